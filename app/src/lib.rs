@@ -1,0 +1,1 @@
+//! The pages: a Leptos application, rendered on the server and made live in the browser.

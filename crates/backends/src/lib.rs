@@ -1,0 +1,1 @@
+//! The outside world behind traits: a specification goes in, a state comes out.

@@ -1,0 +1,1 @@
+//! Storage, services, jobs and sagas. Native only.

@@ -1,0 +1,1 @@
+//! HTTP, sessions, sub-commands and wiring.
