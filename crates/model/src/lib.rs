@@ -1,1 +1,30 @@
 //! Words and rules of the portal: no I/O, no clock, no randomness.
+//!
+//! The crate is compiled twice, for the server and for the browser, so that the price, the quota
+//! and the verdict which the applicant sees while typing are computed by the very code that the
+//! server enforces at submit. Therefore it depends on serde and next to nothing else.
+//!
+//! Read in this order: [`msg`] and [`id`] (how things are said and named), [`time`], [`calendar`],
+//! [`money`] (quantities), [`people`] and [`placement`] (who and where), [`param`], [`price`],
+//! [`quota`], [`catalogue`] (what can be ordered), [`policy`] and [`verdict`] (what will become of
+//! it), and the three machines [`request`], [`fulfilment`], [`resource`].
+#![deny(missing_docs)]
+
+pub mod calendar;
+pub mod catalogue;
+pub mod fulfilment;
+pub mod id;
+pub mod money;
+pub mod msg;
+pub mod param;
+pub mod people;
+pub mod placement;
+pub mod policy;
+pub mod price;
+pub mod quota;
+pub mod request;
+pub mod resource;
+pub mod text;
+pub mod time;
+pub mod verdict;
+pub mod words;

@@ -1,0 +1,205 @@
+//! Fulfilment (交付): one row a piece, and the groups that succeed or fail together.
+
+use std::collections::BTreeMap;
+
+use crate::id::RequestItemId;
+use crate::request::{InvalidTransition, Line, Outcome};
+use crate::words;
+
+words! {
+    /// Where the fulfilment of one piece stands.
+    pub enum Status {
+        /// Waits for approval or for its turn.
+        Waiting = "waiting",
+        /// Being built.
+        Running = "running",
+        /// Built and handed over.
+        Delivered = "delivered",
+        /// Not built; nothing was left behind.
+        Failed = "failed",
+        /// Not built, and something could not be taken back; an operator must look.
+        Residue = "residue",
+        /// Called off before it began.
+        Cancelled = "cancelled",
+    }
+}
+
+words! {
+    /// What can happen to the fulfilment of a piece.
+    pub enum Event {
+        /// Its saga begins.
+        Start = "start",
+        /// Built.
+        Deliver = "deliver",
+        /// Failed and taken back.
+        Fail = "fail",
+        /// Failed, and something is left behind.
+        Leave = "leave",
+        /// Called off.
+        Cancel = "cancel",
+        /// What was left behind has been removed.
+        Clean = "clean",
+    }
+}
+
+impl Status {
+    /// The next state.
+    ///
+    /// # Errors
+    /// [`InvalidTransition`] if the event is not possible here.
+    pub const fn after(self, event: Event) -> Result<Self, InvalidTransition> {
+        match (self, event) {
+            (Self::Waiting, Event::Start) => Ok(Self::Running),
+            (Self::Running, Event::Deliver) => Ok(Self::Delivered),
+            (Self::Running, Event::Fail) | (Self::Residue, Event::Clean) => Ok(Self::Failed),
+            (Self::Running, Event::Leave) => Ok(Self::Residue),
+            (Self::Waiting, Event::Cancel) => Ok(Self::Cancelled),
+            (from, event) => Err(InvalidTransition {
+                from: from.as_str(),
+                event: event.as_str(),
+            }),
+        }
+    }
+
+    /// Whether the piece is settled: delivered, or certain not to come.
+    pub const fn is_settled(self) -> bool {
+        !matches!(self, Self::Waiting | Self::Running)
+    }
+}
+
+/// How a request ends whose pieces are all settled; `None` while one is not.
+pub fn outcome(pieces: &[Status]) -> Option<Outcome> {
+    if pieces.iter().any(|p| !p.is_settled()) {
+        return None;
+    }
+    let delivered = pieces.iter().filter(|p| **p == Status::Delivered).count();
+    Some(match delivered {
+        0 => Outcome::Failed,
+        n if n == pieces.len() => Outcome::Complete,
+        _ => Outcome::Partial,
+    })
+}
+
+/// One piece of a line: the line and the number of the piece, from 0.
+pub type Piece = (RequestItemId, i64);
+
+/// Splits the lines of a request into groups of pieces that are built, and fail, together: a piece
+/// and everything that attaches to it. Piece `j` of an attaching line goes to piece
+/// `j % target.count` of its target. Groups are in the order of the request; inside a group the
+/// target comes before what attaches to it.
+pub fn groups(lines: &[Line]) -> Vec<Vec<Piece>> {
+    let mut group_of: BTreeMap<Piece, usize> = BTreeMap::new();
+    let mut groups: Vec<Vec<Piece>> = Vec::new();
+    let mut waiting: Vec<&Line> = lines.iter().collect();
+    // Each round places the lines whose target has been placed; a line whose target is missing or
+    // that attaches in a circle (refused at submit) would stand alone rather than be lost.
+    while !waiting.is_empty() {
+        let ready = |l: &&Line| {
+            l.attach_to
+                .as_ref()
+                .is_none_or(|t| group_of.contains_key(&(t.clone(), 0)))
+        };
+        let (now, later): (Vec<&Line>, Vec<&Line>) = waiting.iter().partition(|l| ready(l));
+        let stuck = now.is_empty();
+        let placing = if stuck { later.clone() } else { now };
+        for line in placing {
+            let target = line
+                .attach_to
+                .as_ref()
+                .and_then(|t| lines.iter().find(|l| l.id == *t));
+            for piece in 0..line.count {
+                let to = target.map(|t| (t.id.clone(), piece % t.count.max(1)));
+                let index = match to.and_then(|t| group_of.get(&t).copied()) {
+                    Some(index) => index,
+                    None => {
+                        groups.push(Vec::new());
+                        groups.len() - 1
+                    }
+                };
+                group_of.insert((line.id.clone(), piece), index);
+                if let Some(group) = groups.get_mut(index) {
+                    group.push((line.id.clone(), piece));
+                }
+            }
+        }
+        waiting = if stuck { Vec::new() } else { later };
+    }
+    groups
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::{Id, ItemVersionId, SiteCode};
+    use crate::msg::Label;
+    use crate::param::Answers;
+    use crate::price::Quote;
+    use crate::time::Timestamp;
+
+    fn line(n: u128, count: i64, attach_to: Option<u128>) -> Line {
+        let site: SiteCode = "nb".to_owned().try_into().unwrap();
+        let id = |n| RequestItemId::generate(&site, Timestamp::default(), n);
+        Line {
+            id: id(n),
+            position: n as i64,
+            version: ItemVersionId::generate(&site, Timestamp::default(), 1),
+            code: "X".into(),
+            item_name: Label::default(),
+            name: String::new(),
+            placement: None,
+            answers: Answers::default(),
+            count,
+            term_months: 12,
+            attach_to: attach_to.map(id),
+            price_version: 1,
+            quote: Quote::default(),
+        }
+    }
+
+    #[test]
+    fn every_host_and_its_own_disks_are_one_group() {
+        let lines = [line(1, 2, None), line(2, 4, Some(1)), line(3, 1, None)];
+        let groups = groups(&lines);
+        assert_eq!(groups.len(), 3);
+        let sizes: Vec<usize> = groups.iter().map(Vec::len).collect();
+        assert_eq!(sizes, [3, 3, 1]);
+        assert_eq!(
+            groups[1],
+            [
+                (lines[0].id.clone(), 1),
+                (lines[1].id.clone(), 1),
+                (lines[1].id.clone(), 3)
+            ]
+        );
+    }
+
+    #[test]
+    fn a_chain_of_attachments_is_one_group_whatever_the_order_of_lines() {
+        let lines = [line(3, 1, Some(2)), line(2, 1, Some(1)), line(1, 1, None)];
+        let groups = groups(&lines);
+        assert_eq!(groups.len(), 1);
+        assert_eq!(groups[0][0].0, lines[2].id);
+    }
+
+    #[test]
+    fn no_piece_is_lost_even_if_lines_attach_in_a_circle() {
+        let lines = [line(1, 1, Some(2)), line(2, 1, Some(1))];
+        assert_eq!(groups(&lines).iter().map(Vec::len).sum::<usize>(), 2);
+    }
+
+    #[test]
+    fn a_request_with_one_failed_piece_is_delivered_in_part() {
+        use Status::*;
+        assert_eq!(outcome(&[Delivered, Running]), None);
+        assert_eq!(outcome(&[Delivered, Failed]), Some(Outcome::Partial));
+        assert_eq!(outcome(&[Delivered, Delivered]), Some(Outcome::Complete));
+        assert_eq!(outcome(&[Residue, Cancelled]), Some(Outcome::Failed));
+    }
+
+    #[test]
+    fn a_delivered_piece_never_fails_afterwards() {
+        for event in Event::ALL {
+            assert!(Status::Delivered.after(*event).is_err());
+        }
+    }
+}

@@ -1,0 +1,640 @@
+//! Parameters of a catalogue item: a typed, versioned schema, and the answers that fit it.
+//!
+//! The schema is data. A form is generated from it, the browser and the server check answers
+//! with it, prices and quotas are computed from the answers; a new item needs no new code.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::msg::{FieldError, Label, Msg};
+use crate::text;
+use crate::words;
+
+words! {
+    /// What a number counts.
+    pub enum Unit {
+        /// 核.
+        Core = "core",
+        /// GB.
+        Gigabyte = "gb",
+        /// Mbps.
+        Mbps = "mbps",
+        /// 天.
+        Day = "day",
+        /// 人日.
+        PersonDay = "person_day",
+        /// 个.
+        Piece = "piece",
+        /// 席.
+        Seat = "seat",
+        /// 月.
+        Month = "month",
+    }
+}
+
+words! {
+    /// What a text must look like.
+    pub enum TextShape {
+        /// Any line.
+        Line = "line",
+        /// Several lines.
+        Paragraph = "paragraph",
+        /// A host name: small letters, digits and hyphens, a letter first, at most 40.
+        Hostname = "hostname",
+        /// An SSH public key in OpenSSH form.
+        SshKey = "ssh_key",
+    }
+}
+
+/// One option of a choice.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Choice {
+    /// Text in answers; never changes its meaning.
+    pub value: String,
+    /// Name in both languages.
+    pub label: Label,
+    /// One sentence of help.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hint: Option<Label>,
+}
+
+/// The type of a parameter, with its limits.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Kind {
+    /// A whole number.
+    Integer {
+        /// Smallest value.
+        min: i64,
+        /// Largest value.
+        max: i64,
+        /// Distance between allowed values, counted from `min`; at least 1.
+        step: i64,
+        /// What is counted.
+        unit: Unit,
+        /// Value in a fresh form.
+        default: i64,
+    },
+    /// One of a list.
+    Choice {
+        /// The list.
+        options: Vec<Choice>,
+        /// Value in a fresh form.
+        default: String,
+    },
+    /// Text.
+    Text {
+        /// What it must look like.
+        shape: TextShape,
+        /// Most characters.
+        max_chars: usize,
+    },
+    /// Yes or no.
+    Flag {
+        /// Value in a fresh form.
+        default: bool,
+    },
+    /// Another item of the same request or a resource of the same system, to which this attaches.
+    Attach {
+        /// Codes of the items to which it may attach.
+        items: Vec<String>,
+    },
+}
+
+/// When something applies, by the answers given so far.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "if", rename_all = "snake_case")]
+pub enum Condition {
+    /// The answer is one of these texts (flags: `true`, `false`).
+    OneOf {
+        /// Key of the parameter.
+        param: String,
+        /// Accepted texts.
+        values: Vec<String>,
+    },
+    /// The number is at least this.
+    AtLeast {
+        /// Key of the parameter.
+        param: String,
+        /// The bound.
+        value: i64,
+    },
+    /// All of them.
+    All {
+        /// The conditions.
+        of: Vec<Condition>,
+    },
+    /// Any of them.
+    Any {
+        /// The conditions.
+        of: Vec<Condition>,
+    },
+    /// Not this one.
+    Not {
+        /// The condition.
+        of: Box<Condition>,
+    },
+}
+
+/// One parameter.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Param {
+    /// Name in forms and JSON: small letters, digits, `_`.
+    pub key: String,
+    /// Name for people.
+    pub label: Label,
+    /// Help beside the field.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub help: Option<Label>,
+    /// Heading under which the form shows it; parameters of one section stand together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub section: Option<Label>,
+    /// Type and limits.
+    #[serde(flatten)]
+    pub kind: Kind,
+    /// Whether an answer is needed where the parameter applies.
+    #[serde(default)]
+    pub required: bool,
+    /// Whether the parameter applies at all; it may look only at parameters before it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub depends_on: Option<Condition>,
+}
+
+/// One answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Answer {
+    /// Yes or no.
+    Flag(bool),
+    /// A number in the parameter's unit.
+    Integer(i64),
+    /// A text, a choice's value, or the reference of an attachment.
+    Text(String),
+}
+
+/// Checked answers by key. Parameters that don't apply are absent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(transparent)]
+pub struct Answers(pub BTreeMap<String, Answer>);
+
+impl Answers {
+    /// The number under a key; a flag counts as 1 or 0.
+    pub fn integer(&self, key: &str) -> Option<i64> {
+        match self.0.get(key)? {
+            Answer::Integer(n) => Some(*n),
+            Answer::Flag(yes) => Some(i64::from(*yes)),
+            Answer::Text(_) => None,
+        }
+    }
+    /// The text under a key.
+    pub fn text(&self, key: &str) -> Option<&str> {
+        match self.0.get(key)? {
+            Answer::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+    /// The flag under a key; absent reads as no.
+    pub fn flag(&self, key: &str) -> bool {
+        matches!(self.0.get(key), Some(Answer::Flag(true)))
+    }
+}
+
+impl Condition {
+    /// Whether the condition holds for the answers given.
+    pub fn holds(&self, answers: &Answers) -> bool {
+        match self {
+            Self::OneOf { param, values } => match answers.0.get(param) {
+                Some(Answer::Text(text)) => values.contains(text),
+                Some(Answer::Flag(yes)) => values
+                    .iter()
+                    .any(|v| v == if *yes { "true" } else { "false" }),
+                Some(Answer::Integer(n)) => values.iter().any(|v| v.parse() == Ok(*n)),
+                None => false,
+            },
+            Self::AtLeast { param, value } => answers.integer(param).is_some_and(|n| n >= *value),
+            Self::All { of } => of.iter().all(|c| c.holds(answers)),
+            Self::Any { of } => of.iter().any(|c| c.holds(answers)),
+            Self::Not { of } => !of.holds(answers),
+        }
+    }
+
+    /// Keys at which the condition looks.
+    fn keys<'a>(&'a self, into: &mut Vec<&'a str>) {
+        match self {
+            Self::OneOf { param, .. } | Self::AtLeast { param, .. } => into.push(param),
+            Self::All { of } | Self::Any { of } => of.iter().for_each(|c| c.keys(into)),
+            Self::Not { of } => of.keys(into),
+        }
+    }
+}
+
+/// What people typed, by field name; the last of several equal names counts.
+pub type Typed = BTreeMap<String, String>;
+
+/// The parameters of one version of an item, in the order of the form.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(transparent)]
+pub struct Schema(pub Vec<Param>);
+
+impl Schema {
+    /// The parameter with a key.
+    pub fn get(&self, key: &str) -> Option<&Param> {
+        self.0.iter().find(|p| p.key == key)
+    }
+
+    /// Checks the schema itself, before a version is proposed.
+    ///
+    /// # Errors
+    /// What is wrong, each under `params[i].…`.
+    pub fn check(&self) -> Result<(), Vec<FieldError>> {
+        let mut errors = Vec::new();
+        let mut seen: Vec<&str> = Vec::new();
+        for (i, param) in self.0.iter().enumerate() {
+            let mut wrong = |what: &str, key: &'static str| {
+                errors.push(FieldError::new(
+                    format!("params[{i}].{what}"),
+                    Msg::new(key).with("param", param.key.clone()),
+                ));
+            };
+            let fits = !param.key.is_empty()
+                && param.key.len() <= 32
+                && param.key.starts_with(|c: char| c.is_ascii_lowercase())
+                && param
+                    .key
+                    .bytes()
+                    .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
+            if !fits || RESERVED.contains(&param.key.as_str()) {
+                wrong("key", "schema.key");
+            }
+            if seen.contains(&param.key.as_str()) {
+                wrong("key", "schema.key_twice");
+            }
+            if param.label.zh.trim().is_empty() {
+                wrong("label", "error.required");
+            }
+            match &param.kind {
+                Kind::Integer {
+                    min,
+                    max,
+                    step,
+                    default,
+                    ..
+                } => {
+                    if min > max || *min < 0 || *max > 1_000_000_000 || *step < 1 {
+                        wrong("min", "schema.range");
+                    } else if default < min || default > max || (default - min) % step != 0 {
+                        wrong("default", "schema.default");
+                    }
+                }
+                Kind::Choice { options, default } => {
+                    if options.is_empty() {
+                        wrong("options", "schema.no_options");
+                    } else if !options.iter().any(|o| o.value == *default) {
+                        wrong("default", "schema.default");
+                    }
+                }
+                Kind::Text { max_chars, .. } if !(1..=4000).contains(max_chars) => {
+                    wrong("max_chars", "schema.range")
+                }
+                Kind::Attach { items } if items.is_empty() => wrong("items", "schema.no_options"),
+                _ => {}
+            }
+            if let Some(condition) = &param.depends_on {
+                let mut keys = Vec::new();
+                condition.keys(&mut keys);
+                if keys.iter().any(|k| !seen.contains(k)) {
+                    wrong("depends_on", "schema.depends_on_later");
+                }
+            }
+            seen.push(&param.key);
+        }
+        if errors.is_empty() {
+            Ok(())
+        } else {
+            Err(errors)
+        }
+    }
+
+    /// Answers of a fresh form.
+    pub fn defaults(&self) -> Answers {
+        let mut answers = Answers::default();
+        for param in &self.0 {
+            if !param.applies(&answers) {
+                continue;
+            }
+            let value = match &param.kind {
+                Kind::Integer { default, .. } => Answer::Integer(*default),
+                Kind::Choice { default, .. } => Answer::Text(default.clone()),
+                Kind::Flag { default } => Answer::Flag(*default),
+                Kind::Text { .. } | Kind::Attach { .. } => continue,
+            };
+            answers.0.insert(param.key.clone(), value);
+        }
+        answers
+    }
+
+    /// Reads what was typed. Fields of parameters that don't apply are ignored, so that a form
+    /// without scripts may show them all. A flag that is absent is "no".
+    ///
+    /// # Errors
+    /// Every field that doesn't fit; the answers that do fit come back too, so that price and
+    /// quota can be shown for a half-filled form.
+    pub fn read(&self, typed: &Typed) -> Result<Answers, (Answers, Vec<FieldError>)> {
+        let mut answers = Answers::default();
+        let mut errors = Vec::new();
+        for param in &self.0 {
+            if !param.applies(&answers) {
+                continue;
+            }
+            let text = typed.get(&param.key).map_or("", |t| t.trim());
+            match param.read(text) {
+                Ok(Some(answer)) => {
+                    answers.0.insert(param.key.clone(), answer);
+                }
+                Ok(None) => {}
+                Err(error) => errors.push(error),
+            }
+        }
+        if errors.is_empty() {
+            Ok(answers)
+        } else {
+            Err((answers, errors))
+        }
+    }
+
+    /// Checks answers that came as JSON (the programming interface) by the same rules.
+    ///
+    /// # Errors
+    /// As [`Schema::read`]; an unknown key is an error here, because nobody typed it by a form.
+    pub fn check_answers(&self, given: &Answers) -> Result<Answers, Vec<FieldError>> {
+        let typed: Typed = given
+            .0
+            .iter()
+            .map(|(k, v)| (k.clone(), v.typed()))
+            .collect();
+        let unknown: Vec<FieldError> = given
+            .0
+            .keys()
+            .filter(|k| self.get(k).is_none())
+            .map(|k| FieldError::new(k.clone(), Msg::new("error.unknown_field")))
+            .collect();
+        match self.read(&typed) {
+            Ok(answers) if unknown.is_empty() => Ok(answers),
+            Ok(_) => Err(unknown),
+            Err((_, mut errors)) => {
+                errors.extend(unknown);
+                Err(errors)
+            }
+        }
+    }
+}
+
+/// Field names that the configure form uses itself.
+pub const RESERVED: &[&str] = &[
+    "system",
+    "zone",
+    "level",
+    "pool",
+    "cell",
+    "count",
+    "term_months",
+    "name",
+    "form_id",
+    "item",
+];
+
+impl Answer {
+    /// The answer as a form field holds it.
+    pub fn typed(&self) -> String {
+        match self {
+            Self::Flag(yes) => if *yes { "true" } else { "false" }.to_owned(),
+            Self::Integer(n) => n.to_string(),
+            Self::Text(text) => text.clone(),
+        }
+    }
+}
+
+impl Param {
+    /// Whether the parameter applies, by the answers before it.
+    pub fn applies(&self, answers: &Answers) -> bool {
+        self.depends_on.as_ref().is_none_or(|c| c.holds(answers))
+    }
+
+    /// Reads one field.
+    fn read(&self, typed: &str) -> Result<Option<Answer>, FieldError> {
+        let wrong = |msg| Err(FieldError::new(self.key.clone(), msg));
+        if let Kind::Flag { .. } = self.kind {
+            return match typed {
+                "" | "false" | "off" | "0" => Ok(Some(Answer::Flag(false))),
+                "true" | "on" | "1" => Ok(Some(Answer::Flag(true))),
+                _ => wrong(Msg::new("error.not_in_list")),
+            };
+        }
+        if typed.is_empty() {
+            return if self.required
+                || matches!(self.kind, Kind::Integer { .. } | Kind::Choice { .. })
+            {
+                wrong(Msg::new("error.required"))
+            } else {
+                Ok(None)
+            };
+        }
+        match &self.kind {
+            Kind::Integer { min, max, step, .. } => {
+                let Some(n) = text::parse_integer(typed) else {
+                    return wrong(Msg::new("error.not_a_number"));
+                };
+                if n < *min {
+                    wrong(Msg::new("error.too_small").with("min", *min))
+                } else if n > *max {
+                    wrong(Msg::new("error.too_large").with("max", *max))
+                } else if (n - min) % step != 0 {
+                    let below = n - (n - min) % step;
+                    wrong(
+                        Msg::new("error.step")
+                            .with("step", *step)
+                            .with("below", below)
+                            .with("above", (below + step).min(*max)),
+                    )
+                } else {
+                    Ok(Some(Answer::Integer(n)))
+                }
+            }
+            Kind::Choice { options, .. } => {
+                if options.iter().any(|o| o.value == typed) {
+                    Ok(Some(Answer::Text(typed.to_owned())))
+                } else {
+                    wrong(Msg::new("error.not_in_list"))
+                }
+            }
+            Kind::Text { shape, max_chars } => {
+                let text = match shape {
+                    TextShape::Line => text::line(&self.key, typed, 0, *max_chars)?,
+                    TextShape::Paragraph => text::paragraph(&self.key, typed, 0, *max_chars)?,
+                    TextShape::Hostname => hostname(&self.key, typed)?,
+                    TextShape::SshKey => ssh_key(&self.key, typed)?,
+                };
+                Ok(Some(Answer::Text(text)))
+            }
+            Kind::Attach { .. } => Ok(Some(Answer::Text(text::line(&self.key, typed, 1, 80)?))),
+            Kind::Flag { .. } => Ok(None),
+        }
+    }
+}
+
+fn hostname(field: &str, typed: &str) -> Result<String, FieldError> {
+    let name = text::half_width(typed).to_ascii_lowercase();
+    let fits = name.len() <= 40
+        && name.starts_with(|c: char| c.is_ascii_lowercase())
+        && !name.ends_with('-')
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+    if fits {
+        Ok(name)
+    } else {
+        Err(FieldError::new(field, Msg::new("error.hostname")))
+    }
+}
+
+fn ssh_key(field: &str, typed: &str) -> Result<String, FieldError> {
+    let mut parts = typed.split_whitespace();
+    let kind = parts.next().unwrap_or("");
+    let body = parts.next().unwrap_or("");
+    let kinds = [
+        "ssh-ed25519",
+        "ssh-rsa",
+        "ecdsa-sha2-nistp256",
+        "ecdsa-sha2-nistp384",
+        "ecdsa-sha2-nistp521",
+    ];
+    let base64 = body.len() >= 60
+        && body
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"+/=".contains(&b));
+    if kinds.contains(&kind) && base64 && typed.len() <= 4000 && !typed.contains('\n') {
+        Ok(typed.to_owned())
+    } else {
+        Err(FieldError::new(field, Msg::new("error.ssh_key")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn schema() -> Schema {
+        serde_json::from_str(
+            r#"[
+            {"key":"arch","label":{"zh":"架构"},"type":"choice","options":[{"value":"general","label":{"zh":"通用"}},{"value":"kunpeng","label":{"zh":"鲲鹏"}}],"default":"general"},
+            {"key":"vcpus","label":{"zh":"处理器"},"type":"integer","min":1,"max":64,"step":1,"unit":"core","default":4},
+            {"key":"disk_gb","label":{"zh":"系统盘"},"type":"integer","min":40,"max":1000,"step":10,"unit":"gb","default":40},
+            {"key":"key","label":{"zh":"密钥"},"type":"text","shape":"ssh_key","max_chars":4000},
+            {"key":"licence","label":{"zh":"授权"},"type":"flag","default":false,"depends_on":{"if":"one_of","param":"arch","values":["kunpeng"]}}
+        ]"#,
+        )
+        .unwrap()
+    }
+    fn typed(pairs: &[(&str, &str)]) -> Typed {
+        pairs
+            .iter()
+            .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
+            .collect()
+    }
+
+    #[test]
+    fn a_schema_that_contradicts_itself_is_refused() {
+        assert!(schema().check().is_ok());
+        let mut twice = schema();
+        twice.0.push(twice.0[0].clone());
+        assert!(twice.check().is_err());
+        let mut later = schema();
+        later.0.rotate_right(1);
+        assert!(
+            later.check().is_err(),
+            "a condition may not look at a later parameter"
+        );
+        let mut reserved = schema();
+        reserved.0[0].key = "count".into();
+        assert!(reserved.check().is_err());
+    }
+
+    #[test]
+    fn full_width_digits_fit_and_a_value_off_the_step_names_its_neighbours() {
+        let ok = schema()
+            .read(&typed(&[
+                ("arch", "general"),
+                ("vcpus", "８"),
+                ("disk_gb", "100"),
+            ]))
+            .unwrap();
+        assert_eq!(ok.integer("vcpus"), Some(8));
+        let (_, errors) = schema()
+            .read(&typed(&[
+                ("arch", "general"),
+                ("vcpus", "8"),
+                ("disk_gb", "105"),
+            ]))
+            .unwrap_err();
+        assert_eq!(
+            errors,
+            [FieldError::new(
+                "disk_gb",
+                Msg::new("error.step")
+                    .with("step", 10_i64)
+                    .with("below", 100_i64)
+                    .with("above", 110_i64)
+            )]
+        );
+    }
+
+    #[test]
+    fn all_wrong_fields_are_named_and_the_right_ones_come_back() {
+        let (answers, errors) = schema()
+            .read(&typed(&[
+                ("arch", "mips"),
+                ("vcpus", "65"),
+                ("disk_gb", "40"),
+                ("key", "hello"),
+            ]))
+            .unwrap_err();
+        assert_eq!(
+            errors.iter().map(|e| e.field.as_str()).collect::<Vec<_>>(),
+            ["arch", "vcpus", "key"]
+        );
+        assert_eq!(answers.integer("disk_gb"), Some(40));
+    }
+
+    #[test]
+    fn a_parameter_that_does_not_apply_is_absent_even_if_typed() {
+        let form = [
+            ("arch", "general"),
+            ("vcpus", "4"),
+            ("disk_gb", "40"),
+            ("licence", "true"),
+        ];
+        assert!(
+            !schema()
+                .read(&typed(&form))
+                .unwrap()
+                .0
+                .contains_key("licence")
+        );
+        let form = [
+            ("arch", "kunpeng"),
+            ("vcpus", "4"),
+            ("disk_gb", "40"),
+            ("licence", "true"),
+        ];
+        assert!(schema().read(&typed(&form)).unwrap().flag("licence"));
+    }
+
+    #[test]
+    fn json_with_an_unknown_key_is_refused() {
+        let mut given = schema().defaults();
+        assert!(schema().check_answers(&given).is_ok());
+        given.0.insert("gpu".into(), Answer::Integer(1));
+        assert_eq!(schema().check_answers(&given).unwrap_err()[0].field, "gpu");
+    }
+}

@@ -1,0 +1,128 @@
+//! A resource (资源): what runs, and what is charged for it. Two states side by side.
+
+use crate::request::InvalidTransition;
+use crate::words;
+
+words! {
+    /// What the resource does.
+    pub enum ServiceState {
+        /// In service.
+        Running = "running",
+        /// Switched off by its owner.
+        Stopped = "stopped",
+        /// The backend is working on it.
+        Changing = "changing",
+        /// Given back; nothing runs.
+        Released = "released",
+    }
+}
+
+words! {
+    /// What is charged.
+    pub enum BillingState {
+        /// Delivered, not yet confirmed: nothing is charged.
+        Unconfirmed = "unconfirmed",
+        /// Trial run (试运行): nothing is charged.
+        Trial = "trial",
+        /// Charged (计费).
+        Billing = "billing",
+        /// Charged no more (停止计费).
+        Stopped = "stopped",
+    }
+}
+
+words! {
+    /// What happened to a resource; bills are made of these events.
+    pub enum EventKind {
+        /// Delivered.
+        Delivered = "delivered",
+        /// Confirmed; the trial run begins.
+        TrialStarted = "trial_started",
+        /// Charging begins.
+        BillingStarted = "billing_started",
+        /// Switched on.
+        Started = "started",
+        /// Switched off.
+        Stopped = "stopped",
+        /// Release was asked for and approved.
+        ReleaseStarted = "release_started",
+        /// Given back; charging ends.
+        Released = "released",
+    }
+}
+
+impl BillingState {
+    /// The next state.
+    ///
+    /// # Errors
+    /// [`InvalidTransition`] if the event is not possible here.
+    pub const fn after(self, event: EventKind) -> Result<Self, InvalidTransition> {
+        match (self, event) {
+            (Self::Unconfirmed, EventKind::TrialStarted) => Ok(Self::Trial),
+            (Self::Trial, EventKind::BillingStarted) => Ok(Self::Billing),
+            (Self::Unconfirmed | Self::Trial | Self::Billing, EventKind::Released) => {
+                Ok(Self::Stopped)
+            }
+            (state, EventKind::Started | EventKind::Stopped | EventKind::ReleaseStarted) => {
+                Ok(state)
+            }
+            (from, event) => Err(InvalidTransition {
+                from: from.as_str(),
+                event: event.as_str(),
+            }),
+        }
+    }
+}
+
+impl ServiceState {
+    /// The next state once an event has happened.
+    ///
+    /// # Errors
+    /// [`InvalidTransition`] if the event is not possible here.
+    pub const fn after(self, event: EventKind) -> Result<Self, InvalidTransition> {
+        match (self, event) {
+            (Self::Stopped | Self::Changing, EventKind::Started) => Ok(Self::Running),
+            (Self::Running | Self::Changing, EventKind::Stopped) => Ok(Self::Stopped),
+            (Self::Running | Self::Stopped, EventKind::ReleaseStarted) => Ok(Self::Changing),
+            (Self::Running | Self::Stopped | Self::Changing, EventKind::Released) => {
+                Ok(Self::Released)
+            }
+            (
+                Self::Running | Self::Stopped,
+                EventKind::TrialStarted | EventKind::BillingStarted,
+            ) => Ok(self),
+            (from, event) => Err(InvalidTransition {
+                from: from.as_str(),
+                event: event.as_str(),
+            }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_charged_before_the_trial_run_has_ended() {
+        let state = BillingState::Unconfirmed;
+        assert!(state.after(EventKind::BillingStarted).is_err());
+        let trial = state.after(EventKind::TrialStarted).unwrap();
+        assert_eq!(
+            trial.after(EventKind::BillingStarted),
+            Ok(BillingState::Billing)
+        );
+    }
+
+    #[test]
+    fn what_was_released_stays_released_and_free_of_charge() {
+        for event in EventKind::ALL {
+            assert!(ServiceState::Released.after(*event).is_err(), "{event}");
+        }
+        assert!(
+            BillingState::Stopped
+                .after(EventKind::BillingStarted)
+                .is_err()
+        );
+    }
+}

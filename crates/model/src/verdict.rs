@@ -1,0 +1,218 @@
+//! What will become of a request, told before it is submitted: price, quota, route, reasons.
+//!
+//! The very same function runs in the browser while one types and on the server at submit.
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::PoolId;
+use crate::money::Money;
+use crate::msg::Msg;
+use crate::people::UnitLevel;
+use crate::placement::{Level, Pool, Zone, legal};
+use crate::policy::{Facts, Policy, Route};
+use crate::quota::{Account, Amounts, Change, Consumption, Demand, Dimension, Shortfall};
+use crate::request::Line;
+
+/// What is known about the place where the order is placed; sent to the browser with the form.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Surroundings {
+    /// All zones.
+    pub zones: Vec<Zone>,
+    /// Pools.
+    pub pools: Vec<Pool>,
+    /// The unit's quota.
+    pub account: Account,
+    /// The quota of the VDC above, from which a change of quota would be taken.
+    pub parent: Option<Account>,
+    /// Policy in force.
+    pub policy: Policy,
+    /// Level of the applicant's unit.
+    pub unit_level: UnitLevel,
+    /// Whether a unit above examines first.
+    pub has_upper: bool,
+    /// What the pools can still take, as far as their backends said; absent = unknown.
+    pub capacity: Vec<(PoolId, Amounts)>,
+}
+
+/// The answer before the action.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verdict {
+    /// Price of a month.
+    pub month: Money,
+    /// Charged once.
+    pub once: Money,
+    /// Price of a year, what is charged once included.
+    pub year: Money,
+    /// Quota before and after.
+    pub changes: Vec<Change>,
+    /// What does not fit into the quota.
+    pub shortfalls: Vec<Shortfall>,
+    /// Why it can't be submitted.
+    pub blocks: Vec<Msg>,
+    /// What the applicant and the approvers should look at.
+    pub warns: Vec<Msg>,
+    /// Who will approve.
+    pub route: Route,
+    /// The facts by which the route was found.
+    pub facts: Facts,
+}
+
+impl Verdict {
+    /// Whether it may be submitted as it stands.
+    pub const fn passes(&self) -> bool {
+        self.blocks.is_empty()
+    }
+}
+
+/// What a set of lines takes from the quotas; the monthly fee is a dimension of its own.
+pub fn demand(lines: &[Line], consumption: impl Fn(&Line) -> Option<Consumption>) -> Demand {
+    let mut demand = Demand::new();
+    for line in lines {
+        let Some(placement) = &line.placement else {
+            continue;
+        };
+        let amounts = demand.entry(placement.pool.clone()).or_default();
+        if let Some(rule) = consumption(line) {
+            amounts.add_all(&rule.amounts(&line.answers, line.count));
+        }
+        amounts.add(Dimension::MonthlyFee, line.quote.month.fen());
+    }
+    demand
+}
+
+/// Judges a set of lines. `with_quota_change` says that the applicant asks for the missing quota in
+/// the same request: a shortfall then warns (and routes to the cloud office) as long as the VDC
+/// above can give it, and blocks otherwise.
+pub fn judge(
+    lines: &[Line],
+    consumption: impl Fn(&Line) -> Option<Consumption>,
+    around: &Surroundings,
+    with_quota_change: bool,
+) -> Verdict {
+    let mut blocks = Vec::new();
+    let mut warns = Vec::new();
+    let (mut level, mut internet) = (None::<Level>, false);
+    if lines.is_empty() {
+        blocks.push(Msg::new("verdict.empty"));
+    }
+    for line in lines {
+        let Some(placement) = &line.placement else {
+            continue;
+        };
+        match legal(&around.zones, &around.pools, placement) {
+            Ok((zone, pool)) => {
+                internet |= zone.internet;
+                level = level.max(Some(placement.level));
+                if !pool.xinchuang && placement.level == Level::Three {
+                    warns.push(Msg::new("verdict.not_xinchuang").with("line", line.position));
+                }
+            }
+            Err(why) => blocks.push(
+                Msg::new("verdict.cell")
+                    .with("line", line.position)
+                    .with("why", why),
+            ),
+        }
+    }
+    let demand = demand(lines, consumption);
+    let changes = around.account.changes(&demand);
+    let shortfalls = around.account.shortfalls(&demand);
+    for short in &shortfalls {
+        let named = |key: &'static str| shortfall_msg(key, short, &around.pools);
+        if !with_quota_change {
+            blocks.push(named("verdict.over_quota"));
+        } else {
+            let above = around
+                .parent
+                .as_ref()
+                .map(|p| p.standing(&short.pool, short.dimension).left());
+            if above.is_some_and(|left| left >= short.missing()) {
+                warns.push(named("verdict.quota_change"));
+            } else {
+                blocks.push(named("verdict.parent_short"));
+            }
+        }
+    }
+    for change in changes.iter().filter(|c| c.asked > 0) {
+        let percent = change.before.with_held(change.asked).percent();
+        let fits = change.asked <= change.before.left();
+        if fits && percent >= 90 {
+            warns.push(
+                Msg::new("verdict.near_limit")
+                    .with("dimension", Msg::new(dimension_key(change.dimension)))
+                    .with("percent", percent),
+            );
+        }
+    }
+    for (pool, amounts) in &demand {
+        let Some((_, free)) = around.capacity.iter().find(|(p, _)| p == pool) else {
+            continue;
+        };
+        for (dimension, asked) in &amounts.0 {
+            let left = free.0.get(dimension).copied();
+            if left.is_some_and(|left| *asked > left) {
+                warns.push(
+                    Msg::new("verdict.capacity")
+                        .with("dimension", Msg::new(dimension_key(*dimension)))
+                        .with("left", left.unwrap_or(0)),
+                );
+            }
+        }
+    }
+    let month: Money = lines.iter().map(|l| l.quote.month).sum();
+    let once: Money = lines.iter().map(|l| l.quote.once).sum();
+    let mut items: Vec<String> = lines.iter().map(|l| l.code.clone()).collect();
+    items.sort();
+    items.dedup();
+    let facts = Facts {
+        month,
+        once,
+        within_quota: shortfalls.is_empty(),
+        level,
+        internet,
+        items,
+        unit_level: around.unit_level,
+        has_upper: around.has_upper,
+    };
+    let route = around.policy.route(&facts);
+    Verdict {
+        month,
+        once,
+        year: month.year() + once,
+        changes,
+        shortfalls,
+        blocks,
+        warns,
+        route,
+        facts,
+    }
+}
+
+/// Key of a dimension's name in the dictionaries.
+pub fn dimension_key(dimension: Dimension) -> String {
+    format!("dimension.{dimension}")
+}
+
+/// A shortfall in words: dimension, limit, asked, left, missing, and the pool's name. Money reads
+/// as money, everything else as a count.
+pub fn shortfall_msg(key: &'static str, short: &Shortfall, pools: &[Pool]) -> Msg {
+    let name = pools
+        .iter()
+        .find(|p| p.id == short.pool)
+        .map(|p| p.name.clone())
+        .unwrap_or_default();
+    let amount = |n: i64| -> crate::msg::Arg {
+        if short.dimension == Dimension::MonthlyFee {
+            Money::from_fen(n).into()
+        } else {
+            n.into()
+        }
+    };
+    Msg::new(key)
+        .with("dimension", Msg::new(dimension_key(short.dimension)))
+        .with("pool", name)
+        .with("limit", amount(short.standing.limit))
+        .with("asked", amount(short.asked))
+        .with("left", amount(short.standing.left()))
+        .with("missing", amount(short.missing()))
+}
