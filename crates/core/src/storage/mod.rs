@@ -1,0 +1,7 @@
+//! The only place where SQL stands: functions over a transaction, rows turned into domain types.
+//!
+//! Read [`db`] first: it explains the two transaction types and the macro `on!`.
+pub mod db;
+pub mod migrations;
+
+pub use db::{Db, DbConfig, ReadTx, Tx};

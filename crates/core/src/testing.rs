@@ -1,0 +1,158 @@
+//! What tests stand on: both engines, a clock that is told the time, a generator that repeats.
+//!
+//! ```ignore
+//! for db in testing::engines().await {
+//!     let app = TestApp::on(&db);
+//!     let mut tx = app.db.begin().await.unwrap();
+//!     // …
+//!     app.clock.advance_ms(60_000);
+//! }
+//! ```
+//!
+//! SQLite is always tested, each test on a file of its own. PostgreSQL joins when
+//! `LINGBAO_TEST_POSTGRES` holds a URL; each test works in a schema of its own, which the next
+//! `TestDb` to be dropped leaves behind for the private server to throw away.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that can't be set up should stop at once"
+)]
+use std::{
+    ops::Deref,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use lingbao_model::{
+    id::{SiteCode, UserId},
+    time::Timestamp,
+};
+
+use crate::{
+    app::{Actor, App, Cx, Random},
+    clock::{Clock, MockClock},
+    crypto::StandardCrypto,
+    storage::{Db, DbConfig},
+};
+
+/// When tests begin: 2026-11-20 09:00 in Shanghai, a Friday.
+pub const START: Timestamp = Timestamp::from_millis(1_795_136_400_000);
+
+/// A migrated database of one test.
+#[derive(Debug)]
+pub struct TestDb {
+    /// The pools.
+    pub db: Db,
+    /// How it was opened, to open it a second time as another copy of the server would.
+    pub config: DbConfig,
+    _folder: Option<tempfile::TempDir>,
+}
+
+impl Deref for TestDb {
+    type Target = Db;
+    fn deref(&self) -> &Db {
+        &self.db
+    }
+}
+
+impl TestDb {
+    /// A fresh SQLite file.
+    pub async fn sqlite() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}", folder.path().join("test.db").display());
+        Self::open(DbConfig::new(url), Some(folder)).await
+    }
+
+    /// A fresh schema on the PostgreSQL of `LINGBAO_TEST_POSTGRES`, if there is one.
+    pub async fn postgres() -> Option<Self> {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let url = std::env::var("LINGBAO_TEST_POSTGRES").ok()?;
+        let schema = format!(
+            "t{}_{}",
+            std::process::id(),
+            NEXT.fetch_add(1, Ordering::Relaxed)
+        );
+        let config = DbConfig {
+            schema: Some(schema.clone()),
+            ..DbConfig::new(url)
+        };
+        let admin = sqlx::PgPool::connect(&config.url).await.unwrap();
+        for sql in [
+            format!("DROP SCHEMA IF EXISTS {schema} CASCADE"),
+            format!("CREATE SCHEMA {schema}"),
+        ] {
+            sqlx::query(sqlx::AssertSqlSafe(sql))
+                .execute(&admin)
+                .await
+                .unwrap();
+        }
+        admin.close().await;
+        Some(Self::open(config, None).await)
+    }
+
+    async fn open(config: DbConfig, folder: Option<tempfile::TempDir>) -> Self {
+        let db = Db::open(&config).await.unwrap();
+        db.migrate().await.unwrap();
+        Self {
+            db,
+            config,
+            _folder: folder,
+        }
+    }
+}
+
+/// A fresh database on each engine that is there.
+pub async fn engines() -> Vec<TestDb> {
+    let mut all = vec![TestDb::sqlite().await];
+    all.extend(TestDb::postgres().await);
+    all
+}
+
+/// An [`App`] of a test, with its clock in hand.
+#[derive(Debug, Clone)]
+pub struct TestApp {
+    /// The application.
+    pub app: Arc<App>,
+    /// Its clock.
+    pub clock: Arc<MockClock>,
+}
+
+impl Deref for TestApp {
+    type Target = Arc<App>;
+    fn deref(&self) -> &Arc<App> {
+        &self.app
+    }
+}
+
+impl TestApp {
+    /// An application on `db`, at [`START`], with seed 42.
+    #[must_use]
+    pub fn on(db: &Db) -> Self {
+        Self::with_seed(db, 42)
+    }
+
+    /// The same with another seed: a second copy of the server.
+    #[must_use]
+    pub fn with_seed(db: &Db, seed: u64) -> Self {
+        let clock = Arc::new(MockClock::new(START));
+        let shown: Arc<dyn Clock> = clock.clone();
+        let app = App::with(
+            db.clone(),
+            SiteCode::try_from("tt".to_owned()).unwrap(),
+            Arc::new(StandardCrypto::new(&[42; 32])),
+            shown,
+            Random::from_seed(seed),
+        );
+        Self {
+            app: Arc::new(app),
+            clock,
+        }
+    }
+
+    /// The surroundings of an act by this user.
+    #[must_use]
+    pub fn cx(&self, user: &UserId) -> Cx {
+        Cx::new(self.app.clone(), Actor::User(user.clone()))
+    }
+}
