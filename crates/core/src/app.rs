@@ -15,6 +15,7 @@ use lingbao_model::{
 };
 use rand::{RngCore, SeedableRng};
 use rand_chacha::ChaCha20Rng;
+use tokio::sync::Notify;
 
 use crate::{
     clock::{Clock, SystemClock},
@@ -37,6 +38,9 @@ pub struct App {
     pub crypto: Arc<dyn Crypto>,
     /// Hashing of passwords, at most two at once.
     pub passwords: Passwords,
+    /// Rings when a job of this process was committed, so that the worker need not wait for its
+    /// next look.
+    pub job_bell: Arc<Notify>,
 }
 
 impl App {
@@ -62,6 +66,7 @@ impl App {
             site,
             crypto,
             passwords: Passwords::default(),
+            job_bell: Arc::default(),
         }
     }
 

@@ -9,6 +9,7 @@ pub mod app;
 pub mod clock;
 pub mod crypto;
 pub mod error;
+pub mod jobs;
 pub mod storage;
 #[cfg(any(test, feature = "test-support"))]
 pub mod testing;

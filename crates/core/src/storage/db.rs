@@ -68,6 +68,8 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
+use tokio::sync::Notify;
+
 use super::migrations;
 use crate::error::StorageError;
 
@@ -228,12 +230,13 @@ impl Db {
     /// # Errors
     /// [`StorageError::Busy`] when no connection (SQLite: the write lock) came free in time.
     pub async fn begin(&self) -> Result<Tx, StorageError> {
-        Ok(Tx(match self {
+        let inner = match self {
             Self::Sqlite { writer, .. } => {
                 ReadTx::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?)
             }
             Self::Postgres(pool) => ReadTx::Postgres(pool.begin().await?),
-        }))
+        };
+        Ok(Tx { inner, wake: None })
     }
 
     /// Begins a transaction that only reads, and sees one moment.
@@ -372,7 +375,10 @@ impl ReadTx {
 
 /// A transaction that may write; a [`ReadTx`] to every function that only reads.
 #[derive(Debug)]
-pub struct Tx(ReadTx);
+pub struct Tx {
+    inner: ReadTx,
+    wake: Option<Arc<Notify>>,
+}
 
 impl Tx {
     /// Makes the changes durable.
@@ -380,9 +386,12 @@ impl Tx {
     /// # Errors
     /// The changes were not made: a deferred constraint, a lost connection, a full disk.
     pub async fn commit(self) -> Result<(), StorageError> {
-        match self.0 {
+        match self.inner {
             ReadTx::Sqlite(tx) => tx.commit().await?,
             ReadTx::Postgres(tx) => tx.commit().await?,
+        }
+        if let Some(wake) = self.wake {
+            wake.notify_one();
         }
         Ok(())
     }
@@ -392,24 +401,29 @@ impl Tx {
     /// # Errors
     /// The connection is lost (and with it the changes).
     pub async fn rollback(self) -> Result<(), StorageError> {
-        match self.0 {
+        match self.inner {
             ReadTx::Sqlite(tx) => tx.rollback().await?,
             ReadTx::Postgres(tx) => tx.rollback().await?,
         }
         Ok(())
+    }
+
+    /// Wakes somebody once the changes are there to be seen, and not if they never will be.
+    pub fn wake_after_commit(&mut self, whom: &Arc<Notify>) {
+        self.wake = Some(whom.clone());
     }
 }
 
 impl Deref for Tx {
     type Target = ReadTx;
     fn deref(&self) -> &ReadTx {
-        &self.0
+        &self.inner
     }
 }
 
 impl DerefMut for Tx {
     fn deref_mut(&mut self) -> &mut ReadTx {
-        &mut self.0
+        &mut self.inner
     }
 }
 

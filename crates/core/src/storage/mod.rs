@@ -2,6 +2,7 @@
 //!
 //! Read [`db`] first: it explains the two transaction types and the macro `on!`.
 pub mod db;
+pub mod job;
 pub mod migrations;
 
 pub use db::{Db, DbConfig, ReadTx, Tx};
