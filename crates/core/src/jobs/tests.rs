@@ -324,7 +324,7 @@ async fn a_period_has_one_job_however_many_copies_ask() {
         let handler = Scripted::new(|_, _| Ok(()));
         let registry = Arc::new(
             Registry::new()
-                .add(handler.clone())
+                .handle(handler.clone())
                 .every(60_000, note("tick")),
         );
         for _ in 0..3 {
