@@ -165,6 +165,9 @@ impl StorageError {
 /// What a use case answers when it does not answer with its result.
 #[derive(Debug, Error)]
 pub enum ServiceError {
+    /// Nobody is signed in, or the account was closed.
+    #[error("not signed in")]
+    Unauthenticated,
     /// It does not exist, or the caller may not know that it does.
     #[error("not found")]
     NotFound,

@@ -6,6 +6,7 @@
 #![warn(missing_docs)]
 
 pub mod app;
+pub mod authz;
 pub mod clock;
 pub mod crypto;
 pub mod error;

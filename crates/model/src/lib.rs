@@ -27,4 +27,5 @@ pub mod resource;
 pub mod text;
 pub mod time;
 pub mod verdict;
+pub mod view;
 pub mod words;

@@ -1,0 +1,5 @@
+//! What services answer and pages, server functions and the programming interface show: plain
+//! structs, one file for each noun. They hold facts (ids, amounts, moments, keys of messages),
+//! never sentences.
+
+pub mod page;
