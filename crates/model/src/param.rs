@@ -229,6 +229,31 @@ impl Condition {
     }
 }
 
+/// One answer as people read it: what was asked, and the answer with its unit or its name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fact {
+    /// Key of the parameter.
+    pub key: String,
+    /// Name of the parameter.
+    pub label: Label,
+    /// The answer.
+    pub value: FactValue,
+}
+
+/// The readable form of an answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", content = "value", rename_all = "snake_case")]
+pub enum FactValue {
+    /// A number with its unit.
+    Number(i64, Unit),
+    /// The name of a chosen option.
+    Choice(Label),
+    /// Yes or no.
+    Flag(bool),
+    /// Text as it was typed.
+    Text(String),
+}
+
 /// What people typed, by field name; the last of several equal names counts.
 pub type Typed = BTreeMap<String, String>;
 
@@ -314,6 +339,31 @@ impl Schema {
         } else {
             Err(errors)
         }
+    }
+
+    /// The answers in the order of the form, ready to be read; attachments are left out, because
+    /// only the request knows the names of its lines.
+    pub fn facts(&self, answers: &Answers) -> Vec<Fact> {
+        let readable = |param: &Param| {
+            let value = match (&param.kind, answers.0.get(&param.key)?) {
+                (Kind::Integer { unit, .. }, Answer::Integer(n)) => FactValue::Number(*n, *unit),
+                (Kind::Choice { options, .. }, Answer::Text(chosen)) => {
+                    let option = options.iter().find(|o| o.value == *chosen);
+                    FactValue::Choice(
+                        option.map_or_else(|| Label::new(chosen, ""), |o| o.label.clone()),
+                    )
+                }
+                (Kind::Flag { .. }, Answer::Flag(yes)) => FactValue::Flag(*yes),
+                (Kind::Text { .. }, Answer::Text(text)) => FactValue::Text(text.clone()),
+                _ => return None,
+            };
+            Some(Fact {
+                key: param.key.clone(),
+                label: param.label.clone(),
+                value,
+            })
+        };
+        self.0.iter().filter_map(readable).collect()
     }
 
     /// Answers of a fresh form.
@@ -628,6 +678,14 @@ mod tests {
             ("licence", "true"),
         ];
         assert!(schema().read(&typed(&form)).unwrap().flag("licence"));
+    }
+
+    #[test]
+    fn facts_read_in_the_order_of_the_form_with_units_and_names() {
+        let facts = schema().facts(&schema().defaults());
+        let values: Vec<&FactValue> = facts.iter().map(|f| &f.value).collect();
+        assert_eq!(values[0], &FactValue::Choice(Label::new("通用", "")));
+        assert_eq!(values[1], &FactValue::Number(4, Unit::Core));
     }
 
     #[test]

@@ -3,3 +3,4 @@
 //! never sentences.
 
 pub mod page;
+pub mod resource;

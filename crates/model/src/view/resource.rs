@@ -1,0 +1,192 @@
+//! What pages show of resources.
+
+use serde::{Deserialize, Serialize};
+
+use crate::catalogue::Fulfiller;
+use crate::id::{RequestId, ResourceId, SystemId, UnitId};
+use crate::money::Money;
+use crate::msg::{Label, Msg};
+use crate::param::Fact;
+use crate::placement::Level;
+use crate::resource::{BillingState, EventKind, ServiceState};
+use crate::time::Timestamp;
+use crate::words;
+
+words! {
+    /// Order of the resource list.
+    pub enum Sort {
+        /// Youngest first.
+        Newest = "newest",
+        /// Oldest first.
+        Oldest = "oldest",
+        /// By name.
+        Name = "name",
+    }
+}
+
+/// Filter of the resource list; empty fields filter nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+pub struct ResourceFilter {
+    /// Part of a name or an address.
+    pub text: Option<String>,
+    /// Kind of thing.
+    pub kind: Option<Fulfiller>,
+    /// What it does.
+    pub state: Option<ServiceState>,
+    /// What is charged.
+    pub billing: Option<BillingState>,
+    /// System.
+    pub system: Option<SystemId>,
+    /// Unit.
+    pub unit: Option<UnitId>,
+    /// Order.
+    pub sort: Option<Sort>,
+    /// Where the page begins.
+    pub cursor: Option<String>,
+    /// Rows of a page.
+    pub limit: Option<i64>,
+}
+
+/// One row of the resource list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ResourceRow {
+    /// Identifier.
+    pub id: ResourceId,
+    /// Name.
+    pub name: String,
+    /// Kind of thing.
+    pub kind: Fulfiller,
+    /// Code of the item.
+    pub code: String,
+    /// Name of the item.
+    pub item_name: Label,
+    /// Specification.
+    pub facts: Vec<Fact>,
+    /// Unit.
+    pub unit: UnitId,
+    /// Short name of the unit.
+    pub unit_name: String,
+    /// System.
+    pub system: SystemId,
+    /// Name of the system.
+    pub system_name: String,
+    /// Name of the zone.
+    pub zone_name: Option<Label>,
+    /// Name of the pool.
+    pub pool_name: Option<Label>,
+    /// Protection level.
+    pub level: Option<Level>,
+    /// Address.
+    pub address: Option<String>,
+    /// What it does.
+    pub service: ServiceState,
+    /// What is charged.
+    pub billing: BillingState,
+    /// Month price.
+    pub month: Money,
+    /// Delivered.
+    pub delivered_at: Timestamp,
+    /// End of the term.
+    pub expires_at: Timestamp,
+}
+
+words! {
+    /// What a viewer may do to a resource now.
+    pub enum Act {
+        /// Switch on.
+        Start = "start",
+        /// Switch off.
+        Stop = "stop",
+        /// Ask for its release.
+        Release = "release",
+        /// See the one-time password.
+        ShowSecret = "show_secret",
+    }
+}
+
+/// One event of a resource.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ResourceEventRow {
+    /// When.
+    pub at: Timestamp,
+    /// What.
+    pub kind: EventKind,
+    /// Who; `None` for the program itself.
+    pub actor: Option<String>,
+}
+
+/// Another resource that hangs together with this one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Related {
+    /// Identifier.
+    pub id: ResourceId,
+    /// Name.
+    pub name: String,
+    /// Kind.
+    pub kind: Fulfiller,
+}
+
+/// One resource.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ResourceDetail {
+    /// The row.
+    pub row: ResourceRow,
+    /// The request that ordered it.
+    pub request: RequestId,
+    /// Its number.
+    pub request_number: String,
+    /// What it is attached to.
+    pub attached_to: Option<Related>,
+    /// What is attached to it.
+    pub attachments: Vec<Related>,
+    /// Confirmed by the applicant.
+    pub confirmed_at: Option<Timestamp>,
+    /// End of the trial run.
+    pub trial_until: Option<Timestamp>,
+    /// Charged since.
+    pub billing_from: Option<Timestamp>,
+    /// Given back.
+    pub released_at: Option<Timestamp>,
+    /// A change that is under way, in words.
+    pub busy: Option<Msg>,
+    /// A release that waits for approval.
+    pub release_request: Option<RequestId>,
+    /// Events, youngest first.
+    pub events: Vec<ResourceEventRow>,
+    /// What the viewer may do now.
+    pub may: Vec<Act>,
+    /// Whether a one-time password waits to be shown.
+    pub secret_waits: bool,
+}
+
+/// One thing on the delivery sheet (交付单).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeliveryLine {
+    /// The resource.
+    pub row: ResourceRow,
+    /// What it is attached to.
+    pub attached_to: Option<Related>,
+    /// Whether a one-time password waits to be shown; otherwise the key of the order opens it.
+    pub secret_waits: bool,
+}
+
+/// The delivery sheet of a request: addresses, how to get in, whom to call.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeliverySheet {
+    /// The request.
+    pub request: RequestId,
+    /// Its number.
+    pub number: String,
+    /// Unit.
+    pub unit_name: String,
+    /// System.
+    pub system_name: String,
+    /// When the last piece was settled.
+    pub settled_at: Option<Timestamp>,
+    /// What was delivered.
+    pub lines: Vec<DeliveryLine>,
+    /// Pieces that failed, with the reason.
+    pub failed: Vec<(Label, Msg)>,
+    /// Whom to call: name and phone of the cloud office's duty.
+    pub call: String,
+}
