@@ -11,6 +11,7 @@ pub mod clock;
 pub mod crypto;
 pub mod error;
 pub mod jobs;
+pub mod saga;
 pub mod storage;
 #[cfg(any(test, feature = "test-support"))]
 pub mod testing;

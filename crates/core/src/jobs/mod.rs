@@ -56,6 +56,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use thiserror::Error;
 
 pub use registry::{Handler, Registry};
+pub(crate) use worker::backoff;
 pub use worker::{Worker, run_until_idle};
 
 pub use crate::storage::job::{JobCount, JobFilter, JobRow};
@@ -430,7 +431,8 @@ impl From<ServiceError> for JobError {
             | ServiceError::Unavailable { .. }
             | ServiceError::Conflict(_)
             | ServiceError::TooMany { .. } => Self::Retry(chain(&error)),
-            ServiceError::NotFound
+            ServiceError::Unauthenticated
+            | ServiceError::NotFound
             | ServiceError::Forbidden
             | ServiceError::Invalid(_)
             | ServiceError::QuotaExceeded(_) => Self::Fail(chain(&error)),

@@ -5,6 +5,7 @@ pub mod access;
 pub mod db;
 pub mod job;
 pub mod migrations;
+pub mod saga;
 pub mod sql;
 
 pub use db::{Db, DbConfig, ReadTx, Tx};

@@ -1,0 +1,439 @@
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use async_trait::async_trait;
+use lingbao_model::{id::SagaId, msg::Msg};
+use serde::Deserialize;
+use serde_json::json;
+
+use super::{
+    harness::{Bench, Fault, drill, play},
+    *,
+};
+use crate::{
+    jobs::{Registry as Jobs, run_until_idle},
+    testing::{TestApp, TestDb, engines},
+};
+
+/// A cloud of three things that are made one after the other, the second only at the second call.
+#[derive(Debug, Default)]
+struct Cloud {
+    /// Thing by operation.
+    things: BTreeMap<String, String>,
+    polls: BTreeMap<String, i64>,
+    saved: Vec<String>,
+    ends: Vec<End>,
+    /// `run` of this thing gives this instead.
+    scripted: BTreeMap<&'static str, Outcome>,
+    /// `undo` of this thing gives this instead.
+    undo: BTreeMap<&'static str, Undone>,
+}
+
+#[derive(Clone, Default)]
+struct Build(Arc<Mutex<Cloud>>);
+
+struct Make {
+    thing: &'static str,
+    cloud: Arc<Mutex<Cloud>>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Params {
+    things: i64,
+}
+
+const THINGS: [&str; 3] = ["address", "server", "disk"];
+
+#[async_trait]
+impl Step for Make {
+    fn name(&self) -> String {
+        self.thing.to_owned()
+    }
+
+    async fn run(&self, cx: &StepCx) -> Outcome {
+        let mut cloud = self.cloud.lock().unwrap();
+        if let Some(outcome) = cloud.scripted.get(self.thing) {
+            return outcome.clone();
+        }
+        if self.thing == "disk" {
+            assert_eq!(cx.output::<String>("server").as_deref(), Some("server"));
+        }
+        let polls = cloud.polls.entry(cx.operation.to_string()).or_insert(0);
+        *polls += 1;
+        if self.thing == "server" && *polls == 1 {
+            let until = Some(cx.cx.now().plus_minutes(1));
+            return Outcome::Wait {
+                until,
+                why: "the server boots".into(),
+            };
+        }
+        cloud
+            .things
+            .insert(cx.operation.to_string(), self.thing.to_owned());
+        Outcome::Done(json!(self.thing))
+    }
+
+    async fn undo(&self, cx: &StepCx) -> Undone {
+        let mut cloud = self.cloud.lock().unwrap();
+        if let Some(undone) = cloud.undo.get(self.thing) {
+            return undone.clone();
+        }
+        cloud.things.remove(cx.operation.as_str());
+        Undone::Done
+    }
+
+    async fn verify(&self, cx: &StepCx) -> Verified {
+        match self.cloud.lock().unwrap().things.get(cx.operation.as_str()) {
+            Some(thing) => Verified::Present(json!(thing)),
+            None => Verified::Absent,
+        }
+    }
+
+    async fn save(
+        &self,
+        _: &mut Tx,
+        _: &StepCx,
+        _: &serde_json::Value,
+    ) -> Result<(), StorageError> {
+        self.cloud.lock().unwrap().saved.push(self.thing.to_owned());
+        Ok(())
+    }
+
+    async fn unsave(&self, _: &mut Tx, _: &StepCx) -> Result<(), StorageError> {
+        let mut cloud = self.cloud.lock().unwrap();
+        let before = cloud.saved.len();
+        cloud.saved.retain(|thing| thing != self.thing);
+        assert_eq!(
+            cloud.saved.len() + 1,
+            before,
+            "only what was saved is taken back, once"
+        );
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Saga for Build {
+    const KIND: &'static str = "test.build";
+    const VERSION: i64 = 1;
+    type Params = Params;
+
+    fn steps(&self, params: &Params) -> Vec<Box<dyn Step>> {
+        THINGS
+            .into_iter()
+            .take(usize::try_from(params.things).unwrap())
+            .map(|thing| -> Box<dyn Step> {
+                Box::new(Make {
+                    thing,
+                    cloud: self.0.clone(),
+                })
+            })
+            .collect()
+    }
+
+    async fn ended(
+        &self,
+        _: &mut Tx,
+        _: &Cx,
+        ended: &Ended<'_, Params>,
+    ) -> Result<(), StorageError> {
+        assert_eq!(ended.params.things, 3);
+        self.0.lock().unwrap().ends.push(ended.end.clone());
+        Ok(())
+    }
+}
+
+#[derive(Default)]
+struct BuildBench(Mutex<Build>);
+
+#[async_trait]
+impl Bench for BuildBench {
+    type Saga = Build;
+
+    async fn fresh(&self, _: &TestApp) -> (Build, Params) {
+        let build = Build::default();
+        *self.0.lock().unwrap() = build.clone();
+        (build, Params { things: 3 })
+    }
+
+    async fn assert_whole(&self, _: &TestApp, when: &str) {
+        let build = self.0.lock().unwrap().clone();
+        let cloud = build.0.lock().unwrap();
+        let mut things: Vec<&String> = cloud.things.values().collect();
+        things.sort();
+        assert_eq!(things, ["address", "disk", "server"], "{when}");
+        assert_eq!(cloud.saved, THINGS, "{when}");
+        assert_eq!(cloud.ends, [End::Done], "{when}");
+    }
+
+    async fn assert_clean(&self, _: &TestApp, when: &str) {
+        let build = self.0.lock().unwrap().clone();
+        let cloud = build.0.lock().unwrap();
+        assert!(
+            cloud.things.is_empty() && cloud.saved.is_empty(),
+            "{when}: {cloud:?}"
+        );
+        assert_eq!(cloud.ends, [End::Undone], "{when}");
+    }
+}
+
+#[tokio::test]
+async fn the_harness_finds_nothing_wrong_with_a_right_saga() {
+    for db in engines().await {
+        drill(&TestApp::on(&db), &BuildBench::default()).await;
+    }
+}
+
+/// A saga whose undo forgets: the harness has to find that.
+#[derive(Default)]
+struct Forgetful(BuildBench);
+
+#[async_trait]
+impl Bench for Forgetful {
+    type Saga = Build;
+    async fn fresh(&self, app: &TestApp) -> (Build, Params) {
+        let (build, params) = self.0.fresh(app).await;
+        build.0.lock().unwrap().undo.insert("address", Undone::Done);
+        (build, params)
+    }
+    async fn assert_whole(&self, app: &TestApp, when: &str) {
+        self.0.assert_whole(app, when).await;
+    }
+    async fn assert_clean(&self, app: &TestApp, when: &str) {
+        self.0.assert_clean(app, when).await;
+    }
+}
+
+#[tokio::test]
+#[should_panic(expected = "lie_at: Some(0)")]
+async fn the_harness_finds_an_undo_that_forgets() {
+    let db = TestDb::sqlite().await;
+    drill(&TestApp::on(&db), &Forgetful::default()).await;
+}
+
+struct Stage {
+    app: TestApp,
+    build: Build,
+    jobs: Arc<Jobs>,
+    saga: SagaId,
+}
+
+impl Stage {
+    async fn set(db: &TestDb, prepare: impl FnOnce(&mut Cloud)) -> Self {
+        // Several stages stand on one database: their ids must differ.
+        static SEED: AtomicU64 = AtomicU64::new(1);
+        let app = TestApp::with_seed(db, SEED.fetch_add(1, Ordering::Relaxed));
+        let build = Build::default();
+        prepare(&mut build.0.lock().unwrap());
+        let sagas = Arc::new(Registry::new().with(build.clone()));
+        let jobs = Arc::new(wire(Jobs::new(), sagas));
+        let mut tx = app.db.begin().await.unwrap();
+        let params = Params { things: 3 };
+        let saga = start::<Build>(&mut tx, &app.system(), "rqi_1", &params)
+            .await
+            .unwrap();
+        tx.commit().await.unwrap();
+        Self {
+            app,
+            build,
+            jobs,
+            saga,
+        }
+    }
+
+    async fn play(&self, minutes: i64) {
+        for _ in 0..minutes {
+            run_until_idle(&self.app.app, &self.jobs).await.unwrap();
+            self.app.clock.advance_ms(60_000);
+        }
+        run_until_idle(&self.app.app, &self.jobs).await.unwrap();
+    }
+
+    async fn state(&self) -> String {
+        let mut rx = self.app.db.read().await.unwrap();
+        get(&mut rx, &self.saga).await.unwrap().unwrap().state
+    }
+
+    async fn step(&self, name: &str) -> StepRow {
+        let mut rx = self.app.db.read().await.unwrap();
+        let all = steps(&mut rx, &self.saga).await.unwrap();
+        all.into_iter().find(|step| step.name == name).unwrap()
+    }
+}
+
+#[tokio::test]
+async fn a_waiting_step_shows_what_it_waits_for_and_costs_no_attempt() {
+    for db in engines().await {
+        let stage = Stage::set(&db, |_| {}).await;
+        stage.play(0).await;
+        let step = stage.step("server").await;
+        assert_eq!((step.state.as_str(), step.attempt), ("doing", 0));
+        assert_eq!(step.wait_reason.as_deref(), Some("the server boots"));
+        assert!(step.operation_id.is_some());
+        stage.play(1).await;
+        assert_eq!(stage.state().await, "done");
+        assert_eq!(stage.step("server").await.wait_reason, None);
+        let mut rx = stage.app.db.read().await.unwrap();
+        let filter = SagaFilter {
+            subject: Some("rqi_1".into()),
+            ..SagaFilter::default()
+        };
+        assert_eq!(list(&mut rx, &filter).await.unwrap().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_step_that_keeps_failing_is_stuck_until_an_operator_retries() {
+    for db in engines().await {
+        let stage = Stage::set(&db, |cloud| {
+            cloud
+                .scripted
+                .insert("disk", Outcome::Retry("no route".into()));
+        })
+        .await;
+        stage.play(40).await;
+        assert_eq!(stage.state().await, "stuck");
+        let step = stage.step("disk").await;
+        assert_eq!((step.state.as_str(), step.attempt), ("stuck", MAX_ATTEMPTS));
+        assert_eq!(step.error.as_deref(), Some("no route"));
+        stage.build.0.lock().unwrap().scripted.clear();
+        let mut tx = stage.app.db.begin().await.unwrap();
+        retry(&mut tx, &stage.app.system(), &stage.saga)
+            .await
+            .unwrap();
+        tx.commit().await.unwrap();
+        stage.play(0).await;
+        assert_eq!(stage.state().await, "done");
+        let mut tx = stage.app.db.begin().await.unwrap();
+        assert!(
+            retry(&mut tx, &stage.app.system(), &stage.saga)
+                .await
+                .is_err()
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_stuck_or_waiting_saga_can_be_taken_back() {
+    for db in engines().await {
+        for stuck in [true, false] {
+            let stage = Stage::set(&db, |cloud| {
+                let outcome = if stuck {
+                    Outcome::Retry("no route".into())
+                } else {
+                    Outcome::Wait {
+                        until: None,
+                        why: "an installer".into(),
+                    }
+                };
+                cloud.scripted.insert("disk", outcome);
+            })
+            .await;
+            stage.play(40).await;
+            assert_eq!(stage.state().await, if stuck { "stuck" } else { "running" });
+            let mut tx = stage.app.db.begin().await.unwrap();
+            let why = Msg::new("saga.discarded");
+            unwind(&mut tx, &stage.app.system(), &stage.saga, &why)
+                .await
+                .unwrap();
+            tx.commit().await.unwrap();
+            stage.play(0).await;
+            assert_eq!(stage.state().await, "undone");
+            let cloud = stage.build.0.lock().unwrap();
+            assert!(cloud.things.is_empty() && cloud.saved.is_empty());
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_can_not_be_undone_is_residue_and_the_rest_is_undone() {
+    for db in engines().await {
+        let stage = Stage::set(&db, |cloud| {
+            cloud
+                .scripted
+                .insert("disk", Outcome::Fail(Msg::new("backend.no_space")));
+            cloud
+                .undo
+                .insert("server", Undone::Residue("locked by the hypervisor".into()));
+        })
+        .await;
+        stage.play(3).await;
+        assert_eq!(stage.state().await, "residue");
+        assert_eq!(
+            stage.step("server").await.error.as_deref(),
+            Some("locked by the hypervisor")
+        );
+        assert_eq!(stage.step("address").await.state, "undone");
+        stage.build.0.lock().unwrap().undo.clear();
+        let mut tx = stage.app.db.begin().await.unwrap();
+        retry(&mut tx, &stage.app.system(), &stage.saga)
+            .await
+            .unwrap();
+        tx.commit().await.unwrap();
+        stage.play(0).await;
+        assert_eq!(stage.state().await, "undone");
+        let cloud = stage.build.0.lock().unwrap();
+        assert!(cloud.things.is_empty() && cloud.saved.is_empty());
+        assert_eq!(
+            cloud.ends,
+            [End::Residue(vec!["server".into()]), End::Undone]
+        );
+    }
+}
+
+#[tokio::test]
+async fn what_appears_after_its_undo_is_swept_away() {
+    for db in engines().await {
+        let stage = Stage::set(&db, |cloud| {
+            cloud
+                .scripted
+                .insert("disk", Outcome::Fail(Msg::new("backend.no_space")));
+        })
+        .await;
+        stage.play(3).await;
+        assert_eq!(stage.state().await, "undone");
+        let late = stage.step("disk").await.operation_id.unwrap();
+        stage
+            .build
+            .0
+            .lock()
+            .unwrap()
+            .things
+            .insert(late, "disk".into());
+        stage.play(6).await;
+        assert!(stage.build.0.lock().unwrap().things.is_empty());
+        assert_eq!(stage.step("disk").await.swept, Some(1));
+    }
+}
+
+#[tokio::test]
+async fn a_saga_of_a_version_that_is_unknown_here_waits_for_a_copy_that_knows_it() {
+    for db in engines().await {
+        let stage = Stage::set(&db, |_| {}).await;
+        let poor = Arc::new(wire(Jobs::new(), Arc::default()));
+        run_until_idle(&stage.app.app, &poor).await.unwrap();
+        assert_eq!(stage.state().await, "running");
+        stage.app.clock.advance_ms(31_000);
+        stage.play(2).await;
+        assert_eq!(stage.state().await, "done");
+    }
+}
+
+#[tokio::test]
+async fn a_death_in_the_middle_of_a_call_is_verified_before_it_is_called_again() {
+    let db = TestDb::sqlite().await;
+    let bench = BuildBench::default();
+    // 1 the plan, 2 the operation of the first step.
+    let fault = Fault {
+        die_after: Some(2),
+        ..Fault::default()
+    };
+    let (_, state, died) = play(&TestApp::on(&db), &bench, fault).await;
+    assert_eq!((state.as_str(), died), ("done", true));
+    bench.assert_whole(&TestApp::on(&db), "after a death").await;
+}
