@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::catalogue::Fulfiller;
 use crate::id::RequestItemId;
 use crate::request::{InvalidTransition, Line, Outcome};
 use crate::words;
@@ -83,16 +84,30 @@ pub fn outcome(pieces: &[Status]) -> Option<Outcome> {
 /// One piece of a line: the line and the number of the piece, from 0.
 pub type Piece = (RequestItemId, i64);
 
+/// The piece to which a piece of an attaching line goes: piece `j` goes to piece `j % count` of the
+/// target line.
+pub fn target(lines: &[Line], line: &Line, piece: i64) -> Option<Piece> {
+    let to = line.attach_to.as_ref()?;
+    let target = lines.iter().find(|l| l.id == *to)?;
+    Some((to.clone(), piece % target.count.max(1)))
+}
+
+/// Whether a line stands or falls with what it attaches to. A host without its disk is of no use,
+/// so they are built, and taken back, together. An address or a backup comes after its host and may
+/// fail alone: the host stays, and the request is delivered in part.
+pub fn is_bound(line: &Line) -> bool {
+    line.attach_to.is_some() && line.kind == Fulfiller::Volume
+}
+
 /// Splits the lines of a request into groups of pieces that are built, and fail, together: a piece
-/// and everything that attaches to it. Piece `j` of an attaching line goes to piece
-/// `j % target.count` of its target. Groups are in the order of the request; inside a group the
-/// target comes before what attaches to it.
+/// and every bound piece that attaches to it. Groups are in the order of the request, what attaches
+/// comes after its target, inside a group and among groups.
 pub fn groups(lines: &[Line]) -> Vec<Vec<Piece>> {
     let mut group_of: BTreeMap<Piece, usize> = BTreeMap::new();
     let mut groups: Vec<Vec<Piece>> = Vec::new();
     let mut waiting: Vec<&Line> = lines.iter().collect();
     // Each round places the lines whose target has been placed; a line whose target is missing or
-    // that attaches in a circle (refused at submit) would stand alone rather than be lost.
+    // that attaches in a circle (refused at submit) stands alone rather than being lost.
     while !waiting.is_empty() {
         let ready = |l: &&Line| {
             l.attach_to
@@ -103,12 +118,12 @@ pub fn groups(lines: &[Line]) -> Vec<Vec<Piece>> {
         let stuck = now.is_empty();
         let placing = if stuck { later.clone() } else { now };
         for line in placing {
-            let target = line
-                .attach_to
-                .as_ref()
-                .and_then(|t| lines.iter().find(|l| l.id == *t));
             for piece in 0..line.count {
-                let to = target.map(|t| (t.id.clone(), piece % t.count.max(1)));
+                let to = if is_bound(line) {
+                    target(lines, line, piece)
+                } else {
+                    None
+                };
                 let index = match to.and_then(|t| group_of.get(&t).copied()) {
                     Some(index) => index,
                     None => {
@@ -144,6 +159,11 @@ mod tests {
             position: n as i64,
             version: ItemVersionId::generate(&site, Timestamp::default(), 1),
             code: "X".into(),
+            kind: if attach_to.is_some() {
+                Fulfiller::Volume
+            } else {
+                Fulfiller::Server
+            },
             item_name: Label::default(),
             name: String::new(),
             placement: None,
@@ -179,6 +199,17 @@ mod tests {
         let groups = groups(&lines);
         assert_eq!(groups.len(), 1);
         assert_eq!(groups[0][0].0, lines[2].id);
+    }
+
+    #[test]
+    fn an_address_may_fail_alone_and_its_host_stays() {
+        let mut address = line(2, 1, Some(1));
+        address.kind = Fulfiller::Address;
+        let lines = [address, line(1, 1, None)];
+        let groups = groups(&lines);
+        assert_eq!(groups.len(), 2);
+        assert_eq!(groups[0][0].0, lines[1].id, "the host comes first");
+        assert_eq!(target(&lines, &lines[0], 0), Some((lines[1].id.clone(), 0)));
     }
 
     #[test]

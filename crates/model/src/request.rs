@@ -6,6 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::catalogue::Fulfiller;
 use crate::id::{ItemVersionId, RequestItemId, StepId, UserId};
 use crate::msg::{FieldError, Label, Msg};
 use crate::param::Answers;
@@ -204,6 +205,8 @@ pub struct Line {
     pub version: ItemVersionId,
     /// Code of the item.
     pub code: String,
+    /// Who fulfils it.
+    pub kind: Fulfiller,
     /// Name of the item.
     pub item_name: Label,
     /// Name the applicant gave; hosts are named after it.
