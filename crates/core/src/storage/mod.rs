@@ -2,10 +2,13 @@
 //!
 //! Read [`db`] first: it explains the two transaction types and the macro `on!`.
 pub mod access;
+pub mod audit;
 pub mod db;
+pub mod idempotency;
 pub mod job;
 pub mod migrations;
 pub mod saga;
+pub mod session;
 pub mod sql;
 
 pub use db::{Db, DbConfig, ReadTx, Tx};
