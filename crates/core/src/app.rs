@@ -20,7 +20,6 @@ use tokio::sync::Notify;
 use crate::{
     clock::{Clock, SystemClock},
     crypto::{Crypto, Passwords},
-    idempotency::IdempotencyKey,
     storage::Db,
 };
 
@@ -182,8 +181,6 @@ pub struct Cx {
     pub ip: Option<IpAddr>,
     /// Digest of the session's id, for the audit trail.
     pub session: Option<String>,
-    /// Of a REST request that carried one.
-    pub idempotency: Option<IdempotencyKey>,
     now: Timestamp,
 }
 
@@ -198,7 +195,6 @@ impl Cx {
             request_id: None,
             ip: None,
             session: None,
-            idempotency: None,
             now,
         }
     }

@@ -3,5 +3,4 @@
 //! never sentences.
 
 pub mod page;
-pub mod people;
 pub mod resource;

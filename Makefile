@@ -1,0 +1,34 @@
+# Lingbao: `make run` serves it, `make test` proves it. The logic stands in scripts/.
+SHELL := bash
+.DEFAULT_GOAL := help
+.PHONY: help run build test setup fmt lint shots bench clean-data
+
+help: ## this list
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: ## set up, build release, serve http://127.0.0.1:3000 with the demo city
+	@scripts/setup && exec scripts/run
+
+build: ## only build what `make run` serves
+	@scripts/setup && scripts/run build
+
+test: ## set up and run everything that CI runs
+	@scripts/setup --test && scripts/test
+
+setup: ## install what is missing, for tests too
+	@scripts/setup --test
+
+fmt: ## format the Rust sources
+	@. scripts/env && cargo fmt --all
+
+lint: ## format check, clippy for server and browser, architecture tests
+	@scripts/setup && scripts/test lint
+
+shots: ## screenshots of the pages into end2end/out (1440 and 360 px, light and dark, zh and en)
+	@scripts/setup --test && scripts/run build && cd end2end && . ../scripts/env && npx --no-install playwright test --grep @shots
+
+bench: ## benchmarks against a bare handler and bare transactions
+	@. scripts/env && cargo bench --workspace
+
+clean-data: ## throw the demo city of `make run` away
+	@rm -rf data && echo "data/ is gone; the next start loads the demo city anew"
