@@ -20,6 +20,7 @@ use tokio::sync::Notify;
 use crate::{
     clock::{Clock, SystemClock},
     crypto::{Crypto, Passwords},
+    idempotency::IdempotencyKey,
     storage::Db,
 };
 
@@ -181,6 +182,8 @@ pub struct Cx {
     pub ip: Option<IpAddr>,
     /// Digest of the session's id, for the audit trail.
     pub session: Option<String>,
+    /// Of a REST request that carried one.
+    pub idempotency: Option<IdempotencyKey>,
     now: Timestamp,
 }
 
@@ -195,6 +198,7 @@ impl Cx {
             request_id: None,
             ip: None,
             session: None,
+            idempotency: None,
             now,
         }
     }

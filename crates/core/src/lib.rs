@@ -6,12 +6,15 @@
 #![warn(missing_docs)]
 
 pub mod app;
+pub mod audit;
 pub mod authz;
 pub mod clock;
 pub mod crypto;
 pub mod error;
+pub mod idempotency;
 pub mod jobs;
 pub mod saga;
+pub mod session_store;
 pub mod storage;
 #[cfg(any(test, feature = "test-support"))]
 pub mod testing;

@@ -2,10 +2,22 @@
 //!
 //! Read [`db`] first: it explains the two transaction types and the macro `on!`.
 pub mod access;
+pub mod audit;
+pub mod change;
 pub mod db;
+pub mod door;
+pub mod idempotency;
 pub mod job;
 pub mod migrations;
+pub mod notice;
 pub mod saga;
+pub mod search;
+pub mod session;
+pub mod session_list;
 pub mod sql;
+pub mod token;
+pub mod unit;
+pub mod user;
+pub mod vdc;
 
 pub use db::{Db, DbConfig, ReadTx, Tx};

@@ -3,4 +3,5 @@
 //! never sentences.
 
 pub mod page;
+pub mod people;
 pub mod resource;

@@ -1,0 +1,58 @@
+//! Rows of the table `idempotency_key`. What they mean: [`crate::idempotency`].
+use lingbao_model::{id::UserId, time::Timestamp};
+
+use super::{ReadTx, Tx};
+use crate::{error::StorageError, on};
+
+/// A kept answer.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub struct KeyRow {
+    /// Of the request it answered.
+    pub digest: String,
+    /// HTTP status.
+    pub status: i64,
+    /// Body.
+    pub response: String,
+}
+
+/// The answer that was kept under a key.
+pub async fn get(
+    rx: &mut ReadTx,
+    user: &UserId,
+    key: &str,
+    since: Timestamp,
+) -> Result<Option<KeyRow>, StorageError> {
+    Ok(on!(rx, conn => sqlx::query_as(
+        "SELECT digest, status, response FROM idempotency_key
+         WHERE user_id = $1 AND key = $2 AND created_at > $3")
+        .bind(user.as_str()).bind(key).bind(since.millis()).fetch_optional(conn).await)?)
+}
+
+/// Keeps an answer; an outdated one of the same key gives way.
+pub async fn insert(
+    tx: &mut Tx,
+    user: &UserId,
+    key: &str,
+    row: &KeyRow,
+    now: Timestamp,
+    since: Timestamp,
+) -> Result<(), StorageError> {
+    on!(tx, conn => sqlx::query(
+        "DELETE FROM idempotency_key WHERE user_id = $1 AND key = $2 AND created_at <= $3")
+        .bind(user.as_str()).bind(key).bind(since.millis())
+        .execute(conn).await.map(|_| ()))?;
+    on!(tx, conn => sqlx::query(
+        "INSERT INTO idempotency_key (user_id, key, digest, status, response, created_at)
+         VALUES ($1, $2, $3, $4, $5, $6)")
+        .bind(user.as_str()).bind(key).bind(&row.digest).bind(row.status).bind(&row.response)
+        .bind(now.millis()).execute(conn).await.map(|_| ()))?;
+    Ok(())
+}
+
+/// Forgets answers that were kept before a moment.
+pub async fn purge(tx: &mut Tx, before: Timestamp) -> Result<u64, StorageError> {
+    Ok(
+        on!(tx, conn => sqlx::query("DELETE FROM idempotency_key WHERE created_at <= $1")
+        .bind(before.millis()).execute(conn).await.map(|done| done.rows_affected()))?,
+    )
+}

@@ -1,0 +1,56 @@
+//! Virtual data centres: the holders of quotas.
+
+use lingbao_model::{
+    id::{UnitId, VdcId},
+    time::Timestamp,
+};
+
+use super::{ReadTx, Tx};
+use crate::{error::StorageError, on};
+
+/// Gives a unit a virtual data centre, below one of its parent unit's.
+///
+/// # Errors
+/// What the database says.
+pub async fn create(
+    tx: &mut Tx,
+    id: &VdcId,
+    unit: &UnitId,
+    parent: Option<&VdcId>,
+    name: &str,
+    now: Timestamp,
+) -> Result<(), StorageError> {
+    on!(tx, conn => sqlx::query(
+        "INSERT INTO vdc (id, unit_id, parent_id, name, created_at) VALUES ($1, $2, $3, $4, $5)")
+        .bind(id.as_str()).bind(unit.as_str()).bind(parent.map(VdcId::as_str)).bind(name)
+        .bind(now.millis()).execute(conn).await.map(|_| ()))?;
+    Ok(())
+}
+
+/// The virtual data centres of a unit with their names, the first one first.
+///
+/// # Errors
+/// What the database says; a row with an id that is none.
+pub async fn of_unit(rx: &mut ReadTx, unit: &UnitId) -> Result<Vec<(VdcId, String)>, StorageError> {
+    let rows: Vec<(String, String)> = on!(rx, conn => sqlx::query_as(
+        "SELECT id, name FROM vdc WHERE unit_id = $1 ORDER BY created_at, id")
+        .bind(unit.as_str()).fetch_all(conn).await)?;
+    rows.into_iter()
+        .map(|(id, name)| match VdcId::try_from(id.clone()) {
+            Ok(vdc) => Ok((vdc, name)),
+            Err(e) => Err(StorageError::inconsistent("vdc", "id", id, e)),
+        })
+        .collect()
+}
+
+/// Renames the first virtual data centre of a unit along with the unit.
+///
+/// # Errors
+/// What the database says.
+pub async fn rename_first(tx: &mut Tx, unit: &UnitId, name: &str) -> Result<(), StorageError> {
+    on!(tx, conn => sqlx::query(
+        "UPDATE vdc SET name = $1, version = version + 1
+         WHERE id = (SELECT id FROM vdc WHERE unit_id = $2 ORDER BY created_at, id LIMIT 1)")
+        .bind(name).bind(unit.as_str()).execute(conn).await.map(|_| ()))?;
+    Ok(())
+}
