@@ -1,0 +1,251 @@
+//! Machines, disks and addresses, wherever they come from.
+//!
+//! ```ignore
+//! let made = backend.create_server(&op, spec).await;
+//! match made {
+//!     Outcome::Done(server) => …,
+//!     Outcome::Running { poll, .. } => …,            // later: backend.poll(&poll)
+//!     Outcome::Refused(refusal) => …,                // nothing was made
+//!     Outcome::Unreachable(_) => …,                  // call again
+//!     Outcome::Unknown(_) => backend.find_by_operation(&op).await,
+//! }
+//! ```
+//!
+//! Things to note:
+//! - The same [`OperationId`] twice is one act: one object, never two. With another call under the
+//!   same id it is refused as a conflict.
+//! - [`Provisioner::cancel`] leaves a tombstone: after it no call under that id makes anything, not
+//!   even one that is still on its way. What had been made before is named, to be deleted.
+//! - Deleting what is not there is `Done`.
+//! - A call is refused as a conflict while its server is between two states; deleting is always
+//!   possible.
+//! - A backend writes [`Provisioner::execute`]; the typed calls come with the trait.
+pub mod outcome;
+pub mod spec;
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+
+pub use outcome::{
+    OperationId, OperationState, Outcome, PollToken, ReadError, Refusal, RefusalReason,
+};
+pub use spec::*;
+
+macro_rules! calls {
+    ($($(#[$doc:meta])* $name:ident $body:tt,)*) => {
+        /// Everything that changes something.
+        #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+        #[serde(tag = "call", rename_all = "snake_case")]
+        pub enum Call { $($(#[$doc])* $name $body,)* }
+
+        /// The kinds of calls.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[serde(rename_all = "snake_case")]
+        pub enum CallKind { $($(#[$doc])* $name,)* }
+
+        impl CallKind {
+            /// All of them.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
+        }
+
+        impl Call {
+            /// Its kind.
+            #[must_use]
+            pub const fn kind(&self) -> CallKind {
+                match self { $(Self::$name { .. } => CallKind::$name,)* }
+            }
+        }
+    };
+}
+
+calls! {
+    /// A project by its key, made if it is not there.
+    EnsureProject { #[doc = "What."] spec: ProjectSpec },
+    /// Sets a project's limits.
+    SetProjectQuota { #[doc = "Whose."] project: ExternalId, #[doc = "Limits."] quota: ProjectQuota },
+    /// A network by its key, made if it is not there.
+    EnsureNetwork { #[doc = "What."] spec: NetworkSpec },
+    /// Makes a server.
+    CreateServer { #[doc = "What."] spec: ServerSpec },
+    /// Changes a server's size.
+    ResizeServer { #[doc = "Which."] server: ExternalId, #[doc = "To what."] size: ServerSize },
+    /// Switches a server on.
+    StartServer { #[doc = "Which."] server: ExternalId },
+    /// Switches a server off.
+    StopServer { #[doc = "Which."] server: ExternalId },
+    /// Restarts a running server.
+    RestartServer { #[doc = "Which."] server: ExternalId },
+    /// Deletes a server; its disks are detached and its addresses freed of it.
+    DeleteServer { #[doc = "Which."] server: ExternalId },
+    /// Makes a volume.
+    CreateVolume { #[doc = "What."] spec: VolumeSpec },
+    /// Attaches a volume.
+    AttachVolume { #[doc = "Which."] volume: ExternalId, #[doc = "To which."] server: ExternalId },
+    /// Detaches a volume from whatever it is attached to.
+    DetachVolume { #[doc = "Which."] volume: ExternalId },
+    /// Deletes a volume that is not attached.
+    DeleteVolume { #[doc = "Which."] volume: ExternalId },
+    /// Takes a public address.
+    AllocateAddress { #[doc = "What."] spec: AddressSpec },
+    /// Leads an address to a server, or (`None`) to nowhere.
+    AssociateAddress { #[doc = "Which."] address: ExternalId, #[doc = "To which."] server: Option<ExternalId> },
+    /// Gives an address back.
+    ReleaseAddress { #[doc = "Which."] address: ExternalId },
+    /// Makes a backup plan.
+    CreateBackupPlan { #[doc = "What."] spec: BackupPlanSpec },
+    /// Deletes a backup plan.
+    DeleteBackupPlan { #[doc = "Which."] plan: ExternalId },
+}
+
+/// A cloud. See the [module](self) for the laws that each backend keeps.
+#[async_trait]
+pub trait Provisioner: Send + Sync {
+    /// Its name in the configuration.
+    fn name(&self) -> &str;
+    /// What it can do.
+    async fn capabilities(&self) -> Result<Capabilities, ReadError>;
+    /// How full a pool is; [`RefusalReason::NotFound`] if it has no such pool.
+    async fn capacity(&self, pool: &PoolRef) -> Result<Capacity, ReadError>;
+    /// Whether it answers.
+    async fn health(&self) -> Result<(), ReadError>;
+    /// Does one call under an operation id. The typed calls below are easier to use.
+    async fn execute(&self, op: &OperationId, call: Call) -> Outcome<Settled>;
+    /// How a running operation stands.
+    async fn poll(&self, token: &PollToken) -> Outcome<Settled>;
+    /// One object; `None` if it is not there.
+    async fn get(&self, kind: Kind, id: &ExternalId) -> Result<Option<Object>, ReadError>;
+    /// What became of an operation.
+    async fn find_by_operation(&self, op: &OperationId) -> Result<OperationState, ReadError>;
+    /// Makes sure that nothing more comes of an operation, and says what had come of it: always
+    /// [`OperationState::Cancelled`].
+    async fn cancel(&self, op: &OperationId) -> Outcome<OperationState>;
+    /// The objects of a project, or of all of them, a page at a time in the order of ids.
+    async fn list(
+        &self,
+        project: Option<&ExternalId>,
+        cursor: Option<&str>,
+    ) -> Result<Page, ReadError>;
+    /// How busy a server is now; `None` if it is not there or not running.
+    async fn usage(&self, server: &ExternalId) -> Result<Option<Usage>, ReadError>;
+
+    /// See [`Call::EnsureProject`].
+    async fn ensure_project(&self, op: &OperationId, spec: ProjectSpec) -> Outcome<Project> {
+        let done = self.execute(op, Call::EnsureProject { spec }).await;
+        done.narrow(Object::into_project)
+    }
+    /// See [`Call::SetProjectQuota`].
+    async fn set_project_quota(
+        &self,
+        op: &OperationId,
+        project: ExternalId,
+        quota: ProjectQuota,
+    ) -> Outcome<Project> {
+        let done = self
+            .execute(op, Call::SetProjectQuota { project, quota })
+            .await;
+        done.narrow(Object::into_project)
+    }
+    /// See [`Call::EnsureNetwork`].
+    async fn ensure_network(&self, op: &OperationId, spec: NetworkSpec) -> Outcome<Network> {
+        let done = self.execute(op, Call::EnsureNetwork { spec }).await;
+        done.narrow(Object::into_network)
+    }
+    /// See [`Call::CreateServer`].
+    async fn create_server(&self, op: &OperationId, spec: ServerSpec) -> Outcome<Server> {
+        let done = self.execute(op, Call::CreateServer { spec }).await;
+        done.narrow(Object::into_server)
+    }
+    /// See [`Call::ResizeServer`].
+    async fn resize_server(
+        &self,
+        op: &OperationId,
+        server: ExternalId,
+        size: ServerSize,
+    ) -> Outcome<Server> {
+        let done = self.execute(op, Call::ResizeServer { server, size }).await;
+        done.narrow(Object::into_server)
+    }
+    /// See [`Call::StartServer`].
+    async fn start_server(&self, op: &OperationId, server: ExternalId) -> Outcome<Server> {
+        let done = self.execute(op, Call::StartServer { server }).await;
+        done.narrow(Object::into_server)
+    }
+    /// See [`Call::StopServer`].
+    async fn stop_server(&self, op: &OperationId, server: ExternalId) -> Outcome<Server> {
+        let done = self.execute(op, Call::StopServer { server }).await;
+        done.narrow(Object::into_server)
+    }
+    /// See [`Call::RestartServer`].
+    async fn restart_server(&self, op: &OperationId, server: ExternalId) -> Outcome<Server> {
+        let done = self.execute(op, Call::RestartServer { server }).await;
+        done.narrow(Object::into_server)
+    }
+    /// See [`Call::DeleteServer`].
+    async fn delete_server(&self, op: &OperationId, server: ExternalId) -> Outcome<()> {
+        let done = self.execute(op, Call::DeleteServer { server }).await;
+        done.map(|_| ())
+    }
+    /// See [`Call::CreateVolume`].
+    async fn create_volume(&self, op: &OperationId, spec: VolumeSpec) -> Outcome<Volume> {
+        let done = self.execute(op, Call::CreateVolume { spec }).await;
+        done.narrow(Object::into_volume)
+    }
+    /// See [`Call::AttachVolume`].
+    async fn attach_volume(
+        &self,
+        op: &OperationId,
+        volume: ExternalId,
+        server: ExternalId,
+    ) -> Outcome<Volume> {
+        let done = self
+            .execute(op, Call::AttachVolume { volume, server })
+            .await;
+        done.narrow(Object::into_volume)
+    }
+    /// See [`Call::DetachVolume`].
+    async fn detach_volume(&self, op: &OperationId, volume: ExternalId) -> Outcome<Volume> {
+        let done = self.execute(op, Call::DetachVolume { volume }).await;
+        done.narrow(Object::into_volume)
+    }
+    /// See [`Call::DeleteVolume`].
+    async fn delete_volume(&self, op: &OperationId, volume: ExternalId) -> Outcome<()> {
+        let done = self.execute(op, Call::DeleteVolume { volume }).await;
+        done.map(|_| ())
+    }
+    /// See [`Call::AllocateAddress`].
+    async fn allocate_address(&self, op: &OperationId, spec: AddressSpec) -> Outcome<Address> {
+        let done = self.execute(op, Call::AllocateAddress { spec }).await;
+        done.narrow(Object::into_address)
+    }
+    /// See [`Call::AssociateAddress`].
+    async fn associate_address(
+        &self,
+        op: &OperationId,
+        address: ExternalId,
+        server: Option<ExternalId>,
+    ) -> Outcome<Address> {
+        let done = self
+            .execute(op, Call::AssociateAddress { address, server })
+            .await;
+        done.narrow(Object::into_address)
+    }
+    /// See [`Call::ReleaseAddress`].
+    async fn release_address(&self, op: &OperationId, address: ExternalId) -> Outcome<()> {
+        let done = self.execute(op, Call::ReleaseAddress { address }).await;
+        done.map(|_| ())
+    }
+    /// See [`Call::CreateBackupPlan`].
+    async fn create_backup_plan(
+        &self,
+        op: &OperationId,
+        spec: BackupPlanSpec,
+    ) -> Outcome<BackupPlan> {
+        let done = self.execute(op, Call::CreateBackupPlan { spec }).await;
+        done.narrow(Object::into_backup_plan)
+    }
+    /// See [`Call::DeleteBackupPlan`].
+    async fn delete_backup_plan(&self, op: &OperationId, plan: ExternalId) -> Outcome<()> {
+        let done = self.execute(op, Call::DeleteBackupPlan { plan }).await;
+        done.map(|_| ())
+    }
+}

@@ -1,0 +1,471 @@
+//! Specifications that go in and states that come out. Units stand in the names: `_gb` is GiB,
+//! `_mbps` is 10^6 bits a second.
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    net::Ipv4Addr,
+};
+
+use lingbao_model::time::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::outcome::{OperationId, text_type};
+
+text_type! {
+    /// The backend's own id of an object.
+    ExternalId
+}
+text_type! {
+    /// The backend's name of a pool; in OpenStack a region with an availability zone.
+    PoolRef
+}
+
+/// A text that must not reach a log: `Debug` hides it.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Secret(pub String);
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(..)")
+    }
+}
+
+/// A tenant of the backend: one for each unit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProjectSpec {
+    /// The portal's key; a second `ensure` with the same key gives the same project.
+    pub key: String,
+    /// For people.
+    pub name: String,
+}
+
+/// Upper limits of a project in the backend; `None` is no limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct ProjectQuota {
+    /// Virtual cores.
+    pub vcpus: Option<u64>,
+    /// Memory.
+    pub memory_gb: Option<u64>,
+    /// Volumes and system disks.
+    pub disk_gb: Option<u64>,
+    /// Public addresses.
+    pub addresses: Option<u64>,
+}
+
+/// A private network of a project.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NetworkSpec {
+    /// Its project.
+    pub project: ExternalId,
+    /// The portal's key; a second `ensure` with the same project and key gives the same network.
+    pub key: String,
+    /// For people.
+    pub name: String,
+    /// `10.8.0.0/24`; prefix length 8 to 29.
+    pub cidr: String,
+}
+
+/// A cloud host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServerSpec {
+    /// Its project.
+    pub project: ExternalId,
+    /// Where it shall stand.
+    pub pool: PoolRef,
+    /// Its network.
+    pub network: ExternalId,
+    /// Host name.
+    pub name: String,
+    /// Virtual cores.
+    pub vcpus: u32,
+    /// Memory.
+    pub memory_gb: u32,
+    /// The volume it starts from.
+    pub system_disk_gb: u32,
+    /// Code of the image; see [`Capabilities::images`].
+    pub image: String,
+    /// The backend's name of a flavour; `None` lets it find one by cores and memory.
+    pub flavour: Option<String>,
+    /// Name of a set of firewall rules the backend knows; `None` is its default.
+    pub security_preset: Option<String>,
+    /// How its owner gets in.
+    pub access: Access,
+    /// cloud-init text.
+    pub user_data: Option<Secret>,
+    /// Tags; the operation id is added by the backend.
+    #[serde(default)]
+    pub metadata: BTreeMap<String, String>,
+}
+
+/// How the owner gets into a host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Access {
+    /// With a public key, in the form of `authorized_keys`.
+    SshKeys(Vec<String>),
+    /// With a password that the backend makes; see [`Server::one_time_password`].
+    OneTimePassword,
+}
+
+/// A change of size.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServerSize {
+    /// Virtual cores.
+    pub vcpus: u32,
+    /// Memory.
+    pub memory_gb: u32,
+}
+
+/// A block disk.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VolumeSpec {
+    /// Its project.
+    pub project: ExternalId,
+    /// Where it shall stand.
+    pub pool: PoolRef,
+    /// For people.
+    pub name: String,
+    /// Size.
+    pub size_gb: u32,
+    /// The backend's name of a storage class; `None` is its default.
+    pub volume_type: Option<String>,
+}
+
+/// A public address.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AddressSpec {
+    /// Its project.
+    pub project: ExternalId,
+    /// Whose addresses.
+    pub pool: PoolRef,
+    /// Upper limit of traffic.
+    pub bandwidth_mbps: u32,
+}
+
+/// Regular backups of a server or a volume.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BackupPlanSpec {
+    /// Its project.
+    pub project: ExternalId,
+    /// What is backed up.
+    pub target: ExternalId,
+    /// Hours between two backups, at least 1.
+    pub every_hours: u32,
+    /// Days a backup is kept, at least 1.
+    pub keep_days: u32,
+}
+
+/// The kinds of objects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// [`Project`].
+    Project,
+    /// [`Network`].
+    Network,
+    /// [`Server`].
+    Server,
+    /// [`Volume`].
+    Volume,
+    /// [`Address`].
+    Address,
+    /// [`BackupPlan`].
+    BackupPlan,
+}
+
+/// A project as it stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Project {
+    /// Id.
+    pub id: ExternalId,
+    /// As asked.
+    pub spec: ProjectSpec,
+    /// Limits.
+    pub quota: ProjectQuota,
+    /// Who made it.
+    pub operation: OperationId,
+}
+
+/// A network as it stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Network {
+    /// Id.
+    pub id: ExternalId,
+    /// As asked.
+    pub spec: NetworkSpec,
+    /// Who made it.
+    pub operation: OperationId,
+}
+
+/// What a server does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Power {
+    /// Being built.
+    Building,
+    /// Runs.
+    Active,
+    /// Between two states: starting, stopping, resizing.
+    Changing,
+    /// Switched off.
+    Stopped,
+    /// Building failed; delete it.
+    Error,
+}
+
+/// A server as it stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Server {
+    /// Id.
+    pub id: ExternalId,
+    /// As asked, with the size of the last resize.
+    pub spec: ServerSpec,
+    /// What it does.
+    pub power: Power,
+    /// The physical machine, if the backend tells.
+    pub host: Option<String>,
+    /// Its address in its network.
+    pub private_address: Ipv4Addr,
+    /// Given only in answers to the operation that made it (create, poll, find by operation), never
+    /// by `get` and `list`: show it once and do not keep it.
+    pub one_time_password: Option<Secret>,
+    /// When it was asked for.
+    pub created_at: Timestamp,
+    /// Who made it.
+    pub operation: OperationId,
+}
+
+/// A disk as it stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Volume {
+    /// Id.
+    pub id: ExternalId,
+    /// As asked.
+    pub spec: VolumeSpec,
+    /// The server it is attached to.
+    pub attached_to: Option<ExternalId>,
+    /// Who made it.
+    pub operation: OperationId,
+}
+
+/// An address as it stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Address {
+    /// Id.
+    pub id: ExternalId,
+    /// As asked.
+    pub spec: AddressSpec,
+    /// The address.
+    pub address: Ipv4Addr,
+    /// The server it leads to.
+    pub associated_with: Option<ExternalId>,
+    /// Who made it.
+    pub operation: OperationId,
+}
+
+/// A backup plan as it stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BackupPlan {
+    /// Id.
+    pub id: ExternalId,
+    /// As asked.
+    pub spec: BackupPlanSpec,
+    /// Who made it.
+    pub operation: OperationId,
+}
+
+/// Any object.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", content = "object", rename_all = "snake_case")]
+pub enum Object {
+    /// A project.
+    Project(Project),
+    /// A network.
+    Network(Network),
+    /// A server.
+    Server(Server),
+    /// A volume.
+    Volume(Volume),
+    /// An address.
+    Address(Address),
+    /// A backup plan.
+    BackupPlan(BackupPlan),
+}
+
+macro_rules! each {
+    ($self:ident, $o:ident => $e:expr) => {
+        match $self {
+            Object::Project($o) => $e,
+            Object::Network($o) => $e,
+            Object::Server($o) => $e,
+            Object::Volume($o) => $e,
+            Object::Address($o) => $e,
+            Object::BackupPlan($o) => $e,
+        }
+    };
+}
+
+impl Object {
+    /// Its id.
+    #[must_use]
+    pub fn id(&self) -> &ExternalId {
+        each!(self, o => &o.id)
+    }
+
+    /// The operation that made it.
+    #[must_use]
+    pub fn operation(&self) -> &OperationId {
+        each!(self, o => &o.operation)
+    }
+
+    /// Its kind.
+    #[must_use]
+    pub const fn kind(&self) -> Kind {
+        match self {
+            Self::Project(_) => Kind::Project,
+            Self::Network(_) => Kind::Network,
+            Self::Server(_) => Kind::Server,
+            Self::Volume(_) => Kind::Volume,
+            Self::Address(_) => Kind::Address,
+            Self::BackupPlan(_) => Kind::BackupPlan,
+        }
+    }
+
+    /// The project it belongs to (a project: itself).
+    #[must_use]
+    pub const fn project(&self) -> &ExternalId {
+        match self {
+            Self::Project(o) => &o.id,
+            Self::Network(o) => &o.spec.project,
+            Self::Server(o) => &o.spec.project,
+            Self::Volume(o) => &o.spec.project,
+            Self::Address(o) => &o.spec.project,
+            Self::BackupPlan(o) => &o.spec.project,
+        }
+    }
+
+    /// The project, if it is one.
+    #[must_use]
+    pub fn into_project(self) -> Option<Project> {
+        if let Self::Project(it) = self {
+            Some(it)
+        } else {
+            None
+        }
+    }
+
+    /// The network, if it is one.
+    #[must_use]
+    pub fn into_network(self) -> Option<Network> {
+        if let Self::Network(it) = self {
+            Some(it)
+        } else {
+            None
+        }
+    }
+
+    /// The server, if it is one.
+    #[must_use]
+    pub fn into_server(self) -> Option<Server> {
+        if let Self::Server(it) = self {
+            Some(it)
+        } else {
+            None
+        }
+    }
+
+    /// The volume, if it is one.
+    #[must_use]
+    pub fn into_volume(self) -> Option<Volume> {
+        if let Self::Volume(it) = self {
+            Some(it)
+        } else {
+            None
+        }
+    }
+
+    /// The address, if it is one.
+    #[must_use]
+    pub fn into_address(self) -> Option<Address> {
+        if let Self::Address(it) = self {
+            Some(it)
+        } else {
+            None
+        }
+    }
+
+    /// The backup plan, if it is one.
+    #[must_use]
+    pub fn into_backup_plan(self) -> Option<BackupPlan> {
+        if let Self::BackupPlan(it) = self {
+            Some(it)
+        } else {
+            None
+        }
+    }
+}
+
+/// How the object of an operation stands when the operation has ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Settled {
+    /// It is there.
+    Present(Box<Object>),
+    /// It is not there (any more).
+    Gone,
+}
+
+/// What a backend can do; the catalogue offers nothing else.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Capabilities {
+    /// The calls it takes.
+    pub calls: BTreeSet<super::CallKind>,
+    /// Codes of the images it has.
+    pub images: Vec<String>,
+    /// Whether it makes one-time passwords.
+    pub one_time_password: bool,
+    /// Whether [`usage`](super::Provisioner::usage) has figures.
+    pub usage: bool,
+}
+
+/// How full a pool is. Totals of cores count the over-commit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Capacity {
+    /// Virtual cores that may be handed out.
+    pub vcpus_total: u64,
+    /// Virtual cores handed out.
+    pub vcpus_used: u64,
+    /// Memory of all hosts.
+    pub memory_gb_total: u64,
+    /// Memory handed out.
+    pub memory_gb_used: u64,
+    /// Disk space.
+    pub disk_gb_total: u64,
+    /// Disk space handed out, system disks included.
+    pub disk_gb_used: u64,
+    /// Public addresses.
+    pub addresses_total: u64,
+    /// Public addresses handed out.
+    pub addresses_used: u64,
+    /// Servers placed.
+    pub servers: u64,
+}
+
+/// How busy a server is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Usage {
+    /// Of its cores, 0 to 100.
+    pub cpu_percent: u32,
+    /// Of its memory, 0 to 100.
+    pub memory_percent: u32,
+}
+
+/// One page of a list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Page {
+    /// In the order of ids.
+    pub objects: Vec<Object>,
+    /// Where the next page begins; `None` at the end.
+    pub next: Option<String>,
+}
