@@ -1,0 +1,6 @@
+//! The parts of the portal: one folder each, its pages, forms and server functions together. An
+//! area never imports another area's inside; what two need stands in `ui`, `form` or the model.
+
+pub mod help;
+pub mod kit;
+pub mod sign_in;

@@ -1,0 +1,151 @@
+//! Forms that post to their own page's URL.
+//!
+//! A page registers a POST handler beside its GET (see [`ssr::page_post`]). Success answers 303
+//! with a message for the next page (the flash, kept in the session). Failure renders the same page
+//! with 422, everything typed still in the fields, a message at each field and a summary on top.
+//! Nothing of this needs scripts; in the browser the form stays a native post.
+//!
+//! The page reads [`use_form`] and hands it to the fields of [`crate::ui`]; they find their value
+//! and message by name.
+
+#[cfg(feature = "ssr")]
+pub mod ssr;
+
+use crate::error::ApiError;
+use leptos::prelude::*;
+use leptos_router::hooks::use_location;
+use lingbao_model::msg::{FieldError, Msg};
+use serde::{Deserialize, Serialize};
+
+/// Name of the hidden field that makes a second post of the same form recognisable.
+pub const FORM_ID: &str = "form_id";
+
+/// What the server knows about the form on the page being shown.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FormState {
+    /// Path of the page that was posted; elsewhere the state says nothing.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub path: String,
+    /// What was typed, in order; a name can stand several times. Never contains secrets.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub values: Vec<(String, String)>,
+    /// Messages about fields.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub errors: Vec<FieldError>,
+    /// Why the whole was refused, when that is not about one field.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem: Option<ApiError>,
+    /// What was just done on the page before; shown once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flash: Option<Msg>,
+}
+
+impl FormState {
+    /// The value typed under a name (the first, if several).
+    pub fn value(&self, name: &str) -> Option<&str> {
+        self.values.iter().find(|pair| pair.0 == name).map(|pair| pair.1.as_str())
+    }
+
+    /// The value typed under a name, or what the page proposes when nothing was posted.
+    ///
+    /// An unchecked box and a cleared list post nothing, so after a post the proposal is not used.
+    pub fn value_or(&self, name: &str, proposal: impl Into<String>) -> String {
+        match self.value(name) {
+            Some(value) => value.to_owned(),
+            None if self.was_posted() => String::new(),
+            None => proposal.into(),
+        }
+    }
+
+    /// Whether a box or radio of this name and value was chosen; `proposal` before any post.
+    pub fn chosen(&self, name: &str, value: &str, proposal: bool) -> bool {
+        if self.was_posted() {
+            self.values.iter().any(|pair| pair.0 == name && pair.1 == value)
+        } else {
+            proposal
+        }
+    }
+
+    /// The message about a field.
+    pub fn error(&self, name: &str) -> Option<&Msg> {
+        self.errors.iter().find(|error| error.field == name).map(|error| &error.msg)
+    }
+
+    /// Whether this page answers a post.
+    pub fn was_posted(&self) -> bool {
+        !self.values.is_empty()
+    }
+}
+
+/// Names whose values are never sent back into a page.
+pub fn is_secret(name: &str) -> bool {
+    ["password", "secret", "token", "otp"].iter().any(|word| name.contains(word))
+}
+
+/// Brings the form state of the request over into the browser; once, in the app.
+pub fn provide_form() {
+    let state = SharedValue::new(|| use_context::<FormState>().unwrap_or_default()).into_inner();
+    provide_context(Shared(StoredValue::new(state)));
+}
+
+#[derive(Clone, Copy)]
+struct Shared(StoredValue<FormState>);
+
+/// The form state of this page; empty after the reader has gone on to another page.
+pub fn use_form() -> FormState {
+    let state = use_context::<Shared>().map(|shared| shared.0.get_value()).unwrap_or_default();
+    let here = use_location().pathname.get_untracked();
+    if state.path == here { state } else { FormState { flash: state.flash, ..FormState::default() } }
+}
+
+/// What was just done, for the toast of the frame.
+pub fn flash() -> Option<Msg> {
+    use_context::<Shared>().and_then(|shared| shared.0.with_value(|state| state.flash.clone()))
+}
+
+/// Makes ids for forms; given by the server, because randomness is an argument there.
+#[derive(Clone)]
+pub struct FormIds(pub std::sync::Arc<dyn Fn() -> String + Send + Sync>);
+
+/// The hidden one-time id of a form: a double click, a resent form and the back button post the
+/// same id again, and the service recognises it. Every form that creates something has one.
+#[component]
+pub fn FormId() -> impl IntoView {
+    let typed = use_form().value(FORM_ID).map(ToOwned::to_owned);
+    let id = SharedValue::new_str(move || typed.unwrap_or_else(new_id)).into_inner();
+    view! { <input type="hidden" name=FORM_ID value=id/> }
+}
+
+/// A fresh id. In the browser it needs to be unlikely to repeat, not hard to guess.
+fn new_id() -> String {
+    #[cfg(feature = "hydrate")]
+    {
+        let part = || (js_sys::Math::random() * f64::from(u32::MAX)) as u32;
+        format!("{:08x}{:08x}{:08x}", part(), part(), part())
+    }
+    #[cfg(not(feature = "hydrate"))]
+    {
+        use_context::<FormIds>().map(|ids| (ids.0)()).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn typed_values_win_over_proposals() {
+        let fresh = FormState::default();
+        assert_eq!(fresh.value_or("n", "1"), "1");
+        assert!(fresh.chosen("zone", "public", true));
+        let posted = FormState { values: vec![("n".into(), "x".into())], ..FormState::default() };
+        assert_eq!(posted.value_or("n", "1"), "x");
+        assert_eq!(posted.value_or("cleared", "1"), "");
+        assert!(!posted.chosen("zone", "public", true));
+    }
+
+    #[test]
+    fn secrets_are_known_by_name() {
+        assert!(is_secret("password_new") && is_secret("api_token") && !is_secret("name"));
+    }
+}

@@ -1,0 +1,313 @@
+//! The server's side of forms that post to their own page.
+
+use super::{FormState, is_secret};
+use crate::{error::ApiError, i18n, look, routes, shell::shell};
+use axum::{
+    Form, RequestPartsExt, Router,
+    body::Body,
+    extract::{FromRef, FromRequest, RawPathParams, Request, State},
+    http::{HeaderValue, StatusCode, header, request::Parts},
+    response::{IntoResponse, Redirect, Response},
+    routing::{MethodRouter, post},
+};
+use leptos::{prelude::*, reactive::computed::ScopedFuture};
+use lingbao_model::msg::{FieldError, Msg};
+use std::{future::Future, sync::Arc};
+use tower_sessions::Session;
+
+/// Where the session keeps the flash.
+const FLASH: &str = "flash";
+
+/// What rendering needs; the state of the page router.
+#[derive(Clone)]
+pub struct Pages {
+    /// Names and places of the built files.
+    pub options: LeptosOptions,
+    /// Identifies this build: in the page, in the dictionary's name, in the event stream.
+    pub build: Arc<str>,
+    /// Puts into the context of a request what server functions and post handlers need: the core,
+    /// the actor, `FormIds`, `ViewerSource`. The request's `Parts` are in the context already.
+    pub context: Arc<dyn Fn() + Send + Sync>,
+}
+
+impl FromRef<Pages> for LeptosOptions {
+    fn from_ref(pages: &Pages) -> Self {
+        pages.options.clone()
+    }
+}
+
+/// Build id, for the shell.
+#[derive(Clone)]
+pub struct BuildId(pub Arc<str>);
+
+/// A posted form.
+pub struct Posted {
+    /// Everything typed, in the order of the form.
+    pub values: Vec<(String, String)>,
+    /// Head of the request.
+    pub parts: Parts,
+    params: Vec<(String, String)>,
+}
+
+impl Posted {
+    /// The value of a field; empty when it is missing.
+    pub fn value(&self, name: &str) -> &str {
+        self.values.iter().find(|pair| pair.0 == name).map_or("", |pair| pair.1.as_str())
+    }
+
+    /// All values of a field (check boxes, repeated rows).
+    pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.values.iter().filter(move |pair| pair.0 == name).map(|pair| pair.1.as_str())
+    }
+
+    /// A part of the path, by its name in the route (`{id}`).
+    pub fn param(&self, name: &str) -> &str {
+        self.params.iter().find(|pair| pair.0 == name).map_or("", |pair| pair.1.as_str())
+    }
+
+    /// The one-time id of the form.
+    pub fn form_id(&self) -> &str {
+        self.value(super::FORM_ID)
+    }
+}
+
+/// What a post handler answers when all went well: where to, and what to say there.
+pub struct Done {
+    to: String,
+    flash: Option<Msg>,
+}
+
+impl Done {
+    /// Leads to a page.
+    pub fn to(path: impl Into<String>) -> Self {
+        Self { to: path.into(), flash: None }
+    }
+
+    /// With a message for that page: what was done, in words of the thing ("已提交，单号 …").
+    #[must_use]
+    pub fn say(mut self, msg: Msg) -> Self {
+        self.flash = Some(msg);
+        self
+    }
+}
+
+/// What a post handler answers when it refuses.
+pub enum Refused {
+    /// The page again, with messages at the fields. Also used to compute and show something
+    /// without scripts: no errors, just the typed values (status 200).
+    Again(Vec<FieldError>),
+    /// The page again, with a message about the whole.
+    Problem(ApiError),
+}
+
+impl From<ApiError> for Refused {
+    fn from(error: ApiError) -> Self {
+        Self::Problem(error)
+    }
+}
+
+/// A service's refusal: messages about fields go to the fields, everything else on top.
+impl From<lingbao_core::error::ServiceError> for Refused {
+    fn from(error: lingbao_core::error::ServiceError) -> Self {
+        match error {
+            lingbao_core::error::ServiceError::Invalid(fields) => Self::Again(fields),
+            other => Self::Problem(other.into()),
+        }
+    }
+}
+
+impl From<Vec<FieldError>> for Refused {
+    fn from(errors: Vec<FieldError>) -> Self {
+        Self::Again(errors)
+    }
+}
+
+impl From<FieldError> for Refused {
+    fn from(error: FieldError) -> Self {
+        Self::Again(vec![error])
+    }
+}
+
+/// The POST beside a page's GET.
+///
+/// ```ignore
+/// pub fn posts() -> Router<Pages> {
+///     Router::new().route("/help/ask", page_post(ask))
+/// }
+/// async fn ask(form: Posted) -> Result<Done, Refused> { … }
+/// ```
+/// The handler runs with the same context as server functions (`use_context`, `expect_context`).
+pub fn page_post<H, Fut>(handler: H) -> MethodRouter<Pages>
+where
+    H: Fn(Posted) -> Fut + Clone + Send + Sync + 'static,
+    Fut: Future<Output = Result<Done, Refused>> + Send + 'static,
+{
+    post(move |State(pages): State<Pages>, request: Request| {
+        let handler = handler.clone();
+        async move { answer(pages, request, handler).await }
+    })
+}
+
+async fn answer<H, Fut>(pages: Pages, request: Request, handler: H) -> Response
+where
+    H: Fn(Posted) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Result<Done, Refused>> + Send + 'static,
+{
+    let (mut parts, body) = request.into_parts();
+    let params = match parts.extract::<RawPathParams>().await {
+        Ok(params) => params.iter().map(|(k, v)| (k.to_owned(), v.to_owned())).collect(),
+        Err(rejection) => return rejection.into_response(),
+    };
+    let request = Request::from_parts(parts.clone(), body);
+    let values = match Form::<Vec<(String, String)>>::from_request(request, &()).await {
+        Ok(Form(values)) => values,
+        Err(rejection) => return rejection.into_response(),
+    };
+    let kept: Vec<_> = values.iter().filter(|pair| !is_secret(&pair.0)).cloned().collect();
+    let posted = Posted { values, parts: parts.clone(), params };
+
+    let result = in_context(&pages, &parts, move || handler(posted)).await;
+    let (errors, problem) = match result {
+        Ok(done) => {
+            if let Some(msg) = done.flash {
+                put_flash(&parts, msg).await;
+            }
+            return Redirect::to(&done.to).into_response();
+        }
+        Err(Refused::Again(errors)) => (errors, None),
+        Err(Refused::Problem(error)) => (error.fields.clone(), Some(error)),
+    };
+    let status = match &problem {
+        Some(error) => error.code.status(),
+        None if errors.is_empty() => 200,
+        None => 422,
+    };
+    let state = FormState { path: parts.uri.path().to_owned(), values: kept, errors, problem, flash: None };
+    let mut response = render(&pages, parts, state).await;
+    // The page may have found a reason of its own (gone, signed out); that one stands.
+    if response.status() == StatusCode::OK
+        && let Ok(status) = StatusCode::from_u16(status)
+    {
+        *response.status_mut() = status;
+    }
+    response
+}
+
+/// Runs something with the context of a request, outside of a page.
+async fn in_context<F, Fut>(pages: &Pages, parts: &Parts, run: F) -> Fut::Output
+where
+    F: FnOnce() -> Fut,
+    Fut: Future,
+{
+    let owner = Owner::new();
+    let future = owner.with(|| {
+        provide_context(parts.clone());
+        provide_request(pages, parts);
+        ScopedFuture::new(run())
+    });
+    let output = future.await;
+    drop(owner);
+    output
+}
+
+/// Language, settings and the server's own context.
+fn provide_request(pages: &Pages, parts: &Parts) {
+    let look = look::ssr::of(&parts.headers);
+    let accepted = parts.headers.get(header::ACCEPT_LANGUAGE).and_then(|v| v.to_str().ok()).unwrap_or_default();
+    provide_context(look);
+    provide_context(look.lang(accepted));
+    provide_context(BuildId(pages.build.clone()));
+    (pages.context)();
+}
+
+/// Renders the page of a request's path.
+async fn render(pages: &Pages, parts: Parts, form: FormState) -> Response {
+    let options = pages.options.clone();
+    let context = {
+        let pages = pages.clone();
+        move || {
+            provide_context(form.clone());
+            if let Some(parts) = use_context::<Parts>() {
+                provide_request(&pages, &parts);
+            }
+        }
+    };
+    let render = leptos_axum::render_app_async_with_context(context, move || shell(options.clone()));
+    let mut response = render(Request::from_parts(parts, Body::empty())).await;
+    // A page holds one person's data, a nonce and perhaps a flash: never from a cache.
+    response.headers_mut().entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    response
+}
+
+/// GET of any page.
+pub async fn page(State(pages): State<Pages>, request: Request) -> Response {
+    let (parts, _) = request.into_parts();
+    let flash = take_flash(&parts).await;
+    render(&pages, parts, FormState { flash, ..FormState::default() }).await
+}
+
+/// A call of a server function.
+pub async fn server_fn(State(pages): State<Pages>, request: Request) -> Response {
+    let context = {
+        let pages = pages.clone();
+        move || {
+            if let Some(parts) = use_context::<Parts>() {
+                provide_request(&pages, &parts);
+            }
+        }
+    };
+    leptos_axum::handle_server_fns_with_context(context, request).await.into_response()
+}
+
+/// The dictionaries, as the browser fetches them; their name changes with the build.
+pub async fn locale(axum::extract::Path(file): axum::extract::Path<String>) -> Response {
+    let lang = i18n::Lang::ALL.into_iter().find(|lang| file.split('.').next() == Some(lang.tag()));
+    let Some(lang) = lang.filter(|_| file.ends_with(".json")) else { return StatusCode::NOT_FOUND.into_response() };
+    (
+        [
+            (header::CONTENT_TYPE, "application/json"),
+            (header::CACHE_CONTROL, "public, max-age=31536000, immutable"),
+        ],
+        i18n::ssr::source(lang),
+    )
+        .into_response()
+}
+
+/// All routes of the application: pages, their posts, server functions, settings, dictionaries.
+pub fn router() -> Router<Pages> {
+    use leptos_axum::LeptosRoutes;
+    // Reading the routes renders the app once; nothing of the request is there.
+    let listing = leptos_axum::generate_route_list(routes::App);
+    Router::<Pages>::new()
+        .leptos_routes_with_handler(listing, page)
+        .merge(routes::posts())
+        .route(&format!("{}{{*name}}", routes::FN_PREFIX), axum::routing::any(server_fn))
+        .route(routes::LOOK, post(look::ssr::choose))
+        .route("/locale/{file}", axum::routing::get(locale))
+}
+
+/// The page that says "not found", for paths that no route knows.
+pub async fn not_found(State(pages): State<Pages>, request: Request) -> Response {
+    let (parts, _) = request.into_parts();
+    let mut response = render(&pages, parts, FormState::default()).await;
+    *response.status_mut() = StatusCode::NOT_FOUND;
+    response
+}
+
+async fn put_flash(parts: &Parts, msg: Msg) {
+    if let Some(session) = parts.extensions.get::<Session>()
+        && let Err(error) = session.insert(FLASH, msg).await
+    {
+        tracing::warn!(%error, "flash not stored");
+    }
+}
+
+async fn take_flash(parts: &Parts) -> Option<Msg> {
+    let session = parts.extensions.get::<Session>()?;
+    // Looking first: `remove` marks the session as changed, and most pages have no flash.
+    let flash = session.get::<Msg>(FLASH).await.ok()??;
+    if let Err(error) = session.remove::<Msg>(FLASH).await {
+        tracing::warn!(%error, "flash not removed");
+    }
+    Some(flash)
+}

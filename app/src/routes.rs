@@ -1,0 +1,248 @@
+//! All pages of the portal, and the links to them.
+//!
+//! A page is an [`AnyNestedRoute`] made by [`page`]; an area lists its pages in `routes()` and its
+//! posts in `posts()`. Every page is rendered whole on the server (`SsrMode::Async`), because it
+//! must work as plain HTML. Links are functions here, so that a path is spelled once.
+
+use crate::{area, frame::Framed, ui::not_found::NotFoundPage};
+use leptos::{prelude::*, tachys::view::iterators::StaticVec};
+use leptos_meta::provide_meta_context;
+use leptos_router::{
+    ChooseView, NestedRoute, PossibleRouteMatch, SsrMode,
+    any_nested_route::{AnyNestedRoute, IntoAnyNestedRoute},
+    components::{Router, Routes, RoutesProps},
+};
+
+/// Where server functions are; each names its endpoint below this.
+pub const FN_PREFIX: &str = "/fn/";
+/// Where the switches for theme, contrast, text size and language post to.
+pub const LOOK: &str = "/look";
+/// The workbench.
+pub const HOME: &str = "/";
+/// Sign-in; outside of the frame.
+pub const SIGN_IN: &str = "/sign-in";
+/// Sign-out; only a post.
+pub const SIGN_OUT: &str = "/sign-out";
+/// Service catalogue.
+pub const CATALOGUE: &str = "/catalogue";
+/// Cart.
+pub const CART: &str = "/cart";
+/// The person's and the unit's requests.
+pub const REQUESTS: &str = "/requests";
+/// Steps waiting for this person.
+pub const TODO: &str = "/todo";
+/// Steps this person has acted on.
+pub const DONE: &str = "/done";
+/// Resources of the unit.
+pub const RESOURCES: &str = "/resources";
+/// Quota of the unit.
+pub const QUOTA: &str = "/quota";
+/// The leader's overview.
+pub const OVERVIEW: &str = "/overview";
+/// Jobs, sagas, backends.
+pub const OPERATIONS: &str = "/operations";
+/// Work orders for people.
+pub const WORK_ORDERS: &str = "/work-orders";
+/// Items and prices, for administrators.
+pub const ADMIN_ITEMS: &str = "/admin/items";
+/// Units, for administrators.
+pub const ADMIN_UNITS: &str = "/admin/units";
+/// Users and roles, for administrators.
+pub const ADMIN_USERS: &str = "/admin/users";
+/// The audit log.
+pub const ADMIN_AUDIT: &str = "/admin/audit";
+/// The person's own page: password, sessions, tokens.
+pub const ME: &str = "/me";
+/// In-site notices.
+pub const NOTICES: &str = "/notices";
+/// Global search (`?q=`).
+pub const SEARCH: &str = "/search";
+/// Help.
+pub const HELP: &str = "/help";
+/// The components, for those who build pages.
+pub const KIT: &str = "/kit";
+
+/// One item of the catalogue, to be configured.
+pub fn configure(item: &str) -> String {
+    format!("{CATALOGUE}/{}", segment(item))
+}
+
+/// One request, by its number.
+pub fn request(number: &str) -> String {
+    format!("{REQUESTS}/{}", segment(number))
+}
+
+/// The application form of a request on paper.
+pub fn request_print(number: &str) -> String {
+    format!("{}/print", request(number))
+}
+
+/// The approval card of a step.
+pub fn card(step: &str) -> String {
+    format!("{TODO}/{}", segment(step))
+}
+
+/// One resource.
+pub fn resource(id: &str) -> String {
+    format!("{RESOURCES}/{}", segment(id))
+}
+
+/// A text as one part of a path: what is not plain becomes `%XX`.
+pub fn segment(text: &str) -> String {
+    escape(text, false)
+}
+
+/// A path with a query; empty values are left out, so that a cleared filter leaves the URL.
+pub fn with_query(path: &str, query: &[(&str, &str)]) -> String {
+    let query: Vec<_> = query
+        .iter()
+        .filter(|pair| !pair.1.is_empty())
+        .map(|(name, value)| format!("{}={}", escape(name, true), escape(value, true)))
+        .collect();
+    if query.is_empty() { path.to_owned() } else { format!("{path}?{}", query.join("&")) }
+}
+
+fn escape(text: &str, plus: bool) -> String {
+    use std::fmt::Write;
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => out.push(byte.into()),
+            b' ' if plus => out.push('+'),
+            _ => {
+                let _ = write!(out, "%{byte:02X}");
+            }
+        }
+    }
+    out
+}
+
+/// A path of this site as somebody sent it (`?next=`, `back`), or the workbench: never another host.
+pub fn local_path(path: &str) -> &str {
+    let plain = path.starts_with('/') && !path.starts_with("//") && !path.contains(['\\', '\r', '\n']);
+    if plain { path } else { HOME }
+}
+
+/// One page: rendered whole on the server, its code loaded when somebody goes there.
+///
+/// `path` is of `leptos_router::path!`, `view` a component or `Lazy::<Page>::new()`.
+pub fn page<Segments, View>(path: Segments, view: View) -> AnyNestedRoute
+where
+    Segments: PossibleRouteMatch + std::fmt::Debug + Clone + Send + Sync + 'static,
+    View: ChooseView + Clone + Sync + 'static,
+{
+    NestedRoute::new(path, view).ssr_mode(SsrMode::Async).into_any_nested_route()
+}
+
+/// Makes pages of an area whose code is one lazily loaded piece:
+///
+/// ```ignore
+/// lazy_pages!(help => HelpList: List, HelpAsk: Ask);
+/// ```
+/// needs a `#[lazy] fn help(page: Page) -> AnyView` beside it, and makes the types `HelpList` and
+/// `HelpAsk`, used as `Lazy::<HelpList>::new()`. One `#[lazy]` an area, not one a page: people who
+/// open a list open its details too.
+#[macro_export]
+macro_rules! lazy_pages {
+    ($area:ident, $preload:ident => $($route:ident : $page:ident),+ $(,)?) => {
+        $(
+            #[doc = concat!("The route of the page `", stringify!($page), "`.")]
+            pub struct $route;
+            impl ::leptos_router::LazyRoute for $route {
+                fn data() -> Self {
+                    Self
+                }
+                async fn view(_: Self) -> ::leptos::prelude::AnyView {
+                    $area(Page::$page).await
+                }
+                async fn preload() {
+                    #[cfg(all(feature = "hydrate", target_arch = "wasm32"))]
+                    $preload().await;
+                }
+            }
+        )+
+    };
+}
+
+/// All pages inside the frame.
+fn framed() -> Vec<AnyNestedRoute> {
+    let mut pages = Vec::new();
+    pages.extend(area::help::routes());
+    pages.extend(area::kit::routes());
+    pages
+}
+
+/// Pages that stand alone, without navigation.
+fn bare() -> Vec<AnyNestedRoute> {
+    area::sign_in::routes()
+}
+
+/// All posts of pages.
+#[cfg(feature = "ssr")]
+pub fn posts() -> axum::Router<crate::form::ssr::Pages> {
+    axum::Router::new().merge(area::help::posts())
+}
+
+/// Paths of the pages that exist; the navigation shows no other. A test compares it with the routes.
+pub const PATHS: &[&str] = &[HELP, "/help/deadline", KIT, SIGN_IN];
+
+/// The application.
+#[component]
+pub fn App() -> impl IntoView {
+    provide_meta_context();
+    crate::look::provide_look();
+    crate::live::provide_live();
+    crate::viewer::provide_frame();
+    crate::form::provide_form();
+    view! {
+        <Router>
+            <Table/>
+        </Router>
+    }
+}
+
+/// The table of routes, with the views' types erased: they would be as large as the portal.
+#[component]
+fn Table() -> impl IntoView {
+    let mut routes = vec![
+        NestedRoute::new((), Framed).ssr_mode(SsrMode::Async).child(StaticVec::from(framed())).into_any_nested_route(),
+    ];
+    routes.extend(bare());
+    Routes(
+        RoutesProps::builder()
+            .fallback(|| view! { <NotFoundPage/> })
+            .children(ToChildren::to_children(move || StaticVec::from(routes)))
+            .build(),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_are_escaped() {
+        assert_eq!(request("ZWY-20260918-0007"), "/requests/ZWY-20260918-0007");
+        assert_eq!(request("a/b 拎"), "/requests/a%2Fb%20%E6%8B%8E");
+        assert_eq!(with_query("/requests", &[("q", "a b&c"), ("state", "")]), "/requests?q=a+b%26c");
+    }
+
+    #[test]
+    fn nobody_is_led_to_another_host() {
+        assert_eq!(local_path("/todo?x=1"), "/todo?x=1");
+        for bad in ["https://evil.example", "//evil.example", "/\\evil.example", "", "javascript:alert(1)"] {
+            assert_eq!(local_path(bad), HOME);
+        }
+    }
+
+    #[cfg(feature = "ssr")]
+    #[tokio::test]
+    async fn the_list_of_paths_is_the_list_of_routes() {
+        let mut listed: Vec<_> =
+            leptos_axum::generate_route_list(App).iter().map(|route| route.path().to_owned()).collect();
+        let mut known: Vec<_> = PATHS.iter().map(|path| (*path).to_owned()).collect();
+        listed.sort();
+        known.sort();
+        assert_eq!(listed, known);
+    }
+}

@@ -1,0 +1,72 @@
+//! The pages: the application's router, the built files, the dictionaries.
+//!
+//! Only serving stands here. What a page may do is decided by the services behind the server
+//! functions; what is put into each request's context comes in through [`Pages::context`].
+
+use axum::{
+    Router,
+    http::{HeaderValue, header},
+    middleware,
+    response::Response,
+};
+use lingbao_app::form::ssr::{Pages, not_found, router};
+use std::{path::Path, sync::Arc};
+use tower_http::services::{ServeDir, ServeFile};
+
+/// All pages with their posts and server functions, the built files under `/pkg`, and the few
+/// files of `public/`.
+///
+/// The caller puts sessions, sign-in, cross-site checks and limits around it as layers; the page
+/// router finds the `Session` in the request's extensions.
+pub fn pages(state: Pages) -> Router {
+    let root = state.options.site_root.to_string();
+    let pkg = format!("/{}", state.options.site_pkg_dir);
+    // File names under /pkg carry a hash, so they never change: cached for ever.
+    let built = Router::new()
+        .fallback_service(ServeDir::new(format!("{root}{pkg}")).precompressed_br().precompressed_gzip())
+        .layer(middleware::map_response(for_ever));
+    let public = |file: &str| ServeFile::new(format!("{root}/{file}"));
+    Router::new()
+        .merge(router())
+        .nest_service(&pkg, built)
+        .route_service("/favicon.svg", public("favicon.svg"))
+        .route_service("/robots.txt", public("robots.txt"))
+        .fallback(not_found)
+        .with_state(state)
+}
+
+async fn for_ever(mut response: Response) -> Response {
+    if response.status().is_success() {
+        response
+            .headers_mut()
+            .insert(header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=31536000, immutable"));
+    }
+    response
+}
+
+/// The id of this build: the hash of the browser's code, or the program's version where nothing
+/// was built for the browser (tests). It stands in every page, in the dictionaries' names and in
+/// the event stream, so that an open tab can notice a new build.
+pub fn build_id(exe_dir: &Path) -> Arc<str> {
+    std::fs::read_to_string(exe_dir.join("hash.txt"))
+        .ok()
+        .and_then(|hashes| {
+            let mut of = hashes.lines().filter_map(|line| line.split_once(':'));
+            of.find(|(file, _)| file.trim() == "wasm").map(|(_, hash)| hash.trim().to_owned())
+        })
+        .unwrap_or_else(|| env!("CARGO_PKG_VERSION").to_owned())
+        .into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_build_is_named_by_its_wasm() {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(&*build_id(dir.path()), env!("CARGO_PKG_VERSION"));
+        std::fs::write(dir.path().join("hash.txt"), "js: abc\nwasm: 0Xy_9\ncss: def\n").unwrap();
+        assert_eq!(&*build_id(dir.path()), "0Xy_9");
+    }
+}
