@@ -1,1 +1,3 @@
 //! HTTP, sessions, sub-commands and wiring.
+
+pub mod http;

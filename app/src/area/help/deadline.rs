@@ -3,47 +3,10 @@
 use crate::{error::ApiError, form::use_form, t, ui::*};
 use leptos::prelude::*;
 use leptos_router::hooks::use_query_map;
-use lingbao_model::{
-    calendar::Calendar,
-    msg::{FieldError, Msg},
-    text::parse_integer,
-    time::Date,
-};
+use lingbao_model::time::Date;
 
 /// Path of the page; its form posts here.
 pub const PATH: &str = "/help/deadline";
-
-/// A question, parsed: a value of this type is valid, in the form and in the server function.
-struct Term {
-    from: Date,
-    days: u32,
-}
-
-impl Term {
-    /// Reads what was typed.
-    ///
-    /// # Errors
-    /// A message for each field that cannot be read.
-    fn parse(from: &str, days: &str) -> Result<Self, Vec<FieldError>> {
-        let mut errors = Vec::new();
-        let from = from.parse::<Date>().map_err(|_| errors.push(FieldError::new("from", Msg::new("help.deadline.bad_date"))));
-        let days = match parse_integer(days).map(u32::try_from) {
-            Some(Ok(days)) if (1..=250).contains(&days) => Some(days),
-            _ => {
-                errors.push(FieldError::new("days", Msg::new("help.deadline.bad_days").with("max", 250)));
-                None
-            }
-        };
-        match (from, days) {
-            (Ok(from), Some(days)) => Ok(Self { from, days }),
-            _ => Err(errors),
-        }
-    }
-
-    fn end(&self) -> Date {
-        Calendar::builtin().plus_working_days(self.from, self.days)
-    }
-}
 
 /// A server function: who, what, convert. It names its endpoint, because the default name hashes
 /// the build path and would break open tabs after a rebuild.
@@ -52,7 +15,7 @@ impl Term {
 /// `Invalid` with messages for the fields.
 #[server(name = GetDeadline, prefix = "/fn", endpoint = "help/deadline")]
 pub async fn deadline(from: String, days: String) -> Result<Date, ApiError> {
-    Term::parse(&from, &days).map(|term| term.end()).map_err(|fields| ApiError::invalid(fields).answered())
+    ssr::Term::parse(&from, &days).map(|term| term.end()).map_err(|fields| ApiError::invalid(fields).answered())
 }
 
 /// The form posts to this page. After a good post one is led back here with the question in the
@@ -111,12 +74,50 @@ pub fn Deadline() -> impl IntoView {
 /// The post of the page.
 #[cfg(feature = "ssr")]
 pub mod ssr {
-    use super::{PATH, Term};
+    use super::PATH;
     use crate::{
         form::ssr::{Done, Posted, Refused},
         routes::with_query,
     };
-    use lingbao_model::msg::Msg;
+    use lingbao_model::{
+        calendar::Calendar,
+        msg::{FieldError, Msg},
+        text::parse_integer,
+        time::Date,
+    };
+
+    /// A question, parsed: a value of this type is valid, in the form and in the server function.
+    pub struct Term {
+        from: Date,
+        days: u32,
+    }
+
+    impl Term {
+        /// Reads what was typed.
+        ///
+        /// # Errors
+        /// A message for each field that cannot be read.
+        pub fn parse(from: &str, days: &str) -> Result<Self, Vec<FieldError>> {
+            let mut errors = Vec::new();
+            let from = from.parse::<Date>().map_err(|_| errors.push(FieldError::new("from", Msg::new("help.deadline.bad_date"))));
+            let days = match parse_integer(days).map(u32::try_from) {
+                Some(Ok(days)) if (1..=250).contains(&days) => Some(days),
+                _ => {
+                    errors.push(FieldError::new("days", Msg::new("help.deadline.bad_days").with("max", 250)));
+                    None
+                }
+            };
+            match (from, days) {
+                (Ok(from), Some(days)) => Ok(Self { from, days }),
+                _ => Err(errors),
+            }
+        }
+
+        /// The last day of the term.
+        pub fn end(&self) -> Date {
+            Calendar::builtin().plus_working_days(self.from, self.days)
+        }
+    }
 
     /// Reads the form, computes, leads to the answer.
     ///

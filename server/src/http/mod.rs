@@ -1,0 +1,3 @@
+//! Everything that answers HTTP.
+
+pub mod pages;
