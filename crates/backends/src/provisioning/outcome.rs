@@ -185,7 +185,7 @@ pub enum OperationState {
     /// Cancelled; nothing new can come of it.
     Cancelled {
         /// What it had made before and is still there; delete it.
-        left: Option<Object>,
+        left: Option<Box<Object>>,
     },
 }
 
