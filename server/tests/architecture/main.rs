@@ -228,9 +228,12 @@ fn views_write_no_style_attribute() {
 
 #[test]
 fn views_hold_no_sentence_of_their_own() {
+    let mut all = program("app/src");
+    // The sheet of samples shows components to developers, with sample words.
+    all.retain(|file| !file.path.starts_with("app/src/area/kit/"));
     law(
         "words stand in app/locales",
-        &program("app/src"),
+        &all,
         |_, line| {
             let chinese = line.chars().any(|c| ('\u{4e00}'..='\u{9fff}').contains(&c));
             chinese.then(|| "Chinese text".to_owned())
@@ -348,7 +351,8 @@ fn both_languages_have_the_same_keys() {
         let map: BTreeMap<String, String> = serde_json::from_str(&file.text).unwrap();
         let empty: Vec<_> = map
             .iter()
-            .filter(|(_, words)| words.trim().is_empty())
+            // The last key only spares the lines above it the question of a comma.
+            .filter(|(key, words)| words.trim().is_empty() && *key != "zz.end")
             .collect();
         assert!(
             empty.is_empty(),
