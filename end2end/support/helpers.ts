@@ -1,0 +1,74 @@
+// What journeys do again and again.
+import { readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import AxeBuilder from '@axe-core/playwright';
+import { expect, type Page } from '@playwright/test';
+
+const HERE = join(dirname(fileURLToPath(import.meta.url)), '..');
+
+export interface Account {
+  role: string;
+  login: string;
+  password: string;
+}
+
+/** The demo city's account of a role, from the list that its seed is held to. */
+export function account(role: string): Account {
+  const all: Account[] = JSON.parse(readFileSync(join(HERE, 'accounts.json'), 'utf8'));
+  const found = all.find((one) => one.role === role);
+  if (!found) throw new Error(`the demo city has no ${role}; it has ${all.map((one) => one.role).join(', ')}`);
+  return found;
+}
+
+/** Signs in through the page, and stands on the workbench afterwards. */
+export async function signIn(page: Page, who: Account | string): Promise<void> {
+  const { login, password } = typeof who === 'string' ? account(who) : who;
+  await page.goto('/sign-in');
+  await page.locator('input[name=account]').fill(login);
+  await page.locator('input[name=password]').fill(password);
+  await page.locator('.door-form form button').click();
+  await expect(page).not.toHaveURL(/\/sign-in/);
+}
+
+/** The four parts of the cookie that remembers the reader's settings; `-` leaves it to the system. */
+export async function look(page: Page, theme: 'light' | 'dark' | '-', language: 'zh' | 'en' | '-', text: 'large' | '-' = '-'): Promise<void> {
+  const url = new URL('/', page.url()).href;
+  await page.context().addCookies([{ name: 'lingbao_look', value: `${theme}.-.${text}.${language}`, url }]);
+}
+
+/** WCAG 2.1 AA: axe finds nothing, in both themes. */
+export async function axeClean(page: Page): Promise<void> {
+  for (const colorScheme of ['light', 'dark'] as const) {
+    await page.emulateMedia({ colorScheme });
+    const found = await new AxeBuilder({ page })
+      .withTags(['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'best-practice'])
+      .analyze();
+    const said = found.violations.map((one) => `${one.id}: ${one.help}\n    ${one.nodes.map((node) => node.target.join(' ') + ' ' + (node.any[0]?.message ?? '')).join('\n    ')}`);
+    expect(said, `axe, ${colorScheme}, ${page.url()}`).toEqual([]);
+  }
+  await page.emulateMedia({ colorScheme: null });
+}
+
+/** The page is no wider than its window: nobody scrolls sideways on a phone. */
+export async function fitsTheWindow(page: Page): Promise<void> {
+  const [wide, window] = await page.evaluate(() => [document.documentElement.scrollWidth, document.documentElement.clientWidth]);
+  expect(wide, `width of ${page.url()}`).toBeLessThanOrEqual(window);
+}
+
+/** Screenshots of the page one stands on: 1440 and 360 px, light and dark, Chinese and English. */
+export async function shots(page: Page, name: string): Promise<void> {
+  const before = page.viewportSize();
+  for (const language of ['zh', 'en'] as const) {
+    for (const theme of ['light', 'dark'] as const) {
+      await look(page, theme, language);
+      for (const width of [1440, 360]) {
+        await page.setViewportSize({ width, height: width === 360 ? 740 : 900 });
+        await page.goto(page.url());
+        await page.screenshot({ path: join(HERE, 'out', `${name}-${width}-${theme}-${language}.png`), fullPage: true });
+      }
+    }
+  }
+  await look(page, '-', '-');
+  if (before) await page.setViewportSize(before);
+}
