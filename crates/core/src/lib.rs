@@ -15,6 +15,7 @@ pub mod error;
 pub mod idempotency;
 pub mod jobs;
 pub mod saga;
+pub mod service;
 pub mod session_store;
 pub mod storage;
 #[cfg(any(test, feature = "test-support"))]

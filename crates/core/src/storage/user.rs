@@ -382,6 +382,17 @@ pub async fn revoke_grant(
         .execute(conn).await.map(|done| done.rows_affected()))?)
 }
 
+/// Telephone of a user; empty if there is none.
+///
+/// # Errors
+/// What the database says.
+pub async fn phone(rx: &mut ReadTx, user: &UserId) -> Result<String, StorageError> {
+    let row: Option<String> = on!(rx, conn => sqlx::query_scalar(
+        "SELECT phone FROM user_account WHERE id = $1")
+        .bind(user.as_str()).fetch_optional(conn).await)?;
+    Ok(row.unwrap_or_default())
+}
+
 /// Active users who hold a role that reaches a unit: whom to tell, and who may act.
 ///
 /// # Errors

@@ -41,8 +41,6 @@ pub struct Viewer {
     pub abilities: Vec<String>,
     /// Unread notices.
     pub unread: i64,
-    /// Open approval steps that wait for this person.
-    pub todo: i64,
     /// The visit before this one: when and from which address.
     pub prev_login: Option<Visit>,
     /// The password was given by somebody else and must be changed before anything else.

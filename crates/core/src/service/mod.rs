@@ -1,0 +1,11 @@
+//! Use cases: the only place that opens transactions. In each, in this order: load, authorize,
+//! transition, hold, save, enqueue, audit, commit.
+
+mod admin;
+pub mod grant;
+pub mod notice;
+pub mod refusal;
+pub mod session;
+pub mod token;
+pub mod unit;
+pub mod user;

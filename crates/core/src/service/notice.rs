@@ -1,0 +1,119 @@
+//! Notices: written inside other use cases' transactions, read by their one reader.
+
+use lingbao_model::{
+    id::{NoticeId, UnitId, UserId},
+    msg::Msg,
+    people::Role,
+    view::{page::Page, people::NoticeRow},
+};
+
+use crate::{
+    app::Cx,
+    authz::Access,
+    error::{OrNotFound, ServiceError, StorageError},
+    storage::{Tx, change, notice as notices, sql::Cursor, user as users},
+};
+
+/// Topic of a person's badges and notices.
+#[must_use]
+pub fn topic(user: &UserId) -> String {
+    format!("user:{user}")
+}
+
+/// Writes a notice to one person, as part of the caller's transaction. `link` is a path inside the
+/// portal.
+///
+/// # Errors
+/// What the database says.
+pub async fn send(
+    tx: &mut Tx,
+    cx: &Cx,
+    to: &UserId,
+    msg: &Msg,
+    link: &str,
+) -> Result<(), StorageError> {
+    notices::insert(tx, &cx.id(), to, cx.now(), msg, link).await?;
+    change::touch(tx, cx, &topic(to)).await
+}
+
+/// Writes a notice to everybody who holds a role that reaches a unit, except the person who acts;
+/// how many.
+///
+/// # Errors
+/// What the database says.
+pub async fn send_to_role(
+    tx: &mut Tx,
+    cx: &Cx,
+    role: Role,
+    unit: &UnitId,
+    msg: &Msg,
+    link: &str,
+) -> Result<usize, StorageError> {
+    let mut sent = 0;
+    for user in users::holders(tx, role, unit).await? {
+        if cx.actor.user() != Some(&user) {
+            send(tx, cx, &user, msg, link).await?;
+            sent += 1;
+        }
+    }
+    Ok(sent)
+}
+
+/// One page of the person's notices, the latest first.
+///
+/// # Errors
+/// [`ServiceError::Unauthenticated`] if nobody is signed in.
+pub async fn list(
+    cx: &Cx,
+    unread_only: bool,
+    after: Option<&str>,
+    limit: i64,
+) -> Result<Page<NoticeRow>, ServiceError> {
+    let mut rx = cx.db().read().await?;
+    let access = Access::load(&mut rx, cx).await?;
+    let after = after.and_then(Cursor::decode);
+    Ok(notices::list(&mut rx, &access.user, unread_only, after.as_ref(), limit).await?)
+}
+
+/// How many notices of the person are unread.
+///
+/// # Errors
+/// [`ServiceError::Unauthenticated`] if nobody is signed in.
+pub async fn unread(cx: &Cx) -> Result<i64, ServiceError> {
+    let mut rx = cx.db().read().await?;
+    let access = Access::load(&mut rx, cx).await?;
+    Ok(notices::unread(&mut rx, &access.user).await?)
+}
+
+/// Marks one notice as read and says where it leads. Reading is no change of anything, so it
+/// leaves no audit event.
+///
+/// # Errors
+/// [`ServiceError::NotFound`] for somebody else's and for one that never was.
+pub async fn open(cx: &Cx, id: &NoticeId) -> Result<String, ServiceError> {
+    let mut tx = cx.db().begin().await?;
+    let access = Access::load(&mut tx, cx).await?;
+    let link = notices::link(&mut tx, &access.user, id)
+        .await?
+        .or_not_found()?;
+    if notices::mark_read(&mut tx, &access.user, Some(id), cx.now()).await? > 0 {
+        change::touch(&mut tx, cx, &topic(&access.user)).await?;
+    }
+    tx.commit().await?;
+    Ok(link)
+}
+
+/// Marks all notices of the person as read; how many there were.
+///
+/// # Errors
+/// [`ServiceError::Unauthenticated`] if nobody is signed in.
+pub async fn read_all(cx: &Cx) -> Result<u64, ServiceError> {
+    let mut tx = cx.db().begin().await?;
+    let access = Access::load(&mut tx, cx).await?;
+    let read = notices::mark_read(&mut tx, &access.user, None, cx.now()).await?;
+    if read > 0 {
+        change::touch(&mut tx, cx, &topic(&access.user)).await?;
+    }
+    tx.commit().await?;
+    Ok(read)
+}

@@ -1,0 +1,139 @@
+//! Tokens of the programming interface: made, listed and revoked by their owner, shown once.
+
+use lingbao_model::{
+    id::{TokenId, UserId},
+    msg::{FieldError, Msg},
+    text,
+    time::DAY_MS,
+    view::people::{NewToken, TOKEN_MAX_DAYS, TOKENS_PER_USER, TokenRow, TokenScope},
+};
+use serde_json::json;
+
+use super::refusal::traced;
+use crate::{
+    app::Cx,
+    audit::{self, Event},
+    authz::Access,
+    crypto::Token,
+    error::ServiceError,
+    storage::token as tokens,
+};
+
+/// Begins every token, so that scanners of leaked secrets know what they found.
+pub const PREFIX: &str = "lbk_";
+
+/// Makes a token for the person who asks. The answer alone holds the secret.
+///
+/// # Errors
+/// [`ServiceError::Invalid`] on `name`, `scope` or `days`.
+pub async fn create(
+    cx: &Cx,
+    name: &str,
+    scope: &str,
+    days: &str,
+) -> Result<NewToken, ServiceError> {
+    let (name, scope, days) = parse(name, scope, days).map_err(ServiceError::Invalid)?;
+    let mut tx = cx.db().begin().await?;
+    let access = Access::load(&mut tx, cx).await?;
+    if tokens::living(&mut tx, &access.user, cx.now()).await? >= TOKENS_PER_USER {
+        let msg = Msg::new("account.too_many_tokens").with("max", TOKENS_PER_USER);
+        return Err(ServiceError::invalid("name", msg));
+    }
+    let secret = format!("{PREFIX}{}", Token::generate(&cx.app.random).secret);
+    let row = TokenRow {
+        id: cx.id(),
+        name,
+        scope,
+        created_at: cx.now(),
+        expires_at: cx.now().plus_millis(days.saturating_mul(DAY_MS)),
+        used_at: None,
+        revoked_at: None,
+    };
+    tokens::insert(&mut tx, &access.user, &row, &Token::digest_of(&secret)).await?;
+    let event = Event::new("token.create", "token", &row.id)
+        .of_unit(&access.unit)
+        .detail(json!({ "name": row.name, "scope": row.scope, "expires_at": row.expires_at }));
+    audit::record(&mut tx, cx, event).await?;
+    tx.commit().await?;
+    Ok(NewToken { row, secret })
+}
+
+fn parse(
+    name: &str,
+    scope: &str,
+    days: &str,
+) -> Result<(String, TokenScope, i64), Vec<FieldError>> {
+    let name = text::line("name", name, 1, 40);
+    let scope = scope
+        .parse::<TokenScope>()
+        .map_err(|_| FieldError::new("scope", Msg::new("error.choose")));
+    let days = text::parse_integer(days)
+        .filter(|days| (1..=TOKEN_MAX_DAYS).contains(days))
+        .ok_or_else(|| {
+            let msg = Msg::new("account.token_days").with("max", TOKEN_MAX_DAYS);
+            FieldError::new("days", msg)
+        });
+    match (name, scope, days) {
+        (Ok(name), Ok(scope), Ok(days)) => Ok((name, scope, days)),
+        (name, scope, days) => Err([name.err(), scope.err(), days.err()]
+            .into_iter()
+            .flatten()
+            .collect()),
+    }
+}
+
+/// The tokens of the person who asks, the latest first.
+///
+/// # Errors
+/// [`ServiceError::Unauthenticated`] if nobody is signed in.
+pub async fn list(cx: &Cx) -> Result<Vec<TokenRow>, ServiceError> {
+    let mut rx = cx.db().read().await?;
+    let access = Access::load(&mut rx, cx).await?;
+    Ok(tokens::of_user(&mut rx, &access.user).await?)
+}
+
+/// Revokes a token of the person who asks; from now on it opens nothing.
+///
+/// # Errors
+/// [`ServiceError::NotFound`] for one that is somebody else's, was revoked, or never was.
+pub async fn revoke(cx: &Cx, id: &TokenId) -> Result<(), ServiceError> {
+    let result = revoke_own(cx, id).await;
+    traced(cx, result, || Event::new("token.revoke", "token", id)).await
+}
+
+async fn revoke_own(cx: &Cx, id: &TokenId) -> Result<(), ServiceError> {
+    let mut tx = cx.db().begin().await?;
+    let access = Access::load(&mut tx, cx).await?;
+    if tokens::revoke(&mut tx, &access.user, id, cx.now()).await? == 0 {
+        return Err(ServiceError::NotFound);
+    }
+    let event = Event::new("token.revoke", "token", id).of_unit(&access.unit);
+    audit::record(&mut tx, cx, event).await?;
+    Ok(tx.commit().await?)
+}
+
+/// Whose a presented token is and what it may do; `None` if it opens nothing. Its use is noted at
+/// most once a minute. `cx` is anonymous here; what it opens is done as the user.
+///
+/// # Errors
+/// What the database says.
+pub async fn authenticate(
+    cx: &Cx,
+    presented: &str,
+) -> Result<Option<(UserId, TokenScope)>, ServiceError> {
+    if !presented.starts_with(PREFIX) || presented.len() > 100 {
+        return Ok(None);
+    }
+    let mut rx = cx.db().read().await?;
+    let digest = Token::digest_of(presented);
+    let Some(token) = tokens::by_digest(&mut rx, &digest, cx.now()).await? else {
+        return Ok(None);
+    };
+    drop(rx);
+    if !token.fresh {
+        let mut tx = cx.db().begin().await?;
+        tokens::touch(&mut tx, &token.id, cx.now()).await?;
+        tx.commit().await?;
+    }
+    Ok(Some((token.user, token.scope)))
+}
