@@ -21,6 +21,7 @@
 //!   possible.
 //! - A backend writes [`Provisioner::execute`]; the typed calls come with the trait.
 pub mod outcome;
+pub mod simulator;
 pub mod spec;
 
 use async_trait::async_trait;
