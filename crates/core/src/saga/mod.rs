@@ -49,6 +49,9 @@
 //!   again.
 //! - An undone operation keeps a tombstone for [`SWEEP_MS`]; the sweep asks `verify` and undoes what
 //!   a lost or late answer created after all.
+//! - The driver's transactions lock the job first, then the saga, then what `save` and `ended` touch.
+//!   Call [`wake`] (and [`retry`], [`unwind`]) before you change rows that these hooks change too, or
+//!   PostgreSQL may have to break a deadlock.
 //! - A running saga keeps the version it began with: change the list by adding a type with the next
 //!   `VERSION`, and keep the old one until no saga of it runs.
 mod driver;
@@ -265,6 +268,7 @@ pub async fn wake(tx: &mut Tx, cx: &Cx, id: &SagaId) -> Result<(), StorageError>
 /// # Errors
 /// A version conflict when it is neither.
 pub async fn retry(tx: &mut Tx, cx: &Cx, id: &SagaId) -> Result<(), StorageError> {
+    wake(tx, cx, id).await?;
     if rows::transit(tx, id, ("stuck", "running"), None, cx.now()).await? {
         rows::reset_steps(tx, id, "stuck", "doing").await?;
     } else if rows::transit(tx, id, ("residue", "unwinding"), None, cx.now()).await? {
@@ -272,7 +276,7 @@ pub async fn retry(tx: &mut Tx, cx: &Cx, id: &SagaId) -> Result<(), StorageError
     } else {
         return StorageError::expect_version(0, "saga", id.as_str());
     }
-    wake(tx, cx, id).await
+    Ok(())
 }
 
 /// Takes a running or stuck saga back: a cancel, or an operator's discard. Authorize and audit
@@ -281,12 +285,12 @@ pub async fn retry(tx: &mut Tx, cx: &Cx, id: &SagaId) -> Result<(), StorageError
 /// # Errors
 /// A version conflict when it has ended or is being unwound already.
 pub async fn unwind(tx: &mut Tx, cx: &Cx, id: &SagaId, reason: &Msg) -> Result<(), StorageError> {
+    wake(tx, cx, id).await?;
     let reason = encode_msg(reason);
     let moved = rows::transit(tx, id, ("running", "unwinding"), Some(&reason), cx.now()).await?
         || rows::transit(tx, id, ("stuck", "unwinding"), Some(&reason), cx.now()).await?;
     StorageError::expect_version(u64::from(moved), "saga", id.as_str())?;
-    rows::reset_steps(tx, id, "stuck", "doing").await?;
-    wake(tx, cx, id).await
+    rows::reset_steps(tx, id, "stuck", "doing").await
 }
 
 /// One saga.

@@ -437,3 +437,48 @@ async fn a_death_in_the_middle_of_a_call_is_verified_before_it_is_called_again()
     assert_eq!((state.as_str(), died), ("done", true));
     bench.assert_whole(&TestApp::on(&db), "after a death").await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_cancel_at_any_moment_ends_whole_or_clean() {
+    for db in engines().await {
+        for delay_ms in [0, 3, 6, 12, 25, 50] {
+            let stage = Stage::set(&db, |_| {}).await;
+            let stop = tokio_util::sync::CancellationToken::new();
+            let worker = crate::jobs::Worker::new(stage.app.app.clone(), stage.jobs.clone(), "w");
+            let running = tokio::spawn(worker.run(stop.clone()));
+            tokio::time::sleep(std::time::Duration::from_millis(delay_ms)).await;
+            // One minute passes, so that the server may have booted when the cancel comes.
+            stage
+                .app
+                .clock
+                .advance_ms(if delay_ms % 2 == 0 { 0 } else { 61_000 });
+            let mut tx = stage.app.db.begin().await.unwrap();
+            let why = Msg::new("saga.cancelled");
+            let cancelled = unwind(&mut tx, &stage.app.system(), &stage.saga, &why).await;
+            if cancelled.is_ok() {
+                tx.commit().await.unwrap();
+            } else {
+                tx.rollback().await.unwrap();
+            }
+            let mut state = stage.state().await;
+            for _ in 0..400 {
+                if matches!(state.as_str(), "done" | "undone") {
+                    break;
+                }
+                tokio::time::sleep(std::time::Duration::from_millis(25)).await;
+                state = stage.state().await;
+            }
+            stop.cancel();
+            running.await.unwrap();
+            assert_eq!(state, if cancelled.is_ok() { "undone" } else { "done" });
+            let cloud = stage.build.0.lock().unwrap();
+            let left = if cancelled.is_ok() { 0 } else { 3 };
+            assert_eq!(
+                (cloud.things.len(), cloud.saved.len()),
+                (left, left),
+                "{delay_ms}"
+            );
+            assert_eq!(cloud.ends.len(), 1);
+        }
+    }
+}
