@@ -5,6 +5,7 @@ mod admin;
 pub mod grant;
 pub mod notice;
 pub mod refusal;
+pub mod request;
 pub mod session;
 pub mod token;
 pub mod unit;

@@ -4,4 +4,6 @@
 
 pub mod page;
 pub mod people;
+pub mod request;
 pub mod resource;
+pub mod system;
