@@ -10,3 +10,6 @@ pub mod session;
 pub mod token;
 pub mod unit;
 pub mod user;
+
+#[cfg(test)]
+mod people_tests;
