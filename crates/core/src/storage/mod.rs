@@ -6,12 +6,19 @@ pub mod audit;
 pub mod change;
 pub mod db;
 pub mod door;
+pub mod fulfilment;
 pub mod idempotency;
 pub mod job;
 pub mod migrations;
 pub mod notice;
+pub mod operation;
+pub mod overview;
+pub mod project;
+pub mod resource;
+pub mod resource_action;
 pub mod saga;
 pub mod search;
+pub mod secret;
 pub mod session;
 pub mod session_list;
 pub mod sql;
@@ -19,6 +26,7 @@ pub mod token;
 pub mod unit;
 pub mod user;
 pub mod vdc;
+pub mod work_order;
 
 #[cfg(test)]
 mod tests;

@@ -2,8 +2,8 @@
 //! structs, one file for each noun. They hold facts (ids, amounts, moments, keys of messages),
 //! never sentences.
 
+pub mod operation;
+pub mod overview;
 pub mod page;
 pub mod people;
-pub mod request;
 pub mod resource;
-pub mod system;

@@ -1,0 +1,50 @@
+//! From an approved request to running things, and from running things back to nothing.
+//!
+//! ```text
+//! approved ─▶ plan: one `fulfilment` row a piece, groups (model::fulfilment::groups)
+//!            ─▶ job `fulfil.request`: starts a saga for each group that is ready
+//!                 saga `build`: project, network, then a step or two a piece
+//!                   done   ─▶ resource rows, hold → used, pieces delivered, groups that waited begin
+//!                   undone ─▶ pieces failed, hold given back, what waited for them is called off
+//!                   residue─▶ as undone, but the hold stays until an operator has cleaned up
+//!            ─▶ last piece settled: the request is delivered (or closed, if nothing was)
+//! ```
+//!
+//! Everything that changes our own rows happens in [`Saga::ended`](crate::saga::Saga::ended), in
+//! the transaction that ends the saga: there is no moment at which a machine is delivered and its
+//! quota is not used. The steps themselves only talk to backends, under operation ids that were in
+//! the database before the first call. So a process may be killed at any moment: whoever goes on
+//! finds the same operation ids, and a backend makes one thing for one id.
+//!
+//! Files: [`plan`] (what is to be built), [`build`] and [`step`] (building), [`power`] (start,
+//! stop), [`release`] (giving back), [`upkeep`] (what comes round by itself).
+
+pub mod build;
+pub mod pieces;
+pub mod plan;
+pub mod power;
+pub mod release;
+pub mod step;
+pub mod upkeep;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use lingbao_backends::Backends;
+
+use crate::{jobs, saga};
+
+/// Adds everything of this module to a program's jobs and sagas.
+#[must_use]
+pub fn wire(jobs: jobs::Registry, backends: &Arc<Backends>) -> jobs::Registry {
+    let sagas = saga::Registry::new()
+        .with(build::Build::new(backends.clone()))
+        .with(power::Power::new(backends.clone()))
+        .with(release::Release::new(backends.clone()));
+    let jobs = saga::wire(jobs, Arc::new(sagas))
+        .handle::<plan::FulfilRequest>(plan::Planner)
+        .handle::<release::ReleaseRequest>(release::Releaser);
+    upkeep::wire(jobs, backends)
+}

@@ -1,0 +1,265 @@
+//! Giving resources back: what an approved release request starts.
+//!
+//! Deleting can't be undone, so this saga never unwinds: a step that the backend refuses waits for
+//! an operator. Each resource is written off in the transaction that ends its step.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use lingbao_backends::{
+    Backends,
+    provisioning::{Call, ExternalId, Kind, OperationId, Outcome as Answer, Provisioner, RefusalReason},
+};
+use lingbao_model::{
+    catalogue::Fulfiller,
+    id::{PoolId, RequestId, ResourceId, UnitId, UserId, VdcId},
+    msg::Msg,
+    quota::Amounts,
+    request::{Outcome as RequestOutcome, Status as RequestStatus},
+    resource::{EventKind, ServiceState},
+};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{pieces::missing_backend, step::delete_call};
+use crate::{
+    app::Cx,
+    authz::Scope,
+    error::StorageError,
+    jobs::{Handler, Job, JobError, Run},
+    saga::{self, Ended, Outcome, Saga, Step, StepCx, Undone, Verified},
+    storage::{Tx, change, fulfilment, quota, request, resource, resource_action},
+};
+
+/// Starts the saga of an approved release request.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ReleaseRequest {
+    /// The request.
+    pub request: RequestId,
+}
+
+impl Job for ReleaseRequest {
+    const KIND: &'static str = "release.request";
+    fn dedup_key(&self) -> Option<String> {
+        Some(self.request.to_string())
+    }
+}
+
+/// What is given back.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Params {
+    /// The request.
+    pub request: RequestId,
+    /// Whose.
+    pub unit: UnitId,
+    /// Who asked.
+    pub applicant: UserId,
+    /// The resources; what attaches comes before what it is attached to.
+    pub resources: Vec<Part>,
+}
+
+/// One resource.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Part {
+    /// The resource.
+    pub resource: ResourceId,
+    /// Kind of thing.
+    pub kind: Fulfiller,
+    /// Its backend; `None` for what people did.
+    pub backend: Option<String>,
+    /// The backend's name for it.
+    pub external_id: Option<String>,
+    /// Whether it is attached to something.
+    pub attached: bool,
+    /// Whose quota.
+    pub vdc: VdcId,
+    /// In which pool.
+    pub pool: Option<PoolId>,
+    /// What it frees.
+    pub amounts: Amounts,
+}
+
+/// Runs [`ReleaseRequest`].
+#[derive(Debug)]
+pub struct Releaser;
+
+#[async_trait]
+impl Handler<ReleaseRequest> for Releaser {
+    async fn run(&self, run: &Run, job: ReleaseRequest) -> Result<(), JobError> {
+        let mut tx = run.begin().await?;
+        start(&mut tx, &run.cx(), &job.request).await?;
+        run.complete(&mut tx).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+}
+
+async fn start(tx: &mut Tx, cx: &Cx, request: &RequestId) -> Result<(), StorageError> {
+    let Some(head) = fulfilment::head_of_release(tx, request).await? else { return Ok(()) };
+    if head.status != RequestStatus::Approved || saga::storage_has_subject(tx, request.as_str()).await? {
+        return Ok(());
+    }
+    let scope = Scope::system(cx).map_err(|e| StorageError::inconsistent("job", "actor", request.as_str(), e))?;
+    let mut resources = Vec::new();
+    for id in request::releases(tx, request).await? {
+        let Some(found) = resource::get(tx, &scope, &id).await? else { continue };
+        if found.service == ServiceState::Released {
+            continue;
+        }
+        resources.push(Part {
+            attached: found.attached_to.is_some(),
+            resource: found.id,
+            kind: found.kind,
+            backend: found.backend,
+            external_id: found.external_id,
+            vdc: found.vdc,
+            pool: found.placement.map(|p| p.pool),
+            amounts: found.amounts,
+        });
+    }
+    // What hangs on a server goes before the server.
+    resources.sort_by_key(|p| p.kind == Fulfiller::Server);
+    let params = Params { request: request.clone(), unit: head.unit, applicant: head.applicant, resources };
+    let saga = saga::start::<Release>(tx, cx, request.as_str(), &params).await?;
+    for part in &params.resources {
+        // A start or stop that is still under way ends first; the saga's steps wait for the backend.
+        resource_action::begin(tx, &part.resource, &saga, "release", params.applicant.as_str(), cx.now()).await?;
+        resource::add_event(tx, &cx.id(), &part.resource, EventKind::ReleaseStarted, params.applicant.as_str(), cx.now()).await?;
+    }
+    Ok(())
+}
+
+/// The saga.
+pub struct Release {
+    backends: Arc<Backends>,
+}
+
+impl Release {
+    /// A saga that deletes at these backends.
+    #[must_use]
+    pub const fn new(backends: Arc<Backends>) -> Self {
+        Self { backends }
+    }
+}
+
+#[async_trait]
+impl Saga for Release {
+    const KIND: &'static str = "release";
+    const VERSION: i64 = 1;
+    type Params = Params;
+
+    fn steps(&self, params: &Params) -> Vec<Box<dyn Step>> {
+        let step = |(index, part): (usize, &Part)| -> Box<dyn Step> {
+            let backend = match &part.backend {
+                None => None,
+                Some(name) => match self.backends.get(name) {
+                    Some(backend) => Some(backend),
+                    None => return missing_backend(name),
+                },
+            };
+            Box::new(Delete { name: format!("{}-{}", part.kind, index + 1), part: part.clone(), backend, applicant: params.applicant.clone() })
+        };
+        params.resources.iter().enumerate().map(step).collect()
+    }
+
+    async fn ended(&self, tx: &mut Tx, cx: &Cx, ended: &Ended<'_, Params>) -> Result<(), StorageError> {
+        let Some(head) = fulfilment::head_of_release(tx, &ended.params.request).await? else { return Ok(()) };
+        for part in &ended.params.resources {
+            resource_action::end(tx, &part.resource, ended.saga).await?;
+        }
+        fulfilment::close_release(tx, &head, RequestOutcome::Complete, cx.now()).await?;
+        request::add_history(tx, cx, &head.id, &Msg::new("request.history.released")).await?;
+        let msg = Msg::new("notice.released").with("number", head.number.clone());
+        crate::service::notice::send(tx, cx, &head.applicant, &msg, &format!("/requests/{}", head.id)).await?;
+        change::touch(tx, cx, &format!("request:{}", head.id)).await
+    }
+}
+
+/// Deletes one resource, after taking it off what it hangs on.
+struct Delete {
+    name: String,
+    part: Part,
+    backend: Option<Arc<dyn Provisioner>>,
+    applicant: UserId,
+}
+
+impl Delete {
+    fn calls(&self, id: &str) -> Vec<(&'static str, Call)> {
+        let id = ExternalId(id.to_owned());
+        let kind = match self.part.kind {
+            Fulfiller::Server => Kind::Server,
+            Fulfiller::Volume => Kind::Volume,
+            Fulfiller::Address => Kind::Address,
+            Fulfiller::Backup => Kind::BackupPlan,
+            Fulfiller::People => return Vec::new(),
+        };
+        let mut calls = Vec::new();
+        match self.part.kind {
+            Fulfiller::Volume => calls.push(("detach", Call::DetachVolume { volume: id.clone() })),
+            Fulfiller::Address => {
+                calls.push(("free", Call::AssociateAddress { address: id.clone(), server: None }));
+            }
+            _ => {}
+        }
+        calls.extend(delete_call(kind, id).map(|call| ("delete", call)));
+        calls
+    }
+}
+
+#[async_trait]
+impl Step for Delete {
+    fn name(&self) -> String {
+        self.name.clone()
+    }
+
+    async fn run(&self, cx: &StepCx) -> Outcome {
+        let (Some(backend), Some(id)) = (&self.backend, &self.part.external_id) else {
+            return Outcome::Done(Value::Null);
+        };
+        for (part, call) in self.calls(id) {
+            let operation = OperationId(format!("{}:{part}", cx.operation));
+            match backend.execute(&operation, call).await {
+                Answer::Done(_) => {}
+                Answer::Running { retry_after_ms, .. } => {
+                    let ms = i64::try_from(retry_after_ms).unwrap_or(1000).clamp(50, 60_000);
+                    return Outcome::Wait { until: Some(cx.cx.now().plus_millis(ms)), why: format!("{part}: {} works on it", backend.name()) };
+                }
+                // Somebody was faster: gone is gone.
+                Answer::Refused(refusal) if refusal.reason == RefusalReason::NotFound => {}
+                Answer::Refused(refusal) => return Outcome::Retry(refusal.to_string()),
+                Answer::Unreachable(why) | Answer::Unknown(why) => return Outcome::Retry(why),
+            }
+        }
+        Outcome::Done(Value::Null)
+    }
+
+    async fn undo(&self, _: &StepCx) -> Undone {
+        Undone::Done
+    }
+
+    async fn verify(&self, _: &StepCx) -> Verified {
+        // Deleting twice is deleting once.
+        Verified::Absent
+    }
+
+    async fn save(&self, tx: &mut Tx, cx: &StepCx, _: &Value) -> Result<(), StorageError> {
+        let scope = Scope::system(&cx.cx).map_err(|e| StorageError::inconsistent("saga", "actor", cx.saga.as_str(), e))?;
+        let Some(found) = resource::get(tx, &scope, &self.part.resource).await? else { return Ok(()) };
+        if found.service == ServiceState::Released {
+            return Ok(());
+        }
+        resource::mark_released(tx, &found, cx.cx.now()).await?;
+        resource::detach_all(tx, &found.id).await?;
+        resource::add_event(tx, &cx.cx.id(), &found.id, EventKind::Released, self.applicant.as_str(), cx.cx.now()).await?;
+        if let Some(pool) = &self.part.pool {
+            let booking = quota::Booking {
+                operation: format!("free:{}", found.id),
+                vdc: self.part.vdc.clone(),
+                request: None,
+                demand: [(pool.clone(), self.part.amounts.clone())].into(),
+            };
+            quota::free(tx, &cx.cx, &booking, &found.id).await?;
+        }
+        change::touch(tx, &cx.cx, &format!("unit:{}", found.unit)).await
+    }
+}

@@ -1,0 +1,210 @@
+//! One call to a backend as a step of a saga.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use lingbao_backends::provisioning::{
+    Call, ExternalId, Kind, Object, OperationId, OperationState, Outcome as Answer, Provisioner,
+    Refusal, RefusalReason, Settled,
+};
+use lingbao_model::{msg::Msg, time::Timestamp};
+use serde_json::Value;
+
+use crate::saga::{Outcome, Step, StepCx, Undone, Verified};
+
+/// Makes the call out of what earlier steps gave; `Err` says what is missing.
+pub type MakeCall = Box<dyn Fn(&StepCx) -> Result<Call, String> + Send + Sync>;
+
+/// How a step is undone.
+pub enum Undo {
+    /// The call made something: cancel the operation and delete what came of it.
+    Delete,
+    /// The call changed something that another step made: this call takes the change back.
+    Call(MakeCall),
+    /// Nothing: projects and networks stay for the next order.
+    Nothing,
+}
+
+/// A step that makes one call. The operation id makes it idempotent: `run` after a crash, after a
+/// lost answer and while the backend works are all the same call.
+pub struct CallStep {
+    name: String,
+    operation: Option<String>,
+    backend: Arc<dyn Provisioner>,
+    call: MakeCall,
+    undo: Undo,
+}
+
+impl CallStep {
+    /// A step.
+    pub fn boxed(
+        name: impl Into<String>,
+        backend: Arc<dyn Provisioner>,
+        undo: Undo,
+        call: MakeCall,
+    ) -> Box<dyn Step> {
+        Box::new(Self { name: name.into(), operation: None, backend, call, undo })
+    }
+
+    /// A step whose operation id follows from what is ordered instead of from the saga. A piece is
+    /// built once in its life, so after yesterday's backup was restored over today's cloud the same
+    /// piece finds what was built since, and nothing is built again.
+    pub fn of_piece(
+        name: impl Into<String>,
+        operation: String,
+        backend: Arc<dyn Provisioner>,
+        undo: Undo,
+        call: MakeCall,
+    ) -> Box<dyn Step> {
+        Box::new(Self { name: name.into(), operation: Some(operation), backend, call, undo })
+    }
+
+    /// The operation id as backends know it; `part` tells the calls of one step apart.
+    fn operation(&self, cx: &StepCx, part: &str) -> OperationId {
+        let id = self.operation.clone().unwrap_or_else(|| cx.operation.to_string());
+        OperationId(if part.is_empty() { id } else { format!("{id}:{part}") })
+    }
+}
+
+/// What the applicant reads about a refusal; the backend's own words stay with the operator.
+fn refused(refusal: &Refusal) -> Msg {
+    Msg::new(match refusal.reason {
+        RefusalReason::NoCapacity => "fulfilment.refused.no_capacity",
+        RefusalReason::NoAddress => "fulfilment.refused.no_address",
+        RefusalReason::QuotaExceeded => "fulfilment.refused.quota_exceeded",
+        RefusalReason::InvalidSpec | RefusalReason::Unsupported => "fulfilment.refused.invalid_spec",
+        RefusalReason::NotFound => "fulfilment.refused.not_found",
+        RefusalReason::Conflict | RefusalReason::Denied | RefusalReason::Cancelled => {
+            "fulfilment.refused.other"
+        }
+    })
+}
+
+/// Whether what was refused may go right later, by itself or by an operator's hand: a backend that
+/// does not let us in, or whose things are between two states.
+fn may_pass(refusal: &Refusal) -> bool {
+    matches!(refusal.reason, RefusalReason::Denied | RefusalReason::Conflict)
+}
+
+fn later(cx: &StepCx, ms: u64) -> Timestamp {
+    cx.cx.now().plus_millis(i64::try_from(ms).unwrap_or(1000).clamp(50, 60_000))
+}
+
+fn output(settled: Settled) -> Value {
+    match settled {
+        Settled::Present(object) => serde_json::to_value(object).unwrap_or(Value::Null),
+        Settled::Gone => Value::Null,
+    }
+}
+
+#[async_trait]
+impl Step for CallStep {
+    fn name(&self) -> String {
+        self.name.clone()
+    }
+
+    async fn run(&self, cx: &StepCx) -> Outcome {
+        let call = match (self.call)(cx) {
+            Ok(call) => call,
+            Err(missing) => return Outcome::Retry(format!("there is no {missing}")),
+        };
+        match self.backend.execute(&self.operation(cx, ""), call).await {
+            Answer::Done(settled) => Outcome::Done(output(settled)),
+            Answer::Running { retry_after_ms, .. } => Outcome::Wait {
+                until: Some(later(cx, retry_after_ms)),
+                why: format!("{} works on it", self.backend.name()),
+            },
+            Answer::Refused(refusal) if may_pass(&refusal) => Outcome::Retry(refusal.to_string()),
+            Answer::Refused(refusal) => {
+                tracing::warn!(saga = %cx.saga, step = self.name, %refusal, "the backend refused step `{}`", self.name);
+                Outcome::Fail(refused(&refusal))
+            }
+            Answer::Unreachable(why) | Answer::Unknown(why) => Outcome::Retry(why),
+        }
+    }
+
+    async fn undo(&self, cx: &StepCx) -> Undone {
+        match &self.undo {
+            Undo::Nothing => Undone::Done,
+            Undo::Delete => self.delete_what_was_made(cx).await,
+            Undo::Call(make) => match make(cx) {
+                Ok(call) => self.settle(cx, call).await,
+                // What it changed was never made: there is nothing to take back.
+                Err(_) => Undone::Done,
+            },
+        }
+    }
+
+    async fn verify(&self, cx: &StepCx) -> Verified {
+        match self.backend.find_by_operation(&self.operation(cx, "")).await {
+            Ok(OperationState::Done(settled)) => Verified::Present(output(settled)),
+            Ok(OperationState::Cancelled { left: Some(object) }) => {
+                Verified::Present(output(Settled::Present(object)))
+            }
+            Ok(_) => Verified::Absent,
+            Err(error) => Verified::Unknown(error.to_string()),
+        }
+    }
+}
+
+impl CallStep {
+    async fn delete_what_was_made(&self, cx: &StepCx) -> Undone {
+        // The tombstone first: after it, not even a call that is still on its way makes anything.
+        let left = match self.backend.cancel(&self.operation(cx, "")).await {
+            Answer::Done(OperationState::Cancelled { left }) => left,
+            Answer::Done(other) => {
+                return Undone::Retry(format!("cancelled, but the backend says {other:?}"));
+            }
+            Answer::Running { retry_after_ms, .. } => {
+                return Undone::Wait {
+                    until: Some(later(cx, retry_after_ms)),
+                    why: "being cancelled".into(),
+                };
+            }
+            Answer::Refused(refusal) => return Undone::Residue(refusal.to_string()),
+            Answer::Unreachable(why) | Answer::Unknown(why) => return Undone::Retry(why),
+        };
+        match left.and_then(|object| delete_call(object.kind(), object.id().clone())) {
+            Some(call) => self.settle(cx, call).await,
+            None => Undone::Done,
+        }
+    }
+
+    async fn settle(&self, cx: &StepCx, call: Call) -> Undone {
+        match self.backend.execute(&self.operation(cx, "undo"), call).await {
+            Answer::Done(_) => Undone::Done,
+            Answer::Running { retry_after_ms, .. } => Undone::Wait {
+                until: Some(later(cx, retry_after_ms)),
+                why: format!("{} takes it back", self.backend.name()),
+            },
+            Answer::Refused(refusal) => match refusal.reason {
+                RefusalReason::NotFound => Undone::Done,
+                RefusalReason::Conflict => Undone::Retry(refusal.to_string()),
+                _ => Undone::Residue(refusal.to_string()),
+            },
+            Answer::Unreachable(why) | Answer::Unknown(why) => Undone::Retry(why),
+        }
+    }
+}
+
+/// The call that deletes an object; `None` for what stays.
+#[must_use]
+pub fn delete_call(kind: Kind, id: ExternalId) -> Option<Call> {
+    match kind {
+        Kind::Server => Some(Call::DeleteServer { server: id }),
+        Kind::Volume => Some(Call::DeleteVolume { volume: id }),
+        Kind::Address => Some(Call::ReleaseAddress { address: id }),
+        Kind::BackupPlan => Some(Call::DeleteBackupPlan { plan: id }),
+        Kind::Project | Kind::Network => None,
+    }
+}
+
+/// The id of the object that an earlier step gave.
+///
+/// # Errors
+/// What is missing, if it gave none.
+pub fn id_of(cx: &StepCx, step: &str) -> Result<ExternalId, String> {
+    cx.output::<Object>(step)
+        .map(|object| object.id().clone())
+        .ok_or_else(|| format!("object of step `{step}`"))
+}

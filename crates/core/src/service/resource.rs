@@ -1,0 +1,268 @@
+//! Resources: list, detail, export, delivery sheet, one-time password.
+//!
+//! Switching on and off and giving back change the cloud and stand in [`crate::fulfil`].
+
+use std::collections::BTreeMap;
+
+use lingbao_model::{
+    catalogue::{Content, Fulfiller},
+    id::{RequestId, ResourceId},
+    msg::{Label, Msg},
+    param::Fact,
+    resource::ServiceState,
+    view::{
+        page::Page,
+        resource::{Act, DeliveryLine, DeliverySheet, ResourceDetail, ResourceFilter, ResourceRow},
+    },
+};
+
+use crate::{
+    app::Cx,
+    audit,
+    authz::{Ability, Access, Scope},
+    error::{OrNotFound, ServiceError},
+    storage::{
+        ReadTx, fulfilment,
+        resource::{self, Resource},
+        resource_action, secret,
+    },
+};
+
+/// The schemas by which the answers of a page of resources are read, each version once.
+#[derive(Default)]
+struct Schemas(BTreeMap<String, Content>);
+
+impl Schemas {
+    async fn facts(
+        &mut self,
+        rx: &mut ReadTx,
+        resource: &Resource,
+    ) -> Result<Vec<Fact>, ServiceError> {
+        if !self.0.contains_key(&resource.item_version)
+            && let Some(content) = fulfilment::content(rx, &resource.item_version).await?
+        {
+            self.0.insert(resource.item_version.clone(), content);
+        }
+        Ok(self
+            .0
+            .get(&resource.item_version)
+            .map(|c| c.schema.facts(&resource.answers))
+            .unwrap_or_default())
+    }
+
+    async fn row(
+        &mut self,
+        rx: &mut ReadTx,
+        resource: Resource,
+    ) -> Result<ResourceRow, ServiceError> {
+        let facts = self.facts(rx, &resource).await?;
+        Ok(ResourceRow {
+            id: resource.id,
+            name: resource.name,
+            kind: resource.kind,
+            code: resource.code,
+            item_name: resource.item_name,
+            facts,
+            unit: resource.unit,
+            unit_name: resource.unit_name,
+            system: resource.system,
+            system_name: resource.system_name,
+            zone_name: resource.zone_name,
+            pool_name: resource.pool_name,
+            level: resource.placement.map(|p| p.level),
+            address: resource.address,
+            service: resource.service,
+            billing: resource.billing,
+            month: resource.month,
+            delivered_at: resource.delivered_at,
+            expires_at: resource.expires_at,
+        })
+    }
+}
+
+/// One page of the resources that the caller may see.
+///
+/// # Errors
+/// [`ServiceError::Forbidden`] for roles without resources.
+pub async fn list(cx: &Cx, filter: &ResourceFilter) -> Result<Page<ResourceRow>, ServiceError> {
+    let mut rx = cx.db().read().await?;
+    let access = Access::load(&mut rx, cx).await?;
+    access.require(Ability::ReadResources)?;
+    let page = resource::list(&mut rx, &access.scope(Ability::ReadResources), filter).await?;
+    let mut schemas = Schemas::default();
+    let mut rows = Vec::with_capacity(page.rows.len());
+    for one in page.rows {
+        rows.push(schemas.row(&mut rx, one).await?);
+    }
+    Ok(Page {
+        rows,
+        next: page.next,
+        total: page.total,
+    })
+}
+
+/// The next rows of an export and where it goes on; the whole list in slices, so that memory does
+/// not grow with it.
+///
+/// # Errors
+/// As [`list`].
+pub async fn export(
+    cx: &Cx,
+    filter: &ResourceFilter,
+) -> Result<(Vec<ResourceRow>, Option<String>), ServiceError> {
+    let mut rx = cx.db().read().await?;
+    let access = Access::load(&mut rx, cx).await?;
+    access.require(Ability::ReadResources)?;
+    let (slice, next) =
+        resource::slice(&mut rx, &access.scope(Ability::ReadResources), filter, 500).await?;
+    let mut schemas = Schemas::default();
+    let mut rows = Vec::with_capacity(slice.len());
+    for one in slice {
+        rows.push(schemas.row(&mut rx, one).await?);
+    }
+    Ok((rows, next))
+}
+
+/// One resource with its events.
+///
+/// # Errors
+/// [`ServiceError::NotFound`] if the caller doesn't see it.
+pub async fn detail(cx: &Cx, id: &ResourceId) -> Result<ResourceDetail, ServiceError> {
+    let mut rx = cx.db().read().await?;
+    let access = Access::load(&mut rx, cx).await?;
+    let found = resource::get(&mut rx, &access.scope(Ability::ReadResources), id)
+        .await?
+        .or_not_found()?;
+    let operates = access
+        .require_on(&mut rx, Ability::OperateResources, &found.unit)
+        .await
+        .is_ok();
+    let busy = resource_action::current(&mut rx, id).await?;
+    let release_request = resource_action::open_release(&mut rx, id).await?;
+    let secret_waits = secret::waits(&mut rx, id).await?;
+    let may = if operates {
+        acts(
+            &found,
+            busy.is_some(),
+            release_request.is_some(),
+            secret_waits,
+        )
+    } else {
+        Vec::new()
+    };
+    let attached_to = match &found.attached_to {
+        Some(target) => resource::related_to(&mut rx, target).await?,
+        None => None,
+    };
+    Ok(ResourceDetail {
+        request: found.request.clone(),
+        request_number: found.request_number.clone(),
+        attached_to,
+        attachments: resource::attachments(&mut rx, id).await?,
+        confirmed_at: found.confirmed_at,
+        trial_until: found.trial_until,
+        billing_from: found.billing_from,
+        released_at: found.released_at,
+        busy: busy.map(|kind| Msg::new(format!("resource.busy.{kind}"))),
+        release_request,
+        events: resource::events(&mut rx, id).await?,
+        may,
+        secret_waits: operates && secret_waits,
+        row: Schemas::default().row(&mut rx, found).await?,
+    })
+}
+
+fn acts(found: &Resource, busy: bool, releasing: bool, secret_waits: bool) -> Vec<Act> {
+    let mut may = Vec::new();
+    let live = found.service != ServiceState::Released && !busy && !releasing;
+    if live && found.kind == Fulfiller::Server {
+        match found.service {
+            ServiceState::Running => may.push(Act::Stop),
+            ServiceState::Stopped => may.push(Act::Start),
+            ServiceState::Changing | ServiceState::Released => {}
+        }
+    }
+    if live && found.kind != Fulfiller::People {
+        may.push(Act::Release);
+    }
+    if secret_waits && found.service != ServiceState::Released {
+        may.push(Act::ShowSecret);
+    }
+    may
+}
+
+/// Shows the one-time password of a server, once. Audited.
+///
+/// # Errors
+/// [`ServiceError::NotFound`] if the caller doesn't see the server, [`ServiceError::Forbidden`] if
+/// it is not the caller's to use, [`ServiceError::Conflict`] if it was shown already.
+pub async fn show_secret(cx: &Cx, id: &ResourceId) -> Result<String, ServiceError> {
+    let mut tx = cx.db().begin().await?;
+    let access = Access::load(&mut tx, cx).await?;
+    let found = resource::get(&mut tx, &access.scope(Ability::ReadResources), id)
+        .await?
+        .or_not_found()?;
+    access
+        .require_on(&mut tx, Ability::OperateResources, &found.unit)
+        .await?;
+    let wrapped = secret::take(&mut tx, id, &access.user, cx.now())
+        .await?
+        .ok_or_else(|| ServiceError::Conflict(Msg::new("resource.secret_gone")))?;
+    let password = cx
+        .app
+        .crypto
+        .unwrap(id.as_str(), &wrapped)
+        .map_err(|e| ServiceError::internal("a one-time password does not unwrap", e))?;
+    let password = String::from_utf8(password)
+        .map_err(|e| ServiceError::internal("a one-time password is no text", e))?;
+    audit::record(
+        &mut tx,
+        cx,
+        audit::Event::new("resource.show_secret", "resource", id).of_unit(&found.unit),
+    )
+    .await?;
+    tx.commit().await?;
+    Ok(password)
+}
+
+/// The delivery sheet of a request.
+///
+/// # Errors
+/// [`ServiceError::NotFound`] if the caller doesn't see the request or nothing was settled yet.
+pub async fn delivery_sheet(cx: &Cx, request: &RequestId) -> Result<DeliverySheet, ServiceError> {
+    let mut rx = cx.db().read().await?;
+    let access = Access::load(&mut rx, cx).await?;
+    let scope: Scope = access.scope(Ability::ReadRequests);
+    let head = fulfilment::sheet_head(&mut rx, &scope, request)
+        .await?
+        .or_not_found()?;
+    let own = access
+        .require_on(&mut rx, Ability::OperateResources, &head.unit)
+        .await
+        .is_ok();
+    let mut schemas = Schemas::default();
+    let mut lines = Vec::new();
+    for one in resource::of_request(&mut rx, &scope, request).await? {
+        let attached_to = match &one.attached_to {
+            Some(target) => resource::related_to(&mut rx, target).await?,
+            None => None,
+        };
+        let secret_waits = own && secret::waits(&mut rx, &one.id).await?;
+        lines.push(DeliveryLine {
+            row: schemas.row(&mut rx, one).await?,
+            attached_to,
+            secret_waits,
+        });
+    }
+    let failed: Vec<(Label, Msg)> = fulfilment::failures(&mut rx, request).await?;
+    Ok(DeliverySheet {
+        request: request.clone(),
+        number: head.number,
+        unit_name: head.unit_name,
+        system_name: head.system_name,
+        settled_at: head.settled_at,
+        lines,
+        failed,
+        call: fulfilment::duty(&mut rx).await?,
+    })
+}

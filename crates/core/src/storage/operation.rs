@@ -1,0 +1,171 @@
+//! Sagas as operators see them: with the request, the unit and the step at which they stand.
+
+use lingbao_model::{
+    id::SagaId,
+    time::Timestamp,
+    view::operation::{OperationCounts, SagaFilter, SagaLine, SagaState, SagaStepLine},
+    view::page::{MAX_PAGE_ROWS, PAGE_ROWS, Page},
+};
+
+use super::{
+    ReadTx, saga as rows,
+    sql::{Cursor, Sql, cut},
+};
+use crate::error::StorageError;
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    id: String,
+    kind: String,
+    state: String,
+    subject: String,
+    name: Option<String>,
+    request_id: Option<String>,
+    request_number: Option<String>,
+    unit_name: Option<String>,
+    step: Option<String>,
+    attempt: Option<i64>,
+    why: Option<String>,
+    created_at: i64,
+    updated_at: i64,
+}
+
+// The step at which a saga stands is the first that is neither waiting for its turn nor over; a
+// saga's subject is a request (build) or a resource (power, release).
+const SELECT: &str = "SELECT s.id, s.kind, s.state, s.subject, r.name,
+  q.id AS request_id, q.number AS request_number, u.short_name AS unit_name,
+  t.name AS step, t.attempt, COALESCE(t.error, t.wait_reason) AS why, s.created_at, s.updated_at
+FROM saga s
+  LEFT JOIN resource r ON r.id = s.subject
+  LEFT JOIN request q ON q.id = COALESCE(r.request_id, s.subject)
+  LEFT JOIN unit u ON u.id = q.unit_id
+  LEFT JOIN saga_step t ON t.saga_id = s.id AND t.position = (SELECT MIN(x.position) FROM saga_step x
+    WHERE x.saga_id = s.id AND x.state IN ('doing', 'undoing', 'stuck', 'residue'))
+WHERE TRUE";
+
+impl TryFrom<Row> for SagaLine {
+    type Error = StorageError;
+    fn try_from(row: Row) -> Result<Self, StorageError> {
+        let at = row.id.clone();
+        let wrong = |column, e: &dyn std::fmt::Display| {
+            StorageError::inconsistent("saga", column, at.as_str(), e)
+        };
+        Ok(Self {
+            id: row.id.parse().map_err(|e| wrong("id", &e))?,
+            kind: row.kind,
+            state: row.state.parse().map_err(|e| wrong("state", &e))?,
+            subject: row.name.unwrap_or(row.subject),
+            request: row
+                .request_id
+                .map(|r| r.parse())
+                .transpose()
+                .map_err(|e| wrong("subject", &e))?,
+            request_number: row.request_number,
+            unit_name: row.unit_name,
+            step: row.step,
+            attempt: row.attempt.unwrap_or(0),
+            why: row.why,
+            created_at: Timestamp::from_millis(row.created_at),
+            updated_at: Timestamp::from_millis(row.updated_at),
+        })
+    }
+}
+
+fn narrowed(sql: Sql, filter: &SagaFilter) -> Sql {
+    match filter.state {
+        Some(state) => sql.push(" AND s.state = ").bind(state.as_str()),
+        None => sql.push(" AND s.state IN ('running', 'stuck', 'unwinding', 'residue')"),
+    }
+}
+
+/// One page of sagas, youngest first.
+///
+/// # Errors
+/// What the database says.
+pub async fn sagas(rx: &mut ReadTx, filter: &SagaFilter) -> Result<Page<SagaLine>, StorageError> {
+    let limit = filter.limit.unwrap_or(PAGE_ROWS).clamp(1, MAX_PAGE_ROWS);
+    let total = narrowed(Sql::new("SELECT 1 FROM saga s WHERE TRUE"), filter)
+        .capped_count(rx)
+        .await?;
+    let mut sql = narrowed(Sql::new(SELECT), filter);
+    if let Some(at) = filter.cursor.as_deref().and_then(Cursor::decode) {
+        sql = sql.push(" AND s.id < ").bind(at.id);
+    }
+    let rows: Vec<Row> = sql
+        .push(" ORDER BY s.id DESC LIMIT ")
+        .bind(limit + 1)
+        .all(rx)
+        .await?;
+    let (rows, next) = cut(rows, limit, |r| (String::new(), r.id.clone()));
+    Ok(Page {
+        rows: rows
+            .into_iter()
+            .map(SagaLine::try_from)
+            .collect::<Result<_, _>>()?,
+        next,
+        total,
+    })
+}
+
+/// One saga.
+///
+/// # Errors
+/// What the database says.
+pub async fn saga(rx: &mut ReadTx, id: &SagaId) -> Result<Option<SagaLine>, StorageError> {
+    let row: Option<Row> = Sql::new(SELECT)
+        .push(" AND s.id = ")
+        .bind(id.as_str())
+        .optional(rx)
+        .await?;
+    row.map(SagaLine::try_from).transpose()
+}
+
+/// Its steps, in order.
+///
+/// # Errors
+/// What the database says.
+pub async fn steps(rx: &mut ReadTx, id: &SagaId) -> Result<Vec<SagaStepLine>, StorageError> {
+    let rows = rows::steps(rx, id).await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| SagaStepLine {
+            name: row.name,
+            state: row.state,
+            attempt: row.attempt,
+            error: row.error,
+            waits: row.wait_reason,
+            operation: row.operation_id,
+            started_at: row.started_at.map(Timestamp::from_millis),
+            finished_at: row.finished_at.map(Timestamp::from_millis),
+        })
+        .collect())
+}
+
+/// The numbers at the top of the operator's page.
+///
+/// # Errors
+/// What the database says.
+pub async fn counts(rx: &mut ReadTx) -> Result<OperationCounts, StorageError> {
+    let rows: Vec<(String, i64)> = Sql::new(
+        "SELECT state, count(*) FROM saga WHERE state NOT IN ('done', 'undone') GROUP BY state",
+    )
+    .all(rx)
+    .await?;
+    let of = |states: &[SagaState]| {
+        rows.iter()
+            .filter(|(s, _)| states.iter().any(|x| x.as_str() == s))
+            .map(|(_, n)| n)
+            .sum()
+    };
+    Ok(OperationCounts {
+        stuck: of(&[SagaState::Stuck]),
+        residue: of(&[SagaState::Residue]),
+        running: of(&[SagaState::Running, SagaState::Unwinding]),
+        work_orders: Sql::new("SELECT count(*) FROM work_order WHERE status IN ('open', 'taken')")
+            .number(rx)
+            .await?,
+        stuck_jobs: Sql::new("SELECT count(*) FROM job WHERE status = 'stuck'")
+            .number(rx)
+            .await?,
+    })
+}

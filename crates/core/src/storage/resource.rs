@@ -1,0 +1,656 @@
+//! Resources and their events.
+
+use lingbao_model::{
+    catalogue::Fulfiller,
+    id::{
+        PoolId, RequestId, RequestItemId, ResourceEventId, ResourceId, SystemId, UnitId, VdcId,
+        ZoneId,
+    },
+    money::Money,
+    msg::Label,
+    param::Answers,
+    placement::{Level, Placement},
+    quota::Amounts,
+    resource::{BillingState, EventKind, ServiceState},
+    time::Timestamp,
+    view::{
+        page::{MAX_PAGE_ROWS, PAGE_ROWS, Page},
+        resource::{Related, ResourceEventRow, ResourceFilter, Sort},
+    },
+};
+
+use super::{
+    ReadTx, Tx,
+    sql::{Cursor, Sql, cut},
+};
+use crate::{authz::Scope, error::StorageError, on};
+
+/// A resource as it is stored, with the names that lists show.
+#[derive(Debug, Clone)]
+pub struct Resource {
+    /// Identifier.
+    pub id: ResourceId,
+    /// Whose.
+    pub unit: UnitId,
+    /// Short name of the unit.
+    pub unit_name: String,
+    /// Whose quota.
+    pub vdc: VdcId,
+    /// System.
+    pub system: SystemId,
+    /// Name of the system.
+    pub system_name: String,
+    /// The request that ordered it.
+    pub request: RequestId,
+    /// Its number.
+    pub request_number: String,
+    /// The line of that request.
+    pub item: RequestItemId,
+    /// The piece of that line.
+    pub piece: i64,
+    /// Code of the catalogue item.
+    pub code: String,
+    /// Name of the catalogue item.
+    pub item_name: Label,
+    /// Version of the catalogue item, for reading the answers.
+    pub item_version: String,
+    /// Kind of thing.
+    pub kind: Fulfiller,
+    /// Name.
+    pub name: String,
+    /// Where it runs; `None` for work of people.
+    pub placement: Option<Placement>,
+    /// Name of the zone.
+    pub zone_name: Option<Label>,
+    /// Name of the pool.
+    pub pool_name: Option<Label>,
+    /// Name of the backend.
+    pub backend: Option<String>,
+    /// The backend's name for it.
+    pub external_id: Option<String>,
+    /// Address.
+    pub address: Option<String>,
+    /// What it is attached to.
+    pub attached_to: Option<ResourceId>,
+    /// Answers of the order.
+    pub answers: Answers,
+    /// What it takes from the quota.
+    pub amounts: Amounts,
+    /// Month price.
+    pub month: Money,
+    /// What it does.
+    pub service: ServiceState,
+    /// What is charged.
+    pub billing: BillingState,
+    /// Delivered.
+    pub delivered_at: Timestamp,
+    /// Confirmed by the applicant.
+    pub confirmed_at: Option<Timestamp>,
+    /// End of the trial run.
+    pub trial_until: Option<Timestamp>,
+    /// Charged since.
+    pub billing_from: Option<Timestamp>,
+    /// End of the term.
+    pub expires_at: Timestamp,
+    /// Given back.
+    pub released_at: Option<Timestamp>,
+    /// Version of the row.
+    pub version: i64,
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    id: String,
+    unit_id: String,
+    unit_name: String,
+    vdc_id: String,
+    system_id: String,
+    system_name: String,
+    request_id: String,
+    request_number: Option<String>,
+    request_item_id: String,
+    piece: i64,
+    code: String,
+    item_name: String,
+    item_version_id: String,
+    kind: String,
+    name: String,
+    sort_key: String,
+    zone_id: Option<String>,
+    zone_zh: Option<String>,
+    zone_en: Option<String>,
+    pool_id: Option<String>,
+    pool_zh: Option<String>,
+    pool_en: Option<String>,
+    level: Option<i64>,
+    backend: Option<String>,
+    external_id: Option<String>,
+    address: Option<String>,
+    attached_to: Option<String>,
+    answers: String,
+    amounts: String,
+    month_fen: i64,
+    service_state: String,
+    billing_state: String,
+    delivered_at: i64,
+    confirmed_at: Option<i64>,
+    trial_until: Option<i64>,
+    billing_from: Option<i64>,
+    expires_at: i64,
+    released_at: Option<i64>,
+    version: i64,
+}
+
+const SELECT: &str = "SELECT r.id, r.unit_id, u.short_name AS unit_name, r.vdc_id, r.system_id, s.name AS system_name,
+  r.request_id, q.number AS request_number, r.request_item_id, r.piece, r.code, i.item_name, r.item_version_id, r.kind,
+  r.name, r.sort_key, r.zone_id, z.name_zh AS zone_zh, z.name_en AS zone_en, r.pool_id, p.name_zh AS pool_zh,
+  p.name_en AS pool_en, r.level, r.backend, r.external_id, r.address, r.attached_to, r.answers, r.amounts, r.month_fen,
+  r.service_state, r.billing_state, r.delivered_at, r.confirmed_at, r.trial_until, r.billing_from, r.expires_at,
+  r.released_at, r.version
+FROM resource r JOIN unit u ON u.id = r.unit_id JOIN app_system s ON s.id = r.system_id
+  JOIN request q ON q.id = r.request_id JOIN request_item i ON i.id = r.request_item_id
+  LEFT JOIN zone z ON z.id = r.zone_id LEFT JOIN pool p ON p.id = r.pool_id WHERE TRUE";
+
+impl TryFrom<Row> for Resource {
+    type Error = StorageError;
+    fn try_from(row: Row) -> Result<Self, StorageError> {
+        let at = row.id.clone();
+        let wrong = |column: &'static str| {
+            let at = at.clone();
+            move |e: &dyn std::fmt::Display| {
+                StorageError::inconsistent("resource", column, at.as_str(), e)
+            }
+        };
+        let placement = match (row.zone_id, row.level, row.pool_id) {
+            (Some(zone), Some(level), Some(pool)) => Some(Placement {
+                zone: ZoneId::try_from(zone).map_err(|e| wrong("zone_id")(&e))?,
+                level: Level::try_from(level).map_err(|e| wrong("level")(&e))?,
+                pool: PoolId::try_from(pool).map_err(|e| wrong("pool_id")(&e))?,
+            }),
+            _ => None,
+        };
+        let label = |zh: Option<String>, en: Option<String>| {
+            zh.map(|zh| Label {
+                zh,
+                en: en.unwrap_or_default(),
+            })
+        };
+        Ok(Self {
+            id: row.id.try_into().map_err(|e| wrong("id")(&e))?,
+            unit: row.unit_id.try_into().map_err(|e| wrong("unit_id")(&e))?,
+            unit_name: row.unit_name,
+            vdc: row.vdc_id.try_into().map_err(|e| wrong("vdc_id")(&e))?,
+            system: row
+                .system_id
+                .try_into()
+                .map_err(|e| wrong("system_id")(&e))?,
+            system_name: row.system_name,
+            request: row
+                .request_id
+                .try_into()
+                .map_err(|e| wrong("request_id")(&e))?,
+            request_number: row.request_number.unwrap_or_default(),
+            item: row
+                .request_item_id
+                .try_into()
+                .map_err(|e| wrong("request_item_id")(&e))?,
+            piece: row.piece,
+            code: row.code,
+            item_name: serde_json::from_str(&row.item_name).map_err(|e| wrong("item_name")(&e))?,
+            item_version: row.item_version_id,
+            kind: row.kind.parse().map_err(|e| wrong("kind")(&e))?,
+            name: row.name,
+            placement,
+            zone_name: label(row.zone_zh, row.zone_en),
+            pool_name: label(row.pool_zh, row.pool_en),
+            backend: row.backend,
+            external_id: row.external_id,
+            address: row.address,
+            attached_to: row
+                .attached_to
+                .map(ResourceId::try_from)
+                .transpose()
+                .map_err(|e| wrong("attached_to")(&e))?,
+            answers: serde_json::from_str(&row.answers).map_err(|e| wrong("answers")(&e))?,
+            amounts: serde_json::from_str(&row.amounts).map_err(|e| wrong("amounts")(&e))?,
+            month: Money::from_fen(row.month_fen),
+            service: row
+                .service_state
+                .parse()
+                .map_err(|e| wrong("service_state")(&e))?,
+            billing: row
+                .billing_state
+                .parse()
+                .map_err(|e| wrong("billing_state")(&e))?,
+            delivered_at: Timestamp::from_millis(row.delivered_at),
+            confirmed_at: row.confirmed_at.map(Timestamp::from_millis),
+            trial_until: row.trial_until.map(Timestamp::from_millis),
+            billing_from: row.billing_from.map(Timestamp::from_millis),
+            expires_at: Timestamp::from_millis(row.expires_at),
+            released_at: row.released_at.map(Timestamp::from_millis),
+            version: row.version,
+        })
+    }
+}
+
+/// Appends the conditions of a filter; shared by the page, its count and the export.
+fn filtered(sql: Sql, scope: &Scope, filter: &ResourceFilter) -> Sql {
+    let mut sql = scope.filter(sql, " AND r.unit_id");
+    sql = sql
+        .maybe(" AND r.kind = ", filter.kind.map(Fulfiller::as_str))
+        .maybe(
+            " AND r.billing_state = ",
+            filter.billing.map(BillingState::as_str),
+        )
+        .maybe(
+            " AND r.system_id = ",
+            filter.system.as_ref().map(SystemId::as_str),
+        )
+        .maybe(
+            " AND r.unit_id = ",
+            filter.unit.as_ref().map(UnitId::as_str),
+        );
+    // What was given back is history: shown only when asked for.
+    sql = match filter.state {
+        Some(state) => sql.push(" AND r.service_state = ").bind(state.as_str()),
+        None => sql.push(" AND r.service_state <> 'released'"),
+    };
+    match filter
+        .text
+        .as_deref()
+        .map(str::trim)
+        .filter(|t| !t.is_empty())
+    {
+        Some(text) => super::search::matching(sql, " AND r.id", "resource", text),
+        None => sql,
+    }
+}
+
+/// One page of the list.
+///
+/// # Errors
+/// What the database says.
+pub async fn list(
+    rx: &mut ReadTx,
+    scope: &Scope,
+    filter: &ResourceFilter,
+) -> Result<Page<Resource>, StorageError> {
+    let limit = filter.limit.unwrap_or(PAGE_ROWS).clamp(1, MAX_PAGE_ROWS);
+    let total = filtered(
+        Sql::new("SELECT 1 FROM resource r WHERE TRUE"),
+        scope,
+        filter,
+    )
+    .capped_count(rx)
+    .await?;
+    let (rows, next) = slice(rx, scope, filter, limit).await?;
+    Ok(Page { rows, next, total })
+}
+
+/// The rows after the filter's cursor, at most `limit`, and where the next ones begin. The export
+/// walks the whole list with it.
+///
+/// # Errors
+/// What the database says.
+pub async fn slice(
+    rx: &mut ReadTx,
+    scope: &Scope,
+    filter: &ResourceFilter,
+    limit: i64,
+) -> Result<(Vec<Resource>, Option<String>), StorageError> {
+    let sort = filter.sort.unwrap_or(Sort::Newest);
+    let mut sql = filtered(Sql::new(SELECT), scope, filter);
+    let cursor = filter.cursor.as_deref().and_then(Cursor::decode);
+    sql = match (sort, cursor) {
+        (Sort::Newest, Some(at)) => {
+            after(sql, " AND (r.delivered_at, r.id) < (", at.number(), at.id)
+        }
+        (Sort::Oldest, Some(at)) => {
+            after(sql, " AND (r.delivered_at, r.id) > (", at.number(), at.id)
+        }
+        (Sort::Name, Some(at)) => sql
+            .push(" AND (r.sort_key, r.id) > (")
+            .bind(at.key)
+            .push(", ")
+            .bind(at.id)
+            .push(")"),
+        (_, None) => sql,
+    };
+    sql = sql.push(match sort {
+        Sort::Newest => " ORDER BY r.delivered_at DESC, r.id DESC LIMIT ",
+        Sort::Oldest => " ORDER BY r.delivered_at, r.id LIMIT ",
+        Sort::Name => " ORDER BY r.sort_key, r.id LIMIT ",
+    });
+    let rows: Vec<Row> = sql.bind(limit + 1).all(rx).await?;
+    let (rows, next) = cut(rows, limit, |r| match sort {
+        Sort::Name => (r.sort_key.clone(), r.id.clone()),
+        Sort::Newest | Sort::Oldest => (r.delivered_at.to_string(), r.id.clone()),
+    });
+    Ok((
+        rows.into_iter()
+            .map(Resource::try_from)
+            .collect::<Result<_, _>>()?,
+        next,
+    ))
+}
+
+fn after(sql: Sql, piece: &'static str, key: Option<i64>, id: String) -> Sql {
+    sql.push(piece).bind(key).push(", ").bind(id).push(")")
+}
+
+/// One resource within a scope.
+///
+/// # Errors
+/// What the database says.
+pub async fn get(
+    rx: &mut ReadTx,
+    scope: &Scope,
+    id: &ResourceId,
+) -> Result<Option<Resource>, StorageError> {
+    let row: Option<Row> = scope
+        .filter(
+            Sql::new(SELECT).push(" AND r.id = ").bind(id.as_str()),
+            " AND r.unit_id",
+        )
+        .optional(rx)
+        .await?;
+    row.map(Resource::try_from).transpose()
+}
+
+/// The resources of one request, in the order of its lines.
+///
+/// # Errors
+/// What the database says.
+pub async fn of_request(
+    rx: &mut ReadTx,
+    scope: &Scope,
+    request: &RequestId,
+) -> Result<Vec<Resource>, StorageError> {
+    let sql = Sql::new(SELECT)
+        .push(" AND r.request_id = ")
+        .bind(request.as_str());
+    let rows: Vec<Row> = scope
+        .filter(sql, " AND r.unit_id")
+        .push(" ORDER BY i.position, r.piece, r.id")
+        .all(rx)
+        .await?;
+    rows.into_iter().map(Resource::try_from).collect()
+}
+
+/// What hangs on a resource and is not released.
+///
+/// # Errors
+/// What the database says.
+pub async fn attachments(rx: &mut ReadTx, id: &ResourceId) -> Result<Vec<Related>, StorageError> {
+    let rows: Vec<(String, String, String)> = on!(rx, conn => sqlx::query_as(
+        "SELECT id, name, kind FROM resource WHERE attached_to = $1 AND service_state <> 'released' ORDER BY sort_key, id")
+        .bind(id.as_str()).fetch_all(conn).await)?;
+    rows.into_iter().map(related).collect()
+}
+
+/// Name and kind of a resource, for a link.
+///
+/// # Errors
+/// What the database says.
+pub async fn related_to(rx: &mut ReadTx, id: &ResourceId) -> Result<Option<Related>, StorageError> {
+    let row: Option<(String, String, String)> = on!(rx, conn => sqlx::query_as(
+        "SELECT id, name, kind FROM resource WHERE id = $1").bind(id.as_str()).fetch_optional(conn).await)?;
+    row.map(related).transpose()
+}
+
+/// The backend's name of a resource.
+///
+/// # Errors
+/// What the database says.
+pub async fn external_id(rx: &mut ReadTx, id: &ResourceId) -> Result<Option<String>, StorageError> {
+    let row: Option<(Option<String>,)> = Sql::new("SELECT external_id FROM resource WHERE id = ")
+        .bind(id.as_str())
+        .optional(rx)
+        .await?;
+    Ok(row.and_then(|(id,)| id))
+}
+
+fn related((id, name, kind): (String, String, String)) -> Result<Related, StorageError> {
+    let wrong = |column, e: &dyn std::fmt::Display| {
+        StorageError::inconsistent("resource", column, id.as_str(), e)
+    };
+    Ok(Related {
+        id: id.parse().map_err(|e| wrong("id", &e))?,
+        kind: kind.parse().map_err(|e| wrong("kind", &e))?,
+        name,
+    })
+}
+
+/// A resource that has just been built.
+#[derive(Debug, Clone)]
+pub struct New<'a> {
+    /// Identifier, chosen before the backend was called.
+    pub id: &'a ResourceId,
+    /// Whose.
+    pub unit: &'a UnitId,
+    /// Whose quota.
+    pub vdc: &'a VdcId,
+    /// System.
+    pub system: &'a SystemId,
+    /// The request that ordered it.
+    pub request: &'a RequestId,
+    /// The line.
+    pub item: &'a RequestItemId,
+    /// The piece.
+    pub piece: i64,
+    /// Code of the catalogue item.
+    pub code: &'a str,
+    /// Version of the catalogue item.
+    pub item_version: &'a str,
+    /// Kind of thing.
+    pub kind: Fulfiller,
+    /// Name.
+    pub name: &'a str,
+    /// Where it runs.
+    pub placement: Option<&'a Placement>,
+    /// Name of the backend.
+    pub backend: Option<&'a str>,
+    /// The backend's name for it.
+    pub external_id: Option<&'a str>,
+    /// Address.
+    pub address: Option<&'a str>,
+    /// What it is attached to.
+    pub attached_to: Option<&'a ResourceId>,
+    /// Answers of the order.
+    pub answers: &'a Answers,
+    /// What it takes from the quota.
+    pub amounts: &'a Amounts,
+    /// Month price of the piece.
+    pub month: Money,
+    /// Price version of the order.
+    pub price_version: i64,
+    /// When.
+    pub delivered_at: Timestamp,
+    /// End of the term.
+    pub expires_at: Timestamp,
+}
+
+fn json<T: serde::Serialize>(
+    column: &'static str,
+    row: &str,
+    value: &T,
+) -> Result<String, StorageError> {
+    serde_json::to_string(value).map_err(|e| StorageError::inconsistent("resource", column, row, e))
+}
+
+/// Writes a resource down and says that it was delivered.
+///
+/// # Errors
+/// What the database says; a conflict if the piece was delivered already.
+pub async fn insert(
+    tx: &mut Tx,
+    event: &ResourceEventId,
+    new: &New<'_>,
+) -> Result<(), StorageError> {
+    let answers = json("answers", new.id.as_str(), new.answers)?;
+    let amounts = json("amounts", new.id.as_str(), new.amounts)?;
+    let sort_key = super::search::sort_key(new.name);
+    on!(tx, conn => sqlx::query("INSERT INTO resource (id, unit_id, vdc_id, system_id, request_id, request_item_id, piece,
+         code, item_version_id, kind, name, sort_key, zone_id, pool_id, level, backend, external_id, address, attached_to,
+         answers, amounts, month_fen, price_version, service_state, billing_state, delivered_at, expires_at)
+       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23,
+         'running', 'unconfirmed', $24, $25)")
+        .bind(new.id.as_str()).bind(new.unit.as_str()).bind(new.vdc.as_str()).bind(new.system.as_str())
+        .bind(new.request.as_str()).bind(new.item.as_str()).bind(new.piece).bind(new.code).bind(new.item_version)
+        .bind(new.kind.as_str()).bind(new.name).bind(&sort_key)
+        .bind(new.placement.map(|p| p.zone.as_str())).bind(new.placement.map(|p| p.pool.as_str()))
+        .bind(new.placement.map(|p| i64::from(p.level)))
+        .bind(new.backend).bind(new.external_id).bind(new.address).bind(new.attached_to.map(ResourceId::as_str))
+        .bind(&answers).bind(&amounts).bind(new.month.fen()).bind(new.price_version)
+        .bind(new.delivered_at.millis()).bind(new.expires_at.millis())
+        .execute(conn).await.map(|_| ()))?;
+    let mut words = vec![new.name];
+    words.extend(new.address);
+    super::search::index(tx, "resource", new.id.as_str(), &words).await?;
+    add_event(
+        tx,
+        event,
+        new.id,
+        EventKind::Delivered,
+        "system",
+        new.delivered_at,
+    )
+    .await
+}
+
+/// Appends an event.
+///
+/// # Errors
+/// What the database says.
+pub async fn add_event(
+    tx: &mut Tx,
+    event: &ResourceEventId,
+    resource: &ResourceId,
+    kind: EventKind,
+    actor: &str,
+    at: Timestamp,
+) -> Result<(), StorageError> {
+    on!(tx, conn => sqlx::query("INSERT INTO resource_event (id, resource_id, at, kind, actor) VALUES ($1, $2, $3, $4, $5)")
+        .bind(event.as_str()).bind(resource.as_str()).bind(at.millis()).bind(kind.as_str()).bind(actor)
+        .execute(conn).await.map(|_| ()))?;
+    Ok(())
+}
+
+/// The newest events, at most 200.
+///
+/// # Errors
+/// What the database says.
+pub async fn events(
+    rx: &mut ReadTx,
+    resource: &ResourceId,
+) -> Result<Vec<ResourceEventRow>, StorageError> {
+    let rows: Vec<(String, i64, String, Option<String>)> = on!(rx, conn => sqlx::query_as(
+        "SELECT e.id, e.at, e.kind, u.name FROM resource_event e LEFT JOIN user_account u ON u.id = e.actor
+         WHERE e.resource_id = $1 ORDER BY e.at DESC, e.id DESC LIMIT 200")
+        .bind(resource.as_str()).fetch_all(conn).await)?;
+    rows.into_iter()
+        .map(|(id, at, kind, actor)| {
+            Ok(ResourceEventRow {
+                at: Timestamp::from_millis(at),
+                kind: kind
+                    .parse()
+                    .map_err(|e| StorageError::inconsistent("resource_event", "kind", id, e))?,
+                actor,
+            })
+        })
+        .collect()
+}
+
+/// Moves the states of a resource that was read in `version`.
+///
+/// # Errors
+/// A conflict if somebody else was faster.
+pub async fn set_states(
+    tx: &mut Tx,
+    resource: &Resource,
+    service: ServiceState,
+    billing: BillingState,
+) -> Result<(), StorageError> {
+    let rows = on!(tx, conn => sqlx::query(
+        "UPDATE resource SET service_state = $1, billing_state = $2, version = version + 1 WHERE id = $3 AND version = $4")
+        .bind(service.as_str()).bind(billing.as_str()).bind(resource.id.as_str()).bind(resource.version)
+        .execute(conn).await.map(|done| done.rows_affected()))?;
+    StorageError::expect_version(rows, "resource", resource.id.as_str())
+}
+
+/// Marks a resource as given back; its row stays.
+///
+/// # Errors
+/// A conflict if somebody else was faster.
+pub async fn mark_released(
+    tx: &mut Tx,
+    resource: &Resource,
+    at: Timestamp,
+) -> Result<(), StorageError> {
+    let rows = on!(tx, conn => sqlx::query(
+        "UPDATE resource SET service_state = 'released', billing_state = 'stopped', released_at = $1, version = version + 1
+         WHERE id = $2 AND version = $3 AND service_state <> 'released'")
+        .bind(at.millis()).bind(resource.id.as_str()).bind(resource.version)
+        .execute(conn).await.map(|done| done.rows_affected()))?;
+    StorageError::expect_version(rows, "resource", resource.id.as_str())
+}
+
+/// What was attached to a resource hangs free now.
+///
+/// # Errors
+/// What the database says.
+pub async fn detach_all(tx: &mut Tx, from: &ResourceId) -> Result<(), StorageError> {
+    on!(tx, conn => sqlx::query("UPDATE resource SET attached_to = NULL, version = version + 1 WHERE attached_to = $1")
+        .bind(from.as_str()).execute(conn).await.map(|_| ()))?;
+    Ok(())
+}
+
+/// The delivered pieces of a request begin their trial run: the ids of those that do.
+///
+/// # Errors
+/// What the database says.
+pub async fn start_trial(
+    tx: &mut Tx,
+    request: &RequestId,
+    at: Timestamp,
+    until: Timestamp,
+) -> Result<Vec<ResourceId>, StorageError> {
+    let rows: Vec<(String,)> = on!(tx, conn => sqlx::query_as(
+        "UPDATE resource SET billing_state = 'trial', confirmed_at = $1, trial_until = $2, version = version + 1
+         WHERE request_id = $3 AND billing_state = 'unconfirmed' AND service_state <> 'released' RETURNING id")
+        .bind(at.millis()).bind(until.millis()).bind(request.as_str()).fetch_all(conn).await)?;
+    ids(rows)
+}
+
+/// Trial runs that are over begin to be charged: the ids of those that do, at most `limit`.
+///
+/// # Errors
+/// What the database says.
+pub async fn start_billing(
+    tx: &mut Tx,
+    now: Timestamp,
+    limit: i64,
+) -> Result<Vec<(ResourceId, Timestamp)>, StorageError> {
+    let rows: Vec<(String, i64)> = on!(tx, conn => sqlx::query_as(
+        "UPDATE resource SET billing_state = 'billing', billing_from = trial_until, version = version + 1
+         WHERE billing_state = 'trial' AND id IN (SELECT id FROM resource WHERE billing_state = 'trial'
+           AND trial_until <= $1 ORDER BY trial_until, id LIMIT $2) RETURNING id, billing_from")
+        .bind(now.millis()).bind(limit).fetch_all(conn).await)?;
+    rows.into_iter()
+        .map(|(id, at)| {
+            let id = id
+                .parse()
+                .map_err(|e| StorageError::inconsistent("resource", "id", id.as_str(), e))?;
+            Ok((id, Timestamp::from_millis(at)))
+        })
+        .collect()
+}
+
+fn ids(rows: Vec<(String,)>) -> Result<Vec<ResourceId>, StorageError> {
+    rows.into_iter()
+        .map(|(id,)| {
+            id.parse()
+                .map_err(|e| StorageError::inconsistent("resource", "id", id.as_str(), e))
+        })
+        .collect()
+}

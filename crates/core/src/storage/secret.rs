@@ -1,0 +1,61 @@
+//! One-time passwords of delivered servers: wrapped, shown once, then gone.
+
+use lingbao_model::{
+    id::{ResourceId, UserId},
+    time::Timestamp,
+};
+
+use super::{ReadTx, Tx, sql::Sql};
+use crate::{error::StorageError, on};
+
+/// A one-time password that waits to be shown.
+///
+/// # Errors
+/// What the database says.
+pub async fn keep(
+    tx: &mut Tx,
+    resource: &ResourceId,
+    wrapped: &str,
+    at: Timestamp,
+) -> Result<(), StorageError> {
+    on!(tx, conn => sqlx::query("INSERT INTO delivery_secret (resource_id, wrapped, created_at) VALUES ($1, $2, $3)
+         ON CONFLICT (resource_id) DO NOTHING")
+        .bind(resource.as_str()).bind(wrapped).bind(at.millis()).execute(conn).await.map(|_| ()))?;
+    Ok(())
+}
+
+/// Whether a one-time password waits.
+///
+/// # Errors
+/// What the database says.
+pub async fn waits(rx: &mut ReadTx, resource: &ResourceId) -> Result<bool, StorageError> {
+    Sql::new("SELECT count(*) FROM delivery_secret WHERE wrapped IS NOT NULL AND resource_id = ")
+        .bind(resource.as_str())
+        .number(rx)
+        .await
+        .map(|n| n > 0)
+}
+
+/// Takes the one-time password out: it is gone afterwards. `None` if it was shown already.
+///
+/// # Errors
+/// What the database says.
+pub async fn take(
+    tx: &mut Tx,
+    resource: &ResourceId,
+    user: &UserId,
+    at: Timestamp,
+) -> Result<Option<String>, StorageError> {
+    let wrapped: Option<(Option<String>,)> =
+        Sql::new("SELECT wrapped FROM delivery_secret WHERE resource_id = ")
+            .bind(resource.as_str())
+            .optional(tx)
+            .await?;
+    let Some(Some(wrapped)) = wrapped.map(|(w,)| w) else {
+        return Ok(None);
+    };
+    let rows = on!(tx, conn => sqlx::query("UPDATE delivery_secret SET wrapped = NULL, shown_at = $1, shown_to = $2
+         WHERE resource_id = $3 AND wrapped IS NOT NULL")
+        .bind(at.millis()).bind(user.as_str()).bind(resource.as_str()).execute(conn).await.map(|done| done.rows_affected()))?;
+    Ok((rows == 1).then_some(wrapped))
+}

@@ -1,0 +1,201 @@
+//! What operators see: work orders, sagas with their steps, the health of the backends.
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::{RequestId, RequestItemId, SagaId, UserId, WorkOrderId};
+use crate::msg::{Label, Msg};
+use crate::time::Timestamp;
+use crate::words;
+
+words! {
+    /// Where a work order stands.
+    pub enum WorkOrderStatus {
+        /// Nobody has it yet.
+        Open = "open",
+        /// Somebody works on it.
+        Taken = "taken",
+        /// Done.
+        Done = "done",
+        /// Given up.
+        Failed = "failed",
+    }
+}
+
+/// One part of a work order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Check {
+    /// What is to be done.
+    pub label: Label,
+    /// Whether it has been.
+    pub done: bool,
+}
+
+/// A work order (工单).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WorkOrderRow {
+    /// Identifier.
+    pub id: WorkOrderId,
+    /// The request.
+    pub request: RequestId,
+    /// Its number.
+    pub request_number: String,
+    /// The line of the request.
+    pub item: RequestItemId,
+    /// The piece of that line.
+    pub piece: i64,
+    /// For which unit.
+    pub unit_name: String,
+    /// What is to be done.
+    pub title: Label,
+    /// Its parts.
+    pub checklist: Vec<Check>,
+    /// Where it stands.
+    pub status: WorkOrderStatus,
+    /// Who works on it.
+    pub assignee: Option<UserId>,
+    /// That person's name.
+    pub assignee_name: Option<String>,
+    /// By when.
+    pub due_at: Timestamp,
+    /// What the assignee wrote.
+    pub note: String,
+    /// Asked for.
+    pub created_at: Timestamp,
+    /// Done or given up.
+    pub closed_at: Option<Timestamp>,
+    /// Version of the row.
+    pub version: i64,
+}
+
+/// Filter of work orders; without a status: those that are not closed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+pub struct WorkOrderFilter {
+    /// Status.
+    pub status: Option<WorkOrderStatus>,
+    /// Who works on it.
+    pub assignee: Option<UserId>,
+    /// Where the page begins.
+    pub cursor: Option<String>,
+    /// Rows of a page.
+    pub limit: Option<i64>,
+}
+
+words! {
+    /// Where the way of a fulfilment stands, for the operator.
+    pub enum SagaState {
+        /// Goes forward by itself.
+        Running = "running",
+        /// Too many failures: an operator must act.
+        Stuck = "stuck",
+        /// Ended whole.
+        Done = "done",
+        /// Being taken back.
+        Unwinding = "unwinding",
+        /// Taken back; nothing is left.
+        Undone = "undone",
+        /// Taken back, but something is left behind.
+        Residue = "residue",
+    }
+}
+
+/// Filter of sagas; without a state: those that are not over.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+pub struct SagaFilter {
+    /// State.
+    pub state: Option<SagaState>,
+    /// Where the page begins.
+    pub cursor: Option<String>,
+    /// Rows of a page.
+    pub limit: Option<i64>,
+}
+
+/// One saga in the operator's list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SagaLine {
+    /// Identifier.
+    pub id: SagaId,
+    /// What it does: `build`, `power`, `release`.
+    pub kind: String,
+    /// Where it stands.
+    pub state: SagaState,
+    /// Name of the first thing it works on.
+    pub subject: String,
+    /// The request for which it works.
+    pub request: Option<RequestId>,
+    /// Number of that request.
+    pub request_number: Option<String>,
+    /// Unit for which it works.
+    pub unit_name: Option<String>,
+    /// The step at which it stands.
+    pub step: Option<String>,
+    /// Failed attempts at that step.
+    pub attempt: i64,
+    /// The last error, or what it waits for.
+    pub why: Option<String>,
+    /// Began.
+    pub created_at: Timestamp,
+    /// Last changed.
+    pub updated_at: Timestamp,
+}
+
+/// One step of a saga.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SagaStepLine {
+    /// Name.
+    pub name: String,
+    /// pending, doing, done, undoing, undone, stuck, residue.
+    pub state: String,
+    /// Failed attempts.
+    pub attempt: i64,
+    /// The last error.
+    pub error: Option<String>,
+    /// What it waits for.
+    pub waits: Option<String>,
+    /// Operation id at the backend.
+    pub operation: Option<String>,
+    /// Began.
+    pub started_at: Option<Timestamp>,
+    /// Ended.
+    pub finished_at: Option<Timestamp>,
+}
+
+/// One saga with its steps.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SagaDetail {
+    /// The line.
+    pub line: SagaLine,
+    /// Its steps.
+    pub steps: Vec<SagaStepLine>,
+    /// Why it is being taken back.
+    pub reason: Option<Msg>,
+    /// Whether it may be tried again.
+    pub may_retry: bool,
+    /// Whether it may be given up and taken back.
+    pub may_discard: bool,
+}
+
+/// Health of one backend, as last read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BackendLine {
+    /// Name.
+    pub name: String,
+    /// When it last answered.
+    pub answered_at: Option<Timestamp>,
+    /// Why it doesn't answer now.
+    pub error: Option<String>,
+}
+
+/// Numbers at the top of the operator's page.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+pub struct OperationCounts {
+    /// Sagas that need an operator.
+    pub stuck: i64,
+    /// Sagas that left something behind.
+    pub residue: i64,
+    /// Sagas on their way.
+    pub running: i64,
+    /// Work orders that are not closed.
+    pub work_orders: i64,
+    /// Jobs that need an operator.
+    pub stuck_jobs: i64,
+}
