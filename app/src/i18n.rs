@@ -208,8 +208,8 @@ fn fill<'a>(template: &str, value: impl Fn(&str) -> Option<Cow<'a, str>>) -> Str
     let mut out = String::with_capacity(template.len() + 16);
     let mut rest = template;
     while let Some(open) = rest.find('{') {
-        out.push_str(&rest[..open]);
         let Some(close) = rest[open..].find('}') else { break };
+        out.push_str(&rest[..open]);
         let gap = &rest[open + 1..open + close];
         let mut parts = gap.split('|');
         let name = parts.next().unwrap_or_default();
@@ -307,7 +307,9 @@ mod tests {
             let path = entry.path();
             if path.is_dir() {
                 visit(&path, see);
-            } else if path.extension().is_some_and(|e| e == "rs") {
+            } else if path.extension().is_some_and(|e| e == "rs")
+                && !["tests.rs", "testing.rs", "harness.rs"].iter().any(|name| path.ends_with(name))
+            {
                 see(&path, &std::fs::read_to_string(&path).unwrap());
             }
         }

@@ -459,7 +459,13 @@ mod tests {
     fn a_text_area_lets_no_script_out() {
         let payload = "\n</textarea><script>alert(1)</script>&amp;\"";
         let html = Owner::new().with(|| {
-            view! { <TextArea name="why" value=payload/> }.to_html()
+            provide_context(leptos_router::location::RequestUrl::new("/"));
+            view! {
+                <leptos_router::components::Router>
+                    <TextArea name="why" value=payload/>
+                </leptos_router::components::Router>
+            }
+            .to_html()
         });
         assert!(html.contains("&lt;/textarea&gt;&lt;script&gt;alert(1)&lt;/script&gt;&amp;amp;"), "{html}");
         assert!(!html.contains("<script"), "{html}");
