@@ -20,7 +20,9 @@
 //! - A call is refused as a conflict while its server is between two states; deleting is always
 //!   possible.
 //! - A backend writes [`Provisioner::execute`]; the typed calls come with the trait.
+pub mod http;
 pub mod outcome;
+pub mod people;
 pub mod simulator;
 pub mod spec;
 

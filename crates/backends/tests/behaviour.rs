@@ -1,0 +1,596 @@
+//! One suite of behaviours for every cloud: the embedded one, and the same over HTTP.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "helpers of tests stand outside the test functions"
+)]
+use std::{
+    collections::BTreeSet,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
+};
+
+use lingbao_backends::provisioning::{
+    http::{RemoteSimulator, router},
+    simulator::{Fault, Latency, On, PoolConfig, Simulator, SimulatorConfig, What},
+    *,
+};
+use lingbao_model::time::Timestamp;
+
+fn config(folder: Option<&Path>) -> SimulatorConfig {
+    SimulatorConfig {
+        folder: folder.map(Path::to_owned),
+        seed: 7,
+        pools: vec![PoolConfig {
+            name: "p".into(),
+            hosts: 2,
+            host_vcpus: 8,
+            host_memory_gb: 64,
+            overcommit_percent: 200,
+            disk_gb: 10_000,
+            first_address: [203, 0, 113, 10].into(),
+            addresses: 2,
+        }],
+        latency: Latency::default(),
+        images: vec!["kylin-v10".into()],
+    }
+}
+
+/// A cloud under test, and the hands behind it.
+struct World {
+    cloud: Box<dyn Provisioner>,
+    behind: Simulator,
+    now: Arc<AtomicI64>,
+    project: ExternalId,
+    network: ExternalId,
+}
+
+async fn world(config: SimulatorConfig, remote: bool) -> World {
+    let now = Arc::new(AtomicI64::new(1_000_000));
+    let clock = now.clone();
+    let behind = Simulator::open("sim", config, move || {
+        Timestamp::from_millis(clock.load(Ordering::SeqCst))
+    })
+    .unwrap();
+    let cloud: Box<dyn Provisioner> = if remote {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let token = Some(Secret("t".into()));
+        let app = router(behind.clone(), token.clone());
+        tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
+        Box::new(RemoteSimulator::new("sim", &url, token, Duration::from_millis(1500)).unwrap())
+    } else {
+        Box::new(behind.clone())
+    };
+    let (project, network) = ground(cloud.as_ref()).await;
+    World {
+        cloud,
+        behind,
+        now,
+        project,
+        network,
+    }
+}
+
+async fn ground(cloud: &dyn Provisioner) -> (ExternalId, ExternalId) {
+    let spec = ProjectSpec {
+        key: "u1".into(),
+        name: "统计局".into(),
+    };
+    let project = done(cloud.ensure_project(&"op-p".into(), spec).await).id;
+    let spec = NetworkSpec {
+        project: project.clone(),
+        key: "n1".into(),
+        name: "n1".into(),
+        cidr: "10.8.0.0/24".into(),
+    };
+    let network = done(cloud.ensure_network(&"op-n".into(), spec).await).id;
+    (project, network)
+}
+
+fn done<T: std::fmt::Debug>(outcome: Outcome<T>) -> T {
+    match outcome {
+        Outcome::Done(it) => it,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn reason<T: std::fmt::Debug>(outcome: Outcome<T>) -> RefusalReason {
+    match outcome {
+        Outcome::Refused(refusal) => refusal.reason,
+        other => panic!("{other:?}"),
+    }
+}
+
+impl World {
+    fn server(&self, vcpus: u32) -> ServerSpec {
+        ServerSpec {
+            project: self.project.clone(),
+            pool: "p".into(),
+            network: self.network.clone(),
+            name: "h".into(),
+            vcpus,
+            memory_gb: 1,
+            system_disk_gb: 40,
+            image: "kylin-v10".into(),
+            flavour: None,
+            security_preset: None,
+            access: Access::OneTimePassword,
+            user_data: None,
+            metadata: [].into(),
+        }
+    }
+
+    fn volume(&self) -> VolumeSpec {
+        VolumeSpec {
+            project: self.project.clone(),
+            pool: "p".into(),
+            name: "d".into(),
+            size_gb: 100,
+            volume_type: None,
+        }
+    }
+
+    fn address(&self) -> AddressSpec {
+        AddressSpec {
+            project: self.project.clone(),
+            pool: "p".into(),
+            bandwidth_mbps: 10,
+        }
+    }
+
+    async fn capacity(&self) -> Capacity {
+        self.cloud.capacity(&"p".into()).await.unwrap()
+    }
+}
+
+/// Writes each behaviour as two tests.
+macro_rules! behaviours {
+    ($($name:ident $(with $config:expr)?;)*) => {
+        mod embedded {
+            use super::*;
+            $(#[tokio::test]
+            async fn $name() { super::$name(world(behaviours!(@ $($config)?), false).await).await; })*
+        }
+        mod remote {
+            use super::*;
+            $(#[tokio::test]
+            async fn $name() { super::$name(world(behaviours!(@ $($config)?), true).await).await; })*
+        }
+    };
+    (@) => { config(None) };
+    (@ $config:expr) => { $config };
+}
+
+behaviours! {
+    the_same_operation_twice_is_one_object;
+    an_operation_id_stands_for_one_call;
+    what_is_cancelled_can_make_nothing;
+    cancelling_names_what_was_made;
+    a_lost_answer_is_found_by_its_operation;
+    addresses_run_out_and_come_back;
+    a_full_pool_refuses_and_makes_nothing;
+    a_project_quota_is_kept;
+    deleting_twice_is_done_twice;
+    a_volume_is_on_one_server_at_a_time;
+    power_follows_orders;
+    a_server_is_built_in_time with slow();
+    a_late_failure_leaves_a_server_to_delete with slow();
+    the_password_is_told_only_to_its_operation;
+    lists_are_read_page_by_page;
+    an_unreachable_cloud_has_done_nothing;
+    what_makes_no_sense_is_refused;
+    backups_need_something_to_back_up;
+    health_and_capabilities_are_told;
+}
+
+fn slow() -> SimulatorConfig {
+    SimulatorConfig {
+        latency: Latency {
+            build_server_ms: 5_000,
+            change_server_ms: 2_000,
+            other_ms: 0,
+            jitter_percent: 0,
+        },
+        ..config(None)
+    }
+}
+
+async fn the_same_operation_twice_is_one_object(w: World) {
+    let op = "a".into();
+    let first = done(w.cloud.create_server(&op, w.server(2)).await);
+    let again = done(w.cloud.create_server(&op, w.server(2)).await);
+    assert_eq!(first, again);
+    assert_eq!(w.capacity().await.servers, 1);
+    let other = done(w.cloud.create_server(&"b".into(), w.server(2)).await);
+    assert_ne!(first.id, other.id);
+    assert_ne!(first.private_address, other.private_address);
+}
+
+async fn an_operation_id_stands_for_one_call(w: World) {
+    let op = "a".into();
+    done(w.cloud.create_server(&op, w.server(2)).await);
+    let other = w.cloud.create_server(&op, w.server(4)).await;
+    assert_eq!(reason(other), RefusalReason::Conflict);
+}
+
+async fn what_is_cancelled_can_make_nothing(w: World) {
+    let op = "a".into();
+    let cancelled = OperationState::Cancelled { left: None };
+    assert_eq!(done(w.cloud.cancel(&op).await), cancelled);
+    assert_eq!(done(w.cloud.cancel(&op).await), cancelled);
+    let late = w.cloud.create_server(&op, w.server(2)).await;
+    assert_eq!(reason(late), RefusalReason::Cancelled);
+    assert_eq!(w.capacity().await.servers, 0);
+}
+
+async fn cancelling_names_what_was_made(w: World) {
+    let op = "a".into();
+    let made = done(w.cloud.create_server(&op, w.server(2)).await);
+    match done(w.cloud.cancel(&op).await) {
+        OperationState::Cancelled { left: Some(left) } => assert_eq!(left.id(), &made.id),
+        other => panic!("{other:?}"),
+    }
+    done(w.cloud.delete_server(&"b".into(), made.id).await);
+    let left = w.cloud.find_by_operation(&op).await.unwrap();
+    assert_eq!(left, OperationState::Cancelled { left: None });
+    let late = w.cloud.create_server(&op, w.server(2)).await;
+    assert_eq!(reason(late), RefusalReason::Cancelled);
+}
+
+async fn a_lost_answer_is_found_by_its_operation(w: World) {
+    let op = "a".into();
+    let never = w.cloud.find_by_operation(&op).await.unwrap();
+    assert_eq!(never, OperationState::Never);
+    w.behind.inject(Fault {
+        on: On::Call(CallKind::CreateServer),
+        what: What::LoseAnswer,
+        skip: 0,
+        times: Some(1),
+    });
+    let lost = w.cloud.create_server(&op, w.server(2)).await;
+    assert!(matches!(lost, Outcome::Unknown(_)), "{lost:?}");
+    let found = match w.cloud.find_by_operation(&op).await.unwrap() {
+        OperationState::Done(Settled::Present(object)) => object.id().clone(),
+        other => panic!("{other:?}"),
+    };
+    let again = done(w.cloud.create_server(&op, w.server(2)).await);
+    assert_eq!(again.id, found);
+    assert_eq!(w.capacity().await.servers, 1);
+}
+
+async fn addresses_run_out_and_come_back(w: World) {
+    let first = done(w.cloud.allocate_address(&"a".into(), w.address()).await);
+    let second = done(w.cloud.allocate_address(&"b".into(), w.address()).await);
+    assert_ne!(first.address, second.address);
+    let none = w.cloud.allocate_address(&"c".into(), w.address()).await;
+    assert_eq!(reason(none), RefusalReason::NoAddress);
+    let server = done(w.cloud.create_server(&"s".into(), w.server(1)).await);
+    let to = Some(server.id.clone());
+    let led = w
+        .cloud
+        .associate_address(&"d".into(), first.id.clone(), to)
+        .await;
+    assert_eq!(done(led).associated_with, Some(server.id));
+    done(w.cloud.release_address(&"e".into(), first.id).await);
+    // The refusal is not held against the operation.
+    let third = done(w.cloud.allocate_address(&"c".into(), w.address()).await);
+    assert_eq!(third.address, first.address);
+}
+
+async fn a_full_pool_refuses_and_makes_nothing(w: World) {
+    // Two hosts of 8 cores at 1 : 2 hold 16 each; 20 fit on none, though 32 are free.
+    let big = w.cloud.create_server(&"a".into(), w.server(20)).await;
+    assert_eq!(reason(big), RefusalReason::NoCapacity);
+    for op in ["b", "c"] {
+        done(w.cloud.create_server(&op.into(), w.server(16)).await);
+    }
+    let more = w.cloud.create_server(&"d".into(), w.server(1)).await;
+    assert_eq!(reason(more), RefusalReason::NoCapacity);
+    let capacity = w.capacity().await;
+    assert_eq!((capacity.vcpus_used, capacity.vcpus_total), (32, 32));
+    assert_eq!(capacity.disk_gb_used, 80);
+    let none = w.cloud.find_by_operation(&"d".into()).await.unwrap();
+    assert_eq!(none, OperationState::Never);
+}
+
+async fn a_project_quota_is_kept(w: World) {
+    let quota = ProjectQuota {
+        vcpus: Some(4),
+        ..ProjectQuota::default()
+    };
+    let set = w
+        .cloud
+        .set_project_quota(&"q".into(), w.project.clone(), quota)
+        .await;
+    assert_eq!(done(set).quota, quota);
+    let server = done(w.cloud.create_server(&"a".into(), w.server(4)).await);
+    let more = w.cloud.create_server(&"b".into(), w.server(1)).await;
+    assert_eq!(reason(more), RefusalReason::QuotaExceeded);
+    let size = ServerSize {
+        vcpus: 5,
+        memory_gb: 1,
+    };
+    let larger = w.cloud.resize_server(&"c".into(), server.id, size).await;
+    assert_eq!(reason(larger), RefusalReason::QuotaExceeded);
+}
+
+async fn deleting_twice_is_done_twice(w: World) {
+    let server = done(w.cloud.create_server(&"a".into(), w.server(2)).await);
+    for op in ["b", "b", "c"] {
+        done(w.cloud.delete_server(&op.into(), server.id.clone()).await);
+    }
+    assert_eq!(w.cloud.get(Kind::Server, &server.id).await.unwrap(), None);
+    assert_eq!(w.capacity().await.vcpus_used, 0);
+    // The operation that made it does not make it again.
+    let again = w.cloud.create_server(&"a".into(), w.server(2)).await;
+    assert_eq!(reason(again), RefusalReason::NotFound);
+    assert_eq!(w.capacity().await.servers, 0);
+}
+
+async fn a_volume_is_on_one_server_at_a_time(w: World) {
+    let a = done(w.cloud.create_server(&"a".into(), w.server(1)).await).id;
+    let b = done(w.cloud.create_server(&"b".into(), w.server(1)).await).id;
+    let disk = done(w.cloud.create_volume(&"v".into(), w.volume()).await).id;
+    let attach = |op: &'static str, to: &ExternalId| {
+        let (disk, to) = (disk.clone(), to.clone());
+        let cloud = &w.cloud;
+        async move { cloud.attach_volume(&op.into(), disk, to).await }
+    };
+    let attached = done(attach("1", &a).await);
+    assert_eq!(attached.attached_to, Some(a.clone()));
+    assert_eq!(reason(attach("2", &b).await), RefusalReason::Conflict);
+    let delete = w.cloud.delete_volume(&"3".into(), disk.clone()).await;
+    assert_eq!(reason(delete), RefusalReason::Conflict);
+    done(w.cloud.detach_volume(&"4".into(), disk.clone()).await);
+    assert_eq!(done(attach("5", &b).await).attached_to, Some(b.clone()));
+    // A disk outlives its server.
+    done(w.cloud.delete_server(&"6".into(), b).await);
+    match w.cloud.get(Kind::Volume, &disk).await.unwrap() {
+        Some(Object::Volume(volume)) => assert_eq!(volume.attached_to, None),
+        other => panic!("{other:?}"),
+    }
+    done(w.cloud.delete_volume(&"7".into(), disk).await);
+}
+
+async fn power_follows_orders(w: World) {
+    let id = done(w.cloud.create_server(&"a".into(), w.server(1)).await).id;
+    assert!(w.cloud.usage(&id).await.unwrap().is_some());
+    let stopped = done(w.cloud.stop_server(&"b".into(), id.clone()).await);
+    assert_eq!(stopped.power, Power::Stopped);
+    assert_eq!(w.cloud.usage(&id).await.unwrap(), None);
+    let restart = w.cloud.restart_server(&"c".into(), id.clone()).await;
+    assert_eq!(reason(restart), RefusalReason::Conflict);
+    let started = done(w.cloud.start_server(&"d".into(), id.clone()).await);
+    assert_eq!(started.power, Power::Active);
+    let first = w.cloud.usage(&id).await.unwrap();
+    assert_eq!(first, w.cloud.usage(&id).await.unwrap());
+    let size = ServerSize {
+        vcpus: 8,
+        memory_gb: 16,
+    };
+    let resized = done(w.cloud.resize_server(&"e".into(), id, size).await);
+    assert_eq!((resized.spec.vcpus, resized.spec.memory_gb), (8, 16));
+    assert_eq!(w.capacity().await.memory_gb_used, 16);
+}
+
+async fn a_server_is_built_in_time(w: World) {
+    let op = "a".into();
+    let (token, wait) = match w.cloud.create_server(&op, w.server(1)).await {
+        Outcome::Running {
+            poll,
+            retry_after_ms,
+        } => (poll, retry_after_ms),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(wait, 5_000);
+    w.now.fetch_add(4_999, Ordering::SeqCst);
+    let early = w.cloud.poll(&token).await;
+    assert!(matches!(early, Outcome::Running { .. }), "{early:?}");
+    let id = match &w.cloud.list(None, None).await.unwrap().objects[..] {
+        [.., Object::Server(server)] => {
+            assert_eq!(server.power, Power::Building);
+            server.id.clone()
+        }
+        other => panic!("{other:?}"),
+    };
+    let busy = w.cloud.stop_server(&"b".into(), id).await;
+    assert_eq!(reason(busy), RefusalReason::Conflict);
+    w.now.fetch_add(1, Ordering::SeqCst);
+    match done(w.cloud.poll(&token).await) {
+        Settled::Present(object) => {
+            assert_eq!(object.into_server().unwrap().power, Power::Active);
+        }
+        Settled::Gone => panic!(),
+    }
+}
+
+async fn a_late_failure_leaves_a_server_to_delete(w: World) {
+    w.behind.inject(Fault {
+        on: On::Call(CallKind::CreateServer),
+        what: What::FailLate(RefusalReason::NoCapacity),
+        skip: 1,
+        times: Some(1),
+    });
+    let (good, bad) = ("a".into(), "b".into());
+    for op in [&good, &bad] {
+        let begun = w.cloud.create_server(op, w.server(1)).await;
+        assert!(matches!(begun, Outcome::Running { .. }), "{begun:?}");
+    }
+    w.now.fetch_add(5_000, Ordering::SeqCst);
+    done(w.cloud.create_server(&good, w.server(1)).await);
+    let late = w.cloud.create_server(&bad, w.server(1)).await;
+    assert_eq!(reason(late), RefusalReason::NoCapacity);
+    let left = match w.cloud.find_by_operation(&bad).await.unwrap() {
+        OperationState::Failed { left, .. } => left.unwrap(),
+        other => panic!("{other:?}"),
+    };
+    done(w.cloud.delete_server(&"c".into(), left).await);
+    assert_eq!(w.capacity().await.servers, 1);
+}
+
+async fn the_password_is_told_only_to_its_operation(w: World) {
+    let op = "a".into();
+    let made = done(w.cloud.create_server(&op, w.server(1)).await);
+    let password = made.one_time_password.unwrap();
+    assert_eq!(password.0.len(), 16);
+    assert!(!format!("{password:?}").contains(&password.0));
+    match w.cloud.get(Kind::Server, &made.id).await.unwrap() {
+        Some(Object::Server(server)) => assert_eq!(server.one_time_password, None),
+        other => panic!("{other:?}"),
+    }
+    let stopped = done(w.cloud.stop_server(&"b".into(), made.id).await);
+    assert_eq!(stopped.one_time_password, None);
+    let mut keyed = w.server(1);
+    keyed.access = Access::SshKeys(vec!["ssh-ed25519 AAAA me".into()]);
+    let keyed = done(w.cloud.create_server(&"c".into(), keyed).await);
+    assert_eq!(keyed.one_time_password, None);
+}
+
+async fn lists_are_read_page_by_page(w: World) {
+    for number in 0..1_010 {
+        let spec = ProjectSpec {
+            key: format!("k{number}"),
+            name: String::new(),
+        };
+        let op = format!("o{number}").into();
+        done(
+            w.behind
+                .seed(vec![(op, Call::EnsureProject { spec })])
+                .remove(0),
+        );
+    }
+    let (mut seen, mut pages, mut cursor) = (BTreeSet::new(), 0, None::<String>);
+    loop {
+        let page = w.cloud.list(None, cursor.as_deref()).await.unwrap();
+        pages += 1;
+        for object in &page.objects {
+            assert!(seen.insert(object.id().clone()), "twice");
+        }
+        cursor = page.next;
+        if cursor.is_none() {
+            break;
+        }
+    }
+    // With the first project and its network.
+    assert_eq!((pages, seen.len()), (3, 1_012));
+    let own = w.cloud.list(Some(&w.project), None).await.unwrap();
+    assert_eq!((own.objects.len(), own.next), (2, None));
+}
+
+async fn an_unreachable_cloud_has_done_nothing(w: World) {
+    w.behind.inject(Fault {
+        on: On::AnyCall,
+        what: What::Unreachable,
+        skip: 0,
+        times: None,
+    });
+    w.behind.inject(Fault {
+        on: On::Reading,
+        what: What::Unreachable,
+        skip: 0,
+        times: Some(1),
+    });
+    let health = w.cloud.health().await;
+    assert!(matches!(health, Err(ReadError::Unreachable(_))));
+    let made = w.cloud.create_server(&"a".into(), w.server(1)).await;
+    assert!(matches!(made, Outcome::Unreachable(_)), "{made:?}");
+    w.behind.clear_faults();
+    assert_eq!(w.capacity().await.servers, 0);
+    done(w.cloud.create_server(&"a".into(), w.server(1)).await);
+}
+
+async fn what_makes_no_sense_is_refused(w: World) {
+    let mut spec = w.server(1);
+    spec.image = "none".into();
+    let made = w.cloud.create_server(&"a".into(), spec).await;
+    assert_eq!(reason(made), RefusalReason::InvalidSpec);
+    let mut spec = w.server(1);
+    spec.access = Access::SshKeys(vec!["-----BEGIN PRIVATE KEY".into()]);
+    let made = w.cloud.create_server(&"b".into(), spec).await;
+    assert_eq!(reason(made), RefusalReason::InvalidSpec);
+    let mut spec = w.server(1);
+    spec.pool = "none".into();
+    let made = w.cloud.create_server(&"c".into(), spec).await;
+    assert_eq!(reason(made), RefusalReason::NotFound);
+    for cidr in ["10.8.0.1/24", "10.8.0.0", "10.8.0.0/33", "x/24"] {
+        let spec = NetworkSpec {
+            project: w.project.clone(),
+            key: cidr.into(),
+            name: String::new(),
+            cidr: cidr.into(),
+        };
+        let made = w.cloud.ensure_network(&cidr.into(), spec).await;
+        assert_eq!(reason(made), RefusalReason::InvalidSpec, "{cidr}");
+    }
+}
+
+async fn backups_need_something_to_back_up(w: World) {
+    let server = done(w.cloud.create_server(&"a".into(), w.server(1)).await);
+    let mut spec = BackupPlanSpec {
+        project: w.project.clone(),
+        target: server.id,
+        every_hours: 24,
+        keep_days: 7,
+    };
+    let plan = done(w.cloud.create_backup_plan(&"b".into(), spec.clone()).await);
+    done(w.cloud.delete_backup_plan(&"c".into(), plan.id).await);
+    spec.target = "none".into();
+    let none = w.cloud.create_backup_plan(&"d".into(), spec).await;
+    assert_eq!(reason(none), RefusalReason::NotFound);
+}
+
+async fn health_and_capabilities_are_told(w: World) {
+    w.cloud.health().await.unwrap();
+    let can = w.cloud.capabilities().await.unwrap();
+    assert_eq!(can.calls.len(), CallKind::ALL.len());
+    assert_eq!(can.images, ["kylin-v10"]);
+    let none = w.cloud.capacity(&"none".into()).await;
+    assert!(matches!(none, Err(ReadError::Refused(_))));
+}
+
+#[tokio::test]
+async fn a_closed_port_is_unreachable_and_a_late_answer_unknown() {
+    let w = world(config(None), true).await;
+    w.behind.inject(Fault {
+        on: On::AnyCall,
+        what: What::Slow { ms: 2_500 },
+        skip: 0,
+        times: Some(1),
+    });
+    let op = "a".into();
+    let late = w.cloud.create_server(&op, w.server(1)).await;
+    assert!(matches!(late, Outcome::Unknown(_)), "{late:?}");
+    // Whether the late call came through or not: repeated, it is one server.
+    done(w.cloud.create_server(&op, w.server(1)).await);
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    assert_eq!(w.capacity().await.servers, 1);
+
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", free.local_addr().unwrap());
+    drop(free);
+    let gone = RemoteSimulator::new("x", &url, None, Duration::from_secs(1)).unwrap();
+    let made = gone.create_server(&op, w.server(1)).await;
+    assert!(matches!(made, Outcome::Unreachable(_)), "{made:?}");
+}
+
+#[tokio::test]
+async fn without_the_token_nothing_is_done() {
+    let behind = Simulator::open("s", config(None), Timestamp::default).unwrap();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let app = router(behind, Some(Secret("right".into())));
+    tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
+    let wrong = Some(Secret("wrong".into()));
+    let cloud = RemoteSimulator::new("s", &url, wrong, Duration::from_secs(1)).unwrap();
+    let spec = ProjectSpec {
+        key: "u".into(),
+        name: String::new(),
+    };
+    let made = cloud.ensure_project(&"a".into(), spec).await;
+    assert_eq!(reason(made), RefusalReason::Denied);
+}
