@@ -38,6 +38,16 @@ words! {
 }
 
 words! {
+    /// What a request asks for.
+    pub enum Kind {
+        /// Something new (新开).
+        New = "new",
+        /// Giving resources back (退订).
+        Release = "release",
+    }
+}
+
+words! {
     /// How a fulfilled request ended.
     pub enum Outcome {
         /// All pieces were delivered.

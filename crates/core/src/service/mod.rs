@@ -7,8 +7,12 @@ pub mod notice;
 pub mod operation;
 pub mod overview;
 pub mod refusal;
+pub mod request;
 pub mod resource;
 pub mod session;
 pub mod token;
 pub mod unit;
 pub mod user;
+
+#[cfg(test)]
+mod people_tests;

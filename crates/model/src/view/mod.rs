@@ -6,4 +6,6 @@ pub mod operation;
 pub mod overview;
 pub mod page;
 pub mod people;
+pub mod request;
 pub mod resource;
+pub mod system;
