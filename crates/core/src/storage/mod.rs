@@ -14,6 +14,7 @@ pub mod notice;
 pub mod operation;
 pub mod overview;
 pub mod project;
+pub mod quota;
 pub mod resource;
 pub mod resource_action;
 pub mod saga;
@@ -28,6 +29,8 @@ pub mod user;
 pub mod vdc;
 pub mod work_order;
 
+#[cfg(test)]
+mod quota_tests;
 #[cfg(test)]
 mod tests;
 
