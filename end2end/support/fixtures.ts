@@ -1,5 +1,6 @@
 // What every journey stands on: a server of its own, and a browser in one of five worlds.
 import { test as base, expect } from '@playwright/test';
+import { scriptless } from './helpers.ts';
 import { startServer, type Server } from './server.ts';
 
 export interface World {
@@ -21,7 +22,8 @@ export const test = base.extend<World, { server: Server }>({
     { scope: 'worker', timeout: 150_000 },
   ],
   baseURL: async ({ server }, use) => use(server.url),
-  page: async ({ page, blockWasm, dropReferer }, use) => {
+  page: async ({ page, javaScriptEnabled, blockWasm, dropReferer }, use) => {
+    if (javaScriptEnabled === false) scriptless.add(page);
     if (blockWasm) await page.route('**/*.wasm', (route) => route.abort());
     if (dropReferer) {
       await page.route('**/*', async (route) => {

@@ -12,11 +12,17 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let exe = std::env::current_exe()?;
     let build = build_id(exe.parent().ok_or("the program has no folder")?);
     let address = options.site_addr;
-    let state = Pages { options, build, context: Arc::new(|| ()) };
+    let state = Pages {
+        options,
+        build,
+        context: Arc::new(|| ()),
+    };
     // Without this a page waits 40 ms for a delayed acknowledgement.
-    let listener = tokio::net::TcpListener::bind(address).await?.tap_io(|stream| {
-        let _ = stream.set_nodelay(true);
-    });
+    let listener = tokio::net::TcpListener::bind(address)
+        .await?
+        .tap_io(|stream| {
+            let _ = stream.set_nodelay(true);
+        });
     println!("http://{address}");
     axum::serve(listener, pages(state)).await?;
     Ok(())

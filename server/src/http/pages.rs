@@ -23,7 +23,11 @@ pub fn pages(state: Pages) -> Router {
     let pkg = format!("/{}", state.options.site_pkg_dir);
     // File names under /pkg carry a hash, so they never change: cached for ever.
     let built = Router::new()
-        .fallback_service(ServeDir::new(format!("{root}{pkg}")).precompressed_br().precompressed_gzip())
+        .fallback_service(
+            ServeDir::new(format!("{root}{pkg}"))
+                .precompressed_br()
+                .precompressed_gzip(),
+        )
         .layer(middleware::map_response(for_ever));
     let public = |file: &str| ServeFile::new(format!("{root}/{file}"));
     Router::new()
@@ -37,9 +41,10 @@ pub fn pages(state: Pages) -> Router {
 
 async fn for_ever(mut response: Response) -> Response {
     if response.status().is_success() {
-        response
-            .headers_mut()
-            .insert(header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=31536000, immutable"));
+        response.headers_mut().insert(
+            header::CACHE_CONTROL,
+            HeaderValue::from_static("public, max-age=31536000, immutable"),
+        );
     }
     response
 }
@@ -52,7 +57,8 @@ pub fn build_id(exe_dir: &Path) -> Arc<str> {
         .ok()
         .and_then(|hashes| {
             let mut of = hashes.lines().filter_map(|line| line.split_once(':'));
-            of.find(|(file, _)| file.trim() == "wasm").map(|(_, hash)| hash.trim().to_owned())
+            of.find(|(file, _)| file.trim() == "wasm")
+                .map(|(_, hash)| hash.trim().to_owned())
         })
         .unwrap_or_else(|| env!("CARGO_PKG_VERSION").to_owned())
         .into()
@@ -66,7 +72,11 @@ mod tests {
     fn the_build_is_named_by_its_wasm() {
         let dir = tempfile::tempdir().unwrap();
         assert_eq!(&*build_id(dir.path()), env!("CARGO_PKG_VERSION"));
-        std::fs::write(dir.path().join("hash.txt"), "js: abc\nwasm: 0Xy_9\ncss: def\n").unwrap();
+        std::fs::write(
+            dir.path().join("hash.txt"),
+            "js: abc\nwasm: 0Xy_9\ncss: def\n",
+        )
+        .unwrap();
         assert_eq!(&*build_id(dir.path()), "0Xy_9");
     }
 }

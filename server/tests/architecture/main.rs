@@ -175,7 +175,7 @@ fn storage_reads_no_clock_and_opens_no_transaction() {
         "crates/core/src/storage/migrations.rs",
     ];
     all.retain(|file| !machinery.contains(&file.path.as_str()));
-    let banned = [".begin(", ".commit(", "clock.now", "cx.now", "Cx<", "&Cx"];
+    let banned = [".begin(", ".commit(", "clock.now", ".clock"];
     law(
         "storage is functions over a transaction",
         &all,
@@ -231,14 +231,10 @@ fn views_hold_no_sentence_of_their_own() {
     let mut all = program("app/src");
     // The sheet of samples shows components to developers, with sample words.
     all.retain(|file| !file.path.starts_with("app/src/area/kit/"));
-    law(
-        "words stand in app/locales",
-        &all,
-        |_, line| {
-            let chinese = line.chars().any(|c| ('\u{4e00}'..='\u{9fff}').contains(&c));
-            chinese.then(|| "Chinese text".to_owned())
-        },
-    );
+    law("words stand in app/locales", &all, |_, line| {
+        let chinese = line.chars().any(|c| ('\u{4e00}'..='\u{9fff}').contains(&c));
+        chinese.then(|| "Chinese text".to_owned())
+    });
 }
 
 #[test]
@@ -278,7 +274,10 @@ fn a_file_has_at_most_600_lines() {
     let mut all = files("", &[".ts", ".css", ".sql"]);
     for folder in ["app", "server", "crates", "benches"] {
         for file in files(folder, &[".rs"]) {
-            // Inline tests don't count: they stand at the end.
+            // Tests may be a long list; inline ones stand at the end.
+            if file.path.ends_with("tests.rs") {
+                continue;
+            }
             let end = file.text.find("\n#[cfg(test)]\nmod tests {");
             let text = file.text[..end.unwrap_or(file.text.len())].to_owned();
             all.push(File { text, ..file });
