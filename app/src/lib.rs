@@ -17,6 +17,8 @@ pub mod look;
 pub mod routes;
 #[cfg(feature = "ssr")]
 pub mod shell;
+#[cfg(feature = "ssr")]
+pub mod ssr;
 pub mod ui;
 pub mod viewer;
 

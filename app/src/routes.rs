@@ -87,6 +87,16 @@ pub fn resource(id: &str) -> String {
     format!("{RESOURCES}/{}", segment(id))
 }
 
+/// One unit, for administrators.
+pub fn unit(id: &str) -> String {
+    format!("{ADMIN_UNITS}/{}", segment(id))
+}
+
+/// One user, for administrators.
+pub fn user(id: &str) -> String {
+    format!("{ADMIN_USERS}/{}", segment(id))
+}
+
 /// A text as one part of a path: what is not plain becomes `%XX`.
 pub fn segment(text: &str) -> String {
     escape(text, false)
@@ -169,6 +179,9 @@ fn framed() -> Vec<AnyNestedRoute> {
     let mut pages = Vec::new();
     pages.extend(area::help::routes());
     pages.extend(area::kit::routes());
+    pages.extend(area::account::routes());
+    pages.extend(area::notices::routes());
+    pages.extend(area::people::routes());
     pages
 }
 
@@ -181,10 +194,29 @@ fn bare() -> Vec<AnyNestedRoute> {
 #[cfg(feature = "ssr")]
 pub fn posts() -> axum::Router<crate::form::ssr::Pages> {
     axum::Router::new().merge(area::help::posts())
+        .merge(area::sign_in::posts())
+        .merge(area::account::posts())
+        .merge(area::notices::posts())
+        .merge(area::people::posts())
 }
 
 /// Paths of the pages that exist; the navigation shows no other. A test compares it with the routes.
-pub const PATHS: &[&str] = &[HELP, "/help/deadline", KIT, SIGN_IN];
+pub const PATHS: &[&str] = &[HELP, "/help/deadline", KIT, SIGN_IN,
+    ME,
+    "/me/password",
+    "/me/tokens",
+    NOTICES,
+    ADMIN_UNITS,
+    "/admin/units/{id}",
+    "/admin/units/{id}/new",
+    "/admin/units/{id}/edit",
+    ADMIN_USERS,
+    "/admin/users/new",
+    "/admin/users/{id}",
+    "/admin/users/{id}/edit",
+    "/admin/users/{id}/grant",
+    "/admin/users/{id}/password",
+];
 
 /// The application.
 #[component]

@@ -1,6 +1,9 @@
 //! The parts of the portal: one folder each, its pages, forms and server functions together. An
 //! area never imports another area's inside; what two need stands in `ui`, `form` or the model.
 
+pub mod account;
 pub mod help;
 pub mod kit;
+pub mod notices;
+pub mod people;
 pub mod sign_in;

@@ -98,6 +98,9 @@ pub enum Refused {
     Again(Vec<FieldError>),
     /// The page again, with a message about the whole.
     Problem(ApiError),
+    /// Not refused: the page itself is the answer (status 200), with these values beside the typed
+    /// ones. For a secret that is shown once, and may not wait in the session for another page.
+    Show(Vec<(String, String)>),
 }
 
 impl From<ApiError> for Refused {
@@ -163,7 +166,7 @@ where
         Ok(Form(values)) => values,
         Err(rejection) => return rejection.into_response(),
     };
-    let kept: Vec<_> = values.iter().filter(|pair| !is_secret(&pair.0)).cloned().collect();
+    let mut kept: Vec<_> = values.iter().filter(|pair| !is_secret(&pair.0)).cloned().collect();
     let posted = Posted { values, parts: parts.clone(), params };
 
     let result = in_context(&pages, &parts, move || handler(posted)).await;
@@ -176,6 +179,12 @@ where
         }
         Err(Refused::Again(errors)) => (errors, None),
         Err(Refused::Problem(error)) => (error.fields.clone(), Some(error)),
+        Err(Refused::Show(shown)) => {
+            // Nobody can post a value that the page would take for one of these.
+            kept.retain(|pair| shown.iter().all(|other| other.0 != pair.0));
+            kept.extend(shown);
+            (Vec::new(), None)
+        }
     };
     let status = match &problem {
         Some(error) => error.code.status(),

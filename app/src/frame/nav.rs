@@ -15,7 +15,8 @@ struct Door {
     path: &'static str,
     icon: &'static str,
     text: fn() -> &'static str,
-    /// Ability that opens it; none opens it for everybody who is signed in.
+    /// Ability that opens it, or several with `|` between; none opens it for everybody who is
+    /// signed in.
     ability: &'static str,
     count: fn(&Viewer) -> i64,
     /// The count asks somebody to act.
@@ -72,7 +73,7 @@ impl Door {
     }
 
     fn open(&self, viewer: &Viewer) -> bool {
-        exists(self.path) && (self.ability.is_empty() || viewer.can(self.ability))
+        exists(self.path) && (self.ability.is_empty() || self.ability.split('|').any(|one| viewer.can(one)))
     }
 
     /// Whether `here` is this page or one below it.
@@ -87,18 +88,18 @@ const DOORS: &[Door] = &[
     door(Group::Work, routes::HOME, "home", || t!("nav.home"), "").dock(),
     door(Group::Work, routes::CATALOGUE, "grid", || t!("nav.catalogue"), "order").dock(),
     door(Group::Work, routes::CART, "case", || t!("nav.cart"), "order"),
-    door(Group::Work, routes::REQUESTS, "doc", || t!("nav.requests"), "request.read").dock().count(|v| v.requests),
-    door(Group::Work, routes::RESOURCES, "host", || t!("nav.resources"), "resource.read"),
-    door(Group::Work, routes::QUOTA, "gauge", || t!("nav.quota"), "quota.read"),
-    door(Group::Approve, routes::TODO, "inbox", || t!("nav.todo"), "approve").dock().count(|v| v.todo).hot(),
-    door(Group::Approve, routes::DONE, "tick", || t!("nav.done"), "approve").dock(),
-    door(Group::Manage, routes::OVERVIEW, "chart", || t!("nav.overview"), "overview.read").dock(),
+    door(Group::Work, routes::REQUESTS, "doc", || t!("nav.requests"), "read_requests").dock().count(|v| v.requests),
+    door(Group::Work, routes::RESOURCES, "host", || t!("nav.resources"), "read_resources"),
+    door(Group::Work, routes::QUOTA, "gauge", || t!("nav.quota"), "read_quota"),
+    door(Group::Approve, routes::TODO, "inbox", || t!("nav.todo"), "decide").dock().count(|v| v.todo).hot(),
+    door(Group::Approve, routes::DONE, "tick", || t!("nav.done"), "decide").dock(),
+    door(Group::Manage, routes::OVERVIEW, "chart", || t!("nav.overview"), "overview").dock(),
     door(Group::Manage, routes::OPERATIONS, "tool", || t!("nav.operations"), "operate").count(|v| v.stuck).hot(),
-    door(Group::Manage, routes::WORK_ORDERS, "clip", || t!("nav.work_orders"), "work_order.act"),
-    door(Group::Admin, routes::ADMIN_ITEMS, "box", || t!("nav.admin_items"), "catalogue.edit"),
-    door(Group::Admin, routes::ADMIN_UNITS, "org", || t!("nav.admin_units"), "unit.edit"),
-    door(Group::Admin, routes::ADMIN_USERS, "user", || t!("nav.admin_users"), "user.edit"),
-    door(Group::Admin, routes::ADMIN_AUDIT, "book", || t!("nav.admin_audit"), "audit.read"),
+    door(Group::Manage, routes::WORK_ORDERS, "clip", || t!("nav.work_orders"), "operate"),
+    door(Group::Admin, routes::ADMIN_ITEMS, "box", || t!("nav.admin_items"), "manage_items"),
+    door(Group::Admin, routes::ADMIN_UNITS, "org", || t!("nav.admin_units"), "manage_units"),
+    door(Group::Admin, routes::ADMIN_USERS, "user", || t!("nav.admin_users"), "manage_units|manage_roles"),
+    door(Group::Admin, routes::ADMIN_AUDIT, "book", || t!("nav.admin_audit"), "read_audit"),
 ];
 
 /// The doors open to somebody, group by group.
@@ -176,7 +177,7 @@ pub fn Dock() -> impl IntoView {
                     use_viewer()
                         .map(|viewer| {
                             // Whoever approves has the phone for that; the rest is in the menu.
-                            let approver = viewer.can("approve");
+                            let approver = viewer.can("decide");
                             let mut doors: Vec<_> = DOORS.iter().filter(|d| d.dock && d.open(&viewer)).collect();
                             doors.sort_by_key(|d| (d.group == Group::Work) == approver);
                             doors.truncate(4);

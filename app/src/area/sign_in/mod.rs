@@ -18,6 +18,15 @@ pub fn routes() -> Vec<AnyNestedRoute> {
     vec![page(path!("/sign-in"), SignIn)]
 }
 
+/// What the door posts: the way in, and the way out.
+#[cfg(feature = "ssr")]
+pub fn posts() -> axum::Router<crate::form::ssr::Pages> {
+    use crate::form::ssr::page_post;
+    axum::Router::new()
+        .route(routes::SIGN_IN, page_post(ssr::enter))
+        .route(routes::SIGN_OUT, page_post(ssr::leave))
+}
+
 /// Sign-in. Posts to itself: `account`, `password`, `next`.
 #[component]
 fn SignIn() -> impl IntoView {
@@ -101,5 +110,61 @@ fn Art() -> impl IntoView {
             <circle class="da-f" cx="378" cy="86" r="4"></circle>
             <circle class="da-f" cx="378" cy="128" r="4"></circle>
         </svg>
+    }
+}
+
+/// The posts of the door.
+#[cfg(feature = "ssr")]
+pub mod ssr {
+    use crate::{
+        error::{ApiError, ErrorCode},
+        form::ssr::{Done, Posted, Refused},
+        routes,
+        ssr::cx,
+    };
+    use lingbao_core::{service::session, session_store::USER_KEY};
+    use lingbao_model::msg::Msg;
+    use tower_sessions::Session;
+
+    /// Checks account and password, and puts the person into a session with a new id, so that an
+    /// id that somebody planted before is worth nothing.
+    ///
+    /// # Errors
+    /// The page again: wrong, locked, too many tries.
+    pub async fn enter(form: Posted) -> Result<Done, Refused> {
+        let entered = session::sign_in(&cx()?, form.value("account"), form.value("password")).await?;
+        let browser = form.parts.extensions.get::<Session>().ok_or_else(broken)?;
+        browser.clear().await;
+        browser.cycle_id().await.map_err(|error| unstored(&error))?;
+        browser.insert(USER_KEY, entered.user.as_str()).await.map_err(|error| unstored(&error))?;
+        if entered.must_change_password {
+            return Ok(Done::to("/me/password").say(Msg::new("account.must_change")));
+        }
+        Ok(Done::to(routes::local_path(form.value("next"))))
+    }
+
+    /// Ends the session. Whoever has none is where they wanted to be.
+    ///
+    /// # Errors
+    /// What the service says, but for "not signed in".
+    pub async fn leave(form: Posted) -> Result<Done, Refused> {
+        match session::sign_out(&cx()?).await {
+            Ok(()) | Err(lingbao_core::ServiceError::Unauthenticated) => {}
+            Err(error) => return Err(error.into()),
+        }
+        if let Some(browser) = form.parts.extensions.get::<Session>() {
+            browser.flush().await.map_err(|error| unstored(&error))?;
+        }
+        Ok(Done::to(routes::SIGN_IN))
+    }
+
+    fn broken() -> ApiError {
+        tracing::error!("no session in the request");
+        ApiError::new(ErrorCode::Internal, Msg::new("error.internal"))
+    }
+
+    fn unstored(error: &tower_sessions::session::Error) -> ApiError {
+        tracing::warn!(%error, "session not stored");
+        ApiError::new(ErrorCode::Unavailable, Msg::new("error.unavailable"))
     }
 }

@@ -112,7 +112,7 @@ pub async fn sign_in(cx: &Cx, login: &str, password: &str) -> Result<SignedIn, S
         }
         None => {
             refuse(cx, shown, "wrong").await?;
-            let msg = Msg::new("signin.wrong")
+            let msg = Msg::new("sign_in.wrong")
                 .with("left", tries_left(counted.failures))
                 .with("minutes", LOCK_MINUTES);
             Err(ServiceError::invalid("password", msg))
@@ -172,7 +172,7 @@ fn too_many(wait_ms: i64) -> ServiceError {
 
 fn lock_message(until: Timestamp) -> ServiceError {
     ServiceError::Conflict(
-        Msg::new("signin.locked")
+        Msg::new("sign_in.locked")
             .with("until", until)
             .with("minutes", LOCK_MINUTES),
     )

@@ -1,0 +1,153 @@
+//! Tokens of the programming interface: made here, shown once, revoked here.
+
+use super::crumbs;
+use crate::{error::ApiError, form::use_form, i18n, t, ui::*};
+use leptos::prelude::*;
+use lingbao_model::{
+    time::Zone,
+    view::people::{TokenRow, TokenScope},
+};
+
+/// Path of the page; its forms post here.
+pub const PATH: &str = "/me/tokens";
+/// Under this name the page finds the secret of a token that was just made. Nobody can post it:
+/// names with `token` in them never come back into a page.
+const MADE: &str = "made_token";
+
+/// The person's tokens, each with whether it still opens anything.
+///
+/// # Errors
+/// `Unauthenticated`.
+#[server(name = GetTokens, prefix = "/fn", endpoint = "account/tokens")]
+pub async fn own_tokens() -> Result<Vec<(TokenRow, bool)>, ApiError> {
+    let cx = crate::ssr::cx()?;
+    let rows = lingbao_core::service::token::list(&cx).await?;
+    Ok(rows.into_iter().map(|row| (row.clone(), row.lives(cx.now()))).collect())
+}
+
+/// The page.
+#[component]
+pub fn Tokens() -> impl IntoView {
+    let list = Resource::new(|| (), |()| own_tokens());
+    let made = use_form().value(MADE).map(ToOwned::to_owned);
+    let scopes = TokenScope::ALL
+        .iter()
+        .map(|scope| (scope.to_string(), i18n::t_key(&format!("account.scope.{scope}")).into_owned()))
+        .collect::<Vec<_>>();
+    view! {
+        <PageHead title=t!("account.tokens") fact=t!("account.tokens_fact") crumbs=crumbs()/>
+        <ErrorSummary/>
+        {made
+            .map(|secret| {
+                view! {
+                    <Banner tone=Tone::Ok>
+                        <b>{t!("account.token_made")}</b>
+                        <p><code>{secret}</code></p>
+                        <p>{t!("account.token_once")}</p>
+                    </Banner>
+                }
+            })}
+        <Panel title=t!("account.tokens_own")>
+            <Transition>
+                {move || Suspend::new(async move {
+                    match list.await {
+                        Ok(rows) => view! { <List rows/> }.into_any(),
+                        Err(error) => view! { <Refusal error/> }.into_any(),
+                    }
+                })}
+            </Transition>
+        </Panel>
+        <Panel title=t!("account.token_new")>
+            <form method="post" class="panel-pad narrow">
+                <Field name="name" label=t!("account.token_name") hint=t!("account.token_name_hint")>
+                    <TextInput maxlength=40_u32/>
+                </Field>
+                <FieldSet name="scope" legend=t!("account.scope")>
+                    <Seg name="scope" options=scopes value="read"/>
+                </FieldSet>
+                <Field name="days" label=t!("account.days") hint=t!("account.days_hint")>
+                    <TextInput value="90" width=Width::Xs maxlength=3_u32/>
+                </Field>
+                <div class="field">
+                    <Button kind=Kind::Main name="do" value="create">{t!("account.token_create")}</Button>
+                </div>
+            </form>
+        </Panel>
+    }
+}
+
+#[component]
+fn List(rows: Vec<(TokenRow, bool)>) -> impl IntoView {
+    if rows.is_empty() {
+        return view! { <Empty icon="key" title=t!("account.no_tokens") note=t!("account.no_tokens_note")/> }.into_any();
+    }
+    let columns = vec![
+        col(t!("account.token_name")),
+        col(t!("account.scope")),
+        col(t!("account.expires")),
+        col(t!("account.used")),
+        col(t!("account.acts")).hidden(),
+    ];
+    view! {
+        <Table caption=t!("account.tokens_own") columns flat=true>
+            {rows.into_iter().map(|(row, lives)| token(row, lives)).collect_view()}
+        </Table>
+    }
+    .into_any()
+}
+
+fn token(row: TokenRow, lives: bool) -> impl IntoView {
+    let used = row.used_at.map_or_else(|| t!("account.never").to_owned(), |at| at.minute_text(Zone::SHANGHAI));
+    let state = match (lives, row.revoked_at) {
+        (true, _) => None,
+        (false, Some(_)) => Some(view! { <Chip look=Look::Stop text=t!("account.revoked")/> }),
+        (false, None) => Some(view! { <Chip look=Look::Stop text=t!("account.expired")/> }),
+    };
+    let (id, name) = (row.id.to_string(), row.name.clone());
+    let revoke = lives.then(|| {
+        view! {
+            <form method="post">
+                <Button kind=Kind::Bare size=Size::Small name="revoke" value=id>
+                    {t!("account.revoke")}
+                    <span class="sr">" "{name}</span>
+                </Button>
+            </form>
+        }
+    });
+    view! {
+        <Row>
+            <RowHead name=row.name sub=t!("account.made", at = row.created_at.minute_text(Zone::SHANGHAI))/>
+            <Cell l=t!("account.scope")>{i18n::t_key(&format!("account.scope.{}", row.scope)).into_owned()}</Cell>
+            <Cell l=t!("account.expires")>{row.expires_at.minute_text(Zone::SHANGHAI)}" "{state}</Cell>
+            <Cell l=t!("account.used")>{used}</Cell>
+            <Cell l=t!("account.acts")>{revoke}</Cell>
+        </Row>
+    }
+}
+
+/// The posts of the page.
+#[cfg(feature = "ssr")]
+pub mod ssr {
+    use super::{MADE, PATH};
+    use crate::{
+        form::ssr::{Done, Posted, Refused},
+        ssr::{cx, id},
+    };
+    use lingbao_core::service::token;
+    use lingbao_model::{id::TokenId, msg::Msg};
+
+    /// Makes a token, or revokes one.
+    ///
+    /// # Errors
+    /// The page again, with messages at the fields; with the secret when a token was made.
+    pub async fn act(form: Posted) -> Result<Done, Refused> {
+        let revoke = form.value("revoke");
+        if !revoke.is_empty() {
+            token::revoke(&cx()?, &id::<TokenId>(revoke)?).await?;
+            return Ok(Done::to(PATH).say(Msg::new("account.token_revoked")));
+        }
+        let (name, scope) = (form.value("name"), form.value("scope"));
+        let made = token::create(&cx()?, name, scope, form.value("days")).await?;
+        Err(Refused::Show(vec![(MADE.to_owned(), made.secret)]))
+    }
+}

@@ -1,0 +1,179 @@
+//! In-site notices.
+
+#[cfg(feature = "ssr")]
+use crate::form::ssr::{Pages, page_post};
+use crate::{
+    error::ApiError,
+    i18n, lazy_pages, live,
+    routes::{self, page},
+    t,
+    ui::{Total, *},
+};
+use leptos::prelude::*;
+use leptos_router::{Lazy, any_nested_route::AnyNestedRoute, hooks::use_query_map, path};
+use lingbao_model::{
+    time::Zone,
+    view::{page::Page as Rows, people::NoticeRow},
+};
+
+/// The pages of this area.
+#[derive(Clone, Copy)]
+pub enum Page {
+    /// The list.
+    List,
+}
+
+/// The piece of code that is loaded when somebody opens the page.
+#[lazy]
+fn notices(page: Page) -> AnyView {
+    match page {
+        Page::List => view! { <Notices/> }.into_any(),
+    }
+}
+
+lazy_pages!(notices, __preload_notices => ListRoute: List);
+
+/// Where the page is.
+pub fn routes() -> Vec<AnyNestedRoute> {
+    vec![page(path!("/notices"), Lazy::<ListRoute>::new())]
+}
+
+/// What the page posts to itself.
+#[cfg(feature = "ssr")]
+pub fn posts() -> axum::Router<Pages> {
+    axum::Router::new().route(routes::NOTICES, page_post(ssr::act))
+}
+
+/// One page of the person's notices.
+///
+/// # Errors
+/// `Unauthenticated`.
+#[server(name = GetNotices, prefix = "/fn", endpoint = "notices/list")]
+pub async fn list_notices(unread: bool, after: String) -> Result<Rows<NoticeRow>, ApiError> {
+    let cx = crate::ssr::cx()?;
+    let after = Some(after.as_str()).filter(|text| !text.is_empty());
+    Ok(lingbao_core::service::notice::list(&cx, unread, after, lingbao_model::view::page::PAGE_ROWS).await?)
+}
+
+/// The page: all or only the unread, the latest first.
+#[component]
+fn Notices() -> impl IntoView {
+    let query = use_query_map();
+    let asked = Memo::new(move |_| {
+        query.with(|query| (query.get("show").as_deref() == Some("unread"), query.get("after").unwrap_or_default()))
+    });
+    let version = live::version("viewer");
+    let list = Resource::new(
+        move || (asked.get(), version.get()),
+        |((unread, after), _)| list_notices(unread, after),
+    );
+    let acts = view! {
+        <form method="post">
+            <Button icon="tick" name="do" value="all">{t!("notices.read_all")}</Button>
+        </form>
+    };
+    view! {
+        <PageHead title=t!("notices.title") acts=acts.into_any()/>
+        <ErrorSummary/>
+        <Transition>
+            {move || {
+                let (unread, after) = asked.get();
+                Suspend::new(async move {
+                    match list.await {
+                        Ok(rows) => view! { <List rows unread first=after.is_empty()/> }.into_any(),
+                        Err(error) => view! { <Refusal error/> }.into_any(),
+                    }
+                })
+            }}
+        </Transition>
+    }
+}
+
+#[component]
+fn List(rows: Rows<NoticeRow>, unread: bool, first: bool) -> impl IntoView {
+    let show = if unread { "unread" } else { "" };
+    let link = |after: &str| routes::with_query(routes::NOTICES, &[("show", show), ("after", after)]);
+    let tabs = vec![
+        Tab {
+            href: routes::NOTICES.to_owned(),
+            text: t!("notices.all").to_owned(),
+            count: None,
+            current: !unread,
+        },
+        Tab {
+            href: routes::with_query(routes::NOTICES, &[("show", "unread")]),
+            text: t!("notices.unread").to_owned(),
+            count: None,
+            current: unread,
+        },
+    ];
+    let total = match rows.total {
+        lingbao_model::view::page::Total::Exact(n) => Total::Exact(n),
+        lingbao_model::view::page::Total::MoreThan(_) => Total::Many,
+    };
+    let back = (!first).then(|| link(""));
+    let next = rows.next.as_deref().map(link);
+    let empty = rows.rows.is_empty();
+    view! {
+        <Tabs label=t!("notices.title") tabs/>
+        <section class="panel">
+            {if empty {
+                let note = if unread { t!("notices.none_unread") } else { t!("notices.none") };
+                view! { <Empty icon="bell" title=note/> }.into_any()
+            } else {
+                view! {
+                    <ul class="rows rows-s">{rows.rows.into_iter().map(notice).collect_view()}</ul>
+                    <Pager total nostrip:first=back nostrip:next=next/>
+                }
+                .into_any()
+            }}
+        </section>
+    }
+}
+
+/// Opening a notice marks it as read, so it is a button and not a link.
+fn notice(row: NoticeRow) -> impl IntoView {
+    let state = if row.read {
+        view! { <span class="sub">{t!("notices.was_read")}</span> }.into_any()
+    } else {
+        view! { <Chip look=Look::Act text=t!("notices.new")/> }.into_any()
+    };
+    view! {
+        <li>
+            <p>{i18n::msg(&row.msg)}</p>
+            <form method="post" class="split">
+                <span class="sub">{row.at.minute_text(Zone::SHANGHAI)}" "{state}</span>
+                <Button kind=Kind::Bare size=Size::Small name="open" value=row.id.to_string()>
+                    {t!("notices.open")}
+                </Button>
+            </form>
+        </li>
+    }
+}
+
+/// The posts of the page.
+#[cfg(feature = "ssr")]
+pub mod ssr {
+    use crate::{
+        form::ssr::{Done, Posted, Refused},
+        routes,
+        ssr::{cx, id},
+    };
+    use lingbao_core::service::notice;
+    use lingbao_model::{id::NoticeId, msg::Msg};
+
+    /// Opens one notice (marks it as read and goes where it leads), or marks all as read.
+    ///
+    /// # Errors
+    /// What the service says.
+    pub async fn act(form: Posted) -> Result<Done, Refused> {
+        let open = form.value("open");
+        if open.is_empty() {
+            let read = notice::read_all(&cx()?).await?;
+            let said = Msg::new("notices.were_read").with("n", i64::try_from(read).unwrap_or(i64::MAX));
+            return Ok(Done::to(routes::NOTICES).say(said));
+        }
+        let link = notice::open(&cx()?, &id::<NoticeId>(open)?).await?;
+        Ok(Done::to(routes::local_path(&link)))
+    }
+}
