@@ -203,7 +203,9 @@ pub fn check_password(field: &str, login: &LoginName, password: &str) -> Result<
     if length > 128 {
         return Err(FieldError::new(
             field,
-            Msg::new("error.too_long").with("max", 128_i64),
+            Msg::new("error.too_long")
+                .with("max", 128_i64)
+                .with("now", i64::try_from(length).unwrap_or(i64::MAX)),
         ));
     }
     let kinds = [

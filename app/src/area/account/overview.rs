@@ -24,7 +24,10 @@ pub struct Own {
 pub async fn own() -> Result<Own, ApiError> {
     use lingbao_core::service::session;
     let cx = crate::ssr::cx()?;
-    Ok(Own { profile: session::profile(&cx).await?, sessions: session::my_sessions(&cx).await? })
+    Ok(Own {
+        profile: session::profile(&cx).await?,
+        sessions: session::my_sessions(&cx).await?,
+    })
 }
 
 /// The page.
@@ -53,14 +56,24 @@ pub fn Overview() -> impl IntoView {
 fn Body(own: Own) -> impl IntoView {
     let Own { profile, sessions } = own;
     let changed = profile.password_changed_at.minute_text(Zone::SHANGHAI);
-    let phone = if profile.phone.is_empty() { t!("account.no_phone").to_owned() } else { profile.phone };
+    let phone = if profile.phone.is_empty() {
+        t!("account.no_phone").to_owned()
+    } else {
+        profile.phone
+    };
     let facts: Vec<(Text, AnyView)> = vec![
         (t!("account.name").into(), profile.name.into_any()),
         (t!("account.login").into(), profile.login.into_any()),
         (t!("account.unit").into(), profile.unit_name.into_any()),
         (t!("account.phone").into(), phone.into_any()),
-        (t!("account.this_visit").into(), visit(profile.last_login).into_any()),
-        (t!("account.visit_before").into(), visit(profile.prev_login).into_any()),
+        (
+            t!("account.this_visit").into(),
+            visit(profile.last_login).into_any(),
+        ),
+        (
+            t!("account.visit_before").into(),
+            visit(profile.prev_login).into_any(),
+        ),
         (t!("account.password_changed").into(), changed.into_any()),
     ];
     view! {
@@ -89,7 +102,11 @@ fn visit(visit: Option<Visit>) -> String {
     match visit {
         None => t!("account.never").to_owned(),
         Some(Visit { at, ip }) if ip.is_empty() => at.minute_text(Zone::SHANGHAI),
-        Some(Visit { at, ip }) => t!("account.visit", at = at.minute_text(Zone::SHANGHAI), ip = ip),
+        Some(Visit { at, ip }) => t!(
+            "account.visit",
+            at = at.minute_text(Zone::SHANGHAI),
+            ip = ip
+        ),
     }
 }
 
@@ -98,7 +115,11 @@ fn Roles(grants: Vec<GrantRow>) -> impl IntoView {
     if grants.is_empty() {
         return view! { <Empty icon="user" title=t!("account.no_roles") note=t!("account.no_roles_note")/> }.into_any();
     }
-    let columns = vec![col(t!("account.role")), col(t!("account.on")), col(t!("account.reach"))];
+    let columns = vec![
+        col(t!("account.role")),
+        col(t!("account.on")),
+        col(t!("account.reach")),
+    ];
     view! {
         <Table caption=t!("account.roles") columns flat=true>
             {grants
@@ -121,7 +142,11 @@ fn Roles(grants: Vec<GrantRow>) -> impl IntoView {
 
 #[component]
 fn Sessions(sessions: Vec<SessionRow>) -> impl IntoView {
-    let columns = vec![col(t!("account.began")), col(t!("account.seen")), col(t!("account.ends"))];
+    let columns = vec![
+        col(t!("account.began")),
+        col(t!("account.seen")),
+        col(t!("account.ends")),
+    ];
     view! {
         <Table caption=t!("account.sessions") columns flat=true>
             {sessions

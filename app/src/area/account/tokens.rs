@@ -22,7 +22,10 @@ const MADE: &str = "made_token";
 pub async fn own_tokens() -> Result<Vec<(TokenRow, bool)>, ApiError> {
     let cx = crate::ssr::cx()?;
     let rows = lingbao_core::service::token::list(&cx).await?;
-    Ok(rows.into_iter().map(|row| (row.clone(), row.lives(cx.now()))).collect())
+    Ok(rows
+        .into_iter()
+        .map(|row| (row.clone(), row.lives(cx.now())))
+        .collect())
 }
 
 /// The page.
@@ -32,7 +35,12 @@ pub fn Tokens() -> impl IntoView {
     let made = use_form().value(MADE).map(ToOwned::to_owned);
     let scopes = TokenScope::ALL
         .iter()
-        .map(|scope| (scope.to_string(), i18n::t_key(&format!("account.scope.{scope}")).into_owned()))
+        .map(|scope| {
+            (
+                scope.to_string(),
+                i18n::t_key(&format!("account.scope.{scope}")).into_owned(),
+            )
+        })
         .collect::<Vec<_>>();
     view! {
         <PageHead title=t!("account.tokens") fact=t!("account.tokens_fact") crumbs=crumbs()/>
@@ -97,7 +105,10 @@ fn List(rows: Vec<(TokenRow, bool)>) -> impl IntoView {
 }
 
 fn token(row: TokenRow, lives: bool) -> impl IntoView {
-    let used = row.used_at.map_or_else(|| t!("account.never").to_owned(), |at| at.minute_text(Zone::SHANGHAI));
+    let used = row.used_at.map_or_else(
+        || t!("account.never").to_owned(),
+        |at| at.minute_text(Zone::SHANGHAI),
+    );
     let state = match (lives, row.revoked_at) {
         (true, _) => None,
         (false, Some(_)) => Some(view! { <Chip look=Look::Stop text=t!("account.revoked")/> }),

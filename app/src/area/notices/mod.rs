@@ -52,7 +52,13 @@ pub fn posts() -> axum::Router<Pages> {
 pub async fn list_notices(unread: bool, after: String) -> Result<Rows<NoticeRow>, ApiError> {
     let cx = crate::ssr::cx()?;
     let after = Some(after.as_str()).filter(|text| !text.is_empty());
-    Ok(lingbao_core::service::notice::list(&cx, unread, after, lingbao_model::view::page::PAGE_ROWS).await?)
+    Ok(lingbao_core::service::notice::list(
+        &cx,
+        unread,
+        after,
+        lingbao_model::view::page::PAGE_ROWS,
+    )
+    .await?)
 }
 
 /// The page: all or only the unread, the latest first.
@@ -60,7 +66,12 @@ pub async fn list_notices(unread: bool, after: String) -> Result<Rows<NoticeRow>
 fn Notices() -> impl IntoView {
     let query = use_query_map();
     let asked = Memo::new(move |_| {
-        query.with(|query| (query.get("show").as_deref() == Some("unread"), query.get("after").unwrap_or_default()))
+        query.with(|query| {
+            (
+                query.get("show").as_deref() == Some("unread"),
+                query.get("after").unwrap_or_default(),
+            )
+        })
     });
     let version = live::version("viewer");
     let list = Resource::new(
@@ -92,7 +103,8 @@ fn Notices() -> impl IntoView {
 #[component]
 fn List(rows: Rows<NoticeRow>, unread: bool, first: bool) -> impl IntoView {
     let show = if unread { "unread" } else { "" };
-    let link = |after: &str| routes::with_query(routes::NOTICES, &[("show", show), ("after", after)]);
+    let link =
+        |after: &str| routes::with_query(routes::NOTICES, &[("show", show), ("after", after)]);
     let tabs = vec![
         Tab {
             href: routes::NOTICES.to_owned(),
@@ -170,7 +182,8 @@ pub mod ssr {
         let open = form.value("open");
         if open.is_empty() {
             let read = notice::read_all(&cx()?).await?;
-            let said = Msg::new("notices.were_read").with("n", i64::try_from(read).unwrap_or(i64::MAX));
+            let said =
+                Msg::new("notices.were_read").with("n", i64::try_from(read).unwrap_or(i64::MAX));
             return Ok(Done::to(routes::NOTICES).say(said));
         }
         let link = notice::open(&cx()?, &id::<NoticeId>(open)?).await?;

@@ -81,8 +81,14 @@ pub fn routes() -> Vec<AnyNestedRoute> {
         page(path!("/admin/users/new"), Lazy::<UserNewRoute>::new()),
         page(path!("/admin/users/:id"), Lazy::<UserRoute>::new()),
         page(path!("/admin/users/:id/edit"), Lazy::<UserEditRoute>::new()),
-        page(path!("/admin/users/:id/grant"), Lazy::<UserGrantRoute>::new()),
-        page(path!("/admin/users/:id/password"), Lazy::<UserPasswordRoute>::new()),
+        page(
+            path!("/admin/users/:id/grant"),
+            Lazy::<UserGrantRoute>::new(),
+        ),
+        page(
+            path!("/admin/users/:id/password"),
+            Lazy::<UserPasswordRoute>::new(),
+        ),
     ]
 }
 
@@ -97,7 +103,10 @@ pub fn posts() -> axum::Router<Pages> {
         .route("/admin/users/{id}", page_post(user::ssr::act))
         .route("/admin/users/{id}/edit", page_post(user_form::ssr::edit))
         .route("/admin/users/{id}/grant", page_post(user_form::ssr::grant))
-        .route("/admin/users/{id}/password", page_post(user_form::ssr::password))
+        .route(
+            "/admin/users/{id}/password",
+            page_post(user_form::ssr::password),
+        )
 }
 
 /// The `:id` of the page's path.
@@ -115,9 +124,15 @@ fn role_name(role: Role) -> String {
 }
 
 fn unit_crumbs() -> Vec<Crumb> {
-    vec![(t!("people.units").to_owned(), routes::ADMIN_UNITS.to_owned())]
+    vec![(
+        t!("people.units").to_owned(),
+        routes::ADMIN_UNITS.to_owned(),
+    )]
 }
 
 fn user_crumbs() -> Vec<Crumb> {
-    vec![(t!("people.users").to_owned(), routes::ADMIN_USERS.to_owned())]
+    vec![(
+        t!("people.users").to_owned(),
+        routes::ADMIN_USERS.to_owned(),
+    )]
 }

@@ -27,7 +27,9 @@ pub async fn unit(id: String) -> Result<Shown, ApiError> {
     use lingbao_core::service::{session, unit};
     let cx = crate::ssr::cx()?;
     let unit = unit::get(&cx, &crate::ssr::id(&id)?).await?;
-    let keeps = session::viewer(&cx).await?.is_some_and(|viewer| viewer.can("manage_units"));
+    let keeps = session::viewer(&cx)
+        .await?
+        .is_some_and(|viewer| viewer.can("manage_units"));
     Ok(Shown { unit, keeps })
 }
 
@@ -50,10 +52,22 @@ pub fn UnitPage() -> impl IntoView {
 
 #[component]
 fn Body(shown: Shown) -> impl IntoView {
-    let Shown { unit: UnitDetail { node, path, below, vdcs }, keeps } = shown;
+    let Shown {
+        unit:
+            UnitDetail {
+                node,
+                path,
+                below,
+                vdcs,
+            },
+        keeps,
+    } = shown;
     let here = routes::unit(node.id.as_str());
     let mut crumbs = unit_crumbs();
-    crumbs.extend(path.into_iter().map(|(id, name)| (name, routes::unit(id.as_str()))));
+    crumbs.extend(
+        path.into_iter()
+            .map(|(id, name)| (name, routes::unit(id.as_str()))),
+    );
     let people = routes::with_query(routes::ADMIN_USERS, &[("unit", node.id.as_str())]);
     let account = routes::with_query("/admin/users/new", &[("unit", node.id.as_str())]);
     let (new, edit) = (format!("{here}/new"), format!("{here}/edit"));
@@ -74,11 +88,28 @@ fn Body(shown: Shown) -> impl IntoView {
                 }
             })}
     };
-    let vdcs = vdcs.into_iter().map(|(_, name)| name).collect::<Vec<_>>().join("、");
+    let vdcs = vdcs
+        .into_iter()
+        .map(|(_, name)| name)
+        .collect::<Vec<_>>()
+        .join("、");
     let facts: Vec<(Text, AnyView)> = vec![
-        (t!("people.short_name").into(), node.short_name.clone().into_any()),
-        (t!("people.level").into(), i18n::t_key(&format!("unit_level.{}", node.level)).into_owned().into_any()),
-        (t!("people.kind").into(), i18n::t_key(&format!("unit_kind.{}", node.kind)).into_owned().into_any()),
+        (
+            t!("people.short_name").into(),
+            node.short_name.clone().into_any(),
+        ),
+        (
+            t!("people.level").into(),
+            i18n::t_key(&format!("unit_level.{}", node.level))
+                .into_owned()
+                .into_any(),
+        ),
+        (
+            t!("people.kind").into(),
+            i18n::t_key(&format!("unit_kind.{}", node.kind))
+                .into_owned()
+                .into_any(),
+        ),
         (t!("people.vdc").into(), vdcs.into_any()),
         (t!("people.accounts").into(), node.users.into_any()),
     ];
@@ -149,7 +180,11 @@ pub mod ssr {
         let open = form.value("do") == "open";
         let version = parse_integer(form.value("version")).unwrap_or_default();
         unit::set_active(&cx()?, &unit, version, open).await?;
-        let said = if open { Msg::new("people.unit_opened") } else { Msg::new("people.unit_shut_done") };
+        let said = if open {
+            Msg::new("people.unit_opened")
+        } else {
+            Msg::new("people.unit_shut_done")
+        };
         Ok(Done::to(routes::unit(unit.as_str())).say(said))
     }
 }

@@ -1,8 +1,9 @@
 //! A new unit below another, and other names for a unit.
 
 use super::{
-    id_param, unit_crumbs,
+    id_param,
     unit::{Shown, unit},
+    unit_crumbs,
 };
 use crate::{i18n, routes, t, ui::*};
 use leptos::prelude::*;
@@ -33,11 +34,21 @@ fn NewForm(parent: Shown) -> impl IntoView {
     let levels = UnitLevel::ALL
         .iter()
         .filter(|level| **level >= above.level)
-        .map(|level| (level.to_string(), i18n::t_key(&format!("unit_level.{level}")).into_owned()))
+        .map(|level| {
+            (
+                level.to_string(),
+                i18n::t_key(&format!("unit_level.{level}")).into_owned(),
+            )
+        })
         .collect::<Vec<_>>();
     let kinds = UnitKind::ALL
         .iter()
-        .map(|kind| (kind.to_string(), i18n::t_key(&format!("unit_kind.{kind}")).into_owned()))
+        .map(|kind| {
+            (
+                kind.to_string(),
+                i18n::t_key(&format!("unit_kind.{kind}")).into_owned(),
+            )
+        })
         .collect::<Vec<_>>();
     view! {
         <PageHead
@@ -124,7 +135,9 @@ pub mod ssr {
     use std::str::FromStr;
 
     fn choice<T: FromStr>(form: &Posted, field: &str) -> Result<T, FieldError> {
-        form.value(field).parse().map_err(|_| FieldError::new(field, Msg::new("error.choose")))
+        form.value(field)
+            .parse()
+            .map_err(|_| FieldError::new(field, Msg::new("error.not_in_list")))
     }
 
     /// Makes a unit below the one of the path.
@@ -150,7 +163,14 @@ pub mod ssr {
     pub async fn rename(form: Posted) -> Result<Done, Refused> {
         let unit: UnitId = id(form.param("id"))?;
         let version = parse_integer(form.value("version")).unwrap_or_default();
-        unit::rename(&cx()?, &unit, version, form.value("name"), form.value("short_name")).await?;
+        unit::rename(
+            &cx()?,
+            &unit,
+            version,
+            form.value("name"),
+            form.value("short_name"),
+        )
+        .await?;
         Ok(Done::to(routes::unit(unit.as_str())).say(Msg::new("people.saved")))
     }
 }

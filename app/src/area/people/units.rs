@@ -14,7 +14,11 @@ use lingbao_model::view::people::UnitNode;
 pub async fn units(q: String) -> Result<Vec<UnitNode>, ApiError> {
     use lingbao_core::service::unit;
     let cx = crate::ssr::cx()?;
-    Ok(if q.trim().is_empty() { unit::roots(&cx).await? } else { unit::search(&cx, &q).await? })
+    Ok(if q.trim().is_empty() {
+        unit::roots(&cx).await?
+    } else {
+        unit::search(&cx, &q).await?
+    })
 }
 
 /// The page.
@@ -75,7 +79,9 @@ pub fn UnitTable(units: Vec<UnitNode>) -> impl IntoView {
 }
 
 fn row(unit: UnitNode) -> impl IntoView {
-    let sub = (unit.short_name != unit.name).then(|| unit.short_name.clone()).unwrap_or_default();
+    let sub = (unit.short_name != unit.name)
+        .then(|| unit.short_name.clone())
+        .unwrap_or_default();
     view! {
         <Row>
             <RowHead name=unit.name href=routes::unit(unit.id.as_str()) sub=sub/>
@@ -90,7 +96,10 @@ fn row(unit: UnitNode) -> impl IntoView {
 
 /// Whether a unit takes part.
 pub fn state(active: bool) -> impl IntoView {
-    let (look, text) =
-        if active { (Look::Ok, t!("people.unit_open")) } else { (Look::Stop, t!("people.unit_shut")) };
+    let (look, text) = if active {
+        (Look::Ok, t!("people.unit_open"))
+    } else {
+        (Look::Stop, t!("people.unit_shut"))
+    };
     view! { <Chip look text/> }
 }

@@ -38,7 +38,9 @@ pub async fn user(id: String) -> Result<Shown, ApiError> {
     let cx = crate::ssr::cx()?;
     let user = user::get(&cx, &crate::ssr::id(&id)?).await?;
     let unit = unit::get(&cx, &user.row.unit).await?;
-    let viewer = session::viewer(&cx).await?.ok_or_else(|| ApiError::unauthenticated().answered())?;
+    let viewer = session::viewer(&cx)
+        .await?
+        .ok_or_else(|| ApiError::unauthenticated().answered())?;
     let mut places = vec![(unit.node.id, unit.node.name)];
     places.extend(unit.path.into_iter().rev());
     Ok(Shown {
@@ -69,10 +71,20 @@ pub fn UserPage() -> impl IntoView {
 
 #[component]
 fn Body(shown: Shown) -> impl IntoView {
-    let Shown { user, keeps, gives, oneself, .. } = shown;
+    let Shown {
+        user,
+        keeps,
+        gives,
+        oneself,
+        ..
+    } = shown;
     let row = user.row.clone();
     let here = routes::user(row.id.as_str());
-    let (edit, password, grant) = (format!("{here}/edit"), format!("{here}/password"), format!("{here}/grant"));
+    let (edit, password, grant) = (
+        format!("{here}/edit"),
+        format!("{here}/password"),
+        format!("{here}/grant"),
+    );
     let gives = gives && !oneself;
     let acts = view! {
         {keeps
@@ -145,7 +157,11 @@ fn Grants(grants: Vec<GrantRow>, takes: bool) -> impl IntoView {
 
 fn grant_row(grant: GrantRow, takes: bool) -> impl IntoView {
     let name = role_name(grant.role);
-    let by = if grant.granted_by == "system" { t!("people.by_system").to_owned() } else { grant.granted_by };
+    let by = if grant.granted_by == "system" {
+        t!("people.by_system").to_owned()
+    } else {
+        grant.granted_by
+    };
     let take = takes.then(|| {
         let name = name.clone();
         view! {

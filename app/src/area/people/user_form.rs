@@ -7,7 +7,7 @@ use super::{
     user_crumbs,
     users::crumbs_of,
 };
-use crate::{i18n, form::use_form, routes, t, ui::*};
+use crate::{form::use_form, i18n, routes, t, ui::*};
 use leptos::prelude::*;
 use leptos_router::hooks::use_query_map;
 use lingbao_model::people::{Reach, Role};
@@ -17,7 +17,12 @@ use lingbao_model::people::{Reach, Role};
 pub fn UserNew() -> impl IntoView {
     let query = use_query_map();
     let typed = use_form().value("unit").map(ToOwned::to_owned);
-    let id = Memo::new(move |_| typed.clone().or_else(|| query.with(|query| query.get("unit"))).unwrap_or_default());
+    let id = Memo::new(move |_| {
+        typed
+            .clone()
+            .or_else(|| query.with(|query| query.get("unit")))
+            .unwrap_or_default()
+    });
     let place = Resource::new(move || id.get(), unit);
     view! {
         <Transition>
@@ -121,12 +126,28 @@ pub fn UserEdit() -> impl IntoView {
 pub fn UserGrant() -> impl IntoView {
     with_user(|shown| {
         let crumbs = crumbs(&shown);
-        let own = shown.places.first().map(|place| place.0.to_string()).unwrap_or_default();
-        let places = shown.places.into_iter().map(|(id, name)| (id.to_string(), name)).collect::<Vec<_>>();
-        let roles = Role::ALL.iter().map(|role| (role.to_string(), role_name(*role))).collect::<Vec<_>>();
+        let own = shown
+            .places
+            .first()
+            .map(|place| place.0.to_string())
+            .unwrap_or_default();
+        let places = shown
+            .places
+            .into_iter()
+            .map(|(id, name)| (id.to_string(), name))
+            .collect::<Vec<_>>();
+        let roles = Role::ALL
+            .iter()
+            .map(|role| (role.to_string(), role_name(*role)))
+            .collect::<Vec<_>>();
         let reaches = Reach::ALL
             .iter()
-            .map(|reach| (reach.to_string(), i18n::t_key(&format!("reach.{reach}")).into_owned()))
+            .map(|reach| {
+                (
+                    reach.to_string(),
+                    i18n::t_key(&format!("reach.{reach}")).into_owned(),
+                )
+            })
             .collect::<Vec<_>>();
         view! {
             <PageHead title=t!("people.give") fact=t!("people.give_fact", name = shown.user.row.name) crumbs narrow=true/>
@@ -217,7 +238,15 @@ pub mod ssr {
         } else {
             unit::by_name(&cx, "unit", form.value("unit")).await?.id
         };
-        user::edit(&cx, &person, version, form.value("name"), form.value("phone"), &unit).await?;
+        user::edit(
+            &cx,
+            &person,
+            version,
+            form.value("name"),
+            form.value("phone"),
+            &unit,
+        )
+        .await?;
         Ok(Done::to(routes::user(person.as_str())).say(Msg::new("people.saved")))
     }
 
@@ -227,7 +256,7 @@ pub mod ssr {
     /// The page again, with messages at the fields.
     pub async fn grant(form: Posted) -> Result<Done, Refused> {
         let person = id::<UserId>(form.param("id"))?;
-        let choose = |field: &str| FieldError::new(field, Msg::new("error.choose"));
+        let choose = |field: &str| FieldError::new(field, Msg::new("error.not_in_list"));
         let role: Role = form.value("role").parse().map_err(|_| choose("role"))?;
         let reach: Reach = form.value("reach").parse().map_err(|_| choose("reach"))?;
         grants::give(&cx()?, &person, role, &id(form.value("on"))?, reach).await?;

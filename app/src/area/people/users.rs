@@ -12,7 +12,7 @@ use lingbao_model::{
     people::Role,
     view::{
         page::Page,
-        people::{AccountState, UserQuery, UserRow},
+        people::{AccountState, UserRow},
     },
 };
 
@@ -40,9 +40,21 @@ pub async fn users(
     newest: bool,
     after: String,
 ) -> Result<Page<UserRow>, ApiError> {
-    let unit = if unit.is_empty() { None } else { Some(crate::ssr::id(&unit)?) };
+    let unit = if unit.is_empty() {
+        None
+    } else {
+        Some(crate::ssr::id(&unit)?)
+    };
     let after = Some(after).filter(|after| !after.is_empty());
-    let query = UserQuery { text: q, unit, role: role.parse().ok(), state, newest, after, limit: 0 };
+    let query = lingbao_model::view::people::UserQuery {
+        text: q,
+        unit,
+        role: role.parse().ok(),
+        state,
+        newest,
+        after,
+        limit: 0,
+    };
     Ok(lingbao_core::service::user::list(&crate::ssr::cx()?, &query).await?)
 }
 
@@ -85,7 +97,14 @@ pub fn Users() -> impl IntoView {
 
 #[component]
 fn List(page: Page<UserRow>, asked: Asked) -> impl IntoView {
-    let Asked { q, unit, role, state, sort, after } = asked;
+    let Asked {
+        q,
+        unit,
+        role,
+        state,
+        sort,
+        after,
+    } = asked;
     let link = |after: &str| {
         let query = [
             ("q", q.as_str()),
@@ -103,7 +122,9 @@ fn List(page: Page<UserRow>, asked: Asked) -> impl IntoView {
         lingbao_model::view::page::Total::Exact(n) => Total::Exact(n),
         lingbao_model::view::page::Total::MoreThan(_) => Total::Many,
     };
-    let active = [&q, &unit, &role, &state].iter().any(|text| !text.is_empty());
+    let active = [&q, &unit, &role, &state]
+        .iter()
+        .any(|text| !text.is_empty());
     let empty = page.rows.is_empty();
     // A link into a unit keeps its frame: the crumb leads back to the tree.
     let in_unit = (!unit.is_empty()).then(|| {
@@ -138,7 +159,13 @@ fn List(page: Page<UserRow>, asked: Asked) -> impl IntoView {
 
 fn role_options() -> Vec<Opt> {
     let all = (String::new(), t!("people.any").to_owned());
-    std::iter::once(all).chain(Role::ALL.iter().map(|role| (role.to_string(), role_name(*role)))).collect()
+    std::iter::once(all)
+        .chain(
+            Role::ALL
+                .iter()
+                .map(|role| (role.to_string(), role_name(*role))),
+        )
+        .collect()
 }
 
 fn state_options() -> Vec<Opt> {
@@ -172,8 +199,14 @@ fn UserTable(rows: Vec<UserRow>) -> impl IntoView {
 }
 
 fn row(user: UserRow) -> impl IntoView {
-    let last = user.last_login_at.map_or_else(|| t!("account.never").to_owned(), when);
-    let roles = user.roles.into_iter().map(|role| view! { <Tag text=role_name(role)/>" " }).collect_view();
+    let last = user
+        .last_login_at
+        .map_or_else(|| t!("account.never").to_owned(), when);
+    let roles = user
+        .roles
+        .into_iter()
+        .map(|role| view! { <Tag text=role_name(role)/>" " })
+        .collect_view();
     view! {
         <Row>
             <RowHead name=user.name href=routes::user(user.id.as_str()) sub=user.login/>
@@ -190,7 +223,9 @@ pub fn state(state: AccountState) -> impl IntoView {
     let name = i18n::t_key(&format!("account_state.{}", state.code())).into_owned();
     let (look, text) = match state {
         AccountState::Active => (Look::Ok, name),
-        AccountState::Locked { until } => (Look::Pause, t!("people.locked_until", at = when(until))),
+        AccountState::Locked { until } => {
+            (Look::Pause, t!("people.locked_until", at = when(until)))
+        }
         AccountState::Inactive => (Look::Stop, name),
     };
     view! { <Chip look text/> }

@@ -66,7 +66,7 @@ fn parse(
     let name = text::line("name", name, 1, 40);
     let scope = scope
         .parse::<TokenScope>()
-        .map_err(|_| FieldError::new("scope", Msg::new("error.choose")));
+        .map_err(|_| FieldError::new("scope", Msg::new("error.not_in_list")));
     let days = text::parse_integer(days)
         .filter(|days| (1..=TOKEN_MAX_DAYS).contains(days))
         .ok_or_else(|| {
