@@ -23,7 +23,7 @@ use crate::{
     storage::{
         ReadTx, Tx,
         fulfilment::{self, Head, Piece},
-        project, quota, request, resource,
+        item, project, quota, request, resource,
     },
 };
 
@@ -246,7 +246,7 @@ fn piece_name(line: &Line, piece: i64) -> String {
 }
 
 async fn content(rx: &mut ReadTx, line: &Line) -> Result<Content, StorageError> {
-    fulfilment::content(rx, line.version.as_str())
+    item::content(rx, &line.version)
         .await?
         .ok_or_else(|| StorageError::inconsistent("request_item", "item_version_id", line.id.as_str(), "no such version"))
 }

@@ -2,6 +2,7 @@
 //! transition, hold, save, enqueue, audit, commit.
 
 mod admin;
+pub mod catalogue;
 pub mod grant;
 pub mod notice;
 pub mod operation;

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use lingbao_model::{
     catalogue::{Content, Fulfiller},
-    id::{RequestId, ResourceId},
+    id::{ItemVersionId, RequestId, ResourceId},
     msg::{Label, Msg},
     param::Fact,
     resource::ServiceState,
@@ -22,7 +22,7 @@ use crate::{
     authz::{Ability, Access, Scope},
     error::{OrNotFound, ServiceError},
     storage::{
-        ReadTx, fulfilment,
+        ReadTx, fulfilment, item,
         resource::{self, Resource},
         resource_action, secret,
     },
@@ -30,7 +30,7 @@ use crate::{
 
 /// The schemas by which the answers of a page of resources are read, each version once.
 #[derive(Default)]
-struct Schemas(BTreeMap<String, Content>);
+struct Schemas(BTreeMap<ItemVersionId, Content>);
 
 impl Schemas {
     async fn facts(
@@ -39,7 +39,7 @@ impl Schemas {
         resource: &Resource,
     ) -> Result<Vec<Fact>, ServiceError> {
         if !self.0.contains_key(&resource.item_version)
-            && let Some(content) = fulfilment::content(rx, &resource.item_version).await?
+            && let Some(content) = item::content(rx, &resource.item_version).await?
         {
             self.0.insert(resource.item_version.clone(), content);
         }

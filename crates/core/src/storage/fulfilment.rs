@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use lingbao_model::{
-    catalogue::Content,
     fulfilment::{Event, Status},
     id::{PoolId, RequestId, RequestItemId, ResourceId, SagaId, SystemId, UnitId, UserId, VdcId},
     msg::{Label, Msg},
@@ -168,22 +167,6 @@ fn transition(piece: &Piece, event: Event) -> Result<Status, StorageError> {
         .status
         .after(event)
         .map_err(|e| StorageError::inconsistent("fulfilment", "status", piece.item.as_str(), e))
-}
-
-/// What the ordered version of an item says about itself.
-///
-/// # Errors
-/// What the database says.
-pub async fn content(rx: &mut ReadTx, version: &str) -> Result<Option<Content>, StorageError> {
-    let row: Option<(String,)> = Sql::new("SELECT content FROM item_version WHERE id = ")
-        .bind(version)
-        .optional(rx)
-        .await?;
-    row.map(|(json,)| {
-        serde_json::from_str(&json)
-            .map_err(|e| StorageError::inconsistent("item_version", "content", version, e))
-    })
-    .transpose()
 }
 
 /// Why pieces of a request failed: name of the item and reason.

@@ -3,8 +3,8 @@
 use lingbao_model::{
     catalogue::Fulfiller,
     id::{
-        PoolId, RequestId, RequestItemId, ResourceEventId, ResourceId, SystemId, UnitId, VdcId,
-        ZoneId,
+        ItemVersionId, PoolId, RequestId, RequestItemId, ResourceEventId, ResourceId, SystemId,
+        UnitId, VdcId, ZoneId,
     },
     money::Money,
     msg::Label,
@@ -53,7 +53,7 @@ pub struct Resource {
     /// Name of the catalogue item.
     pub item_name: Label,
     /// Version of the catalogue item, for reading the answers.
-    pub item_version: String,
+    pub item_version: ItemVersionId,
     /// Kind of thing.
     pub kind: Fulfiller,
     /// Name.
@@ -197,7 +197,10 @@ impl TryFrom<Row> for Resource {
             piece: row.piece,
             code: row.code,
             item_name: serde_json::from_str(&row.item_name).map_err(|e| wrong("item_name")(&e))?,
-            item_version: row.item_version_id,
+            item_version: row
+                .item_version_id
+                .parse()
+                .map_err(|e| wrong("item_version_id")(&e))?,
             kind: row.kind.parse().map_err(|e| wrong("kind")(&e))?,
             name: row.name,
             placement,

@@ -1,0 +1,305 @@
+//! The service catalogue as applicants read it, and what a fresh installation begins with.
+
+use std::collections::BTreeMap;
+
+use lingbao_model::{
+    catalogue::{Content, Offer, Publication},
+    id::{UnitId, VdcId, ZoneId},
+    msg::Label,
+    people::UnitLevel,
+    placement::{Pool, Zone},
+    policy::Policy,
+    price::Formula,
+    verdict::Surroundings,
+};
+use serde::Deserialize;
+
+use crate::{
+    app::Cx,
+    authz::Access,
+    error::{OrNotFound, ServiceError, StorageError},
+    storage::{ReadTx, Tx, item, place, policy, quota, sql::Sql, vdc},
+};
+
+/// Everything that can be ordered.
+///
+/// # Errors
+/// [`ServiceError::Unauthenticated`] if nobody is signed in.
+pub async fn offers(cx: &Cx) -> Result<Vec<Offer>, ServiceError> {
+    let mut rx = cx.db().read().await?;
+    Access::load(&mut rx, cx).await?;
+    Ok(item::offers(&mut rx).await?)
+}
+
+/// What can be ordered under a code.
+///
+/// # Errors
+/// [`ServiceError::NotFound`] if nothing can, or not any more.
+pub async fn offer(cx: &Cx, code: &str) -> Result<Offer, ServiceError> {
+    let mut rx = cx.db().read().await?;
+    Access::load(&mut rx, cx).await?;
+    item::offer(&mut rx, code).await?.or_not_found()
+}
+
+/// The VDC from which a unit orders: its first one.
+///
+/// # Errors
+/// [`ServiceError::NotFound`] if it has none.
+pub async fn vdc_of(rx: &mut ReadTx, unit: &UnitId) -> Result<VdcId, ServiceError> {
+    vdc::of_unit(rx, unit)
+        .await?
+        .into_iter()
+        .next()
+        .map(|(id, _)| id)
+        .or_not_found()
+}
+
+/// Everything that a verdict needs to know about where a unit orders; `kind` is the kind of request
+/// whose policy holds (`new`, `release`).
+///
+/// # Errors
+/// [`ServiceError::NotFound`] for an unknown unit or VDC, [`ServiceError::Internal`] if no policy is
+/// in force.
+pub async fn surroundings(
+    rx: &mut ReadTx,
+    unit: &UnitId,
+    vdc: &VdcId,
+    kind: &str,
+) -> Result<Surroundings, ServiceError> {
+    let row: Option<(String, Option<String>, Option<String>)> = Sql::new(
+        "SELECT u.level, p.parent_id, v.parent_id FROM unit u LEFT JOIN unit p ON p.id = u.parent_id
+         JOIN vdc v ON v.unit_id = u.id WHERE u.id = ",
+    )
+    .bind(unit.as_str())
+    .push(" AND v.id = ")
+    .bind(vdc.as_str())
+    .optional(rx)
+    .await?;
+    let (level, above_parent, parent_vdc) = row.or_not_found()?;
+    let level: UnitLevel = level
+        .parse()
+        .map_err(|e| StorageError::inconsistent("unit", "level", unit.as_str(), e))?;
+    let parent = match parent_vdc {
+        None => None,
+        Some(id) => {
+            let id = id
+                .parse()
+                .map_err(|e| StorageError::inconsistent("vdc", "parent_id", vdc.as_str(), e))?;
+            Some(quota::account(rx, &id).await?)
+        }
+    };
+    let (_, policy) = policy::published(rx, kind)
+        .await?
+        .ok_or_else(|| ServiceError::Internal {
+            context: format!("no policy is in force for `{kind}`"),
+            source: None,
+        })?;
+    Ok(Surroundings {
+        zones: place::zones(rx).await?,
+        pools: place::pools(rx).await?,
+        account: quota::account(rx, vdc).await?,
+        parent,
+        policy,
+        unit_level: level,
+        // The top of the tree is the city itself: what stands right below it has nobody above who
+        // would examine first.
+        has_upper: above_parent.is_some(),
+        capacity: place::free(rx).await?,
+    })
+}
+
+#[derive(Deserialize)]
+struct Defaults {
+    zones: Vec<DefaultZone>,
+    pools: Vec<DefaultPool>,
+    items: Vec<DefaultItem>,
+    policies: BTreeMap<String, Policy>,
+}
+
+#[derive(Deserialize)]
+struct DefaultZone {
+    key: String,
+    name: Label,
+    hint: Label,
+    internet: bool,
+}
+
+#[derive(Deserialize)]
+struct DefaultPool {
+    name: Label,
+    backend_pool: String,
+    zone: String,
+    lowest: i64,
+    highest: i64,
+    purpose: String,
+    xinchuang: bool,
+    overcommit_percent: i64,
+}
+
+#[derive(Deserialize)]
+struct DefaultItem {
+    code: String,
+    sort: i64,
+    content: Content,
+    price: Formula,
+}
+
+/// What a fresh installation begins with; data, not code.
+const DEFAULTS: &str = include_str!("../../data/catalogue.json");
+
+fn defaults() -> Result<Defaults, StorageError> {
+    serde_json::from_str(DEFAULTS)
+        .map_err(|e| StorageError::inconsistent("item", "content", "data/catalogue.json", e))
+}
+
+/// Writes the zones, pools, items, prices and policies of a fresh installation; nothing if there are
+/// zones already. `backend` is the name of the backend on which the pools stand.
+///
+/// # Errors
+/// What the database says.
+pub async fn install_defaults(tx: &mut Tx, cx: &Cx, backend: &str) -> Result<bool, StorageError> {
+    if Sql::new("SELECT count(*) FROM zone").number(tx).await? > 0 {
+        return Ok(false);
+    }
+    let data = defaults()?;
+    let wrong =
+        |what: &str, e: &dyn std::fmt::Display| StorageError::inconsistent("pool", "data", what, e);
+    let mut zones: BTreeMap<String, ZoneId> = BTreeMap::new();
+    for (sort, zone) in (1..).zip(data.zones) {
+        let id: ZoneId = cx.id();
+        let row = Zone {
+            id: id.clone(),
+            name: zone.name,
+            hint: zone.hint,
+            internet: zone.internet,
+        };
+        place::insert_zone(tx, &place::NewZone { zone: &row, sort }).await?;
+        zones.insert(zone.key, id);
+    }
+    for (sort, pool) in (1..).zip(data.pools) {
+        let zone = zones
+            .get(&pool.zone)
+            .cloned()
+            .ok_or_else(|| wrong(&pool.backend_pool, &"no such zone"))?;
+        let row = Pool {
+            id: cx.id(),
+            name: pool.name,
+            backend: backend.to_owned(),
+            zone,
+            lowest: pool
+                .lowest
+                .try_into()
+                .map_err(|e| wrong(&pool.backend_pool, &e))?,
+            highest: pool
+                .highest
+                .try_into()
+                .map_err(|e| wrong(&pool.backend_pool, &e))?,
+            purpose: pool
+                .purpose
+                .parse()
+                .map_err(|e| wrong(&pool.backend_pool, &e))?,
+            xinchuang: pool.xinchuang,
+            overcommit_percent: pool.overcommit_percent,
+            open: true,
+        };
+        place::insert_pool(
+            tx,
+            &place::NewPool {
+                pool: &row,
+                backend_pool: &pool.backend_pool,
+                sort,
+            },
+        )
+        .await?;
+    }
+    for one in data.items {
+        let (id, version) = (cx.id(), cx.id());
+        item::insert(tx, &id, &one.code, one.sort, cx.now()).await?;
+        let new = item::NewVersion {
+            id: &version,
+            item: &id,
+            number: 1,
+            content: &one.content,
+            state: Publication::Published,
+            by: "system",
+            at: cx.now(),
+        };
+        item::insert_version(tx, &new).await?;
+        item::insert_price(
+            tx,
+            &id,
+            1,
+            &one.price,
+            Publication::Published,
+            "system",
+            cx.now(),
+        )
+        .await?;
+    }
+    for (kind, policy) in &data.policies {
+        let new = policy::New {
+            id: &cx.id(),
+            kind,
+            number: 1,
+            policy,
+            state: Publication::Published,
+            by: "system",
+            at: cx.now(),
+        };
+        policy::insert(tx, &new).await?;
+    }
+    Ok(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use lingbao_model::{param::Schema, price::Quote};
+
+    use super::*;
+    use crate::testing::{TestApp, engines};
+
+    #[test]
+    fn the_items_of_a_fresh_installation_pass_the_checks_of_the_model() {
+        let data = defaults().unwrap();
+        assert_eq!(data.items.len(), 5);
+        for one in &data.items {
+            assert_eq!(one.content.check(), Ok(()), "{}", one.code);
+            assert_eq!(one.price.check(&one.content.schema), Ok(()), "{}", one.code);
+        }
+        for (kind, policy) in &data.policies {
+            assert_eq!(policy.check(), Ok(()), "{kind}");
+        }
+    }
+
+    #[test]
+    fn the_sample_host_of_the_price_list_costs_320_and_its_disk() {
+        let data = defaults().unwrap();
+        let host = data.items.iter().find(|i| i.code == "C-ECS").unwrap();
+        let schema: &Schema = &host.content.schema;
+        let quote: Quote = host.price.quote(&schema.defaults(), 1);
+        // 4 cores and 8 GB: 320.00; a system disk of 40 GB: 28.00.
+        assert_eq!(quote.month.yuan(), "348.00");
+    }
+
+    #[tokio::test]
+    async fn a_fresh_installation_offers_five_items_and_installs_them_once() {
+        for db in engines().await {
+            let app = TestApp::on(&db);
+            let cx = app.system();
+            let mut tx = app.db.begin().await.unwrap();
+            assert!(install_defaults(&mut tx, &cx, "simulator").await.unwrap());
+            assert!(!install_defaults(&mut tx, &cx, "simulator").await.unwrap());
+            tx.commit().await.unwrap();
+            let mut rx = app.db.read().await.unwrap();
+            let codes: Vec<String> = item::offers(&mut rx)
+                .await
+                .unwrap()
+                .into_iter()
+                .map(|o| o.code)
+                .collect();
+            assert_eq!(codes, ["C-ECS", "S-EVS", "N-EIP", "D-LB", "M-MIG"]);
+            assert_eq!(place::pools(&mut rx).await.unwrap().len(), 4);
+            assert!(policy::published(&mut rx, "new").await.unwrap().is_some());
+        }
+    }
+}

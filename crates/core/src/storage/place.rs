@@ -1,0 +1,205 @@
+//! Zones, pools and what the backends last said of their capacity.
+
+use std::collections::BTreeMap;
+
+use lingbao_model::{
+    id::{PoolId, ZoneId},
+    msg::Label,
+    placement::{Level, Pool, Zone},
+    quota::{Amounts, Dimension},
+    time::Timestamp,
+};
+
+use super::{ReadTx, Tx, sql::Sql};
+use crate::{error::StorageError, on};
+
+/// All zones, in their order.
+///
+/// # Errors
+/// What the database says.
+pub async fn zones(rx: &mut ReadTx) -> Result<Vec<Zone>, StorageError> {
+    let rows: Vec<(String, String, String, String, String, bool)> = Sql::new(
+        "SELECT id, name_zh, name_en, hint_zh, hint_en, internet FROM zone ORDER BY sort, id",
+    )
+    .all(rx)
+    .await?;
+    rows.into_iter()
+        .map(|(id, zh, en, hint_zh, hint_en, internet)| {
+            let id = id
+                .parse()
+                .map_err(|e| StorageError::inconsistent("zone", "id", id.as_str(), e))?;
+            Ok(Zone {
+                id,
+                name: Label { zh, en },
+                hint: Label {
+                    zh: hint_zh,
+                    en: hint_en,
+                },
+                internet,
+            })
+        })
+        .collect()
+}
+
+#[derive(sqlx::FromRow)]
+struct PoolRow {
+    id: String,
+    name_zh: String,
+    name_en: String,
+    backend: String,
+    zone_id: String,
+    lowest: i64,
+    highest: i64,
+    purpose: String,
+    xinchuang: bool,
+    overcommit_percent: i64,
+    open: bool,
+}
+
+/// All pools, in their order.
+///
+/// # Errors
+/// What the database says.
+pub async fn pools(rx: &mut ReadTx) -> Result<Vec<Pool>, StorageError> {
+    let rows: Vec<PoolRow> = Sql::new(
+        "SELECT id, name_zh, name_en, backend, zone_id, lowest, highest, purpose, xinchuang, overcommit_percent, open
+         FROM pool ORDER BY sort, id",
+    )
+    .all(rx)
+    .await?;
+    rows.into_iter()
+        .map(|row| {
+            let at = row.id.clone();
+            let wrong = |column, e: &dyn std::fmt::Display| {
+                StorageError::inconsistent("pool", column, at.as_str(), e)
+            };
+            Ok(Pool {
+                id: row.id.parse().map_err(|e| wrong("id", &e))?,
+                name: Label {
+                    zh: row.name_zh,
+                    en: row.name_en,
+                },
+                backend: row.backend,
+                zone: row.zone_id.parse().map_err(|e| wrong("zone_id", &e))?,
+                lowest: Level::try_from(row.lowest).map_err(|e| wrong("lowest", &e))?,
+                highest: Level::try_from(row.highest).map_err(|e| wrong("highest", &e))?,
+                purpose: row.purpose.parse().map_err(|e| wrong("purpose", &e))?,
+                xinchuang: row.xinchuang,
+                overcommit_percent: row.overcommit_percent,
+                open: row.open,
+            })
+        })
+        .collect()
+}
+
+/// A zone to be written down.
+#[derive(Debug, Clone)]
+pub struct NewZone<'a> {
+    /// The zone.
+    pub zone: &'a Zone,
+    /// Its place in lists.
+    pub sort: i64,
+}
+
+/// Writes a zone down.
+///
+/// # Errors
+/// What the database says.
+pub async fn insert_zone(tx: &mut Tx, new: &NewZone<'_>) -> Result<(), StorageError> {
+    let NewZone { zone, sort } = new;
+    on!(tx, conn => sqlx::query("INSERT INTO zone (id, name_zh, name_en, hint_zh, hint_en, internet, sort) VALUES ($1, $2, $3, $4, $5, $6, $7)")
+        .bind(zone.id.as_str()).bind(&zone.name.zh).bind(&zone.name.en).bind(&zone.hint.zh).bind(&zone.hint.en)
+        .bind(zone.internet).bind(*sort).execute(conn).await.map(|_| ()))?;
+    Ok(())
+}
+
+/// A pool to be written down.
+#[derive(Debug, Clone)]
+pub struct NewPool<'a> {
+    /// The pool.
+    pub pool: &'a Pool,
+    /// Its name at the backend.
+    pub backend_pool: &'a str,
+    /// Its place in lists.
+    pub sort: i64,
+}
+
+/// Writes a pool down.
+///
+/// # Errors
+/// What the database says.
+pub async fn insert_pool(tx: &mut Tx, new: &NewPool<'_>) -> Result<(), StorageError> {
+    let pool = new.pool;
+    on!(tx, conn => sqlx::query("INSERT INTO pool (id, name_zh, name_en, backend, backend_pool, zone_id, lowest, highest, purpose,
+         xinchuang, overcommit_percent, open, sort) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)")
+        .bind(pool.id.as_str()).bind(&pool.name.zh).bind(&pool.name.en).bind(&pool.backend).bind(new.backend_pool)
+        .bind(pool.zone.as_str()).bind(i64::from(pool.lowest)).bind(i64::from(pool.highest)).bind(pool.purpose.as_str())
+        .bind(pool.xinchuang).bind(pool.overcommit_percent).bind(pool.open).bind(new.sort).execute(conn).await.map(|_| ()))?;
+    Ok(())
+}
+
+/// Where each pool stands at its backend: pool, backend, the pool's name there.
+///
+/// # Errors
+/// What the database says.
+pub async fn sites(rx: &mut ReadTx) -> Result<Vec<(PoolId, String, String)>, StorageError> {
+    let rows: Vec<(String, String, String)> =
+        Sql::new("SELECT id, backend, backend_pool FROM pool ORDER BY sort, id")
+            .all(rx)
+            .await?;
+    rows.into_iter()
+        .map(|(id, backend, there)| {
+            Ok((
+                id.parse()
+                    .map_err(|e| StorageError::inconsistent("pool", "id", id.as_str(), e))?,
+                backend,
+                there,
+            ))
+        })
+        .collect()
+}
+
+/// What each pool can still take, as far as its backend said.
+///
+/// # Errors
+/// What the database says.
+pub async fn free(rx: &mut ReadTx) -> Result<Vec<(PoolId, Amounts)>, StorageError> {
+    let rows: Vec<(String, String, i64)> =
+        Sql::new("SELECT pool_id, dimension, total - allocated FROM pool_capacity ORDER BY pool_id, dimension").all(rx).await?;
+    let mut free: BTreeMap<PoolId, Amounts> = BTreeMap::new();
+    for (pool, dimension, left) in rows {
+        let wrong = |column, e: &dyn std::fmt::Display| {
+            StorageError::inconsistent("pool_capacity", column, pool.as_str(), e)
+        };
+        let dimension: Dimension = dimension.parse().map_err(|e| wrong("dimension", &e))?;
+        // Kept even if nothing is left: absent means unknown.
+        free.entry(pool.parse().map_err(|e| wrong("pool_id", &e))?)
+            .or_default()
+            .0
+            .insert(dimension, left.max(0));
+    }
+    Ok(free.into_iter().collect())
+}
+
+/// Writes down what a backend says of one dimension of a pool.
+///
+/// # Errors
+/// What the database says.
+pub async fn save_capacity(
+    tx: &mut Tx,
+    pool: &PoolId,
+    dimension: Dimension,
+    (total, allocated): (i64, i64),
+    at: Timestamp,
+) -> Result<(), StorageError> {
+    on!(tx, conn => sqlx::query("INSERT INTO pool_capacity (pool_id, dimension, total, allocated, read_at) VALUES ($1, $2, $3, $4, $5)
+         ON CONFLICT (pool_id, dimension) DO UPDATE SET total = excluded.total, allocated = excluded.allocated, read_at = excluded.read_at")
+        .bind(pool.as_str()).bind(dimension.as_str()).bind(total).bind(allocated).bind(at.millis()).execute(conn).await.map(|_| ()))?;
+    Ok(())
+}
+
+/// The zone with an id.
+#[must_use]
+pub fn find<'a>(zones: &'a [Zone], id: &ZoneId) -> Option<&'a Zone> {
+    zones.iter().find(|z| z.id == *id)
+}
