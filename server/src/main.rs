@@ -1,16 +1,16 @@
 //! Serves the pages, without sessions and without the core: what there is of the server so far.
 
 use axum::serve::ListenerExt;
-use leptos::config::get_configuration;
 use lingbao_app::form::ssr::Pages;
-use lingbao_server::http::pages::{build_id, pages};
+use lingbao_server::http::pages::{build_id, leptos_options, pages};
 use std::{error::Error, sync::Arc};
 
 #[tokio::main(worker_threads = 4)]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let options = get_configuration(None)?.leptos_options;
     let exe = std::env::current_exe()?;
-    let build = build_id(exe.parent().ok_or("the program has no folder")?);
+    let exe_dir = exe.parent().ok_or("the program has no folder")?;
+    let options = leptos_options("target/site", exe_dir);
+    let build = build_id(exe_dir);
     let address = options.site_addr;
     let state = Pages {
         options,

@@ -9,6 +9,7 @@ use axum::{
     middleware,
     response::Response,
 };
+use leptos::config::{Env, LeptosOptions};
 use lingbao_app::form::ssr::{Pages, not_found, router};
 use std::{path::Path, sync::Arc};
 use tower_http::services::{ServeDir, ServeFile};
@@ -47,6 +48,19 @@ async fn for_ever(mut response: Response) -> Response {
         );
     }
     response
+}
+
+/// How the application finds its built files: `site_root` is the folder that holds `pkg/`, `exe_dir`
+/// the program's own, where cargo-leptos puts the list of hashes. Without that list (tests, a
+/// server built alone) file names carry no hash, and the pages work as plain HTML.
+pub fn leptos_options(site_root: &str, exe_dir: &Path) -> LeptosOptions {
+    LeptosOptions::builder()
+        .output_name("lingbao")
+        .site_root(site_root)
+        .site_pkg_dir("pkg")
+        .env(Env::PROD)
+        .hash_files(exe_dir.join("hash.txt").exists())
+        .build()
 }
 
 /// The id of this build: the hash of the browser's code, or the program's version where nothing
