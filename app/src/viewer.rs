@@ -96,6 +96,16 @@ pub fn use_frame() -> Option<Frame> {
     use_context::<FrameData>()?.0.get()?.ok()
 }
 
+/// A piece of the frame that shows the frame's data, and keeps standing while it is asked again.
+///
+/// The closure is boxed, because each kind of `Transition` is some 10 KB of wasm.
+pub fn with_frame(view: impl Fn() -> Option<AnyView> + Send + Sync + 'static) -> AnyView {
+    fn boxed(view: Box<dyn Fn() -> Option<AnyView> + Send + Sync>) -> AnyView {
+        view! { <Transition>{move || view()}</Transition> }.into_any()
+    }
+    boxed(Box::new(view))
+}
+
 /// Asks for the frame's data again: after something was read, approved, submitted.
 pub fn refetch_frame() {
     if let Some(data) = use_context::<FrameData>() {

@@ -6,7 +6,7 @@ use crate::{
     look::{Theme, use_look},
     routes, t,
     ui::Icon,
-    viewer::use_viewer,
+    viewer::{use_frame, use_viewer, with_frame},
 };
 use leptos::prelude::*;
 use leptos_router::hooks::use_location;
@@ -17,12 +17,25 @@ pub fn UserMenu() -> impl IntoView {
     view! {
         <details class="menu">
             <summary class="top-user">
-                <Transition>{move || face()}</Transition>
+                {with_frame(|| Some(face().into_any()))}
             </summary>
             <div class="menu-body">
                 <nav::PhoneLinks/>
                 <Settings/>
-                <Transition>{move || use_viewer().map(|_| view! { <OwnLinks/> })}</Transition>
+                {with_frame(|| {
+                    // Whether somebody is signed in is known only with the frame's data.
+                    use_frame()?;
+                    Some(if use_viewer().is_some() {
+                        view! { <OwnLinks/> }.into_any()
+                    } else {
+                        let enter = view! {
+                            <section>
+                                <a href=routes::SIGN_IN><Icon name="key"/>{t!("sign_in.title")}</a>
+                            </section>
+                        };
+                        enter.into_any()
+                    })
+                })}
             </div>
         </details>
     }

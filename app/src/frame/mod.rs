@@ -9,7 +9,7 @@ pub use top::Mark;
 use crate::{
     form, i18n, t,
     ui::{OldPageBanner, Toast},
-    viewer::{use_frame, use_viewer},
+    viewer::{self, use_frame, with_frame},
 };
 use leptos::prelude::*;
 use leptos_meta::Title;
@@ -50,17 +50,16 @@ pub fn Frame(children: Children) -> impl IntoView {
 fn Foot() -> impl IntoView {
     view! {
         <footer class="foot only-wide">
-            <Transition>
-                {move || {
-                    let frame = use_frame().unwrap_or_default();
-                    let before = use_viewer().and_then(|viewer| viewer.last_sign_in);
-                    view! {
-                        <span>{frame.operator}</span>
-                        <span>{(!frame.phone.is_empty()).then(|| t!("frame.phone", phone = frame.phone))}</span>
-                        <span>{before.map(|(at, from)| t!("frame.last_sign_in", at = at, from = from))}</span>
-                    }
-                }}
-            </Transition>
+            {with_frame(|| {
+                let viewer::Frame { operator, phone, viewer, .. } = use_frame()?;
+                let before = viewer.and_then(|viewer| viewer.last_sign_in);
+                let view = view! {
+                    <span>{operator}</span>
+                    <span>{(!phone.is_empty()).then(|| t!("frame.phone", phone = phone))}</span>
+                    <span>{before.map(|(at, from)| t!("frame.last_sign_in", at = at, from = from))}</span>
+                };
+                Some(view.into_any())
+            })}
             <a href=crate::routes::HELP>{t!("nav.help")}</a>
         </footer>
     }

@@ -4,7 +4,7 @@ use super::top::exists;
 use crate::{
     routes, t,
     ui::Icon,
-    viewer::{Viewer, use_viewer},
+    viewer::{Viewer, use_viewer, with_frame},
 };
 use leptos::prelude::*;
 use leptos_router::hooks::use_location;
@@ -152,7 +152,7 @@ fn lists(viewer: &Viewer) -> impl IntoView + use<> {
 pub fn Side() -> impl IntoView {
     view! {
         <nav class="side only-wide" aria-label=t!("frame.nav")>
-            <Transition>{move || use_viewer().map(|viewer| lists(&viewer))}</Transition>
+            {with_frame(|| use_viewer().map(|viewer| lists(&viewer).into_any()))}
         </nav>
     }
 }
@@ -162,7 +162,7 @@ pub fn Side() -> impl IntoView {
 pub fn PhoneLinks() -> impl IntoView {
     view! {
         <section class="only-phone menu-side">
-            <Transition>{move || use_viewer().map(|viewer| lists(&viewer))}</Transition>
+            {with_frame(|| use_viewer().map(|viewer| lists(&viewer).into_any()))}
         </section>
     }
 }
@@ -172,24 +172,18 @@ pub fn PhoneLinks() -> impl IntoView {
 pub fn Dock() -> impl IntoView {
     view! {
         <nav class="dock only-phone" aria-label=t!("frame.dock")>
-            <Transition>
-                {move || {
-                    use_viewer()
-                        .map(|viewer| {
-                            // Whoever approves has the phone for that; the rest is in the menu.
-                            let approver = viewer.can("decide");
-                            let mut doors: Vec<_> = DOORS.iter().filter(|d| d.dock && d.open(&viewer)).collect();
-                            doors.sort_by_key(|d| (d.group == Group::Work) == approver);
-                            doors.truncate(4);
-                            doors
-                                .into_iter()
-                                .map(|door| view! { <Link door count=(door.count)(&viewer)/> })
-                                .collect_view()
-                        })
-                }}
-            </Transition>
+            {with_frame(|| use_viewer().map(|viewer| thumbs(&viewer).into_any()))}
         </nav>
     }
+}
+
+/// Whoever approves has the phone for that; the rest is in the menu.
+fn thumbs(viewer: &Viewer) -> impl IntoView + use<> {
+    let approver = viewer.can("decide");
+    let mut doors: Vec<_> = DOORS.iter().filter(|d| d.dock && d.open(viewer)).collect();
+    doors.sort_by_key(|d| (d.group == Group::Work) == approver);
+    doors.truncate(4);
+    doors.into_iter().map(|door| view! { <Link door count=(door.count)(viewer)/> }).collect_view()
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use super::menu::UserMenu;
 use crate::{
     routes, t,
     ui::Icon,
-    viewer::{use_frame, use_viewer},
+    viewer::{use_frame, use_viewer, with_frame},
 };
 use leptos::prelude::*;
 use leptos_router::components::Form;
@@ -33,23 +33,20 @@ pub fn Top() -> impl IntoView {
                 <Mark/>
                 <span class="brand-name">{t!("brand.name")}</span>
                 <span class="brand-site">
-                    <Transition>{move || use_frame().map(|frame| frame.site)}</Transition>
+                    {with_frame(|| Some(use_frame()?.site.into_any()))}
                 </span>
             </a>
-            <Transition>
-                {move || use_viewer().filter(|_| exists(routes::SEARCH)).map(|_| view! { <Search/> })}
-            </Transition>
+            {with_frame(|| {
+                use_viewer().filter(|_| exists(routes::SEARCH)).map(|_| view! { <Search/> }.into_any())
+            })}
             <div class="top-tools">
                 <a class="top-tool only-wide" href=routes::HELP aria-label=t!("nav.help") title=t!("nav.help")>
                     <Icon name="help"/>
                 </a>
-                <Transition>
-                    {move || {
-                        use_viewer()
-                            .filter(|_| exists(routes::NOTICES))
-                            .map(|viewer| view! { <Bell unread=viewer.unread/> })
-                    }}
-                </Transition>
+                {with_frame(|| {
+                    let viewer = use_viewer().filter(|_| exists(routes::NOTICES))?;
+                    Some(view! { <Bell unread=viewer.unread/> }.into_any())
+                })}
                 <UserMenu/>
             </div>
         </header>

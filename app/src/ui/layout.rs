@@ -30,7 +30,7 @@ pub fn PageHead(
 ) -> impl IntoView {
     view! {
         <Title text=title.to_string()/>
-        <Crumbs crumbs current=title.clone()/>
+        <Crumbs crumbs current=title.clone() narrow/>
         <div class=if narrow { "head narrow" } else { "head" }>
             <div class="head-text">
                 <h1>{title}</h1>
@@ -44,10 +44,10 @@ pub fn PageHead(
 
 /// The way to a page. Nothing when the page stands at the top.
 #[component]
-pub fn Crumbs(crumbs: Vec<Crumb>, #[prop(into)] current: Text) -> impl IntoView {
+pub fn Crumbs(crumbs: Vec<Crumb>, #[prop(into)] current: Text, #[prop(optional)] narrow: bool) -> impl IntoView {
     (!crumbs.is_empty()).then(|| {
         view! {
-            <nav class="crumbs" aria-label=t!("ui.crumbs")>
+            <nav class=if narrow { "crumbs narrow" } else { "crumbs" } aria-label=t!("ui.crumbs")>
                 <ol>
                     {crumbs
                         .into_iter()

@@ -40,7 +40,7 @@ pub fn Deadline() -> impl IntoView {
     let today_is_known = !from.is_empty() || form.was_posted();
     let crumbs = vec![(t!("help.title").to_owned(), crate::routes::HELP.to_owned())];
     view! {
-        <PageHead title=t!("help.deadline.title") fact=t!("help.deadline.fact") crumbs/>
+        <PageHead title=t!("help.deadline.title") fact=t!("help.deadline.fact") crumbs narrow=true/>
         <ErrorSummary/>
         <form method="post" class="panel panel-pad narrow">
             <Field name="from" label=t!("help.deadline.from") hint=t!("help.deadline.from_hint")>

@@ -138,7 +138,7 @@ fn Kit() -> impl IntoView {
                 <Banner tone=Tone::Ok>"已提交，单号 ZWY-20260918-0007。"</Banner>
                 <Banner tone=Tone::Warn>"互联网区 10:20 起暂时读不到实时状态。"</Banner>
                 <p>"本月费用 "<Wait/></p>
-                <p>"使用率 14.6% "<Definition of="使用率" formula="= 近 30 天 CPU 均值加权 ÷ 已分配" source="5 分钟采样，每日 2 点更新。"/></p>
+                <div>"使用率 14.6% "<Definition of="使用率" formula="= 近 30 天 CPU 均值加权 ÷ 已分配" source="5 分钟采样，每日 2 点更新。"/></div>
             </Panel>
             <Panel title="图">
                 <div class="panel-pad">
