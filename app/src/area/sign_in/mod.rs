@@ -3,19 +3,35 @@
 use crate::{
     form::use_form,
     frame::Mark,
-    i18n,
+    i18n, lazy_pages,
     routes::{self, page},
     t,
     ui::*,
-    viewer::use_frame,
+    viewer::{use_frame, with_frame},
 };
 use leptos::prelude::*;
 use leptos_meta::Title;
-use leptos_router::{any_nested_route::AnyNestedRoute, hooks::use_query_map, path};
+use leptos_router::{Lazy, any_nested_route::AnyNestedRoute, hooks::use_query_map, path};
 
-/// The pages of this area. Not lazy: it is the first page of most people.
+/// The pages of this area.
+#[derive(Clone, Copy)]
+pub enum Page {
+    /// Account and password.
+    SignIn,
+}
+
+#[lazy]
+fn sign_in(page: Page) -> AnyView {
+    match page {
+        Page::SignIn => view! { <SignIn/> }.into_any(),
+    }
+}
+
+lazy_pages!(sign_in, __preload_sign_in => SignInRoute: SignIn);
+
+/// Where the pages are.
 pub fn routes() -> Vec<AnyNestedRoute> {
-    vec![page(path!("/sign-in"), SignIn)]
+    vec![page(path!("/sign-in"), Lazy::<SignInRoute>::new())]
 }
 
 /// What the door posts: the way in, and the way out.
@@ -45,7 +61,7 @@ fn SignIn() -> impl IntoView {
                     <Mark/>
                     <span class="brand-name">{t!("brand.name")}</span>
                     <span class="brand-site">
-                        <Transition>{move || use_frame().map(|frame| frame.site)}</Transition>
+                        {with_frame(|| Some(use_frame()?.site.into_any()))}
                     </span>
                 </div>
                 <div>
@@ -76,15 +92,11 @@ fn SignIn() -> impl IntoView {
                     <p class="sub door-note">{t!("sign_in.no_account")}</p>
                 </div>
                 <footer class="sub door-foot">
-                    <Transition>
-                        {move || {
-                            use_frame()
-                                .map(|frame| {
-                                    let phone = (!frame.phone.is_empty()).then(|| t!("frame.phone", phone = frame.phone));
-                                    view! { {frame.operator} " " {phone} }
-                                })
-                        }}
-                    </Transition>
+                    {with_frame(|| {
+                        let frame = use_frame()?;
+                        let phone = (!frame.phone.is_empty()).then(|| t!("frame.phone", phone = frame.phone));
+                        Some(view! { {frame.operator} " " {phone} }.into_any())
+                    })}
                 </footer>
             </main>
         </div>
