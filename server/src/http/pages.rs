@@ -78,6 +78,19 @@ pub fn build_id(exe_dir: &Path) -> Arc<str> {
         .into()
 }
 
+/// Path of the style sheet, as the pages link it, for pages that the application does not make.
+pub fn style_path(options: &LeptosOptions, exe_dir: Option<&Path>) -> String {
+    let hash = exe_dir
+        .filter(|_| options.hash_files)
+        .and_then(|dir| std::fs::read_to_string(dir.join("hash.txt")).ok())
+        .and_then(|hashes| {
+            let mut of = hashes.lines().filter_map(|line| line.split_once(':'));
+            of.find(|(file, _)| file.trim() == "css").map(|(_, hash)| format!(".{}", hash.trim()))
+        })
+        .unwrap_or_default();
+    format!("/{}/{}{hash}.css", options.site_pkg_dir, options.output_name)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

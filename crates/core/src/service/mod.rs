@@ -4,6 +4,7 @@
 mod admin;
 pub mod catalogue;
 pub mod grant;
+pub mod live;
 pub mod notice;
 pub mod operation;
 pub mod overview;

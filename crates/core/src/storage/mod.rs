@@ -10,6 +10,7 @@ pub mod fulfilment;
 pub mod idempotency;
 pub mod item;
 pub mod job;
+pub mod live;
 pub mod migrations;
 pub mod notice;
 pub mod operation;

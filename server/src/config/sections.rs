@@ -1,0 +1,220 @@
+//! The sections of the configuration. The comments are what stands in the reference.
+use std::{collections::BTreeMap, path::PathBuf};
+
+use lingbao_backends::provisioning::simulator::{Latency, PoolConfig};
+use serde::{Deserialize, Serialize};
+
+/// A key of a section, for the reference and for messages.
+#[derive(Debug, Clone, Copy)]
+pub struct Key {
+    /// Its name.
+    pub name: &'static str,
+    /// What it means.
+    pub doc: &'static str,
+}
+
+/// A section, for the reference and for messages.
+#[derive(Debug, Clone, Copy)]
+pub struct SectionDoc {
+    /// Its name.
+    pub name: &'static str,
+    /// What it is about.
+    pub doc: &'static str,
+    /// Its keys.
+    pub keys: &'static [Key],
+}
+
+macro_rules! sections {
+    ($(
+        $(#[doc = $about:literal])* $section:ident as $label:literal {
+            $( $(#[doc = $doc:literal])* $key:ident : $ty:ty = $default:expr; )*
+        }
+    )*) => {
+        $(
+            $(#[doc = $about])*
+            #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+            #[serde(default)]
+            pub struct $section { $( $(#[doc = $doc])* pub $key: $ty, )* }
+
+            impl Default for $section {
+                fn default() -> Self { Self { $( $key: $default, )* } }
+            }
+        )*
+
+        /// All sections with their keys.
+        pub const SECTIONS: &[SectionDoc] = &[$(SectionDoc {
+            name: $label,
+            doc: concat!($($about, "\n",)*),
+            keys: &[$(Key { name: stringify!($key), doc: concat!($($doc, "\n",)*) },)*],
+        },)*];
+    };
+}
+
+sections! {
+    /// Where the portal answers.
+    Server as "server" {
+        /// Address and port to listen on.
+        listen: String = "127.0.0.1:3000".into();
+        /// Address under which people reach the portal. Decides the cookie's name and its `Secure`,
+        /// HSTS, and which origin a post may come from. With `https` a proxy must end the TLS.
+        public_url: String = "http://127.0.0.1:3000".into();
+        /// Addresses or networks (`10.0.0.0/8`) of proxies whose `X-Forwarded-For` is believed.
+        trusted_proxies: Vec<String> = Vec::new();
+        /// Addresses or networks that may read `/metrics`.
+        metrics_from: Vec<String> = vec!["127.0.0.1".into(), "::1".into()];
+        /// How long a soft stop lets requests and jobs finish, in seconds.
+        stop_seconds: u64 = 20;
+    }
+    /// Whose portal it is.
+    Site as "site" {
+        /// Two to eight small letters or digits: part of every id and request number. Never change
+        /// it after the first start.
+        code: String = "nb".into();
+        /// Name of the portal, shown in the top bar.
+        name: String = "政务云自助服务平台".into();
+        /// Who runs it, shown at the foot of the pages.
+        operator: String = "".into();
+        /// Telephone for help, with hours.
+        phone: String = "".into();
+    }
+    /// Where everything is kept.
+    Database as "database" {
+        /// `sqlite://FILE` (embedded, one process) or `postgres://USER@HOST/NAME`.
+        url: String = "sqlite://data/lingbao.db".into();
+        /// File that holds the password of the PostgreSQL user; empty when the URL says all.
+        password_file: PathBuf = PathBuf::new();
+        /// Most connections at once.
+        max_connections: u32 = 8;
+        /// How long an act waits for a connection or for SQLite's write lock, in milliseconds.
+        wait_ms: u64 = 5_000;
+        /// PostgreSQL: longest time for one statement, in milliseconds.
+        statement_timeout_ms: u64 = 15_000;
+        /// SQLite: the file may not grow past so many pages of 4 KiB; 0 for no limit.
+        max_page_count: u32 = 0;
+        /// Bring the schema up to date when `serve` or `worker` starts. Switch it off where several
+        /// copies run, and call `lingbao migrate` before an upgrade.
+        migrate_at_start: bool = true;
+    }
+    /// Keys.
+    Crypto as "crypto" {
+        /// File with 32 bytes in hexadecimal or base64url, readable by the portal alone. Made at the
+        /// first start if it is not there. Whoever loses it loses the wrapped secrets.
+        key_file: PathBuf = "data/key".into();
+    }
+    /// What is done after the answer: building machines, reminders, clean-up.
+    Worker as "worker" {
+        /// Whether `serve` runs a worker in its own process. Off where `lingbao worker` runs.
+        embedded: bool = true;
+        /// Most jobs at once.
+        jobs: usize = 4;
+        /// Name on the operators' page; the host's name and process number when empty.
+        name: String = "".into();
+    }
+    /// Browser sessions.
+    Session as "session" {
+        /// A session ends after so many minutes in which the person did nothing.
+        idle_minutes: u32 = 30;
+        /// Most open event streams of one person.
+        streams_per_user: usize = 12;
+    }
+    /// What the log says.
+    Log as "log" {
+        /// `auto` (pretty on a terminal, else JSON), `json` or `pretty`.
+        format: LogFormat = LogFormat::Auto;
+        /// Levels by module, in the syntax of `RUST_LOG`.
+        filter: String = "info,sqlx=warn,tower_sessions=warn,hyper=warn".into();
+    }
+    /// Limits of what one request may cost.
+    Limits as "limits" {
+        /// Largest body of a request, in KiB.
+        body_kib: usize = 1_024;
+        /// Longest time for an answer, in seconds; event streams live longer.
+        request_seconds: u64 = 30;
+        /// Most requests that are worked on at once; more are told to come back.
+        concurrent_requests: usize = 512;
+    }
+    /// A cloud, one section a name: `[backends.NAME]`. Pools name the backend that they belong to.
+    /// Without any section there is a simulated cloud called `simulator` in `data/simulator`.
+    Backend as "backends.NAME" {
+        /// `simulator` (inside this process) or `remote-simulator` (`lingbao simulator` elsewhere).
+        kind: String = "simulator".into();
+        /// simulator: folder of its state file.
+        folder: PathBuf = "data/simulator".into();
+        /// simulator: ids, passwords and latencies follow from it.
+        seed: u64 = 1;
+        /// simulator: its pools, `[[backends.NAME.pools]]` with `name`, `hosts`, `host_vcpus`,
+        /// `host_memory_gb`, `overcommit_percent`, `disk_gb`, `first_address`, `addresses`.
+        /// Without any, those of the demo city.
+        pools: Vec<PoolConfig> = Vec::new();
+        /// simulator: codes of its images; without any, those of the catalogue.
+        images: Vec<String> = Vec::new();
+        /// simulator: how long things take: `build_server_ms`, `change_server_ms`, `other_ms`,
+        /// `jitter_percent`.
+        latency: Latency = Latency { build_server_ms: 8_000, change_server_ms: 3_000, other_ms: 1_500, jitter_percent: 30 };
+        /// remote-simulator: where it answers, `http://10.0.0.5:3010`.
+        url: String = "".into();
+        /// remote-simulator: file that holds the token it asks for.
+        token_file: PathBuf = PathBuf::new();
+        /// remote-simulator: longest time for a call, in milliseconds.
+        timeout_ms: u64 = 10_000;
+    }
+}
+
+/// How the log is written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LogFormat {
+    /// Pretty on a terminal, else JSON.
+    #[default]
+    Auto,
+    /// One JSON object a line.
+    Json,
+    /// For people.
+    Pretty,
+}
+
+/// The whole configuration.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Config {
+    /// Where the portal answers.
+    pub server: Server,
+    /// Whose portal it is.
+    pub site: Site,
+    /// Where everything is kept.
+    pub database: Database,
+    /// Keys.
+    pub crypto: Crypto,
+    /// What is done after the answer.
+    pub worker: Worker,
+    /// Browser sessions.
+    pub session: Session,
+    /// What the log says.
+    pub log: Log,
+    /// Limits of what one request may cost.
+    pub limits: Limits,
+    /// Clouds by name.
+    pub backends: BTreeMap<String, Backend>,
+}
+
+impl Config {
+    /// Whether people come over TLS.
+    #[must_use]
+    pub fn is_https(&self) -> bool {
+        self.server.public_url.starts_with("https://")
+    }
+
+    /// Whether the database is the embedded one.
+    #[must_use]
+    pub fn is_embedded(&self) -> bool {
+        self.database.url.starts_with("sqlite:")
+    }
+
+    /// The file of the embedded database.
+    #[must_use]
+    pub fn database_file(&self) -> Option<PathBuf> {
+        let rest = self.database.url.strip_prefix("sqlite:")?;
+        let path = rest.strip_prefix("//").unwrap_or(rest);
+        Some(path.split('?').next().unwrap_or(path).into())
+    }
+}

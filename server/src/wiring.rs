@@ -1,0 +1,297 @@
+//! Puts the program together: database, keys, clouds, jobs. The present and chance come in here.
+use std::{
+    fs::OpenOptions,
+    io::{self, Write},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use lingbao_backends::{
+    BackendConfig, Backends, BackendsError,
+    provisioning::{Secret, simulator::SimulatorConfig},
+};
+use lingbao_core::{
+    App, StorageError, cleanup,
+    clock::{Clock, SystemClock},
+    crypto::{CryptoError, StandardCrypto},
+    jobs::{Registry, Worker},
+    storage::{Db, DbConfig, migrations},
+};
+use lingbao_model::id::SiteCode;
+
+use crate::config::{Backend, Config};
+
+/// Why the program can't start; each says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum WiringError {
+    /// The database.
+    #[error("the database can't be opened: {}", chain(.0))]
+    Database(#[source] StorageError),
+    /// The database is older than the program.
+    #[error(
+        "the database has schema {found}, this program needs {needed}: run `lingbao migrate` (after a backup)"
+    )]
+    Schema {
+        /// What it has.
+        found: i64,
+        /// What is needed.
+        needed: i64,
+    },
+    /// A file that was named.
+    #[error("{what} {path}: {source}")]
+    File {
+        /// What it is for.
+        what: &'static str,
+        /// Where.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The key file holds no key.
+    #[error("{path}: {source}")]
+    Key {
+        /// Where.
+        path: PathBuf,
+        /// Why.
+        source: CryptoError,
+    },
+    /// A cloud.
+    #[error(transparent)]
+    Backends(#[from] BackendsError),
+    /// The site's code.
+    #[error("site.code: two to eight small letters or digits")]
+    Site,
+}
+
+/// An error with all its causes, in one line.
+#[must_use]
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(next) = cause {
+        let said = next.to_string();
+        if !text.contains(&said) {
+            text.push_str(": ");
+            text.push_str(&said);
+        }
+        cause = next.source();
+    }
+    text
+}
+
+/// How to reach the database of a configuration.
+///
+/// # Errors
+/// The password file can't be read.
+pub fn database_config(config: &Config, exclusive: bool) -> Result<DbConfig, WiringError> {
+    let section = &config.database;
+    let mut url = section.url.clone();
+    if !section.password_file.as_os_str().is_empty() {
+        let password = read_secret("database.password_file", &section.password_file)?;
+        url = with_password(&url, &password);
+    }
+    Ok(DbConfig {
+        max_connections: section.max_connections,
+        wait: std::time::Duration::from_millis(section.wait_ms),
+        statement_timeout: std::time::Duration::from_millis(section.statement_timeout_ms),
+        exclusive,
+        max_page_count: (section.max_page_count > 0).then_some(section.max_page_count),
+        ..DbConfig::new(url)
+    })
+}
+
+/// Puts a password into `postgres://USER@HOST/NAME`.
+fn with_password(url: &str, password: &str) -> String {
+    let mut escaped = String::new();
+    for byte in password.bytes() {
+        if byte.is_ascii_alphanumeric() {
+            escaped.push(byte.into());
+        } else {
+            escaped.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    match url.split_once("://").and_then(|(scheme, rest)| Some((scheme, rest.split_once('@')?))) {
+        Some((scheme, (user, rest))) => format!("{scheme}://{user}:{escaped}@{rest}"),
+        None => url.to_owned(),
+    }
+}
+
+fn read_secret(what: &'static str, path: &Path) -> Result<String, WiringError> {
+    std::fs::read_to_string(path)
+        .map(|text| text.trim().to_owned())
+        .map_err(|source| WiringError::File { what, path: path.to_owned(), source })
+}
+
+/// Opens the database; makes its folder, and the file, if it is the embedded one.
+///
+/// # Errors
+/// See [`WiringError`].
+pub async fn database(config: &Config, exclusive: bool) -> Result<Db, WiringError> {
+    if let Some(folder) = config.database_file().as_deref().and_then(Path::parent)
+        && !folder.as_os_str().is_empty()
+    {
+        make_folder(folder)?;
+    }
+    Db::open(&database_config(config, exclusive)?).await.map_err(WiringError::Database)
+}
+
+/// Brings the schema up to date, or refuses an older one.
+///
+/// # Errors
+/// [`WiringError::Schema`], or those of the database.
+pub async fn schema(config: &Config, db: &Db) -> Result<(), WiringError> {
+    let needed = migrations::needed(db.engine());
+    let found = db.schema_version().await.map_err(WiringError::Database)?;
+    if found >= needed {
+        return Ok(());
+    }
+    if !config.database.migrate_at_start {
+        return Err(WiringError::Schema { found, needed });
+    }
+    db.migrate().await.map_err(WiringError::Database)
+}
+
+fn make_folder(folder: &Path) -> Result<(), WiringError> {
+    std::fs::create_dir_all(folder).map_err(|source| WiringError::File {
+        what: "the folder",
+        path: folder.to_owned(),
+        source,
+    })
+}
+
+/// The key of the installation; made at the first start, readable by its owner alone.
+///
+/// # Errors
+/// The file can't be read or made, or holds no key.
+pub fn crypto(config: &Config, random: &lingbao_core::app::Random) -> Result<StandardCrypto, WiringError> {
+    let path = &config.crypto.key_file;
+    let failed = |source| WiringError::File { what: "the key file", path: path.clone(), source };
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let text: String =
+                random.bytes::<32>().iter().map(|byte| format!("{byte:02x}")).collect();
+            if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+                make_folder(folder)?;
+            }
+            let mut options = OpenOptions::new();
+            options.write(true).create_new(true);
+            #[cfg(unix)]
+            std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+            let mut file = options.open(path).map_err(failed)?;
+            file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)?;
+            tracing::info!(path = %path.display(), "made the key of this installation; keep a copy apart from the database");
+            text
+        }
+        Err(error) => return Err(failed(error)),
+    };
+    StandardCrypto::from_text(&text)
+        .map_err(|source| WiringError::Key { path: path.clone(), source })
+}
+
+/// What the process shares.
+///
+/// # Errors
+/// See [`WiringError`].
+pub fn app(config: &Config, db: Db) -> Result<Arc<App>, WiringError> {
+    let random = lingbao_core::app::Random::from_os();
+    let crypto = crypto(config, &random)?;
+    let site = SiteCode::try_from(config.site.code.clone()).map_err(|_| WiringError::Site)?;
+    Ok(Arc::new(App::with(db, site, Arc::new(crypto), Arc::new(SystemClock), random)))
+}
+
+/// The clouds of the configuration; without any, the simulated one.
+///
+/// # Errors
+/// One can't be opened.
+pub fn backends(config: &Config, clock: Arc<dyn Clock>) -> Result<Arc<Backends>, WiringError> {
+    let mut sections = config.backends.clone();
+    if sections.is_empty() {
+        sections.insert("simulator".to_owned(), Backend::default());
+    }
+    let mut all = std::collections::BTreeMap::new();
+    for (name, section) in sections {
+        all.insert(name, backend(section)?);
+    }
+    Ok(Arc::new(Backends::open(&all, Arc::new(move || clock.now()))?))
+}
+
+fn backend(section: Backend) -> Result<BackendConfig, WiringError> {
+    if section.kind == "remote-simulator" {
+        let token = if section.token_file.as_os_str().is_empty() {
+            None
+        } else {
+            Some(Secret(read_secret("token_file", &section.token_file)?))
+        };
+        return Ok(BackendConfig::RemoteSimulator {
+            url: section.url,
+            token,
+            timeout_ms: section.timeout_ms,
+        });
+    }
+    Ok(BackendConfig::Simulator(simulator(section)))
+}
+
+/// The simulated cloud of a section.
+#[must_use]
+pub fn simulator(section: Backend) -> SimulatorConfig {
+    SimulatorConfig {
+        folder: Some(section.folder),
+        seed: section.seed,
+        pools: section.pools,
+        latency: section.latency,
+        images: section.images,
+    }
+}
+
+/// Everything that is done after a commit.
+#[must_use]
+pub fn jobs() -> Registry {
+    cleanup::wire(Registry::new())
+}
+
+/// The worker of a configuration.
+#[must_use]
+pub fn worker(config: &Config, app: Arc<App>, jobs: Arc<Registry>) -> Worker {
+    let section = &config.worker;
+    let name = if section.name.is_empty() {
+        let host = std::fs::read_to_string("/etc/hostname").unwrap_or_default();
+        format!("{}-{}", host.trim(), std::process::id())
+    } else {
+        section.name.clone()
+    };
+    Worker::new(app, jobs, name)
+        .concurrency(section.jobs)
+        .grace(std::time::Duration::from_secs(config.server.stop_seconds))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_is_escaped_into_the_address() {
+        assert_eq!(with_password("postgres://u@h/n", "a@b:c"), "postgres://u:a%40b%3Ac@h/n");
+        assert_eq!(with_password("postgres://h/n", "x"), "postgres://h/n");
+    }
+
+    #[test]
+    fn the_key_is_made_once_and_for_its_owner_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut config = Config::default();
+        config.crypto.key_file = folder.path().join("deeper/key");
+        let random = lingbao_core::app::Random::from_seed(1);
+        crypto(&config, &random).unwrap();
+        let first = std::fs::read_to_string(&config.crypto.key_file).unwrap();
+        crypto(&config, &random).unwrap();
+        assert_eq!(first, std::fs::read_to_string(&config.crypto.key_file).unwrap());
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            let mode = std::fs::metadata(&config.crypto.key_file).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o600);
+        }
+        std::fs::write(&config.crypto.key_file, "short").unwrap();
+        assert!(matches!(crypto(&config, &random), Err(WiringError::Key { .. })));
+    }
+}
