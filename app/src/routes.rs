@@ -182,6 +182,7 @@ fn framed() -> Vec<AnyNestedRoute> {
     pages.extend(area::account::routes());
     pages.extend(area::notices::routes());
     pages.extend(area::people::routes());
+    pages.extend(area::search::routes());
     pages
 }
 
@@ -206,6 +207,7 @@ pub const PATHS: &[&str] = &[HELP, "/help/deadline", KIT, SIGN_IN,
     "/me/password",
     "/me/tokens",
     NOTICES,
+    SEARCH,
     ADMIN_UNITS,
     "/admin/units/{id}",
     "/admin/units/{id}/new",

@@ -6,4 +6,5 @@ pub mod help;
 pub mod kit;
 pub mod notices;
 pub mod people;
+pub mod search;
 pub mod sign_in;

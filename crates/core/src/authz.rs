@@ -257,8 +257,14 @@ impl Access {
             .ok_or(ServiceError::Unauthenticated)?;
         let unit = UnitId::try_from(person.unit_id)
             .map_err(|e| ServiceError::internal("unit of a user", e))?;
+        // Whoever gave the first password knows it: until it is changed, the roles open nothing.
+        let grants = if person.must_change {
+            Vec::new()
+        } else {
+            access::grants(rx, &user).await?
+        };
         Ok(Self {
-            grants: access::grants(rx, &user).await?,
+            grants,
             name: person.name,
             unit,
             user,

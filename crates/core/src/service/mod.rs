@@ -11,6 +11,7 @@ pub mod overview;
 pub mod refusal;
 pub mod request;
 pub mod resource;
+pub mod search;
 pub mod session;
 pub mod token;
 pub mod unit;

@@ -10,7 +10,7 @@ use lingbao_model::{
     view::people::{TokenScope, UserQuery},
 };
 
-use super::{grant, notice, session, token, unit, user};
+use super::{grant, notice, search, session, token, unit, user};
 use crate::{
     app::{Actor, Cx},
     error::ServiceError,
@@ -77,6 +77,15 @@ impl World {
             };
             let id = user::create(&system, unit, &new).await.unwrap();
             grant::give(&system, &id, role, unit, reach).await.unwrap();
+            if login != "clerk" {
+                let mut tx = app.db.begin().await.unwrap();
+                Sql::new("UPDATE credential SET must_change = FALSE WHERE user_id = ")
+                    .bind(id.as_str())
+                    .run(&mut tx)
+                    .await
+                    .unwrap();
+                tx.commit().await.unwrap();
+            }
             id
         };
         Self {
@@ -148,19 +157,19 @@ async fn five_failures_lock_for_thirty_minutes_and_the_right_password_does_not_o
         for left in (1..=4).rev() {
             let told = told(session::sign_in(&world.door(), "clerk", "wrong").await);
             assert!(
-                told.contains("signin.wrong") && told.contains(&format!("\"v\":{left}")),
+                told.contains("sign_in.wrong") && told.contains(&format!("\"v\":{left}")),
                 "{told}"
             );
         }
         let fifth = session::sign_in(&world.door(), "clerk", "wrong").await;
-        assert!(is_conflict(fifth, "signin.locked"));
+        assert!(is_conflict(fifth, "sign_in.locked"));
         let right = session::sign_in(&world.door(), "clerk", PASSWORD).await;
-        assert!(is_conflict(right, "signin.locked"));
+        assert!(is_conflict(right, "sign_in.locked"));
         assert_eq!(world.audited("session.sign_in", "refused").await, 6);
 
         world.app.clock.advance_ms(30 * MINUTE_MS - 1);
         let right = session::sign_in(&world.door(), "clerk", PASSWORD).await;
-        assert!(is_conflict(right, "signin.locked"));
+        assert!(is_conflict(right, "sign_in.locked"));
         world.app.clock.advance_ms(1);
         // A lock that ran out begins a new count.
         let told = told(session::sign_in(&world.door(), "clerk", "wrong").await);
@@ -212,7 +221,7 @@ async fn two_copies_of_the_server_share_the_count() {
         let cx = Cx::new(other.app.clone(), Actor::Anonymous);
         assert!(is_conflict(
             session::sign_in(&cx, "clerk", PASSWORD).await,
-            "signin.locked"
+            "sign_in.locked"
         ));
     }
 }
@@ -269,6 +278,41 @@ async fn the_visit_before_is_told_and_the_first_password_must_be_changed() {
 }
 
 #[tokio::test]
+async fn until_the_first_password_is_changed_the_roles_open_nothing() {
+    for world in World::all().await {
+        let new = user::NewUser {
+            login: "deputy".into(),
+            name: "副手".into(),
+            password: PASSWORD.into(),
+            ..user::NewUser::default()
+        };
+        let admin = world.cx(&world.system);
+        let id = user::create(&admin, &world.city, &new).await.unwrap();
+        let security = world.cx(&world.security);
+        grant::give(&security, &id, Role::SystemAdmin, &world.city, Reach::Site)
+            .await
+            .unwrap();
+        let cx = world.cx(&id);
+        assert!(matches!(
+            unit::roots(&cx).await,
+            Err(ServiceError::Forbidden)
+        ));
+        assert!(
+            session::viewer(&cx)
+                .await
+                .unwrap()
+                .unwrap()
+                .abilities
+                .is_empty()
+        );
+        session::change_password(&cx, PASSWORD, "Qianyun-2027", "Qianyun-2027")
+            .await
+            .unwrap();
+        assert_eq!(unit::roots(&cx).await.unwrap().len(), 1);
+    }
+}
+
+#[tokio::test]
 async fn guessing_the_present_password_in_a_stolen_session_locks_and_ends_it() {
     for world in World::all().await {
         let cx = world.cx(&world.clerk);
@@ -278,10 +322,10 @@ async fn guessing_the_present_password_in_a_stolen_session_locks_and_ends_it() {
             assert!(told.starts_with("current_password"), "{told}");
         }
         let fifth = session::change_password(&cx, "guess", "Qianyun-2027", "Qianyun-2027").await;
-        assert!(is_conflict(fifth, "signin.locked"));
+        assert!(is_conflict(fifth, "sign_in.locked"));
         assert!(is_conflict(
             session::sign_in(&world.door(), "clerk", PASSWORD).await,
-            "signin.locked"
+            "sign_in.locked"
         ));
     }
 }
@@ -750,5 +794,21 @@ async fn lists_page_by_key_search_by_sound_and_filter() {
             .await
             .is_empty()
         );
+    }
+}
+
+#[tokio::test]
+async fn the_search_finds_only_what_the_reader_may_read() {
+    for world in World::all().await {
+        let found = async |who: &UserId, typed: &str| -> Vec<String> {
+            let hits = search::find(&world.cx(who), typed).await.unwrap();
+            hits.into_iter().map(|hit| hit.title).collect()
+        };
+        assert_eq!(found(&world.system, "dx").await, ["东县", "东县一镇"]);
+        assert_eq!(found(&world.security, "stranger").await, ["stranger某"]);
+        assert!(found(&world.east_system, "stranger").await.is_empty());
+        assert!(found(&world.east_system, "西县").await.is_empty());
+        assert!(found(&world.stranger, "县").await.is_empty());
+        assert!(found(&world.system, " ").await.is_empty());
     }
 }

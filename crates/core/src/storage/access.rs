@@ -17,6 +17,8 @@ pub struct PersonRow {
     pub name: String,
     /// Whether the account may be used.
     pub active: bool,
+    /// Whether the password was given by somebody else and not yet changed.
+    pub must_change: bool,
 }
 
 /// The account; `None` if there is none.
@@ -24,10 +26,10 @@ pub struct PersonRow {
 /// # Errors
 /// What the database says.
 pub async fn person(rx: &mut ReadTx, user: &UserId) -> Result<Option<PersonRow>, StorageError> {
-    Ok(
-        on!(rx, conn => sqlx::query_as("SELECT unit_id, name, active FROM user_account WHERE id = $1")
-        .bind(user.as_str()).fetch_optional(conn).await)?,
-    )
+    Ok(on!(rx, conn => sqlx::query_as(
+        "SELECT u.unit_id, u.name, u.active, COALESCE(c.must_change, FALSE) AS must_change
+         FROM user_account u LEFT JOIN credential c ON c.user_id = u.id WHERE u.id = $1")
+        .bind(user.as_str()).fetch_optional(conn).await)?)
 }
 
 /// The roles a user holds now.

@@ -7,6 +7,7 @@ pub mod change;
 pub mod db;
 pub mod door;
 pub mod fulfilment;
+pub mod hit;
 pub mod idempotency;
 pub mod item;
 pub mod job;

@@ -8,4 +8,5 @@ pub mod page;
 pub mod people;
 pub mod request;
 pub mod resource;
+pub mod search;
 pub mod system;
