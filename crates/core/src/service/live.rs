@@ -91,12 +91,18 @@ pub async fn watches(cx: &Cx, words: &[String]) -> Result<Vec<Watch>, ServiceErr
                 }
             }
             "jobs" if access.has(Ability::Operate) => {
-                watches.push(Watch { word: word.clone(), topics: Topics::Everything });
+                watches.push(Watch {
+                    word: word.clone(),
+                    topics: Topics::Everything,
+                });
             }
             _ => {}
         }
         if !these.is_empty() {
-            watches.push(Watch { word: word.clone(), topics: Topics::These(these) });
+            watches.push(Watch {
+                word: word.clone(),
+                topics: Topics::These(these),
+            });
         }
     }
     Ok(watches)
@@ -117,5 +123,7 @@ pub async fn changes(app: &App, from: Timestamp) -> Result<Vec<(String, String)>
 /// What the database says.
 pub async fn session_lives(app: &App, digest: &str) -> Result<bool, StorageError> {
     let mut rx = app.db.read().await?;
-    Ok(session::get(&mut rx, digest, app.clock.now()).await?.is_some())
+    Ok(session::get(&mut rx, digest, app.clock.now())
+        .await?
+        .is_some())
 }

@@ -2,6 +2,8 @@
 //! transition, hold, save, enqueue, audit, commit.
 
 mod admin;
+pub mod approval;
+pub mod cart;
 pub mod catalogue;
 pub mod grant;
 pub mod live;
@@ -13,6 +15,7 @@ pub mod request;
 pub mod resource;
 pub mod search;
 pub mod session;
+pub mod system;
 pub mod token;
 pub mod unit;
 pub mod user;

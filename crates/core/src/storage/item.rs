@@ -1,5 +1,7 @@
 //! Catalogue items: their versions and prices.
 
+use std::collections::BTreeMap;
+
 use lingbao_model::{
     catalogue::{Content, Offer, Publication},
     id::{ItemId, ItemVersionId},
@@ -91,6 +93,49 @@ pub async fn content(
             .map_err(|e| StorageError::inconsistent("item_version", "content", version.as_str(), e))
     })
     .transpose()
+}
+
+/// The offers of some items.
+///
+/// # Errors
+/// What the database says.
+pub async fn by_codes(
+    rx: &mut ReadTx,
+    codes: impl IntoIterator<Item = &str>,
+) -> Result<Vec<Offer>, StorageError> {
+    let rows: Vec<OfferRow> = Sql::new(OFFERS)
+        .push(" AND i.code IN ")
+        .bind_list(codes)
+        .push(" ORDER BY i.sort, i.id")
+        .all(rx)
+        .await?;
+    rows.into_iter().map(Offer::try_from).collect()
+}
+
+/// Contents of versions, whatever their state: lines keep the version they were made from.
+///
+/// # Errors
+/// What the database says.
+pub async fn contents(
+    rx: &mut ReadTx,
+    versions: impl IntoIterator<Item = &ItemVersionId>,
+) -> Result<BTreeMap<ItemVersionId, Content>, StorageError> {
+    let rows: Vec<(String, String)> = Sql::new("SELECT id, content FROM item_version WHERE id IN ")
+        .bind_list(versions.into_iter().map(ItemVersionId::as_str))
+        .push(" ORDER BY id")
+        .all(rx)
+        .await?;
+    rows.into_iter()
+        .map(|(id, content)| {
+            let wrong = |column, e: &dyn std::fmt::Display| {
+                StorageError::inconsistent("item_version", column, id.as_str(), e)
+            };
+            Ok((
+                id.parse().map_err(|e| wrong("id", &e))?,
+                serde_json::from_str(&content).map_err(|e| wrong("content", &e))?,
+            ))
+        })
+        .collect()
 }
 
 fn json<T: serde::Serialize>(

@@ -54,3 +54,17 @@ pub async fn rename_first(tx: &mut Tx, unit: &UnitId, name: &str) -> Result<(), 
         .bind(name).bind(unit.as_str()).execute(conn).await.map(|_| ()))?;
     Ok(())
 }
+
+/// The VDC from whose limits a VDC's limits were handed down.
+///
+/// # Errors
+/// What the database says; a row with an id that is none.
+pub async fn parent(rx: &mut ReadTx, id: &VdcId) -> Result<Option<VdcId>, StorageError> {
+    let parent: Option<Option<String>> = on!(rx, conn => sqlx::query_scalar(
+        "SELECT parent_id FROM vdc WHERE id = $1").bind(id.as_str()).fetch_optional(conn).await)?;
+    parent
+        .flatten()
+        .map(|p| p.parse())
+        .transpose()
+        .map_err(|e| StorageError::inconsistent("vdc", "parent_id", id.as_str(), e))
+}

@@ -42,3 +42,105 @@
 //! [`OverQuota`](lingbao_model::view::request::OverQuota) as JSON. Two who decide at one instant:
 //! the second one gets [`Conflict`](crate::error::ServiceError::Conflict) with
 //! `approval.taken {who, when, decision}`.
+
+mod approved;
+pub mod card;
+pub mod confirm;
+pub mod decide;
+pub mod detail;
+pub mod ground;
+pub mod judge;
+pub mod link;
+pub mod list;
+pub mod release;
+pub mod resubmit;
+pub mod route;
+pub mod snapshot;
+pub mod submit;
+pub mod withdraw;
+
+use lingbao_model::{
+    id::{RequestId, UserId},
+    msg::Msg,
+    request::{Event, StepStatus},
+};
+
+pub use approved::approved;
+
+use crate::{
+    app::Cx,
+    authz::{Ability, Access},
+    error::{OrNotFound, ServiceError, StorageError},
+    storage::{
+        ReadTx, Tx, change,
+        request::{self as requests, Request},
+        step::{self, Sight, Step},
+    },
+};
+
+/// How far a person sees requests.
+#[must_use]
+pub fn sight(access: &Access) -> Sight {
+    Sight {
+        read: access.scope(Ability::ReadRequests),
+        decide: Ability::Decide
+            .roles()
+            .iter()
+            .filter(|role| access.holds(**role))
+            .map(|role| (*role, access.scope_of_role(*role)))
+            .collect(),
+    }
+}
+
+/// A request of the caller's own, of which they are still an applicant.
+async fn own(rx: &mut ReadTx, access: &Access, id: &RequestId) -> Result<Request, ServiceError> {
+    let request = requests::of_applicant(rx, &access.user, id)
+        .await?
+        .or_not_found()?;
+    access.require_on(rx, Ability::Order, &request.unit).await?;
+    Ok(request)
+}
+
+/// Refuses a request that was changed since the caller saw it.
+fn expect_version(request: &Request, version: i64) -> Result<(), ServiceError> {
+    if request.version == version {
+        Ok(())
+    } else {
+        Err(ServiceError::Conflict(Msg::new("error.stale")))
+    }
+}
+
+/// Moves the request along its machine.
+fn advance(request: &mut Request, event: Event) -> Result<(), ServiceError> {
+    request.status = request
+        .status
+        .after(event)
+        .map_err(|e| ServiceError::Conflict(e.msg()))?;
+    Ok(())
+}
+
+/// Steps that nobody needs any more.
+async fn void_steps(tx: &mut Tx, steps: &mut [Step]) -> Result<(), StorageError> {
+    for step in steps
+        .iter_mut()
+        .filter(|s| matches!(s.status, StepStatus::Open | StepStatus::Planned))
+    {
+        step.status = StepStatus::Void;
+        step::save(tx, step).await?;
+    }
+    Ok(())
+}
+
+/// Tells open pages that a request changed.
+async fn touch(tx: &mut Tx, cx: &Cx, request: &Request) -> Result<(), StorageError> {
+    change::touch(tx, cx, &format!("request:{}", request.id)).await?;
+    change::touch(tx, cx, &format!("unit:{}", request.unit)).await
+}
+
+/// Name of a person, for papers and snapshots.
+async fn person_name(rx: &mut ReadTx, user: &UserId) -> Result<String, StorageError> {
+    Ok(crate::storage::access::person(rx, user)
+        .await?
+        .map(|p| p.name)
+        .unwrap_or_default())
+}

@@ -1,0 +1,350 @@
+//! The cart: a draft request, or a returned one that is being supplemented. One person's own.
+
+mod copy;
+mod edit;
+pub mod line;
+
+use lingbao_model::{
+    id::{RequestId, SystemId, UnitId},
+    money::Money,
+    msg::{FieldError, Msg},
+    request::{Kind, Line, Status, StepStatus},
+    text,
+    view::request::{CartView, DraftRow, HeadForm, OpinionView},
+};
+
+pub use copy::{copy, refresh};
+pub use edit::{configure, edit_line, put_line, remove_line, restore_line, try_line};
+
+use super::{
+    catalogue,
+    refusal::traced,
+    request::{
+        detail,
+        judge::{self, REASON_MAX, TITLE_MAX},
+        route,
+    },
+    system::ordering_unit,
+};
+use crate::{
+    app::Cx,
+    audit::{self, Event},
+    authz::{Ability, Access},
+    error::{OrNotFound, ServiceError},
+    storage::{
+        ReadTx, Tx, calendar,
+        request::{self as requests, Request},
+        step, system, unit as units,
+    },
+};
+
+/// Most drafts of one person.
+const MOST_DRAFTS: i64 = 20;
+
+/// The current draft: the one touched last, made if there is none.
+///
+/// # Errors
+/// [`ServiceError::Forbidden`] for whoever orders nothing.
+pub async fn current(cx: &Cx) -> Result<CartView, ServiceError> {
+    let id = current_id(cx).await?;
+    open(cx, &id).await
+}
+
+async fn current_id(cx: &Cx) -> Result<RequestId, ServiceError> {
+    let mut rx = cx.db().read().await?;
+    let access = Access::load(&mut rx, cx).await?;
+    let unit = ordering_unit(&mut rx, &access).await?;
+    let found = requests::drafts(&mut rx, &access.user, &unit, 1).await?;
+    drop(rx);
+    match found.into_iter().next() {
+        Some(draft) => Ok(draft.id),
+        None => create(cx).await,
+    }
+}
+
+/// Makes one more draft, which becomes the current one.
+///
+/// # Errors
+/// [`ServiceError::Forbidden`] for whoever orders nothing; [`ServiceError::Conflict`] when there
+/// are too many.
+pub async fn create(cx: &Cx) -> Result<RequestId, ServiceError> {
+    let mut tx = cx.db().begin().await?;
+    let access = Access::load(&mut tx, cx).await?;
+    let unit = ordering_unit(&mut tx, &access).await?;
+    let draft = blank(&mut tx, cx, &access, unit).await?;
+    requests::insert(&mut tx, &draft).await?;
+    let event = Event::new("cart.create", "request", &draft.id).of_unit(&draft.unit);
+    audit::record(&mut tx, cx, event).await?;
+    tx.commit().await?;
+    Ok(draft.id)
+}
+
+/// An empty draft that is not written down yet.
+async fn blank(
+    tx: &mut Tx,
+    cx: &Cx,
+    access: &Access,
+    unit: UnitId,
+) -> Result<Request, ServiceError> {
+    let there = requests::drafts(tx, &access.user, &unit, MOST_DRAFTS).await?;
+    if i64::try_from(there.len()).unwrap_or(MOST_DRAFTS) >= MOST_DRAFTS {
+        let msg = Msg::new("cart.too_many_drafts").with("max", MOST_DRAFTS);
+        return Err(ServiceError::Conflict(msg));
+    }
+    let vdc = catalogue::vdc_of(tx, &unit).await?;
+    Ok(Request {
+        id: cx.id(),
+        number: None,
+        kind: Kind::New,
+        status: Status::Draft,
+        outcome: None,
+        unit,
+        vdc,
+        applicant: access.user.clone(),
+        system: None,
+        title: String::new(),
+        reason: String::new(),
+        with_quota_change: false,
+        month: Money::ZERO,
+        once: Money::ZERO,
+        revision: 0,
+        digest: String::new(),
+        facts: None,
+        policy: None,
+        stage: None,
+        return_stage: None,
+        due_at: None,
+        sort_at: cx.now(),
+        created_at: cx.now(),
+        submitted_at: None,
+        approved_at: None,
+        settled_at: None,
+        closed_at: None,
+        version: 1,
+    })
+}
+
+/// A draft or a returned request of the caller's own.
+async fn load(rx: &mut ReadTx, access: &Access, id: &RequestId) -> Result<Request, ServiceError> {
+    let request = requests::of_applicant(rx, &access.user, id)
+        .await?
+        .or_not_found()?;
+    access.require_on(rx, Ability::Order, &request.unit).await?;
+    if matches!(request.status, Status::Draft | Status::Returned) && request.kind == Kind::New {
+        return Ok(request);
+    }
+    let number = request.number.unwrap_or_default();
+    let msg = Msg::new("request.submitted_already").with("number", number);
+    Err(ServiceError::Conflict(msg))
+}
+
+async fn editable(
+    tx: &mut Tx,
+    access: &Access,
+    id: &RequestId,
+    version: i64,
+) -> Result<Request, ServiceError> {
+    let request = load(tx, access, id).await?;
+    if request.version == version {
+        Ok(request)
+    } else {
+        Err(ServiceError::Conflict(Msg::new("error.stale")))
+    }
+}
+
+/// One cart with the verdict on it.
+///
+/// # Errors
+/// [`ServiceError::NotFound`], [`ServiceError::Conflict`] for a request that is on its way already.
+pub async fn open(cx: &Cx, id: &RequestId) -> Result<CartView, ServiceError> {
+    let mut rx = cx.db().read().await?;
+    let access = Access::load(&mut rx, cx).await?;
+    let request = load(&mut rx, &access, id).await?;
+    let mut judged = judge::judge(&mut rx, &request).await?;
+    judged.own_hold(&mut rx, &request).await?;
+    let has_upper = judged.ground.around.has_upper;
+    let (applicant, unit) = (&request.applicant, &request.unit);
+    let path = &judged.verdict.route;
+    let stages = route::plan(&mut rx, applicant, unit, has_upper, path).await?;
+    let calendar = calendar::load(&mut rx).await?;
+    let days: u32 = stages.iter().map(|s| s.due_days).sum();
+    let scope = access.scope(Ability::ReadResources);
+    Ok(CartView {
+        unit_name: units::name(&mut rx, unit).await?.unwrap_or_default(),
+        systems: system::of_unit(&mut rx, &scope, unit).await?,
+        lines: judged.views(),
+        pools: judged.pool_names(),
+        route: route::views(&stages),
+        due_at: (days > 0).then(|| calendar.due(cx.now(), days)),
+        problems: judged.problems.clone(),
+        form_id: form_id(cx),
+        asked: asked(&mut rx, &request).await?,
+        verdict: judged.verdict,
+        id: request.id,
+        version: request.version,
+        status: request.status,
+        number: request.number,
+        unit: request.unit,
+        system: request.system,
+        title: request.title,
+        reason: request.reason,
+        with_quota_change: request.with_quota_change,
+        saved_at: request.sort_at,
+    })
+}
+
+/// A fresh id of a form; whoever sends it twice gets one answer.
+#[must_use]
+pub fn form_id(cx: &Cx) -> String {
+    format!("{:032x}", cx.app.random.bits())
+}
+
+async fn asked(rx: &mut ReadTx, request: &Request) -> Result<Option<OpinionView>, ServiceError> {
+    if request.status != Status::Returned {
+        return Ok(None);
+    }
+    let steps = step::of_request(rx, &request.id).await?;
+    let last = steps
+        .iter()
+        .filter(|s| s.status == StepStatus::Returned)
+        .max_by_key(|s| s.acted_at);
+    Ok(last.and_then(detail::opinion))
+}
+
+/// The caller's drafts, the one touched last first.
+///
+/// # Errors
+/// [`ServiceError::Forbidden`] for whoever orders nothing.
+pub async fn drafts(cx: &Cx) -> Result<Vec<DraftRow>, ServiceError> {
+    let mut rx = cx.db().read().await?;
+    let access = Access::load(&mut rx, cx).await?;
+    let unit = ordering_unit(&mut rx, &access).await?;
+    let mut rows = Vec::new();
+    let drafts = requests::drafts(&mut rx, &access.user, &unit, MOST_DRAFTS).await?;
+    for (i, draft) in drafts.into_iter().enumerate() {
+        let lines = requests::lines(&mut rx, &draft.id).await?;
+        let system = system::of_request(&mut rx, &draft).await?;
+        rows.push(DraftRow {
+            lines: i64::try_from(lines.len()).unwrap_or(i64::MAX),
+            system_name: system.map(|s| s.name),
+            current: i == 0,
+            id: draft.id,
+            version: draft.version,
+            title: draft.title,
+            month: draft.month,
+            saved_at: draft.sort_at,
+        });
+    }
+    Ok(rows)
+}
+
+/// Throws a draft away.
+///
+/// # Errors
+/// [`ServiceError::NotFound`], [`ServiceError::Conflict`].
+pub async fn discard(cx: &Cx, id: &RequestId, version: i64) -> Result<(), ServiceError> {
+    let result = discard_once(cx, id, version).await;
+    traced(cx, result, || Event::new("cart.discard", "request", id)).await
+}
+
+async fn discard_once(cx: &Cx, id: &RequestId, version: i64) -> Result<(), ServiceError> {
+    let mut tx = cx.db().begin().await?;
+    let access = Access::load(&mut tx, cx).await?;
+    let draft = editable(&mut tx, &access, id, version).await?;
+    if draft.status != Status::Draft {
+        return Err(ServiceError::Conflict(Msg::new("cart.not_a_draft")));
+    }
+    requests::discard(&mut tx, &draft).await?;
+    let event = Event::new("cart.discard", "request", id).of_unit(&draft.unit);
+    audit::record(&mut tx, cx, event).await?;
+    Ok(tx.commit().await?)
+}
+
+/// Saves what stands above the lines, as far as it was typed: nothing is required of a draft, only
+/// bounds are kept. Gives the new version.
+///
+/// # Errors
+/// [`ServiceError::NotFound`], [`ServiceError::Invalid`] by field of [`HeadForm`],
+/// [`ServiceError::Conflict`].
+pub async fn save_head(
+    cx: &Cx,
+    id: &RequestId,
+    version: i64,
+    form: &HeadForm,
+) -> Result<i64, ServiceError> {
+    let result = save_typed(cx, id, version, form).await;
+    traced(cx, result, || Event::new("cart.save_head", "request", id)).await
+}
+
+async fn save_typed(
+    cx: &Cx,
+    id: &RequestId,
+    version: i64,
+    form: &HeadForm,
+) -> Result<i64, ServiceError> {
+    let mut tx = cx.db().begin().await?;
+    let access = Access::load(&mut tx, cx).await?;
+    let mut request = editable(&mut tx, &access, id, version).await?;
+    let mut errors = Vec::new();
+    match text::line("title", &form.title, 0, TITLE_MAX) {
+        Ok(title) => request.title = title,
+        Err(error) => errors.push(error),
+    }
+    match text::paragraph("reason", &form.reason, 0, REASON_MAX) {
+        Ok(reason) => request.reason = reason,
+        Err(error) => errors.push(error),
+    }
+    match chosen_system(&mut tx, &access, &request, form.system.trim()).await? {
+        Ok(system) => request.system = system,
+        Err(error) => errors.push(error),
+    }
+    if !errors.is_empty() {
+        return Err(ServiceError::Invalid(errors));
+    }
+    request.with_quota_change = form.with_quota_change;
+    let lines = requests::lines(&mut tx, id).await?;
+    save(&mut tx, cx, &mut request, &lines, "cart.save_head").await?;
+    tx.commit().await?;
+    Ok(request.version)
+}
+
+async fn chosen_system(
+    rx: &mut ReadTx,
+    access: &Access,
+    request: &Request,
+    typed: &str,
+) -> Result<Result<Option<SystemId>, FieldError>, ServiceError> {
+    if typed.is_empty() {
+        return Ok(Ok(None));
+    }
+    let scope = access.scope(Ability::ReadResources);
+    let found = match typed.parse::<SystemId>() {
+        Ok(id) => system::get(rx, &scope, &id).await?,
+        Err(_) => None,
+    };
+    // A system of another unit reads like one that never was.
+    let own = found.filter(|s| s.unit == request.unit).map(|s| Some(s.id));
+    Ok(own.ok_or_else(|| FieldError::new("system", Msg::new("error.not_in_list"))))
+}
+
+/// The money of the lines.
+fn total(request: &mut Request, lines: &[Line]) {
+    request.month = lines.iter().map(|l| l.quote.month).sum();
+    request.once = lines.iter().map(|l| l.quote.once).sum();
+}
+
+async fn save(
+    tx: &mut Tx,
+    cx: &Cx,
+    request: &mut Request,
+    lines: &[Line],
+    action: &'static str,
+) -> Result<(), ServiceError> {
+    total(request, lines);
+    if request.status == Status::Draft {
+        request.sort_at = cx.now();
+    }
+    requests::save(tx, request).await?;
+    let event = Event::new(action, "request", &request.id).of_unit(&request.unit);
+    Ok(audit::record(tx, cx, event).await?)
+}

@@ -1,0 +1,117 @@
+//! The last approval: quota that was asked for is handed down, and the work begins.
+
+use lingbao_model::{
+    fulfilment::groups,
+    id::RequestId,
+    msg::Msg,
+    request::{Event, Kind, Line},
+};
+use serde::{Deserialize, Serialize};
+
+use super::{advance, link};
+use crate::{
+    app::Cx,
+    error::{ServiceError, StorageError},
+    jobs::{self, Job},
+    service::notice,
+    storage::{
+        Tx, fulfilment, history, quota,
+        request::{self as requests, Request},
+        vdc,
+    },
+};
+
+/// Starts the sagas of an approved request; run by the fulfilment.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct FulfilRequest {
+    request: RequestId,
+}
+
+impl Job for FulfilRequest {
+    const KIND: &'static str = "fulfil.request";
+    fn dedup_key(&self) -> Option<String> {
+        Some(self.request.to_string())
+    }
+}
+
+/// Starts the saga of an approved release; run by the fulfilment.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct ReleaseRequest {
+    request: RequestId,
+}
+
+impl Job for ReleaseRequest {
+    const KIND: &'static str = "release.request";
+    fn dedup_key(&self) -> Option<String> {
+        Some(self.request.to_string())
+    }
+}
+
+/// Asks for the work of an approved request, in the transaction of the last approval: one row for
+/// each piece, and a job that starts it.
+///
+/// # Errors
+/// What the database says.
+pub async fn approved(
+    tx: &mut Tx,
+    cx: &Cx,
+    request: &Request,
+    lines: &[Line],
+) -> Result<(), StorageError> {
+    let id = request.id.clone();
+    match request.kind {
+        Kind::Release => {
+            jobs::enqueue(tx, cx, &ReleaseRequest { request: id }).await?;
+        }
+        Kind::New => {
+            for (number, group) in (0_i64..).zip(groups(lines)) {
+                for (item, piece) in group {
+                    fulfilment::insert(tx, &id, &item, piece, number).await?;
+                }
+            }
+            jobs::enqueue(tx, cx, &FulfilRequest { request: id }).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Approves a request, saves it and begins the work.
+pub(super) async fn approve(
+    tx: &mut Tx,
+    cx: &Cx,
+    request: &mut Request,
+    lines: &[Line],
+    automatic: bool,
+) -> Result<(), ServiceError> {
+    advance(request, Event::Approve)?;
+    request.stage = None;
+    request.due_at = None;
+    request.approved_at = Some(cx.now());
+    if request.with_quota_change
+        && let Some(parent) = vdc::parent(tx, &request.vdc).await?
+    {
+        quota::grant_missing(tx, cx, &request.id, &parent, &request.vdc).await?;
+    }
+    requests::save(tx, request).await?;
+    approved(tx, cx, request, lines).await?;
+    let key = if automatic {
+        "request.history.approved_automatically"
+    } else {
+        "request.history.approved"
+    };
+    history::add(tx, cx, &request.id, &Msg::new(key)).await?;
+    if !automatic {
+        let msg = Msg::new("notice.approved")
+            .with("number", request.number.clone().unwrap_or_default())
+            .with("title", request.title.clone());
+        notice::send(
+            tx,
+            cx,
+            &request.applicant,
+            &msg,
+            &link::request(&request.id),
+        )
+        .await?;
+    }
+    Ok(())
+}

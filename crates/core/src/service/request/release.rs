@@ -1,0 +1,281 @@
+//! Giving resources back: a request of its own kind, submitted at once.
+
+use std::collections::BTreeSet;
+
+use lingbao_model::{
+    id::{RequestId, ResourceId},
+    money::Money,
+    msg::{FieldError, Msg},
+    policy::Facts,
+    request::{Event, Kind, Status},
+    resource::ServiceState,
+    text,
+    view::request::{ReleaseLine, Submitted},
+};
+use serde_json::json;
+
+use super::{
+    advance, approved,
+    ground::{self, Ground},
+    judge::REASON_MAX,
+    person_name, route,
+    snapshot::{self, Shown, Snapshot},
+    submit::{answer, sent_before, take_number},
+    touch,
+};
+use crate::{
+    app::Cx,
+    audit::{self, Event as AuditEvent},
+    authz::{Ability, Access},
+    error::{OrNotFound, ServiceError},
+    service::refusal::traced,
+    storage::{
+        Tx, calendar, history,
+        request::{self as requests, Request},
+        resource::{self, Resource},
+        system, unit as units,
+    },
+};
+
+/// Most resources that one request gives back.
+const MOST: usize = 100;
+
+/// Asks for the release of resources of one unit.
+///
+/// # Errors
+/// [`ServiceError::NotFound`] for a resource out of sight, [`ServiceError::Forbidden`],
+/// [`ServiceError::Invalid`] on `resources` and `reason`, [`ServiceError::Conflict`] for a resource
+/// that is being given back already.
+pub async fn create(
+    cx: &Cx,
+    ids: &[ResourceId],
+    reason: &str,
+    form: &str,
+) -> Result<Submitted, ServiceError> {
+    let result = create_once(cx, ids, reason, form).await;
+    let subject = ids.first().map_or("-".to_owned(), ToString::to_string);
+    traced(cx, result, || {
+        AuditEvent::new("request.release", "resource", subject)
+    })
+    .await
+}
+
+async fn create_once(
+    cx: &Cx,
+    ids: &[ResourceId],
+    reason: &str,
+    form: &str,
+) -> Result<Submitted, ServiceError> {
+    let mut tx = cx.db().begin().await?;
+    let access = Access::load(&mut tx, cx).await?;
+    let id: RequestId = cx.id();
+    if let Some(answer) = sent_before(&mut tx, cx, &access, &id, form).await? {
+        return Ok(answer);
+    }
+    let resources = load(&mut tx, &access, ids).await?;
+    let reason = text::paragraph("reason", reason, 2, REASON_MAX)
+        .map_err(|e| ServiceError::Invalid(vec![e]))?;
+    let Some(first) = resources.first() else {
+        return Err(ServiceError::invalid(
+            "resources",
+            Msg::new("error.required"),
+        ));
+    };
+    let mut request = blank(cx, &access, id, first, &resources, reason);
+    requests::insert(&mut tx, &request).await?;
+    for resource in &resources {
+        requests::add_release(&mut tx, &request.id, &resource.id).await?;
+    }
+    advance(&mut request, Event::Submit)?;
+    request.revision = 1;
+    take_number(&mut tx, cx, &mut request).await?;
+    request.submitted_at = Some(cx.now());
+    let (unit, vdc) = (&request.unit, &request.vdc);
+    let ground = ground::load(&mut tx, unit, vdc, Kind::Release).await?;
+    request.facts = Some(facts(&ground, &resources));
+    request.policy = Some(ground.policy.clone());
+    let snapshot = snapshot_of(&mut tx, &request, &resources).await?;
+    snapshot::keep(&mut tx, cx, &mut request, &snapshot).await?;
+    let count = i64::try_from(resources.len()).unwrap_or(i64::MAX);
+    let submitted = Msg::new("request.history.release_submitted").with("count", count);
+    history::add(&mut tx, cx, &request.id, &submitted).await?;
+    send_on_its_way(&mut tx, cx, &mut request, &ground).await?;
+    requests::index(&mut tx, &request, &snapshot.shown.system_name).await?;
+    touch(&mut tx, cx, &request).await?;
+    let event = AuditEvent::new("request.release", "request", &request.id)
+        .of_unit(&request.unit)
+        .detail(json!({ "number": request.number, "resources": ids }));
+    audit::record(&mut tx, cx, event).await?;
+    tx.commit().await?;
+    Ok(answer(&request, false))
+}
+
+/// The resources, each once: seen, of one unit whose applicant the caller is, and free to go.
+async fn load(
+    tx: &mut Tx,
+    access: &Access,
+    ids: &[ResourceId],
+) -> Result<Vec<Resource>, ServiceError> {
+    let ids: BTreeSet<&ResourceId> = ids.iter().collect();
+    let wrong = |msg| {
+        Err(ServiceError::Invalid(vec![FieldError::new(
+            "resources",
+            msg,
+        )]))
+    };
+    if ids.len() > MOST {
+        let max = i64::try_from(MOST).unwrap_or(i64::MAX);
+        return wrong(Msg::new("release.too_many").with("max", max));
+    }
+    let scope = access.scope(Ability::ReadResources);
+    let mut resources: Vec<Resource> = Vec::with_capacity(ids.len());
+    for id in ids {
+        let resource = resource::get(tx, &scope, id).await?.or_not_found()?;
+        access
+            .require_on(tx, Ability::Order, &resource.unit)
+            .await?;
+        let name = resource.name.clone();
+        if resources.first().is_some_and(|r| r.vdc != resource.vdc) {
+            return wrong(Msg::new("release.other_unit").with("name", name));
+        }
+        if !matches!(
+            resource.service,
+            ServiceState::Running | ServiceState::Stopped
+        ) {
+            return Err(ServiceError::Conflict(
+                Msg::new("release.not_now").with("name", name),
+            ));
+        }
+        if let Some(number) = requests::release_under_way(tx, id).await? {
+            return Err(ServiceError::Conflict(
+                Msg::new("release.under_way")
+                    .with("name", name)
+                    .with("number", number),
+            ));
+        }
+        resources.push(resource);
+    }
+    Ok(resources)
+}
+
+fn blank(
+    cx: &Cx,
+    access: &Access,
+    id: RequestId,
+    first: &Resource,
+    resources: &[Resource],
+    reason: String,
+) -> Request {
+    let one_system = resources.iter().all(|r| r.system == first.system);
+    // A title that reads the same in both languages: `web-01 +2`.
+    let title = match resources.len() {
+        0 | 1 => first.name.clone(),
+        n => format!("{} +{}", first.name, n - 1),
+    };
+    Request {
+        id,
+        number: None,
+        kind: Kind::Release,
+        status: Status::Draft,
+        outcome: None,
+        unit: first.unit.clone(),
+        vdc: first.vdc.clone(),
+        applicant: access.user.clone(),
+        system: one_system.then(|| first.system.clone()),
+        title,
+        reason,
+        with_quota_change: false,
+        month: Money::ZERO,
+        once: Money::ZERO,
+        revision: 0,
+        digest: String::new(),
+        facts: None,
+        policy: None,
+        stage: None,
+        return_stage: None,
+        due_at: None,
+        sort_at: cx.now(),
+        created_at: cx.now(),
+        submitted_at: None,
+        approved_at: None,
+        settled_at: None,
+        closed_at: None,
+        version: 1,
+    }
+}
+
+/// A release costs nothing and takes no quota; level, zone and items decide who is asked.
+fn facts(ground: &Ground, resources: &[Resource]) -> Facts {
+    let mut items: Vec<String> = resources.iter().map(|r| r.code.clone()).collect();
+    items.sort();
+    items.dedup();
+    let places = || resources.iter().filter_map(|r| r.placement.as_ref());
+    Facts {
+        month: Money::ZERO,
+        once: Money::ZERO,
+        within_quota: true,
+        level: places().map(|p| p.level).max(),
+        internet: places().any(|p| {
+            let zone = ground.around.zones.iter().find(|z| z.id == p.zone);
+            zone.is_some_and(|z| z.internet)
+        }),
+        items,
+        unit_level: ground.around.unit_level,
+        has_upper: ground.around.has_upper,
+    }
+}
+
+/// One line for each resource.
+pub(super) fn line(resource: &Resource) -> ReleaseLine {
+    ReleaseLine {
+        resource: resource.id.clone(),
+        name: resource.name.clone(),
+        code: resource.code.clone(),
+        month: resource.month,
+        released_at: resource.released_at,
+    }
+}
+
+async fn snapshot_of(
+    tx: &mut Tx,
+    request: &Request,
+    resources: &[Resource],
+) -> Result<Snapshot, ServiceError> {
+    let unit = units::name(tx, &request.unit).await?.unwrap_or_default();
+    let applicant = person_name(tx, &request.applicant).await?;
+    let system = system::of_request(tx, request).await?;
+    let releases = resources.iter().map(line).collect();
+    Ok(Snapshot {
+        shown: Shown::of(
+            request,
+            &unit,
+            &applicant,
+            system.as_ref(),
+            Vec::new(),
+            releases,
+        ),
+        verdict: None,
+    })
+}
+
+async fn send_on_its_way(
+    tx: &mut Tx,
+    cx: &Cx,
+    request: &mut Request,
+    ground: &Ground,
+) -> Result<(), ServiceError> {
+    let around = &ground.around;
+    let route = request
+        .facts
+        .as_ref()
+        .map(|f| around.policy.route(f))
+        .unwrap_or_default();
+    let (applicant, unit) = (&request.applicant, &request.unit);
+    let stages = route::plan(tx, applicant, unit, around.has_upper, &route).await?;
+    if stages.is_empty() {
+        return approved::approve(tx, cx, request, &[], true).await;
+    }
+    let calendar = calendar::load(tx).await?;
+    route::begin_round(tx, cx, request, &calendar, &stages).await?;
+    Ok(requests::save(tx, request).await?)
+}

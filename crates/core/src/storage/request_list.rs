@@ -1,0 +1,228 @@
+//! The list of requests: filtered, searched, cut by key.
+
+use lingbao_model::{
+    calendar::Calendar,
+    id::{RequestId, UserId},
+    money::Money,
+    request::Status,
+    time::Timestamp,
+    view::{
+        page::{MAX_PAGE_ROWS, PAGE_ROWS, Page},
+        request::{RequestFilter, RequestRow, RequestSort},
+    },
+};
+
+use super::{
+    ReadTx, search,
+    sql::{Cursor, Sql, cut},
+    step::Sight,
+};
+use crate::{authz::Scope, error::StorageError};
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    id: String,
+    number: Option<String>,
+    kind: String,
+    title: String,
+    unit_id: String,
+    unit_name: String,
+    system_name: Option<String>,
+    applicant_name: String,
+    status: String,
+    outcome: Option<String>,
+    stage_name: Option<String>,
+    month_fen: i64,
+    once_fen: i64,
+    submitted_at: Option<i64>,
+    due_at: Option<i64>,
+    sort_at: i64,
+}
+
+impl Row {
+    fn read(self, calendar: &Calendar, now: Timestamp) -> Result<RequestRow, StorageError> {
+        let id = self.id;
+        let wrong = |column, e: &dyn std::fmt::Display| {
+            StorageError::inconsistent("request", column, id.as_str(), e)
+        };
+        let due_at = self.due_at.map(Timestamp::from_millis);
+        let status: Status = self.status.parse().map_err(|e| wrong("status", &e))?;
+        Ok(RequestRow {
+            kind: self.kind.parse().map_err(|e| wrong("kind", &e))?,
+            unit: self.unit_id.parse().map_err(|e| wrong("unit_id", &e))?,
+            outcome: self
+                .outcome
+                .map(|o| o.parse())
+                .transpose()
+                .map_err(|e| wrong("outcome", &e))?,
+            stage_name: self
+                .stage_name
+                .map(|n| serde_json::from_str(&n))
+                .transpose()
+                .map_err(|e| wrong("stage", &e))?,
+            number: self.number.unwrap_or_default(),
+            title: self.title,
+            unit_name: self.unit_name,
+            system_name: self.system_name.unwrap_or_default(),
+            applicant_name: self.applicant_name,
+            month: Money::from_fen(self.month_fen),
+            once: Money::from_fen(self.once_fen),
+            submitted_at: Timestamp::from_millis(self.submitted_at.unwrap_or(self.sort_at)),
+            lamp: due_at
+                .filter(|_| !status.is_final())
+                .map(|due| calendar.lamp(now, due)),
+            status,
+            due_at,
+            id: id.parse().map_err(|e| wrong("id", &e))?,
+        })
+    }
+}
+
+const SELECT: &str = "SELECT r.id, r.number, r.kind, r.title, r.unit_id, u.short_name AS unit_name,
+  y.name AS system_name, p.name AS applicant_name, r.status, r.outcome,
+  (SELECT s.name FROM approval_step s WHERE s.request_id = r.id AND s.status = 'open'
+     ORDER BY s.stage, s.position, s.id LIMIT 1) AS stage_name,
+  r.month_fen, r.once_fen, r.submitted_at, r.due_at, r.sort_at
+  FROM request r JOIN unit u ON u.id = r.unit_id JOIN user_account p ON p.id = r.applicant_id
+  LEFT JOIN app_system y ON y.id = r.system_id WHERE r.submitted_at IS NOT NULL";
+
+fn filtered(
+    sql: Sql,
+    scope: &Scope,
+    filter: &RequestFilter,
+    person: &UserId,
+    calendar: &Calendar,
+) -> Sql {
+    let zone = calendar.zone;
+    let from = filter.from.map(|day| zone.moment(day, 0).millis());
+    let until = filter
+        .to
+        .map(|day| zone.moment(day.plus_days(1), 0).millis());
+    let mut sql = scope
+        .filter(sql, " AND r.unit_id")
+        .maybe(" AND r.status = ", filter.status.map(Status::as_str))
+        .maybe(" AND r.sort_at >= ", from)
+        .maybe(" AND r.sort_at < ", until)
+        .maybe(
+            " AND r.unit_id = ",
+            filter.unit.as_ref().map(|u| u.as_str()),
+        )
+        .maybe(
+            " AND r.applicant_id = ",
+            filter.mine.then(|| person.as_str()),
+        );
+    if filter.open {
+        sql = sql.push(" AND r.status IN ('in_approval', 'returned', 'approved', 'delivered')");
+    }
+    search::matching(sql, " AND r.id", "request", &filter.text)
+}
+
+/// One page of the submitted requests in a scope.
+///
+/// # Errors
+/// What the database says.
+pub async fn list(
+    rx: &mut ReadTx,
+    scope: &Scope,
+    filter: &RequestFilter,
+    person: &UserId,
+    calendar: &Calendar,
+    now: Timestamp,
+) -> Result<Page<RequestRow>, StorageError> {
+    let limit = match filter.limit {
+        0 => PAGE_ROWS,
+        n => n.clamp(1, MAX_PAGE_ROWS),
+    };
+    let count = Sql::new("SELECT 1 FROM request r WHERE r.submitted_at IS NOT NULL");
+    let total = filtered(count, scope, filter, person, calendar)
+        .capped_count(rx)
+        .await?;
+    let cursor = filter.after.as_deref().and_then(Cursor::decode);
+    let (rows, next) = slice(rx, scope, filter, person, calendar, cursor.as_ref(), limit).await?;
+    Ok(Page {
+        rows: rows
+            .into_iter()
+            .map(|row| row.read(calendar, now))
+            .collect::<Result<_, _>>()?,
+        next,
+        total,
+    })
+}
+
+async fn slice(
+    rx: &mut ReadTx,
+    scope: &Scope,
+    filter: &RequestFilter,
+    person: &UserId,
+    calendar: &Calendar,
+    cursor: Option<&Cursor>,
+    limit: i64,
+) -> Result<(Vec<Row>, Option<String>), StorageError> {
+    let oldest = filter.sort == Some(RequestSort::Oldest);
+    let mut sql = filtered(Sql::new(SELECT), scope, filter, person, calendar);
+    if let Some((at, cursor)) = cursor.and_then(|c| Some((c.number()?, c))) {
+        sql = sql
+            .push(if oldest {
+                " AND (r.sort_at > "
+            } else {
+                " AND (r.sort_at < "
+            })
+            .bind(at)
+            .push(" OR (r.sort_at = ")
+            .bind(at)
+            .push(if oldest {
+                " AND r.id > "
+            } else {
+                " AND r.id < "
+            })
+            .bind(&cursor.id)
+            .push("))");
+    }
+    let rows: Vec<Row> = sql
+        .push(if oldest {
+            " ORDER BY r.sort_at, r.id LIMIT "
+        } else {
+            " ORDER BY r.sort_at DESC, r.id DESC LIMIT "
+        })
+        .bind(limit + 1)
+        .all(rx)
+        .await?;
+    Ok(cut(rows, limit, |row| {
+        (row.sort_at.to_string(), row.id.clone())
+    }))
+}
+
+/// All rows up to a limit, for a file.
+///
+/// # Errors
+/// What the database says.
+pub async fn all(
+    rx: &mut ReadTx,
+    scope: &Scope,
+    filter: &RequestFilter,
+    person: &UserId,
+    calendar: &Calendar,
+    now: Timestamp,
+    limit: i64,
+) -> Result<Vec<RequestRow>, StorageError> {
+    let (rows, _) = slice(rx, scope, filter, person, calendar, None, limit).await?;
+    rows.into_iter()
+        .map(|row| row.read(calendar, now))
+        .collect()
+}
+
+/// The row of one request in a person's sight.
+///
+/// # Errors
+/// What the database says.
+pub async fn row(
+    rx: &mut ReadTx,
+    sight: &Sight,
+    id: &RequestId,
+    calendar: &Calendar,
+    now: Timestamp,
+) -> Result<Option<RequestRow>, StorageError> {
+    let sql = Sql::new(SELECT).push(" AND r.id = ").bind(id.as_str());
+    let row: Option<Row> = sight.filter(sql).optional(rx).await?;
+    row.map(|row| row.read(calendar, now)).transpose()
+}
