@@ -23,7 +23,7 @@ use crate::{
     storage::{
         ReadTx, Tx,
         fulfilment::{self, Head, Piece},
-        item, project, quota, request, resource,
+        history, item, project, quota, request_line, resource,
     },
 };
 
@@ -81,7 +81,7 @@ pub async fn go_on(tx: &mut Tx, cx: &Cx, request: &RequestId) -> Result<(), Stor
     if head.status != RequestStatus::Approved {
         return Ok(());
     }
-    let lines = request::lines(tx, request).await?;
+    let lines = request_line::of_request(tx, request).await?;
     loop {
         let pieces = fulfilment::of_request(tx, request).await?;
         let ready = waiting_groups(&pieces);
@@ -188,7 +188,9 @@ async fn begin(
         unit: head.unit.clone(),
         unit_name: head.unit_name.clone(),
         vdc: head.vdc.clone(),
-        system: head.system.clone(),
+        system: head.system.clone().ok_or_else(|| {
+            StorageError::inconsistent("request", "system_id", head.id.as_str(), "no system")
+        })?,
         site,
         pieces: plans,
     };
@@ -335,7 +337,7 @@ async fn settle(tx: &mut Tx, cx: &Cx, head: &Head, outcome: Outcome) -> Result<(
     let msg = Msg::new(key)
         .with("number", head.number.clone())
         .with("outcome", Msg::new(format!("request.outcome.{outcome}")));
-    request::add_history(tx, cx, &head.id, &Msg::new(format!("request.history.settled.{outcome}"))).await?;
+    history::add(tx, cx, &head.id, &Msg::new(format!("request.history.settled.{outcome}"))).await?;
     crate::service::notice::send(tx, cx, &head.applicant, &msg, &format!("/requests/{}", head.id)).await?;
     crate::storage::change::touch(tx, cx, &format!("request:{}", head.id)).await?;
     crate::audit::record(

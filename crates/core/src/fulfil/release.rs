@@ -28,7 +28,7 @@ use crate::{
     error::StorageError,
     jobs::{Handler, Job, JobError, Run},
     saga::{self, Ended, Outcome, Saga, Step, StepCx, Undone, Verified},
-    storage::{Tx, change, fulfilment, quota, request, resource, resource_action},
+    storage::{Tx, change, fulfilment, history, quota, request, resource, resource_action},
 };
 
 /// Starts the saga of an approved release request.
@@ -95,8 +95,8 @@ impl Handler<ReleaseRequest> for Releaser {
 }
 
 async fn start(tx: &mut Tx, cx: &Cx, request: &RequestId) -> Result<(), StorageError> {
-    let Some(head) = fulfilment::head_of_release(tx, request).await? else { return Ok(()) };
-    if head.status != RequestStatus::Approved || saga::storage_has_subject(tx, request.as_str()).await? {
+    let Some(head) = fulfilment::head(tx, request).await? else { return Ok(()) };
+    if head.status != RequestStatus::Approved || crate::storage::operation::has_saga(tx, request.as_str()).await? {
         return Ok(());
     }
     let scope = Scope::system(cx).map_err(|e| StorageError::inconsistent("job", "actor", request.as_str(), e))?;
@@ -163,12 +163,12 @@ impl Saga for Release {
     }
 
     async fn ended(&self, tx: &mut Tx, cx: &Cx, ended: &Ended<'_, Params>) -> Result<(), StorageError> {
-        let Some(head) = fulfilment::head_of_release(tx, &ended.params.request).await? else { return Ok(()) };
+        let Some(head) = fulfilment::head(tx, &ended.params.request).await? else { return Ok(()) };
         for part in &ended.params.resources {
             resource_action::end(tx, &part.resource, ended.saga).await?;
         }
-        fulfilment::close_release(tx, &head, RequestOutcome::Complete, cx.now()).await?;
-        request::add_history(tx, cx, &head.id, &Msg::new("request.history.released")).await?;
+        fulfilment::settle_request(tx, &head, RequestOutcome::Complete, cx.now()).await?;
+        history::add(tx, cx, &head.id, &Msg::new("request.history.released")).await?;
         let msg = Msg::new("notice.released").with("number", head.number.clone());
         crate::service::notice::send(tx, cx, &head.applicant, &msg, &format!("/requests/{}", head.id)).await?;
         change::touch(tx, cx, &format!("request:{}", head.id)).await

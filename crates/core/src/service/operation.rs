@@ -6,6 +6,7 @@ use lingbao_model::{
     text,
     view::{
         operation::{
+            BackendLine, ForeignLine,
             OperationCounts, SagaDetail, SagaFilter, SagaLine, SagaState, WorkOrderFilter,
             WorkOrderRow, WorkOrderStatus,
         },
@@ -19,7 +20,7 @@ use crate::{
     authz::{Ability, Access},
     error::{OrNotFound, ServiceError},
     saga,
-    storage::{ReadTx, fulfilment, operation, work_order},
+    storage::{ReadTx, cloud, fulfilment, operation, work_order},
 };
 
 async fn operator(rx: &mut ReadTx, cx: &Cx) -> Result<Access, ServiceError> {
@@ -36,6 +37,16 @@ pub async fn counts(cx: &Cx) -> Result<OperationCounts, ServiceError> {
     let mut rx = cx.db().read().await?;
     operator(&mut rx, cx).await?;
     Ok(operation::counts(&mut rx).await?)
+}
+
+/// Whether the backends answer, and what stands in them that is nobody's.
+///
+/// # Errors
+/// [`ServiceError::Forbidden`] for others than operators.
+pub async fn clouds(cx: &Cx) -> Result<(Vec<BackendLine>, Vec<ForeignLine>), ServiceError> {
+    let mut rx = cx.db().read().await?;
+    operator(&mut rx, cx).await?;
+    Ok((cloud::health(&mut rx).await?, cloud::foreign(&mut rx).await?))
 }
 
 /// One page of sagas.

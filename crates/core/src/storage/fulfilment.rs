@@ -219,8 +219,8 @@ pub struct Head {
     pub vdc: VdcId,
     /// Who asked.
     pub applicant: UserId,
-    /// The system.
-    pub system: SystemId,
+    /// The system; a release has none.
+    pub system: Option<SystemId>,
     /// Version of the row.
     pub version: i64,
 }
@@ -250,10 +250,7 @@ pub async fn head(rx: &mut ReadTx, request: &RequestId) -> Result<Option<Head>, 
                 unit_name,
                 vdc: vdc.parse().map_err(|e| wrong("vdc_id", &e))?,
                 applicant: applicant.parse().map_err(|e| wrong("applicant_id", &e))?,
-                system: system
-                    .unwrap_or_default()
-                    .parse()
-                    .map_err(|e| wrong("system_id", &e))?,
+                system: system.map(|s| s.parse()).transpose().map_err(|e| wrong("system_id", &e))?,
                 version,
             })
         },

@@ -5,6 +5,7 @@ pub mod access;
 pub mod audit;
 pub mod calendar;
 pub mod change;
+pub mod cloud;
 pub mod db;
 pub mod door;
 pub mod fulfilment;

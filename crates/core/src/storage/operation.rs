@@ -141,6 +141,14 @@ pub async fn steps(rx: &mut ReadTx, id: &SagaId) -> Result<Vec<SagaStepLine>, St
         .collect())
 }
 
+/// Whether a saga was ever started for a subject.
+///
+/// # Errors
+/// What the database says.
+pub async fn has_saga(rx: &mut ReadTx, subject: &str) -> Result<bool, StorageError> {
+    Sql::new("SELECT count(*) FROM saga WHERE subject = ").bind(subject).number(rx).await.map(|n| n > 0)
+}
+
 /// The numbers at the top of the operator's page.
 ///
 /// # Errors

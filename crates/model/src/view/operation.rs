@@ -199,3 +199,18 @@ pub struct OperationCounts {
     /// Jobs that need an operator.
     pub stuck_jobs: i64,
 }
+
+/// Something in a cloud that no resource accounts for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ForeignLine {
+    /// Name of the backend.
+    pub backend: String,
+    /// The backend's name for it.
+    pub external_id: String,
+    /// Kind of thing.
+    pub kind: String,
+    /// Its name there.
+    pub name: String,
+    /// When it was first seen.
+    pub first_seen: Timestamp,
+}

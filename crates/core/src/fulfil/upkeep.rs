@@ -1,0 +1,170 @@
+//! What comes round by itself: reading capacity, beginning to charge, finding what is foreign.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use async_trait::async_trait;
+use lingbao_backends::{
+    Backends,
+    provisioning::{Capacity, Object, PoolRef},
+};
+use lingbao_model::{id::PoolId, quota::Dimension, resource::EventKind};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    jobs::{Handler, Job, JobError, Registry, Run},
+    storage::{cloud, place, resource},
+};
+
+const MINUTE_MS: i64 = 60_000;
+
+/// Reads what the pools can still take. Pages and verdicts read our rows and never ask a backend.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ReadCapacity {}
+impl Job for ReadCapacity {
+    const KIND: &'static str = "upkeep.capacity";
+    const MAX_ATTEMPTS: i64 = 3;
+}
+
+/// Begins to charge what has ended its trial run.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct StartBilling {}
+impl Job for StartBilling {
+    const KIND: &'static str = "upkeep.billing";
+}
+
+/// Compares the clouds with our rows.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct FindForeign {}
+impl Job for FindForeign {
+    const KIND: &'static str = "upkeep.foreign";
+    const MAX_ATTEMPTS: i64 = 3;
+}
+
+/// Adds the handlers and their schedules.
+#[must_use]
+pub fn wire(jobs: Registry, backends: &Arc<Backends>) -> Registry {
+    jobs.handle::<ReadCapacity>(CapacityReader(backends.clone()))
+        .handle::<StartBilling>(BillingStarter)
+        .handle::<FindForeign>(ForeignFinder(backends.clone()))
+        .every(MINUTE_MS, ReadCapacity {})
+        .every(5 * MINUTE_MS, StartBilling {})
+        .every(10 * MINUTE_MS, FindForeign {})
+}
+
+struct CapacityReader(Arc<Backends>);
+
+#[async_trait]
+impl Handler<ReadCapacity> for CapacityReader {
+    async fn run(&self, run: &Run, _: ReadCapacity) -> Result<(), JobError> {
+        let sites = place::sites(&mut run.app().db.read().await?).await?;
+        let mut said: Vec<(PoolId, Capacity)> = Vec::new();
+        let mut health: BTreeMap<String, Option<String>> = BTreeMap::new();
+        for (pool, backend, there) in sites {
+            let answer = match self.0.get(&backend) {
+                Some(cloud) => cloud.capacity(&PoolRef(there)).await.map_err(|e| e.to_string()),
+                None => Err("the configuration has no such backend".to_owned()),
+            };
+            match answer {
+                Ok(capacity) => {
+                    said.push((pool, capacity));
+                    health.entry(backend).or_insert(None);
+                }
+                Err(why) => {
+                    health.insert(backend, Some(why));
+                }
+            }
+        }
+        let mut tx = run.begin().await?;
+        let now = run.cx().now();
+        for (pool, capacity) in &said {
+            for (dimension, total, used) in dimensions(capacity) {
+                place::save_capacity(&mut tx, pool, dimension, (total, used), now).await?;
+            }
+        }
+        for (backend, error) in &health {
+            cloud::save_health(&mut tx, backend, error.as_deref(), now).await?;
+        }
+        run.complete(&mut tx).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+}
+
+fn dimensions(capacity: &Capacity) -> [(Dimension, i64, i64); 3] {
+    let of = |dimension, total, used| {
+        (dimension, i64::try_from(total).unwrap_or(i64::MAX), i64::try_from(used).unwrap_or(i64::MAX))
+    };
+    [
+        of(Dimension::Vcpu, capacity.vcpus_total, capacity.vcpus_used),
+        of(Dimension::MemoryGb, capacity.memory_gb_total, capacity.memory_gb_used),
+        of(Dimension::Addresses, capacity.addresses_total, capacity.addresses_used),
+    ]
+}
+
+struct BillingStarter;
+
+#[async_trait]
+impl Handler<StartBilling> for BillingStarter {
+    async fn run(&self, run: &Run, _: StartBilling) -> Result<(), JobError> {
+        loop {
+            let mut tx = run.begin().await?;
+            let cx = run.cx();
+            let begun = resource::start_billing(&mut tx, cx.now(), 200).await?;
+            for (id, at) in &begun {
+                resource::add_event(&mut tx, &cx.id(), id, EventKind::BillingStarted, "system", *at).await?;
+            }
+            tx.commit().await?;
+            if begun.len() < 200 {
+                return Ok(());
+            }
+        }
+    }
+}
+
+struct ForeignFinder(Arc<Backends>);
+
+#[async_trait]
+impl Handler<FindForeign> for ForeignFinder {
+    async fn run(&self, run: &Run, _: FindForeign) -> Result<(), JobError> {
+        for (name, backend) in self.0.iter() {
+            let begun = run.cx().now();
+            let mut cursor = None;
+            loop {
+                let page = backend
+                    .list(None, cursor.as_deref())
+                    .await
+                    .map_err(|e| JobError::retry(format!("{name}: {e}")))?;
+                let seen: Vec<cloud::Seen> = page.objects.iter().filter_map(seen).collect();
+                let mut tx = run.begin().await?;
+                cloud::note_foreign(&mut tx, name, &seen, begun).await?;
+                tx.commit().await?;
+                match page.next {
+                    Some(next) => cursor = Some(next),
+                    None => break,
+                }
+            }
+            // What was not seen again has gone, or has been adopted.
+            let mut tx = run.begin().await?;
+            cloud::forget_unseen(&mut tx, name, begun).await?;
+            tx.commit().await?;
+        }
+        Ok(())
+    }
+}
+
+/// Projects and networks stay for the next order: they are never foreign.
+fn seen(object: &Object) -> Option<cloud::Seen> {
+    let (kind, name) = match object {
+        Object::Server(server) => ("server", server.spec.name.clone()),
+        Object::Volume(volume) => ("volume", volume.spec.name.clone()),
+        Object::Address(address) => ("address", address.address.to_string()),
+        Object::BackupPlan(plan) => ("backup", plan.id.to_string()),
+        Object::Project(_) | Object::Network(_) => return None,
+    };
+    Some(cloud::Seen {
+        external_id: object.id().to_string(),
+        kind,
+        name,
+        operation: object.operation().to_string(),
+    })
+}
