@@ -12,6 +12,8 @@ pub mod cleanup;
 pub mod clock;
 pub mod crypto;
 pub mod error;
+pub mod fulfil;
+pub mod seed;
 pub mod idempotency;
 pub mod jobs;
 pub mod saga;

@@ -72,7 +72,7 @@ impl Saga for Power {
             Ok(if on { Call::StartServer { server } } else { Call::StopServer { server } })
         };
         let name = if on { "start" } else { "stop" };
-        vec![CallStep::boxed(name, backend, Undo::Nothing, Box::new(call))]
+        vec![CallStep::boxed(name, backend.clone(), Undo::Nothing, Box::new(call))]
     }
 
     async fn ended(&self, tx: &mut Tx, cx: &Cx, ended: &Ended<'_, Params>) -> Result<(), StorageError> {

@@ -153,7 +153,7 @@ impl Saga for Release {
             let backend = match &part.backend {
                 None => None,
                 Some(name) => match self.backends.get(name) {
-                    Some(backend) => Some(backend),
+                    Some(backend) => Some(backend.clone()),
                     None => return missing_backend(name),
                 },
             };

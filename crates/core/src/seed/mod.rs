@@ -1,0 +1,123 @@
+//! Demo cities: their people and half a year of their life.
+//!
+//! A city is data (`data/city/*.json`): units, systems, accounts. Its history is not written into
+//! the tables but lived: the clerks order, the leaders sign off, the simulated cloud builds, by the
+//! very services that the pages call, with a clock that is set back and moves on. So every number on
+//! the overview has its rows, every machine its request, every quota its ledger.
+
+mod people;
+mod story;
+
+use std::sync::Arc;
+
+use lingbao_model::people::{Reach, Role, UnitKind, UnitLevel};
+use serde::Deserialize;
+
+use crate::{
+    app::App,
+    clock::{Clock, MockClock},
+    error::{ServiceError, StorageError},
+    jobs::Registry,
+    storage::sql::Sql,
+};
+
+/// A demo city.
+#[derive(Debug, Clone, Deserialize)]
+pub struct City {
+    /// Full name.
+    pub name: String,
+    /// Short name.
+    pub short: String,
+    /// Hosts that run at the end of the story.
+    pub running_hosts: usize,
+    /// Its units.
+    pub units: Vec<CityUnit>,
+    /// Its accounts.
+    pub accounts: Vec<Account>,
+}
+
+/// A unit of the city.
+#[derive(Debug, Clone, Deserialize)]
+pub struct CityUnit {
+    /// Full name.
+    pub name: String,
+    /// Short name.
+    pub short: String,
+    /// Short code, part of logins and host names; units without one have no accounts of their own.
+    #[serde(default)]
+    pub code: Option<String>,
+    /// Level.
+    pub level: UnitLevel,
+    /// Kind.
+    pub kind: UnitKind,
+    /// Names of its systems.
+    #[serde(default)]
+    pub systems: Vec<String>,
+    /// Units below it.
+    #[serde(default)]
+    pub children: Vec<CityUnit>,
+}
+
+/// An account.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Account {
+    /// Login name.
+    pub login: String,
+    /// Name; synthetic.
+    pub name: String,
+    /// Code or short name of the unit.
+    pub unit: String,
+    /// Roles with their reach.
+    pub roles: Vec<(Role, Reach)>,
+    /// Who this is, for the list that `make run` prints.
+    pub note: String,
+}
+
+/// The password of all demo accounts; printed when a demo city is loaded.
+pub const PASSWORD: &str = "Lingbao-demo-2026";
+
+/// The demo cities by name.
+const CITIES: &[(&str, &str)] = &[("ningbo", include_str!("../../data/city/ningbo.json"))];
+
+/// Names of the demo cities.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    CITIES.iter().map(|(name, _)| *name)
+}
+
+/// A demo city by its name.
+///
+/// # Errors
+/// [`ServiceError::NotFound`] if there is none of that name.
+pub fn city(name: &str) -> Result<City, ServiceError> {
+    let (_, json) = CITIES.iter().find(|(n, _)| *n == name).ok_or(ServiceError::NotFound)?;
+    serde_json::from_str(json).map_err(|e| ServiceError::internal("the data of a demo city", e))
+}
+
+/// Whether the database has no unit yet.
+///
+/// # Errors
+/// What the database says.
+pub async fn is_empty(app: &App) -> Result<bool, StorageError> {
+    let mut rx = app.db.read().await?;
+    Sql::new("SELECT count(*) FROM unit").number(&mut rx).await.map(|n| n == 0)
+}
+
+/// Loads a city into an empty database. `app` runs on `clock`, which is moved through the story and
+/// left at its end; `jobs` must be wired to clouds that answer at once. `say` is
+/// told how far it is.
+///
+/// # Errors
+/// What the services say: the story obeys the same rules as everybody.
+pub async fn load(
+    app: &Arc<App>,
+    clock: &MockClock,
+    jobs: &Registry,
+    city: &City,
+    say: &(dyn Fn(&str) + Send + Sync),
+) -> Result<(), ServiceError> {
+    let end = clock.now().millis();
+    clock.set(lingbao_model::time::Timestamp::from_millis(end - story::DAYS * lingbao_model::time::DAY_MS));
+    say("units and accounts");
+    let people = people::load(app, city).await?;
+    story::play(app, clock, jobs, city, &people, end, say).await
+}
