@@ -180,6 +180,7 @@ fn framed() -> Vec<AnyNestedRoute> {
     pages.extend(area::help::routes());
     pages.extend(area::kit::routes());
     pages.extend(area::account::routes());
+    pages.extend(area::catalogue::routes());
     pages.extend(area::notices::routes());
     pages.extend(area::people::routes());
     pages.extend(area::search::routes());
@@ -203,6 +204,7 @@ pub fn posts() -> axum::Router<crate::form::ssr::Pages> {
 
 /// Paths of the pages that exist; the navigation shows no other. A test compares it with the routes.
 pub const PATHS: &[&str] = &[HELP, "/help/deadline", KIT, SIGN_IN,
+    CATALOGUE,
     ME,
     "/me/password",
     "/me/tokens",

@@ -111,7 +111,7 @@ pub async fn is_empty(app: &App) -> Result<bool, StorageError> {
 pub async fn load(
     app: &Arc<App>,
     clock: &MockClock,
-    jobs: &Registry,
+    jobs: &Arc<Registry>,
     city: &City,
     say: &(dyn Fn(&str) + Send + Sync),
 ) -> Result<(), ServiceError> {

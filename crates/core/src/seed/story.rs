@@ -47,7 +47,7 @@ struct Order {
 
 struct Stage<'a> {
     app: &'a Arc<App>,
-    jobs: &'a Registry,
+    jobs: &'a Arc<Registry>,
     people: &'a People,
     pools: Vec<Pool>,
     pool_names: BTreeMap<String, PoolId>,
@@ -56,7 +56,7 @@ struct Stage<'a> {
 pub async fn play(
     app: &Arc<App>,
     clock: &MockClock,
-    jobs: &Registry,
+    jobs: &Arc<Registry>,
     city: &City,
     people: &People,
     end: i64,

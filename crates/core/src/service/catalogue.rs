@@ -11,6 +11,7 @@ use lingbao_model::{
     policy::Policy,
     price::Formula,
     verdict::Surroundings,
+    view::catalogue::OfferCard,
 };
 use serde::Deserialize;
 
@@ -29,6 +30,27 @@ pub async fn offers(cx: &Cx) -> Result<Vec<Offer>, ServiceError> {
     let mut rx = cx.db().read().await?;
     Access::load(&mut rx, cx).await?;
     Ok(item::offers(&mut rx).await?)
+}
+
+/// The same for the catalogue's list, with the price of what a fresh form proposes.
+///
+/// # Errors
+/// [`ServiceError::Unauthenticated`] if nobody is signed in.
+pub async fn cards(cx: &Cx) -> Result<Vec<OfferCard>, ServiceError> {
+    let card = |offer: Offer| {
+        let quote = offer.price.quote(&offer.content.schema.defaults(), 1);
+        OfferCard {
+            code: offer.code,
+            name: offer.content.name,
+            summary: offer.content.summary,
+            family: offer.content.family,
+            fulfiller: offer.content.fulfiller,
+            month: quote.month,
+            once: quote.once,
+            deliver_hours: offer.content.deliver_hours,
+        }
+    };
+    Ok(offers(cx).await?.into_iter().map(card).collect())
 }
 
 /// What can be ordered under a code.

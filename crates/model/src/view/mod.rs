@@ -2,6 +2,7 @@
 //! structs, one file for each noun. They hold facts (ids, amounts, moments, keys of messages),
 //! never sentences.
 
+pub mod catalogue;
 pub mod operation;
 pub mod overview;
 pub mod page;

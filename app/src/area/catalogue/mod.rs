@@ -1,0 +1,162 @@
+//! The service catalogue: everything that can be ordered, by family, with a starting price.
+
+use crate::{
+    error::ApiError,
+    i18n, lazy_pages,
+    routes::{self, page},
+    t,
+    ui::*,
+};
+use leptos::prelude::*;
+use leptos_router::{Lazy, any_nested_route::AnyNestedRoute, hooks::use_query_map, path};
+use lingbao_model::{
+    catalogue::{Family, Fulfiller},
+    view::catalogue::OfferCard,
+};
+
+/// The pages of this area.
+#[derive(Clone, Copy)]
+pub enum Page {
+    /// The list.
+    List,
+}
+
+/// The piece of code that is loaded when somebody opens the page.
+#[lazy]
+fn catalogue(page: Page) -> AnyView {
+    match page {
+        Page::List => view! { <Catalogue/> }.into_any(),
+    }
+}
+
+lazy_pages!(catalogue, __preload_catalogue => ListRoute: List);
+
+/// Where the page is.
+pub fn routes() -> Vec<AnyNestedRoute> {
+    vec![page(path!("/catalogue"), Lazy::<ListRoute>::new())]
+}
+
+/// Everything that can be ordered.
+///
+/// # Errors
+/// `Unauthenticated`.
+#[server(name = GetOffers, prefix = "/fn", endpoint = "catalogue/offers")]
+pub async fn offers() -> Result<Vec<OfferCard>, ApiError> {
+    Ok(lingbao_core::service::catalogue::cards(&crate::ssr::cx()?).await?)
+}
+
+/// The page: a filter by family and words, then the items family by family.
+#[component]
+fn Catalogue() -> impl IntoView {
+    let query = use_query_map();
+    let asked = Memo::new(move |_| {
+        query.with(|query| (query.get("q").unwrap_or_default(), query.get("family").and_then(|f| f.parse::<Family>().ok())))
+    });
+    let list = Resource::new(|| (), |()| offers());
+    let acts = view! { <LinkButton href=routes::CART icon="cart">{t!("nav.cart")}</LinkButton> };
+    view! {
+        <PageHead title=t!("nav.catalogue") fact=t!("catalogue.fact") acts=acts.into_any()/>
+        <Transition>
+            {move || {
+                let (q, family) = asked.get();
+                Suspend::new(async move {
+                    match list.await {
+                        Ok(cards) => view! { <Found cards q family/> }.into_any(),
+                        Err(error) => view! { <Refusal error/> }.into_any(),
+                    }
+                })
+            }}
+        </Transition>
+    }
+}
+
+#[component]
+fn Found(cards: Vec<OfferCard>, q: String, family: Option<Family>) -> impl IntoView {
+    let link = |family: Option<Family>| {
+        routes::with_query(routes::CATALOGUE, &[("family", family.map_or("", Family::as_str)), ("q", &q)])
+    };
+    let count = |family: Family| cards.iter().filter(|c| c.family == family).count();
+    let mut links =
+        vec![SegLink { href: link(None), text: t!("catalogue.all").to_owned(), count: Some(cards.len() as i64), current: family.is_none() }];
+    for one in Family::ALL.iter().filter(|f| count(**f) > 0) {
+        links.push(SegLink {
+            href: link(Some(*one)),
+            text: i18n::t_key(&format!("family.{one}")).into_owned(),
+            count: Some(count(*one) as i64),
+            current: family == Some(*one),
+        });
+    }
+    let words = q.to_lowercase();
+    let matches = |card: &OfferCard| {
+        let texts = [&card.name.zh, &card.name.en, &card.summary.zh, &card.summary.en, &card.code];
+        words.is_empty() || texts.iter().any(|t| t.to_lowercase().contains(&words))
+    };
+    let found: Vec<OfferCard> = cards.into_iter().filter(|c| family.is_none_or(|f| c.family == f) && matches(c)).collect();
+    let nothing = found.is_empty();
+    let clear = view! { <LinkButton href=routes::CATALOGUE>{t!("ui.clear")}</LinkButton> }.into_any();
+    view! {
+        <SegLinks links wide=true/>
+        <form class="filter" role="search">
+            {family.map(|f| view! { <input type="hidden" name="family" value=f.as_str()/> })}
+            <Field name="q" label=t!("catalogue.search")>
+                <TextInput kind="search" value=q width=Width::M/>
+            </Field>
+            <Button icon="search">{t!("catalogue.find")}</Button>
+        </form>
+        {nothing
+            .then(|| {
+                view! {
+                    <section class="panel">
+                        <Empty icon="search" title=t!("catalogue.none") note=t!("catalogue.none_note") act=clear/>
+                    </section>
+                }
+            })}
+        {Family::ALL
+            .iter()
+            .map(|family| {
+                let items: Vec<OfferCard> = found.iter().filter(|c| c.family == *family).cloned().collect();
+                (!items.is_empty())
+                    .then(|| {
+                        view! {
+                            <Section title=i18n::t_key(&format!("family.{family}")).into_owned()>
+                                <ul class="panel rows">{items.into_iter().map(row).collect_view()}</ul>
+                            </Section>
+                        }
+                    })
+            })
+            .collect_view()}
+    }
+}
+
+fn row(card: OfferCard) -> impl IntoView {
+    let icon = match card.fulfiller {
+        Fulfiller::Server => "host",
+        Fulfiller::Volume => "disk",
+        Fulfiller::Address => "net",
+        Fulfiller::Backup => "box",
+        Fulfiller::People => "user",
+    };
+    let monthly = card.month.fen() > 0;
+    let price = if monthly { card.month } else { card.once };
+    let unit = if monthly { t!("catalogue.month_from") } else { t!("catalogue.once_from") };
+    let deliver = if card.fulfiller == Fulfiller::People {
+        t!("catalogue.by_people", hours = card.deliver_hours)
+    } else {
+        t!("catalogue.by_itself").to_owned()
+    };
+    view! {
+        <li class="r-svc">
+            <span class="ico"><Icon name=icon/></span>
+            <div>
+                <a class="lead" href=routes::configure(&card.code)>{i18n::label(&card.name)}</a>
+                <div class="sub">{i18n::label(&card.summary)}</div>
+            </div>
+            <div class="num only-wide">{price.yuan()}<span class="unit">{unit}</span></div>
+            <div class="sub only-wide">{deliver}</div>
+            <div class="num">
+                <span class="only-phone nw">{price.yuan()}<span class="unit">{unit}</span></span>
+                <span class="btn btn-sm only-wide" aria-hidden="true">{t!("catalogue.choose")}</span>
+            </div>
+        </li>
+    }
+}
