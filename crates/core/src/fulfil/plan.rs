@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use lingbao_model::{
     catalogue::{Content, Fulfiller},
-    fulfilment::{self as machine, Event, Status, groups, is_bound},
+    fulfilment::{self as machine, Event, Status, is_bound},
     id::{RequestId, RequestItemId, ResourceId, VdcId},
     msg::Msg,
     placement::{Level, Placement},
@@ -18,7 +18,7 @@ use super::build::{Attach, Build, Params, PiecePlan, Site};
 use crate::{
     app::Cx,
     error::StorageError,
-    jobs::{self, Handler, Job, JobError, Run},
+    jobs::{Handler, Job, JobError, Run},
     saga,
     storage::{
         ReadTx, Tx,
@@ -39,21 +39,6 @@ impl Job for FulfilRequest {
     fn dedup_key(&self) -> Option<String> {
         Some(self.request.to_string())
     }
-}
-
-/// Writes the pieces of an approved request down and asks for its fulfilment; called in the
-/// transaction of the last approval.
-///
-/// # Errors
-/// What the database says.
-pub async fn approved(tx: &mut Tx, cx: &Cx, request: &RequestId, lines: &[Line]) -> Result<(), StorageError> {
-    for (number, group) in (0_i64..).zip(groups(lines)) {
-        for (item, piece) in group {
-            fulfilment::insert(tx, request, &item, piece, number).await?;
-        }
-    }
-    jobs::enqueue(tx, cx, &FulfilRequest { request: request.clone() }).await?;
-    Ok(())
 }
 
 /// Runs [`FulfilRequest`].

@@ -7,6 +7,8 @@
 
 mod people;
 mod story;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 

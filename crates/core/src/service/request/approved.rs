@@ -2,17 +2,16 @@
 
 use lingbao_model::{
     fulfilment::groups,
-    id::RequestId,
     msg::Msg,
     request::{Event, Kind, Line},
 };
-use serde::{Deserialize, Serialize};
 
 use super::{advance, link};
 use crate::{
     app::Cx,
     error::{ServiceError, StorageError},
-    jobs::{self, Job},
+    fulfil::{plan::FulfilRequest, release::ReleaseRequest},
+    jobs,
     service::notice,
     storage::{
         Tx, fulfilment, history, quota,
@@ -20,32 +19,6 @@ use crate::{
         vdc,
     },
 };
-
-/// Starts the sagas of an approved request; run by the fulfilment.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-struct FulfilRequest {
-    request: RequestId,
-}
-
-impl Job for FulfilRequest {
-    const KIND: &'static str = "fulfil.request";
-    fn dedup_key(&self) -> Option<String> {
-        Some(self.request.to_string())
-    }
-}
-
-/// Starts the saga of an approved release; run by the fulfilment.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-struct ReleaseRequest {
-    request: RequestId,
-}
-
-impl Job for ReleaseRequest {
-    const KIND: &'static str = "release.request";
-    fn dedup_key(&self) -> Option<String> {
-        Some(self.request.to_string())
-    }
-}
 
 /// Asks for the work of an approved request, in the transaction of the last approval: one row for
 /// each piece, and a job that starts it.
