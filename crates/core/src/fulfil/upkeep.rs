@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     jobs::{Handler, Job, JobError, Registry, Run},
+    service::request,
     storage::{cloud, place, resource},
 };
 
@@ -32,6 +33,13 @@ impl Job for StartBilling {
     const KIND: &'static str = "upkeep.billing";
 }
 
+/// Confirms deliveries that nobody objected to, and closes what was never supplemented.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct EndTerms {}
+impl Job for EndTerms {
+    const KIND: &'static str = "upkeep.terms";
+}
+
 /// Compares the clouds with our rows.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct FindForeign {}
@@ -45,9 +53,11 @@ impl Job for FindForeign {
 pub fn wire(jobs: Registry, backends: &Arc<Backends>) -> Registry {
     jobs.handle::<ReadCapacity>(CapacityReader(backends.clone()))
         .handle::<StartBilling>(BillingStarter)
+        .handle::<EndTerms>(TermEnder)
         .handle::<FindForeign>(ForeignFinder(backends.clone()))
         .every(MINUTE_MS, ReadCapacity {})
         .every(5 * MINUTE_MS, StartBilling {})
+        .every(10 * MINUTE_MS, EndTerms {})
         .every(10 * MINUTE_MS, FindForeign {})
 }
 
@@ -118,6 +128,19 @@ impl Handler<StartBilling> for BillingStarter {
                 return Ok(());
             }
         }
+    }
+}
+
+struct TermEnder;
+
+#[async_trait]
+impl Handler<EndTerms> for TermEnder {
+    async fn run(&self, run: &Run, _: EndTerms) -> Result<(), JobError> {
+        // Both are use cases of their own, each with its own transaction, and do nothing twice.
+        let cx = run.cx();
+        request::confirm::auto_confirm(&cx).await.map_err(JobError::retry)?;
+        request::withdraw::expire_returned(&cx).await.map_err(JobError::retry)?;
+        Ok(())
     }
 }
 

@@ -10,8 +10,9 @@ mod story;
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
+use std::{net::Ipv4Addr, path::PathBuf, sync::Arc};
 
+use lingbao_backends::provisioning::simulator::{Latency, PoolConfig, SimulatorConfig};
 use lingbao_model::people::{Reach, Role, UnitKind, UnitLevel};
 use serde::Deserialize;
 
@@ -93,6 +94,35 @@ pub fn names() -> impl Iterator<Item = &'static str> {
 pub fn city(name: &str) -> Result<City, ServiceError> {
     let (_, json) = CITIES.iter().find(|(n, _)| *n == name).ok_or(ServiceError::NotFound)?;
     serde_json::from_str(json).map_err(|e| ServiceError::internal("the data of a demo city", e))
+}
+
+/// The simulated cloud of the demo cities: as large as makes what Ningbo runs 85 % of it. The built-in
+/// default, too, because it has the pools of a fresh installation.
+#[must_use]
+pub fn cloud(folder: Option<PathBuf>, seed: u64, latency: Latency) -> SimulatorConfig {
+    let pool = |name: &str, hosts, overcommit_percent, third| PoolConfig {
+        name: name.to_owned(),
+        hosts,
+        host_vcpus: 32,
+        host_memory_gb: 512,
+        overcommit_percent,
+        disk_gb: 400_000,
+        // The range that RFC 2544 keeps for benchmarks: nobody routes it.
+        first_address: Ipv4Addr::new(198, 18, third, 1),
+        addresses: 250,
+    };
+    SimulatorConfig {
+        folder,
+        seed,
+        pools: vec![
+            pool("public-general", 21, 300, 1),
+            pool("public-xinchuang", 5, 300, 2),
+            pool("internet-general", 11, 300, 3),
+            pool("core-xinchuang", 8, 200, 4),
+        ],
+        latency,
+        images: ["kylin-v10", "uos-20", "openeuler-22", "debian-12"].map(str::to_owned).to_vec(),
+    }
 }
 
 /// Whether the database has no unit yet.

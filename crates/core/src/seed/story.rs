@@ -20,9 +20,10 @@ use crate::{
     app::{Actor, App, Cx},
     clock::{Clock, MockClock},
     error::{OrNotFound, ServiceError},
+    fulfil::upkeep::ReadCapacity,
     jobs::{self, Registry},
     service::{approval, cart, catalogue, request, system},
-    storage::{place, quota, sql::Sql, user as users},
+    storage::{fulfilment, place, quota, sql::Sql, user as users},
 };
 
 /// How many days before today the story begins.
@@ -102,6 +103,10 @@ pub async fn play(
     say("today's requests");
     stage.today(clock, end).await?;
     clock.set(Timestamp::from_millis(end));
+    // Whoever looks at the overview at once should see what the clouds say.
+    let mut tx = app.db.begin().await?;
+    jobs::enqueue(&mut tx, &app.system(), &ReadCapacity {}).await?;
+    tx.commit().await?;
     stage.run_jobs().await
 }
 
@@ -287,6 +292,12 @@ impl Stage<'_> {
     }
 
     async fn confirm(&self, clerk: &UserId, id: &RequestId) -> Result<(), ServiceError> {
+        let mut rx = self.app.db.read().await?;
+        if let Some((item, reason)) = fulfilment::failures(&mut rx, id).await?.into_iter().next() {
+            let context = format!("in the story {} of {id} failed: {}", item.zh, reason.key);
+            return Err(ServiceError::Internal { context, source: None });
+        }
+        drop(rx);
         let cx = self.cx(clerk);
         let version = request::detail::detail(&cx, id).await?.version;
         request::confirm::confirm(&cx, id, version).await
