@@ -175,6 +175,11 @@ pub fn t_args(key: &'static str, args: &[(&str, String)]) -> String {
     fill(t(key), |name| args.iter().find(|arg| arg.0 == name).map(|arg| Cow::Borrowed(arg.1.as_str())))
 }
 
+/// A name that administrators wrote, in the page's language.
+pub fn label(label: &lingbao_model::msg::Label) -> String {
+    label.text(lang() == Lang::Zh).to_owned()
+}
+
 /// A message of the model as a sentence in the language of the page.
 pub fn msg(message: &Msg) -> String {
     msg_in(lang(), message)

@@ -74,8 +74,12 @@ async fn command(config: Config, command: Command) -> Result<ExitCode, Failure> 
     match command {
         Command::Serve { demo } => {
             let public = config.server.public_url.clone();
+            let accounts = demo.as_deref().map(crate::seed::accounts).transpose()?;
             serve::serve(config, demo.as_deref(), |address| {
                 tracing::info!(%address, public, "serving {public}");
+                if let Some(accounts) = accounts {
+                    print(&crate::seed::welcome(&public, &accounts));
+                }
             })
             .await?;
         }

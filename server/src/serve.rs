@@ -37,9 +37,10 @@ pub async fn serve(
     // One process alone writes an embedded database.
     let db = wiring::database(&config, true).await?;
     wiring::schema(&config, &db).await?;
+    // Before the clouds are opened: the story opens them for itself, and they are one process's.
+    crate::seed::prepare(&config, &db, demo).await?;
     let app = wiring::app(&config, db)?;
     let backends = wiring::backends(&config, app.clock.clone())?;
-    crate::seed::prepare(&app, &backends, demo).await?;
     let stop = CancellationToken::new();
     let hard = listen_for_signals(stop.clone());
 
@@ -47,7 +48,7 @@ pub async fn serve(
     let portal = Portal::new(app.clone(), config.clone(), &options, Some(metrics), stop.clone());
     let mut background = vec![tokio::spawn(portal.hub.clone().run(app.clone(), stop.clone()))];
     if config.worker.embedded {
-        background.extend(work(&config, &app, Arc::new(wiring::jobs()), &stop));
+        background.extend(work(&config, &app, Arc::new(wiring::jobs(&backends)), &stop));
     }
 
     let listener = TcpListener::bind(&config.server.listen)
@@ -86,9 +87,10 @@ pub async fn worker(config: Config) -> Result<(), Failure> {
     let db = wiring::database(&config, true).await?;
     wiring::schema(&config, &db).await?;
     let app = wiring::app(&config, db)?;
+    let backends = wiring::backends(&config, app.clock.clone())?;
     let stop = CancellationToken::new();
     let hard = listen_for_signals(stop.clone());
-    let background = work(&config, &app, Arc::new(wiring::jobs()), &stop);
+    let background = work(&config, &app, Arc::new(wiring::jobs(&backends)), &stop);
     tracing::info!("working");
     stop.cancelled().await;
     finish(&app, background, &hard).await;

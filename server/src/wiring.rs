@@ -1,5 +1,6 @@
 //! Puts the program together: database, keys, clouds, jobs. The present and chance come in here.
 use std::{
+    collections::BTreeMap,
     fs::OpenOptions,
     io::{self, Write},
     path::{Path, PathBuf},
@@ -8,10 +9,13 @@ use std::{
 
 use lingbao_backends::{
     BackendConfig, Backends, BackendsError,
-    provisioning::{Secret, simulator::SimulatorConfig},
+    provisioning::{
+        Secret,
+        simulator::{Latency, SimulatorConfig},
+    },
 };
 use lingbao_core::{
-    App, StorageError, cleanup,
+    App, StorageError, cleanup, fulfil, seed,
     clock::{Clock, SystemClock},
     crypto::{CryptoError, StandardCrypto},
     jobs::{Registry, Worker},
@@ -194,10 +198,18 @@ pub fn crypto(config: &Config, random: &lingbao_core::app::Random) -> Result<Sta
 /// # Errors
 /// See [`WiringError`].
 pub fn app(config: &Config, db: Db) -> Result<Arc<App>, WiringError> {
+    app_at(config, db, Arc::new(SystemClock))
+}
+
+/// The same with another present: the history of a demo city.
+///
+/// # Errors
+/// As [`app`].
+pub fn app_at(config: &Config, db: Db, clock: Arc<dyn Clock>) -> Result<Arc<App>, WiringError> {
     let random = lingbao_core::app::Random::from_os();
     let crypto = crypto(config, &random)?;
     let site = SiteCode::try_from(config.site.code.clone()).map_err(|_| WiringError::Site)?;
-    Ok(Arc::new(App::with(db, site, Arc::new(crypto), Arc::new(SystemClock), random)))
+    Ok(Arc::new(App::with(db, site, Arc::new(crypto), clock, random)))
 }
 
 /// The clouds of the configuration; without any, the simulated one.
@@ -205,11 +217,31 @@ pub fn app(config: &Config, db: Db) -> Result<Arc<App>, WiringError> {
 /// # Errors
 /// One can't be opened.
 pub fn backends(config: &Config, clock: Arc<dyn Clock>) -> Result<Arc<Backends>, WiringError> {
+    open(sections(config), clock)
+}
+
+/// The same, but simulated clouds answer at once: nobody waits for the history of a demo city.
+///
+/// # Errors
+/// As [`backends`].
+pub fn hurried_backends(config: &Config, clock: Arc<dyn Clock>) -> Result<Arc<Backends>, WiringError> {
+    let mut sections = sections(config);
+    for section in sections.values_mut() {
+        section.latency = Latency::default();
+    }
+    open(sections, clock)
+}
+
+fn sections(config: &Config) -> BTreeMap<String, Backend> {
     let mut sections = config.backends.clone();
     if sections.is_empty() {
         sections.insert("simulator".to_owned(), Backend::default());
     }
-    let mut all = std::collections::BTreeMap::new();
+    sections
+}
+
+fn open(sections: BTreeMap<String, Backend>, clock: Arc<dyn Clock>) -> Result<Arc<Backends>, WiringError> {
+    let mut all = BTreeMap::new();
     for (name, section) in sections {
         all.insert(name, backend(section)?);
     }
@@ -235,19 +267,20 @@ fn backend(section: Backend) -> Result<BackendConfig, WiringError> {
 /// The simulated cloud of a section.
 #[must_use]
 pub fn simulator(section: Backend) -> SimulatorConfig {
-    SimulatorConfig {
-        folder: Some(section.folder),
-        seed: section.seed,
-        pools: section.pools,
-        latency: section.latency,
-        images: section.images,
+    let mut config = seed::cloud(Some(section.folder), section.seed, section.latency);
+    if !section.pools.is_empty() {
+        config.pools = section.pools;
     }
+    if !section.images.is_empty() {
+        config.images = section.images;
+    }
+    config
 }
 
 /// Everything that is done after a commit.
 #[must_use]
-pub fn jobs() -> Registry {
-    cleanup::wire(Registry::new())
+pub fn jobs(backends: &Arc<Backends>) -> Registry {
+    cleanup::wire(fulfil::wire(Registry::new(), backends))
 }
 
 /// The worker of a configuration.

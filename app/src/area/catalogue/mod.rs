@@ -77,12 +77,12 @@ fn Found(cards: Vec<OfferCard>, q: String, family: Option<Family>) -> impl IntoV
     };
     let count = |family: Family| cards.iter().filter(|c| c.family == family).count();
     let mut links =
-        vec![SegLink { href: link(None), text: t!("catalogue.all").to_owned(), count: Some(cards.len() as i64), current: family.is_none() }];
+        vec![SegLink { href: link(None), text: t!("catalogue.all").to_owned(), count: Some(cards.len().to_string()), current: family.is_none() }];
     for one in Family::ALL.iter().filter(|f| count(**f) > 0) {
         links.push(SegLink {
             href: link(Some(*one)),
             text: i18n::t_key(&format!("family.{one}")).into_owned(),
-            count: Some(count(*one) as i64),
+            count: Some(count(*one).to_string()),
             current: family == Some(*one),
         });
     }
