@@ -2,8 +2,10 @@
 use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
+use lingbao_model::people::Role;
 
 use crate::{
+    command,
     config::{self, Config},
     log, serve,
     serve::Failure,
@@ -33,8 +35,67 @@ enum Command {
     Worker,
     /// Bring the database's schema up to date.
     Migrate,
+    /// Serve the simulated cloud of `[backends.NAME]` over HTTP, for several copies of the portal.
+    Simulator {
+        /// Which section.
+        #[arg(long, default_value = "simulator")]
+        name: String,
+        /// Address and port.
+        #[arg(long, default_value = "127.0.0.1:3010")]
+        listen: String,
+        /// Take orders of failures too (`/control/…`), for drills.
+        #[arg(long)]
+        control: bool,
+    },
+    /// Fill an empty database with a demo city.
+    Seed {
+        /// Which.
+        #[arg(long)]
+        city: String,
+    },
+    /// Accounts, from the command line: the first administrators.
+    #[command(subcommand)]
+    User(User),
+    /// Write all rows to a file, from either engine and for either.
+    Backup {
+        /// The file; it must not exist.
+        file: PathBuf,
+    },
+    /// Replace all rows by those of a backup. Stop `serve` and `worker` before.
+    Restore {
+        /// The file.
+        file: PathBuf,
+        /// Permit it for a database in use.
+        #[arg(long)]
+        replace: bool,
+        /// How far today's request numbers had come, if you know.
+        #[arg(long, value_name = "N")]
+        numbers_from: Option<i64>,
+    },
+    /// Say what is wrong with configuration, database, clouds, clock and calendar, and how to mend it.
+    Doctor,
     /// Print the reference of the configuration.
     ConfigReference,
+}
+
+#[derive(Debug, Subcommand)]
+enum User {
+    /// Make an account with roles over the whole site. Its password is read from standard input if
+    /// that is no terminal, else made and printed; it must be changed at the first sign-in.
+    Add {
+        /// Login name.
+        #[arg(long)]
+        login: String,
+        /// The person's name.
+        #[arg(long)]
+        name: String,
+        /// Roles: system_admin, security_admin, audit_admin (three persons), …
+        #[arg(long = "role", required = true)]
+        roles: Vec<Role>,
+        /// Name of the topmost unit, for the case that there is none yet.
+        #[arg(long, default_value = "全市")]
+        unit: String,
+    },
 }
 
 /// Runs the command line; prints what went wrong.
@@ -58,7 +119,7 @@ pub fn run() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return failed(&format!("no threads: {error}")),
     };
-    match runtime.block_on(command(config, cli.command)) {
+    match runtime.block_on(run_command(config, cli.command)) {
         Ok(code) => code,
         Err(error) => failed(&wiring::chain(&*error)),
     }
@@ -70,7 +131,7 @@ fn failed(message: &str) -> ExitCode {
     ExitCode::FAILURE
 }
 
-async fn command(config: Config, command: Command) -> Result<ExitCode, Failure> {
+async fn run_command(config: Config, command: Command) -> Result<ExitCode, Failure> {
     match command {
         Command::Serve { demo } => {
             let public = config.server.public_url.clone();
@@ -88,6 +149,28 @@ async fn command(config: Config, command: Command) -> Result<ExitCode, Failure> 
             let db = wiring::database(&config, false).await?;
             db.migrate().await.map_err(wiring::WiringError::Database)?;
             print(&format!("schema {}", db.schema_version().await?));
+        }
+        Command::Simulator { name, listen, control } => {
+            serve::simulator(config, &name, &listen, control).await?;
+        }
+        Command::Seed { city } => {
+            let app = command::open(&config).await?;
+            let backends = wiring::backends(&config, app.clock.clone())?;
+            crate::seed::prepare(&app, &backends, Some(&city)).await?;
+        }
+        Command::User(User::Add { login, name, roles, unit }) => {
+            let app = command::open(&config).await?;
+            let made = command::add_user(&app, &unit, &login, &name, &roles).await?;
+            print(&made);
+        }
+        Command::Backup { file } => print(&command::backup(&config, &file).await?),
+        Command::Restore { file, replace, numbers_from } => {
+            print(&command::restore(&config, &file, replace, numbers_from).await?);
+        }
+        Command::Doctor => {
+            let report = crate::doctor::examine(&config).await;
+            print(report.to_string().trim_end());
+            return Ok(if report.is_well() { ExitCode::SUCCESS } else { ExitCode::FAILURE });
         }
         Command::ConfigReference => print(config::reference().trim_end()),
     }

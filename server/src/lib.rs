@@ -3,7 +3,9 @@
 #![recursion_limit = "512"]
 
 pub mod cli;
+pub mod command;
 pub mod config;
+pub mod doctor;
 pub mod http;
 pub mod log;
 pub mod seed;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use lingbao_core::{
     clock::{Clock, MockClock, SystemClock},
     seed,
-    service::catalogue,
+    service::install,
     storage::Db,
 };
 
@@ -24,9 +24,7 @@ pub async fn prepare(config: &Config, db: &Db, demo: Option<&str>) -> Result<(),
     }
     let Some(name) = demo else {
         let backend = config.backends.keys().next().map_or("simulator", String::as_str);
-        let mut tx = db.begin().await?;
-        catalogue::install_defaults(&mut tx, &app.system(), backend).await?;
-        tx.commit().await?;
+        install::defaults(&app.system(), backend).await?;
         return Ok(());
     };
     let city = seed::city(name).map_err(|_| {

@@ -97,6 +97,50 @@ pub async fn worker(config: Config) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Serves the simulated cloud of a section over HTTP, until a signal.
+///
+/// # Errors
+/// What keeps the program from starting, in words.
+pub async fn simulator(
+    config: Config,
+    name: &str,
+    listen: &str,
+    control: bool,
+) -> Result<(), Failure> {
+    use lingbao_backends::provisioning::{Secret, http as over_http, simulator::Simulator};
+    let section = match config.backends.get(name) {
+        Some(section) => section.clone(),
+        None if config.backends.is_empty() => crate::config::Backend::default(),
+        None => return Err(format!("there is no section [backends.{name}]").into()),
+    };
+    let token = if section.token_file.as_os_str().is_empty() {
+        None
+    } else {
+        Some(Secret(wiring::read_secret("token_file", &section.token_file)?))
+    };
+    let clock = lingbao_core::clock::SystemClock;
+    let cloud = Simulator::open(name, wiring::simulator(section), move || {
+        lingbao_core::clock::Clock::now(&clock)
+    })?;
+    let mut router = over_http::router(cloud.clone(), token.clone());
+    if control {
+        router = router.merge(over_http::control_router(cloud, token));
+    }
+    let stop = CancellationToken::new();
+    let hard = listen_for_signals(stop.clone());
+    let listener = TcpListener::bind(listen)
+        .await
+        .map_err(|error| format!("{listen} can't be listened on: {error}"))?;
+    tracing::info!(listen, "the simulated cloud {name} answers");
+    let server = axum::serve(listener, router)
+        .with_graceful_shutdown(async move { stop.cancelled().await });
+    tokio::select! {
+        ended = server => ended?,
+        () = hard.cancelled() => {}
+    }
+    Ok(())
+}
+
 fn work(
     config: &Config,
     app: &Arc<App>,

@@ -120,7 +120,11 @@ fn with_password(url: &str, password: &str) -> String {
     }
 }
 
-fn read_secret(what: &'static str, path: &Path) -> Result<String, WiringError> {
+/// A secret out of its file.
+///
+/// # Errors
+/// The file can't be read.
+pub fn read_secret(what: &'static str, path: &Path) -> Result<String, WiringError> {
     std::fs::read_to_string(path)
         .map(|text| text.trim().to_owned())
         .map_err(|source| WiringError::File { what, path: path.to_owned(), source })

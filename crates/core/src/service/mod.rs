@@ -3,9 +3,12 @@
 
 mod admin;
 pub mod approval;
+pub mod backup;
 pub mod cart;
 pub mod catalogue;
+pub mod examine;
 pub mod grant;
+pub mod install;
 pub mod live;
 pub mod notice;
 pub mod operation;

@@ -8,6 +8,8 @@ pub mod change;
 pub mod cloud;
 pub mod db;
 pub mod door;
+pub mod dump;
+pub mod examine;
 pub mod fulfilment;
 pub mod history;
 pub mod hit;

@@ -1,0 +1,151 @@
+//! What the sub-commands do that neither serve nor work.
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{BufReader, BufWriter, IsTerminal, Read},
+    path::Path,
+    sync::Arc,
+};
+
+use lingbao_core::{
+    App,
+    service::{backup, install, user::NewUser},
+};
+use lingbao_model::{people::Role, time::Zone};
+
+use crate::{config::Config, serve::Failure, wiring};
+
+/// Opens the database for a command, with the schema up to date. Beside a running `serve` on the
+/// embedded database this works too: SQLite locks by itself.
+///
+/// # Errors
+/// What keeps it from opening, in words.
+pub async fn open(config: &Config) -> Result<Arc<App>, Failure> {
+    let db = wiring::database(config, false).await?;
+    wiring::schema(config, &db).await?;
+    Ok(wiring::app(config, db)?)
+}
+
+/// Makes an account; says its password if it was made here.
+///
+/// # Errors
+/// The rules of names, passwords and roles.
+pub async fn add_user(
+    app: &Arc<App>,
+    unit: &str,
+    login: &str,
+    name: &str,
+    roles: &[Role],
+) -> Result<String, Failure> {
+    let mut password = String::new();
+    let mut made = false;
+    if !std::io::stdin().is_terminal() {
+        std::io::stdin().read_to_string(&mut password)?;
+        password = password.trim().to_owned();
+    }
+    if password.is_empty() {
+        password = invented(app);
+        made = true;
+    }
+    let new = NewUser {
+        login: login.to_owned(),
+        name: name.to_owned(),
+        phone: String::new(),
+        password: password.clone(),
+    };
+    match install::first_account(&app.system(), unit, &new, roles).await {
+        Ok(()) if made => Ok(format!("{login}  {password}  (to be changed at the first sign-in)")),
+        Ok(()) => Ok(format!("{login} was made; the password is to be changed at the first sign-in")),
+        Err(lingbao_core::ServiceError::Invalid(fields)) => {
+            let said: Vec<_> = fields.iter().map(said).collect();
+            Err(said.join("; ").into())
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn said(field: &lingbao_model::msg::FieldError) -> String {
+    let words = lingbao_app::i18n::msg_in(lingbao_app::i18n::Lang::En, &field.msg);
+    format!("{}: {words}", field.field)
+}
+
+/// Four groups of letters and digits that nobody mistakes for each other, with all kinds of
+/// characters that the rules ask for.
+fn invented(app: &App) -> String {
+    const LETTERS: &[u8] = b"abcdefghjkmnpqrstuvwxyz";
+    const DIGITS: &[u8] = b"23456789";
+    let pick = |from: &[u8]| {
+        let at = usize::try_from(app.random.below(from.len() as u64)).unwrap_or(0);
+        char::from(from.get(at).copied().unwrap_or(b'x'))
+    };
+    let mut text = String::new();
+    for group in 0..4 {
+        if group > 0 {
+            text.push('-');
+        }
+        text.push(pick(LETTERS).to_ascii_uppercase());
+        for _ in 0..3 {
+            text.push(pick(LETTERS));
+        }
+        text.push(pick(DIGITS));
+    }
+    text
+}
+
+/// Writes a backup: first beside the file, then in its place, so that a whole one or none is there.
+///
+/// # Errors
+/// The file exists, or can't be written, or the database failed.
+pub async fn backup(config: &Config, path: &Path) -> Result<String, Failure> {
+    if path.exists() {
+        return Err(format!("{} exists: name another file", path.display()).into());
+    }
+    let app = open(config).await?;
+    let mut part = path.as_os_str().to_owned();
+    part.push(".part");
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut out = BufWriter::new(options.open(&part)?);
+    let summary = match backup::dump(&app.system(), &mut out).await {
+        Ok(summary) => summary,
+        Err(error) => {
+            fs::remove_file(&part)?;
+            return Err(error.into());
+        }
+    };
+    out.into_inner().map_err(std::io::IntoInnerError::into_error)?.sync_all()?;
+    fs::rename(&part, path)?;
+    let rows: u64 = summary.rows.values().sum();
+    Ok(format!(
+        "{rows} rows of {} tables as of {}. The key {} is not in it: keep a copy of it elsewhere.",
+        summary.rows.len(),
+        summary.at.minute_text(Zone::SHANGHAI),
+        config.crypto.key_file.display(),
+    ))
+}
+
+/// Restores a backup.
+///
+/// # Errors
+/// See [`backup::BackupError`].
+pub async fn restore(
+    config: &Config,
+    path: &Path,
+    replace: bool,
+    numbers_from: Option<i64>,
+) -> Result<String, Failure> {
+    // Nobody may serve meanwhile: on the embedded database the lock sees to it.
+    let db = wiring::database(config, true).await?;
+    db.migrate().await.map_err(wiring::WiringError::Database)?;
+    let app = wiring::app(config, db)?;
+    let mut input = BufReader::new(File::open(path)?);
+    let summary = backup::restore(&app.system(), &mut input, replace, numbers_from).await?;
+    let rows: u64 = summary.rows.values().sum();
+    Ok(format!(
+        "{rows} rows as of {}. Today's request numbers go on after {}. What the cloud holds beyond \
+         this backup is listed as foreign on the operations page and left alone.",
+        summary.at.minute_text(Zone::SHANGHAI),
+        summary.numbers_from.unwrap_or(0),
+    ))
+}

@@ -1,0 +1,226 @@
+//! `lingbao doctor`: says what is wrong, and how to mend it.
+use std::{fmt, path::Path};
+
+use lingbao_backends::provisioning::PoolRef;
+use lingbao_core::{App, service::examine, storage::migrations};
+
+use crate::{config::Config, wiring};
+
+/// Clocks further apart than this break leases.
+const SKEW_MS: i64 = 2_000;
+/// Less free space than this is a warning: the database writes its log beside itself.
+const SPACE_MIB: u64 = 1_024;
+
+/// One thing that was looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Check {
+    what: String,
+    problem: Option<(String, String)>,
+}
+
+/// Everything that was looked at.
+#[derive(Debug, Clone, Default)]
+pub struct Report(Vec<Check>);
+
+impl Report {
+    /// Whether nothing is wrong.
+    #[must_use]
+    pub fn is_well(&self) -> bool {
+        self.0.iter().all(|check| check.problem.is_none())
+    }
+
+    fn fine(&mut self, what: impl Into<String>) {
+        self.0.push(Check { what: what.into(), problem: None });
+    }
+
+    fn wrong(
+        &mut self,
+        what: impl Into<String>,
+        problem: impl Into<String>,
+        remedy: impl Into<String>,
+    ) {
+        let problem = Some((problem.into(), remedy.into()));
+        self.0.push(Check { what: what.into(), problem });
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for check in &self.0 {
+            match &check.problem {
+                None => writeln!(f, "ok     {}", check.what)?,
+                Some((problem, remedy)) => {
+                    writeln!(f, "WRONG  {}: {problem}\n       mend: {remedy}", check.what)?;
+                }
+            }
+        }
+        let wrong = self.0.iter().filter(|check| check.problem.is_some()).count();
+        writeln!(f, "{} looked at, {wrong} wrong", self.0.len())
+    }
+}
+
+/// Looks at everything; one thing that is wrong does not hide the next.
+pub async fn examine(config: &Config) -> Report {
+    let mut report = Report::default();
+    // What can't work was refused when the configuration was read.
+    report.fine("configuration");
+    key_file(config, &mut report);
+    space(config, &mut report).await;
+    let db = match wiring::database(config, false).await {
+        Ok(db) => db,
+        Err(error) => {
+            report.wrong(
+                "database",
+                wiring::chain(&error),
+                "check database.url, and that the server runs and lets this user in",
+            );
+            return report;
+        }
+    };
+    report.fine("database answers");
+    let needed = migrations::needed(db.engine());
+    match db.schema_version().await {
+        Ok(found) if found == needed => report.fine(format!("schema {found}")),
+        Ok(found) if found > needed => report.fine(format!("schema {found} (this program: {needed})")),
+        Ok(found) => {
+            let problem = format!("it has {found}, this program needs {needed}");
+            report.wrong("schema", problem, "make a backup, then run `lingbao migrate`");
+            return report;
+        }
+        Err(error) => {
+            report.wrong("schema", wiring::chain(&error), "check the rights of the database user");
+            return report;
+        }
+    }
+    match wiring::app(config, db) {
+        Ok(app) => inside(config, &app, &mut report).await,
+        Err(error) => {
+            report.wrong("key", error.to_string(), "put the key file of the backup back in its place");
+        }
+    }
+    report
+}
+
+fn key_file(config: &Config, report: &mut Report) {
+    let path = &config.crypto.key_file;
+    let what = format!("key file {}", path.display());
+    match std::fs::metadata(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            report.fine(format!("{what} (will be made at the first start)"));
+        }
+        Err(error) => report.wrong(what, error.to_string(), "let the portal's user read it"),
+        Ok(metadata) => {
+            #[cfg(unix)]
+            {
+                use std::os::unix::fs::PermissionsExt;
+                let mode = metadata.permissions().mode() & 0o777;
+                if mode & 0o077 != 0 {
+                    let remedy = format!("chmod 600 {}", path.display());
+                    report.wrong(what, format!("others may read it (mode {mode:o})"), remedy);
+                    return;
+                }
+            }
+            #[cfg(not(unix))]
+            let _ = metadata;
+            report.fine(what);
+        }
+    }
+}
+
+async fn space(config: &Config, report: &mut Report) {
+    let Some(file) = config.database_file() else { return };
+    let folder = match file.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
+        _ => Path::new(".").to_owned(),
+    };
+    if !folder.exists() {
+        return;
+    }
+    // The standard library can't ask; `df` stands on every system that this runs on.
+    let asked = tokio::process::Command::new("df").arg("-Pk").arg(&folder).output().await;
+    let free = asked.ok().and_then(|output| {
+        let text = String::from_utf8(output.stdout).ok()?;
+        text.lines().nth(1)?.split_whitespace().nth(3)?.parse::<u64>().ok()
+    });
+    let what = format!("space in {}", folder.display());
+    match free {
+        Some(kib) if kib / 1024 < SPACE_MIB => report.wrong(
+            what,
+            format!("{} MiB are free", kib / 1024),
+            format!("make room: at least {SPACE_MIB} MiB"),
+        ),
+        Some(kib) => report.fine(format!("{what}: {} MiB free", kib / 1024)),
+        None => report.wrong(what, "df gave no answer", "look by hand"),
+    }
+}
+
+async fn inside(config: &Config, app: &std::sync::Arc<App>, report: &mut Report) {
+    let found = match examine::findings(&app.system()).await {
+        Ok(found) => found,
+        Err(error) => {
+            report.wrong("rows", wiring::chain(&error), "run `lingbao migrate`");
+            return;
+        }
+    };
+    match found.clock_ahead_ms {
+        Some(ms) if ms.abs() > SKEW_MS => report.wrong(
+            "clock",
+            format!("the database's is {ms} ms apart from this machine's"),
+            "run a time service (chrony) on both",
+        ),
+        Some(ms) => report.fine(format!("clock: {ms} ms apart from the database's")),
+        None => report.fine("clock: the embedded database has none of its own"),
+    }
+    match found.calendar_misses {
+        Some(year) => report.wrong(
+            "calendar",
+            format!("the holidays of {year} are not known; terms would run over them"),
+            "enter the days of the State Council's notice in the calendar, or install a newer version",
+        ),
+        None => report.fine("calendar"),
+    }
+    // A simulated cloud has one owner; while `serve` runs, only it can open the state file.
+    let clouds = match wiring::backends(config, app.clock.clone()) {
+        Ok(clouds) => clouds,
+        Err(error) => {
+            let said = wiring::chain(&error);
+            if said.contains("in use by another process") {
+                report.fine("clouds: held by the running portal, /readyz speaks for them");
+            } else {
+                report.wrong("clouds", said, "check [backends.…]");
+            }
+            return;
+        }
+    };
+    for (name, cloud) in clouds.iter() {
+        let what = format!("cloud {name}");
+        if let Err(error) = cloud.health().await {
+            report.wrong(what, format!("{error:?}"), "check its address and that it runs");
+            continue;
+        }
+        match cloud.capabilities().await {
+            Ok(can) => report.fine(format!("{what}: {} calls, {} images", can.calls.len(), can.images.len())),
+            Err(error) => report.wrong(what, format!("{error:?}"), "check its version"),
+        }
+        for (_, pool) in found.pools.iter().filter(|(backend, _)| backend == name) {
+            let what = format!("pool {pool} of cloud {name}");
+            match cloud.capacity(&PoolRef(pool.clone())).await {
+                Ok(_) => report.fine(what),
+                Err(error) => report.wrong(
+                    what,
+                    format!("{error:?}"),
+                    format!("give the cloud a pool of this name ([[backends.{name}.pools]]), or close the pool"),
+                ),
+            }
+        }
+    }
+    for (backend, pool) in &found.pools {
+        if clouds.get(backend).is_none() {
+            report.wrong(
+                format!("pool {pool}"),
+                format!("it stands on the cloud {backend:?}, which is not configured"),
+                format!("add [backends.{backend}]"),
+            );
+        }
+    }
+}
