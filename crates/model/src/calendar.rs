@@ -12,6 +12,7 @@ use crate::time::{Date, Timestamp, Zone};
 
 /// What a notice says about one day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum DayKind {
     /// A day off, whatever day of the week it is.
@@ -45,6 +46,7 @@ const WORK_2026: &[(u8, u8)] = &[(1, 4), (2, 14), (2, 28), (5, 9), (9, 20), (10,
 
 /// The calendar of a city: which days are worked, and until what hour.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Calendar {
     days: BTreeMap<Date, DayKind>,
     /// Years for which a notice has been entered.
@@ -162,6 +164,7 @@ impl Calendar {
 
 /// A deadline lamp (时限灯): shape, text and colour follow from it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(tag = "lamp", rename_all = "snake_case")]
 pub enum Lamp {
     /// More than one working day is left.

@@ -63,6 +63,7 @@ words! {
 
 /// What one version of an item says about itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Content {
     /// Name.
     pub name: Label,
@@ -89,6 +90,7 @@ pub struct Content {
 
 /// One version of an item with the price in force: what a form is generated from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Offer {
     /// The item.
     pub item: ItemId,

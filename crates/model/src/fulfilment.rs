@@ -9,6 +9,7 @@ use crate::words;
 
 words! {
     /// Where the fulfilment of one piece stands.
+    #[cfg_attr(feature = "openapi", schema(as = PieceStatus))]
     pub enum Status {
         /// Waits for approval or for its turn.
         Waiting = "waiting",
@@ -27,6 +28,7 @@ words! {
 
 words! {
     /// What can happen to the fulfilment of a piece.
+    #[cfg_attr(feature = "openapi", schema(as = FulfilmentEvent))]
     pub enum Event {
         /// Its saga begins.
         Start = "start",

@@ -130,6 +130,7 @@ impl Sum for Money {
 
 /// A price: millionths of 分 for one unit (核, GB, Mbps, 个) and one month, or for one unit once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, Default)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(transparent)]
 pub struct Rate(i64);
 
@@ -166,6 +167,7 @@ pub const fn round_micro(micro: i128) -> Money {
 
 /// A stretch of days with one month price: `from` is charged, `until` no more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Stretch {
     /// First charged day.
     pub from: Date,
@@ -215,6 +217,15 @@ pub fn month_charges(year: i32, month: u8, stretches: &[Stretch]) -> Vec<Money> 
         })
         .collect()
 }
+
+#[cfg(feature = "openapi")]
+impl utoipa::PartialSchema for Money {
+    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
+        <i64 as utoipa::PartialSchema>::schema()
+    }
+}
+#[cfg(feature = "openapi")]
+impl utoipa::ToSchema for Money {}
 
 #[cfg(test)]
 mod tests {

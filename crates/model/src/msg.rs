@@ -80,6 +80,7 @@ impl From<Msg> for Arg {
 /// assert_eq!(m.key, "error.too_large");
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Msg {
     /// Key in the dictionaries, `area.name`.
     pub key: Cow<'static, str>,
@@ -107,6 +108,7 @@ impl Msg {
 
 /// A message about one field of a form; `field` is the field's `name` in the form and in JSON.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct FieldError {
     /// Name of the field, as in the form (`cpu`, `items[2].size`).
     pub field: String,
@@ -126,6 +128,7 @@ impl FieldError {
 
 /// A short text that administrators write in both languages: names of items, options, stages.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Label {
     /// Chinese, always there.
     pub zh: String,
@@ -152,3 +155,12 @@ impl Label {
         }
     }
 }
+
+#[cfg(feature = "openapi")]
+impl utoipa::PartialSchema for Arg {
+    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
+        utoipa::openapi::schema::Object::new().into()
+    }
+}
+#[cfg(feature = "openapi")]
+impl utoipa::ToSchema for Arg {}

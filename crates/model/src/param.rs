@@ -49,6 +49,7 @@ words! {
 
 /// One option of a choice.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Choice {
     /// Text in answers; never changes its meaning.
     pub value: String,
@@ -61,7 +62,9 @@ pub struct Choice {
 
 /// The type of a parameter, with its limits.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(tag = "type", rename_all = "snake_case")]
+#[cfg_attr(feature = "openapi", schema(as = ParamKind))]
 pub enum Kind {
     /// A whole number.
     Integer {
@@ -104,6 +107,7 @@ pub enum Kind {
 
 /// When something applies, by the answers given so far.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(tag = "if", rename_all = "snake_case")]
 pub enum Condition {
     /// The answer is one of these texts (flags: `true`, `false`).
@@ -123,22 +127,26 @@ pub enum Condition {
     /// All of them.
     All {
         /// The conditions.
+        #[cfg_attr(feature = "openapi", schema(no_recursion))]
         of: Vec<Condition>,
     },
     /// Any of them.
     Any {
         /// The conditions.
+        #[cfg_attr(feature = "openapi", schema(no_recursion))]
         of: Vec<Condition>,
     },
     /// Not this one.
     Not {
         /// The condition.
+        #[cfg_attr(feature = "openapi", schema(no_recursion))]
         of: Box<Condition>,
     },
 }
 
 /// One parameter.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Param {
     /// Name in forms and JSON: small letters, digits, `_`.
     pub key: String,
@@ -163,6 +171,7 @@ pub struct Param {
 
 /// One answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(untagged)]
 pub enum Answer {
     /// Yes or no.
@@ -175,6 +184,7 @@ pub enum Answer {
 
 /// Checked answers by key. Parameters that don't apply are absent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(transparent)]
 pub struct Answers(pub BTreeMap<String, Answer>);
 
@@ -231,6 +241,7 @@ impl Condition {
 
 /// One answer as people read it: what was asked, and the answer with its unit or its name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Fact {
     /// Key of the parameter.
     pub key: String,
@@ -259,6 +270,7 @@ pub type Typed = BTreeMap<String, String>;
 
 /// The parameters of one version of an item, in the order of the form.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(transparent)]
 pub struct Schema(pub Vec<Param>);
 
@@ -569,6 +581,15 @@ fn ssh_key(field: &str, typed: &str) -> Result<String, FieldError> {
         Err(FieldError::new(field, Msg::new("error.ssh_key")))
     }
 }
+
+#[cfg(feature = "openapi")]
+impl utoipa::PartialSchema for FactValue {
+    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
+        utoipa::openapi::schema::Object::new().into()
+    }
+}
+#[cfg(feature = "openapi")]
+impl utoipa::ToSchema for FactValue {}
 
 #[cfg(test)]
 mod tests {

@@ -138,6 +138,7 @@ pub fn role_key(role: Role) -> String {
 
 /// A role that a user holds, with the unit on which it was given.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Grant {
     /// The role.
     pub role: Role,
@@ -149,6 +150,7 @@ pub struct Grant {
 
 /// A login name: 3 to 32 lower-case letters, digits, `.`, `-`, `_`, a letter first.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(try_from = "String", into = "String")]
 pub struct LoginName(String);
 

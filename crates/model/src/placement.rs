@@ -68,6 +68,7 @@ words! {
 
 /// A network zone (网络区域): 互联网区, 公共服务区, 核心数据区.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Zone {
     /// Identifier.
     pub id: ZoneId,
@@ -81,6 +82,7 @@ pub struct Zone {
 
 /// A resource pool (资源池): capacity of one backend in one zone for up to one protection level.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Pool {
     /// Identifier.
     pub id: PoolId,
@@ -106,6 +108,7 @@ pub struct Pool {
 
 /// The cell of the matrix zone × level × pool that a request chose.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Placement {
     /// Zone.
     pub zone: ZoneId,
@@ -157,3 +160,12 @@ pub fn legal<'a>(
         .ok_or_else(unknown)?;
     pool.accepts(zone, chosen.level).map(|()| (zone, pool))
 }
+
+#[cfg(feature = "openapi")]
+impl utoipa::PartialSchema for Level {
+    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
+        <i64 as utoipa::PartialSchema>::schema()
+    }
+}
+#[cfg(feature = "openapi")]
+impl utoipa::ToSchema for Level {}

@@ -13,6 +13,7 @@ use crate::words;
 
 /// What a route depends on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Facts {
     /// Month price of the whole request.
     pub month: Money,
@@ -34,6 +35,7 @@ pub struct Facts {
 
 /// A typed condition on the facts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(tag = "if", rename_all = "snake_case")]
 pub enum Test {
     /// Month price and one-off price together are above this many 分.
@@ -70,16 +72,19 @@ pub enum Test {
     /// All of them.
     All {
         /// Conditions.
+        #[cfg_attr(feature = "openapi", schema(no_recursion))]
         of: Vec<Test>,
     },
     /// Any of them.
     Any {
         /// Conditions.
+        #[cfg_attr(feature = "openapi", schema(no_recursion))]
         of: Vec<Test>,
     },
     /// Not this one.
     Not {
         /// Condition.
+        #[cfg_attr(feature = "openapi", schema(no_recursion))]
         of: Box<Test>,
     },
 }
@@ -118,6 +123,7 @@ words! {
 
 /// One group of approvers; one opinion of the group decides its step.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Group {
     /// Name of the step (单位负责人, 安全会签).
     pub name: Label,
@@ -132,6 +138,7 @@ pub struct Group {
 
 /// One stage: its groups work in parallel, and all must approve.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Stage {
     /// Short key, stable between versions (`dept`, `office`).
     pub key: String,
@@ -145,6 +152,7 @@ pub struct Stage {
 
 /// A policy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Policy {
     /// When no human stage is needed; `None` = never.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -155,6 +163,7 @@ pub struct Policy {
 
 /// One step that a request has to take.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct RoutedStep {
     /// Name of the step.
     pub name: Label,
@@ -166,6 +175,7 @@ pub struct RoutedStep {
 
 /// One stage that a request has to take.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct RoutedStage {
     /// Key of the stage.
     pub key: String,
@@ -179,6 +189,7 @@ pub struct RoutedStage {
 
 /// The way of a request through its approvals; no stage = approved automatically.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Route {
     /// Stages in sequence.
     pub stages: Vec<RoutedStage>,

@@ -24,6 +24,7 @@ words! {
 
 /// How many units a line counts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(tag = "of", rename_all = "snake_case")]
 pub enum Quantity {
     /// One.
@@ -37,6 +38,7 @@ pub enum Quantity {
 
 /// One step of a tiered price: units up to and including `up_to` cost `rate` each.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Tier {
     /// Last unit of this step; `None` for the last step.
     pub up_to: Option<i64>,
@@ -46,6 +48,7 @@ pub struct Tier {
 
 /// What one unit costs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(tag = "by", rename_all = "snake_case")]
 pub enum Tariff {
     /// The same for each unit.
@@ -69,6 +72,7 @@ pub enum Tariff {
 
 /// One line of a price formula.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Component {
     /// What is paid for.
     pub label: Label,
@@ -87,11 +91,13 @@ pub struct Component {
 
 /// The price formula of one price version.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(transparent)]
 pub struct Formula(pub Vec<Component>);
 
 /// One line of a quote, for one piece.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct QuoteLine {
     /// What is paid for.
     pub label: Label,
@@ -109,6 +115,7 @@ pub struct QuoteLine {
 
 /// What a configuration costs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Quote {
     /// Lines for one piece.
     pub lines: Vec<QuoteLine>,

@@ -35,6 +35,7 @@ words! {
 
 /// Amounts by dimension; a dimension that is absent is 0.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(transparent)]
 pub struct Amounts(pub BTreeMap<Dimension, i64>);
 
@@ -72,6 +73,7 @@ pub type Demand = BTreeMap<PoolId, Amounts>;
 
 /// One line of an item's quota rule: which dimension, how much of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Takes {
     /// The dimension.
     pub dimension: Dimension,
@@ -84,6 +86,7 @@ pub struct Takes {
 
 /// What one piece of an item takes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(transparent)]
 pub struct Consumption(pub Vec<Takes>);
 
@@ -108,6 +111,7 @@ impl Consumption {
 
 /// Where a limit stands. `handed` has been handed on to children and counts as booked here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Standing {
     /// The limit.
     pub limit: i64,
@@ -151,6 +155,7 @@ impl Standing {
 
 /// One dimension in one pool that a demand does not fit into.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Shortfall {
     /// Whose quota.
     pub vdc: VdcId,
@@ -173,6 +178,7 @@ impl Shortfall {
 
 /// One dimension in one pool before and after a demand; what the quota bars show.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Change {
     /// In which pool.
     pub pool: PoolId,
@@ -187,6 +193,7 @@ pub struct Change {
 /// Standings of one VDC, by pool and dimension. A dimension without a row has the limit 0:
 /// what was never granted can't be taken.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Account {
     /// Whose quota.
     pub vdc: VdcId,

@@ -17,6 +17,7 @@ use crate::words;
 
 words! {
     /// Where a request stands.
+    #[cfg_attr(feature = "openapi", schema(as = RequestStatus))]
     pub enum Status {
         /// Being written; only its author sees it.
         Draft = "draft",
@@ -39,6 +40,7 @@ words! {
 
 words! {
     /// What a request asks for.
+    #[cfg_attr(feature = "openapi", schema(as = RequestKind))]
     pub enum Kind {
         /// Something new (新开).
         New = "new",
@@ -61,6 +63,7 @@ words! {
 
 words! {
     /// What can happen to a request.
+    #[cfg_attr(feature = "openapi", schema(as = RequestEvent))]
     pub enum Event {
         /// The applicant submits.
         Submit = "submit",
@@ -206,6 +209,7 @@ pub const TRIAL_DAYS: i64 = 30;
 
 /// One configured line of a cart or a request (申请明细).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Line {
     /// Identifier; others of the same request attach to it.
     pub id: RequestItemId,
@@ -285,6 +289,7 @@ pub fn check_attachments<'a>(
 
 /// One approval step as the machine sees it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct StepState {
     /// Identifier.
     pub id: StepId,

@@ -15,6 +15,7 @@ use crate::request::Line;
 
 /// What is known about the place where the order is placed; sent to the browser with the form.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Surroundings {
     /// All zones.
     pub zones: Vec<Zone>,
@@ -36,6 +37,7 @@ pub struct Surroundings {
 
 /// The answer before the action.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Verdict {
     /// Price of a month.
     pub month: Money,

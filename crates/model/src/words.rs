@@ -6,8 +6,9 @@ use std::fmt;
 #[macro_export]
 macro_rules! words {
     ($(#[$doc:meta])* $vis:vis enum $name:ident { $($(#[$vdoc:meta])* $variant:ident = $text:literal,)* }) => {
-        $(#[$doc])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, ::serde::Serialize, ::serde::Deserialize)]
+        #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+        $(#[$doc])*
         $vis enum $name { $($(#[$vdoc])* #[serde(rename = $text)] $variant,)* }
         impl $name {
             /// Every variant, in the order in which they are shown.

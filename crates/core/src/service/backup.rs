@@ -8,7 +8,7 @@
 //! A restore replaces all rows in one transaction. The cloud has lived on since: what it holds that
 //! the restored rows don't know is *foreign*, listed by the reconciler and never touched. Operations
 //! that were under way are asked for again under their old ids, which makes nothing twice.
-//! How numbers stay unique: `docs/decisions/0011-numbers-after-a-restore.md`.
+//! How numbers stay unique: `docs/decisions/0012-numbers-after-a-restore.md`.
 
 use std::{
     collections::BTreeMap,

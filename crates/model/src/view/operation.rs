@@ -23,6 +23,7 @@ words! {
 
 /// One part of a work order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Check {
     /// What is to be done.
     pub label: Label,
@@ -32,6 +33,7 @@ pub struct Check {
 
 /// A work order (工单).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct WorkOrderRow {
     /// Identifier.
     pub id: WorkOrderId,
@@ -69,6 +71,7 @@ pub struct WorkOrderRow {
 
 /// Filter of work orders; without a status: those that are not closed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct WorkOrderFilter {
     /// Status.
     pub status: Option<WorkOrderStatus>,
@@ -100,6 +103,7 @@ words! {
 
 /// Filter of sagas; without a state: those that are not over.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct SagaFilter {
     /// State.
     pub state: Option<SagaState>,
@@ -111,6 +115,7 @@ pub struct SagaFilter {
 
 /// One saga in the operator's list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct SagaLine {
     /// Identifier.
     pub id: SagaId,
@@ -140,6 +145,7 @@ pub struct SagaLine {
 
 /// One step of a saga.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct SagaStepLine {
     /// Name.
     pub name: String,
@@ -161,6 +167,7 @@ pub struct SagaStepLine {
 
 /// One saga with its steps.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct SagaDetail {
     /// The line.
     pub line: SagaLine,
@@ -176,6 +183,7 @@ pub struct SagaDetail {
 
 /// Health of one backend, as last read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct BackendLine {
     /// Name.
     pub name: String,
@@ -187,6 +195,7 @@ pub struct BackendLine {
 
 /// Numbers at the top of the operator's page.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct OperationCounts {
     /// Sagas that need an operator.
     pub stuck: i64,

@@ -10,6 +10,7 @@ use crate::time::Timestamp;
 
 /// Capacity of one pool in one dimension, as its backend last said.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct PoolLoad {
     /// The pool.
     pub pool: PoolId,
@@ -43,6 +44,7 @@ pub const fn permille(part: i64, whole: i64) -> i64 {
 
 /// One unit in the ranking by hosts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct UnitLoad {
     /// The unit.
     pub unit: UnitId,
@@ -56,6 +58,7 @@ pub struct UnitLoad {
 
 /// One month of the trend.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct MonthLoad {
     /// `2026-11`.
     pub month: String,
@@ -67,6 +70,7 @@ pub struct MonthLoad {
 
 /// The overview of the site.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Overview {
     /// Units that have moved in: units with at least one system.
     pub units: i64,

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// How many rows a list has in all: exact to [`Total::EXACT_TO`], then "more than".
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(tag = "kind", content = "count", rename_all = "snake_case")]
 pub enum Total {
     /// So many.
@@ -28,6 +29,7 @@ impl Total {
 
 /// One page of a list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Page<T> {
     /// The rows.
     pub rows: Vec<T>,

@@ -26,6 +26,7 @@ pub const TOKENS_PER_USER: i64 = 20;
 /// The signed-in person: what the frame of every page shows, and which doors are open. Decides
 /// what is *shown*; what is allowed is decided again by the service behind every page.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Viewer {
     /// Who.
     pub user: UserId,
@@ -56,6 +57,7 @@ impl Viewer {
 
 /// A sign-in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Visit {
     /// When.
     pub at: Timestamp,
@@ -65,6 +67,7 @@ pub struct Visit {
 
 /// What a sign-in that succeeded says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct SignedIn {
     /// Who.
     pub user: UserId,
@@ -76,6 +79,7 @@ pub struct SignedIn {
 
 /// The person's own page.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Profile {
     /// Login name.
     pub login: String,
@@ -99,6 +103,7 @@ pub struct Profile {
 
 /// One browser session of a person.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct SessionRow {
     /// When it began.
     pub created_at: Timestamp,
@@ -112,6 +117,7 @@ pub struct SessionRow {
 
 /// A token of the programming interface, without its secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct TokenRow {
     /// Its id.
     pub id: TokenId,
@@ -138,6 +144,7 @@ impl TokenRow {
 
 /// A fresh token: the only answer that ever holds the secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct NewToken {
     /// The token as it stays in the list.
     pub row: TokenRow,
@@ -147,6 +154,7 @@ pub struct NewToken {
 
 /// A notice (站内信).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct NoticeRow {
     /// Its id.
     pub id: NoticeId,
@@ -162,6 +170,7 @@ pub struct NoticeRow {
 
 /// A unit as a node of the tree.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct UnitNode {
     /// Its id.
     pub id: UnitId,
@@ -187,6 +196,7 @@ pub struct UnitNode {
 
 /// A unit with its place in the tree.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct UnitDetail {
     /// The unit.
     pub node: UnitNode,
@@ -200,6 +210,7 @@ pub struct UnitDetail {
 
 /// State of an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(tag = "state", rename_all = "snake_case")]
 pub enum AccountState {
     /// May sign in.
@@ -226,6 +237,7 @@ impl AccountState {
 
 /// A user as a line of a list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct UserRow {
     /// Their id.
     pub id: UserId,
@@ -247,6 +259,7 @@ pub struct UserRow {
 
 /// A user with everything that administrators see.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct UserDetail {
     /// The line of the list.
     pub row: UserRow,
@@ -266,6 +279,7 @@ pub struct UserDetail {
 
 /// A role on a unit, as administrators see it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct GrantRow {
     /// Its id.
     pub id: GrantId,
@@ -291,6 +305,7 @@ pub const fn tries_left(failures: i64) -> i64 {
 
 /// Which users to list.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(default)]
 pub struct UserQuery {
     /// Words in name, login or telephone; pinyin and initials count.

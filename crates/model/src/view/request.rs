@@ -19,6 +19,7 @@ use crate::words;
 
 /// One line as it is read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct LineView {
     /// The line.
     pub line: Line,
@@ -36,6 +37,7 @@ pub struct LineView {
 
 /// One group of approvers on the way of a request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ApproverView {
     /// Name of the step.
     pub name: Label,
@@ -49,6 +51,7 @@ pub struct ApproverView {
 
 /// One stage on the way of a request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct StageView {
     /// Name.
     pub name: Label,
@@ -60,6 +63,7 @@ pub struct StageView {
 
 /// The cart: a request that is being written (or supplemented after a return).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct CartView {
     /// The draft.
     pub id: RequestId,
@@ -105,6 +109,7 @@ pub struct CartView {
 
 /// A draft in the list of drafts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct DraftRow {
     /// The draft.
     pub id: RequestId,
@@ -126,6 +131,7 @@ pub struct DraftRow {
 
 /// The head of a cart as it was typed.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(default)]
 pub struct HeadForm {
     /// Id of the system; empty for none yet.
@@ -140,6 +146,7 @@ pub struct HeadForm {
 
 /// A line as it was typed: the configure form.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(default)]
 pub struct LineForm {
     /// Code of the item.
@@ -164,6 +171,7 @@ pub struct LineForm {
 
 /// The configure page of one item.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ConfigureView {
     /// The item with schema and price.
     pub offer: Offer,
@@ -191,6 +199,7 @@ pub struct ConfigureView {
 
 /// A line to which another may attach.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Target {
     /// The line.
     pub line: RequestItemId,
@@ -206,6 +215,7 @@ pub struct Target {
 
 /// What a half-filled configure form says before it is put into the cart.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct TriedLine {
     /// What is wrong, by field.
     pub errors: Vec<FieldError>,
@@ -217,6 +227,7 @@ pub struct TriedLine {
 
 /// What came of putting a line into the cart or taking one out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct CartChange {
     /// The cart.
     pub cart: RequestId,
@@ -228,6 +239,7 @@ pub struct CartChange {
 
 /// What came of copying an earlier request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Copied {
     /// The new draft.
     pub cart: RequestId,
@@ -247,6 +259,7 @@ words! {
 
 /// Filter of the request list; empty fields filter nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(default)]
 pub struct RequestFilter {
     /// Words in number, title, system or applicant; sound and initials count.
@@ -273,6 +286,7 @@ pub struct RequestFilter {
 
 /// One row of the request list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct RequestRow {
     /// Identifier.
     pub id: RequestId,
@@ -310,6 +324,7 @@ pub struct RequestRow {
 
 words! {
     /// What a viewer may do to a request now.
+    #[cfg_attr(feature = "openapi", schema(as = RequestAct))]
     pub enum Act {
         /// Decide on an open step (see [`RequestDetail::my_step`]).
         Decide = "decide",
@@ -328,6 +343,7 @@ words! {
 
 /// One piece on its way.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct PieceView {
     /// Number of the piece, from 0.
     pub piece: i64,
@@ -345,6 +361,7 @@ pub struct PieceView {
 
 /// One line with its fulfilment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct DetailLine {
     /// The line.
     pub view: LineView,
@@ -354,6 +371,7 @@ pub struct DetailLine {
 
 /// A resource that a release request gives back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ReleaseLine {
     /// The resource.
     pub resource: ResourceId,
@@ -369,6 +387,7 @@ pub struct ReleaseLine {
 
 /// One approval step.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct StepView {
     /// Identifier.
     pub id: StepId,
@@ -400,6 +419,7 @@ pub struct StepView {
 
 /// An opinion (意见).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct OpinionView {
     /// Who.
     pub by: UserId,
@@ -415,6 +435,7 @@ pub struct OpinionView {
 
 /// One entry of the history (流转记录).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct HistoryRow {
     /// When.
     pub at: Timestamp,
@@ -426,6 +447,7 @@ pub struct HistoryRow {
 
 /// One request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct RequestDetail {
     /// The row of the list.
     pub row: RequestRow,
@@ -473,6 +495,7 @@ pub struct RequestDetail {
 
 /// One row of the to-do list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct TodoRow {
     /// The step.
     pub step: StepId,
@@ -508,6 +531,7 @@ pub struct TodoRow {
 
 /// One row of the done list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct DoneRow {
     /// The step.
     pub step: StepId,
@@ -535,6 +559,7 @@ pub struct DoneRow {
 
 /// The approval card: one phone screen.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct CardView {
     /// The step.
     pub step: StepId,
@@ -603,6 +628,7 @@ pub const PHRASES: &[&str] = &[
 
 /// What came of a decision.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(tag = "result", rename_all = "snake_case")]
 pub enum DecideAnswer {
     /// It counts.
@@ -613,6 +639,7 @@ pub enum DecideAnswer {
 
 /// A decision that counts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Decided {
     /// The request.
     pub request: RequestId,
@@ -628,6 +655,7 @@ pub struct Decided {
 
 /// What changed between what was shown and what is there now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Changed {
     /// The step on which the decision was meant.
     pub step: StepId,
@@ -637,6 +665,7 @@ pub struct Changed {
 
 /// One difference.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Difference {
     /// What: a field of the head, a line, the money.
     pub what: Msg,
@@ -648,6 +677,7 @@ pub struct Difference {
 
 /// What came of a submit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Submitted {
     /// The request.
     pub request: RequestId,
@@ -661,6 +691,7 @@ pub struct Submitted {
 
 /// What an over-quota answer carries: names, numbers and the way out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct OverQuota {
     /// What does not fit, dimension by dimension.
     pub shortfalls: Vec<crate::quota::Shortfall>,

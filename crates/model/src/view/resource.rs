@@ -26,6 +26,7 @@ words! {
 
 /// Filter of the resource list; empty fields filter nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ResourceFilter {
     /// Part of a name or an address.
     pub text: Option<String>,
@@ -49,6 +50,7 @@ pub struct ResourceFilter {
 
 /// One row of the resource list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ResourceRow {
     /// Identifier.
     pub id: ResourceId,
@@ -92,6 +94,7 @@ pub struct ResourceRow {
 
 words! {
     /// What a viewer may do to a resource now.
+    #[cfg_attr(feature = "openapi", schema(as = ResourceAct))]
     pub enum Act {
         /// Switch on.
         Start = "start",
@@ -106,6 +109,7 @@ words! {
 
 /// One event of a resource.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ResourceEventRow {
     /// When.
     pub at: Timestamp,
@@ -117,6 +121,7 @@ pub struct ResourceEventRow {
 
 /// Another resource that hangs together with this one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Related {
     /// Identifier.
     pub id: ResourceId,
@@ -128,6 +133,7 @@ pub struct Related {
 
 /// One resource.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ResourceDetail {
     /// The row.
     pub row: ResourceRow,
@@ -161,6 +167,7 @@ pub struct ResourceDetail {
 
 /// One thing on the delivery sheet (交付单).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct DeliveryLine {
     /// The resource.
     pub row: ResourceRow,
@@ -172,6 +179,7 @@ pub struct DeliveryLine {
 
 /// The delivery sheet of a request: addresses, how to get in, whom to call.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct DeliverySheet {
     /// The request.
     pub request: RequestId,

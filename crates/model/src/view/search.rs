@@ -25,6 +25,7 @@ pub const HITS: i64 = 10;
 
 /// Something that was found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Hit {
     /// What it is.
     pub kind: HitKind,

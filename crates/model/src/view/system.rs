@@ -18,6 +18,7 @@ words! {
 
 /// One system as a line of a list and as an option of a form.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct SystemRow {
     /// Identifier.
     pub id: SystemId,
@@ -43,6 +44,7 @@ pub struct SystemRow {
 
 /// A system as it was typed, for a new one and for a change. Field names are those of the form.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(default)]
 pub struct SystemForm {
     /// Name.
