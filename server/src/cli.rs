@@ -154,9 +154,9 @@ async fn run_command(config: Config, command: Command) -> Result<ExitCode, Failu
             serve::simulator(config, &name, &listen, control).await?;
         }
         Command::Seed { city } => {
-            let app = command::open(&config).await?;
-            let backends = wiring::backends(&config, app.clock.clone())?;
-            crate::seed::prepare(&app, &backends, Some(&city)).await?;
+            let db = wiring::database(&config, true).await?;
+            wiring::schema(&config, &db).await?;
+            crate::seed::prepare(&config, &db, Some(&city)).await?;
         }
         Command::User(User::Add { login, name, roles, unit }) => {
             let app = command::open(&config).await?;
