@@ -54,9 +54,10 @@ fn Foot() -> impl IntoView {
                 let viewer::Frame { operator, phone, viewer, .. } = use_frame()?;
                 let before = viewer.and_then(|viewer| viewer.last_sign_in);
                 let view = view! {
-                    <span>{operator}</span>
-                    <span>{(!phone.is_empty()).then(|| t!("frame.phone", phone = phone))}</span>
-                    <span>{before.map(|(at, from)| t!("frame.last_sign_in", at = at, from = from))}</span>
+                    {(!operator.is_empty()).then(|| view! { <span>{operator}</span> })}
+                    {(!phone.is_empty()).then(|| view! { <span>{t!("frame.phone", phone = phone)}</span> })}
+                    {before
+                        .map(|(at, from)| view! { <span>{t!("frame.last_sign_in", at = at, from = from)}</span> })}
                 };
                 Some(view.into_any())
             })}

@@ -56,7 +56,7 @@ pub fn Deadline() -> impl IntoView {
                 {move || Suspend::new(async move {
                     match answer.await {
                         Ok(Some(end)) => view! {
-                            <p class="line-top sum" role="status">
+                            <p class="sum sec-5" role="status">
                                 <b>{end.to_string()}</b>
                                 <span class="unit">"17:30"</span>
                             </p>
