@@ -18,7 +18,7 @@ use lingbao_model::{
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{plan, pieces};
+use super::{pieces, plan};
 use crate::{
     app::Cx,
     error::StorageError,
@@ -157,7 +157,9 @@ impl Saga for Build {
     type Params = Params;
 
     fn steps(&self, params: &Params) -> Vec<Box<dyn Step>> {
-        let Some(site) = &params.site else { return pieces::work_orders(params) };
+        let Some(site) = &params.site else {
+            return pieces::work_orders(params);
+        };
         match self.backends.get(&site.backend) {
             Some(backend) => pieces::steps(&backend, params, site),
             // The configuration lost a backend: the step says so until an operator mends it.
@@ -175,8 +177,10 @@ impl Saga for Build {
         let unknown = Msg::new("fulfilment.unknown_reason");
         let reason = ended.reason.unwrap_or(&unknown);
         for (index, plan) in ended.params.pieces.iter().enumerate() {
-            let piece =
-                rows.iter().find(|p| p.item == plan.item && p.piece == plan.piece).ok_or_else(|| {
+            let piece = rows
+                .iter()
+                .find(|p| p.item == plan.item && p.piece == plan.piece)
+                .ok_or_else(|| {
                     StorageError::inconsistent("fulfilment", "piece", plan.item.as_str(), "gone")
                 })?;
             match ended.end {
@@ -185,8 +189,11 @@ impl Saga for Build {
                     fulfilment::settle(tx, piece, Event::Deliver, None, cx.now()).await?;
                 }
                 End::Undone => {
-                    let event =
-                        if piece.status == Status::Residue { Event::Clean } else { Event::Fail };
+                    let event = if piece.status == Status::Residue {
+                        Event::Clean
+                    } else {
+                        Event::Fail
+                    };
                     fulfilment::settle(tx, piece, event, Some(reason), cx.now()).await?;
                     plan::give_back(tx, cx, &ended.params.request, &ended.params.vdc, plan).await?;
                 }
@@ -251,7 +258,11 @@ async fn deliver(
         let wrapped = cx
             .app
             .crypto
-            .wrap(&cx.app.random, plan.resource.as_str(), password.0.as_bytes())
+            .wrap(
+                &cx.app.random,
+                plan.resource.as_str(),
+                password.0.as_bytes(),
+            )
             .map_err(|e| {
                 StorageError::inconsistent("delivery_secret", "wrapped", plan.resource.as_str(), e)
             })?;

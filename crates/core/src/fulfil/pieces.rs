@@ -35,7 +35,10 @@ pub fn make_name(index: usize, kind: Fulfiller) -> String {
 /// Project, network, then the pieces.
 #[must_use]
 pub fn steps(backend: &Arc<dyn Provisioner>, params: &Params, site: &Site) -> Vec<Box<dyn Step>> {
-    let mut steps = vec![project_step(backend, params, site), network_step(backend, site)];
+    let mut steps = vec![
+        project_step(backend, params, site),
+        network_step(backend, site),
+    ];
     for (index, piece) in params.pieces.iter().enumerate() {
         steps.extend(piece_steps(backend, index, params, site, piece));
     }
@@ -56,30 +59,57 @@ pub fn missing_backend(name: &str) -> Box<dyn Step> {
 }
 
 fn project_step(backend: &Arc<dyn Provisioner>, params: &Params, site: &Site) -> Box<dyn Step> {
-    let spec = ProjectSpec { key: params.vdc.to_string(), name: params.unit_name.clone() };
+    let spec = ProjectSpec {
+        key: params.vdc.to_string(),
+        name: params.unit_name.clone(),
+    };
     let make = move |_: &StepCx| Ok(Call::EnsureProject { spec: spec.clone() });
     let step = CallStep::boxed("project", backend.clone(), Undo::Nothing, Box::new(make));
-    let keep = Keep::Project { vdc: params.vdc.clone(), backend: site.backend.clone() };
+    let keep = Keep::Project {
+        vdc: params.vdc.clone(),
+        backend: site.backend.clone(),
+    };
     Box::new(Saving { step, keep })
 }
 
 fn network_step(backend: &Arc<dyn Provisioner>, site: &Site) -> Box<dyn Step> {
-    let (key, name, cidr) = (site.vpc.to_string(), site.vpc_name.clone(), site.cidr.clone());
+    let (key, name, cidr) = (
+        site.vpc.to_string(),
+        site.vpc_name.clone(),
+        site.cidr.clone(),
+    );
     let make = move |cx: &StepCx| {
         let project = id_of(cx, "project")?;
         let (key, name, cidr) = (key.clone(), name.clone(), cidr.clone());
-        Ok(Call::EnsureNetwork { spec: NetworkSpec { project, key, name, cidr } })
+        Ok(Call::EnsureNetwork {
+            spec: NetworkSpec {
+                project,
+                key,
+                name,
+                cidr,
+            },
+        })
     };
     let step = CallStep::boxed("network", backend.clone(), Undo::Nothing, Box::new(make));
-    Box::new(Saving { step, keep: Keep::Vpc { vpc: site.vpc.clone() } })
+    Box::new(Saving {
+        step,
+        keep: Keep::Vpc {
+            vpc: site.vpc.clone(),
+        },
+    })
 }
 
 /// The server to which a piece attaches, once it is there.
-fn target_of(params: &Params, attach: Attach) -> impl Fn(&StepCx) -> Result<ExternalId, String> + use<> {
+fn target_of(
+    params: &Params,
+    attach: Attach,
+) -> impl Fn(&StepCx) -> Result<ExternalId, String> + use<> {
     let name = match &attach {
-        Attach::Here { index, .. } => {
-            params.pieces.get(*index).map(|p| make_name(*index, p.kind)).unwrap_or_default()
-        }
+        Attach::Here { index, .. } => params
+            .pieces
+            .get(*index)
+            .map(|p| make_name(*index, p.kind))
+            .unwrap_or_default(),
         Attach::Built { .. } => String::new(),
     };
     move |cx| match &attach {
@@ -115,9 +145,16 @@ fn piece_steps(
             let make = move |cx: &StepCx| volume_call(cx, &own, &pool);
             let mut steps = vec![step(name.clone(), Undo::Delete, Box::new(make))];
             if let Some(target) = target {
-                let detach = move |cx: &StepCx| Ok(Call::DetachVolume { volume: id_of(cx, &name)? });
+                let detach = move |cx: &StepCx| {
+                    Ok(Call::DetachVolume {
+                        volume: id_of(cx, &name)?,
+                    })
+                };
                 let attach = move |cx: &StepCx| {
-                    Ok(Call::AttachVolume { volume: id_of(cx, &made)?, server: target(cx)? })
+                    Ok(Call::AttachVolume {
+                        volume: id_of(cx, &made)?,
+                        server: target(cx)?,
+                    })
                 };
                 let name = format!("attach-{}", index + 1);
                 steps.push(step(name, Undo::Call(Box::new(detach)), Box::new(attach)));
@@ -129,16 +166,26 @@ fn piece_steps(
             let make = move |cx: &StepCx| {
                 let project = id_of(cx, "project")?;
                 Ok(Call::AllocateAddress {
-                    spec: AddressSpec { project, pool: pool.clone(), bandwidth_mbps },
+                    spec: AddressSpec {
+                        project,
+                        pool: pool.clone(),
+                        bandwidth_mbps,
+                    },
                 })
             };
             let mut steps = vec![step(name.clone(), Undo::Delete, Box::new(make))];
             if let Some(target) = target {
                 let free = move |cx: &StepCx| {
-                    Ok(Call::AssociateAddress { address: id_of(cx, &name)?, server: None })
+                    Ok(Call::AssociateAddress {
+                        address: id_of(cx, &name)?,
+                        server: None,
+                    })
                 };
                 let lead = move |cx: &StepCx| {
-                    Ok(Call::AssociateAddress { address: id_of(cx, &made)?, server: Some(target(cx)?) })
+                    Ok(Call::AssociateAddress {
+                        address: id_of(cx, &made)?,
+                        server: Some(target(cx)?),
+                    })
                 };
                 let name = format!("associate-{}", index + 1);
                 steps.push(step(name, Undo::Call(Box::new(free)), Box::new(lead)));
@@ -153,7 +200,12 @@ fn piece_steps(
                 let target = target.as_ref().ok_or("server to back up")?(cx)?;
                 let project = id_of(cx, "project")?;
                 Ok(Call::CreateBackupPlan {
-                    spec: BackupPlanSpec { project, target, every_hours, keep_days },
+                    spec: BackupPlanSpec {
+                        project,
+                        target,
+                        every_hours,
+                        keep_days,
+                    },
                 })
             };
             vec![step(name, Undo::Delete, Box::new(make))]
@@ -164,10 +216,18 @@ fn piece_steps(
 
 /// A checked answer as the small number that backends take; the schema's range keeps it there.
 fn number(answers: &Answers, key: &str) -> u32 {
-    answers.integer(key).and_then(|n| u32::try_from(n).ok()).unwrap_or(0)
+    answers
+        .integer(key)
+        .and_then(|n| u32::try_from(n).ok())
+        .unwrap_or(0)
 }
 
-fn server_call(cx: &StepCx, piece: &PiecePlan, pool: &PoolRef, preset: &str) -> Result<Call, String> {
+fn server_call(
+    cx: &StepCx,
+    piece: &PiecePlan,
+    pool: &PoolRef,
+    preset: &str,
+) -> Result<Call, String> {
     let answers = &piece.answers;
     let access = match (answers.text("access"), answers.text("ssh_key")) {
         (Some("ssh_key"), Some(key)) => Access::SshKeys(vec![key.to_owned()]),
@@ -175,7 +235,10 @@ fn server_call(cx: &StepCx, piece: &PiecePlan, pool: &PoolRef, preset: &str) -> 
     };
     let tags = [
         ("lingbao_resource", piece.resource.to_string()),
-        ("lingbao_arch", answers.text("arch").unwrap_or("general").to_owned()),
+        (
+            "lingbao_arch",
+            answers.text("arch").unwrap_or("general").to_owned(),
+        ),
     ];
     Ok(Call::CreateServer {
         spec: ServerSpec {
@@ -191,7 +254,10 @@ fn server_call(cx: &StepCx, piece: &PiecePlan, pool: &PoolRef, preset: &str) -> 
             security_preset: Some(preset.to_owned()),
             access,
             user_data: None,
-            metadata: tags.into_iter().map(|(key, tag)| (key.to_owned(), tag)).collect(),
+            metadata: tags
+                .into_iter()
+                .map(|(key, tag)| (key.to_owned(), tag))
+                .collect(),
         },
     })
 }
@@ -235,9 +301,8 @@ impl Step for Saving {
         self.step.verify(cx).await
     }
     async fn save(&self, tx: &mut Tx, cx: &StepCx, output: &Value) -> Result<(), StorageError> {
-        let object: Object = serde_json::from_value(output.clone()).map_err(|e| {
-            StorageError::inconsistent("saga_step", "output", cx.saga.as_str(), e)
-        })?;
+        let object: Object = serde_json::from_value(output.clone())
+            .map_err(|e| StorageError::inconsistent("saga_step", "output", cx.saga.as_str(), e))?;
         let id = object.id().as_str();
         match &self.keep {
             Keep::Project { vdc, backend } => project::save_project(tx, vdc, backend, id).await,
@@ -283,7 +348,10 @@ impl WorkOrderStep {
     }
 
     async fn ask(&self, cx: &StepCx) -> Result<Outcome, StorageError> {
-        let open = |label: &lingbao_model::msg::Label| Check { label: label.clone(), done: false };
+        let open = |label: &lingbao_model::msg::Label| Check {
+            label: label.clone(),
+            done: false,
+        };
         let checklist: Vec<Check> = self.piece.checklist.iter().map(open).collect();
         let new = work_order::New {
             id: &cx.cx.id(),
@@ -307,7 +375,10 @@ impl WorkOrderStep {
             Some((WorkOrderStatus::Failed, note, _)) => {
                 Outcome::Fail(Msg::new("fulfilment.people_failed").with("note", note))
             }
-            _ => Outcome::Wait { until: None, why: "work order".into() },
+            _ => Outcome::Wait {
+                until: None,
+                why: "work order".into(),
+            },
         })
     }
 
@@ -324,7 +395,9 @@ impl Step for WorkOrderStep {
         make_name(self.index, Fulfiller::People)
     }
     async fn run(&self, cx: &StepCx) -> Outcome {
-        self.ask(cx).await.unwrap_or_else(|error| Outcome::Retry(error.to_string()))
+        self.ask(cx)
+            .await
+            .unwrap_or_else(|error| Outcome::Retry(error.to_string()))
     }
     async fn undo(&self, cx: &StepCx) -> Undone {
         match self.abandon(cx).await {

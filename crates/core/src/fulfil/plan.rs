@@ -62,7 +62,9 @@ impl Handler<FulfilRequest> for Planner {
 /// # Errors
 /// What the database says.
 pub async fn go_on(tx: &mut Tx, cx: &Cx, request: &RequestId) -> Result<(), StorageError> {
-    let Some(head) = fulfilment::head(tx, request).await? else { return Ok(()) };
+    let Some(head) = fulfilment::head(tx, request).await? else {
+        return Ok(());
+    };
     if head.status != RequestStatus::Approved {
         return Ok(());
     }
@@ -113,28 +115,58 @@ enum Readiness {
 /// Whether everything outside the group that its pieces attach to has been delivered.
 fn readiness(lines: &[Line], pieces: &[Piece], group: &[Piece]) -> Readiness {
     for piece in group {
-        let Some(line) = lines.iter().find(|l| l.id == piece.item) else { continue };
+        let Some(line) = lines.iter().find(|l| l.id == piece.item) else {
+            continue;
+        };
         if is_bound(line) {
             continue;
         }
-        let Some((item, number)) = machine::target(lines, line, piece.piece) else { continue };
-        match pieces.iter().find(|p| p.item == item && p.piece == number).map(|p| p.status) {
+        let Some((item, number)) = machine::target(lines, line, piece.piece) else {
+            continue;
+        };
+        match pieces
+            .iter()
+            .find(|p| p.item == item && p.piece == number)
+            .map(|p| p.status)
+        {
             Some(Status::Delivered) => {}
             Some(Status::Waiting | Status::Running) => return Readiness::NotYet,
-            Some(Status::Failed | Status::Residue | Status::Cancelled) | None => return Readiness::TargetLost,
+            Some(Status::Failed | Status::Residue | Status::Cancelled) | None => {
+                return Readiness::TargetLost;
+            }
         }
     }
     Readiness::Ready
 }
 
-async fn call_off(tx: &mut Tx, cx: &Cx, head: &Head, lines: &[Line], group: &[Piece]) -> Result<(), StorageError> {
+async fn call_off(
+    tx: &mut Tx,
+    cx: &Cx,
+    head: &Head,
+    lines: &[Line],
+    group: &[Piece],
+) -> Result<(), StorageError> {
     let reason = Msg::new("fulfilment.target_lost");
     for piece in group {
         fulfilment::settle(tx, piece, Event::Cancel, Some(&reason), cx.now()).await?;
-        let Some(line) = lines.iter().find(|l| l.id == piece.item) else { continue };
-        let Some(placement) = &line.placement else { continue };
+        let Some(line) = lines.iter().find(|l| l.id == piece.item) else {
+            continue;
+        };
+        let Some(placement) = &line.placement else {
+            continue;
+        };
         let amounts = amounts(tx, line).await?;
-        release(tx, cx, &head.id, &head.vdc, &piece.item, piece.piece, placement, &amounts).await?;
+        release(
+            tx,
+            cx,
+            &head.id,
+            &head.vdc,
+            &piece.item,
+            piece.piece,
+            placement,
+            &amounts,
+        )
+        .await?;
     }
     Ok(())
 }
@@ -151,10 +183,14 @@ async fn begin(
     let mut plans: Vec<PiecePlan> = Vec::with_capacity(group.len());
     let mut place: Option<Placement> = None;
     for piece in group {
-        let line = lines
-            .iter()
-            .find(|l| l.id == piece.item)
-            .ok_or_else(|| StorageError::inconsistent("fulfilment", "request_item_id", piece.item.as_str(), "no such line"))?;
+        let line = lines.iter().find(|l| l.id == piece.item).ok_or_else(|| {
+            StorageError::inconsistent(
+                "fulfilment",
+                "request_item_id",
+                piece.item.as_str(),
+                "no such line",
+            )
+        })?;
         if place.is_none() {
             place.clone_from(&line.placement);
         }
@@ -192,17 +228,34 @@ async fn attach(
     pieces: &[Piece],
     (item, number): &(RequestItemId, i64),
 ) -> Result<Option<Attach>, StorageError> {
-    if let Some(index) = plans.iter().position(|p| p.item == *item && p.piece == *number) {
+    if let Some(index) = plans
+        .iter()
+        .position(|p| p.item == *item && p.piece == *number)
+    {
         let resource = plans.get(index).map(|p| p.resource.clone());
         return Ok(resource.map(|resource| Attach::Here { index, resource }));
     }
-    let built = pieces.iter().find(|p| p.item == *item && p.piece == *number).and_then(|p| p.resource.clone());
-    let Some(resource) = built else { return Ok(None) };
+    let built = pieces
+        .iter()
+        .find(|p| p.item == *item && p.piece == *number)
+        .and_then(|p| p.resource.clone());
+    let Some(resource) = built else {
+        return Ok(None);
+    };
     let external_id = resource::external_id(rx, &resource).await?;
-    Ok(external_id.map(|external_id| Attach::Built { resource, external_id }))
+    Ok(external_id.map(|external_id| Attach::Built {
+        resource,
+        external_id,
+    }))
 }
 
-async fn piece_plan(rx: &mut ReadTx, cx: &Cx, line: &Line, piece: &Piece, attach: Option<Attach>) -> Result<PiecePlan, StorageError> {
+async fn piece_plan(
+    rx: &mut ReadTx,
+    cx: &Cx,
+    line: &Line,
+    piece: &Piece,
+    attach: Option<Attach>,
+) -> Result<PiecePlan, StorageError> {
     let content = content(rx, line).await?;
     let resource: ResourceId = cx.id();
     let hours = content.deliver_hours;
@@ -229,13 +282,22 @@ async fn piece_plan(rx: &mut ReadTx, cx: &Cx, line: &Line, piece: &Piece, attach
 
 /// `web` for a single piece, `web-01`, `web-02` … for several.
 fn piece_name(line: &Line, piece: i64) -> String {
-    if line.count == 1 { line.name.clone() } else { format!("{}-{:02}", line.name, piece + 1) }
+    if line.count == 1 {
+        line.name.clone()
+    } else {
+        format!("{}-{:02}", line.name, piece + 1)
+    }
 }
 
 async fn content(rx: &mut ReadTx, line: &Line) -> Result<Content, StorageError> {
-    item::content(rx, &line.version)
-        .await?
-        .ok_or_else(|| StorageError::inconsistent("request_item", "item_version_id", line.id.as_str(), "no such version"))
+    item::content(rx, &line.version).await?.ok_or_else(|| {
+        StorageError::inconsistent(
+            "request_item",
+            "item_version_id",
+            line.id.as_str(),
+            "no such version",
+        )
+    })
 }
 
 /// What one piece of a line takes from the quota, its month price included.
@@ -253,7 +315,11 @@ async fn site(tx: &mut Tx, cx: &Cx, head: &Head, place: &Placement) -> Result<Si
     let pool = fulfilment::pool_site(tx, &place.pool).await?;
     let name = format!("vpc-{}", pool.backend_pool);
     let vpc = project::ensure_vpc(tx, cx.id(), &head.vdc, &place.pool, &name, cx.now()).await?;
-    let level = if place.level == Level::Three { "level3" } else { "level2" };
+    let level = if place.level == Level::Three {
+        "level3"
+    } else {
+        "level2"
+    };
     Ok(Site {
         backend: pool.backend,
         pool: place.pool.clone(),
@@ -261,7 +327,11 @@ async fn site(tx: &mut Tx, cx: &Cx, head: &Head, place: &Placement) -> Result<Si
         vpc: vpc.id,
         vpc_name: vpc.name,
         cidr: vpc.cidr,
-        security_preset: if pool.internet { format!("{level}-internet") } else { level.to_owned() },
+        security_preset: if pool.internet {
+            format!("{level}-internet")
+        } else {
+            level.to_owned()
+        },
     })
 }
 
@@ -269,21 +339,64 @@ async fn site(tx: &mut Tx, cx: &Cx, head: &Head, place: &Placement) -> Result<Si
 ///
 /// # Errors
 /// What the database says.
-pub async fn take(tx: &mut Tx, cx: &Cx, request: &RequestId, vdc: &VdcId, plan: &PiecePlan) -> Result<(), StorageError> {
-    let Some(place) = &plan.placement else { return Ok(()) };
-    quota::convert(tx, cx, &booking("convert", request, vdc, &plan.item, plan.piece, place, &plan.amounts), &plan.resource).await
+pub async fn take(
+    tx: &mut Tx,
+    cx: &Cx,
+    request: &RequestId,
+    vdc: &VdcId,
+    plan: &PiecePlan,
+) -> Result<(), StorageError> {
+    let Some(place) = &plan.placement else {
+        return Ok(());
+    };
+    quota::convert(
+        tx,
+        cx,
+        &booking(
+            "convert",
+            request,
+            vdc,
+            &plan.item,
+            plan.piece,
+            place,
+            &plan.amounts,
+        ),
+        &plan.resource,
+    )
+    .await
 }
 
 /// The hold of a failed piece is given back.
 ///
 /// # Errors
 /// What the database says.
-pub async fn give_back(tx: &mut Tx, cx: &Cx, request: &RequestId, vdc: &VdcId, plan: &PiecePlan) -> Result<(), StorageError> {
-    let Some(place) = &plan.placement else { return Ok(()) };
-    release(tx, cx, request, vdc, &plan.item, plan.piece, place, &plan.amounts).await
+pub async fn give_back(
+    tx: &mut Tx,
+    cx: &Cx,
+    request: &RequestId,
+    vdc: &VdcId,
+    plan: &PiecePlan,
+) -> Result<(), StorageError> {
+    let Some(place) = &plan.placement else {
+        return Ok(());
+    };
+    release(
+        tx,
+        cx,
+        request,
+        vdc,
+        &plan.item,
+        plan.piece,
+        place,
+        &plan.amounts,
+    )
+    .await
 }
 
-#[expect(clippy::too_many_arguments, reason = "a piece is named by all of these, with a plan and without one")]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "a piece is named by all of these, with a plan and without one"
+)]
 async fn release(
     tx: &mut Tx,
     cx: &Cx,
@@ -294,7 +407,12 @@ async fn release(
     place: &Placement,
     amounts: &Amounts,
 ) -> Result<(), StorageError> {
-    quota::release_part(tx, cx, &booking("release", request, vdc, item, piece, place, amounts)).await
+    quota::release_part(
+        tx,
+        cx,
+        &booking("release", request, vdc, item, piece, place, amounts),
+    )
+    .await
 }
 
 fn booking(
@@ -318,17 +436,36 @@ fn booking(
 async fn settle(tx: &mut Tx, cx: &Cx, head: &Head, outcome: Outcome) -> Result<(), StorageError> {
     fulfilment::settle_request(tx, head, outcome, cx.now()).await?;
     let failed = matches!(outcome, Outcome::Failed);
-    let key = if failed { "notice.request_failed" } else { "notice.request_delivered" };
+    let key = if failed {
+        "notice.request_failed"
+    } else {
+        "notice.request_delivered"
+    };
     let msg = Msg::new(key)
         .with("number", head.number.clone())
         .with("outcome", Msg::new(format!("request.outcome.{outcome}")));
-    history::add(tx, cx, &head.id, &Msg::new(format!("request.history.settled.{outcome}"))).await?;
-    crate::service::notice::send(tx, cx, &head.applicant, &msg, &format!("/requests/{}", head.id)).await?;
+    history::add(
+        tx,
+        cx,
+        &head.id,
+        &Msg::new(format!("request.history.settled.{outcome}")),
+    )
+    .await?;
+    crate::service::notice::send(
+        tx,
+        cx,
+        &head.applicant,
+        &msg,
+        &format!("/requests/{}", head.id),
+    )
+    .await?;
     crate::storage::change::touch(tx, cx, &format!("request:{}", head.id)).await?;
     crate::audit::record(
         tx,
         cx,
-        crate::audit::Event::new("request.settle", "request", &head.id).of_unit(&head.unit).detail(serde_json::json!({ "outcome": outcome })),
+        crate::audit::Event::new("request.settle", "request", &head.id)
+            .of_unit(&head.unit)
+            .detail(serde_json::json!({ "outcome": outcome })),
     )
     .await
 }

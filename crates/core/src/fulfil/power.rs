@@ -69,18 +69,39 @@ impl Saga for Power {
         let (server, on) = (ExternalId(params.external_id.clone()), params.on);
         let call = move |_: &saga::StepCx| {
             let server = server.clone();
-            Ok(if on { Call::StartServer { server } } else { Call::StopServer { server } })
+            Ok(if on {
+                Call::StartServer { server }
+            } else {
+                Call::StopServer { server }
+            })
         };
         let name = if on { "start" } else { "stop" };
-        vec![CallStep::boxed(name, backend.clone(), Undo::Nothing, Box::new(call))]
+        vec![CallStep::boxed(
+            name,
+            backend.clone(),
+            Undo::Nothing,
+            Box::new(call),
+        )]
     }
 
-    async fn ended(&self, tx: &mut Tx, cx: &Cx, ended: &Ended<'_, Params>) -> Result<(), StorageError> {
-        let Params { resource: id, on, actor, .. } = ended.params;
+    async fn ended(
+        &self,
+        tx: &mut Tx,
+        cx: &Cx,
+        ended: &Ended<'_, Params>,
+    ) -> Result<(), StorageError> {
+        let Params {
+            resource: id,
+            on,
+            actor,
+            ..
+        } = ended.params;
         resource_action::end(tx, id, ended.saga).await?;
         let scope = Scope::system(cx)
             .map_err(|e| StorageError::inconsistent("saga", "actor", ended.saga.as_str(), e))?;
-        let Some(found) = resource::get(tx, &scope, id).await? else { return Ok(()) };
+        let Some(found) = resource::get(tx, &scope, id).await? else {
+            return Ok(());
+        };
         if *ended.end == End::Done && found.service != ServiceState::Released {
             let (state, event) = if *on {
                 (ServiceState::Running, EventKind::Started)
@@ -92,8 +113,15 @@ impl Saga for Power {
                 resource::add_event(tx, &cx.id(), id, event, actor.as_str(), cx.now()).await?;
             }
         } else {
-            let what = Msg::new(if *on { "resource.start_failed" } else { "resource.stop_failed" });
-            let reason = ended.reason.cloned().unwrap_or_else(|| Msg::new("fulfilment.unknown_reason"));
+            let what = Msg::new(if *on {
+                "resource.start_failed"
+            } else {
+                "resource.stop_failed"
+            });
+            let reason = ended
+                .reason
+                .cloned()
+                .unwrap_or_else(|| Msg::new("fulfilment.unknown_reason"));
             let msg = what.with("name", found.name.clone()).with("reason", reason);
             crate::service::notice::send(tx, cx, actor, &msg, &format!("/resources/{id}")).await?;
         }
@@ -109,29 +137,56 @@ impl Saga for Power {
 pub async fn switch(cx: &Cx, id: &ResourceId, on: bool) -> Result<(), ServiceError> {
     let mut tx = cx.db().begin().await?;
     let access = Access::load(&mut tx, cx).await?;
-    let found = resource::get(&mut tx, &access.scope(Ability::ReadResources), id).await?.or_not_found()?;
-    access.require_on(&mut tx, Ability::OperateResources, &found.unit).await?;
-    let wanted = if on { ServiceState::Stopped } else { ServiceState::Running };
+    let found = resource::get(&mut tx, &access.scope(Ability::ReadResources), id)
+        .await?
+        .or_not_found()?;
+    access
+        .require_on(&mut tx, Ability::OperateResources, &found.unit)
+        .await?;
+    let wanted = if on {
+        ServiceState::Stopped
+    } else {
+        ServiceState::Running
+    };
     if found.kind != Fulfiller::Server || found.service != wanted {
         return Err(ServiceError::Conflict(
-            Msg::new("resource.not_possible_now").with("state", Msg::new(format!("resource.service.{}", found.service))),
+            Msg::new("resource.not_possible_now").with(
+                "state",
+                Msg::new(format!("resource.service.{}", found.service)),
+            ),
         ));
     }
     if resource_action::open_release(&mut tx, id).await?.is_some() {
         return Err(ServiceError::Conflict(Msg::new("resource.being_released")));
     }
-    let (Some(backend), Some(external_id)) = (found.backend.clone(), found.external_id.clone()) else {
+    let (Some(backend), Some(external_id)) = (found.backend.clone(), found.external_id.clone())
+    else {
         return Err(ServiceError::Conflict(Msg::new("resource.not_in_cloud")));
     };
-    let params = Params { resource: id.clone(), backend, external_id, on, actor: access.user.clone() };
+    let params = Params {
+        resource: id.clone(),
+        backend,
+        external_id,
+        on,
+        actor: access.user.clone(),
+    };
     let saga = saga::start::<Power>(&mut tx, cx, id.as_str(), &params).await?;
     let kind = if on { "start" } else { "stop" };
     if !resource_action::begin(&mut tx, id, &saga, kind, access.user.as_str(), cx.now()).await? {
         return Err(ServiceError::Conflict(Msg::new("resource.busy_now")));
     }
     change::touch(&mut tx, cx, &format!("unit:{}", found.unit)).await?;
-    let action = if on { "resource.start" } else { "resource.stop" };
-    audit::record(&mut tx, cx, audit::Event::new(action, "resource", id).of_unit(&found.unit)).await?;
+    let action = if on {
+        "resource.start"
+    } else {
+        "resource.stop"
+    };
+    audit::record(
+        &mut tx,
+        cx,
+        audit::Event::new(action, "resource", id).of_unit(&found.unit),
+    )
+    .await?;
     tx.commit().await?;
     Ok(())
 }

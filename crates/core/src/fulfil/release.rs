@@ -8,7 +8,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use lingbao_backends::{
     Backends,
-    provisioning::{Call, ExternalId, Kind, OperationId, Outcome as Answer, Provisioner, RefusalReason},
+    provisioning::{
+        Call, ExternalId, Kind, OperationId, Outcome as Answer, Provisioner, RefusalReason,
+    },
 };
 use lingbao_model::{
     catalogue::Fulfiller,
@@ -95,14 +97,21 @@ impl Handler<ReleaseRequest> for Releaser {
 }
 
 async fn start(tx: &mut Tx, cx: &Cx, request: &RequestId) -> Result<(), StorageError> {
-    let Some(head) = fulfilment::head(tx, request).await? else { return Ok(()) };
-    if head.status != RequestStatus::Approved || crate::storage::operation::has_saga(tx, request.as_str()).await? {
+    let Some(head) = fulfilment::head(tx, request).await? else {
+        return Ok(());
+    };
+    if head.status != RequestStatus::Approved
+        || crate::storage::operation::has_saga(tx, request.as_str()).await?
+    {
         return Ok(());
     }
-    let scope = Scope::system(cx).map_err(|e| StorageError::inconsistent("job", "actor", request.as_str(), e))?;
+    let scope = Scope::system(cx)
+        .map_err(|e| StorageError::inconsistent("job", "actor", request.as_str(), e))?;
     let mut resources = Vec::new();
     for id in request::releases(tx, request).await? {
-        let Some(found) = resource::get(tx, &scope, &id).await? else { continue };
+        let Some(found) = resource::get(tx, &scope, &id).await? else {
+            continue;
+        };
         if found.service == ServiceState::Released {
             continue;
         }
@@ -119,12 +128,33 @@ async fn start(tx: &mut Tx, cx: &Cx, request: &RequestId) -> Result<(), StorageE
     }
     // What hangs on a server goes before the server.
     resources.sort_by_key(|p| p.kind == Fulfiller::Server);
-    let params = Params { request: request.clone(), unit: head.unit, applicant: head.applicant, resources };
+    let params = Params {
+        request: request.clone(),
+        unit: head.unit,
+        applicant: head.applicant,
+        resources,
+    };
     let saga = saga::start::<Release>(tx, cx, request.as_str(), &params).await?;
     for part in &params.resources {
         // A start or stop that is still under way ends first; the saga's steps wait for the backend.
-        resource_action::begin(tx, &part.resource, &saga, "release", params.applicant.as_str(), cx.now()).await?;
-        resource::add_event(tx, &cx.id(), &part.resource, EventKind::ReleaseStarted, params.applicant.as_str(), cx.now()).await?;
+        resource_action::begin(
+            tx,
+            &part.resource,
+            &saga,
+            "release",
+            params.applicant.as_str(),
+            cx.now(),
+        )
+        .await?;
+        resource::add_event(
+            tx,
+            &cx.id(),
+            &part.resource,
+            EventKind::ReleaseStarted,
+            params.applicant.as_str(),
+            cx.now(),
+        )
+        .await?;
     }
     Ok(())
 }
@@ -157,20 +187,39 @@ impl Saga for Release {
                     None => return missing_backend(name),
                 },
             };
-            Box::new(Delete { name: format!("{}-{}", part.kind, index + 1), part: part.clone(), backend, applicant: params.applicant.clone() })
+            Box::new(Delete {
+                name: format!("{}-{}", part.kind, index + 1),
+                part: part.clone(),
+                backend,
+                applicant: params.applicant.clone(),
+            })
         };
         params.resources.iter().enumerate().map(step).collect()
     }
 
-    async fn ended(&self, tx: &mut Tx, cx: &Cx, ended: &Ended<'_, Params>) -> Result<(), StorageError> {
-        let Some(head) = fulfilment::head(tx, &ended.params.request).await? else { return Ok(()) };
+    async fn ended(
+        &self,
+        tx: &mut Tx,
+        cx: &Cx,
+        ended: &Ended<'_, Params>,
+    ) -> Result<(), StorageError> {
+        let Some(head) = fulfilment::head(tx, &ended.params.request).await? else {
+            return Ok(());
+        };
         for part in &ended.params.resources {
             resource_action::end(tx, &part.resource, ended.saga).await?;
         }
         fulfilment::settle_request(tx, &head, RequestOutcome::Complete, cx.now()).await?;
         history::add(tx, cx, &head.id, &Msg::new("request.history.released")).await?;
         let msg = Msg::new("notice.released").with("number", head.number.clone());
-        crate::service::notice::send(tx, cx, &head.applicant, &msg, &format!("/requests/{}", head.id)).await?;
+        crate::service::notice::send(
+            tx,
+            cx,
+            &head.applicant,
+            &msg,
+            &format!("/requests/{}", head.id),
+        )
+        .await?;
         change::touch(tx, cx, &format!("request:{}", head.id)).await
     }
 }
@@ -197,7 +246,13 @@ impl Delete {
         match self.part.kind {
             Fulfiller::Volume => calls.push(("detach", Call::DetachVolume { volume: id.clone() })),
             Fulfiller::Address => {
-                calls.push(("free", Call::AssociateAddress { address: id.clone(), server: None }));
+                calls.push((
+                    "free",
+                    Call::AssociateAddress {
+                        address: id.clone(),
+                        server: None,
+                    },
+                ));
             }
             _ => {}
         }
@@ -221,8 +276,13 @@ impl Step for Delete {
             match backend.execute(&operation, call).await {
                 Answer::Done(_) => {}
                 Answer::Running { retry_after_ms, .. } => {
-                    let ms = i64::try_from(retry_after_ms).unwrap_or(1000).clamp(50, 60_000);
-                    return Outcome::Wait { until: Some(cx.cx.now().plus_millis(ms)), why: format!("{part}: {} works on it", backend.name()) };
+                    let ms = i64::try_from(retry_after_ms)
+                        .unwrap_or(1000)
+                        .clamp(50, 60_000);
+                    return Outcome::Wait {
+                        until: Some(cx.cx.now().plus_millis(ms)),
+                        why: format!("{part}: {} works on it", backend.name()),
+                    };
                 }
                 // Somebody was faster: gone is gone.
                 Answer::Refused(refusal) if refusal.reason == RefusalReason::NotFound => {}
@@ -243,14 +303,25 @@ impl Step for Delete {
     }
 
     async fn save(&self, tx: &mut Tx, cx: &StepCx, _: &Value) -> Result<(), StorageError> {
-        let scope = Scope::system(&cx.cx).map_err(|e| StorageError::inconsistent("saga", "actor", cx.saga.as_str(), e))?;
-        let Some(found) = resource::get(tx, &scope, &self.part.resource).await? else { return Ok(()) };
+        let scope = Scope::system(&cx.cx)
+            .map_err(|e| StorageError::inconsistent("saga", "actor", cx.saga.as_str(), e))?;
+        let Some(found) = resource::get(tx, &scope, &self.part.resource).await? else {
+            return Ok(());
+        };
         if found.service == ServiceState::Released {
             return Ok(());
         }
         resource::mark_released(tx, &found, cx.cx.now()).await?;
         resource::detach_all(tx, &found.id).await?;
-        resource::add_event(tx, &cx.cx.id(), &found.id, EventKind::Released, self.applicant.as_str(), cx.cx.now()).await?;
+        resource::add_event(
+            tx,
+            &cx.cx.id(),
+            &found.id,
+            EventKind::Released,
+            self.applicant.as_str(),
+            cx.cx.now(),
+        )
+        .await?;
         if let Some(pool) = &self.part.pool {
             let booking = quota::Booking {
                 operation: format!("free:{}", found.id),

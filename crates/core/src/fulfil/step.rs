@@ -43,7 +43,13 @@ impl CallStep {
         undo: Undo,
         call: MakeCall,
     ) -> Box<dyn Step> {
-        Box::new(Self { name: name.into(), operation: None, backend, call, undo })
+        Box::new(Self {
+            name: name.into(),
+            operation: None,
+            backend,
+            call,
+            undo,
+        })
     }
 
     /// A step whose operation id follows from what is ordered instead of from the saga. A piece is
@@ -56,13 +62,26 @@ impl CallStep {
         undo: Undo,
         call: MakeCall,
     ) -> Box<dyn Step> {
-        Box::new(Self { name: name.into(), operation: Some(operation), backend, call, undo })
+        Box::new(Self {
+            name: name.into(),
+            operation: Some(operation),
+            backend,
+            call,
+            undo,
+        })
     }
 
     /// The operation id as backends know it; `part` tells the calls of one step apart.
     fn operation(&self, cx: &StepCx, part: &str) -> OperationId {
-        let id = self.operation.clone().unwrap_or_else(|| cx.operation.to_string());
-        OperationId(if part.is_empty() { id } else { format!("{id}:{part}") })
+        let id = self
+            .operation
+            .clone()
+            .unwrap_or_else(|| cx.operation.to_string());
+        OperationId(if part.is_empty() {
+            id
+        } else {
+            format!("{id}:{part}")
+        })
     }
 }
 
@@ -72,7 +91,9 @@ fn refused(refusal: &Refusal) -> Msg {
         RefusalReason::NoCapacity => "fulfilment.refused.no_capacity",
         RefusalReason::NoAddress => "fulfilment.refused.no_address",
         RefusalReason::QuotaExceeded => "fulfilment.refused.quota_exceeded",
-        RefusalReason::InvalidSpec | RefusalReason::Unsupported => "fulfilment.refused.invalid_spec",
+        RefusalReason::InvalidSpec | RefusalReason::Unsupported => {
+            "fulfilment.refused.invalid_spec"
+        }
         RefusalReason::NotFound => "fulfilment.refused.not_found",
         RefusalReason::Conflict | RefusalReason::Denied | RefusalReason::Cancelled => {
             "fulfilment.refused.other"
@@ -83,11 +104,16 @@ fn refused(refusal: &Refusal) -> Msg {
 /// Whether what was refused may go right later, by itself or by an operator's hand: a backend that
 /// does not let us in, or whose things are between two states.
 fn may_pass(refusal: &Refusal) -> bool {
-    matches!(refusal.reason, RefusalReason::Denied | RefusalReason::Conflict)
+    matches!(
+        refusal.reason,
+        RefusalReason::Denied | RefusalReason::Conflict
+    )
 }
 
 fn later(cx: &StepCx, ms: u64) -> Timestamp {
-    cx.cx.now().plus_millis(i64::try_from(ms).unwrap_or(1000).clamp(50, 60_000))
+    cx.cx
+        .now()
+        .plus_millis(i64::try_from(ms).unwrap_or(1000).clamp(50, 60_000))
 }
 
 fn output(settled: Settled) -> Value {
@@ -136,7 +162,11 @@ impl Step for CallStep {
     }
 
     async fn verify(&self, cx: &StepCx) -> Verified {
-        match self.backend.find_by_operation(&self.operation(cx, "")).await {
+        match self
+            .backend
+            .find_by_operation(&self.operation(cx, ""))
+            .await
+        {
             Ok(OperationState::Done(settled)) => Verified::Present(output(settled)),
             Ok(OperationState::Cancelled { left: Some(object) }) => {
                 Verified::Present(output(Settled::Present(object)))
@@ -171,7 +201,11 @@ impl CallStep {
     }
 
     async fn settle(&self, cx: &StepCx, call: Call) -> Undone {
-        match self.backend.execute(&self.operation(cx, "undo"), call).await {
+        match self
+            .backend
+            .execute(&self.operation(cx, "undo"), call)
+            .await
+        {
             Answer::Done(_) => Undone::Done,
             Answer::Running { retry_after_ms, .. } => Undone::Wait {
                 until: Some(later(cx, retry_after_ms)),

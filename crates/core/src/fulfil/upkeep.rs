@@ -71,7 +71,10 @@ impl Handler<ReadCapacity> for CapacityReader {
         let mut health: BTreeMap<String, Option<String>> = BTreeMap::new();
         for (pool, backend, there) in sites {
             let answer = match self.0.get(&backend) {
-                Some(cloud) => cloud.capacity(&PoolRef(there)).await.map_err(|e| e.to_string()),
+                Some(cloud) => cloud
+                    .capacity(&PoolRef(there))
+                    .await
+                    .map_err(|e| e.to_string()),
                 None => Err("the configuration has no such backend".to_owned()),
             };
             match answer {
@@ -102,12 +105,24 @@ impl Handler<ReadCapacity> for CapacityReader {
 
 fn dimensions(capacity: &Capacity) -> [(Dimension, i64, i64); 3] {
     let of = |dimension, total, used| {
-        (dimension, i64::try_from(total).unwrap_or(i64::MAX), i64::try_from(used).unwrap_or(i64::MAX))
+        (
+            dimension,
+            i64::try_from(total).unwrap_or(i64::MAX),
+            i64::try_from(used).unwrap_or(i64::MAX),
+        )
     };
     [
         of(Dimension::Vcpu, capacity.vcpus_total, capacity.vcpus_used),
-        of(Dimension::MemoryGb, capacity.memory_gb_total, capacity.memory_gb_used),
-        of(Dimension::Addresses, capacity.addresses_total, capacity.addresses_used),
+        of(
+            Dimension::MemoryGb,
+            capacity.memory_gb_total,
+            capacity.memory_gb_used,
+        ),
+        of(
+            Dimension::Addresses,
+            capacity.addresses_total,
+            capacity.addresses_used,
+        ),
     ]
 }
 
@@ -121,7 +136,15 @@ impl Handler<StartBilling> for BillingStarter {
             let cx = run.cx();
             let begun = resource::start_billing(&mut tx, cx.now(), 200).await?;
             for (id, at) in &begun {
-                resource::add_event(&mut tx, &cx.id(), id, EventKind::BillingStarted, "system", *at).await?;
+                resource::add_event(
+                    &mut tx,
+                    &cx.id(),
+                    id,
+                    EventKind::BillingStarted,
+                    "system",
+                    *at,
+                )
+                .await?;
             }
             tx.commit().await?;
             if begun.len() < 200 {
@@ -138,8 +161,12 @@ impl Handler<EndTerms> for TermEnder {
     async fn run(&self, run: &Run, _: EndTerms) -> Result<(), JobError> {
         // Both are use cases of their own, each with its own transaction, and do nothing twice.
         let cx = run.cx();
-        request::confirm::auto_confirm(&cx).await.map_err(JobError::retry)?;
-        request::withdraw::expire_returned(&cx).await.map_err(JobError::retry)?;
+        request::confirm::auto_confirm(&cx)
+            .await
+            .map_err(JobError::retry)?;
+        request::withdraw::expire_returned(&cx)
+            .await
+            .map_err(JobError::retry)?;
         Ok(())
     }
 }

@@ -92,7 +92,10 @@ pub fn names() -> impl Iterator<Item = &'static str> {
 /// # Errors
 /// [`ServiceError::NotFound`] if there is none of that name.
 pub fn city(name: &str) -> Result<City, ServiceError> {
-    let (_, json) = CITIES.iter().find(|(n, _)| *n == name).ok_or(ServiceError::NotFound)?;
+    let (_, json) = CITIES
+        .iter()
+        .find(|(n, _)| *n == name)
+        .ok_or(ServiceError::NotFound)?;
     serde_json::from_str(json).map_err(|e| ServiceError::internal("the data of a demo city", e))
 }
 
@@ -121,7 +124,9 @@ pub fn cloud(folder: Option<PathBuf>, seed: u64, latency: Latency) -> SimulatorC
             pool("core-xinchuang", 8, 200, 4),
         ],
         latency,
-        images: ["kylin-v10", "uos-20", "openeuler-22", "debian-12"].map(str::to_owned).to_vec(),
+        images: ["kylin-v10", "uos-20", "openeuler-22", "debian-12"]
+            .map(str::to_owned)
+            .to_vec(),
     }
 }
 
@@ -131,7 +136,10 @@ pub fn cloud(folder: Option<PathBuf>, seed: u64, latency: Latency) -> SimulatorC
 /// What the database says.
 pub async fn is_empty(app: &App) -> Result<bool, StorageError> {
     let mut rx = app.db.read().await?;
-    Sql::new("SELECT count(*) FROM unit").number(&mut rx).await.map(|n| n == 0)
+    Sql::new("SELECT count(*) FROM unit")
+        .number(&mut rx)
+        .await
+        .map(|n| n == 0)
 }
 
 /// Loads a city into an empty database. `app` runs on `clock`, which is moved through the story and
@@ -148,7 +156,9 @@ pub async fn load(
     say: &(dyn Fn(&str) + Send + Sync),
 ) -> Result<(), ServiceError> {
     let end = clock.now().millis();
-    clock.set(lingbao_model::time::Timestamp::from_millis(end - story::DAYS * lingbao_model::time::DAY_MS));
+    clock.set(lingbao_model::time::Timestamp::from_millis(
+        end - story::DAYS * lingbao_model::time::DAY_MS,
+    ));
     say("units and accounts");
     let people = people::load(app, city).await?;
     story::play(app, clock, jobs, city, &people, end, say).await

@@ -52,7 +52,8 @@ pub async fn load(app: &Arc<App>, city: &City) -> Result<People, ServiceError> {
         kind: UnitKind::Area,
     };
     let root = unit::create(&cx, top).await?;
-    let mut waiting: Vec<(&CityUnit, UnitId)> = city.units.iter().rev().map(|u| (u, root.clone())).collect();
+    let mut waiting: Vec<(&CityUnit, UnitId)> =
+        city.units.iter().rev().map(|u| (u, root.clone())).collect();
     while let Some((one, parent)) = waiting.pop() {
         let new = NewUnit {
             parent: Some(parent),
@@ -63,7 +64,9 @@ pub async fn load(app: &Arc<App>, city: &City) -> Result<People, ServiceError> {
         };
         let id = unit::create(&cx, new).await?;
         waiting.extend(one.children.iter().rev().map(|child| (child, id.clone())));
-        people.units.insert(one.code.clone().unwrap_or_else(|| one.short.clone()), id);
+        people
+            .units
+            .insert(one.code.clone().unwrap_or_else(|| one.short.clone()), id);
     }
     people.root = Some(root);
     let hash = app
@@ -85,9 +88,10 @@ fn accounts(city: &City) -> Vec<Account> {
     let mut accounts = city.accounts.clone();
     for (n, one) in city.units.iter().enumerate() {
         let Some(code) = &one.code else { continue };
-        for (login, role, reach, who) in
-            [("clerk", Role::Applicant, Reach::Own, "经办人"), ("leader", Role::DeptLeader, Reach::Subtree, "负责人")]
-        {
+        for (login, role, reach, who) in [
+            ("clerk", Role::Applicant, Reach::Own, "经办人"),
+            ("leader", Role::DeptLeader, Reach::Subtree, "负责人"),
+        ] {
             let held = |a: &&Account| a.unit == *code && a.roles.iter().any(|(r, _)| *r == role);
             if accounts.iter().any(|a| held(&a)) {
                 continue;
@@ -104,7 +108,13 @@ fn accounts(city: &City) -> Vec<Account> {
     accounts
 }
 
-async fn add(tx: &mut Tx, cx: &Cx, people: &mut People, account: &Account, hash: &str) -> Result<(), ServiceError> {
+async fn add(
+    tx: &mut Tx,
+    cx: &Cx,
+    people: &mut People,
+    account: &Account,
+    hash: &str,
+) -> Result<(), ServiceError> {
     let id: UserId = cx.id();
     let unit = people.unit(&account.unit)?.clone();
     let phone = format!("0000-{:05}", 12_000 + people.users.len());
@@ -121,8 +131,20 @@ async fn add(tx: &mut Tx, cx: &Cx, people: &mut People, account: &Account, hash:
     users::insert(tx, &new).await?;
     for (role, reach) in &account.roles {
         // A reach over the whole site is given on the top of the tree.
-        let on = if *reach == Reach::Site { people.root.as_ref().unwrap_or(&unit) } else { &unit };
-        let grant = users::NewGrant { id: &cx.id(), user: &id, role: *role, unit: on, reach: *reach, by: "system", now: cx.now() };
+        let on = if *reach == Reach::Site {
+            people.root.as_ref().unwrap_or(&unit)
+        } else {
+            &unit
+        };
+        let grant = users::NewGrant {
+            id: &cx.id(),
+            user: &id,
+            role: *role,
+            unit: on,
+            reach: *reach,
+            by: "system",
+            now: cx.now(),
+        };
         users::insert_grant(tx, &grant).await?;
     }
     people.users.insert(account.login.clone(), id);

@@ -65,22 +65,39 @@ pub async fn play(
 ) -> Result<(), ServiceError> {
     let mut rx = app.db.read().await?;
     let pools = place::pools(&mut rx).await?;
-    let pool_names = place::sites(&mut rx).await?.into_iter().map(|(id, _, there)| (there, id)).collect();
+    let pool_names = place::sites(&mut rx)
+        .await?
+        .into_iter()
+        .map(|(id, _, there)| (there, id))
+        .collect();
     drop(rx);
-    let stage = Stage { app, jobs, people, pools, pool_names };
+    let stage = Stage {
+        app,
+        jobs,
+        people,
+        pools,
+        pool_names,
+    };
     say("quotas");
     stage.hand_out_quotas(city).await?;
     let all: Vec<(&str, &str, usize)> = city
         .units
         .iter()
         .filter_map(|u| Some((u.code.as_deref()?, u)))
-        .flat_map(|(code, u)| u.systems.iter().enumerate().map(move |(n, s)| (code, s.as_str(), n)))
+        .flat_map(|(code, u)| {
+            u.systems
+                .iter()
+                .enumerate()
+                .map(move |(n, s)| (code, s.as_str(), n))
+        })
         .collect();
     let (count, begin) = (all.len(), clock.now().millis());
     let step = (end - begin - 3 * DAY_MS) / i64::try_from(count.max(1)).unwrap_or(1);
     let extra = city.running_hosts.saturating_sub(count * 5);
     for (k, (code, name, n)) in all.iter().enumerate() {
-        clock.set(Timestamp::from_millis(begin + step * i64::try_from(k).unwrap_or(0)));
+        clock.set(Timestamp::from_millis(
+            begin + step * i64::try_from(k).unwrap_or(0),
+        ));
         let clerk = stage.clerk(code)?;
         let short = format!("{code}{}", n + 1);
         let level = if k % 4 == 3 { Level::Three } else { Level::Two };
@@ -112,14 +129,21 @@ pub async fn play(
 
 /// What system `k` of the city ordered. Sizes vary, but not by chance: five hosts each.
 fn order_of(k: usize, name: &str, short: &str, level: Level, more: usize) -> Order {
-    let (vcpus, memory_gb) = [(4, 8), (8, 16), (4, 16), (8, 32), (4, 8)].get(k % 5).copied().unwrap_or((4, 8));
+    let (vcpus, memory_gb) = [(4, 8), (8, 16), (4, 16), (8, 32), (4, 8)]
+        .get(k % 5)
+        .copied()
+        .unwrap_or((4, 8));
     let pool = match (level, k % 4) {
         (Level::Three, _) if k % 8 == 7 => "core-xinchuang",
         (Level::Three, _) => "public-xinchuang",
         (Level::Two, 1) => "internet-general",
         (Level::Two, _) => "public-general",
     };
-    let arch = if pool.ends_with("xinchuang") { "kunpeng" } else { "general" };
+    let arch = if pool.ends_with("xinchuang") {
+        "kunpeng"
+    } else {
+        "general"
+    };
     let host = |name: String, count: usize, vcpus: i64, memory_gb: i64| Want {
         item: "C-ECS",
         name,
@@ -134,18 +158,56 @@ fn order_of(k: usize, name: &str, short: &str, level: Level, more: usize) -> Ord
         ],
         attach: None,
     };
-    let mut wants = vec![host(format!("{short}-app"), 3 + more, vcpus, memory_gb), host(format!("{short}-db"), 2, 8, 32)];
-    let disk = [("disk_class", "ssd".to_owned()), ("size_gb", (200 + 100 * (k % 4)).to_string())];
-    wants.push(Want { item: "S-EVS", name: format!("{short}-data"), count: 2, typed: disk.into(), attach: Some(1) });
+    let mut wants = vec![
+        host(format!("{short}-app"), 3 + more, vcpus, memory_gb),
+        host(format!("{short}-db"), 2, 8, 32),
+    ];
+    let disk = [
+        ("disk_class", "ssd".to_owned()),
+        ("size_gb", (200 + 100 * (k % 4)).to_string()),
+    ];
+    wants.push(Want {
+        item: "S-EVS",
+        name: format!("{short}-data"),
+        count: 2,
+        typed: disk.into(),
+        attach: Some(1),
+    });
     if pool == "internet-general" {
-        let typed = [("carrier", "three_line".to_owned()), ("bandwidth_mbps", "10".to_owned())].into();
-        wants.push(Want { item: "N-EIP", name: format!("{short}-ip"), count: i64::try_from(3 + more).unwrap_or(3), typed, attach: Some(0) });
+        let typed = [
+            ("carrier", "three_line".to_owned()),
+            ("bandwidth_mbps", "10".to_owned()),
+        ]
+        .into();
+        wants.push(Want {
+            item: "N-EIP",
+            name: format!("{short}-ip"),
+            count: i64::try_from(3 + more).unwrap_or(3),
+            typed,
+            attach: Some(0),
+        });
     }
     if k % 3 == 0 {
-        let typed = [("size_gb", "500".to_owned()), ("schedule", "daily".to_owned()), ("keep_days", "30".to_owned())].into();
-        wants.push(Want { item: "D-LB", name: format!("{short}-bak"), count: 2, typed, attach: Some(1) });
+        let typed = [
+            ("size_gb", "500".to_owned()),
+            ("schedule", "daily".to_owned()),
+            ("keep_days", "30".to_owned()),
+        ]
+        .into();
+        wants.push(Want {
+            item: "D-LB",
+            name: format!("{short}-bak"),
+            count: 2,
+            typed,
+            attach: Some(1),
+        });
     }
-    Order { title: format!("{name}上云"), reason: "系统迁入政务云，停用自建机房。", cell: (level, pool), wants }
+    Order {
+        title: format!("{name}上云"),
+        reason: "系统迁入政务云，停用自建机房。",
+        cell: (level, pool),
+        wants,
+    }
 }
 
 impl Stage<'_> {
@@ -156,7 +218,10 @@ impl Stage<'_> {
     fn clerk(&self, code: &str) -> Result<UserId, ServiceError> {
         let own = format!("clerk.{code}");
         // The bureau that the readme walks through has the short login.
-        self.people.user(&own).or_else(|_| self.people.user("clerk")).cloned()
+        self.people
+            .user(&own)
+            .or_else(|_| self.people.user("clerk"))
+            .cloned()
     }
 
     /// The city has ample limits; every unit that has systems gets a share, and everybody below the
@@ -169,7 +234,16 @@ impl Stage<'_> {
         for pool in &self.pools {
             for dimension in Dimension::ALL {
                 let limit = share(*dimension) * 60;
-                quota::set_limit(&mut tx, &cx, "seed:limit", &top, &pool.id, *dimension, limit).await?;
+                quota::set_limit(
+                    &mut tx,
+                    &cx,
+                    "seed:limit",
+                    &top,
+                    &pool.id,
+                    *dimension,
+                    limit,
+                )
+                .await?;
             }
             for one in &city.units {
                 let Some(code) = &one.code else { continue };
@@ -177,13 +251,31 @@ impl Stage<'_> {
                 let vdc = catalogue::vdc_of(&mut tx, unit).await?;
                 for dimension in Dimension::ALL {
                     let operation = format!("seed:hand:{code}");
-                    quota::hand(&mut tx, &cx, &operation, (&top, &vdc), &pool.id, *dimension, share(*dimension)).await?;
+                    quota::hand(
+                        &mut tx,
+                        &cx,
+                        &operation,
+                        (&top, &vdc),
+                        &pool.id,
+                        *dimension,
+                        share(*dimension),
+                    )
+                    .await?;
                 }
                 for child in &one.children {
                     let below = catalogue::vdc_of(&mut tx, self.people.unit(&child.short)?).await?;
                     for dimension in Dimension::ALL {
                         let operation = format!("seed:hand:{}", child.short);
-                        quota::hand(&mut tx, &cx, &operation, (&vdc, &below), &pool.id, *dimension, share(*dimension) / 16).await?;
+                        quota::hand(
+                            &mut tx,
+                            &cx,
+                            &operation,
+                            (&vdc, &below),
+                            &pool.id,
+                            *dimension,
+                            share(*dimension) / 16,
+                        )
+                        .await?;
                     }
                 }
             }
@@ -191,7 +283,14 @@ impl Stage<'_> {
         Ok(tx.commit().await?)
     }
 
-    async fn system(&self, clerk: &UserId, name: &str, short: &str, level: Level, state: &str) -> Result<SystemId, ServiceError> {
+    async fn system(
+        &self,
+        clerk: &UserId,
+        name: &str,
+        short: &str,
+        level: Level,
+        state: &str,
+    ) -> Result<SystemId, ServiceError> {
         let form = SystemForm {
             name: name.to_owned(),
             short_name: short.to_owned(),
@@ -205,12 +304,21 @@ impl Stage<'_> {
 
     fn cell(&self, (level, there): (Level, &str)) -> Result<String, ServiceError> {
         let id = self.pool_names.get(there).ok_or(ServiceError::NotFound)?;
-        let pool = self.pools.iter().find(|p| p.id == *id).ok_or(ServiceError::NotFound)?;
+        let pool = self
+            .pools
+            .iter()
+            .find(|p| p.id == *id)
+            .ok_or(ServiceError::NotFound)?;
         Ok(format!("{}/{level}/{}", pool.zone, pool.id))
     }
 
     /// Fills a cart.
-    async fn fill(&self, clerk: &UserId, system: &SystemId, order: &Order) -> Result<(RequestId, i64), ServiceError> {
+    async fn fill(
+        &self,
+        clerk: &UserId,
+        system: &SystemId,
+        order: &Order,
+    ) -> Result<(RequestId, i64), ServiceError> {
         let cx = self.cx(clerk);
         let id = cart::create(&cx).await?;
         let head = HeadForm {
@@ -219,7 +327,8 @@ impl Stage<'_> {
             reason: order.reason.to_owned(),
             with_quota_change: false,
         };
-        let mut version = cart::save_head(&cx, &id, cart::open(&cx, &id).await?.version, &head).await?;
+        let mut version =
+            cart::save_head(&cx, &id, cart::open(&cx, &id).await?.version, &head).await?;
         let cell = self.cell(order.cell)?;
         let mut lines: Vec<RequestItemId> = Vec::new();
         for want in &order.wants {
@@ -231,9 +340,11 @@ impl Stage<'_> {
                 term_months: "12".to_owned(),
                 ..LineForm::default()
             };
-            form.typed.extend(want.typed.iter().map(|(k, v)| ((*k).to_owned(), v.clone())));
+            form.typed
+                .extend(want.typed.iter().map(|(k, v)| ((*k).to_owned(), v.clone())));
             if let Some(target) = want.attach.and_then(|n| lines.get(n)) {
-                form.typed.insert("attach_to".to_owned(), target.to_string());
+                form.typed
+                    .insert("attach_to".to_owned(), target.to_string());
             }
             let change = cart::put_line(&cx, &id, version, None, &form).await?;
             version = change.version;
@@ -242,47 +353,89 @@ impl Stage<'_> {
         Ok((id, version))
     }
 
-    async fn submit(&self, clerk: &UserId, system: &SystemId, order: &Order) -> Result<RequestId, ServiceError> {
+    async fn submit(
+        &self,
+        clerk: &UserId,
+        system: &SystemId,
+        order: &Order,
+    ) -> Result<RequestId, ServiceError> {
         let (id, version) = self.fill(clerk, system, order).await?;
         let form = format!("seed-{id}");
-        Ok(request::submit::submit(&self.cx(clerk), &id, version, &form).await?.request)
+        Ok(
+            request::submit::submit(&self.cx(clerk), &id, version, &form)
+                .await?
+                .request,
+        )
     }
 
     /// The open steps of a request: id, role, unit.
-    async fn open_steps(&self, request: &RequestId) -> Result<Vec<(StepId, Role, UnitId)>, ServiceError> {
+    async fn open_steps(
+        &self,
+        request: &RequestId,
+    ) -> Result<Vec<(StepId, Role, UnitId)>, ServiceError> {
         let mut rx = self.app.db.read().await?;
-        let rows: Vec<(String, String, String)> =
-            Sql::new("SELECT id, role, unit_id FROM approval_step WHERE status = 'open' AND request_id = ")
-                .bind(request.as_str())
-                .push(" ORDER BY stage, position, id")
-                .all(&mut rx)
-                .await?;
-        let wrong = |e: &dyn std::fmt::Display| ServiceError::Internal { context: format!("a step of the story: {e}"), source: None };
+        let rows: Vec<(String, String, String)> = Sql::new(
+            "SELECT id, role, unit_id FROM approval_step WHERE status = 'open' AND request_id = ",
+        )
+        .bind(request.as_str())
+        .push(" ORDER BY stage, position, id")
+        .all(&mut rx)
+        .await?;
+        let wrong = |e: &dyn std::fmt::Display| ServiceError::Internal {
+            context: format!("a step of the story: {e}"),
+            source: None,
+        };
         rows.into_iter()
             .map(|(id, role, unit)| {
-                Ok((id.parse().map_err(|e| wrong(&e))?, role.parse().map_err(|e| wrong(&e))?, unit.parse().map_err(|e| wrong(&e))?))
+                Ok((
+                    id.parse().map_err(|e| wrong(&e))?,
+                    role.parse().map_err(|e| wrong(&e))?,
+                    unit.parse().map_err(|e| wrong(&e))?,
+                ))
             })
             .collect()
     }
 
     /// Somebody who may decide on a step and is not the applicant.
-    async fn decider(&self, role: Role, unit: &UnitId, applicant: &UserId) -> Result<UserId, ServiceError> {
+    async fn decider(
+        &self,
+        role: Role,
+        unit: &UnitId,
+        applicant: &UserId,
+    ) -> Result<UserId, ServiceError> {
         let mut rx = self.app.db.read().await?;
-        users::holders(&mut rx, role, unit).await?.into_iter().find(|u| u != applicant).or_not_found()
+        users::holders(&mut rx, role, unit)
+            .await?
+            .into_iter()
+            .find(|u| u != applicant)
+            .or_not_found()
     }
 
-    async fn decide_one(&self, step: &(StepId, Role, UnitId), applicant: &UserId, decision: Decision, opinion: &str) -> Result<(), ServiceError> {
+    async fn decide_one(
+        &self,
+        step: &(StepId, Role, UnitId),
+        applicant: &UserId,
+        decision: Decision,
+        opinion: &str,
+    ) -> Result<(), ServiceError> {
         let cx = self.cx(&self.decider(step.1, &step.2, applicant).await?);
         let card = approval::card(&cx, &step.0).await?;
         approval::decide(&cx, &step.0, decision, opinion, &card.digest).await?;
         Ok(())
     }
 
-    async fn approve_all(&self, request: &RequestId, applicant: &UserId) -> Result<(), ServiceError> {
+    async fn approve_all(
+        &self,
+        request: &RequestId,
+        applicant: &UserId,
+    ) -> Result<(), ServiceError> {
         loop {
             let steps = self.open_steps(request).await?;
-            let Some(step) = steps.first() else { return Ok(()) };
-            self.decide_one(step, applicant, Decision::Approve, "同意。").await?;
+            let Some(step) = steps.first() else {
+                return Ok(());
+            };
+            self.decide_one(step, applicant, Decision::Approve, "同意。")
+                .await?;
         }
     }
 
@@ -295,7 +448,10 @@ impl Stage<'_> {
         let mut rx = self.app.db.read().await?;
         if let Some((item, reason)) = fulfilment::failures(&mut rx, id).await?.into_iter().next() {
             let context = format!("in the story {} of {id} failed: {}", item.zh, reason.key);
-            return Err(ServiceError::Internal { context, source: None });
+            return Err(ServiceError::Internal {
+                context,
+                source: None,
+            });
         }
         drop(rx);
         let cx = self.cx(clerk);
@@ -327,18 +483,59 @@ impl Stage<'_> {
             order
         };
         // Two wait for the leader of the bureau, one for the cloud office, one came back.
-        self.submit(&clerk, &census, &small("pc-gather", "普查数据采集扩容", 8, "public-general", Level::Two)).await?;
+        self.submit(
+            &clerk,
+            &census,
+            &small(
+                "pc-gather",
+                "普查数据采集扩容",
+                8,
+                "public-general",
+                Level::Two,
+            ),
+        )
+        .await?;
         clock.advance_ms(60 * 60 * 1000);
-        let office = self.submit(&clerk, &census, &small("pc-core", "普查核心库主机", 16, "public-xinchuang", Level::Three)).await?;
+        let office = self
+            .submit(
+                &clerk,
+                &census,
+                &small(
+                    "pc-core",
+                    "普查核心库主机",
+                    16,
+                    "public-xinchuang",
+                    Level::Three,
+                ),
+            )
+            .await?;
         let first = self.open_steps(&office).await?;
         if let Some(step) = first.first() {
-            self.decide_one(step, &clerk, Decision::Approve, "普查任务紧，请数据局支持。").await?;
+            self.decide_one(
+                step,
+                &clerk,
+                Decision::Approve,
+                "普查任务紧，请数据局支持。",
+            )
+            .await?;
         }
         let rsj = self.people.user("clerk.rsj")?.clone();
         let social = self.system_named(&rsj, 1).await?;
-        let back = self.submit(&rsj, &social, &small("rs-report", "社保报表主机", 8, "public-general", Level::Two)).await?;
+        let back = self
+            .submit(
+                &rsj,
+                &social,
+                &small("rs-report", "社保报表主机", 8, "public-general", Level::Two),
+            )
+            .await?;
         if let Some(step) = self.open_steps(&back).await?.first() {
-            self.decide_one(step, &rsj, Decision::Return, "请说明报表的使用人数和高峰时间。").await?;
+            self.decide_one(
+                step,
+                &rsj,
+                Decision::Return,
+                "请说明报表的使用人数和高峰时间。",
+            )
+            .await?;
         }
         // People work on a migration.
         let help = Order {
@@ -349,7 +546,13 @@ impl Stage<'_> {
                 item: "M-MIG",
                 name: "old-report".to_owned(),
                 count: 1,
-                typed: vec![("person_days", "6".to_owned()), ("scope", "报表系统一套，数据约 200 GB，希望月底前切换。".to_owned())],
+                typed: vec![
+                    ("person_days", "6".to_owned()),
+                    (
+                        "scope",
+                        "报表系统一套，数据约 200 GB，希望月底前切换。".to_owned(),
+                    ),
+                ],
                 attach: None,
             }],
         };
@@ -357,14 +560,28 @@ impl Stage<'_> {
         self.approve_all(&moving, &rsj).await?;
         self.run_jobs().await?;
         clock.set(Timestamp::from_millis(end - 90 * 60 * 1000));
-        self.submit(&clerk, &census, &small("pc-web", "普查公示网站", 4, "internet-general", Level::Two)).await?;
-        self.fill(&clerk, &census, &small("pc-test", "", 2, "public-general", Level::Two)).await?;
+        self.submit(
+            &clerk,
+            &census,
+            &small("pc-web", "普查公示网站", 4, "internet-general", Level::Two),
+        )
+        .await?;
+        self.fill(
+            &clerk,
+            &census,
+            &small("pc-test", "", 2, "public-general", Level::Two),
+        )
+        .await?;
         Ok(())
     }
 
     async fn system_named(&self, clerk: &UserId, n: usize) -> Result<SystemId, ServiceError> {
         let systems = system::list(&self.cx(clerk)).await?;
-        systems.get(n).or_else(|| systems.first()).map(|s| s.id.clone()).or_not_found()
+        systems
+            .get(n)
+            .or_else(|| systems.first())
+            .map(|s| s.id.clone())
+            .or_not_found()
     }
 }
 

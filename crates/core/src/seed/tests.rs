@@ -2,10 +2,7 @@
 
 use std::sync::Arc;
 
-use lingbao_backends::{
-    Backends,
-    provisioning::simulator::Simulator,
-};
+use lingbao_backends::{Backends, provisioning::simulator::Simulator};
 
 use super::*;
 use crate::{
@@ -22,18 +19,36 @@ async fn ningbo_has_33_units_105_systems_and_530_hosts_on_85_percent_of_its_capa
     let app = TestApp::on(&db);
     let clock = app.clock.clone();
     let told = clock.clone();
-    let simulator = Simulator::open("simulator", cloud(None, 1, Latency::default()), move || told.now()).unwrap();
+    let simulator = Simulator::open("simulator", cloud(None, 1, Latency::default()), move || {
+        told.now()
+    })
+    .unwrap();
     let backends = Arc::new(Backends::default().with(simulator));
     let jobs = Arc::new(fulfil::wire(jobs::Registry::new(), &backends));
     let begun = std::time::Instant::now();
-    load(&app.app, &clock, &jobs, &city("ningbo").unwrap(), &|text| eprintln!("{:?} {text}", begun.elapsed())).await.unwrap();
+    load(&app.app, &clock, &jobs, &city("ningbo").unwrap(), &|text| {
+        eprintln!("{:?} {text}", begun.elapsed())
+    })
+    .await
+    .unwrap();
     let mut rx = app.db.read().await.unwrap();
     assert_eq!(quota::recount(&mut rx).await.unwrap(), []);
-    let leader: (String,) = Sql::new("SELECT id FROM user_account WHERE login = 'leader'").optional(&mut rx).await.unwrap().unwrap();
+    let leader: (String,) = Sql::new("SELECT id FROM user_account WHERE login = 'leader'")
+        .optional(&mut rx)
+        .await
+        .unwrap()
+        .unwrap();
     drop(rx);
     let cx = Cx::new(app.app.clone(), Actor::User(leader.0.parse().unwrap()));
     let seen = overview::overview(&cx).await.unwrap();
-    assert_eq!((seen.units, seen.city_units, seen.county_units), (33, 22, 11));
+    assert_eq!(
+        (seen.units, seen.city_units, seen.county_units),
+        (33, 22, 11)
+    );
     assert_eq!((seen.systems, seen.hosts), (105, 530));
-    assert!((840..=860).contains(&seen.allocation_permille()), "{}", seen.allocation_permille());
+    assert!(
+        (840..=860).contains(&seen.allocation_permille()),
+        "{}",
+        seen.allocation_permille()
+    );
 }

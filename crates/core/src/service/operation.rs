@@ -6,9 +6,8 @@ use lingbao_model::{
     text,
     view::{
         operation::{
-            BackendLine, ForeignLine,
-            OperationCounts, SagaDetail, SagaFilter, SagaLine, SagaState, WorkOrderFilter,
-            WorkOrderRow, WorkOrderStatus,
+            BackendLine, ForeignLine, OperationCounts, SagaDetail, SagaFilter, SagaLine, SagaState,
+            WorkOrderFilter, WorkOrderRow, WorkOrderStatus,
         },
         page::Page,
     },
@@ -46,7 +45,10 @@ pub async fn counts(cx: &Cx) -> Result<OperationCounts, ServiceError> {
 pub async fn clouds(cx: &Cx) -> Result<(Vec<BackendLine>, Vec<ForeignLine>), ServiceError> {
     let mut rx = cx.db().read().await?;
     operator(&mut rx, cx).await?;
-    Ok((cloud::health(&mut rx).await?, cloud::foreign(&mut rx).await?))
+    Ok((
+        cloud::health(&mut rx).await?,
+        cloud::foreign(&mut rx).await?,
+    ))
 }
 
 /// One page of sagas.

@@ -12,7 +12,12 @@ use crate::{error::StorageError, on};
 ///
 /// # Errors
 /// What the database says.
-pub async fn save_health(tx: &mut Tx, backend: &str, error: Option<&str>, at: Timestamp) -> Result<(), StorageError> {
+pub async fn save_health(
+    tx: &mut Tx,
+    backend: &str,
+    error: Option<&str>,
+    at: Timestamp,
+) -> Result<(), StorageError> {
     let answered = error.is_none().then(|| at.millis());
     on!(tx, conn => sqlx::query("INSERT INTO backend_health (backend, answered_at, error, read_at) VALUES ($1, $2, $3, $4)
          ON CONFLICT (backend) DO UPDATE SET answered_at = COALESCE(excluded.answered_at, backend_health.answered_at),
@@ -27,10 +32,16 @@ pub async fn save_health(tx: &mut Tx, backend: &str, error: Option<&str>, at: Ti
 /// What the database says.
 pub async fn health(rx: &mut ReadTx) -> Result<Vec<BackendLine>, StorageError> {
     let rows: Vec<(String, Option<i64>, Option<String>)> =
-        Sql::new("SELECT backend, answered_at, error FROM backend_health ORDER BY backend").all(rx).await?;
+        Sql::new("SELECT backend, answered_at, error FROM backend_health ORDER BY backend")
+            .all(rx)
+            .await?;
     Ok(rows
         .into_iter()
-        .map(|(name, answered_at, error)| BackendLine { name, answered_at: answered_at.map(Timestamp::from_millis), error })
+        .map(|(name, answered_at, error)| BackendLine {
+            name,
+            answered_at: answered_at.map(Timestamp::from_millis),
+            error,
+        })
         .collect())
 }
 
@@ -52,20 +63,33 @@ pub struct Seen {
 ///
 /// # Errors
 /// What the database says.
-pub async fn note_foreign(tx: &mut Tx, backend: &str, seen: &[Seen], at: Timestamp) -> Result<(), StorageError> {
+pub async fn note_foreign(
+    tx: &mut Tx,
+    backend: &str,
+    seen: &[Seen],
+    at: Timestamp,
+) -> Result<(), StorageError> {
     if seen.is_empty() {
         return Ok(());
     }
-    let known: Vec<(String,)> = Sql::new("SELECT external_id FROM resource WHERE service_state <> 'released' AND backend = ")
-        .bind(backend)
-        .push(" AND external_id IN ")
-        .bind_list(seen.iter().map(|s| s.external_id.as_str()))
-        .all(tx)
-        .await?;
-    for one in seen.iter().filter(|s| !known.iter().any(|(id,)| *id == s.external_id)) {
+    let known: Vec<(String,)> = Sql::new(
+        "SELECT external_id FROM resource WHERE service_state <> 'released' AND backend = ",
+    )
+    .bind(backend)
+    .push(" AND external_id IN ")
+    .bind_list(seen.iter().map(|s| s.external_id.as_str()))
+    .all(tx)
+    .await?;
+    for one in seen
+        .iter()
+        .filter(|s| !known.iter().any(|(id,)| *id == s.external_id))
+    {
         // `<line>:<piece>:<verb>`, see fulfil::pieces.
         let mut parts = one.operation.split(':');
-        let (item, piece) = (parts.next().unwrap_or_default(), parts.next().and_then(|p| p.parse::<i64>().ok()));
+        let (item, piece) = (
+            parts.next().unwrap_or_default(),
+            parts.next().and_then(|p| p.parse::<i64>().ok()),
+        );
         let under_way = Sql::new(
             "SELECT count(*) FROM fulfilment f JOIN request q ON q.id = f.request_id
              WHERE q.status = 'approved' AND f.status IN ('waiting', 'running', 'residue') AND f.request_item_id = ",
@@ -90,7 +114,11 @@ pub async fn note_foreign(tx: &mut Tx, backend: &str, seen: &[Seen], at: Timesta
 ///
 /// # Errors
 /// What the database says.
-pub async fn forget_unseen(tx: &mut Tx, backend: &str, since: Timestamp) -> Result<(), StorageError> {
+pub async fn forget_unseen(
+    tx: &mut Tx,
+    backend: &str,
+    since: Timestamp,
+) -> Result<(), StorageError> {
     on!(tx, conn => sqlx::query("DELETE FROM cloud_foreign WHERE backend = $1 AND last_seen < $2")
         .bind(backend).bind(since.millis()).execute(conn).await.map(|_| ()))?;
     Ok(())
@@ -108,12 +136,14 @@ pub async fn foreign(rx: &mut ReadTx) -> Result<Vec<ForeignLine>, StorageError> 
     .await?;
     Ok(rows
         .into_iter()
-        .map(|(backend, external_id, kind, name, first_seen)| ForeignLine {
-            backend,
-            external_id,
-            kind,
-            name,
-            first_seen: Timestamp::from_millis(first_seen),
-        })
+        .map(
+            |(backend, external_id, kind, name, first_seen)| ForeignLine {
+                backend,
+                external_id,
+                kind,
+                name,
+                first_seen: Timestamp::from_millis(first_seen),
+            },
+        )
         .collect())
 }

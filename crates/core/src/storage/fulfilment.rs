@@ -250,7 +250,10 @@ pub async fn head(rx: &mut ReadTx, request: &RequestId) -> Result<Option<Head>, 
                 unit_name,
                 vdc: vdc.parse().map_err(|e| wrong("vdc_id", &e))?,
                 applicant: applicant.parse().map_err(|e| wrong("applicant_id", &e))?,
-                system: system.map(|s| s.parse()).transpose().map_err(|e| wrong("system_id", &e))?,
+                system: system
+                    .map(|s| s.parse())
+                    .transpose()
+                    .map_err(|e| wrong("system_id", &e))?,
                 version,
             })
         },

@@ -146,7 +146,11 @@ pub async fn steps(rx: &mut ReadTx, id: &SagaId) -> Result<Vec<SagaStepLine>, St
 /// # Errors
 /// What the database says.
 pub async fn has_saga(rx: &mut ReadTx, subject: &str) -> Result<bool, StorageError> {
-    Sql::new("SELECT count(*) FROM saga WHERE subject = ").bind(subject).number(rx).await.map(|n| n > 0)
+    Sql::new("SELECT count(*) FROM saga WHERE subject = ")
+        .bind(subject)
+        .number(rx)
+        .await
+        .map(|n| n > 0)
 }
 
 /// The numbers at the top of the operator's page.

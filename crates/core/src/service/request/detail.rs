@@ -113,10 +113,7 @@ async fn acts(
     let all = [
         (Act::Decide, decides),
         (Act::Withdraw, mine && may_withdraw(request.status, &states)),
-        (
-            Act::Supplement,
-            mine && request.status == Status::Returned && request.kind == Kind::New,
-        ),
+        (Act::Supplement, mine && request.status == Status::Returned),
         (Act::Confirm, mine && request.status == Status::Delivered),
         (Act::Copy, orders && request.kind == Kind::New),
         (Act::Delivery, built),

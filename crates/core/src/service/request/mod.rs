@@ -17,14 +17,17 @@
 //!           restore_line(cx, &RequestId, version, &Line) -> CartChange     undo of a removal
 //!           save_head(cx, &RequestId, version, &HeadForm) -> i64           the new version
 //!           copy(cx, &RequestId) -> Copied
+//!           refresh(cx, &RequestId, version) -> Vec<Msg>    lines anew by today's items and prices
 //! request:: submit::submit(cx, &RequestId, version, form_id: &str) -> Submitted
 //!           resubmit::resubmit(cx, &RequestId, version, form_id: &str) -> Submitted
 //!           withdraw::withdraw(cx, &RequestId, version) -> ()
 //!           confirm::confirm(cx, &RequestId, version) -> ()
 //!           release::create(cx, &[ResourceId], reason: &str, form_id: &str) -> Submitted
+//!           release::resubmit(cx, &RequestId, version, reason: &str, form_id: &str) -> Submitted
 //!           list::list(cx, &RequestFilter) -> Page<RequestRow>
 //!           list::csv(cx, &RequestFilter) -> Vec<RequestRow>               at most 10 000 rows
 //!           detail::detail(cx, &RequestId) -> RequestDetail
+//!           withdraw::expire_returned(cx), confirm::auto_confirm(cx) -> usize      for periodic jobs
 //! approval::todos(cx, after: Option<&str>, limit: i64) -> Page<TodoRow>
 //!           todo_count(cx) -> i64
 //!           done(cx, after: Option<&str>, limit: i64) -> Page<DoneRow>
@@ -58,6 +61,13 @@ pub mod route;
 pub mod snapshot;
 pub mod submit;
 pub mod withdraw;
+
+#[cfg(test)]
+mod fixture;
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+mod tests_bounds;
 
 use lingbao_model::{
     id::{RequestId, UserId},

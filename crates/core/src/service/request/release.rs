@@ -15,10 +15,12 @@ use lingbao_model::{
 use serde_json::json;
 
 use super::{
-    advance, approved,
+    advance, approved, expect_version,
     ground::{self, Ground},
     judge::REASON_MAX,
-    person_name, route,
+    own, person_name,
+    resubmit::back_to_stage,
+    route,
     snapshot::{self, Shown, Snapshot},
     submit::{answer, sent_before, take_number},
     touch,
@@ -33,7 +35,7 @@ use crate::{
         Tx, calendar, history,
         request::{self as requests, Request},
         resource::{self, Resource},
-        system, unit as units,
+        step, system, unit as units,
     },
 };
 
@@ -105,6 +107,69 @@ async fn create_once(
     let event = AuditEvent::new("request.release", "request", &request.id)
         .of_unit(&request.unit)
         .detail(json!({ "number": request.number, "resources": ids }));
+    audit::record(&mut tx, cx, event).await?;
+    tx.commit().await?;
+    Ok(answer(&request, false))
+}
+
+/// Submits a returned release again, with a better reason. It goes straight to the stage that gave
+/// it back: what is given back can't be changed, so nobody agreed to anything else.
+///
+/// # Errors
+/// [`ServiceError::NotFound`], [`ServiceError::Forbidden`], [`ServiceError::Invalid`] on `reason`,
+/// [`ServiceError::Conflict`].
+pub async fn resubmit(
+    cx: &Cx,
+    id: &RequestId,
+    version: i64,
+    reason: &str,
+    form: &str,
+) -> Result<Submitted, ServiceError> {
+    let result = resubmit_once(cx, id, version, reason, form).await;
+    traced(cx, result, || {
+        AuditEvent::new("request.resubmit", "request", id)
+    })
+    .await
+}
+
+async fn resubmit_once(
+    cx: &Cx,
+    id: &RequestId,
+    version: i64,
+    reason: &str,
+    form: &str,
+) -> Result<Submitted, ServiceError> {
+    let mut tx = cx.db().begin().await?;
+    let access = Access::load(&mut tx, cx).await?;
+    if let Some(answer) = sent_before(&mut tx, cx, &access, id, form).await? {
+        return Ok(answer);
+    }
+    let mut request = own(&mut tx, &access, id).await?;
+    if request.kind != Kind::Release {
+        return Err(ServiceError::Conflict(Msg::new("release.not_one")));
+    }
+    advance(&mut request, Event::Resubmit)?;
+    expect_version(&request, version)?;
+    request.reason = text::paragraph("reason", reason, 2, REASON_MAX)
+        .map_err(|e| ServiceError::Invalid(vec![e]))?;
+    request.revision += 1;
+    let scope = access.scope(Ability::ReadResources);
+    let mut resources = Vec::new();
+    for resource in requests::releases(&mut tx, id).await? {
+        resources.extend(resource::get(&mut tx, &scope, &resource).await?);
+    }
+    let snapshot = snapshot_of(&mut tx, &request, &resources).await?;
+    snapshot::keep(&mut tx, cx, &mut request, &snapshot).await?;
+    let again = Msg::new("request.history.resubmitted").with("month", request.month);
+    history::add(&mut tx, cx, id, &again).await?;
+    let mut steps = step::of_request(&mut tx, id).await?;
+    let round = steps.iter().map(|s| s.round).max().unwrap_or(0);
+    steps.retain(|s| s.round == round);
+    back_to_stage(&mut tx, cx, &mut request, steps).await?;
+    touch(&mut tx, cx, &request).await?;
+    let event = AuditEvent::new("request.resubmit", "request", id)
+        .of_unit(&request.unit)
+        .detail(json!({ "revision": request.revision, "digest": request.digest }));
     audit::record(&mut tx, cx, event).await?;
     tx.commit().await?;
     Ok(answer(&request, false))

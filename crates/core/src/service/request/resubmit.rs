@@ -8,7 +8,7 @@
 use lingbao_model::{
     id::RequestId,
     msg::Msg,
-    request::{Event, Status, StepStatus},
+    request::{Event, Kind, Status, StepStatus},
     view::request::Submitted,
 };
 use serde_json::json;
@@ -62,6 +62,9 @@ async fn resubmit_once(
         return Ok(answer);
     }
     let mut request = own(&mut tx, &access, id).await?;
+    if request.kind == Kind::Release {
+        return Err(ServiceError::Conflict(Msg::new("release.is_one")));
+    }
     if request.status != Status::Returned {
         advance(&mut request, Event::Resubmit)?;
     }
@@ -140,7 +143,7 @@ fn goes_straight(
 
 /// Whoever gave it back gets a fresh step; the others of the stage, who had not decided, go on
 /// with fresh terms.
-async fn back_to_stage(
+pub(super) async fn back_to_stage(
     tx: &mut Tx,
     cx: &Cx,
     request: &mut Request,

@@ -264,7 +264,7 @@ fn fact_msg(fact: &Fact) -> Msg {
     match &fact.value {
         FactValue::Number(n, unit) => Msg::new("request.diff.number")
             .with("n", *n)
-            .with("unit", Msg::new(format!("unit.{unit}"))),
+            .with("unit", Msg::new(format!("measure.{unit}"))),
         FactValue::Choice(label) => Msg::new("request.diff.label").with("label", label.clone()),
         FactValue::Flag(yes) => Msg::new(if *yes { "answer.yes" } else { "answer.no" }),
         FactValue::Text(text) => Msg::new("request.diff.text").with("text", text.clone()),

@@ -1,0 +1,223 @@
+//! What stands around requests: who sees them, lists, copies, mistyped forms, a thousand at once.
+
+use lingbao_model::{
+    id::{RequestId, ResourceId, StepId},
+    quota::Dimension,
+    request::{Decision, Status},
+    time::MINUTE_MS,
+    view::request::{HeadForm, LineForm, RequestFilter},
+};
+
+use super::{
+    confirm, detail, fixture::City, list, release, resubmit, submit, tests::key, withdraw,
+};
+use crate::{
+    error::ServiceError,
+    service::{approval, cart},
+    storage::sql::Sql,
+};
+
+fn not_found<T: std::fmt::Debug>(result: Result<T, ServiceError>) {
+    assert!(matches!(result, Err(ServiceError::NotFound)), "{result:?}");
+}
+
+#[tokio::test]
+async fn a_foreign_id_and_an_unknown_one_are_the_same_to_everybody() {
+    for city in City::all().await {
+        let mine = city.waiting().await;
+        let draft = city.cart(1).await;
+        let step = city.todo(&city.leader).await;
+        let stranger = city.cx(&city.stranger);
+        let colleague = city.cx(&city.colleague);
+        let digest = "d".repeat(64);
+        let (unknown_step, nothing): (StepId, RequestId) = (city.app.id(), city.app.id());
+        for id in [&mine, &draft.id, &nothing] {
+            not_found(detail::detail(&stranger, id).await.map(|_| ()));
+            not_found(cart::copy(&stranger, id).await);
+            // Of the same unit, but not the applicant: the request can be read, not touched.
+            for cx in [&stranger, &colleague] {
+                not_found(cart::open(cx, id).await.map(|_| ()));
+                not_found(cart::discard(cx, id, 1).await);
+                not_found(cart::refresh(cx, id, 1).await);
+                not_found(cart::configure(cx, Some(id), "C-ECS").await.map(|_| ()));
+                not_found(cart::put_line(cx, id, 1, None, &city.host()).await);
+                not_found(cart::try_line(cx, id, None, &city.host()).await);
+                not_found(cart::save_head(cx, id, 1, &HeadForm::default()).await);
+                let line = &draft.lines[0].line;
+                not_found(cart::edit_line(cx, id, &line.id).await.map(|_| ()));
+                not_found(cart::remove_line(cx, id, 1, &line.id).await);
+                not_found(cart::restore_line(cx, id, 1, line).await);
+                not_found(submit::submit(cx, id, 1, "some-form-id").await);
+                not_found(resubmit::resubmit(cx, id, 1, "some-form-id").await);
+                not_found(withdraw::withdraw(cx, id, 1).await);
+                not_found(confirm::confirm(cx, id, 1).await);
+            }
+        }
+        for id in [&step, &unknown_step] {
+            not_found(approval::card(&stranger, id).await.map(|_| ()));
+            let decided = approval::decide(&stranger, id, Decision::Approve, "", &digest).await;
+            not_found(decided);
+        }
+        let resource: ResourceId = city.app.id();
+        not_found(release::create(&stranger, &[resource], "不再使用", "some-form-id").await);
+        // Nothing of it is counted, found or listed either.
+        let filter = RequestFilter {
+            text: "经济普查".into(),
+            ..RequestFilter::default()
+        };
+        assert_eq!(list::list(&stranger, &filter).await.unwrap().rows, []);
+        assert_eq!(list::csv(&stranger, &filter).await.unwrap(), []);
+        assert_eq!(list::list(&colleague, &filter).await.unwrap().rows.len(), 1);
+        assert!(detail::detail(&colleague, &mine).await.is_ok());
+        // A system of another unit is no system.
+        let theirs = city.new_system(&city.stranger).await;
+        let head = HeadForm {
+            system: theirs.to_string(),
+            ..HeadForm::default()
+        };
+        let clerk = city.cx(&city.clerk);
+        let chosen = cart::save_head(&clerk, &draft.id, draft.version, &head).await;
+        assert_eq!(key(chosen), "system:error.not_in_list ");
+        let foreign = super::super::system::get(&clerk, &theirs).await;
+        not_found(foreign);
+    }
+}
+
+#[tokio::test]
+async fn the_list_filters_searches_and_pages_by_key() {
+    for city in City::all().await {
+        for _ in 0..5 {
+            city.waiting().await;
+            city.app.clock.advance_ms(MINUTE_MS);
+        }
+        let cx = city.cx(&city.clerk);
+        let mut filter = RequestFilter {
+            limit: 2,
+            ..RequestFilter::default()
+        };
+        let mut numbers = Vec::new();
+        loop {
+            let page = list::list(&cx, &filter).await.unwrap();
+            assert_eq!(page.total, lingbao_model::view::page::Total::Exact(5));
+            numbers.extend(page.rows.into_iter().map(|r| r.number));
+            filter.after = page.next;
+            if filter.after.is_none() {
+                break;
+            }
+        }
+        assert_eq!(numbers.len(), 5);
+        assert!(numbers.is_sorted_by(|a, b| a > b), "youngest first");
+        let found = |text: &str| RequestFilter {
+            text: text.into(),
+            ..RequestFilter::default()
+        };
+        for (text, count) in [("0003", 1), ("jjpc", 5), ("普查平台", 5), ("没有", 0)] {
+            let rows = list::list(&cx, &found(text)).await.unwrap().rows;
+            assert_eq!(rows.len(), count, "{text}");
+        }
+        let closed = RequestFilter {
+            status: Some(Status::Closed),
+            ..RequestFilter::default()
+        };
+        assert_eq!(list::list(&cx, &closed).await.unwrap().rows, []);
+    }
+}
+
+#[tokio::test]
+async fn a_copy_leaves_out_what_is_retired_and_takes_the_price_of_today() {
+    for city in City::all().await {
+        let cx = city.cx(&city.clerk);
+        let view = city.cart(2).await;
+        let disk = city.disk(&view.lines[0].line.id);
+        let disk = LineForm {
+            count: "2".into(),
+            ..disk
+        };
+        cart::put_line(&cx, &view.id, view.version, None, &disk)
+            .await
+            .unwrap();
+        let view = cart::open(&cx, &view.id).await.unwrap();
+        let source = city.submit(&view).await.unwrap().request;
+        let copied = cart::copy(&cx, &source).await.unwrap();
+        assert_eq!(copied.notes, []);
+        let copy = cart::open(&cx, &copied.cart).await.unwrap();
+        assert_eq!(copy.problems, []);
+        assert_eq!(copy.lines[1].attached_to, Some((1, "web".into())));
+        assert_ne!(copy.lines[0].line.id, view.lines[0].line.id);
+
+        let mut tx = city.app.db.begin().await.unwrap();
+        Sql::new("UPDATE item SET offered = FALSE WHERE code = ")
+            .bind("S-EVS")
+            .run(&mut tx)
+            .await
+            .unwrap();
+        tx.commit().await.unwrap();
+        let copied = cart::copy(&cx, &source).await.unwrap();
+        assert_eq!(copied.notes[0].key, "cart.copy.retired");
+        let without = cart::open(&cx, &copied.cart).await.unwrap();
+        assert_eq!(without.lines.len(), 1);
+        // The cart that still holds it says so and can't be submitted.
+        let stale = city.submit(&cart::open(&cx, &copy.id).await.unwrap()).await;
+        assert!(key(stale).contains("cart.item_retired"));
+    }
+}
+
+#[tokio::test]
+async fn wrong_fields_are_named_each_with_its_message() {
+    for city in City::all().await {
+        let cx = city.cx(&city.clerk);
+        let id = cart::create(&cx).await.unwrap();
+        let mut form = city.host();
+        form.count = "０".into();
+        form.name = "Web 1".into();
+        form.cell = city.cell_three.replace("/3/", "/2/").replace("zon", "zoo");
+        form.typed.insert("vcpus".into(), "９９９".into());
+        let wrong = key(cart::put_line(&cx, &id, 1, None, &form).await);
+        for field in [
+            "vcpus:error.too_large",
+            "count:error.too_small",
+            "name:error.hostname",
+            "cell:",
+        ] {
+            assert!(wrong.contains(field), "{field} in {wrong}");
+        }
+        let tried = cart::try_line(&cx, &id, None, &form).await.unwrap();
+        assert_eq!(tried.errors.len(), 4);
+        let empty = submit::submit(&cx, &id, 1, "some-form-id").await;
+        let told = key(empty);
+        for field in ["system:", "title:", "reason:", "verdict:verdict.empty"] {
+            assert!(told.contains(field), "{field} in {told}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn of_a_thousand_submits_at_once_exactly_those_that_fit_are_made() {
+    for city in City::all().await {
+        // 4 cores each: 37 of them fit.
+        city.only(Dimension::Vcpu, 150).await;
+        let carts = city.thousand_drafts().await;
+        let mut waiting = tokio::task::JoinSet::new();
+        for id in carts {
+            let cx = city.cx(&city.clerk);
+            waiting.spawn(async move {
+                let form = format!("form-{id}");
+                submit::submit(&cx, &id, 1, &form).await
+            });
+        }
+        let (mut made, mut refused) = (0, 0);
+        while let Some(result) = waiting.join_next().await {
+            match result.unwrap() {
+                Ok(_) => made += 1,
+                Err(ServiceError::QuotaExceeded(_)) => refused += 1,
+                Err(other) => panic!("{other:?}"),
+            }
+        }
+        assert_eq!((made, refused), (37, 963));
+        let standing = city.standing(&city.vdc, Dimension::Vcpu).await;
+        assert_eq!((standing.held, standing.left()), (148, 2));
+        let numbers = Sql::new("SELECT count(DISTINCT number) FROM request");
+        assert_eq!(city.count(numbers).await, 37);
+        city.assert_ledger().await;
+    }
+}
