@@ -8,7 +8,10 @@
 #![recursion_limit = "512"]
 
 pub mod area;
+#[cfg(feature = "ssr")]
+pub mod csv;
 pub mod error;
+pub mod facts;
 pub mod form;
 pub mod frame;
 pub mod i18n;

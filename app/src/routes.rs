@@ -87,6 +87,21 @@ pub fn resource(id: &str) -> String {
     format!("{RESOURCES}/{}", segment(id))
 }
 
+/// The delivery sheet of a request, by the request's id.
+pub fn delivery(request: &str) -> String {
+    format!("/deliveries/{}", segment(request))
+}
+
+/// One fulfilment, for operators.
+pub fn saga(id: &str) -> String {
+    format!("{OPERATIONS}/sagas/{}", segment(id))
+}
+
+/// One work order.
+pub fn work_order(id: &str) -> String {
+    format!("{WORK_ORDERS}/{}", segment(id))
+}
+
 /// One unit, for administrators.
 pub fn unit(id: &str) -> String {
     format!("{ADMIN_UNITS}/{}", segment(id))
@@ -184,6 +199,9 @@ fn framed() -> Vec<AnyNestedRoute> {
     pages.extend(area::notices::routes());
     pages.extend(area::people::routes());
     pages.extend(area::search::routes());
+    pages.extend(area::resources::routes());
+    pages.extend(area::operations::routes());
+    pages.extend(area::overview::routes());
     pages
 }
 
@@ -200,6 +218,8 @@ pub fn posts() -> axum::Router<crate::form::ssr::Pages> {
         .merge(area::account::posts())
         .merge(area::notices::posts())
         .merge(area::people::posts())
+        .merge(area::resources::posts())
+        .merge(area::operations::posts())
 }
 
 /// Paths of the pages that exist; the navigation shows no other. A test compares it with the routes.
@@ -210,6 +230,14 @@ pub const PATHS: &[&str] = &[HELP, "/help/deadline", KIT, SIGN_IN,
     "/me/tokens",
     NOTICES,
     SEARCH,
+    RESOURCES,
+    "/resources/{id}",
+    "/deliveries/{id}",
+    OPERATIONS,
+    "/operations/sagas/{id}",
+    OVERVIEW,
+    WORK_ORDERS,
+    "/work-orders/{id}",
     ADMIN_UNITS,
     "/admin/units/{id}",
     "/admin/units/{id}/new",

@@ -202,8 +202,8 @@ where
     response
 }
 
-/// Runs something with the context of a request, outside of a page.
-async fn in_context<F, Fut>(pages: &Pages, parts: &Parts, run: F) -> Fut::Output
+/// Runs something with the context of a request, outside of a page (a file to download).
+pub async fn in_context<F, Fut>(pages: &Pages, parts: &Parts, run: F) -> Fut::Output
 where
     F: FnOnce() -> Fut,
     Fut: Future,

@@ -1,0 +1,97 @@
+//! What operators look after: fulfilments on their way and stuck ones, and work orders for people.
+
+mod order;
+mod orders;
+mod saga;
+mod sagas;
+
+#[cfg(feature = "ssr")]
+use crate::form::ssr::{Pages, page_post};
+use crate::{i18n, lazy_pages, routes::page, ui::Look};
+use leptos::prelude::*;
+use leptos_router::{Lazy, any_nested_route::AnyNestedRoute, path};
+use lingbao_model::{
+    time::{Timestamp, Zone},
+    view::operation::{SagaState, WorkOrderStatus},
+};
+
+/// The pages of this area.
+#[derive(Clone, Copy)]
+pub enum Page {
+    /// Counts and fulfilments.
+    Sagas,
+    /// One fulfilment.
+    Saga,
+    /// Work orders.
+    Orders,
+    /// One work order.
+    Order,
+}
+
+/// The piece of code that is loaded when somebody opens one of the pages.
+#[lazy]
+fn operations(page: Page) -> AnyView {
+    match page {
+        Page::Sagas => view! { <sagas::Sagas/> }.into_any(),
+        Page::Saga => view! { <saga::SagaPage/> }.into_any(),
+        Page::Orders => view! { <orders::Orders/> }.into_any(),
+        Page::Order => view! { <order::OrderPage/> }.into_any(),
+    }
+}
+
+lazy_pages!(operations, __preload_operations =>
+    SagasRoute: Sagas, SagaRoute: Saga, OrdersRoute: Orders, OrderRoute: Order,
+);
+
+/// Where the pages are.
+pub fn routes() -> Vec<AnyNestedRoute> {
+    vec![
+        page(path!("/operations"), Lazy::<SagasRoute>::new()),
+        page(path!("/operations/sagas/:id"), Lazy::<SagaRoute>::new()),
+        page(path!("/work-orders"), Lazy::<OrdersRoute>::new()),
+        page(path!("/work-orders/:id"), Lazy::<OrderRoute>::new()),
+    ]
+}
+
+/// What the pages post to themselves.
+#[cfg(feature = "ssr")]
+pub fn posts() -> axum::Router<Pages> {
+    axum::Router::new()
+        .route("/operations/sagas/{id}", page_post(saga::ssr::act))
+        .route("/work-orders/{id}", page_post(order::ssr::act))
+}
+
+fn when(at: Timestamp) -> String {
+    at.minute_text(Zone::SHANGHAI)
+}
+
+fn word(list: &str, code: &str) -> String {
+    i18n::t_key(&format!("{list}.{code}")).into_owned()
+}
+
+fn saga_look(state: SagaState) -> Look {
+    match state {
+        SagaState::Running => Look::Run,
+        SagaState::Stuck => Look::Bad,
+        SagaState::Done => Look::Ok,
+        SagaState::Unwinding => Look::Wait,
+        SagaState::Undone => Look::Stop,
+        SagaState::Residue => Look::Act,
+    }
+}
+
+fn order_look(status: WorkOrderStatus) -> Look {
+    match status {
+        WorkOrderStatus::Open => Look::Act,
+        WorkOrderStatus::Taken => Look::Run,
+        WorkOrderStatus::Done => Look::Ok,
+        WorkOrderStatus::Failed => Look::Bad,
+    }
+}
+
+/// A name that the program gave (a step, a kind of fulfilment), in words where there are some.
+fn known(list: &str, code: &str) -> String {
+    let key = format!("{list}.{code}");
+    let text = i18n::t_key(&key);
+    if text == key { code.to_owned() } else { text.into_owned() }
+}

@@ -1,0 +1,181 @@
+//! The operator's page: what needs a person, and everything that is on its way.
+
+use super::{known, saga_look, when, word};
+use crate::{
+    error::ApiError,
+    live, routes, t,
+    ui::{Total, *},
+};
+use leptos::prelude::*;
+use leptos_router::hooks::use_query_map;
+use lingbao_model::view::{
+    operation::{OperationCounts, SagaLine, SagaState},
+    page::Page,
+};
+
+/// The numbers at the top.
+///
+/// # Errors
+/// `Forbidden` for others than operators.
+#[server(name = GetOperationCounts, prefix = "/fn", endpoint = "operations/counts")]
+pub async fn counts() -> Result<OperationCounts, ApiError> {
+    Ok(lingbao_core::service::operation::counts(&crate::ssr::cx()?).await?)
+}
+
+/// One page of fulfilments; without a state those that are not over.
+///
+/// # Errors
+/// `Forbidden` for others than operators.
+#[server(name = GetSagas, prefix = "/fn", endpoint = "operations/sagas")]
+pub async fn sagas(state: String, after: String) -> Result<Page<SagaLine>, ApiError> {
+    let filter = lingbao_model::view::operation::SagaFilter {
+        state: state.parse().ok(),
+        cursor: Some(after).filter(|after| !after.is_empty()),
+        limit: None,
+    };
+    Ok(lingbao_core::service::operation::sagas(&crate::ssr::cx()?, &filter).await?)
+}
+
+/// The page.
+#[component]
+pub fn Sagas() -> impl IntoView {
+    let query = use_query_map();
+    let asked = Memo::new(move |_| {
+        query.with(|query| (query.get("state").unwrap_or_default(), query.get("after").unwrap_or_default()))
+    });
+    let version = live::version("jobs");
+    let numbers = Resource::new(move || version.get(), |_| counts());
+    let list = Resource::new(move || (asked.get(), version.get()), |((state, after), _)| sagas(state, after));
+    view! {
+        <PageHead title=t!("nav.operations") fact=t!("operations.fact")/>
+        <Transition>
+            {move || {
+                let (state, after) = asked.get();
+                Suspend::new(async move {
+                    match (numbers.await, list.await) {
+                        (Ok(counts), Ok(page)) => view! { <List counts page state first=after.is_empty()/> }.into_any(),
+                        (Err(error), _) | (_, Err(error)) => view! { <Refusal error/> }.into_any(),
+                    }
+                })
+            }}
+        </Transition>
+    }
+}
+
+fn of_state(state: &str) -> String {
+    routes::with_query(routes::OPERATIONS, &[("state", state)])
+}
+
+#[component]
+fn List(counts: OperationCounts, page: Page<SagaLine>, state: String, first: bool) -> impl IntoView {
+    let number = |n: i64| lingbao_model::money::grouped_signed(n);
+    let tab = |code: &str, text: String, count: Option<i64>| Tab {
+        href: of_state(code),
+        text,
+        count,
+        current: state == code,
+    };
+    let mut tabs = vec![tab("", t!("operations.all_running").to_owned(), None)];
+    tabs.extend(SagaState::ALL.iter().map(|one| {
+        let count = match one {
+            SagaState::Stuck => Some(counts.stuck),
+            SagaState::Residue => Some(counts.residue),
+            SagaState::Running => Some(counts.running),
+            _ => None,
+        };
+        tab(one.as_str(), word("saga_state", one.as_str()), count)
+    }));
+    let total = match page.total {
+        lingbao_model::view::page::Total::Exact(n) => Total::Exact(n),
+        lingbao_model::view::page::Total::MoreThan(_) => Total::Many,
+    };
+    let back = (!first).then(|| of_state(&state));
+    let next = page
+        .next
+        .as_deref()
+        .map(|after| routes::with_query(routes::OPERATIONS, &[("state", &state), ("after", after)]));
+    let empty = page.rows.is_empty();
+    let jobs = (counts.stuck_jobs > 0).then(|| {
+        view! { <Banner tone=Tone::Warn>{t!("operations.stuck_jobs", n = counts.stuck_jobs)}</Banner> }
+    });
+    view! {
+        <Tiles>
+            <Tile
+                label=t!("operations.stuck")
+                value=number(counts.stuck)
+                unit=t!("operations.pieces")
+                href=of_state("stuck")
+                warn={counts.stuck > 0}
+            />
+            <Tile
+                label=t!("operations.residue")
+                value=number(counts.residue)
+                unit=t!("operations.pieces")
+                href=of_state("residue")
+                warn={counts.residue > 0}
+            />
+            <Tile
+                label=t!("operations.running")
+                value=number(counts.running)
+                unit=t!("operations.pieces")
+                href=of_state("running")
+            />
+            <Tile
+                label=t!("nav.work_orders")
+                value=number(counts.work_orders)
+                unit=t!("operations.pieces")
+                href=routes::WORK_ORDERS
+            />
+        </Tiles>
+        {jobs}
+        <Tabs label=t!("nav.operations") tabs/>
+        <TableBox>
+            {if empty {
+                view! { <Empty icon="tool" title=t!("operations.none") note=t!("operations.none_note")/> }.into_any()
+            } else {
+                view! { <Rows rows=page.rows/> }.into_any()
+            }}
+            <Pager total nostrip:first=back nostrip:next=next/>
+        </TableBox>
+    }
+}
+
+#[component]
+fn Rows(rows: Vec<SagaLine>) -> impl IntoView {
+    let columns = vec![
+        col(t!("operations.what")),
+        col(t!("resources.request")),
+        col(t!("operations.step")),
+        col(t!("operations.attempt")).class("num half"),
+        col(t!("operations.why")),
+        col(t!("operations.since")).class("half"),
+        col(t!("resources.state")).class("corner"),
+    ];
+    view! {
+        <Table caption=t!("operations.list") columns flat=true>
+            {rows.into_iter().map(row).collect_view()}
+        </Table>
+    }
+}
+
+fn row(line: SagaLine) -> impl IntoView {
+    let name = format!("{} {}", known("saga_kind", &line.kind), line.subject);
+    let step = line.step.map_or_else(|| "—".to_owned(), |step| known("saga_step", &step));
+    let request = line.request_number.map_or_else(
+        || "—".into_any(),
+        |number| view! { <a href=routes::request(&number)>{number.clone()}</a> }.into_any(),
+    );
+    view! {
+        <Row>
+            <RowHead name=name href=routes::saga(line.id.as_str()) sub=line.unit_name.unwrap_or_default()/>
+            <Cell l=t!("resources.request")>{request}</Cell>
+            <Cell l=t!("operations.step")>{step}</Cell>
+            <Cell l=t!("operations.attempt") class="num half">{line.attempt}</Cell>
+            <Cell l=t!("operations.why")>{line.why.unwrap_or_else(|| "—".to_owned())}</Cell>
+            <Cell l=t!("operations.since") class="half">{when(line.created_at)}</Cell>
+            <Cell l=t!("resources.state") class="corner">
+                <Chip look=saga_look(line.state) text=word("saga_state", line.state.as_str())/>
+            </Cell>
+        </Row>
+    }
+}

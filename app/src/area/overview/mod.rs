@@ -1,0 +1,294 @@
+//! The leader's page: few numbers, each with its definition a click away. Prints on one sheet.
+
+use crate::{
+    error::ApiError,
+    facts, i18n, lazy_pages, live,
+    routes::{self, page},
+    t,
+    ui::*,
+    viewer,
+};
+use leptos::prelude::*;
+use leptos_router::{Lazy, any_nested_route::AnyNestedRoute, path};
+use lingbao_model::{
+    money::grouped_signed,
+    time::Zone,
+    view::overview::{Overview, PoolLoad, permille},
+};
+
+/// The pages of this area.
+#[derive(Clone, Copy)]
+pub enum Page {
+    /// The numbers.
+    Overview,
+}
+
+/// The piece of code that is loaded when somebody opens the page.
+#[lazy]
+fn overview(page: Page) -> AnyView {
+    match page {
+        Page::Overview => view! { <OverviewPage/> }.into_any(),
+    }
+}
+
+lazy_pages!(overview, __preload_overview => OverviewRoute: Overview);
+
+/// Where the page is.
+pub fn routes() -> Vec<AnyNestedRoute> {
+    vec![page(path!("/overview"), Lazy::<OverviewRoute>::new())]
+}
+
+/// The numbers of the reader's sight.
+///
+/// # Errors
+/// `Forbidden` for roles without an overview.
+#[server(name = GetOverview, prefix = "/fn", endpoint = "overview/numbers")]
+pub async fn numbers() -> Result<Overview, ApiError> {
+    Ok(lingbao_core::service::overview::overview(&crate::ssr::cx()?).await?)
+}
+
+/// The page.
+#[component]
+fn OverviewPage() -> impl IntoView {
+    let version = live::version("requests");
+    let found = Resource::new(move || version.get(), |_| numbers());
+    view! {
+        <Transition>
+            {move || Suspend::new(async move {
+                match found.await {
+                    Ok(found) => view! { <Numbers found/> }.into_any(),
+                    Err(error) => view! { <Refusal error/> }.into_any(),
+                }
+            })}
+        </Transition>
+    }
+}
+
+/// Tenths of a percent as they are printed.
+fn percent(permille: i64) -> String {
+    format!("{}.{}%", permille / 10, permille % 10)
+}
+
+/// One number of a row under a group.
+fn fact(name: &'static str, value: impl Into<String>, unit: &'static str) -> impl IntoView {
+    view! {
+        <div>
+            <dt>{name}</dt>
+            <dd>{value.into()}<span class="unit">{unit}</span></dd>
+        </div>
+    }
+}
+
+#[component]
+fn Numbers(found: Overview) -> impl IntoView {
+    let at = found.counted_at.minute_text(Zone::SHANGHAI);
+    view! {
+        <PageHead title=t!("nav.overview") fact=t!("overview.fact", at = at)/>
+        {todo()}
+        <div class="groups">
+            {scale(&found)}
+            {cost(&found)}
+            {use_of_pools(&found)}
+            {handling(&found)}
+        </div>
+    }
+}
+
+/// What waits for the reader's own decision.
+fn todo() -> impl IntoView {
+    viewer::with_frame(|| {
+        let waiting = viewer::use_viewer()?.todo;
+        (waiting > 0).then(|| {
+            let acts = view! { <a href=routes::TODO>{t!("overview.decide")}</a> }.into_any();
+            view! { <Banner tone=Tone::Warn acts>{t!("overview.waiting", n = waiting)}</Banner> }.into_any()
+        })
+    })
+}
+
+fn scale(found: &Overview) -> impl IntoView + use<> {
+    let axis: Vec<String> = found.months.iter().map(|month| month.month.clone()).collect();
+    let line = |name: &str, values: Vec<i64>| Line {
+        name: name.to_owned(),
+        texts: values.iter().map(|n| grouped_signed(*n)).collect(),
+        values,
+    };
+    let lines = vec![
+        line(t!("overview.delivered"), found.months.iter().map(|month| month.delivered).collect()),
+        line(t!("overview.submitted"), found.months.iter().map(|month| month.requests).collect()),
+    ];
+    view! {
+        <section class="group" aria-labelledby="g1">
+            <header>
+                <h2 id="g1">{t!("overview.scale")}</h2>
+                <Definition
+                    of=t!("overview.units")
+                    formula=t!("overview.units_formula")
+                    source=t!("overview.units_source")
+                    right=true
+                />
+            </header>
+            <p class="big">{grouped_signed(found.units)}<span class="unit">{t!("overview.units_unit")}</span></p>
+            <p class="claim">
+                {t!("overview.units_of", city = found.city_units, county = found.county_units)}
+            </p>
+            <Plot label=t!("overview.trend") axis lines/>
+            <dl class="facts">
+                {fact(t!("overview.systems"), grouped_signed(found.systems), t!("overview.pieces"))}
+                {fact(t!("overview.testing"), grouped_signed(found.testing_systems), t!("overview.pieces"))}
+                {fact(t!("overview.resources"), grouped_signed(found.resources), t!("overview.items"))}
+            </dl>
+        </section>
+    }
+}
+
+fn cost(found: &Overview) -> impl IntoView + use<> {
+    let bars = found
+        .top
+        .iter()
+        .map(|unit| Bar {
+            name: unit.name.clone(),
+            value: unit.hosts,
+            text: t!("overview.top_text", hosts = grouped_signed(unit.hosts), month = unit.month.wan()),
+        })
+        .collect::<Vec<_>>();
+    let top = (!bars.is_empty()).then(|| {
+        view! {
+            <h3 class="h-sub">{t!("overview.top")}</h3>
+            <Bars bars/>
+        }
+    });
+    view! {
+        <section class="group" aria-labelledby="g2">
+            <header>
+                <h2 id="g2">{t!("overview.cost")}</h2>
+                <Definition
+                    of=t!("overview.month")
+                    formula=t!("overview.month_formula")
+                    source=t!("overview.month_source")
+                    right=true
+                />
+            </header>
+            <p class="big">{found.month.wan()}<span class="unit">{t!("overview.wan_month")}</span></p>
+            <p class="claim">{t!("overview.month_claim", year = found.month.year().wan())}</p>
+            {top}
+            <dl class="facts">
+                {fact(t!("overview.hosts"), grouped_signed(found.hosts), t!("overview.hosts_unit"))}
+            </dl>
+        </section>
+    }
+}
+
+fn use_of_pools(found: &Overview) -> impl IntoView + use<> {
+    let rows = found
+        .pools
+        .iter()
+        .map(|pool| {
+            let dimension = i18n::t_key(&format!("dimension.{}", pool.dimension));
+            let name = format!("{} · {dimension}", facts::label(&pool.name));
+            let width = format!("{}.{}%", pool.permille().min(1000) / 10, pool.permille().min(1000) % 10);
+            view! {
+                <tr>
+                    <th scope="row">{name}</th>
+                    <td>
+                        <svg aria-hidden="true">
+                            <rect class="b-rest" width="100%" height="100%" rx="2"></rect>
+                            <rect class="b-1" width=width height="100%" rx="2"></rect>
+                        </svg>
+                    </td>
+                    <td>{percent(pool.permille())}</td>
+                </tr>
+            }
+        })
+        .collect_view();
+    let numbers = found.pools.iter().map(pool_line).collect_view();
+    let any = !found.pools.is_empty();
+    let pools = if any {
+        view! {
+            <h3 class="h-sub h-first">{t!("overview.pools")}</h3>
+            <table class="bars"><tbody>{rows}</tbody></table>
+            <Fold summary=t!("ui.numbers")>
+                <table class="lines">
+                    <thead>
+                        <tr>
+                            <th scope="col">{t!("resources.pool")}</th>
+                            <th scope="col">{t!("overview.allocated")}</th>
+                            <th scope="col">{t!("overview.capacity")}</th>
+                            <th scope="col">{t!("overview.read_at")}</th>
+                        </tr>
+                    </thead>
+                    <tbody>{numbers}</tbody>
+                </table>
+            </Fold>
+        }
+        .into_any()
+    } else {
+        view! { <p class="hint">{t!("overview.no_pools")}</p> }.into_any()
+    };
+    let rate = if found.total_cores > 0 { percent(found.allocation_permille()) } else { "—".to_owned() };
+    view! {
+        <section class="group" aria-labelledby="g3">
+            <header>
+                <h2 id="g3">{t!("overview.use")}</h2>
+                <Definition
+                    of=t!("overview.rate")
+                    formula=t!("overview.rate_formula")
+                    source=t!("overview.rate_source")
+                />
+            </header>
+            <p class="big">{rate}<span class="unit">{t!("overview.rate")}</span></p>
+            <p class="claim">
+                {t!(
+                    "overview.rate_claim",
+                    allocated = grouped_signed(found.allocated_cores),
+                    total = grouped_signed(found.total_cores),
+                )}
+            </p>
+            {pools}
+        </section>
+    }
+}
+
+fn pool_line(pool: &PoolLoad) -> impl IntoView + use<> {
+    let dimension = i18n::t_key(&format!("dimension.{}", pool.dimension));
+    view! {
+        <tr>
+            <th scope="row">{facts::label(&pool.name)} " · " {dimension}</th>
+            <td>{grouped_signed(pool.allocated)}</td>
+            <td>{grouped_signed(pool.total)}</td>
+            <td>{pool.read_at.minute_text(Zone::SHANGHAI)}</td>
+        </tr>
+    }
+}
+
+fn handling(found: &Overview) -> impl IntoView + use<> {
+    let automatic = if found.settled > 0 { percent(permille(found.automatic, found.settled)) } else { "—".to_owned() };
+    let (value, unit) = match found.deliver_minutes {
+        Some(minutes) => (grouped_signed(minutes), t!("overview.minutes")),
+        None => ("—".to_owned(), ""),
+    };
+    let overdue = (found.overdue > 0).then(|| {
+        let flag = Flag { icon: "warn", good: Some(false), text: t!("overview.overdue", n = found.overdue), note: String::new() };
+        view! { <Flags flags=vec![flag]/> }
+    });
+    view! {
+        <section class="group" aria-labelledby="g4">
+            <header>
+                <h2 id="g4">{t!("overview.handling")}</h2>
+                <Definition
+                    of=t!("overview.deliver")
+                    formula=t!("overview.deliver_formula")
+                    source=t!("overview.deliver_source")
+                    right=true
+                />
+            </header>
+            <p class="big">{value}<span class="unit">{unit}</span></p>
+            <p class="claim">{t!("overview.deliver")}</p>
+            {overdue}
+            <dl class="facts">
+                {fact(t!("overview.in_approval"), grouped_signed(found.in_approval), t!("overview.requests_unit"))}
+                {fact(t!("overview.settled"), grouped_signed(found.settled), t!("overview.requests_unit"))}
+                {fact(t!("overview.automatic"), automatic, "")}
+            </dl>
+        </section>
+    }
+}

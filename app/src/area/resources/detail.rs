@@ -1,0 +1,275 @@
+//! One resource: what it is, what happened, what may be done to it.
+
+use super::words::{billing, day, moment, service, word};
+use crate::{error::ApiError, facts, form::use_form, i18n, live, routes, t, ui::*};
+use leptos::prelude::*;
+use leptos_router::hooks::use_params_map;
+use lingbao_model::{
+    resource::EventKind,
+    view::resource::{Act, Related, ResourceDetail},
+};
+
+/// Under this name the page finds the password that was just shown. Only the answer to the post
+/// has it; it is stored nowhere.
+const SHOWN: &str = "shown";
+
+/// One resource in the reader's sight.
+///
+/// # Errors
+/// `NotFound`.
+#[server(name = GetResource, prefix = "/fn", endpoint = "resources/detail")]
+pub async fn resource(id: String) -> Result<ResourceDetail, ApiError> {
+    Ok(lingbao_core::service::resource::detail(&crate::ssr::cx()?, &crate::ssr::id(&id)?).await?)
+}
+
+/// The page.
+#[component]
+pub fn ResourcePage() -> impl IntoView {
+    let params = use_params_map();
+    let id = Memo::new(move |_| params.with(|params| params.get("id").unwrap_or_default()));
+    let version = live::version(&format!("resource:{}", id.get_untracked()));
+    let found = Resource::new(move || (id.get(), version.get()), |(id, _)| resource(id));
+    view! {
+        <Transition>
+            {move || Suspend::new(async move {
+                match found.await {
+                    Ok(found) => view! { <Detail found/> }.into_any(),
+                    Err(error) => view! { <Refusal error/> }.into_any(),
+                }
+            })}
+        </Transition>
+    }
+}
+
+#[component]
+fn Detail(found: ResourceDetail) -> impl IntoView {
+    let form = use_form();
+    let shown = form.value(SHOWN).map(ToOwned::to_owned);
+    let crumbs = vec![(t!("nav.resources").to_owned(), routes::RESOURCES.to_owned())];
+    let row = found.row.clone();
+    let fact = format!("{} · {} · {}", facts::label(&row.item_name), row.system_name, row.unit_name);
+    let acts = acts(&found);
+    let busy = found.busy.as_ref().map(|msg| {
+        let text = i18n::msg(msg);
+        view! { <Banner>{text}</Banner> }
+    });
+    let releasing = found.release_request.is_some().then(|| {
+        view! { <Banner tone=Tone::Warn>{t!("resources.releasing")}</Banner> }
+    });
+    let secret = secret(&found, shown);
+    let events = found
+        .events
+        .iter()
+        .map(|event| {
+            let title = word("resource.event", event.kind.as_str());
+            let who = event.actor.clone().unwrap_or_else(|| t!("resources.by_itself").to_owned());
+            Event {
+                shape: shape(event.kind),
+                title: view! { <b>{title}</b>" "<span class="sub">{who}</span> }.into_any(),
+                when: moment(event.at),
+                say: String::new(),
+            }
+        })
+        .collect::<Vec<_>>();
+    let (title, state, charged) = (row.name, row.service, row.billing);
+    let (spec, place) = (spec(&found), place(&found));
+    let attached = attachments(found.attachments);
+    let aside = view! { <Panel title=t!("resources.events") pad=true><Timeline events dense=true/></Panel> }.into_any();
+    view! {
+        <PageHead title=title fact=fact crumbs acts>
+            {service(state)} " " {billing(charged)}
+        </PageHead>
+        <ErrorSummary/>
+        {busy}
+        {releasing}
+        <Columns aside>
+            {secret}
+            <Panel title=t!("resources.spec") pad=true>
+                <Facts facts=spec/>
+            </Panel>
+            <Panel title=t!("resources.place") pad=true>
+                <Facts facts=place/>
+            </Panel>
+            {attached}
+        </Columns>
+    }
+}
+
+fn shape(kind: EventKind) -> &'static str {
+    match kind {
+        EventKind::Delivered | EventKind::TrialStarted | EventKind::BillingStarted | EventKind::Started => "ok",
+        EventKind::Stopped => "wait",
+        EventKind::ReleaseStarted => "act",
+        EventKind::Released => "stop",
+    }
+}
+
+fn text(text: impl Into<String>) -> AnyView {
+    text.into().into_any()
+}
+
+fn spec(found: &ResourceDetail) -> Vec<(Text, AnyView)> {
+    let row = &found.row;
+    let mut all: Vec<(Text, AnyView)> = row
+        .facts
+        .iter()
+        .map(|fact| (facts::label(&fact.label).into(), text(facts::value(fact))))
+        .collect();
+    all.push((t!("resources.month").into(), text(format!("{} {}", row.month.yuan(), t!("resources.yuan_month")))));
+    all.push((t!("resources.since").into(), text(moment(row.delivered_at))));
+    all.push((t!("resources.until").into(), text(day(row.expires_at))));
+    let moments = [
+        (t!("resources.confirmed_at"), found.confirmed_at),
+        (t!("resources.trial_until"), found.trial_until),
+        (t!("resources.billing_from"), found.billing_from),
+        (t!("resources.released_at"), found.released_at),
+    ];
+    all.extend(moments.into_iter().filter_map(|(name, at)| Some((name.into(), text(day(at?))))));
+    all
+}
+
+fn place(found: &ResourceDetail) -> Vec<(Text, AnyView)> {
+    let row = &found.row;
+    let number = found.request_number.clone();
+    let mut all: Vec<(Text, AnyView)> = vec![
+        (t!("resources.kind").into(), text(word("resource.kind", row.kind.as_str()))),
+        (t!("resources.system").into(), text(row.system_name.clone())),
+    ];
+    if let Some(address) = &row.address {
+        all.push((t!("resources.address").into(), view! { <span class="mono">{address.clone()}</span> }.into_any()));
+    }
+    let places = [(t!("resources.zone"), &row.zone_name), (t!("resources.pool"), &row.pool_name)];
+    all.extend(places.into_iter().filter_map(|(name, label)| Some((name.into(), text(facts::label(label.as_ref()?))))));
+    if let Some(level) = row.level {
+        all.push((t!("resources.level").into(), text(word("level", &level.to_string()))));
+    }
+    if let Some(target) = found.attached_to.clone() {
+        all.push((t!("resources.attached_to").into(), related(target).into_any()));
+    }
+    all.push((
+        t!("resources.request").into(),
+        view! {
+            <a href=routes::request(&number)>{number.clone()}</a>
+            " · "
+            <a href=routes::delivery(found.request.as_str())>{t!("delivery.title")}</a>
+        }
+        .into_any(),
+    ));
+    all
+}
+
+fn related(one: Related) -> impl IntoView {
+    view! { <a href=routes::resource(one.id.as_str())>{one.name}</a> }
+}
+
+fn attachments(all: Vec<Related>) -> Option<impl IntoView> {
+    (!all.is_empty()).then(|| {
+        view! {
+            <Panel title=t!("resources.attachments")>
+                <ul class="rows rows-s">
+                    {all
+                        .into_iter()
+                        .map(|one| {
+                            let kind = word("resource.kind", one.kind.as_str());
+                            view! { <li>{related(one)}<span class="sub">{kind}</span></li> }
+                        })
+                        .collect_view()}
+                </ul>
+            </Panel>
+        }
+    })
+}
+
+/// Switching and giving back. Asking for a release is a form of its own, because it needs a reason.
+fn acts(found: &ResourceDetail) -> AnyView {
+    let id = found.row.id.to_string();
+    found
+        .may
+        .iter()
+        .map(|act| match act {
+            Act::Start => button("start", "play", t!("resources.start")),
+            Act::Stop => button("stop", "", t!("resources.stop")),
+            Act::Release => {
+                let href = routes::with_query("/requests/release", &[("resource", &id)]);
+                view! { <LinkButton href=href kind=Kind::Bad icon="bin">{t!("resources.release")}</LinkButton> }.into_any()
+            }
+            Act::ShowSecret => ().into_any(),
+        })
+        .collect_view()
+        .into_any()
+}
+
+fn button(act: &'static str, icon: &'static str, text: &'static str) -> AnyView {
+    view! {
+        <form method="post">
+            <Button icon name="do" value=act>{text}</Button>
+        </form>
+    }
+    .into_any()
+}
+
+/// The one-time password: asked for with a tick, because it is shown once and to nobody again.
+fn secret(found: &ResourceDetail, shown: Option<String>) -> Option<AnyView> {
+    if let Some(password) = shown {
+        let panel = view! {
+            <Panel title=t!("resources.secret") pad=true>
+                <p class="sum"><b class="mono">{password}</b></p>
+                <p class="hint">{t!("resources.secret_shown")}</p>
+            </Panel>
+        };
+        return Some(panel.into_any());
+    }
+    found.may.contains(&Act::ShowSecret).then(|| {
+        view! {
+            <Panel title=t!("resources.secret") pad=true>
+                <form method="post">
+                    <FieldSet name="confirm" legend=t!("resources.secret") hint=t!("resources.secret_hint") hide_legend=true>
+                        <Check name="confirm" value="yes">{t!("resources.secret_confirm")}</Check>
+                    </FieldSet>
+                    <Button icon="key" name="do" value="secret">{t!("resources.secret_show")}</Button>
+                </form>
+            </Panel>
+        }
+        .into_any()
+    })
+}
+
+/// The posts of the page.
+#[cfg(feature = "ssr")]
+pub mod ssr {
+    use super::SHOWN;
+    use crate::{
+        error::ApiError,
+        form::ssr::{Done, Posted, Refused},
+        routes,
+        ssr::{cx, id},
+    };
+    use lingbao_core::{fulfil::power, service::resource};
+    use lingbao_model::{
+        id::ResourceId,
+        msg::{FieldError, Msg},
+    };
+
+    /// Switches the resource, or shows its one-time password.
+    ///
+    /// # Errors
+    /// What the services say; the page itself with the password.
+    pub async fn act(form: Posted) -> Result<Done, Refused> {
+        let (cx, of) = (cx()?, id::<ResourceId>(form.param("id"))?);
+        let on = match form.value("do") {
+            "start" => true,
+            "stop" => false,
+            "secret" => {
+                if form.value("confirm") != "yes" {
+                    return Err(FieldError::new("confirm", Msg::new("resources.secret_unconfirmed")).into());
+                }
+                let password = resource::show_secret(&cx, &of).await?;
+                return Err(Refused::Show(vec![(SHOWN.to_owned(), password)]));
+            }
+            _ => return Err(ApiError::not_found().into()),
+        };
+        power::switch(&cx, &of, on).await?;
+        let said = if on { Msg::new("resources.starting") } else { Msg::new("resources.stopping") };
+        Ok(Done::to(routes::resource(of.as_str())).say(said))
+    }
+}

@@ -1,0 +1,323 @@
+//! The list of resources, and the same list as a file.
+
+use super::words::{billing, day, service, word};
+use crate::{
+    error::ApiError,
+    facts, live, routes, t,
+    ui::{Total, *},
+};
+use leptos::prelude::*;
+use leptos_router::hooks::use_query_map;
+use lingbao_model::{
+    catalogue::Fulfiller,
+    resource::{BillingState, ServiceState},
+    view::{page::Page, resource::ResourceRow},
+};
+use serde::{Deserialize, Serialize};
+
+/// Path of the file.
+pub const CSV: &str = "/resources.csv";
+
+/// What stands in the URL of the list.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Asked {
+    q: String,
+    kind: String,
+    state: String,
+    billing: String,
+    system: String,
+    sort: String,
+    after: String,
+}
+
+impl Asked {
+    fn link(&self, path: &str, after: &str) -> String {
+        let query = [
+            ("q", self.q.as_str()),
+            ("kind", self.kind.as_str()),
+            ("state", self.state.as_str()),
+            ("billing", self.billing.as_str()),
+            ("system", self.system.as_str()),
+            ("sort", self.sort.as_str()),
+            ("after", after),
+        ];
+        routes::with_query(path, &query)
+    }
+
+    fn active(&self) -> bool {
+        [&self.q, &self.kind, &self.state, &self.billing, &self.system].iter().any(|text| !text.is_empty())
+    }
+}
+
+/// One page of the resources in the reader's sight.
+///
+/// # Errors
+/// `Forbidden` for roles without resources; `NotFound` for a system that is none.
+#[server(name = GetResources, prefix = "/fn", endpoint = "resources/list")]
+pub async fn resources(asked: Asked) -> Result<Page<ResourceRow>, ApiError> {
+    Ok(lingbao_core::service::resource::list(&crate::ssr::cx()?, &ssr::filter(asked)?).await?)
+}
+
+/// The page.
+#[component]
+pub fn Resources() -> impl IntoView {
+    let query = use_query_map();
+    let asked = Memo::new(move |_| {
+        query.with(|query| {
+            let of = |name: &str| query.get(name).unwrap_or_default();
+            Asked {
+                q: of("q"),
+                kind: of("kind"),
+                state: of("state"),
+                billing: of("billing"),
+                system: of("system"),
+                sort: of("sort"),
+                after: of("after"),
+            }
+        })
+    });
+    let version = live::version("resources");
+    let list = Resource::new(move || (asked.get(), version.get()), |(asked, _)| resources(asked));
+    view! {
+        <Transition>
+            {move || {
+                let asked = asked.get();
+                Suspend::new(async move {
+                    match list.await {
+                        Ok(page) => view! { <List page asked/> }.into_any(),
+                        Err(error) => view! { <Refusal error/> }.into_any(),
+                    }
+                })
+            }}
+        </Transition>
+    }
+}
+
+#[component]
+fn List(page: Page<ResourceRow>, asked: Asked) -> impl IntoView {
+    let first = (!asked.after.is_empty()).then(|| asked.link(routes::RESOURCES, ""));
+    let next = page.next.as_deref().map(|after| asked.link(routes::RESOURCES, after));
+    let total = match page.total {
+        lingbao_model::view::page::Total::Exact(n) => Total::Exact(n),
+        lingbao_model::view::page::Total::MoreThan(_) => Total::Many,
+    };
+    let active = asked.active();
+    let empty = page.rows.is_empty();
+    let file = asked.link(CSV, "");
+    let acts = (!empty).then(|| {
+        view! { <LinkButton href=file icon="down" external=true>{t!("resources.csv")}</LinkButton> }.into_any()
+    });
+    let system = (!asked.system.is_empty()).then(|| {
+        let name = page.rows.first().map(|row| row.system_name.clone()).unwrap_or_default();
+        view! {
+            <p class="sub">
+                {t!("resources.of_system", name = name)} " " <a href=routes::RESOURCES>{t!("ui.clear")}</a>
+            </p>
+        }
+    });
+    let hidden = asked.system.clone();
+    view! {
+        <PageHead title=t!("nav.resources") fact=t!("resources.fact") nostrip:acts=acts/>
+        {system}
+        <TableBox>
+            <FilterBar action=routes::RESOURCES active=active>
+                <Find label=t!("resources.find") placeholder=t!("resources.find_hint") value=asked.q.clone()/>
+                {(!hidden.is_empty()).then(|| view! { <input type="hidden" name="system" value=hidden/> })}
+                <FilterSelect
+                    name="kind"
+                    label=t!("resources.kind")
+                    options=options("resource.kind", Fulfiller::ALL.iter().map(|w| w.as_str()))
+                    value=asked.kind.clone()
+                />
+                <FilterSelect
+                    name="state"
+                    label=t!("resources.state")
+                    options=options("resource.service", ServiceState::ALL.iter().map(|w| w.as_str()))
+                    value=asked.state.clone()
+                />
+                <FilterSelect
+                    name="billing"
+                    label=t!("resources.billing")
+                    options=options("resource.billing", BillingState::ALL.iter().map(|w| w.as_str()))
+                    value=asked.billing.clone()
+                />
+                <FilterSelect name="sort" label=t!("resources.sort") options=orders() value=asked.sort.clone()/>
+            </FilterBar>
+            {match (empty, active) {
+                (true, true) => view! {
+                    <Empty icon="search" title=t!("resources.none_found") note=t!("resources.none_found_note")/>
+                }
+                .into_any(),
+                (true, false) => {
+                    let act = view! { <LinkButton href=routes::CATALOGUE>{t!("nav.catalogue")}</LinkButton> }.into_any();
+                    view! { <Empty icon="host" title=t!("resources.none") note=t!("resources.none_note") act/> }.into_any()
+                }
+                _ => view! { <Rows rows=page.rows/> }.into_any(),
+            }}
+            <Pager total nostrip:first=first nostrip:next=next/>
+        </TableBox>
+    }
+}
+
+fn options(list: &'static str, codes: impl Iterator<Item = &'static str>) -> Vec<Opt> {
+    std::iter::once((String::new(), t!("ui.all").to_owned()))
+        .chain(codes.map(|code| (code.to_owned(), word(list, code))))
+        .collect()
+}
+
+fn orders() -> Vec<Opt> {
+    lingbao_model::view::resource::Sort::ALL
+        .iter()
+        .map(|sort| (sort.to_string(), word("resources.sort", sort.as_str())))
+        .collect()
+}
+
+#[component]
+fn Rows(rows: Vec<ResourceRow>) -> impl IntoView {
+    let columns = vec![
+        col(t!("resources.name")),
+        col(t!("resources.system")),
+        col(t!("resources.spec")),
+        col(t!("resources.address")),
+        col(t!("resources.month_yuan")).class("num half"),
+        col(t!("resources.until")).class("half"),
+        col(t!("resources.state")),
+        col(t!("resources.billing")),
+    ];
+    view! {
+        <Table caption=t!("nav.resources") columns tight=true>
+            {rows.into_iter().map(row).collect_view()}
+        </Table>
+    }
+}
+
+fn row(row: ResourceRow) -> impl IntoView {
+    let sub = format!("{} · {}", facts::label(&row.item_name), row.unit_name);
+    view! {
+        <Row>
+            <RowHead name=row.name href=routes::resource(row.id.as_str()) sub=sub/>
+            <Cell l=t!("resources.system")>{row.system_name}</Cell>
+            <Cell l=t!("resources.spec")>{facts::line(&row.facts)}</Cell>
+            <Cell l=t!("resources.address")>{row.address.unwrap_or_else(|| "—".to_owned())}</Cell>
+            <Cell l=t!("resources.month_yuan") class="num half">{row.month.yuan()}</Cell>
+            <Cell l=t!("resources.until") class="half">{day(row.expires_at)}</Cell>
+            <Cell l=t!("resources.state")>{service(row.service)}</Cell>
+            <Cell l=t!("resources.billing")>{billing(row.billing)}</Cell>
+        </Row>
+    }
+}
+
+/// The server's side of the list.
+#[cfg(feature = "ssr")]
+pub mod ssr {
+    use super::Asked;
+    use crate::{
+        csv,
+        error::ApiError,
+        facts,
+        form::ssr::{Pages, in_context},
+        i18n::{self, Lang},
+        ssr::{cx, id},
+    };
+    use axum::{
+        extract::{Query, Request, State},
+        http::StatusCode,
+        response::{IntoResponse, Response},
+    };
+    use lingbao_model::{
+        msg::Msg,
+        time::Zone,
+        view::resource::{ResourceFilter, ResourceRow},
+    };
+
+    /// The filter of the service. A word that is none filters nothing.
+    ///
+    /// # Errors
+    /// `NotFound` for a system that is none.
+    pub fn filter(asked: Asked) -> Result<ResourceFilter, ApiError> {
+        let some = |text: String| Some(text).filter(|text| !text.is_empty());
+        Ok(ResourceFilter {
+            text: some(asked.q),
+            kind: asked.kind.parse().ok(),
+            state: asked.state.parse().ok(),
+            billing: asked.billing.parse().ok(),
+            system: some(asked.system).map(|text| id(&text)).transpose()?,
+            sort: asked.sort.parse().ok(),
+            cursor: some(asked.after),
+            ..ResourceFilter::default()
+        })
+    }
+
+    /// The filtered list as a file.
+    pub async fn csv(State(pages): State<Pages>, Query(asked): Query<Asked>, request: Request) -> Response {
+        let (parts, _) = request.into_parts();
+        let found = in_context(&pages, &parts, || async {
+            let (cx, lang) = (cx()?, i18n::lang());
+            let filter = filter(asked)?;
+            // Asked once before the answer begins, so that a refusal has its status.
+            lingbao_core::service::resource::export(&cx, &filter).await?;
+            Ok::<_, ApiError>((cx, lang, filter))
+        })
+        .await;
+        let (cx, lang, filter) = match found {
+            Ok(found) => found,
+            Err(error) => {
+                let status = StatusCode::from_u16(error.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+                return (status, i18n::msg(&error.msg)).into_response();
+            }
+        };
+        csv::answer("resources.csv", head(lang), move |from| {
+            let (cx, mut filter) = (cx.clone(), filter.clone());
+            async move {
+                filter.cursor = from;
+                let (rows, next) = lingbao_core::service::resource::export(&cx, &filter).await?;
+                Ok::<_, lingbao_core::error::ServiceError>((rows.iter().map(|row| line(lang, row)).collect(), next))
+            }
+        })
+    }
+
+    fn head(lang: Lang) -> String {
+        let heads = [
+            Msg::new("resources.name"),
+            Msg::new("resources.kind"),
+            Msg::new("resources.item"),
+            Msg::new("resources.spec"),
+            Msg::new("resources.unit"),
+            Msg::new("resources.system"),
+            Msg::new("resources.zone"),
+            Msg::new("resources.pool"),
+            Msg::new("resources.address"),
+            Msg::new("resources.state"),
+            Msg::new("resources.billing"),
+            Msg::new("resources.month_yuan"),
+            Msg::new("resources.since"),
+            Msg::new("resources.until"),
+        ];
+        csv::line(heads.iter().map(|msg| i18n::msg_in(lang, msg)))
+    }
+
+    fn line(lang: Lang, row: &ResourceRow) -> String {
+        let word = |list: &str, code: &str| i18n::msg_in(lang, &Msg::new(format!("{list}.{code}")));
+        let label = |label: &Option<lingbao_model::msg::Label>| {
+            label.as_ref().map(|label| facts::label_in(lang, label)).unwrap_or_default()
+        };
+        csv::line([
+            row.name.clone(),
+            word("resource.kind", row.kind.as_str()),
+            facts::label_in(lang, &row.item_name),
+            facts::line_in(lang, &row.facts),
+            row.unit_name.clone(),
+            row.system_name.clone(),
+            label(&row.zone_name),
+            label(&row.pool_name),
+            row.address.clone().unwrap_or_default(),
+            word("resource.service", row.service.as_str()),
+            word("resource.billing", row.billing.as_str()),
+            // Without separators: it is for computing.
+            format!("{}.{:02}", row.month.fen() / 100, row.month.fen() % 100),
+            Zone::SHANGHAI.date(row.delivered_at).to_string(),
+            Zone::SHANGHAI.date(row.expires_at).to_string(),
+        ])
+    }
+}

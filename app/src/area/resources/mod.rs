@@ -1,0 +1,52 @@
+//! What the unit has: the list with its file, one resource, the delivery sheet of a request.
+
+mod detail;
+mod list;
+mod sheet;
+mod words;
+
+#[cfg(feature = "ssr")]
+use crate::form::ssr::{Pages, page_post};
+use crate::{lazy_pages, routes::page};
+use leptos::prelude::*;
+use leptos_router::{Lazy, any_nested_route::AnyNestedRoute, path};
+
+/// The pages of this area.
+#[derive(Clone, Copy)]
+pub enum Page {
+    /// The list.
+    List,
+    /// One resource.
+    Detail,
+    /// The delivery sheet.
+    Sheet,
+}
+
+/// The piece of code that is loaded when somebody opens one of the pages.
+#[lazy]
+fn resources(page: Page) -> AnyView {
+    match page {
+        Page::List => view! { <list::Resources/> }.into_any(),
+        Page::Detail => view! { <detail::ResourcePage/> }.into_any(),
+        Page::Sheet => view! { <sheet::Sheet/> }.into_any(),
+    }
+}
+
+lazy_pages!(resources, __preload_resources => ListRoute: List, DetailRoute: Detail, SheetRoute: Sheet);
+
+/// Where the pages are.
+pub fn routes() -> Vec<AnyNestedRoute> {
+    vec![
+        page(path!("/resources"), Lazy::<ListRoute>::new()),
+        page(path!("/resources/:id"), Lazy::<DetailRoute>::new()),
+        page(path!("/deliveries/:id"), Lazy::<SheetRoute>::new()),
+    ]
+}
+
+/// What the pages post to themselves, and the list as a file.
+#[cfg(feature = "ssr")]
+pub fn posts() -> axum::Router<Pages> {
+    axum::Router::new()
+        .route("/resources/{id}", page_post(detail::ssr::act))
+        .route(list::CSV, axum::routing::get(list::ssr::csv))
+}

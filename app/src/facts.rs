@@ -1,0 +1,71 @@
+//! Specifications as people read them: `8 核 16 GB 100 GB`.
+
+use crate::i18n::{self, Lang};
+use lingbao_model::{
+    msg::{Label, Msg},
+    param::{Fact, FactValue},
+};
+
+/// A label of the catalogue in the language of the page.
+pub fn label(label: &Label) -> String {
+    label_in(i18n::lang(), label)
+}
+
+/// A label of the catalogue in a given language (files that are made outside of a page).
+pub fn label_in(lang: Lang, label: &Label) -> String {
+    label.text(lang == Lang::Zh).to_owned()
+}
+
+/// One answer with its unit or its name.
+pub fn value(fact: &Fact) -> String {
+    value_in(i18n::lang(), fact)
+}
+
+fn value_in(lang: Lang, fact: &Fact) -> String {
+    match &fact.value {
+        FactValue::Number(n, unit) => i18n::msg_in(lang, &Msg::new(format!("quantity.{unit}")).with("n", *n)),
+        FactValue::Choice(name) => label_in(lang, name),
+        FactValue::Flag(yes) => i18n::msg_in(lang, &Msg::new(if *yes { "fact.yes" } else { "fact.no" })),
+        FactValue::Text(text) => text.clone(),
+    }
+}
+
+/// The specification in one line: numbers with units, chosen options, what was switched on. Free
+/// texts (host names, keys) are no specification and are left out.
+pub fn line(facts: &[Fact]) -> String {
+    line_in(i18n::lang(), facts)
+}
+
+/// The same in a given language.
+pub fn line_in(lang: Lang, facts: &[Fact]) -> String {
+    facts
+        .iter()
+        .filter_map(|fact| match &fact.value {
+            FactValue::Number(..) | FactValue::Choice(_) => Some(value_in(lang, fact)),
+            FactValue::Flag(true) => Some(label_in(lang, &fact.label)),
+            FactValue::Flag(false) | FactValue::Text(_) => None,
+        })
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+#[cfg(all(test, feature = "ssr"))]
+mod tests {
+    use super::*;
+    use lingbao_model::param::Unit;
+
+    #[test]
+    fn a_specification_is_one_line_in_both_languages() {
+        let fact = |key: &str, value| Fact { key: key.into(), label: Label::new("密评", "Crypto check"), value };
+        let facts = [
+            fact("cpu", FactValue::Number(8, Unit::Core)),
+            fact("memory", FactValue::Number(16, Unit::Gigabyte)),
+            fact("name", FactValue::Text("tj-app-01".into())),
+            fact("os", FactValue::Choice(Label::new("麒麟", "Kylin"))),
+            fact("crypto", FactValue::Flag(true)),
+            fact("backup", FactValue::Flag(false)),
+        ];
+        assert_eq!(line_in(Lang::Zh, &facts), "8 核 16 GB 麒麟 密评");
+        assert_eq!(line_in(Lang::En, &facts), "8 cores 16 GB Kylin Crypto check");
+    }
+}
