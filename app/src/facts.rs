@@ -1,7 +1,12 @@
 //! Specifications as people read them: `8 核 16 GB 100 GB`.
 
-use crate::i18n::{self, Lang};
+use crate::{
+    i18n::{self, Lang},
+    t,
+    ui::Light,
+};
 use lingbao_model::{
+    calendar::Lamp,
     msg::{Label, Msg},
     param::{Fact, FactValue},
 };
@@ -47,6 +52,22 @@ pub fn line_in(lang: Lang, facts: &[Fact]) -> String {
         })
         .collect::<Vec<_>>()
         .join(" ")
+}
+
+/// A deadline as light and words.
+pub fn lamp(lamp: Lamp) -> (Light, String) {
+    let n = i64::from(match lamp {
+        Lamp::Ample { working_days } | Lamp::Near { working_days } | Lamp::Overdue { working_days } => working_days,
+        Lamp::Today => 0,
+    });
+    match lamp {
+        Lamp::Ample { .. } => (Light::Green, t!("lamp.ample", n = n)),
+        Lamp::Near { .. } => (Light::Near, t!("lamp.near", n = n)),
+        Lamp::Today => (Light::Near, t!("lamp.today").to_owned()),
+        // A yellow card on the first working day, then a red one.
+        Lamp::Overdue { working_days } if working_days <= 1 => (Light::Yellow, t!("lamp.overdue", n = n)),
+        Lamp::Overdue { .. } => (Light::Red, t!("lamp.overdue", n = n)),
+    }
 }
 
 #[cfg(all(test, feature = "ssr"))]

@@ -201,6 +201,7 @@ fn framed() -> Vec<AnyNestedRoute> {
     pages.extend(area::search::routes());
     pages.extend(area::resources::routes());
     pages.extend(area::operations::routes());
+    pages.extend(area::home::routes());
     pages.extend(area::overview::routes());
     pages
 }
@@ -235,6 +236,7 @@ pub const PATHS: &[&str] = &[HELP, "/help/deadline", KIT, SIGN_IN,
     "/deliveries/{id}",
     OPERATIONS,
     "/operations/sagas/{id}",
+    HOME,
     OVERVIEW,
     WORK_ORDERS,
     "/work-orders/{id}",

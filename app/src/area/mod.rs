@@ -4,6 +4,7 @@
 pub mod account;
 pub mod catalogue;
 pub mod help;
+pub mod home;
 pub mod kit;
 pub mod notices;
 pub mod operations;

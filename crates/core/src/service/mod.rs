@@ -9,6 +9,7 @@ pub mod catalogue;
 pub mod examine;
 pub mod grant;
 pub mod install;
+pub mod home;
 pub mod live;
 pub mod notice;
 pub mod operation;

@@ -13,6 +13,7 @@ pub mod examine;
 pub mod fulfilment;
 pub mod history;
 pub mod hit;
+pub mod home;
 pub mod idempotency;
 pub mod item;
 pub mod job;

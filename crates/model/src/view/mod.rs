@@ -3,6 +3,7 @@
 //! never sentences.
 
 pub mod catalogue;
+pub mod home;
 pub mod operation;
 pub mod overview;
 pub mod page;

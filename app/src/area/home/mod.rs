@@ -1,0 +1,255 @@
+//! The workbench: what to do, what goes on, the shortest ways on.
+
+use crate::{
+    error::ApiError,
+    facts, i18n, lazy_pages, live,
+    routes::{self, page},
+    t,
+    ui::*,
+    viewer,
+};
+use leptos::prelude::*;
+use leptos_router::{Lazy, any_nested_route::AnyNestedRoute, path};
+use lingbao_model::{
+    money::grouped_signed,
+    time::Zone,
+    view::{
+        home::Home,
+        page::{Page as Rows, Total as Count},
+        people::NoticeRow,
+        request::{RequestRow, TodoRow},
+    },
+};
+
+/// The pages of this area.
+#[derive(Clone, Copy)]
+pub enum Page {
+    /// The workbench.
+    Home,
+}
+
+/// The piece of code that is loaded when somebody opens the page.
+#[lazy]
+fn home(page: Page) -> AnyView {
+    match page {
+        Page::Home => view! { <Workbench/> }.into_any(),
+    }
+}
+
+lazy_pages!(home, __preload_home => HomeRoute: Home);
+
+/// Where the page is.
+pub fn routes() -> Vec<AnyNestedRoute> {
+    vec![page(path!("/"), Lazy::<HomeRoute>::new())]
+}
+
+/// What the reader's workbench shows.
+///
+/// # Errors
+/// `Unauthenticated`.
+#[server(name = GetHome, prefix = "/fn", endpoint = "home/workbench")]
+pub async fn workbench() -> Result<Home, ApiError> {
+    Ok(lingbao_core::service::home::home(&crate::ssr::cx()?).await?)
+}
+
+/// The page.
+#[component]
+fn Workbench() -> impl IntoView {
+    let (own, jobs) = (live::version("viewer"), live::version("resources"));
+    let found = Resource::new(move || (own.get(), jobs.get()), |_| workbench());
+    view! {
+        <Transition>
+            {move || Suspend::new(async move {
+                match found.await {
+                    Ok(found) => view! { <Parts found/> }.into_any(),
+                    Err(error) => view! { <Refusal error/> }.into_any(),
+                }
+            })}
+        </Transition>
+    }
+}
+
+fn count(total: Count) -> String {
+    match total {
+        Count::Exact(n) => grouped_signed(n),
+        Count::MoreThan(n) => format!("{}+", grouped_signed(n)),
+    }
+}
+
+#[component]
+fn Parts(found: Home) -> impl IntoView {
+    let tiles = tiles(&found);
+    let acts = viewer::with_frame(|| {
+        viewer::use_viewer()?.can("order").then(|| {
+            view! { <LinkButton href=routes::CATALOGUE kind=Kind::Main icon="plus">{t!("home.order")}</LinkButton> }
+                .into_any()
+        })
+    });
+    let aside = view! {
+        {quick()}
+        {notices(found.notices)}
+    }
+    .into_any();
+    let todo = found.todo.map(todo);
+    let requests = found.requests.map(requests);
+    view! {
+        <PageHead title=t!("nav.home") acts/>
+        <Tiles>{tiles}</Tiles>
+        <div class="sec-6">
+            <Columns aside>
+                {todo}
+                {requests}
+            </Columns>
+        </div>
+    }
+}
+
+fn tiles(found: &Home) -> AnyView {
+    let todo = found.todo.as_ref().map(|todo| {
+        let lamp = todo.rows.first().map(|row| {
+            let (light, text) = facts::lamp(row.lamp);
+            view! { <Lamp light text/> }.into_any()
+        });
+        view! {
+            <Tile label=t!("nav.todo") value=count(todo.total) unit=t!("home.pieces") href=routes::TODO nostrip:note=lamp/>
+        }
+    });
+    let requests = found.requests.as_ref().map(|mine| {
+        view! {
+            <Tile label=t!("home.mine") value=count(mine.total) unit=t!("home.requests") href=routes::REQUESTS/>
+        }
+    });
+    let resources = found.resources.map(|resources| {
+        let note = (resources.expiring > 0).then(|| t!("home.expiring", n = resources.expiring).into_any());
+        view! {
+            <Tile
+                label=t!("nav.resources")
+                value=grouped_signed(resources.all)
+                unit=t!("home.items")
+                href=routes::RESOURCES
+                nostrip:note=note
+            />
+        }
+    });
+    let operations = found.operations.as_ref().map(|counts| {
+        let stuck = counts.stuck + counts.residue;
+        let note = t!("home.work_orders", n = counts.work_orders).into_any();
+        view! {
+            <Tile
+                label=t!("home.stuck")
+                value=grouped_signed(stuck)
+                unit=t!("home.pieces")
+                href=routes::OPERATIONS
+                note
+                warn={stuck > 0}
+            />
+        }
+    });
+    view! {
+        {todo}
+        {requests}
+        {resources}
+        {operations}
+    }
+    .into_any()
+}
+
+fn todo(todo: Rows<TodoRow>) -> AnyView {
+    let more = view! { <More href=routes::TODO>{t!("home.all", n = count(todo.total))}</More> }.into_any();
+    let body = if todo.rows.is_empty() {
+        view! { <Empty icon="inbox" title=t!("home.no_todo")/> }.into_any()
+    } else {
+        view! { <ul class="rows">{todo.rows.into_iter().map(step).collect_view()}</ul> }.into_any()
+    };
+    view! { <Panel title=t!("nav.todo") more>{body}</Panel> }.into_any()
+}
+
+fn step(row: TodoRow) -> impl IntoView {
+    let (light, text) = facts::lamp(row.lamp);
+    let sub = format!("{} · {} · {}", row.number, row.unit_name, facts::label(&row.step_name));
+    view! {
+        <li class="r-todo">
+            <div>
+                <a class="lead" href=routes::card(row.step.as_str())>{row.title}</a>
+                <div class="sub">{sub}</div>
+            </div>
+            <div class="num">{row.month.yuan()}<span class="unit">{t!("resources.yuan_month")}</span></div>
+            <div><Lamp light text/></div>
+        </li>
+    }
+}
+
+fn requests(mine: Rows<RequestRow>) -> AnyView {
+    let more = view! { <More href=routes::REQUESTS>{t!("home.all", n = count(mine.total))}</More> }.into_any();
+    let body = if mine.rows.is_empty() {
+        let act = view! { <LinkButton href=routes::CATALOGUE>{t!("nav.catalogue")}</LinkButton> }.into_any();
+        view! { <Empty icon="doc" title=t!("home.no_requests") note=t!("home.no_requests_note") act/> }.into_any()
+    } else {
+        view! { <ul class="rows">{mine.rows.into_iter().map(request).collect_view()}</ul> }.into_any()
+    };
+    view! { <Panel title=t!("home.mine") more>{body}</Panel> }.into_any()
+}
+
+fn request(row: RequestRow) -> impl IntoView {
+    let state = match &row.stage_name {
+        Some(stage) => facts::label(stage),
+        None => i18n::t_key(&format!("request.status.{}", row.status)).into_owned(),
+    };
+    let lamp = row.lamp.map(|lamp| {
+        let (light, text) = facts::lamp(lamp);
+        view! { <Lamp light text/> }
+    });
+    let sub = format!("{} · {} · {state}", row.number, row.system_name);
+    view! {
+        <li class="r-todo">
+            <div>
+                <a class="lead" href=routes::request(&row.number)>{row.title}</a>
+                <div class="sub">{sub}</div>
+            </div>
+            <div class="num">{row.month.yuan()}<span class="unit">{t!("resources.yuan_month")}</span></div>
+            <div>{lamp}</div>
+        </li>
+    }
+}
+
+/// The shortest ways, by what the reader may do.
+fn quick() -> AnyView {
+    viewer::with_frame(|| {
+        let viewer = viewer::use_viewer()?;
+        let ways = [
+            ("order", routes::CATALOGUE, t!("nav.catalogue")),
+            ("order", routes::CART, t!("nav.cart")),
+            ("read_resources", routes::RESOURCES, t!("nav.resources")),
+            ("overview", routes::OVERVIEW, t!("nav.overview")),
+            ("operate", routes::WORK_ORDERS, t!("nav.work_orders")),
+            ("read_audit", routes::ADMIN_AUDIT, t!("nav.admin_audit")),
+            ("manage_units", routes::ADMIN_UNITS, t!("nav.admin_units")),
+            ("", routes::HELP, t!("nav.help")),
+        ];
+        let links = ways
+            .into_iter()
+            .filter(|(ability, path, _)| routes::PATHS.contains(path) && (ability.is_empty() || viewer.can(ability)))
+            .map(|(_, path, text)| view! { <li><a class="lead plain" href=path>{text}</a></li> })
+            .collect_view();
+        Some(view! { <Panel title=t!("home.quick")><ul class="rows rows-s">{links}</ul></Panel> }.into_any())
+    })
+}
+
+fn notices(rows: Vec<NoticeRow>) -> AnyView {
+    let more = view! { <More href=routes::NOTICES>{t!("home.all_notices")}</More> }.into_any();
+    let body = if rows.is_empty() {
+        view! { <Empty icon="bell" title=t!("notices.none")/> }.into_any()
+    } else {
+        view! { <ul class="rows rows-s">{rows.into_iter().map(notice).collect_view()}</ul> }.into_any()
+    };
+    view! { <Panel title=t!("nav.notices") more>{body}</Panel> }.into_any()
+}
+
+fn notice(row: NoticeRow) -> impl IntoView {
+    view! {
+        <li>
+            <a class="lead plain" href=routes::local_path(&row.link).to_owned()>{i18n::msg(&row.msg)}</a>
+            <span class="sub">{row.at.minute_text(Zone::SHANGHAI)}</span>
+        </li>
+    }
+}
