@@ -201,6 +201,7 @@ fn framed() -> Vec<AnyNestedRoute> {
     pages.extend(area::search::routes());
     pages.extend(area::resources::routes());
     pages.extend(area::operations::routes());
+    pages.extend(area::audit::routes());
     pages.extend(area::home::routes());
     pages.extend(area::overview::routes());
     pages
@@ -221,6 +222,7 @@ pub fn posts() -> axum::Router<crate::form::ssr::Pages> {
         .merge(area::people::posts())
         .merge(area::resources::posts())
         .merge(area::operations::posts())
+        .merge(area::audit::posts())
 }
 
 /// Paths of the pages that exist; the navigation shows no other. A test compares it with the routes.
@@ -236,6 +238,7 @@ pub const PATHS: &[&str] = &[HELP, "/help/deadline", KIT, SIGN_IN,
     "/deliveries/{id}",
     OPERATIONS,
     "/operations/sagas/{id}",
+    ADMIN_AUDIT,
     HOME,
     OVERVIEW,
     WORK_ORDERS,

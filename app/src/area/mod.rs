@@ -2,6 +2,7 @@
 //! area never imports another area's inside; what two need stands in `ui`, `form` or the model.
 
 pub mod account;
+pub mod audit;
 pub mod catalogue;
 pub mod help;
 pub mod home;

@@ -3,6 +3,7 @@
 
 mod admin;
 pub mod approval;
+pub mod audit;
 pub mod backup;
 pub mod cart;
 pub mod catalogue;

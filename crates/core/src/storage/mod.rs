@@ -3,6 +3,7 @@
 //! Read [`db`] first: it explains the two transaction types and the macro `on!`.
 pub mod access;
 pub mod audit;
+pub mod audit_list;
 pub mod calendar;
 pub mod change;
 pub mod cloud;

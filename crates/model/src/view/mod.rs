@@ -2,6 +2,7 @@
 //! structs, one file for each noun. They hold facts (ids, amounts, moments, keys of messages),
 //! never sentences.
 
+pub mod audit;
 pub mod catalogue;
 pub mod home;
 pub mod operation;

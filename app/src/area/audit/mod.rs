@@ -1,0 +1,350 @@
+//! The audit trail: who did what, as a list and as a file, and whether the chain is whole.
+
+#[cfg(feature = "ssr")]
+use crate::form::ssr::{Pages, page_post};
+use crate::{
+    error::ApiError,
+    i18n, lazy_pages,
+    routes::{self, page},
+    t,
+    ui::{Total, *},
+};
+use leptos::prelude::*;
+use leptos_router::{Lazy, any_nested_route::AnyNestedRoute, hooks::use_query_map, path};
+use lingbao_model::{
+    time::Zone,
+    view::{
+        audit::{AuditLine, Outcome},
+        page::Page as Rows,
+    },
+};
+use serde::{Deserialize, Serialize};
+
+/// Path of the file.
+pub const CSV: &str = "/admin/audit.csv";
+
+/// The pages of this area.
+#[derive(Clone, Copy)]
+pub enum Page {
+    /// The list.
+    List,
+}
+
+/// The piece of code that is loaded when somebody opens the page.
+#[lazy]
+fn audit(page: Page) -> AnyView {
+    match page {
+        Page::List => view! { <Trail/> }.into_any(),
+    }
+}
+
+lazy_pages!(audit, __preload_audit => TrailRoute: List);
+
+/// Where the page is.
+pub fn routes() -> Vec<AnyNestedRoute> {
+    vec![page(path!("/admin/audit"), Lazy::<TrailRoute>::new())]
+}
+
+/// What the page posts to itself, and the list as a file.
+#[cfg(feature = "ssr")]
+pub fn posts() -> axum::Router<Pages> {
+    axum::Router::new()
+        .route(routes::ADMIN_AUDIT, page_post(ssr::verify))
+        .route(CSV, axum::routing::get(ssr::csv))
+}
+
+/// What stands in the URL of the list.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Asked {
+    actor: String,
+    action: String,
+    subject: String,
+    outcome: String,
+    from: String,
+    to: String,
+    after: String,
+}
+
+impl Asked {
+    fn link(&self, path: &str, after: &str) -> String {
+        let query = [
+            ("actor", self.actor.as_str()),
+            ("action", self.action.as_str()),
+            ("subject", self.subject.as_str()),
+            ("outcome", self.outcome.as_str()),
+            ("from", self.from.as_str()),
+            ("to", self.to.as_str()),
+            ("after", after),
+        ];
+        routes::with_query(path, &query)
+    }
+
+    fn active(&self) -> bool {
+        [&self.actor, &self.action, &self.subject, &self.outcome, &self.from, &self.to]
+            .iter()
+            .any(|text| !text.is_empty())
+    }
+}
+
+/// One page of events in the reader's sight.
+///
+/// # Errors
+/// `Forbidden` for others than auditors.
+#[server(name = GetAudit, prefix = "/fn", endpoint = "audit/list")]
+pub async fn events(asked: Asked) -> Result<Rows<AuditLine>, ApiError> {
+    Ok(lingbao_core::service::audit::list(&crate::ssr::cx()?, &ssr::filter(asked)).await?)
+}
+
+/// The page.
+#[component]
+fn Trail() -> impl IntoView {
+    let query = use_query_map();
+    let asked = Memo::new(move |_| {
+        query.with(|query| {
+            let of = |name: &str| query.get(name).unwrap_or_default();
+            Asked {
+                actor: of("actor"),
+                action: of("action"),
+                subject: of("subject"),
+                outcome: of("outcome"),
+                from: of("from"),
+                to: of("to"),
+                after: of("after"),
+            }
+        })
+    });
+    let list = Resource::new(move || asked.get(), events);
+    view! {
+        <Transition>
+            {move || {
+                let asked = asked.get();
+                Suspend::new(async move {
+                    match list.await {
+                        Ok(page) => view! { <List page asked/> }.into_any(),
+                        Err(error) => view! { <Refusal error/> }.into_any(),
+                    }
+                })
+            }}
+        </Transition>
+    }
+}
+
+#[component]
+fn List(page: Rows<AuditLine>, asked: Asked) -> impl IntoView {
+    let first = (!asked.after.is_empty()).then(|| asked.link(routes::ADMIN_AUDIT, ""));
+    let next = page.next.as_deref().map(|after| asked.link(routes::ADMIN_AUDIT, after));
+    let total = match page.total {
+        lingbao_model::view::page::Total::Exact(n) => Total::Exact(n),
+        lingbao_model::view::page::Total::MoreThan(_) => Total::Many,
+    };
+    let active = asked.active();
+    let file = asked.link(CSV, "");
+    let acts = view! {
+        <form method="post">
+            <Button icon="shield">{t!("audit.verify")}</Button>
+        </form>
+        <LinkButton href=file icon="down" external=true>{t!("resources.csv")}</LinkButton>
+    }
+    .into_any();
+    let outcomes = std::iter::once((String::new(), t!("ui.all").to_owned()))
+        .chain(Outcome::ALL.iter().map(|one| (one.to_string(), outcome_text(*one))))
+        .collect();
+    let body = if page.rows.is_empty() {
+        view! { <Empty icon="book" title=t!("audit.none")/> }.into_any()
+    } else {
+        view! { <Events rows=page.rows/> }.into_any()
+    };
+    view! {
+        <PageHead title=t!("nav.admin_audit") fact=t!("audit.fact") acts/>
+        <ErrorSummary/>
+        <TableBox>
+            <FilterBar action=routes::ADMIN_AUDIT active=active>
+                <Find name="actor" label=t!("audit.actor") placeholder=t!("audit.actor_hint") value=asked.actor.clone()/>
+                <Find name="action" label=t!("audit.action") placeholder=t!("audit.action_hint") value=asked.action.clone()/>
+                <Find name="subject" label=t!("audit.subject") placeholder=t!("audit.subject_hint") value=asked.subject.clone()/>
+                <FilterSelect name="outcome" label=t!("audit.outcome") options=outcomes value=asked.outcome.clone()/>
+                <Day name="from" label=t!("audit.from") value=asked.from.clone()/>
+                <Day name="to" label=t!("audit.to") value=asked.to.clone()/>
+            </FilterBar>
+            {body}
+            <Pager total nostrip:first=first nostrip:next=next/>
+        </TableBox>
+    }
+}
+
+/// A day of the filter.
+#[component]
+fn Day(name: &'static str, label: &'static str, value: String) -> impl IntoView {
+    view! {
+        <label class="bar-lab">
+            {label}
+            <input class="input" type="date" name=name value=value/>
+        </label>
+    }
+}
+
+fn outcome_text(outcome: Outcome) -> String {
+    i18n::t_key(&format!("audit.outcome.{outcome}")).into_owned()
+}
+
+#[component]
+fn Events(rows: Vec<AuditLine>) -> impl IntoView {
+    let columns = vec![
+        col(t!("audit.what")),
+        col(t!("audit.at")).class("half"),
+        col(t!("audit.actor")).class("half"),
+        col(t!("audit.subject")),
+        col(t!("resources.unit")),
+        col(t!("audit.ip")).class("half"),
+        col(t!("audit.detail")),
+        col(t!("audit.outcome")).class("corner"),
+    ];
+    view! {
+        <Table caption=t!("nav.admin_audit") columns tight=true>
+            {rows.into_iter().map(event).collect_view()}
+        </Table>
+    }
+}
+
+fn event(line: AuditLine) -> impl IntoView {
+    let seq = line.seq.map_or_else(|| t!("audit.unsealed").to_owned(), |seq| format!("#{seq}"));
+    let look = if line.outcome == Outcome::Done { Look::Ok } else { Look::Bad };
+    let detail = if line.detail == "null" {
+        "—".into_any()
+    } else {
+        view! { <Fold summary=t!("audit.show")><code>{line.detail}</code></Fold> }.into_any()
+    };
+    let subject = format!("{} {}", line.subject_kind, line.subject_id);
+    view! {
+        <Row>
+            <RowHead name=line.action sub=seq/>
+            <Cell l=t!("audit.at") class="half">{line.at.minute_text(Zone::SHANGHAI)}</Cell>
+            <Cell l=t!("audit.actor") class="half">{line.actor_name.unwrap_or(line.actor)}</Cell>
+            <Cell l=t!("audit.subject")><span class="mono">{subject}</span></Cell>
+            <Cell l=t!("resources.unit")>{line.unit_name.unwrap_or_else(|| "—".to_owned())}</Cell>
+            <Cell l=t!("audit.ip") class="half">{line.ip.unwrap_or_else(|| "—".to_owned())}</Cell>
+            <Cell l=t!("audit.detail")>{detail}</Cell>
+            <Cell l=t!("audit.outcome") class="corner"><Chip look text=outcome_text(line.outcome)/></Cell>
+        </Row>
+    }
+}
+
+/// The server's side.
+#[cfg(feature = "ssr")]
+pub mod ssr {
+    use super::Asked;
+    use crate::{
+        csv,
+        error::{ApiError, ErrorCode},
+        form::ssr::{Done, Pages, Posted, Refused, in_context},
+        i18n::{self, Lang},
+        routes,
+        ssr::cx,
+    };
+    use axum::{
+        extract::{Query, Request, State},
+        http::StatusCode,
+        response::{IntoResponse, Response},
+    };
+    use lingbao_core::{audit::BrokenWhy, service::audit};
+    use lingbao_model::{
+        msg::Msg,
+        time::Zone,
+        view::audit::{AuditFilter, AuditLine},
+    };
+
+    /// The filter of the service. A word or a day that is none filters nothing.
+    pub fn filter(asked: Asked) -> AuditFilter {
+        AuditFilter {
+            outcome: asked.outcome.parse().ok(),
+            from: asked.from.parse().ok(),
+            to: asked.to.parse().ok(),
+            after: Some(asked.after).filter(|after| !after.is_empty()),
+            actor: asked.actor,
+            action: asked.action,
+            subject: asked.subject,
+            limit: 0,
+        }
+    }
+
+    /// Walks the chain and says what was found.
+    ///
+    /// # Errors
+    /// `Forbidden` for others than auditors; `Conflict` when the chain is broken.
+    pub async fn verify(_: Posted) -> Result<Done, Refused> {
+        let check = audit::verify(&cx()?).await?;
+        let Some(broken) = check.broken else {
+            let said = Msg::new("audit.whole").with("n", check.checked);
+            return Ok(Done::to(routes::ADMIN_AUDIT).say(said));
+        };
+        let why = match broken.why {
+            BrokenWhy::Gap => Msg::new("audit.broken.gap"),
+            BrokenWhy::Link => Msg::new("audit.broken.link"),
+            BrokenWhy::Changed => Msg::new("audit.broken.changed"),
+            BrokenWhy::End => Msg::new("audit.broken.end"),
+            BrokenWhy::Signature => Msg::new("audit.broken.signature"),
+        };
+        let msg = Msg::new("audit.broken").with("seq", broken.seq).with("why", why);
+        Err(ApiError::new(ErrorCode::Conflict, msg).into())
+    }
+
+    /// The filtered list as a file.
+    pub async fn csv(State(pages): State<Pages>, Query(asked): Query<Asked>, request: Request) -> Response {
+        let (parts, _) = request.into_parts();
+        let filter = filter(asked);
+        let found = in_context(&pages, &parts, || async {
+            let cx = cx()?;
+            // Asked once before the answer begins, so that a refusal has its status.
+            audit::export(&cx, &filter).await?;
+            Ok::<_, ApiError>((cx, i18n::lang()))
+        })
+        .await;
+        let (cx, lang) = match found {
+            Ok(found) => found,
+            Err(error) => {
+                let status = StatusCode::from_u16(error.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+                return (status, i18n::msg(&error.msg)).into_response();
+            }
+        };
+        csv::answer("audit.csv", head(lang), move |from| {
+            let (cx, mut filter) = (cx.clone(), filter.clone());
+            async move {
+                filter.after = from;
+                let (rows, next) = audit::export(&cx, &filter).await?;
+                Ok::<_, lingbao_core::error::ServiceError>((rows.iter().map(line).collect(), next))
+            }
+        })
+    }
+
+    fn head(lang: Lang) -> String {
+        let heads = [
+            Msg::new("audit.seq"),
+            Msg::new("audit.at"),
+            Msg::new("audit.actor"),
+            Msg::new("audit.action"),
+            Msg::new("audit.outcome"),
+            Msg::new("audit.subject"),
+            Msg::new("resources.unit"),
+            Msg::new("audit.ip"),
+            Msg::new("audit.request_id"),
+            Msg::new("audit.detail"),
+        ];
+        csv::line(heads.iter().map(|msg| i18n::msg_in(lang, msg)))
+    }
+
+    fn line(line: &AuditLine) -> String {
+        csv::line([
+            line.seq.map(|seq| seq.to_string()).unwrap_or_default(),
+            line.at.iso(Zone::SHANGHAI),
+            line.actor_name.clone().unwrap_or_else(|| line.actor.clone()),
+            line.action.clone(),
+            line.outcome.to_string(),
+            format!("{} {}", line.subject_kind, line.subject_id),
+            line.unit_name.clone().unwrap_or_default(),
+            line.ip.clone().unwrap_or_default(),
+            line.request_id.clone().unwrap_or_default(),
+            line.detail.clone(),
+        ])
+    }
+}

@@ -1,0 +1,70 @@
+//! The audit trail as auditors read it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::AuditId;
+use crate::time::{Date, Timestamp};
+use crate::words;
+
+words! {
+    /// Whether it was done or refused.
+    pub enum Outcome {
+        /// Done.
+        Done = "done",
+        /// Refused.
+        Refused = "refused",
+    }
+}
+
+/// One event.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditLine {
+    /// Identifier.
+    pub id: AuditId,
+    /// Number in the chain; `None` for some seconds, until it is sealed.
+    pub seq: Option<i64>,
+    /// When.
+    pub at: Timestamp,
+    /// Who: a user's id, `system` or `anonymous`.
+    pub actor: String,
+    /// Name of the person, if it was one.
+    pub actor_name: Option<String>,
+    /// What: `request.submit`.
+    pub action: String,
+    /// Whether it was done or refused.
+    pub outcome: Outcome,
+    /// The kind of thing it was done to.
+    pub subject_kind: String,
+    /// The thing.
+    pub subject_id: String,
+    /// Short name of the unit whose matter it is.
+    pub unit_name: Option<String>,
+    /// What changed, JSON; `null` if there is nothing to say.
+    pub detail: String,
+    /// The HTTP request.
+    pub request_id: Option<String>,
+    /// From where.
+    pub ip: Option<String>,
+}
+
+/// Which events to list; empty fields filter nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct AuditFilter {
+    /// Login name, name or id of who did it; `system`, `anonymous`.
+    pub actor: String,
+    /// How the action begins: `request.`.
+    pub action: String,
+    /// Id of the thing, or number of a request.
+    pub subject: String,
+    /// Done or refused.
+    pub outcome: Option<Outcome>,
+    /// On this day or later.
+    pub from: Option<Date>,
+    /// On this day or earlier.
+    pub to: Option<Date>,
+    /// Where the page begins, from [`crate::view::page::Page::next`].
+    pub after: Option<String>,
+    /// Rows of the page; 0 means the default.
+    pub limit: i64,
+}
