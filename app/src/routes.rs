@@ -195,6 +195,7 @@ fn framed() -> Vec<AnyNestedRoute> {
     pages.extend(area::help::routes());
     pages.extend(area::kit::routes());
     pages.extend(area::account::routes());
+    pages.extend(area::approvals::routes());
     pages.extend(area::catalogue::routes());
     pages.extend(area::notices::routes());
     pages.extend(area::people::routes());
@@ -216,6 +217,7 @@ fn bare() -> Vec<AnyNestedRoute> {
 #[cfg(feature = "ssr")]
 pub fn posts() -> axum::Router<crate::form::ssr::Pages> {
     axum::Router::new().merge(area::help::posts())
+        .merge(area::approvals::posts())
         .merge(area::sign_in::posts())
         .merge(area::account::posts())
         .merge(area::notices::posts())
@@ -228,6 +230,9 @@ pub fn posts() -> axum::Router<crate::form::ssr::Pages> {
 /// Paths of the pages that exist; the navigation shows no other. A test compares it with the routes.
 pub const PATHS: &[&str] = &[HELP, "/help/deadline", KIT, SIGN_IN,
     CATALOGUE,
+    TODO,
+    DONE,
+    "/todo/{step}",
     ME,
     "/me/password",
     "/me/tokens",

@@ -3,6 +3,7 @@
 
 pub mod account;
 pub mod audit;
+pub mod approvals;
 pub mod catalogue;
 pub mod help;
 pub mod home;

@@ -1,0 +1,323 @@
+//! The approval card: one phone screen, three taps, no scripts needed.
+
+use super::lists::lamp;
+use crate::{
+    error::ApiError,
+    facts,
+    form::use_form,
+    i18n, routes, t,
+    ui::{Amounts as Bar, *},
+};
+use leptos::prelude::*;
+use leptos_router::hooks::use_params_map;
+use lingbao_model::{
+    money::{Money, grouped_signed},
+    msg::Label,
+    quota::{Change, Dimension},
+    request::{Decision, Kind as RequestKind},
+    time::Zone,
+    view::request::{CardView, LineView, OpinionView, PHRASES},
+};
+
+/// The card of a step; opening it marks the step as seen.
+///
+/// # Errors
+/// `NotFound`.
+#[server(name = GetCard, prefix = "/fn", endpoint = "approvals/card")]
+pub async fn get_card(step: String) -> Result<CardView, ApiError> {
+    let step = crate::ssr::id(&step)?;
+    Ok(lingbao_core::service::approval::card(&crate::ssr::cx()?, &step).await?)
+}
+
+/// The page.
+#[component]
+pub fn Card() -> impl IntoView {
+    let params = use_params_map();
+    let step = Memo::new(move |_| params.with(|params| params.get("step").unwrap_or_default()));
+    let card = Resource::new(move || step.get(), get_card);
+    view! {
+        <div class="ask-page">
+            <Transition>
+                {move || Suspend::new(async move {
+                    match card.await {
+                        Ok(card) => view! { <Shown card/> }.into_any(),
+                        Err(error) => view! { <Refusal error/> }.into_any(),
+                    }
+                })}
+            </Transition>
+        </div>
+    }
+}
+
+#[component]
+fn Shown(card: CardView) -> impl IntoView {
+    let back = if card.position > 0 {
+        t!("approvals.position", n = card.position, of = card.of)
+    } else {
+        t!("nav.todo").to_owned()
+    };
+    let what = match card.kind {
+        RequestKind::New => {
+            let names: Vec<String> =
+                card.lines.iter().map(|l| format!("{} × {}", i18n::label(&l.line.item_name), l.line.count)).collect();
+            names.join(t!("approvals.comma"))
+        }
+        RequestKind::Release => t!("approvals.release", n = card.releases.len()),
+    };
+    let who = format!("{} · {} {}", card.unit_name, card.applicant_name, card.applicant_phone);
+    let money = (card.month.fen() != 0 || card.once.fen() == 0).then_some(card.month);
+    let pools = card.pools.clone();
+    let decision = if card.open && card.position > 0 {
+        view! { <Decide digest=card.digest.clone() request=card.request.to_string()/> }.into_any()
+    } else {
+        view! { <Settled card=card.clone()/> }.into_any()
+    };
+    view! {
+        <div class="head narrow">
+            <div class="head-text">
+                <a class="more" href=routes::TODO><Icon name="left"/>{back}</a>
+            </div>
+        </div>
+        <ErrorSummary/>
+        <form class="panel ask narrow" method="post">
+            <section class="ask-what">
+                <div class="todo-top"><span>{who}</span>{card.lamp.map(lamp)}</div>
+                <h1 class="ask-title">{card.title}</h1>
+                <p>{what}</p>
+                <p>{format!("{}{}", if card.system_name.is_empty() { String::new() } else { format!("{} · ", card.system_name) }, card.reason)}</p>
+            </section>
+            <section class="ask-money" aria-label=t!("approvals.cost")>
+                {match money {
+                    Some(month) => view! {
+                        <div>
+                            <span>{t!("approvals.per_month")}</span>
+                            <b>{month.yuan()}<span class="unit">{t!("approvals.yuan")}</span></b>
+                        </div>
+                    }
+                    .into_any(),
+                    None => view! {
+                        <div>
+                            <span>{t!("approvals.once")}</span>
+                            <b>{card.once.yuan()}<span class="unit">{t!("approvals.yuan")}</span></b>
+                        </div>
+                    }
+                    .into_any(),
+                }}
+                <div class="second">
+                    <span>{t!("approvals.per_year")}</span>
+                    <b>{card.year.wan()}<span class="unit">{t!("approvals.wan")}</span></b>
+                </div>
+            </section>
+            {(!card.changes.is_empty()).then(|| quota(&card.changes, &pools))}
+            <section>
+                <h2>{t!("approvals.flags")}</h2>
+                <ul class="flags">
+                    {if card.flags.is_empty() {
+                        view! { <li class="flag-ok"><Icon name="shield"/><div>{t!("approvals.no_flags")}</div></li> }.into_any()
+                    } else {
+                        card.flags
+                            .iter()
+                            .map(|flag| view! { <li class="flag-warn"><Icon name="warn"/><div>{i18n::msg(flag)}</div></li> })
+                            .collect_view()
+                            .into_any()
+                    }}
+                </ul>
+                <details class="fold">
+                    <summary>{t!("approvals.lines")}</summary>
+                    <table class="lines">
+                        <caption class="sr">{t!("approvals.lines")}</caption>
+                        <tbody>
+                            {card.lines.iter().map(line).collect_view()}
+                            {card.releases
+                                .iter()
+                                .map(|r| view! { <tr><th scope="row">{r.name.clone()}</th><td>{(-r.month).yuan()}</td></tr> })
+                                .collect_view()}
+                        </tbody>
+                    </table>
+                    <p><a href=routes::request(card.request.as_str())>{card.number.clone()}</a></p>
+                </details>
+                {(!card.opinions.is_empty()).then(|| opinions(&card.opinions))}
+            </section>
+            {decision}
+        </form>
+    }
+}
+
+fn line(view: &LineView) -> impl IntoView + use<> {
+    let line = &view.line;
+    let spec = facts::line(&view.facts);
+    let amount = if line.quote.month.fen() == 0 { line.quote.once } else { line.quote.month };
+    view! {
+        <tr>
+            <th scope="row">
+                {format!("{} × {} ", i18n::label(&line.item_name), line.count)}
+                <span class="sub">{format!("{} {spec}", line.name)}</span>
+            </th>
+            <td>{amount.yuan()}</td>
+        </tr>
+    }
+}
+
+fn opinions(opinions: &[(Label, OpinionView)]) -> impl IntoView + use<> {
+    let events: Vec<Event> = opinions
+        .iter()
+        .map(|(step, opinion)| Event {
+            shape: if opinion.decision == Decision::Approve { "ok" } else { "act" },
+            title: format!("{} · {}", i18n::label(step), opinion.by_name).into_any(),
+            when: opinion.at.minute_text(Zone::SHANGHAI),
+            say: opinion.text.clone(),
+        })
+        .collect();
+    view! { <Timeline events dense=true/> }
+}
+
+/// The three dimensions that are fullest afterwards; all of them stand on the request's page.
+fn quota(changes: &[Change], pools: &[(lingbao_model::id::PoolId, Label)]) -> impl IntoView + use<> {
+    let mut shown: Vec<Change> = changes.iter().filter(|c| c.asked != 0).cloned().collect();
+    shown.sort_by_key(|c| -c.before.with_held(c.asked).percent());
+    shown.truncate(3);
+    let many = pools.len() > 1;
+    let rows: Vec<_> = shown
+        .iter()
+        .map(|change| {
+            let mut label = i18n::t_key(&format!("dimension.{}", change.dimension)).into_owned();
+            if many && let Some((_, pool)) = pools.iter().find(|(id, _)| *id == change.pool) {
+                label = format!("{label} · {}", i18n::label(pool));
+            }
+            let after = change.before.with_held(change.asked);
+            let bar = Bar {
+                limit: change.before.limit,
+                used: change.before.used + change.before.handed,
+                held: change.before.held,
+                now: change.asked,
+            };
+            let class = if after.percent() >= 90 { "to rise" } else { "to" };
+            let left = amount(change.dimension, after.left());
+            view! {
+                <tr>
+                    <th scope="row">{label.clone()}</th>
+                    <td>{format!("{}%", change.before.percent())}</td>
+                    <td class=class>{format!("{}%", after.percent())}<span class="sub">{t!("approvals.left", left = left)}</span></td>
+                </tr>
+                <tr class="ba-bar">
+                    <td colspan="3"><QuotaBar label amounts=bar class="qbar-s"/></td>
+                </tr>
+            }
+        })
+        .collect();
+    view! {
+        <section>
+            <table class="ba">
+                <caption class="sr">{t!("approvals.quota")}</caption>
+                <thead>
+                    <tr>
+                        <th scope="col">{t!("approvals.quota_head")}</th>
+                        <th scope="col">{t!("approvals.now")}</th>
+                        <th scope="col">{t!("approvals.afterwards")}</th>
+                    </tr>
+                </thead>
+                <tbody>{rows}</tbody>
+            </table>
+        </section>
+    }
+}
+
+fn amount(dimension: Dimension, n: i64) -> String {
+    if dimension == Dimension::MonthlyFee { Money::from_fen(n).yuan() } else { grouped_signed(n) }
+}
+
+/// Opinion and buttons. The digest says what was shown: if the request changed meanwhile, the answer
+/// is the difference and not a decision.
+#[component]
+fn Decide(digest: String, request: String) -> impl IntoView {
+    let phrases: Vec<_> = PHRASES.iter().map(|key| i18n::t_key(key).into_owned()).map(|text| (text.clone(), text.into())).collect();
+    let typed = use_form().value("opinion").unwrap_or_default().to_owned();
+    view! {
+        <section>
+            <input type="hidden" name="digest" value=digest/>
+            <input type="hidden" name="request" value=request/>
+            <FieldSet name="phrase" legend=t!("approvals.opinion")>
+                <Phrases name="phrase" options=phrases/>
+            </FieldSet>
+            <Field name="opinion" label=t!("approvals.own_words") optional=true hint=t!("approvals.own_words_hint")>
+                <TextArea value=typed rows=2 maxlength=500_u32/>
+            </Field>
+        </section>
+        <div class="thumb">
+            <Button name="do" value="reject">{t!("approvals.reject")}</Button>
+            <Button name="do" value="return">{t!("approvals.return")}</Button>
+            <Button kind=Kind::Main name="do" value="approve">{t!("approvals.approve")}</Button>
+        </div>
+    }
+}
+
+/// A card on which nothing is to be decided by this person.
+#[component]
+fn Settled(card: CardView) -> impl IntoView {
+    let said = match &card.decided {
+        Some(opinion) => {
+            let what = i18n::t_key(&format!("approvals.decided.{}", opinion.decision)).into_owned();
+            t!("approvals.taken", who = opinion.by_name.clone(), when = opinion.at.minute_text(Zone::SHANGHAI), what = what)
+        }
+        None if card.open => t!("approvals.not_yours").to_owned(),
+        None => t!("approvals.not_open").to_owned(),
+    };
+    view! {
+        <section>
+            <Banner>{said}</Banner>
+            <LinkButton href=routes::request(card.request.as_str())>{t!("approvals.see_request")}</LinkButton>
+        </section>
+    }
+}
+
+/// The post of the page.
+#[cfg(feature = "ssr")]
+pub mod ssr {
+    use crate::{
+        form::ssr::{Done, Posted, Refused},
+        routes,
+        ssr::{cx, id},
+    };
+    use lingbao_core::service::approval;
+    use lingbao_model::{
+        id::StepId,
+        msg::{FieldError, Msg},
+        request::Decision,
+        view::request::DecideAnswer,
+    };
+
+    /// Decides; leads to the next to-do, or to the list.
+    ///
+    /// # Errors
+    /// The card again: without a reason, with the difference, or with who was faster.
+    pub async fn decide(form: Posted) -> Result<Done, Refused> {
+        let step: StepId = id(form.param("step"))?;
+        let decision: Decision = form
+            .value("do")
+            .parse()
+            .map_err(|_| vec![FieldError::new("opinion", Msg::new("error.not_in_list"))])?;
+        let typed = form.value("opinion").trim();
+        let opinion = if typed.is_empty() { form.value("phrase") } else { typed };
+        let answer = approval::decide(&cx()?, &step, decision, opinion, form.value("digest")).await?;
+        match answer {
+            DecideAnswer::Decided(done) => {
+                let to = done.next.map_or_else(|| routes::TODO.to_owned(), |next| routes::card(next.as_str()));
+                let said = Msg::new(format!("approvals.said.{}", done.decision)).with("number", done.number);
+                Ok(Done::to(to).say(said))
+            }
+            DecideAnswer::Changed(changed) => {
+                let error = |d: &lingbao_model::view::request::Difference| {
+                    let none = || Msg::new("approvals.nothing_there");
+                    let msg = Msg::new("approvals.difference")
+                        .with("what", d.what.clone())
+                        .with("before", d.before.clone().unwrap_or_else(none))
+                        .with("after", d.after.clone().unwrap_or_else(none));
+                    FieldError::new("digest", msg)
+                };
+                let mut errors = vec![FieldError::new("digest", Msg::new("approvals.changed"))];
+                errors.extend(changed.differences.iter().map(error));
+                Err(errors.into())
+            }
+        }
+    }
+}

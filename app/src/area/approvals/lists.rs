@@ -1,0 +1,207 @@
+//! To-do and done.
+
+use crate::{
+    error::ApiError,
+    i18n, live,
+    routes::{self, with_query},
+    t,
+    ui::{Total, *},
+};
+use leptos::prelude::*;
+use leptos_router::hooks::use_query_map;
+use lingbao_model::{
+    calendar::Lamp as Deadline,
+    request::{Decision, Kind as RequestKind},
+    time::Zone,
+    view::{
+        page::{Page as Rows, Total as Counted},
+        request::{DoneRow, TodoRow},
+    },
+};
+
+/// One page of what waits for this person, the most urgent first.
+///
+/// # Errors
+/// `Unauthenticated`.
+#[server(name = GetTodos, prefix = "/fn", endpoint = "approvals/todos")]
+pub async fn todos(after: String) -> Result<Rows<TodoRow>, ApiError> {
+    let after = Some(after.as_str()).filter(|text| !text.is_empty());
+    Ok(lingbao_core::service::approval::todos(&crate::ssr::cx()?, after, 50).await?)
+}
+
+/// One page of what this person decided, the latest first.
+///
+/// # Errors
+/// `Unauthenticated`.
+#[server(name = GetDone, prefix = "/fn", endpoint = "approvals/done")]
+pub async fn decided(after: String) -> Result<Rows<DoneRow>, ApiError> {
+    let after = Some(after.as_str()).filter(|text| !text.is_empty());
+    Ok(lingbao_core::service::approval::done(&crate::ssr::cx()?, after, 50).await?)
+}
+
+/// A deadline as a lamp: shape, words and colour.
+pub fn lamp(deadline: Deadline) -> AnyView {
+    let days = |n: u32| i64::from(n);
+    match deadline {
+        Deadline::Ample { working_days } => {
+            view! { <Lamp light=Light::Green text=t!("approvals.lamp.ample", n = days(working_days))/> }.into_any()
+        }
+        Deadline::Near { working_days } => {
+            view! { <Lamp light=Light::Near text=t!("approvals.lamp.ample", n = days(working_days))/> }.into_any()
+        }
+        Deadline::Today => view! { <Lamp light=Light::Near text=t!("approvals.lamp.today")/> }.into_any(),
+        Deadline::Overdue { working_days: 0 } => {
+            view! { <Lamp light=Light::Yellow text=t!("approvals.lamp.overdue_today")/> }.into_any()
+        }
+        Deadline::Overdue { working_days } => {
+            let light = if working_days > 1 { Light::Red } else { Light::Yellow };
+            view! { <Lamp light=light text=t!("approvals.lamp.overdue", n = days(working_days))/> }.into_any()
+        }
+    }
+}
+
+fn total(total: Counted) -> Total {
+    match total {
+        Counted::Exact(n) => Total::Exact(n),
+        Counted::MoreThan(_) => Total::Many,
+    }
+}
+
+fn after() -> Memo<String> {
+    let query = use_query_map();
+    Memo::new(move |_| query.with(|query| query.get("after").unwrap_or_default()))
+}
+
+/// What waits.
+#[component]
+pub fn Todo() -> impl IntoView {
+    let (after, version) = (after(), live::version("viewer"));
+    let list = Resource::new(move || (after.get(), version.get()), |(after, _)| todos(after));
+    let acts = view! { <LinkButton href=routes::DONE icon="tick">{t!("nav.done")}</LinkButton> };
+    view! {
+        <PageHead title=t!("nav.todo") acts=acts.into_any()/>
+        <Transition>
+            {move || {
+                let first = after.get().is_empty();
+                Suspend::new(async move {
+                    match list.await {
+                        Ok(rows) => waiting(rows, first),
+                        Err(error) => view! { <Refusal error/> }.into_any(),
+                    }
+                })
+            }}
+        </Transition>
+    }
+}
+
+fn waiting(rows: Rows<TodoRow>, first: bool) -> AnyView {
+    if rows.rows.is_empty() {
+        let note = t!("approvals.nothing_note");
+        return view! {
+            <section class="panel">
+                <Empty icon="inbox" title=t!("approvals.nothing") note/>
+            </section>
+        }
+        .into_any();
+    }
+    let back = (!first).then(|| routes::TODO.to_owned());
+    let next = rows.next.as_deref().map(|after| with_query(routes::TODO, &[("after", after)]));
+    view! {
+        <section class="panel">
+            <ul class="rows">{rows.rows.into_iter().map(todo).collect_view()}</ul>
+            <Pager total=total(rows.total) nostrip:first=back nostrip:next=next/>
+        </section>
+    }
+    .into_any()
+}
+
+fn todo(row: TodoRow) -> impl IntoView {
+    let what = match row.kind {
+        RequestKind::New => t!("approvals.new", n = row.lines),
+        RequestKind::Release => t!("approvals.release", n = row.lines),
+    };
+    let money = if row.month.fen() == 0 { row.once } else { row.month };
+    let unit = if row.month.fen() == 0 { t!("approvals.once_unit") } else { t!("approvals.month_unit") };
+    view! {
+        <li class="r-todo">
+            <div>
+                <a class="lead" href=routes::card(row.step.as_str())>{row.title}</a>
+                <div class="sub">
+                    {format!("{} · {} · {} · {what}", row.unit_name, row.applicant_name, i18n::label(&row.step_name))}
+                </div>
+                <div class="sub">{row.number}</div>
+            </div>
+            <div>{lamp(row.lamp)}</div>
+            <div class="num">{money.yuan()}<span class="unit">{unit}</span></div>
+        </li>
+    }
+}
+
+/// What was decided.
+#[component]
+pub fn Done() -> impl IntoView {
+    let after = after();
+    let list = Resource::new(move || after.get(), decided);
+    let acts = view! { <LinkButton href=routes::TODO icon="inbox">{t!("nav.todo")}</LinkButton> };
+    view! {
+        <PageHead title=t!("nav.done") acts=acts.into_any()/>
+        <Transition>
+            {move || {
+                let first = after.get().is_empty();
+                Suspend::new(async move {
+                    match list.await {
+                        Ok(rows) => over(rows, first),
+                        Err(error) => view! { <Refusal error/> }.into_any(),
+                    }
+                })
+            }}
+        </Transition>
+    }
+}
+
+fn over(rows: Rows<DoneRow>, first: bool) -> AnyView {
+    if rows.rows.is_empty() {
+        return view! {
+            <section class="panel">
+                <Empty icon="tick" title=t!("approvals.none_done") note=t!("approvals.none_done_note")/>
+            </section>
+        }
+        .into_any();
+    }
+    let columns = vec![
+        col(t!("approvals.request")),
+        col(t!("approvals.decision")),
+        col(t!("approvals.opinion")),
+        col(t!("approvals.when")),
+        col(t!("approvals.month")).class("num"),
+    ];
+    let back = (!first).then(|| routes::DONE.to_owned());
+    let next = rows.next.as_deref().map(|after| with_query(routes::DONE, &[("after", after)]));
+    view! {
+        <TableBox>
+            <Table caption=t!("nav.done") columns>{rows.rows.into_iter().map(done).collect_view()}</Table>
+            <Pager total=total(rows.total) nostrip:first=back nostrip:next=next/>
+        </TableBox>
+    }
+    .into_any()
+}
+
+fn done(row: DoneRow) -> impl IntoView {
+    let look = match row.decision {
+        Decision::Approve => Look::Ok,
+        Decision::Reject => Look::Bad,
+        Decision::Return => Look::Act,
+    };
+    let sub = format!("{} · {}", row.number, row.unit_name);
+    view! {
+        <Row>
+            <RowHead name=row.title href=routes::request(row.request.as_str()) sub/>
+            <Cell l=t!("approvals.decision")>
+                <Chip look text=i18n::t_key(&format!("approvals.decided.{}", row.decision)).into_owned()/>
+            </Cell>
+            <Cell l=t!("approvals.opinion")>{if row.opinion.is_empty() { "—".to_owned() } else { row.opinion }}</Cell>
+            <Cell l=t!("approvals.when")>{row.acted_at.minute_text(Zone::SHANGHAI)}</Cell>
+            <Cell l=t!("approvals.month") class="num">{row.month.yuan()}</Cell>
+        </Row>
+    }
+}

@@ -1,0 +1,48 @@
+//! Approvals: what waits for this person, the card on which one decides, and what was decided.
+
+mod card;
+mod lists;
+
+#[cfg(feature = "ssr")]
+use crate::form::ssr::{Pages, page_post};
+use crate::{lazy_pages, routes::page};
+use leptos::prelude::*;
+use leptos_router::{Lazy, any_nested_route::AnyNestedRoute, path};
+
+/// The pages of this area.
+#[derive(Clone, Copy)]
+pub enum Page {
+    /// What waits.
+    Todo,
+    /// What was decided.
+    Done,
+    /// One card.
+    Card,
+}
+
+/// The piece of code that is loaded when somebody opens one of the pages.
+#[lazy]
+fn approvals(page: Page) -> AnyView {
+    match page {
+        Page::Todo => view! { <lists::Todo/> }.into_any(),
+        Page::Done => view! { <lists::Done/> }.into_any(),
+        Page::Card => view! { <card::Card/> }.into_any(),
+    }
+}
+
+lazy_pages!(approvals, __preload_approvals => TodoRoute: Todo, DoneRoute: Done, CardRoute: Card);
+
+/// Where the pages are.
+pub fn routes() -> Vec<AnyNestedRoute> {
+    vec![
+        page(path!("/todo"), Lazy::<TodoRoute>::new()),
+        page(path!("/done"), Lazy::<DoneRoute>::new()),
+        page(path!("/todo/:step"), Lazy::<CardRoute>::new()),
+    ]
+}
+
+/// What the pages post to themselves.
+#[cfg(feature = "ssr")]
+pub fn posts() -> axum::Router<Pages> {
+    axum::Router::new().route("/todo/{step}", page_post(card::ssr::decide))
+}
