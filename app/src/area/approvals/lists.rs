@@ -41,23 +41,8 @@ pub async fn decided(after: String) -> Result<Rows<DoneRow>, ApiError> {
 
 /// A deadline as a lamp: shape, words and colour.
 pub fn lamp(deadline: Deadline) -> AnyView {
-    let days = |n: u32| i64::from(n);
-    match deadline {
-        Deadline::Ample { working_days } => {
-            view! { <Lamp light=Light::Green text=t!("approvals.lamp.ample", n = days(working_days))/> }.into_any()
-        }
-        Deadline::Near { working_days } => {
-            view! { <Lamp light=Light::Near text=t!("approvals.lamp.ample", n = days(working_days))/> }.into_any()
-        }
-        Deadline::Today => view! { <Lamp light=Light::Near text=t!("approvals.lamp.today")/> }.into_any(),
-        Deadline::Overdue { working_days: 0 } => {
-            view! { <Lamp light=Light::Yellow text=t!("approvals.lamp.overdue_today")/> }.into_any()
-        }
-        Deadline::Overdue { working_days } => {
-            let light = if working_days > 1 { Light::Red } else { Light::Yellow };
-            view! { <Lamp light=light text=t!("approvals.lamp.overdue", n = days(working_days))/> }.into_any()
-        }
-    }
+    let (light, text) = crate::facts::lamp(deadline);
+    view! { <Lamp light text/> }.into_any()
 }
 
 fn total(total: Counted) -> Total {
