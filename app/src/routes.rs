@@ -196,6 +196,8 @@ fn framed() -> Vec<AnyNestedRoute> {
     pages.extend(area::kit::routes());
     pages.extend(area::account::routes());
     pages.extend(area::approvals::routes());
+    pages.extend(area::order::routes());
+    pages.extend(area::requests::routes());
     pages.extend(area::catalogue::routes());
     pages.extend(area::notices::routes());
     pages.extend(area::people::routes());
@@ -218,6 +220,8 @@ fn bare() -> Vec<AnyNestedRoute> {
 pub fn posts() -> axum::Router<crate::form::ssr::Pages> {
     axum::Router::new().merge(area::help::posts())
         .merge(area::approvals::posts())
+        .merge(area::order::posts())
+        .merge(area::requests::posts())
         .merge(area::sign_in::posts())
         .merge(area::account::posts())
         .merge(area::notices::posts())
@@ -233,6 +237,11 @@ pub const PATHS: &[&str] = &[HELP, "/help/deadline", KIT, SIGN_IN,
     TODO,
     DONE,
     "/todo/{step}",
+    "/catalogue/{code}",
+    CART,
+    "/cart/{id}",
+    REQUESTS,
+    "/requests/{id}",
     ME,
     "/me/password",
     "/me/tokens",

@@ -13,5 +13,7 @@ pub mod operations;
 pub mod overview;
 pub mod people;
 pub mod resources;
+pub mod order;
+pub mod requests;
 pub mod search;
 pub mod sign_in;

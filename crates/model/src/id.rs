@@ -40,6 +40,12 @@ impl SiteCode {
         &self.0
     }
 }
+impl Default for SiteCode {
+    /// A code for previews that never reach a database.
+    fn default() -> Self {
+        Self("preview".to_owned())
+    }
+}
 impl TryFrom<String> for SiteCode {
     type Error = InvalidId;
     fn try_from(text: String) -> Result<Self, InvalidId> {

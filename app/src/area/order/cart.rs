@@ -1,0 +1,280 @@
+//! The cart: what goes into one request, what it costs, what will become of it.
+
+use super::panel;
+use crate::{
+    error::ApiError,
+    facts,
+    form::{FORM_ID, use_form},
+    i18n, routes, t,
+    ui::*,
+};
+use leptos::prelude::*;
+use leptos_router::hooks::{use_params_map, use_query_map};
+use lingbao_model::{
+    request::Status,
+    time::Zone,
+    view::request::{CartView, LineView},
+};
+
+/// A draft or a returned request; the current draft without an id.
+///
+/// # Errors
+/// `NotFound`.
+#[server(name = GetCart, prefix = "/fn", endpoint = "order/cart")]
+pub async fn get_cart(id: String) -> Result<CartView, ApiError> {
+    use lingbao_core::service::cart;
+    let cx = crate::ssr::cx()?;
+    if id.is_empty() { Ok(cart::current(&cx).await?) } else { Ok(cart::open(&cx, &crate::ssr::id(&id)?).await?) }
+}
+
+/// The page.
+#[component]
+pub fn Cart() -> impl IntoView {
+    let (params, query) = (use_params_map(), use_query_map());
+    let id = Memo::new(move |_| params.with(|p| p.get("id").unwrap_or_default()));
+    let ask = Memo::new(move |_| query.with(|q| q.get("quota").as_deref() == Some("1")));
+    let cart = Resource::new(move || id.get(), get_cart);
+    view! {
+        <Transition>
+            {move || {
+                let ask = ask.get();
+                Suspend::new(async move {
+                    match cart.await {
+                        Ok(cart) => view! { <Shown cart ask/> }.into_any(),
+                        Err(error) => view! { <Refusal error/> }.into_any(),
+                    }
+                })
+            }}
+        </Transition>
+    }
+}
+
+#[component]
+fn Shown(cart: CartView, ask: bool) -> impl IntoView {
+    let acts = view! { <LinkButton href=routes::CATALOGUE icon="plus">{t!("cart.go_on")}</LinkButton> };
+    let fact = match cart.status {
+        Status::Returned => t!("cart.returned").to_owned(),
+        _ => t!("cart.saved", at = cart.saved_at.minute_text(Zone::SHANGHAI)),
+    };
+    let asked = cart.asked.as_ref().map(|o| {
+        let said = t!("cart.asked", who = o.by_name.clone(), text = o.text.clone());
+        view! { <Banner tone=Tone::Warn>{said}</Banner> }
+    });
+    if cart.lines.is_empty() {
+        let act = view! { <LinkButton href=routes::CATALOGUE kind=Kind::Main>{t!("cart.first")}</LinkButton> }.into_any();
+        return view! {
+            <PageHead title=t!("nav.cart")/>
+            <ErrorSummary/>
+            <section class="panel">
+                <Empty icon="cart" title=t!("cart.empty") note=t!("cart.empty_note") act/>
+            </section>
+        }
+        .into_any();
+    }
+    let pools = cart.pools.clone();
+    let outdated = cart.lines.iter().any(|l| l.outdated.is_some());
+    let columns = vec![
+        col(t!("requests.item")),
+        col(t!("requests.spec")),
+        col(t!("requests.count")),
+        col(t!("requests.month")).class("num"),
+        col(t!("cart.acts")).hidden(),
+    ];
+    let (id, version) = (cart.id.to_string(), cart.version);
+    let rows = cart.lines.iter().map(|line| row(line, &id, version)).collect_view();
+    let total = view! {
+        <Row>
+            <RowHead name=t!("cart.total")/>
+            <Cell l="">""</Cell>
+            <Cell l="">""</Cell>
+            <Cell l=t!("requests.month") class="num">{cart.verdict.month.yuan()}</Cell>
+            <Cell l="">""</Cell>
+        </Row>
+    }
+    .into_any();
+    view! {
+        <PageHead title=t!("nav.cart") fact acts=acts.into_any()/>
+        <ErrorSummary/>
+        {asked}
+        {outdated
+            .then(|| {
+                view! {
+                    <Banner tone=Tone::Warn>
+                        {t!("cart.outdated")}
+                        <form method="post" class="acts">
+                            <Keys id=id.clone() version/>
+                            <Button size=Size::Small name="do" value="refresh">{t!("cart.refresh")}</Button>
+                        </form>
+                    </Banner>
+                }
+            })}
+        <TableBox>
+            <Table caption=t!("requests.lines") columns foot=total>{rows}</Table>
+        </TableBox>
+        <Head cart=cart.clone() ask pools/>
+    }
+    .into_any()
+}
+
+/// What every post of the page needs to know.
+#[component]
+fn Keys(id: String, version: i64) -> impl IntoView {
+    view! {
+        <input type="hidden" name="cart" value=id/>
+        <input type="hidden" name="version" value=version.to_string()/>
+    }
+}
+
+fn row(view: &LineView, cart: &str, version: i64) -> impl IntoView + use<> {
+    let line = &view.line;
+    let place = [view.zone_name.as_ref(), view.pool_name.as_ref()].into_iter().flatten().map(i18n::label).collect::<Vec<_>>();
+    let mut sub = format!("{} {}", line.position, line.name);
+    if let Some((position, name)) = &view.attached_to {
+        sub = format!("{sub} → {position} {name}");
+    }
+    let edit = routes::with_query(&routes::configure(&line.code), &[("cart", cart), ("line", line.id.as_str())]);
+    let money = if line.quote.month.fen() == 0 { line.quote.once } else { line.quote.month };
+    let outdated = view.outdated.as_ref().map(|m| view! { <div class="sub bad">{i18n::msg(m)}</div> });
+    view! {
+        <Row>
+            <RowHead name=i18n::label(&line.item_name) href=edit sub/>
+            <Cell l=t!("requests.spec")>{format!("{} {}", facts::line(&view.facts), place.join(" · "))}{outdated}</Cell>
+            <Cell l=t!("requests.count")>{line.count}</Cell>
+            <Cell l=t!("requests.month") class="num">{money.yuan()}</Cell>
+            <Cell l="">
+                <form method="post">
+                    <Keys id=cart.to_owned() version/>
+                    <input type="hidden" name="line" value=line.id.to_string()/>
+                    <Button kind=Kind::Bare size=Size::Small name="do" value="remove">{t!("cart.remove")}</Button>
+                </form>
+            </Cell>
+        </Row>
+    }
+}
+
+/// System, title, reason, and the submit with the verdict beside it.
+#[component]
+fn Head(cart: CartView, ask: bool, pools: Vec<(lingbao_model::id::PoolId, lingbao_model::msg::Label)>) -> impl IntoView {
+    let form_id = use_form().value(FORM_ID).map_or(cart.form_id.clone(), ToOwned::to_owned);
+    let mut systems: Vec<Opt> = vec![(String::new(), t!("cart.choose_system").into())];
+    systems.extend(cart.systems.iter().map(|s| (s.id.to_string(), s.name.clone().into())));
+    let system = cart.system.as_ref().map(ToString::to_string).unwrap_or_default();
+    let short = !cart.verdict.shortfalls.is_empty() || cart.with_quota_change || ask;
+    let month = Signal::stored(cart.verdict.month.yuan());
+    let year = Signal::stored(t!("order.year", amount = cart.verdict.year.yuan()));
+    let submit = if cart.status == Status::Returned { t!("cart.resubmit") } else { t!("cart.submit") };
+    let problems = cart.problems.iter().map(|p| view! { <li>{i18n::msg(&p.msg)}</li> }).collect_view();
+    view! {
+        <form class="cols" method="post">
+            <div class="panel">
+                <Keys id=cart.id.to_string() version=cart.version/>
+                <input type="hidden" name=FORM_ID value=form_id/>
+                <FormSection title=t!("cart.about") note=t!("cart.about_note")>
+                    <Field name="system" label=t!("requests.system")>
+                        <Select options=systems value=system width=Width::L/>
+                    </Field>
+                    <Field name="title" label=t!("cart.title")>
+                        <TextInput value=cart.title.clone() maxlength=60_u32/>
+                    </Field>
+                    <Field name="reason" label=t!("requests.reason") hint=t!("cart.reason_hint")>
+                        <TextArea value=cart.reason.clone() maxlength=500_u32/>
+                    </Field>
+                    {short
+                        .then(|| {
+                            view! {
+                                <Check name="with_quota_change" checked=cart.with_quota_change || ask>{t!("cart.with_quota")}</Check>
+                            }
+                        })}
+                </FormSection>
+            </div>
+            <PricePanel label=t!("order.panel")>
+                <PricePart title=t!("cart.this")>
+                    <Sum amount=month unit=t!("order.month_unit") note=year/>
+                </PricePart>
+                {panel::verdict(&cart.verdict, &pools)}
+                <PricePart>
+                    <ul>{problems}</ul>
+                    <Button kind=Kind::Main name="do" value="submit">{submit}</Button>
+                    <Button name="do" value="save">{t!("cart.save")}</Button>
+                </PricePart>
+            </PricePanel>
+        </form>
+    }
+}
+
+/// The posts of the page.
+#[cfg(feature = "ssr")]
+pub mod ssr {
+    use crate::{
+        error::ApiError,
+        form::ssr::{Done, Posted, Refused},
+        routes,
+        ssr::{cx, id},
+    };
+    use lingbao_core::{
+        Cx,
+        service::{cart, request},
+    };
+    use lingbao_model::{
+        id::RequestId,
+        msg::Msg,
+        request::Status,
+        view::request::{HeadForm, Submitted},
+    };
+
+    /// Saves, removes, renews or submits.
+    ///
+    /// # Errors
+    /// The page again, with everything typed and the messages.
+    pub async fn act(form: Posted) -> Result<Done, Refused> {
+        let cx = cx()?;
+        let own: RequestId = id(form.value("cart"))?;
+        let version: i64 = form.value("version").parse().unwrap_or(0);
+        let back = format!("{}/{own}", routes::CART);
+        match form.value("do") {
+            "remove" => {
+                cart::remove_line(&cx, &own, version, &id(form.value("line"))?).await?;
+                Ok(Done::to(back).say(Msg::new("cart.said.removed")))
+            }
+            "refresh" => {
+                cart::refresh(&cx, &own, version).await?;
+                Ok(Done::to(back).say(Msg::new("cart.said.refreshed")))
+            }
+            "save" => {
+                cart::save_head(&cx, &own, version, &head(&form)).await?;
+                Ok(Done::to(back).say(Msg::new("cart.said.saved")))
+            }
+            "submit" => {
+                let done = submit(&cx, &own, version, &form).await?;
+                let said = Msg::new("cart.said.submitted").with("number", done.number);
+                Ok(Done::to(routes::request(done.request.as_str())).say(said))
+            }
+            _ => Err(ApiError::not_found().into()),
+        }
+    }
+
+    fn head(form: &Posted) -> HeadForm {
+        HeadForm {
+            system: form.value("system").to_owned(),
+            title: form.value("title").to_owned(),
+            reason: form.value("reason").to_owned(),
+            with_quota_change: form.value("with_quota_change") == "on",
+        }
+    }
+
+    /// What was typed is saved first: a refused submit loses nothing. A form that was sent before is
+    /// recognised by its id before its old version could be held against it.
+    async fn submit(cx: &Cx, own: &RequestId, version: i64, form: &Posted) -> Result<Submitted, Refused> {
+        let again = match cart::open(cx, own).await {
+            Ok(view) => view.status == Status::Returned,
+            // Submitted already: the service finds the request that this form made.
+            Err(_) => return Ok(request::submit::submit(cx, own, version, form.form_id()).await?),
+        };
+        let saved = cart::save_head(cx, own, version, &head(form)).await?;
+        Ok(if again {
+            request::resubmit::resubmit(cx, own, saved, form.form_id()).await?
+        } else {
+            request::submit::submit(cx, own, saved, form.form_id()).await?
+        })
+    }
+}

@@ -1,0 +1,402 @@
+//! The form of one item, generated from its schema. The panel beside it is computed by the model's
+//! own code: in the browser while one types, on the server at the button 计算.
+
+use super::panel;
+use crate::{
+    error::ApiError,
+    form::use_form,
+    i18n, routes, t,
+    ui::*,
+};
+use leptos::prelude::*;
+use leptos_router::hooks::{use_params_map, use_query_map};
+use lingbao_model::{
+    id::RequestItemId,
+    msg::Label,
+    param::{Answers, Kind as ParamKind, Param, TextShape, Typed},
+    placement::{Level, Placement},
+    quota::Consumption,
+    request::Line,
+    verdict::{self, Verdict},
+    view::request::ConfigureView,
+};
+
+/// The form of an item for the current cart, or of a line that is changed.
+///
+/// # Errors
+/// `NotFound`.
+#[server(name = GetConfigure, prefix = "/fn", endpoint = "order/configure")]
+pub async fn get_configure(code: String, cart: String, line: String) -> Result<ConfigureView, ApiError> {
+    use lingbao_core::service::cart as carts;
+    let cx = crate::ssr::cx()?;
+    if !line.is_empty() {
+        return Ok(carts::edit_line(&cx, &crate::ssr::id(&cart)?, &crate::ssr::id(&line)?).await?);
+    }
+    let cart = if cart.is_empty() { None } else { Some(crate::ssr::id(&cart)?) };
+    Ok(carts::configure(&cx, cart.as_ref(), &code).await?)
+}
+
+/// The page.
+#[component]
+pub fn Configure() -> impl IntoView {
+    let (params, query) = (use_params_map(), use_query_map());
+    let asked = Memo::new(move |_| {
+        let code = params.with(|p| p.get("code").unwrap_or_default());
+        query.with(|q| (code, q.get("cart").unwrap_or_default(), q.get("line").unwrap_or_default()))
+    });
+    let view = Resource::new(move || asked.get(), |(code, cart, line)| get_configure(code, cart, line));
+    view! {
+        <Transition>
+            {move || Suspend::new(async move {
+                match view.await {
+                    Ok(view) => view! { <Form view/> }.into_any(),
+                    Err(error) => view! { <Refusal error/> }.into_any(),
+                }
+            })}
+        </Transition>
+    }
+}
+
+/// What is typed now: the fields of a bad post, or what the page proposes.
+fn begin(view: &ConfigureView) -> Typed {
+    let form = use_form();
+    if form.was_posted() {
+        return form.values.into_iter().collect();
+    }
+    let mut typed = view.form.typed.clone();
+    for (key, answer) in &view.offer.content.schema.defaults().0 {
+        typed.entry(key.clone()).or_insert_with(|| answer.typed());
+    }
+    typed.insert("cell".into(), first_cell(view));
+    let or = |text: &str, other: &str| if text.is_empty() { other.to_owned() } else { text.to_owned() };
+    typed.insert("count".into(), or(&view.form.count, "1"));
+    typed.insert("term_months".into(), or(&view.form.term_months, "12"));
+    typed.insert("name".into(), view.form.name.clone());
+    typed
+}
+
+fn cell_text(placement: &Placement) -> String {
+    format!("{}/{}/{}", placement.zone, placement.level, placement.pool)
+}
+
+/// The cell of the line that is changed, or the first legal one for the level of the cart's system.
+fn first_cell(view: &ConfigureView) -> String {
+    if !view.form.cell.is_empty() {
+        return view.form.cell.clone();
+    }
+    let wanted = view.system.as_ref().and_then(|id| view.systems.iter().find(|s| s.id == *id)).map(|s| s.level);
+    let cells = cells(view);
+    let legal = |c: &&(Placement, Label, Option<lingbao_model::msg::Msg>)| c.2.is_none();
+    cells
+        .iter()
+        .filter(legal)
+        .find(|c| wanted.is_none_or(|level| c.0.level == level))
+        .or_else(|| cells.iter().find(legal))
+        .map(|c| cell_text(&c.0))
+        .unwrap_or_default()
+}
+
+/// Every cell of zone × level × pool whose pool stands in the zone: the pool's name, and why it is
+/// closed.
+fn cells(view: &ConfigureView) -> Vec<(Placement, Label, Option<lingbao_model::msg::Msg>)> {
+    let mut cells = Vec::new();
+    for zone in &view.surroundings.zones {
+        for level in Level::ALL {
+            for pool in view.surroundings.pools.iter().filter(|p| p.zone == zone.id) {
+                let cell = Placement { zone: zone.id.clone(), level: *level, pool: pool.id.clone() };
+                cells.push((cell, pool.name.clone(), pool.accepts(zone, *level).err()));
+            }
+        }
+    }
+    cells
+}
+
+/// The line as it is typed, as far as it can be read, and what it takes.
+fn line_of(view: &ConfigureView, typed: &Typed) -> Line {
+    let answers: Answers = match view.offer.content.schema.read(typed) {
+        Ok(answers) | Err((answers, _)) => answers,
+    };
+    let number = |key: &str, or: i64| typed.get(key).and_then(|t| lingbao_model::text::parse_integer(t)).unwrap_or(or);
+    let count = number("count", 1).clamp(1, view.offer.content.max_count);
+    let placement = view.offer.content.placed.then(|| {
+        let cell = typed.get("cell").map_or("", String::as_str);
+        cells(view).into_iter().map(|c| c.0).find(|c| cell_text(c) == cell)
+    });
+    let quote = view.offer.price.quote(&answers, count);
+    Line {
+        id: view.line.clone().unwrap_or_else(preview_id),
+        position: i64::try_from(view.others.len()).unwrap_or(0) + 1,
+        version: view.offer.version_id.clone(),
+        code: view.offer.code.clone(),
+        kind: view.offer.content.fulfiller,
+        item_name: view.offer.content.name.clone(),
+        name: typed.get("name").cloned().unwrap_or_default(),
+        placement: placement.flatten(),
+        answers,
+        count,
+        term_months: number("term_months", 12),
+        attach_to: None,
+        price_version: view.offer.price_version,
+        quote,
+    }
+}
+
+/// The id of a line that is not in the cart yet; the server gives it a real one.
+fn preview_id() -> RequestItemId {
+    use lingbao_model::{id::{Id, SiteCode}, time::Timestamp};
+    // The default site code is valid by construction.
+    RequestItemId::generate(&SiteCode::default(), Timestamp::default(), 0)
+}
+
+fn judge(view: &ConfigureView, typed: &Typed) -> (Line, Verdict) {
+    let line = line_of(view, typed);
+    let mut lines: Vec<Line> = view.others.iter().map(|o| o.0.clone()).collect();
+    let own = lines.len();
+    lines.push(line.clone());
+    let rules: Vec<Consumption> =
+        view.others.iter().map(|o| o.1.clone()).chain([view.offer.content.consumption.clone()]).collect();
+    let at = |l: &Line| lines.iter().position(|o| std::ptr::eq(o, l));
+    let consumption = |l: &Line| at(l).or(Some(own)).and_then(|i| rules.get(i).cloned());
+    let verdict = verdict::judge(&lines, consumption, &view.surroundings, view.with_quota_change);
+    (line, verdict)
+}
+
+#[component]
+fn Form(view: ConfigureView) -> impl IntoView {
+    let typed = RwSignal::new(begin(&view));
+    let live = RwSignal::new(false);
+    Effect::new(move |_| live.set(true));
+    let name = i18n::label(&view.offer.content.name);
+    let crumbs = vec![(t!("nav.catalogue").to_owned(), routes::CATALOGUE.to_owned())];
+    let summary = i18n::label(&view.offer.content.summary);
+    let stored = StoredValue::new(view.clone());
+    let judged = Memo::new(move |_| stored.with_value(|view| typed.with(|typed| judge(view, typed))));
+    let pools: Vec<_> = view.surroundings.pools.iter().map(|p| (p.id.clone(), p.name.clone())).collect();
+    let sum = Signal::derive(move || {
+        let quote = judged.get().0.quote;
+        if quote.month.fen() == 0 { quote.once.yuan() } else { quote.month.yuan() }
+    });
+    let monthly = view.offer.price.0.iter().any(|c| c.charge == lingbao_model::price::Charge::Monthly);
+    let unit = if monthly { t!("order.month_unit") } else { t!("order.once_unit") };
+    let year = Signal::derive(move || t!("order.year", amount = judged.get().0.quote.year().yuan()));
+    let price = Signal::derive(move || panel::price_lines(&judged.get().0.quote));
+    let save = if view.line.is_some() { t!("order.save_line") } else { t!("order.add") };
+    let note = Signal::derive(move || if judged.get().1.passes() { t!("order.passes") } else { t!("order.blocked") }.to_owned());
+    view! {
+        <PageHead title=t!("order.title", item = name) fact=summary crumbs/>
+        <ErrorSummary/>
+        <form class="cols" method="post" on:input=move |event| read(&event, typed)>
+            <div class="panel">
+                <input type="hidden" name="cart" value=view.cart.to_string()/>
+                <input type="hidden" name="version" value=view.version.to_string()/>
+                <input type="hidden" name="line" value=view.line.as_ref().map(ToString::to_string)/>
+                <Fields view=view.clone() typed live/>
+            </div>
+            <PricePanel label=t!("order.panel")>
+                <PricePart title=t!("order.this") live=true>
+                    <Sum amount=sum unit=unit note=year/>
+                </PricePart>
+                <PricePart>
+                    <PriceLines caption=t!("order.lines") lines=price/>
+                </PricePart>
+                {move || panel::verdict(&judged.get().1, &pools)}
+                <PricePart>
+                    <Button kind=Kind::Main name="do" value="put">{save}</Button>
+                    <Button name="do" value="try">{t!("order.compute")}</Button>
+                </PricePart>
+            </PricePanel>
+            <BuyBar label=t!("order.panel") amount=sum unit=unit note>
+                <Button kind=Kind::Main name="do" value="put">{save}</Button>
+            </BuyBar>
+        </form>
+    }
+}
+
+/// What the form holds after a key was pressed.
+#[cfg(feature = "hydrate")]
+fn read(event: &leptos::ev::Event, typed: RwSignal<Typed>) {
+    use wasm_bindgen::JsCast;
+    let target = event.target().and_then(|t| t.dyn_into::<web_sys::Element>().ok());
+    let form = target.and_then(|t| t.closest("form").ok().flatten()).and_then(|f| f.dyn_into::<web_sys::HtmlFormElement>().ok());
+    let Some(data) = form.and_then(|form| web_sys::FormData::new_with_form(&form).ok()) else { return };
+    let mut now = Typed::new();
+    for pair in data.entries().into_iter().flatten() {
+        let pair = js_sys::Array::from(&pair);
+        if let (Some(name), Some(value)) = (pair.get(0).as_string(), pair.get(1).as_string()) {
+            now.insert(name, value);
+        }
+    }
+    typed.set(now);
+}
+
+#[cfg(not(feature = "hydrate"))]
+fn read(_: &leptos::ev::Event, _: RwSignal<Typed>) {}
+
+#[component]
+fn Fields(view: ConfigureView, typed: RwSignal<Typed>, live: RwSignal<bool>) -> impl IntoView {
+    let begun = typed.get_untracked();
+    let value = |key: &str| begun.get(key).cloned().unwrap_or_default();
+    let placed = view.offer.content.placed;
+    let zones = view.surroundings.zones.clone();
+    let all = cells(&view);
+    let chosen = value("cell");
+    let place = zones
+        .into_iter()
+        .map(|zone| {
+            let own: Vec<_> = all.iter().filter(|c| c.0.zone == zone.id).cloned().collect();
+            let chosen = chosen.clone();
+            view! {
+                <p><b>{i18n::label(&zone.name)}</b>" "<span class="sub">{i18n::label(&zone.hint)}</span></p>
+                <Choices three=true>
+                    {own
+                        .into_iter()
+                        .map(|(cell, pool, why)| {
+                            let text = cell_text(&cell);
+                            let title = format!("{} · {}", i18n::label(&pool), i18n::t_key(&format!("order.level.{}", cell.level)));
+                            let note = why.as_ref().map(|m| i18n::msg(m)).unwrap_or_default();
+                            view! { <Choice name="cell" checked=text == chosen value=text title note disabled=why.is_some()/> }
+                        })
+                        .collect_view()}
+                </Choices>
+            }
+        })
+        .collect_view();
+    let mut sections: Vec<(String, Vec<Param>)> = Vec::new();
+    for param in &view.offer.content.schema.0 {
+        let title = param.section.as_ref().map_or_else(|| t!("order.parameters").to_owned(), i18n::label);
+        match sections.iter_mut().find(|s| s.0 == title) {
+            Some(section) => section.1.push(param.clone()),
+            None => sections.push((title, vec![param.clone()])),
+        }
+    }
+    let schema = StoredValue::new(view.offer.content.schema.clone());
+    let targets = view.targets.clone();
+    let fields = sections
+        .into_iter()
+        .map(|(title, params)| {
+            let inner = params
+                .into_iter()
+                .map(|param| {
+                    let shown = param.clone();
+                    let away = move || {
+                        live.get()
+                            && !schema.with_value(|schema| {
+                                let answers = typed.with(|typed| match schema.read(typed) {
+                                    Ok(answers) | Err((answers, _)) => answers,
+                                });
+                                shown.applies(&answers)
+                            })
+                    };
+                    let field = field(&param, begun.get(&param.key).cloned().unwrap_or_default(), &targets);
+                    view! { <div hidden=away>{field}</div> }
+                })
+                .collect_view();
+            view! { <FormSection title>{inner}</FormSection> }
+        })
+        .collect_view();
+    let max = view.offer.content.max_count;
+    view! {
+        {placed
+            .then(|| {
+                view! {
+                    <FormSection title=t!("order.where") note=t!("order.where_note")>
+                        <FieldSet name="cell" legend=t!("order.where") hide_legend=true>{place}</FieldSet>
+                    </FormSection>
+                }
+            })}
+        {fields}
+        <FormSection title=t!("order.how_many")>
+            <Field name="name" label=t!("order.name") hint=t!("order.name_hint") optional=true>
+                <TextInput value=value("name") width=Width::M maxlength=40_u32/>
+            </Field>
+            <Field name="count" label=t!("order.count")>
+                <NumberStepper label=t!("order.count") value=value("count").parse().unwrap_or(1) min=1 max=max/>
+            </Field>
+            <Field name="term_months" label=t!("order.term") hint=t!("order.term_hint")>
+                <NumberStepper label=t!("order.term") unit=t!("order.months") value=value("term_months").parse().unwrap_or(12) min=1 max=12/>
+            </Field>
+        </FormSection>
+    }
+}
+
+/// One generated field.
+fn field(param: &Param, value: String, targets: &[lingbao_model::view::request::Target]) -> AnyView {
+    let label = i18n::label(&param.label);
+    let hint = param.help.as_ref().map(i18n::label);
+    let key = param.key.clone();
+    let inner = match &param.kind {
+        ParamKind::Integer { min, max, step, unit, default } => {
+            let unit = i18n::t_key(&format!("unit.{unit}")).into_owned();
+            let value = lingbao_model::text::parse_integer(&value).unwrap_or(*default);
+            view! { <NumberStepper label=label.clone() unit value min=*min max=*max by=*step/> }.into_any()
+        }
+        ParamKind::Choice { options, .. } => {
+            let options: Vec<Opt> = options.iter().map(|o| (o.value.clone(), i18n::label(&o.label).into())).collect();
+            if options.len() <= 4 {
+                view! { <Seg name=key.clone() options value/> }.into_any()
+            } else {
+                view! { <Select options value width=Width::M/> }.into_any()
+            }
+        }
+        ParamKind::Text { shape: TextShape::Paragraph, max_chars } => {
+            let most = u32::try_from(*max_chars).unwrap_or(4000);
+            view! { <TextArea value maxlength=most/> }.into_any()
+        }
+        ParamKind::Text { max_chars, .. } => {
+            let most = u32::try_from(*max_chars).unwrap_or(4000);
+            view! { <TextInput value maxlength=most/> }.into_any()
+        }
+        ParamKind::Flag { .. } => {
+            let checked = value == "true";
+            return view! { <Check name=key value="true" checked=checked>{label}</Check> }.into_any();
+        }
+        ParamKind::Attach { .. } => {
+            let mut options: Vec<Opt> = vec![(String::new(), t!("order.no_target").into())];
+            options.extend(targets.iter().map(|t| (t.line.to_string(), format!("{} {} × {}", t.position, t.name, t.count).into())));
+            view! { <Select options value width=Width::M/> }.into_any()
+        }
+    };
+    let optional = !param.required;
+    match hint {
+        Some(hint) => view! { <Field name=key label hint=hint optional>{inner}</Field> }.into_any(),
+        None => view! { <Field name=key label optional>{inner}</Field> }.into_any(),
+    }
+}
+
+/// The post of the page.
+#[cfg(feature = "ssr")]
+pub mod ssr {
+    use crate::{
+        form::ssr::{Done, Posted, Refused},
+        routes,
+        ssr::{cx, id},
+    };
+    use lingbao_core::service::cart;
+    use lingbao_model::{id::RequestId, msg::Msg, view::request::LineForm};
+
+    /// Puts the line into the cart, or only computes.
+    ///
+    /// # Errors
+    /// The page again, with everything typed and the messages.
+    pub async fn put(form: Posted) -> Result<Done, Refused> {
+        let cx = cx()?;
+        let own: RequestId = id(form.value("cart"))?;
+        let line = if form.value("line").is_empty() { None } else { Some(id(form.value("line"))?) };
+        let typed = LineForm {
+            item: form.param("code").to_owned(),
+            name: form.value("name").to_owned(),
+            cell: form.value("cell").to_owned(),
+            count: form.value("count").to_owned(),
+            term_months: form.value("term_months").to_owned(),
+            typed: form.values.iter().cloned().collect(),
+            ..LineForm::default()
+        };
+        if form.value("do") == "try" {
+            let tried = cart::try_line(&cx, &own, line.as_ref(), &typed).await?;
+            return Err(tried.errors.into());
+        }
+        let version: i64 = form.value("version").parse().unwrap_or(0);
+        cart::put_line(&cx, &own, version, line.as_ref(), &typed).await?;
+        Ok(Done::to(format!("{}/{own}", routes::CART)).say(Msg::new("order.said.put")))
+    }
+}

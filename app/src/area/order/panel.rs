@@ -1,0 +1,91 @@
+//! The answer before the action: price, quota before and after, verdict, who will approve.
+
+use crate::{
+    i18n, t,
+    ui::{Amounts as Bar, Verdict as VerdictBox, *},
+};
+use leptos::prelude::*;
+use lingbao_model::{
+    id::PoolId,
+    money::{Money, grouped_signed},
+    msg::{Label, Msg},
+    policy::Route,
+    price::{Charge, Quote},
+    quota::{Change, Dimension},
+    verdict::Verdict,
+};
+
+/// The lines of a price: `处理器 4 核 × 46.00`.
+pub fn price_lines(quote: &Quote) -> Vec<PriceLine> {
+    let mut lines: Vec<PriceLine> = quote
+        .lines
+        .iter()
+        .map(|line| {
+            let quantity = i18n::msg(&Msg::new(format!("quantity.{}", line.unit)).with("n", line.quantity));
+            let once = if line.charge == Charge::Once { t!("order.once_mark") } else { "" };
+            let rate = lingbao_model::money::round_micro(line.rate.of(1));
+            (format!("{} {quantity} × {}{once}", i18n::label(&line.label), rate.yuan()).into(), line.amount.yuan().into(), false)
+        })
+        .collect();
+    if quote.count > 1 {
+        lines.push((t!("order.each").into(), quote.each.yuan().into(), true));
+        lines.push((t!("order.pieces").into(), format!("× {}", quote.count).into(), false));
+    }
+    lines
+}
+
+/// Reasons, quota and route of a verdict.
+pub fn verdict(verdict: &Verdict, pools: &[(PoolId, Label)]) -> AnyView {
+    let blocks = verdict.blocks.clone();
+    let warns = verdict.warns.clone();
+    let passes = verdict.passes();
+    let (tone, title) = if passes { (Tone::Ok, t!("order.passes")) } else { (Tone::Bad, t!("order.blocked")) };
+    let way = way(&verdict.route);
+    let bars: Vec<AnyView> = verdict.changes.iter().filter(|c| c.asked != 0).map(|c| bar(c, pools)).collect();
+    let has_bars = !bars.is_empty();
+    view! {
+        {has_bars.then(|| view! { <PricePart title=t!("order.quota")><div class="qs">{bars}</div></PricePart> })}
+        <PricePart live=true>
+            <VerdictBox tone title>
+                <p>{if passes { way } else { String::new() }}</p>
+                <ul>{blocks.iter().map(|m| view! { <li>{i18n::msg(m)}</li> }).collect_view()}</ul>
+            </VerdictBox>
+            {(!warns.is_empty())
+                .then(|| {
+                    view! {
+                        <VerdictBox tone=Tone::Warn title=t!("order.warns")>
+                            <ul>{warns.iter().map(|m| view! { <li>{i18n::msg(m)}</li> }).collect_view()}</ul>
+                        </VerdictBox>
+                    }
+                })}
+        </PricePart>
+    }
+    .into_any()
+}
+
+/// Who will approve, in one sentence.
+pub fn way(route: &Route) -> String {
+    if route.is_automatic() {
+        return t!("order.automatic").to_owned();
+    }
+    let names: Vec<String> = route.stages.iter().map(|stage| i18n::label(&stage.name)).collect();
+    t!("order.way", stages = names.join(" → "), days = i64::from(route.due_days()))
+}
+
+fn bar(change: &Change, pools: &[(PoolId, Label)]) -> AnyView {
+    let name = i18n::t_key(&format!("dimension.{}", change.dimension)).into_owned();
+    let label = match pools.iter().find(|(id, _)| *id == change.pool) {
+        Some((_, pool)) => format!("{name} · {}", i18n::label(pool)),
+        None => name,
+    };
+    let shown = |n: i64| if change.dimension == Dimension::MonthlyFee { Money::from_fen(n).yuan() } else { grouped_signed(n) };
+    let after = change.before.with_held(change.asked);
+    let amounts = Bar {
+        limit: change.before.limit,
+        used: change.before.used + change.before.handed,
+        held: change.before.held,
+        now: change.asked,
+    };
+    let numbers = t!("order.left", left = shown(after.left()), limit = shown(change.before.limit)).into_any();
+    view! { <QuotaLine label amounts numbers/> }.into_any()
+}

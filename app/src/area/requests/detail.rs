@@ -1,0 +1,287 @@
+//! One request: where it stands, what it asks for, what was said, how the delivery goes.
+
+use super::list::{look, status_text};
+use crate::{
+    error::ApiError,
+    facts, i18n, live, routes, t,
+    ui::*,
+};
+use leptos::prelude::*;
+use leptos_router::hooks::use_params_map;
+use lingbao_model::{
+    fulfilment::Status as PieceStatus,
+    request::{Decision, StepStatus},
+    time::Zone,
+    view::request::{Act, DetailLine, PieceView, RequestDetail, StepView},
+};
+
+/// One request in sight.
+///
+/// # Errors
+/// `NotFound`.
+#[server(name = GetRequest, prefix = "/fn", endpoint = "requests/get")]
+pub async fn get_request(id: String) -> Result<RequestDetail, ApiError> {
+    let id = crate::ssr::id(&id)?;
+    Ok(lingbao_core::service::request::detail::detail(&crate::ssr::cx()?, &id).await?)
+}
+
+/// The page; it follows the request by events, without a reload.
+#[component]
+pub fn Detail() -> impl IntoView {
+    let params = use_params_map();
+    let id = Memo::new(move |_| params.with(|params| params.get("id").unwrap_or_default()));
+    let version = live::version(&format!("request:{}", id.get_untracked()));
+    let request = Resource::new(move || (id.get(), version.get()), |(id, _)| get_request(id));
+    view! {
+        <Transition>
+            {move || Suspend::new(async move {
+                match request.await {
+                    Ok(request) => view! { <Shown request/> }.into_any(),
+                    Err(error) => view! { <Refusal error/> }.into_any(),
+                }
+            })}
+        </Transition>
+    }
+}
+
+#[component]
+fn Shown(request: RequestDetail) -> impl IntoView {
+    let row = &request.row;
+    let fact = format!("{} · {} {}", row.number, request.unit_full_name, row.applicant_name);
+    let crumbs = vec![(t!("nav.requests").to_owned(), routes::REQUESTS.to_owned())];
+    let acts = view! { <Acts request=request.clone()/> };
+    let lines = request.lines.iter().map(line).collect_view();
+    let releases = request
+        .releases
+        .iter()
+        .map(|one| {
+            let href = routes::resource(one.resource.as_str());
+            view! {
+                <Row>
+                    <RowHead name=one.name.clone() href sub=one.code.clone()/>
+                    <Cell l=t!("requests.spec")>{t!("requests.release")}</Cell>
+                    <Cell l=t!("requests.count")>"1"</Cell>
+                    <Cell l=t!("requests.delivery")>
+                        {one.released_at.map_or_else(|| "—".to_owned(), |at| at.minute_text(Zone::SHANGHAI))}
+                    </Cell>
+                    <Cell l=t!("requests.month") class="num">{(-one.month).yuan()}</Cell>
+                </Row>
+            }
+        })
+        .collect_view();
+    let columns = vec![
+        col(t!("requests.item")),
+        col(t!("requests.spec")),
+        col(t!("requests.count")),
+        col(t!("requests.delivery")),
+        col(t!("requests.month")).class("num"),
+    ];
+    let history: Vec<Event> = request
+        .history
+        .iter()
+        .rev()
+        .map(|entry| Event {
+            shape: "ok",
+            title: i18n::msg(&entry.msg).into_any(),
+            when: entry.at.minute_text(Zone::SHANGHAI),
+            say: entry.by_name.clone().unwrap_or_default(),
+        })
+        .collect();
+    let warns = request.verdict.iter().flat_map(|v| v.warns.iter()).map(|w| view! { <li>{i18n::msg(w)}</li> }).collect_view();
+    let system = request.system.as_ref().map_or_else(|| "—".to_owned(), |s| s.name.clone());
+    let facts: Vec<(Text, AnyView)> = vec![
+        (t!("requests.system").into(), system.into_any()),
+        (t!("requests.reason").into(), request.reason.clone().into_any()),
+        (t!("requests.per_month").into(), format!("{} {}", row.month.yuan(), t!("requests.yuan")).into_any()),
+        (t!("requests.once").into(), format!("{} {}", row.once.yuan(), t!("requests.yuan")).into_any()),
+        (t!("requests.submitted").into(), row.submitted_at.minute_text(Zone::SHANGHAI).into_any()),
+    ];
+    view! {
+        <PageHead title=row.title.clone() fact crumbs acts=acts.into_any()/>
+        <ErrorSummary/>
+        <p><Chip look=look(row.status) text=status_text(row.status) boxed=true/></p>
+        <Track steps=track(&request)/>
+        <TableBox>
+            <Table caption=t!("requests.lines") columns>{lines}{releases}</Table>
+        </TableBox>
+        <Panel title=t!("requests.about") pad=true>
+            <Facts facts/>
+            <ul>{warns}</ul>
+        </Panel>
+        <Panel title=t!("requests.opinions") pad=true>
+            <Timeline events=opinions(&request.steps)/>
+        </Panel>
+        <Panel title=t!("requests.history") pad=true>
+            <Timeline events=history dense=true/>
+        </Panel>
+    }
+}
+
+/// The stages of the last round, and what comes before and after them.
+fn track(request: &RequestDetail) -> Vec<TrackStep> {
+    let round = request.steps.iter().map(|s| s.round).max().unwrap_or(0);
+    let mut steps = vec![TrackStep {
+        stage: Stage::Was,
+        title: t!("requests.track.submit").to_owned(),
+        detail: request.row.submitted_at.minute_text(Zone::SHANGHAI).into_any(),
+    }];
+    for step in request.steps.iter().filter(|s| s.round == round && s.status != StepStatus::Void) {
+        let stage = match step.status {
+            StepStatus::Approved => Stage::Was,
+            StepStatus::Open => Stage::Now,
+            StepStatus::Returned | StepStatus::Rejected => Stage::Act,
+            StepStatus::Planned | StepStatus::Void => Stage::Next,
+        };
+        let who = match &step.opinion {
+            Some(opinion) => format!("{} {}", opinion.by_name, opinion.at.minute_text(Zone::SHANGHAI)),
+            None => step.people.join(" "),
+        };
+        steps.push(TrackStep { stage, title: i18n::label(&step.name), detail: who.into_any() });
+    }
+    let fulfil = match (request.approved_at, request.settled_at) {
+        (_, Some(_)) => Stage::Was,
+        (Some(_), None) => Stage::Now,
+        (None, None) => Stage::Next,
+    };
+    steps.push(TrackStep { stage: fulfil, title: t!("requests.track.fulfil").to_owned(), detail: ().into_any() });
+    let confirm = match (request.settled_at, request.closed_at) {
+        (_, Some(_)) => Stage::Was,
+        (Some(_), None) => Stage::Act,
+        (None, None) => Stage::Next,
+    };
+    steps.push(TrackStep { stage: confirm, title: t!("requests.track.confirm").to_owned(), detail: ().into_any() });
+    steps
+}
+
+fn line(line: &DetailLine) -> impl IntoView + use<> {
+    let view = &line.view;
+    let own = &view.line;
+    let place = [view.zone_name.as_ref(), view.pool_name.as_ref()].into_iter().flatten().map(i18n::label).collect::<Vec<_>>();
+    let mut sub = own.name.clone();
+    if let Some((position, name)) = &view.attached_to {
+        sub = format!("{sub} → {position} {name}");
+    }
+    let spec = format!("{} {}", facts::line(&view.facts), place.join(" · "));
+    let money = if own.quote.month.fen() == 0 { own.quote.once } else { own.quote.month };
+    view! {
+        <Row>
+            <RowHead name=i18n::label(&own.item_name) sub/>
+            <Cell l=t!("requests.spec")>{spec}</Cell>
+            <Cell l=t!("requests.count")>{own.count}</Cell>
+            <Cell l=t!("requests.delivery")>{pieces(&line.pieces)}</Cell>
+            <Cell l=t!("requests.month") class="num">{money.yuan()}</Cell>
+        </Row>
+    }
+}
+
+/// How many pieces stand where; a failed one with its reason, a delivered one with its link.
+fn pieces(pieces: &[PieceView]) -> AnyView {
+    if pieces.is_empty() {
+        return "—".into_any();
+    }
+    let chips = PieceStatus::ALL.iter().filter_map(|status| {
+        let n = pieces.iter().filter(|p| p.status == *status).count();
+        let look = match status {
+            PieceStatus::Waiting => Look::Wait,
+            PieceStatus::Running => Look::Run,
+            PieceStatus::Delivered => Look::Ok,
+            PieceStatus::Failed | PieceStatus::Residue => Look::Bad,
+            PieceStatus::Cancelled => Look::Stop,
+        };
+        let text = format!("{} {n}", i18n::t_key(&format!("requests.piece.{status}")));
+        (n > 0).then(|| view! { <Chip look text/> " " })
+    });
+    let reason = pieces.iter().find_map(|p| p.reason.as_ref()).map(|r| view! { <div class="sub">{i18n::msg(r)}</div> });
+    view! { {chips.collect_view()} {reason} }.into_any()
+}
+
+fn opinions(steps: &[StepView]) -> Vec<Event> {
+    let mut said: Vec<Event> = steps
+        .iter()
+        .filter_map(|step| {
+            let opinion = step.opinion.as_ref()?;
+            let what = i18n::t_key(&format!("approvals.decided.{}", opinion.decision)).into_owned();
+            Some(Event {
+                shape: match opinion.decision {
+                    Decision::Approve => "ok",
+                    Decision::Return => "act",
+                    Decision::Reject => "bad",
+                },
+                title: format!("{} · {} · {what}", i18n::label(&step.name), opinion.by_name).into_any(),
+                when: opinion.at.minute_text(Zone::SHANGHAI),
+                say: opinion.text.clone(),
+            })
+        })
+        .collect();
+    if said.is_empty() {
+        said.push(Event { shape: "wait", title: t!("requests.no_opinions").into_any(), when: String::new(), say: String::new() });
+    }
+    said
+}
+
+/// What this viewer may do now.
+#[component]
+fn Acts(request: RequestDetail) -> impl IntoView {
+    let may = |act: Act| request.may.contains(&act);
+    let card = request.my_step.as_ref().map(|step| {
+        view! { <LinkButton href=routes::card(step.as_str()) kind=Kind::Main>{t!("requests.decide")}</LinkButton> }
+    });
+    let delivery = may(Act::Delivery).then(|| {
+        let href = format!("/deliveries/{}", request.row.id);
+        view! { <LinkButton href icon="doc">{t!("requests.delivery_sheet")}</LinkButton> }
+    });
+    let supplement = may(Act::Supplement).then(|| {
+        let href = format!("{}/{}", routes::CART, request.row.id);
+        view! { <LinkButton href kind=Kind::Main>{t!("requests.supplement")}</LinkButton> }
+    });
+    view! {
+        {delivery}
+        {supplement}
+        {card}
+        <form method="post" class="acts">
+            <input type="hidden" name="version" value=request.version.to_string()/>
+            {may(Act::Copy).then(|| view! { <Button name="do" value="copy" icon="copy">{t!("requests.copy")}</Button> })}
+            {may(Act::Withdraw).then(|| view! { <Button name="do" value="withdraw">{t!("requests.withdraw")}</Button> })}
+            {may(Act::Confirm)
+                .then(|| view! { <Button kind=Kind::Main name="do" value="confirm">{t!("requests.confirm")}</Button> })}
+        </form>
+    }
+}
+
+/// The posts of the page.
+#[cfg(feature = "ssr")]
+pub mod ssr {
+    use crate::{
+        error::ApiError,
+        form::ssr::{Done, Posted, Refused},
+        routes,
+        ssr::{cx, id},
+    };
+    use lingbao_core::service::{cart, request};
+    use lingbao_model::{id::RequestId, msg::Msg};
+
+    /// Withdraws, confirms or copies.
+    ///
+    /// # Errors
+    /// The page again, with the reason.
+    pub async fn act(form: Posted) -> Result<Done, Refused> {
+        let cx = cx()?;
+        let own: RequestId = id(form.param("id"))?;
+        let version: i64 = form.value("version").parse().unwrap_or(0);
+        match form.value("do") {
+            "withdraw" => {
+                request::withdraw::withdraw(&cx, &own, version).await?;
+                Ok(Done::to(routes::request(own.as_str())).say(Msg::new("requests.said.withdraw")))
+            }
+            "confirm" => {
+                request::confirm::confirm(&cx, &own, version).await?;
+                Ok(Done::to(routes::request(own.as_str())).say(Msg::new("requests.said.confirm")))
+            }
+            "copy" => {
+                let copied = cart::copy(&cx, &own).await?;
+                Ok(Done::to(format!("{}/{}", routes::CART, copied.cart)).say(Msg::new("requests.said.copy")))
+            }
+            _ => Err(ApiError::not_found().into()),
+        }
+    }
+}
