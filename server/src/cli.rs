@@ -74,6 +74,8 @@ enum Command {
     },
     /// Say what is wrong with configuration, database, clouds, clock and calendar, and how to mend it.
     Doctor,
+    /// Print the document of the programming interface (OpenAPI 3.1).
+    Openapi,
     /// Print the reference of the configuration.
     ConfigReference,
 }
@@ -172,6 +174,7 @@ async fn run_command(config: Config, command: Command) -> Result<ExitCode, Failu
             print(report.to_string().trim_end());
             return Ok(if report.is_well() { ExitCode::SUCCESS } else { ExitCode::FAILURE });
         }
+        Command::Openapi => print(&crate::http::rest::openapi().to_pretty_json()?),
         Command::ConfigReference => print(config::reference().trim_end()),
     }
     Ok(ExitCode::SUCCESS)

@@ -22,6 +22,7 @@ use crate::{
     app::{App, Cx},
     crypto::Crypto,
     error::StorageError,
+    idempotency,
     storage::{
         Tx,
         audit::{self as rows, HeadRow},
@@ -97,11 +98,14 @@ impl Event {
     }
 }
 
-/// Records what the transaction does.
+/// Records what the transaction does. Here the transaction also takes the request's idempotency
+/// key, because everything that changes something comes by.
 ///
 /// # Errors
-/// Those of the database.
+/// Those of the database; [`Conflict::Unique`](crate::error::Conflict::Unique) when the same request
+/// was faster under the same key.
 pub async fn record(tx: &mut Tx, cx: &Cx, event: Event) -> Result<(), StorageError> {
+    idempotency::claim(tx, cx).await?;
     rows::insert(tx, &event.row(cx, "done")).await
 }
 

@@ -1,17 +1,18 @@
 //! The same request, sent twice, does its work once (`Idempotency-Key`).
 //!
-//! The REST layer puts the key and the request's digest into the [`Cx`] and asks [`look`] first. The
-//! service calls [`keep`] in the transaction that does the work: without a key that does nothing.
-//! Two requests of one key at the same moment: the second finds the key taken, its whole
-//! transaction falls with [`Conflict::Unique`](crate::error::Conflict::Unique), and the REST layer
-//! asks [`look`] again, which now gives the first one's answer.
-use lingbao_model::{id::UserId, time::Timestamp};
-use serde::Serialize;
+//! The REST layer puts the key and the request's digest into the [`Cx`] and asks [`look`] first.
+//! Whatever changes something leaves an audit event in its transaction, and
+//! [`audit::record`](crate::audit::record) calls [`claim`] there: key and work are committed
+//! together. Two requests of one key at the same moment: the second finds the key taken and its whole
+//! transaction falls with [`Conflict::Unique`]. Afterwards the REST layer
+//! hands the answer over to [`finish`], to be given again. If the process dies in between, the work
+//! is done and the answer lost: the repeated request is told so ([`Seen::Lost`]) and does nothing.
+use lingbao_model::time::Timestamp;
 
 use crate::{
     app::Cx,
     crypto::Crypto,
-    error::StorageError,
+    error::{Conflict, StorageError},
     storage::{
         ReadTx, Tx,
         idempotency::{self as rows, KeyRow},
@@ -54,6 +55,8 @@ pub enum Seen {
         /// Body.
         response: String,
     },
+    /// The work is done or is just being done; its answer is not known.
+    Lost,
     /// The key came with another request before: refuse.
     Different,
 }
@@ -74,6 +77,7 @@ pub async fn look(rx: &mut ReadTx, cx: &Cx) -> Result<Seen, StorageError> {
         match rows::get(rx, user, &key.key, since(cx.now())).await? {
             None => Seen::New,
             Some(row) if row.digest != key.digest => Seen::Different,
+            Some(row) if row.status == CLAIMED => Seen::Lost,
             Some(row) => Seen::Replay {
                 status: u16::try_from(row.status).map_err(|error| {
                     StorageError::inconsistent("idempotency_key", "status", &key.key, error)
@@ -84,29 +88,61 @@ pub async fn look(rx: &mut ReadTx, cx: &Cx) -> Result<Seen, StorageError> {
     )
 }
 
-/// Keeps the answer, in the transaction that does the work. Nothing happens without a key.
+/// The same question outside of a transaction.
 ///
 /// # Errors
-/// [`Conflict::Unique`](crate::error::Conflict::Unique) when another request of the key was faster.
-pub async fn keep(
-    tx: &mut Tx,
-    cx: &Cx,
-    status: u16,
-    response: &impl Serialize,
-) -> Result<(), StorageError> {
+/// Those of the database.
+pub async fn recall(cx: &Cx) -> Result<Seen, StorageError> {
+    if cx.idempotency.is_none() {
+        return Ok(Seen::New);
+    }
+    look(&mut cx.db().read().await?, cx).await
+}
+
+/// Stands for a status as long as there is no answer yet.
+const CLAIMED: i64 = 0;
+
+/// Takes the key for the work of this transaction. One request may do its work in several
+/// transactions, and repeat one that fell. Nothing happens without a key.
+///
+/// # Errors
+/// [`Conflict::Unique`] when another request of the key was faster.
+pub async fn claim(tx: &mut Tx, cx: &Cx) -> Result<(), StorageError> {
     let (Some(user), Some(key)) = (cx.actor.user(), &cx.idempotency) else {
         return Ok(());
     };
-    let response = serde_json::to_string(response).map_err(|error| {
-        StorageError::inconsistent("idempotency_key", "response", &key.key, error)
-    })?;
+    // Whose the claim is: the HTTP request's, whose name is unlike any other's.
+    let whose = cx.request_id.clone().unwrap_or_default();
+    let row = KeyRow { digest: key.digest.clone(), status: CLAIMED, response: whose };
+    if rows::insert(tx, user, &key.key, &row, cx.now(), since(cx.now())).await? {
+        return Ok(());
+    }
+    match rows::get(tx, user, &key.key, since(cx.now())).await? {
+        Some(found) if found == row => Ok(()),
+        _ => Err(StorageError::Conflict(Conflict::Unique)),
+    }
+}
+
+/// Keeps the answer of what was done under the key. Nothing happens without a key.
+///
+/// # Errors
+/// Those of the database.
+pub async fn finish(cx: &Cx, status: u16, response: &str) -> Result<(), StorageError> {
+    let (Some(user), Some(key)) = (cx.actor.user(), &cx.idempotency) else {
+        return Ok(());
+    };
+    let whose = cx.request_id.clone().unwrap_or_default();
     let row = KeyRow {
         digest: key.digest.clone(),
         status: i64::from(status),
-        response,
+        response: response.to_owned(),
     };
-    let user: &UserId = user;
-    rows::insert(tx, user, &key.key, &row, cx.now(), since(cx.now())).await
+    let mut tx = cx.db().begin().await?;
+    if !rows::answer(&mut tx, user, &key.key, &whose, &row).await? {
+        // What changed nothing has left no claim.
+        rows::insert(&mut tx, user, &key.key, &row, cx.now(), since(cx.now())).await?;
+    }
+    tx.commit().await
 }
 
 /// Forgets answers older than a day. Returns how many.
@@ -119,23 +155,15 @@ pub async fn purge(tx: &mut Tx, now: Timestamp) -> Result<u64, StorageError> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use lingbao_model::id::UserId;
 
     use super::*;
-    use crate::{
-        error::Conflict,
-        testing::{TestApp, engines},
-    };
+    use crate::testing::{TestApp, engines};
 
-    fn keyed(app: &TestApp, user: &UserId, body: &str) -> Cx {
-        let key = IdempotencyKey::new(
-            &*app.crypto,
-            "k1",
-            "POST",
-            "/api/v1/requests",
-            body.as_bytes(),
-        );
-        let mut cx = app.cx(user);
+    fn keyed(app: &TestApp, user: &UserId, request: &str, body: &str) -> Cx {
+        let path = "/api/v1/requests";
+        let key = IdempotencyKey::new(&*app.crypto, "k1", "POST", path, body.as_bytes());
+        let mut cx = app.cx(user).with_request(request, None);
         cx.idempotency = Some(key);
         cx
     }
@@ -146,7 +174,7 @@ mod tests {
 
     async fn work(cx: &Cx) -> Result<(), StorageError> {
         let mut tx = cx.db().begin().await?;
-        keep(&mut tx, cx, 201, &json!({ "id": "req_1" })).await?;
+        claim(&mut tx, cx).await?;
         tx.commit().await
     }
 
@@ -155,35 +183,39 @@ mod tests {
         for db in engines().await {
             let app = TestApp::on(&db);
             let (user, other) = (app.id(), app.id());
-            let cx = keyed(&app, &user, "a");
+            let cx = keyed(&app, &user, "r1", "a");
             assert_eq!(seen(&cx).await, Seen::New);
             work(&cx).await.unwrap();
-            let response = r#"{"id":"req_1"}"#.to_owned();
-            assert_eq!(
-                seen(&cx).await,
-                Seen::Replay {
-                    status: 201,
-                    response
-                }
-            );
-            assert_eq!(seen(&keyed(&app, &user, "b")).await, Seen::Different);
-            assert_eq!(
-                seen(&keyed(&app, &other, "a")).await,
-                Seen::New,
-                "keys are each user's own"
-            );
+            work(&cx).await.unwrap();
+            let again = keyed(&app, &user, "r2", "a");
+            assert_eq!(seen(&again).await, Seen::Lost, "the work is done, the answer not given");
+            let taken = work(&again).await.unwrap_err();
+            assert!(matches!(taken, StorageError::Conflict(Conflict::Unique)), "{taken:?}");
+            finish(&cx, 201, "{}").await.unwrap();
+            let response = "{}".to_owned();
+            assert_eq!(seen(&again).await, Seen::Replay { status: 201, response });
+            assert_eq!(seen(&keyed(&app, &user, "r3", "b")).await, Seen::Different);
+            let others = keyed(&app, &other, "r4", "a");
+            assert_eq!(seen(&others).await, Seen::New, "keys are each user's own");
             assert_eq!(seen(&app.cx(&user)).await, Seen::New);
-            let taken = work(&cx).await.unwrap_err();
-            assert!(
-                matches!(taken, StorageError::Conflict(Conflict::Unique)),
-                "{taken:?}"
-            );
             app.clock.advance_ms(KEPT_MS);
-            let cx = keyed(&app, &user, "b");
+            let cx = keyed(&app, &user, "r5", "b");
             assert_eq!(seen(&cx).await, Seen::New);
             work(&cx).await.unwrap();
             let mut tx = app.db.begin().await.unwrap();
             assert_eq!(purge(&mut tx, cx.now()).await.unwrap(), 0);
+        }
+    }
+
+    #[tokio::test]
+    async fn what_fell_leaves_no_claim() {
+        for db in engines().await {
+            let app = TestApp::on(&db);
+            let cx = keyed(&app, &app.id(), "r1", "a");
+            let mut tx = app.db.begin().await.unwrap();
+            claim(&mut tx, &cx).await.unwrap();
+            tx.rollback().await.unwrap();
+            assert_eq!(seen(&cx).await, Seen::New);
         }
     }
 
@@ -193,7 +225,7 @@ mod tests {
             let app = TestApp::on(&db);
             let cx = app.cx(&app.id());
             work(&cx).await.unwrap();
-            work(&cx).await.unwrap();
+            finish(&cx, 200, "{}").await.unwrap();
             assert_eq!(seen(&cx).await, Seen::New);
         }
     }

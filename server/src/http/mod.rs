@@ -8,6 +8,7 @@ pub mod health;
 pub mod middleware;
 pub mod pages;
 pub mod problem;
+pub mod rest;
 pub mod sessions;
 
 use std::{
@@ -147,7 +148,8 @@ pub fn router(portal: &Portal, options: LeptosOptions) -> Router {
         .with_state(portal.clone());
     let limit = portal.config.limits.body_kib * 1024;
     // The last layer is the outermost.
-    own.merge(pages)
+    own.merge(rest::router(portal))
+        .merge(pages)
         .layer(from_fn_with_state(portal.clone(), context::layer))
         .layer(sessions::layer(portal))
         .layer(from_fn_with_state(portal.clone(), cross_site::layer))
@@ -172,8 +174,10 @@ async fn dressed(State(portal): State<Portal>, request: Request, next: Next) -> 
     if !problem::is_bare(&response) || copy.uri.path() == "/readyz" {
         return response;
     }
-    let (parts, _) = response.into_parts();
-    let mut answer = problem::Refusal::of_status(parts.status).answer(&portal, &copy);
+    let (mut parts, _) = response.into_parts();
+    let refusal = parts.extensions.remove::<problem::Refusal>();
+    let refusal = refusal.unwrap_or_else(|| problem::Refusal::of_status(parts.status));
+    let mut answer = refusal.answer(&portal, &copy);
     for name in [http::header::ALLOW, http::header::RETRY_AFTER] {
         if let Some(value) = parts.headers.get(&name) {
             answer.headers_mut().insert(name, value.clone());

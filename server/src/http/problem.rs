@@ -11,7 +11,7 @@ use lingbao_app::{
     look, routes,
 };
 use lingbao_core::ServiceError;
-use lingbao_model::msg::Msg;
+use lingbao_model::msg::{FieldError, Msg};
 use serde_json::{Value, json};
 
 use super::{Portal, error_page, middleware::request_id};
@@ -52,6 +52,25 @@ impl Refusal {
             _ => ErrorCode::Invalid,
         };
         Self { status, error: ApiError::new(code, msg) }
+    }
+
+    /// A body that could not be read, with what the parser said.
+    #[must_use]
+    pub fn unreadable(status: u16, said: &str) -> Self {
+        let mut refusal = Self::new(status, Msg::new("problem.malformed"));
+        let msg = Msg::new("problem.unreadable").with("said", said);
+        refusal.error.fields.push(FieldError::new("body", msg));
+        refusal
+    }
+
+    /// A bare answer that becomes a document or a page on its way out, where the caller's language
+    /// is known.
+    #[must_use]
+    pub fn pending(self) -> Response {
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut response = status.into_response();
+        response.extensions_mut().insert(self);
+        response
     }
 
     /// 403.

@@ -5,3 +5,4 @@
 mod around;
 mod door;
 mod portal;
+mod rest;

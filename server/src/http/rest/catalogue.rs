@@ -1,0 +1,25 @@
+//! What can be ordered.
+use axum::{Json, extract::Path};
+use lingbao_core::service::catalogue;
+use lingbao_model::catalogue::Offer;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use super::{Answer, Caller, Listed, Portal, ProblemDocument};
+
+pub(super) fn routes() -> OpenApiRouter<Portal> {
+    OpenApiRouter::new().routes(routes!(items)).routes(routes!(item))
+}
+
+/// Items with parameters and prices.
+#[utoipa::path(get, path = "/catalogue/items", tag = "catalogue",
+    responses((status = 200, body = Listed<Offer>)))]
+async fn items(Caller(cx): Caller) -> Answer<Listed<Offer>> {
+    Ok(Json(catalogue::offers(&cx).await?.into()))
+}
+
+/// One item, by its code.
+#[utoipa::path(get, path = "/catalogue/items/{code}", tag = "catalogue", params(("code" = String, Path)),
+    responses((status = 200, body = Offer), (status = 404, body = ProblemDocument)))]
+async fn item(Caller(cx): Caller, Path(code): Path<String>) -> Answer<Offer> {
+    Ok(Json(catalogue::offer(&cx, &code).await?))
+}

@@ -1,0 +1,167 @@
+//! The page to read the programming interface: our own HTML from the document, without a script.
+use std::fmt::Write;
+
+use axum::{http::HeaderMap, response::Html};
+use lingbao_app::i18n::{self, Lang};
+use lingbao_model::msg::Msg;
+use serde_json::Value;
+use utoipa::openapi::OpenApi;
+
+use crate::http::problem::language;
+
+/// The page in both languages, made once.
+#[derive(Debug, Clone)]
+pub(super) struct Page {
+    zh: String,
+    en: String,
+}
+
+/// Makes the page out of the document.
+pub(super) fn page(document: &OpenApi) -> Page {
+    let document = serde_json::to_value(document).unwrap_or(Value::Null);
+    Page { zh: render(&document, Lang::Zh), en: render(&document, Lang::En) }
+}
+
+impl Page {
+    pub(super) fn in_language_of(&self, headers: &HeaderMap) -> Html<String> {
+        Html(match language(headers) {
+            Lang::Zh => self.zh.clone(),
+            Lang::En => self.en.clone(),
+        })
+    }
+}
+
+fn text(value: &Value, key: &str) -> String {
+    escape(value[key].as_str().unwrap_or_default())
+}
+
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
+fn render(document: &Value, lang: Lang) -> String {
+    let word = |key: &'static str| escape(&i18n::msg_in(lang, &Msg::new(key)));
+    let mut out = format!(
+        "<!DOCTYPE html><html lang=\"{}\"><head><meta charset=\"utf-8\">\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\
+         <meta name=\"color-scheme\" content=\"light dark\"><title>{} · {}</title></head><body><main>\
+         <h1>{}</h1><p>{}</p><p><a href=\"/api/v1/openapi.json\">openapi.json</a></p>",
+        lang.tag(),
+        word("api.title"),
+        word("brand.name"),
+        word("api.title"),
+        text(&document["info"], "description"),
+    );
+    let empty = serde_json::Map::new();
+    let paths = document["paths"].as_object().unwrap_or(&empty);
+    let mut tag = "";
+    let mut operations: Vec<(&str, &str, &str, &Value)> = paths
+        .iter()
+        .flat_map(|(path, methods)| {
+            let methods = methods.as_object().into_iter().flatten();
+            methods.map(move |(method, operation)| {
+                let tag = operation["tags"][0].as_str().unwrap_or_default();
+                (tag, path.as_str(), method.as_str(), operation)
+            })
+        })
+        .collect();
+    operations.sort_by_key(|(tag, path, method, _)| (*tag, *path, *method));
+    for (of, path, method, operation) in operations {
+        if of != tag {
+            tag = of;
+            let _ = write!(out, "<h2 id=\"{tag}\">{tag}</h2>");
+        }
+        let _ = write!(
+            out,
+            "<section><h3><code>{} {}</code></h3><p>{}</p>",
+            method.to_uppercase(),
+            escape(path),
+            text(operation, "summary"),
+        );
+        let parameters = operation["parameters"].as_array().map(Vec::as_slice).unwrap_or_default();
+        if !parameters.is_empty() {
+            let _ = write!(out, "<h4>{}</h4><dl>", word("api.parameters"));
+            for parameter in parameters {
+                let _ = write!(
+                    out,
+                    "<dt><code>{}</code> ({})</dt><dd>{}</dd>",
+                    text(parameter, "name"),
+                    text(parameter, "in"),
+                    text(parameter, "description"),
+                );
+            }
+            out.push_str("</dl>");
+        }
+        let body = &operation["requestBody"]["content"]["application/json"]["schema"];
+        if !body.is_null() {
+            let _ = write!(out, "<h4>{}</h4><p>{}</p>", word("api.body"), kind(body));
+        }
+        let _ = write!(out, "<h4>{}</h4><dl>", word("api.answers"));
+        for (status, answer) in operation["responses"].as_object().unwrap_or(&empty) {
+            let schema = &answer["content"]["application/json"]["schema"];
+            let _ = write!(out, "<dt>{}</dt><dd>{}</dd>", escape(status), kind(schema));
+        }
+        out.push_str("</dl></section>");
+    }
+    let _ = write!(out, "<h2>{}</h2>", word("api.schemas"));
+    for (name, schema) in document["components"]["schemas"].as_object().unwrap_or(&empty) {
+        let name = escape(name);
+        let _ = write!(
+            out,
+            "<section id=\"schema-{name}\"><h3>{name}</h3><p>{}</p>",
+            text(schema, "description"),
+        );
+        if let Some(words) = schema["enum"].as_array() {
+            let words: Vec<_> =
+                words.iter().map(|word| format!("<code>{}</code>", escape(&word.to_string()))).collect();
+            let _ = write!(out, "<p>{}</p>", words.join(", "));
+        }
+        if let Some(fields) = schema["properties"].as_object() {
+            out.push_str("<dl>");
+            for (field, of) in fields {
+                let _ = write!(
+                    out,
+                    "<dt><code>{}</code>: {}</dt><dd>{}</dd>",
+                    escape(field),
+                    kind(of),
+                    text(of, "description"),
+                );
+            }
+            out.push_str("</dl>");
+        }
+        out.push_str("</section>");
+    }
+    let _ = write!(out, "<h2>{}</h2><dl>", word("api.problems"));
+    for code in [
+        "invalid", "unauthenticated", "forbidden", "not_found", "conflict", "quota_exceeded", "too_many",
+        "unavailable", "internal",
+    ] {
+        let _ = write!(out, "<dt id=\"problem-{code}\"><code>{code}</code></dt>");
+    }
+    out.push_str("</dl></main></body></html>");
+    out
+}
+
+/// What a schema is, in one line, with links to those that have a name.
+fn kind(schema: &Value) -> String {
+    if let Some(name) = schema["$ref"].as_str().and_then(|path| path.rsplit('/').next()) {
+        let name = escape(name);
+        return format!("<a href=\"#schema-{name}\">{name}</a>");
+    }
+    if let Some(several) = schema["oneOf"].as_array() {
+        let several: Vec<_> = several.iter().map(kind).collect();
+        return several.join(" | ");
+    }
+    let one = |kind: &str| match kind {
+        "array" => format!("[{}]", self::kind(&schema["items"])),
+        other => escape(other),
+    };
+    match &schema["type"] {
+        Value::String(text) => one(text),
+        Value::Array(several) => {
+            let several: Vec<_> = several.iter().filter_map(Value::as_str).map(one).collect();
+            several.join(" | ")
+        }
+        _ => String::new(),
+    }
+}

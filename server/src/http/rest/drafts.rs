@@ -1,0 +1,199 @@
+//! Drafts: the cart. `POST /drafts` takes head and lines at once.
+use axum::{Json, extract::Path, http::StatusCode};
+use lingbao_core::{
+    Cx, ServiceError,
+    service::{cart, catalogue},
+};
+use lingbao_model::{
+    id::{RequestId, RequestItemId},
+    msg::Msg,
+    view::request::{CartView, DraftRow, HeadForm, LineForm},
+};
+use serde::Deserialize;
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use super::{Answer, Body, Caller, Failed, Listed, Portal, ProblemDocument, Version, id};
+
+pub(super) fn routes() -> OpenApiRouter<Portal> {
+    OpenApiRouter::new()
+        .routes(routes!(drafts, make))
+        .routes(routes!(one, save, discard))
+        .routes(routes!(add_line))
+        .routes(routes!(change_line, remove_line))
+}
+
+/// The caller's drafts.
+#[utoipa::path(get, path = "/drafts", tag = "drafts",
+    responses((status = 200, body = Listed<DraftRow>)))]
+async fn drafts(Caller(cx): Caller) -> Answer<Listed<DraftRow>> {
+    Ok(Json(cart::drafts(&cx).await?.into()))
+}
+
+/// One draft with verdict, price and quota.
+#[utoipa::path(get, path = "/drafts/{id}", tag = "drafts", params(("id" = String, Path)),
+    responses((status = 200, body = CartView), (status = 404, body = ProblemDocument)))]
+async fn one(Caller(cx): Caller, Path(draft): Path<String>) -> Answer<CartView> {
+    Ok(Json(cart::open(&cx, &id(&draft)?).await?))
+}
+
+/// A draft to be made.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(default)]
+struct NewDraft {
+    /// System, title, reason.
+    head: HeadForm,
+    /// Its lines, in order. `item` is the code of an item. A line that hangs on another one of this
+    /// list (a disk on a host) names it by `#` and its number, from 1, in the parameter that asks for
+    /// it; the other one comes first.
+    lines: Vec<LineForm>,
+}
+
+/// Makes a draft with its lines.
+#[utoipa::path(post, path = "/drafts", tag = "drafts", request_body = NewDraft,
+    responses((status = 201, body = CartView), (status = 422, body = ProblemDocument)))]
+async fn make(
+    Caller(cx): Caller,
+    Body(new): Body<NewDraft>,
+) -> Result<(StatusCode, Json<CartView>), Failed> {
+    let draft = cart::create(&cx).await?;
+    match fill(&cx, &draft, &new).await {
+        Ok(()) => Ok((StatusCode::CREATED, Json(cart::open(&cx, &draft).await?))),
+        Err(refused) => {
+            // Half a draft would only be found later and wondered at.
+            if let Ok(view) = cart::open(&cx, &draft).await {
+                cart::discard(&cx, &draft, view.version).await?;
+            }
+            Err(refused)
+        }
+    }
+}
+
+async fn fill(cx: &Cx, draft: &RequestId, new: &NewDraft) -> Result<(), Failed> {
+    let mut version = cart::open(cx, draft).await?.version;
+    version = cart::save_head(cx, draft, version, &new.head).await?;
+    let mut made: Vec<RequestItemId> = Vec::new();
+    for (at, line) in new.lines.iter().enumerate() {
+        let put = match resolved(cx, line, &made).await {
+            Ok(line) => cart::put_line(cx, draft, version, None, &line).await,
+            Err(error) => Err(error),
+        };
+        let put = put.map_err(|error| Failed::in_line(error, at))?;
+        version = put.version;
+        made.push(put.line);
+    }
+    Ok(())
+}
+
+/// The line with `#1` replaced by the id that line 1 was given.
+async fn resolved(
+    cx: &Cx,
+    line: &LineForm,
+    made: &[RequestItemId],
+) -> Result<LineForm, ServiceError> {
+    let mut line = line.clone();
+    let offer = match catalogue::offer(cx, &line.item).await {
+        Ok(offer) => offer,
+        Err(ServiceError::NotFound) => {
+            return Err(ServiceError::invalid("item", Msg::new("error.not_found")));
+        }
+        Err(error) => return Err(error),
+    };
+    if let Some(param) = offer.content.attach_param()
+        && let Some(typed) = line.typed.get_mut(&param.key)
+        && let Some(number) = typed.strip_prefix('#')
+    {
+        let number = number.parse::<usize>().ok().and_then(|n| n.checked_sub(1));
+        let target = number.and_then(|n| made.get(n));
+        let missing = || ServiceError::invalid(param.key.clone(), Msg::new("attach.choose"));
+        *typed = target.ok_or_else(missing)?.to_string();
+    }
+    Ok(line)
+}
+
+/// A changed head, with the version that was read.
+#[derive(Debug, Deserialize, ToSchema)]
+struct HeadChange {
+    /// As it was read.
+    version: i64,
+    /// The whole head.
+    head: HeadForm,
+}
+
+/// Changes the head of a draft.
+#[utoipa::path(put, path = "/drafts/{id}", tag = "drafts", params(("id" = String, Path)),
+    request_body = HeadChange,
+    responses((status = 200, body = CartView), (status = 409, body = ProblemDocument)))]
+async fn save(
+    Caller(cx): Caller,
+    Path(draft): Path<String>,
+    Body(change): Body<HeadChange>,
+) -> Answer<CartView> {
+    let draft = id(&draft)?;
+    cart::save_head(&cx, &draft, change.version, &change.head).await?;
+    Ok(Json(cart::open(&cx, &draft).await?))
+}
+
+/// Throws a draft away.
+#[utoipa::path(delete, path = "/drafts/{id}", tag = "drafts", params(("id" = String, Path)),
+    request_body = Version,
+    responses((status = 204), (status = 404, body = ProblemDocument)))]
+async fn discard(
+    Caller(cx): Caller,
+    Path(draft): Path<String>,
+    Body(read): Body<Version>,
+) -> Result<StatusCode, Failed> {
+    cart::discard(&cx, &id(&draft)?, read.version).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// A line, with the version of the draft that was read.
+#[derive(Debug, Deserialize, ToSchema)]
+struct LineChange {
+    /// As it was read.
+    version: i64,
+    /// The whole line.
+    line: LineForm,
+}
+
+/// Adds a line.
+#[utoipa::path(post, path = "/drafts/{id}/lines", tag = "drafts", params(("id" = String, Path)),
+    request_body = LineChange,
+    responses((status = 200, body = CartView), (status = 422, body = ProblemDocument)))]
+async fn add_line(
+    Caller(cx): Caller,
+    Path(draft): Path<String>,
+    Body(change): Body<LineChange>,
+) -> Answer<CartView> {
+    let draft = id(&draft)?;
+    cart::put_line(&cx, &draft, change.version, None, &change.line).await?;
+    Ok(Json(cart::open(&cx, &draft).await?))
+}
+
+/// Changes a line.
+#[utoipa::path(put, path = "/drafts/{id}/lines/{line}", tag = "drafts",
+    params(("id" = String, Path), ("line" = String, Path)), request_body = LineChange,
+    responses((status = 200, body = CartView), (status = 409, body = ProblemDocument)))]
+async fn change_line(
+    Caller(cx): Caller,
+    Path((draft, line)): Path<(String, String)>,
+    Body(change): Body<LineChange>,
+) -> Answer<CartView> {
+    let (draft, line) = (id(&draft)?, id(&line)?);
+    cart::put_line(&cx, &draft, change.version, Some(&line), &change.line).await?;
+    Ok(Json(cart::open(&cx, &draft).await?))
+}
+
+/// Removes a line.
+#[utoipa::path(delete, path = "/drafts/{id}/lines/{line}", tag = "drafts",
+    params(("id" = String, Path), ("line" = String, Path)), request_body = Version,
+    responses((status = 200, body = CartView), (status = 409, body = ProblemDocument)))]
+async fn remove_line(
+    Caller(cx): Caller,
+    Path((draft, line)): Path<(String, String)>,
+    Body(read): Body<Version>,
+) -> Answer<CartView> {
+    let draft = id(&draft)?;
+    cart::remove_line(&cx, &draft, read.version, &id(&line)?).await?;
+    Ok(Json(cart::open(&cx, &draft).await?))
+}
