@@ -39,10 +39,10 @@ pub struct Caller(pub Cx);
 impl FromRequestParts<Portal> for Caller {
     type Rejection = Response;
 
-    async fn from_request_parts(parts: &mut Parts, portal: &Portal) -> Result<Self, Response> {
+    async fn from_request_parts(parts: &mut Parts, _: &Portal) -> Result<Self, Response> {
         match parts.extensions.get::<Cx>().filter(|cx| cx.actor.user().is_some()) {
             Some(cx) => Ok(Self(cx.clone())),
-            None => Err(Refusal::from(ServiceError::Unauthenticated).answer(portal, parts)),
+            None => Err(Refusal::from(ServiceError::Unauthenticated).pending()),
         }
     }
 }
