@@ -201,6 +201,7 @@ fn framed() -> Vec<AnyNestedRoute> {
     pages.extend(area::catalogue::routes());
     pages.extend(area::notices::routes());
     pages.extend(area::people::routes());
+    pages.extend(area::quota::routes());
     pages.extend(area::search::routes());
     pages.extend(area::resources::routes());
     pages.extend(area::operations::routes());
@@ -229,6 +230,7 @@ pub fn posts() -> axum::Router<crate::form::ssr::Pages> {
         .merge(area::resources::posts())
         .merge(area::operations::posts())
         .merge(area::audit::posts())
+        .merge(area::quota::posts())
 }
 
 /// Paths of the pages that exist; the navigation shows no other. A test compares it with the routes.
@@ -246,6 +248,7 @@ pub const PATHS: &[&str] = &[HELP, "/help/deadline", KIT, SIGN_IN,
     "/me/password",
     "/me/tokens",
     NOTICES,
+    QUOTA,
     SEARCH,
     RESOURCES,
     "/resources/{id}",

@@ -15,5 +15,6 @@ pub mod people;
 pub mod resources;
 pub mod order;
 pub mod requests;
+pub mod quota;
 pub mod search;
 pub mod sign_in;

@@ -15,6 +15,7 @@ pub mod live;
 pub mod notice;
 pub mod operation;
 pub mod overview;
+pub mod quota;
 pub mod refusal;
 pub mod request;
 pub mod resource;

@@ -10,7 +10,10 @@
 
 use lingbao_model::{
     id::{PoolId, QuotaEntryId, RequestId, ResourceId, VdcId},
+    msg::Label,
     quota::{Account, Demand, Dimension, EntryKind, Shortfall, Standing},
+    time::Timestamp,
+    view::quota::LedgerRow,
 };
 
 use super::{ReadTx, Tx, sql::Sql};
@@ -482,6 +485,74 @@ pub async fn account(rx: &mut ReadTx, vdc: &VdcId) -> Result<Account, StorageErr
         vdc: vdc.clone(),
         standings,
     })
+}
+
+#[derive(sqlx::FromRow)]
+struct EntryRow {
+    at: i64,
+    kind: String,
+    pool_id: String,
+    name_zh: String,
+    name_en: String,
+    dimension: String,
+    limit_delta: i64,
+    handed_delta: i64,
+    held_delta: i64,
+    used_delta: i64,
+    number: Option<String>,
+}
+
+/// The latest entries of a VDC's ledger, the last one first.
+///
+/// # Errors
+/// What the database says.
+pub async fn entries(
+    rx: &mut ReadTx,
+    vdc: &VdcId,
+    limit: i64,
+) -> Result<Vec<LedgerRow>, StorageError> {
+    let rows: Vec<EntryRow> = Sql::new(
+        "SELECT e.at, e.kind, e.pool_id, p.name_zh, p.name_en, e.dimension, e.limit_delta, e.handed_delta,
+           e.held_delta, e.used_delta, r.number
+         FROM quota_entry e JOIN pool p ON p.id = e.pool_id LEFT JOIN request r ON r.id = e.request_id
+         WHERE e.vdc_id = ",
+    )
+    .bind(vdc.as_str())
+    .push(" ORDER BY e.at DESC, e.id DESC LIMIT ")
+    .bind(limit)
+    .all(rx)
+    .await?;
+    rows.into_iter()
+        .map(|row| {
+            let (_, pool, dimension) = keys(vdc.to_string(), row.pool_id, &row.dimension)?;
+            Ok(LedgerRow {
+                at: Timestamp::from_millis(row.at),
+                kind: row.kind.parse().map_err(|e| {
+                    StorageError::inconsistent("quota_entry", "kind", vdc.as_str(), e)
+                })?,
+                pool,
+                pool_name: Label::new(row.name_zh, row.name_en),
+                dimension,
+                limit: row.limit_delta,
+                handed: row.handed_delta,
+                held: row.held_delta,
+                used: row.used_delta,
+                request: row.number,
+            })
+        })
+        .collect()
+}
+
+/// Whether an operation was booked already.
+///
+/// # Errors
+/// What the database says.
+pub async fn is_booked(rx: &mut ReadTx, operation: &str) -> Result<bool, StorageError> {
+    let n = Sql::new("SELECT count(*) FROM quota_entry WHERE operation = ")
+        .bind(operation)
+        .number(rx)
+        .await?;
+    Ok(n > 0)
 }
 
 /// A balance that differs from its ledger.

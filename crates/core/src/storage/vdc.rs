@@ -5,7 +5,7 @@ use lingbao_model::{
     time::Timestamp,
 };
 
-use super::{ReadTx, Tx};
+use super::{ReadTx, Tx, sql::Sql};
 use crate::{error::StorageError, on};
 
 /// Gives a unit a virtual data centre, below one of its parent unit's.
@@ -67,4 +67,47 @@ pub async fn parent(rx: &mut ReadTx, id: &VdcId) -> Result<Option<VdcId>, Storag
         .map(|p| p.parse())
         .transpose()
         .map_err(|e| StorageError::inconsistent("vdc", "parent_id", id.as_str(), e))
+}
+
+/// The VDCs whose limits were handed down from this one, with their units and the units' short
+/// names, in the order of the units.
+///
+/// # Errors
+/// What the database says; a row with an id that is none.
+pub async fn children(
+    rx: &mut ReadTx,
+    id: &VdcId,
+) -> Result<Vec<(VdcId, UnitId, String)>, StorageError> {
+    let rows: Vec<(String, String, String)> = Sql::new(
+        "SELECT v.id, v.unit_id, u.short_name FROM vdc v JOIN unit u ON u.id = v.unit_id WHERE v.parent_id = ",
+    )
+    .bind(id.as_str())
+    .push(" ORDER BY u.sort_key, u.id, v.created_at, v.id LIMIT ")
+    .bind(super::unit::MOST)
+    .all(rx)
+    .await?;
+    rows.into_iter()
+        .map(|(vdc, unit, name)| {
+            let wrong = |column, e: &dyn std::fmt::Display| {
+                StorageError::inconsistent("vdc", column, vdc.as_str(), e)
+            };
+            Ok((
+                vdc.parse().map_err(|e| wrong("id", &e))?,
+                unit.parse().map_err(|e| wrong("unit_id", &e))?,
+                name,
+            ))
+        })
+        .collect()
+}
+
+/// Whose a VDC is.
+///
+/// # Errors
+/// What the database says; a row with an id that is none.
+pub async fn unit(rx: &mut ReadTx, id: &VdcId) -> Result<Option<UnitId>, StorageError> {
+    let unit: Option<String> = on!(rx, conn => sqlx::query_scalar(
+        "SELECT unit_id FROM vdc WHERE id = $1").bind(id.as_str()).fetch_optional(conn).await)?;
+    unit.map(|u| u.parse())
+        .transpose()
+        .map_err(|e| StorageError::inconsistent("vdc", "unit_id", id.as_str(), e))
 }

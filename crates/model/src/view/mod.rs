@@ -9,6 +9,7 @@ pub mod operation;
 pub mod overview;
 pub mod page;
 pub mod people;
+pub mod quota;
 pub mod request;
 pub mod resource;
 pub mod search;

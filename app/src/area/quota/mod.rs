@@ -1,0 +1,388 @@
+//! Quotas of a unit: limits, what is booked, what was handed on, the ledger.
+
+#[cfg(feature = "ssr")]
+use crate::form::ssr::{Pages, page_post};
+use crate::{
+    error::ApiError,
+    form::FormId,
+    i18n, lazy_pages,
+    routes::{self, page},
+    t,
+    ui::*,
+};
+use leptos::prelude::*;
+use leptos_router::{Lazy, any_nested_route::AnyNestedRoute, hooks::use_query_map, path};
+use lingbao_model::{
+    id::PoolId,
+    money::{Money, grouped_signed},
+    quota::{Dimension, Standing},
+    time::Zone,
+    view::quota::{ChildQuota, LedgerRow, QuotaRow, QuotaView},
+};
+
+/// The pages of this area.
+#[derive(Clone, Copy)]
+pub enum Page {
+    /// One unit's quota.
+    Unit,
+}
+
+/// The piece of code that is loaded when somebody opens the page.
+#[lazy]
+fn quota(page: Page) -> AnyView {
+    match page {
+        Page::Unit => view! { <Quota/> }.into_any(),
+    }
+}
+
+lazy_pages!(quota, __preload_quota => UnitRoute: Unit);
+
+/// Where the page is.
+pub fn routes() -> Vec<AnyNestedRoute> {
+    vec![page(path!("/quota"), Lazy::<UnitRoute>::new())]
+}
+
+/// What the page posts to itself.
+#[cfg(feature = "ssr")]
+pub fn posts() -> axum::Router<Pages> {
+    axum::Router::new().route(routes::QUOTA, page_post(ssr::hand))
+}
+
+/// The quota of a unit; of the person's own one for an empty text.
+///
+/// # Errors
+/// `NotFound`, `Forbidden`.
+#[server(name = GetQuota, prefix = "/fn", endpoint = "quota/view")]
+pub async fn quota_of(unit: String) -> Result<QuotaView, ApiError> {
+    let cx = crate::ssr::cx()?;
+    let unit = match unit.as_str() {
+        "" => None,
+        text => Some(crate::ssr::id(text)?),
+    };
+    Ok(lingbao_core::service::quota::view(&cx, unit).await?)
+}
+
+#[component]
+fn Quota() -> impl IntoView {
+    let query = use_query_map();
+    let unit = Memo::new(move |_| query.with(|query| query.get("unit").unwrap_or_default()));
+    let shown = Resource::new(move || unit.get(), quota_of);
+    view! {
+        <Transition>
+            {move || Suspend::new(async move {
+                match shown.await {
+                    Ok(shown) => view! { <Body shown/> }.into_any(),
+                    Err(error) => view! { <Refusal error/> }.into_any(),
+                }
+            })}
+        </Transition>
+    }
+}
+
+#[component]
+fn Body(shown: QuotaView) -> impl IntoView {
+    let QuotaView { unit, unit_name, rows, children, entries, may_hand, .. } = shown;
+    // A dimension without a limit shows only when something is booked on it.
+    let rows: Vec<QuotaRow> = rows.into_iter().filter(|row| counts(row.standing)).collect();
+    let mut pools: Vec<(PoolId, String)> = Vec::new();
+    for row in &rows {
+        if pools.iter().all(|(id, _)| *id != row.pool) {
+            pools.push((row.pool.clone(), i18n::label(&row.pool_name)));
+        }
+    }
+    let limits = if rows.is_empty() {
+        let act = view! { <LinkButton href=routes::CATALOGUE kind=Kind::Main>{t!("quota.order")}</LinkButton> };
+        view! {
+            <section class="panel">
+                <Empty title=t!("quota.none") note=t!("quota.none_note") act=act.into_any()/>
+            </section>
+        }
+        .into_any()
+    } else {
+        let panels = pools
+            .iter()
+            .map(|(id, name)| {
+                let rows: Vec<_> = rows.iter().filter(|row| row.pool == *id).cloned().collect();
+                view! { <PoolPanel name=name.clone() rows/> }
+            })
+            .collect_view();
+        view! { <QuotaKey/> {panels} }.into_any()
+    };
+    let form = (may_hand && !children.is_empty() && !rows.is_empty()).then(|| {
+        let units = children.iter().map(|child| (child.unit.to_string(), child.name.clone())).collect();
+        let pools = pools.iter().map(|(id, name)| (id.to_string(), name.clone())).collect();
+        view! { <HandForm unit=unit.to_string() units pools/> }
+    });
+    let below = (!children.is_empty()).then(|| {
+        view! {
+            <Panel title=t!("quota.children")>
+                <Below children/>
+            </Panel>
+        }
+    });
+    view! {
+        <PageHead title=t!("quota.title") fact=t!("quota.fact", unit = unit_name)/>
+        <ErrorSummary/>
+        {limits}
+        {below}
+        {form}
+        <Fold summary=t!("quota.ledger")>
+            <Ledger entries/>
+        </Fold>
+    }
+}
+
+fn counts(standing: Standing) -> bool {
+    standing != Standing::default()
+}
+
+fn dimension(dimension: Dimension) -> String {
+    i18n::t_key(&format!("dimension.{dimension}")).into_owned()
+}
+
+fn unit_of(dimension: Dimension) -> String {
+    i18n::t_key(&format!("quota.unit.{dimension}")).into_owned()
+}
+
+/// An amount as text; the monthly fee in yuan.
+fn amount(dimension: Dimension, n: i64) -> String {
+    match dimension {
+        Dimension::MonthlyFee => Money::from_fen(n).yuan(),
+        _ => grouped_signed(n),
+    }
+}
+
+/// One pool, a row for each dimension.
+#[component]
+fn PoolPanel(name: String, rows: Vec<QuotaRow>) -> impl IntoView {
+    let columns = vec![
+        col(t!("quota.dimension")),
+        col(t!("quota.bar")),
+        col(t!("quota.limit")).class("num"),
+        col(t!("quota.used")).class("num"),
+        col(t!("quota.held")).class("num"),
+        col(t!("quota.handed")).class("num"),
+        col(t!("quota.left")).class("num"),
+        col(t!("quota.state")),
+    ];
+    let caption = t!("quota.table", pool = name);
+    view! {
+        <Panel title=name>
+            <Table caption columns flat=true>
+                {rows.into_iter().map(limit_row).collect_view()}
+            </Table>
+        </Panel>
+    }
+}
+
+fn limit_row(row: QuotaRow) -> impl IntoView {
+    let QuotaRow { dimension: d, standing, .. } = row;
+    let scale = if d == Dimension::MonthlyFee { 100 } else { 1 };
+    // What was handed on is gone from here like what is used; the columns tell them apart.
+    let amounts = Amounts {
+        limit: standing.limit / scale,
+        used: standing.used.saturating_add(standing.handed) / scale,
+        held: standing.held / scale,
+        now: 0,
+    };
+    let name = dimension(d);
+    view! {
+        <Row>
+            <RowHead name=name.clone() sub=unit_of(d)/>
+            <Cell l=t!("quota.bar")>
+                <QuotaBar label=name unit=unit_of(d) amounts/>
+            </Cell>
+            {numbers(d, standing)}
+            <Cell l=t!("quota.state")>{state(d, standing)}</Cell>
+        </Row>
+    }
+}
+
+/// The five number cells that limits and units below share.
+fn numbers(d: Dimension, standing: Standing) -> impl IntoView {
+    view! {
+        <Cell l=t!("quota.limit") class="num">{amount(d, standing.limit)}</Cell>
+        <Cell l=t!("quota.used") class="num">{amount(d, standing.used)}</Cell>
+        <Cell l=t!("quota.held") class="num">{amount(d, standing.held)}</Cell>
+        <Cell l=t!("quota.handed") class="num">{amount(d, standing.handed)}</Cell>
+        <Cell l=t!("quota.left") class="num"><b>{amount(d, standing.left())}</b></Cell>
+    }
+}
+
+/// Warns from 80 % on, louder from 90 %, and when nothing or less is left.
+fn state(d: Dimension, standing: Standing) -> impl IntoView {
+    let percent = standing.percent();
+    let (look, text) = match (standing.left(), percent) {
+        (left, _) if left < 0 => (Look::Bad, t!("quota.over", n = amount(d, left.saturating_neg()))),
+        (_, 100..) => (Look::Bad, t!("quota.full").to_owned()),
+        (_, 90..) => (Look::Act, t!("quota.at", percent = percent)),
+        (_, 80..) => (Look::Wait, t!("quota.at", percent = percent)),
+        _ => (Look::Ok, t!("quota.fine").to_owned()),
+    };
+    view! { <Chip look text/> }
+}
+
+/// The units below, a row for each of their dimensions.
+#[component]
+fn Below(children: Vec<ChildQuota>) -> impl IntoView {
+    let columns = vec![
+        col(t!("quota.child")),
+        col(t!("quota.pool")),
+        col(t!("quota.dimension")),
+        col(t!("quota.limit")).class("num"),
+        col(t!("quota.used")).class("num"),
+        col(t!("quota.held")).class("num"),
+        col(t!("quota.handed")).class("num"),
+        col(t!("quota.left")).class("num"),
+    ];
+    view! {
+        <Table caption=t!("quota.children") columns flat=true>
+            {children.into_iter().map(child_rows).collect_view()}
+        </Table>
+    }
+}
+
+fn child_rows(child: ChildQuota) -> AnyView {
+    let ChildQuota { name, rows, .. } = child;
+    let rows: Vec<_> = rows.into_iter().filter(|row| counts(row.standing)).collect();
+    if rows.is_empty() {
+        return view! {
+            <Row>
+                <RowHead name sub=t!("quota.no_child_rows")/>
+                <td role="cell" colspan="7"></td>
+            </Row>
+        }
+        .into_any();
+    }
+    rows.into_iter()
+        .map(|row| {
+            let name = name.clone();
+            view! {
+                <Row>
+                    <RowHead name/>
+                    <Cell l=t!("quota.pool")>{i18n::label(&row.pool_name)}</Cell>
+                    <Cell l=t!("quota.dimension")>
+                        {dimension(row.dimension)} " " <span class="sub">{unit_of(row.dimension)}</span>
+                    </Cell>
+                    {numbers(row.dimension, row.standing)}
+                </Row>
+            }
+        })
+        .collect_view()
+        .into_any()
+}
+
+/// Hands a part on; posts to the page.
+#[component]
+fn HandForm(unit: String, units: Vec<Opt>, pools: Vec<Opt>) -> impl IntoView {
+    let dimensions: Vec<Opt> = Dimension::ALL.iter().map(|d| (d.to_string(), dimension(*d))).collect();
+    view! {
+        <Panel title=t!("quota.hand_on") pad=true>
+            <form method="post" class="narrow">
+                <FormId/>
+                <input type="hidden" name="unit" value=unit/>
+                <Field name="child" label=t!("quota.child")>
+                    <Select options=units/>
+                </Field>
+                <Field name="pool" label=t!("quota.pool")>
+                    <Select options=pools/>
+                </Field>
+                <Field name="dimension" label=t!("quota.dimension")>
+                    <Select options=dimensions/>
+                </Field>
+                <Field name="amount" label=t!("quota.amount") hint=t!("quota.amount_hint")>
+                    <TextInput maxlength=16u32 required=true/>
+                </Field>
+                <div class="field">
+                    <Button kind=Kind::Main>{t!("quota.hand_on")}</Button>
+                </div>
+            </form>
+        </Panel>
+    }
+}
+
+#[component]
+fn Ledger(entries: Vec<LedgerRow>) -> impl IntoView {
+    if entries.is_empty() {
+        return view! { <Empty title=t!("quota.no_entries")/> }.into_any();
+    }
+    let columns = vec![
+        col(t!("quota.at_time")),
+        col(t!("quota.kind")),
+        col(t!("quota.pool")),
+        col(t!("quota.dimension")),
+        col(t!("quota.change")),
+        col(t!("quota.request")),
+    ];
+    view! {
+        <Table caption=t!("quota.ledger") columns tight=true flat=true>
+            {entries.into_iter().map(entry).collect_view()}
+        </Table>
+    }
+    .into_any()
+}
+
+fn entry(row: LedgerRow) -> impl IntoView {
+    let d = row.dimension;
+    let changes = [
+        (t!("quota.limit"), row.limit),
+        (t!("quota.handed"), row.handed),
+        (t!("quota.held"), row.held),
+        (t!("quota.used"), row.used),
+    ]
+    .into_iter()
+    .filter(|(_, n)| *n != 0)
+    .map(|(word, n)| format!("{word} {}{}", if n > 0 { "+" } else { "" }, amount(d, n)))
+    .collect::<Vec<_>>()
+    .join(" · ");
+    view! {
+        <Row>
+            <RowHead name=row.at.minute_text(Zone::SHANGHAI)/>
+            <Cell l=t!("quota.kind")>{i18n::t_key(&format!("quota.kind.{}", row.kind)).into_owned()}</Cell>
+            <Cell l=t!("quota.pool")>{i18n::label(&row.pool_name)}</Cell>
+            <Cell l=t!("quota.dimension")>{dimension(d)}</Cell>
+            <Cell l=t!("quota.change")>{changes}</Cell>
+            <Cell l=t!("quota.request")>{row.request.unwrap_or_else(|| "—".to_owned())}</Cell>
+        </Row>
+    }
+}
+
+/// The post of the page.
+#[cfg(feature = "ssr")]
+pub mod ssr {
+    use crate::{
+        form::ssr::{Done, Posted, Refused},
+        routes,
+        ssr::{cx, id},
+    };
+    use lingbao_core::{error::ServiceError, service::quota};
+    use lingbao_model::{
+        msg::Msg,
+        quota::Dimension,
+        text::{parse_integer, parse_yuan},
+    };
+
+    /// Hands a part of a limit on to a unit below.
+    ///
+    /// # Errors
+    /// What the service says.
+    pub async fn hand(form: Posted) -> Result<Done, Refused> {
+        let dimension: Dimension = id(form.value("dimension"))?;
+        let typed = form.value("amount");
+        let amount = match dimension {
+            Dimension::MonthlyFee => parse_yuan(typed),
+            _ => parse_integer(typed),
+        }
+        .ok_or_else(|| ServiceError::invalid("amount", Msg::new("error.not_a_number")))?;
+        let hand = quota::Hand {
+            child: id(form.value("child"))?,
+            pool: id(form.value("pool"))?,
+            dimension,
+            amount,
+            form_id: form.form_id().to_owned(),
+        };
+        quota::hand(&cx()?, &hand).await?;
+        let back = routes::with_query(routes::QUOTA, &[("unit", form.value("unit"))]);
+        Ok(Done::to(back).say(Msg::new("quota.handed_on")))
+    }
+}
