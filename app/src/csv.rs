@@ -14,12 +14,20 @@ fn cell(text: &str) -> String {
     let text = text.replace('\0', "");
     let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
     let text = if formula { format!("'{text}") } else { text };
-    if text.contains([',', '"', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
+    if text.contains([',', '"', '\n', '\r']) {
+        format!("\"{}\"", text.replace('"', "\"\""))
+    } else {
+        text
+    }
 }
 
 /// One line of a file.
 pub fn line<T: AsRef<str>>(cells: impl IntoIterator<Item = T>) -> String {
-    let mut line = cells.into_iter().map(|text| cell(text.as_ref())).collect::<Vec<_>>().join(",");
+    let mut line = cells
+        .into_iter()
+        .map(|text| cell(text.as_ref()))
+        .collect::<Vec<_>>()
+        .join(",");
     line.push_str("\r\n");
     line
 }
@@ -51,7 +59,10 @@ where
     });
     let mut response = (StatusCode::OK, Body::from_stream(parts)).into_response();
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/csv; charset=utf-8"));
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("text/csv; charset=utf-8"),
+    );
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     if let Ok(value) = HeaderValue::from_str(&format!("attachment; filename=\"{name}\"")) {
         headers.insert(header::CONTENT_DISPOSITION, value);
@@ -66,6 +77,9 @@ mod tests {
     #[test]
     fn no_cell_is_a_formula_and_no_cell_breaks_its_line() {
         assert_eq!(line(["=1+1", "-5", "@x", "+8"]), "'=1+1,'-5,'@x,'+8\r\n");
-        assert_eq!(line(["a,b", "say \"hi\"", "two\nlines", "拎包"]), "\"a,b\",\"say \"\"hi\"\"\",\"two\nlines\",拎包\r\n");
+        assert_eq!(
+            line(["a,b", "say \"hi\"", "two\nlines", "拎包"]),
+            "\"a,b\",\"say \"\"hi\"\"\",\"two\nlines\",拎包\r\n"
+        );
     }
 }

@@ -74,7 +74,14 @@ pub struct ApiError {
 impl ApiError {
     /// An error with a message and nothing else.
     pub fn new(code: ErrorCode, msg: Msg) -> Self {
-        Self { code, msg, fields: Vec::new(), next: None, facts: None, request_id: None }
+        Self {
+            code,
+            msg,
+            fields: Vec::new(),
+            next: None,
+            facts: None,
+            request_id: None,
+        }
     }
 
     /// The one answer for "does not exist" and "is not yours".
@@ -84,12 +91,18 @@ impl ApiError {
 
     /// Typed values that cannot be taken.
     pub fn invalid(fields: Vec<FieldError>) -> Self {
-        Self { fields, ..Self::new(ErrorCode::Invalid, Msg::new("error.invalid")) }
+        Self {
+            fields,
+            ..Self::new(ErrorCode::Invalid, Msg::new("error.invalid"))
+        }
     }
 
     /// Nobody is signed in.
     pub fn unauthenticated() -> Self {
-        Self::new(ErrorCode::Unauthenticated, Msg::new("error.unauthenticated"))
+        Self::new(
+            ErrorCode::Unauthenticated,
+            Msg::new("error.unauthenticated"),
+        )
     }
 
     /// The same error with a way to go on.
@@ -132,13 +145,19 @@ impl From<lingbao_core::error::ServiceError> for ApiError {
             E::Invalid(fields) => Self::invalid(fields.clone()),
             E::Conflict(msg) => Self::new(ErrorCode::Conflict, msg.clone()),
             E::QuotaExceeded(facts) => Self {
-                next: facts.get("next").and_then(|next| next.as_str()).map(ToOwned::to_owned),
+                next: facts
+                    .get("next")
+                    .and_then(|next| next.as_str())
+                    .map(ToOwned::to_owned),
                 facts: Some(facts.clone()),
                 ..Self::new(ErrorCode::QuotaExceeded, Msg::new("error.quota_exceeded"))
             },
             E::TooMany { retry_after_s } => {
                 let minutes = i64::try_from(retry_after_s.div_ceil(60)).unwrap_or(i64::MAX);
-                Self::new(ErrorCode::TooMany, Msg::new("error.too_many").with("minutes", minutes))
+                Self::new(
+                    ErrorCode::TooMany,
+                    Msg::new("error.too_many").with("minutes", minutes),
+                )
             }
             E::Unavailable { context } => {
                 tracing::warn!(context, "unavailable");
@@ -161,7 +180,12 @@ impl From<lingbao_core::error::ServiceError> for ApiError {
 #[cfg(feature = "ssr")]
 fn request_id() -> Option<String> {
     let parts = leptos::prelude::use_context::<http::request::Parts>()?;
-    parts.headers.get("x-request-id")?.to_str().ok().map(ToOwned::to_owned)
+    parts
+        .headers
+        .get("x-request-id")?
+        .to_str()
+        .ok()
+        .map(ToOwned::to_owned)
 }
 
 impl std::fmt::Display for ApiError {
@@ -177,9 +201,13 @@ impl FromServerFnError for ApiError {
 
     fn from_server_fn_error(error: ServerFnErrorErr) -> Self {
         match error {
-            ServerFnErrorErr::Request(_) => Self::new(ErrorCode::Offline, Msg::new("error.offline")),
+            ServerFnErrorErr::Request(_) => {
+                Self::new(ErrorCode::Offline, Msg::new("error.offline"))
+            }
             // The server answered something that this build does not understand: an old tab.
-            ServerFnErrorErr::Deserialization(_) => Self::new(ErrorCode::Conflict, Msg::new("error.old_page")),
+            ServerFnErrorErr::Deserialization(_) => {
+                Self::new(ErrorCode::Conflict, Msg::new("error.old_page"))
+            }
             ServerFnErrorErr::Args(_) | ServerFnErrorErr::MissingArg(_) => {
                 Self::new(ErrorCode::Invalid, Msg::new("error.invalid"))
             }
@@ -194,13 +222,17 @@ mod tests {
 
     #[test]
     fn travels_and_comes_back() {
-        let error = ApiError::invalid(vec![FieldError::new("cpu", Msg::new("error.required"))]).with_next("/quota");
+        let error = ApiError::invalid(vec![FieldError::new("cpu", Msg::new("error.required"))])
+            .with_next("/quota");
         assert_eq!(ApiError::de(error.ser()), error);
     }
 
     #[test]
     fn an_answer_that_is_no_error_asks_for_a_reload() {
         let error = ApiError::de("<!doctype html>".into());
-        assert_eq!((error.code, &*error.msg.key), (ErrorCode::Conflict, "error.old_page"));
+        assert_eq!(
+            (error.code, &*error.msg.key),
+            (ErrorCode::Conflict, "error.old_page")
+        );
     }
 }

@@ -28,9 +28,13 @@ pub fn value(fact: &Fact) -> String {
 
 fn value_in(lang: Lang, fact: &Fact) -> String {
     match &fact.value {
-        FactValue::Number(n, unit) => i18n::msg_in(lang, &Msg::new(format!("quantity.{unit}")).with("n", *n)),
+        FactValue::Number(n, unit) => {
+            i18n::msg_in(lang, &Msg::new(format!("quantity.{unit}")).with("n", *n))
+        }
         FactValue::Choice(name) => label_in(lang, name),
-        FactValue::Flag(yes) => i18n::msg_in(lang, &Msg::new(if *yes { "fact.yes" } else { "fact.no" })),
+        FactValue::Flag(yes) => {
+            i18n::msg_in(lang, &Msg::new(if *yes { "fact.yes" } else { "fact.no" }))
+        }
         FactValue::Text(text) => text.clone(),
     }
 }
@@ -57,7 +61,9 @@ pub fn line_in(lang: Lang, facts: &[Fact]) -> String {
 /// A deadline as light and words.
 pub fn lamp(lamp: Lamp) -> (Light, String) {
     let n = i64::from(match lamp {
-        Lamp::Ample { working_days } | Lamp::Near { working_days } | Lamp::Overdue { working_days } => working_days,
+        Lamp::Ample { working_days }
+        | Lamp::Near { working_days }
+        | Lamp::Overdue { working_days } => working_days,
         Lamp::Today => 0,
     });
     match lamp {
@@ -65,7 +71,9 @@ pub fn lamp(lamp: Lamp) -> (Light, String) {
         Lamp::Near { .. } => (Light::Near, t!("lamp.near", n = n)),
         Lamp::Today => (Light::Near, t!("lamp.today").to_owned()),
         // A yellow card on the first working day, then a red one.
-        Lamp::Overdue { working_days } if working_days <= 1 => (Light::Yellow, t!("lamp.overdue", n = n)),
+        Lamp::Overdue { working_days } if working_days <= 1 => {
+            (Light::Yellow, t!("lamp.overdue", n = n))
+        }
         Lamp::Overdue { .. } => (Light::Red, t!("lamp.overdue", n = n)),
     }
 }
@@ -77,7 +85,11 @@ mod tests {
 
     #[test]
     fn a_specification_is_one_line_in_both_languages() {
-        let fact = |key: &str, value| Fact { key: key.into(), label: Label::new("密评", "Crypto check"), value };
+        let fact = |key: &str, value| Fact {
+            key: key.into(),
+            label: Label::new("密评", "Crypto check"),
+            value,
+        };
         let facts = [
             fact("cpu", FactValue::Number(8, Unit::Core)),
             fact("memory", FactValue::Number(16, Unit::Gigabyte)),
@@ -87,6 +99,9 @@ mod tests {
             fact("backup", FactValue::Flag(false)),
         ];
         assert_eq!(line_in(Lang::Zh, &facts), "8 核 16 GB 麒麟 密评");
-        assert_eq!(line_in(Lang::En, &facts), "8 cores 16 GB Kylin Crypto check");
+        assert_eq!(
+            line_in(Lang::En, &facts),
+            "8 cores 16 GB Kylin Crypto check"
+        );
     }
 }

@@ -71,7 +71,12 @@ impl Dict {
         let map: HashMap<String, String> = serde_json::from_str(json)?;
         Ok(Self(
             map.into_iter()
-                .map(|(key, text)| (&*Box::leak(key.into_boxed_str()), &*Box::leak(text.into_boxed_str())))
+                .map(|(key, text)| {
+                    (
+                        &*Box::leak(key.into_boxed_str()),
+                        &*Box::leak(text.into_boxed_str()),
+                    )
+                })
                 .collect(),
         ))
     }
@@ -146,7 +151,9 @@ pub fn lang() -> Lang {
 fn lookup(lang: Lang, key: &str) -> Option<&'static str> {
     #[cfg(feature = "ssr")]
     {
-        ssr::dict(lang).get(key).or_else(|| ssr::dict(Lang::Zh).get(key))
+        ssr::dict(lang)
+            .get(key)
+            .or_else(|| ssr::dict(Lang::Zh).get(key))
     }
     #[cfg(all(feature = "hydrate", not(feature = "ssr")))]
     {
@@ -172,7 +179,11 @@ pub fn t_key(key: &str) -> Cow<'static, str> {
 
 /// The text of a key with its gaps filled; use it through `t!("key", name = value)`.
 pub fn t_args(key: &'static str, args: &[(&str, String)]) -> String {
-    fill(t(key), |name| args.iter().find(|arg| arg.0 == name).map(|arg| Cow::Borrowed(arg.1.as_str())))
+    fill(t(key), |name| {
+        args.iter()
+            .find(|arg| arg.0 == name)
+            .map(|arg| Cow::Borrowed(arg.1.as_str()))
+    })
 }
 
 /// A name that administrators wrote, in the page's language.
@@ -191,7 +202,11 @@ pub fn msg_in(lang: Lang, message: &Msg) -> String {
         return message.key.to_string();
     };
     fill(template, |name| {
-        message.args.iter().find(|arg| arg.0 == name).map(|arg| Cow::Owned(arg_text(lang, &arg.1)))
+        message
+            .args
+            .iter()
+            .find(|arg| arg.0 == name)
+            .map(|arg| Cow::Owned(arg_text(lang, &arg.1)))
     })
 }
 
@@ -213,7 +228,9 @@ fn fill<'a>(template: &str, value: impl Fn(&str) -> Option<Cow<'a, str>>) -> Str
     let mut out = String::with_capacity(template.len() + 16);
     let mut rest = template;
     while let Some(open) = rest.find('{') {
-        let Some(close) = rest[open..].find('}') else { break };
+        let Some(close) = rest[open..].find('}') else {
+            break;
+        };
         out.push_str(&rest[..open]);
         let gap = &rest[open + 1..open + close];
         let mut parts = gap.split('|');
@@ -268,8 +285,16 @@ mod tests {
     fn both_dictionaries_have_the_same_keys_and_gaps() {
         let (zh, en) = (map(Lang::Zh), map(Lang::En));
         let of = |map: &BTreeMap<String, String>| map.keys().cloned().collect::<BTreeSet<_>>();
-        assert_eq!(of(&zh).difference(&of(&en)).collect::<Vec<_>>(), Vec::<&String>::new(), "missing in en.json");
-        assert_eq!(of(&en).difference(&of(&zh)).collect::<Vec<_>>(), Vec::<&String>::new(), "missing in zh-CN.json");
+        assert_eq!(
+            of(&zh).difference(&of(&en)).collect::<Vec<_>>(),
+            Vec::<&String>::new(),
+            "missing in en.json"
+        );
+        assert_eq!(
+            of(&en).difference(&of(&zh)).collect::<Vec<_>>(),
+            Vec::<&String>::new(),
+            "missing in zh-CN.json"
+        );
         for (key, text) in &zh {
             assert_eq!(gaps(text), gaps(&en[key]), "gaps of {key}");
         }
@@ -281,8 +306,16 @@ mod tests {
         for lang in Lang::ALL {
             let mut seen = BTreeSet::new();
             for line in ssr::source(lang).lines() {
-                if let Some((key, _)) = line.trim().strip_prefix('"').and_then(|l| l.split_once('"')) {
-                    assert!(seen.insert(key), "{key} stands twice in {}.json", lang.tag());
+                if let Some((key, _)) = line
+                    .trim()
+                    .strip_prefix('"')
+                    .and_then(|l| l.split_once('"'))
+                {
+                    assert!(
+                        seen.insert(key),
+                        "{key} stands twice in {}.json",
+                        lang.tag()
+                    );
                 }
             }
         }
@@ -293,7 +326,13 @@ mod tests {
     fn every_key_used_exists() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
         let (zh, mut missing, mut found) = (map(Lang::Zh), BTreeSet::new(), 0);
-        for dir in ["app/src", "crates/model/src", "crates/core/src", "crates/backends/src", "server/src"] {
+        for dir in [
+            "app/src",
+            "crates/model/src",
+            "crates/core/src",
+            "crates/backends/src",
+            "server/src",
+        ] {
             visit(&root.join(dir), &mut |file, source| {
                 for key in keys(source) {
                     found += 1;
@@ -313,7 +352,9 @@ mod tests {
             if path.is_dir() {
                 visit(&path, see);
             } else if path.extension().is_some_and(|e| e == "rs")
-                && !["tests.rs", "testing.rs", "harness.rs"].iter().any(|name| path.ends_with(name))
+                && !["tests.rs", "testing.rs", "harness.rs"]
+                    .iter()
+                    .any(|name| path.ends_with(name))
             {
                 see(&path, &std::fs::read_to_string(&path).unwrap());
             }
@@ -328,7 +369,11 @@ mod tests {
             .unwrap_or_default()
             .lines()
             .filter(|line| !line.trim_start().starts_with("//"))
-            .flat_map(|line| ["t!(\"", "Msg::new(\""].into_iter().flat_map(move |call| line.split(call).skip(1)))
+            .flat_map(|line| {
+                ["t!(\"", "Msg::new(\""]
+                    .into_iter()
+                    .flat_map(move |call| line.split(call).skip(1))
+            })
             .filter_map(|rest| rest.split_once('"').map(|(key, _)| key))
             .filter(|key| key.contains('.') && !key.contains(['/', ' ', '{']))
     }
@@ -337,7 +382,10 @@ mod tests {
     fn gaps_are_filled() {
         let value = |name: &str| (name == "n").then_some(Cow::Borrowed("1"));
         assert_eq!(fill("{n} {n|item|items}, {who}", value), "1 item, {who}");
-        assert_eq!(fill("{n} {n|item|items}", |_| Some(Cow::Borrowed("2"))), "2 items");
+        assert_eq!(
+            fill("{n} {n|item|items}", |_| Some(Cow::Borrowed("2"))),
+            "2 items"
+        );
         assert_eq!(fill("open { end", value), "open { end");
     }
 

@@ -44,7 +44,9 @@ pub fn hydrate() {
     console_error_panic_hook::set_once();
     // The reactive system does not run yet, so its own spawner is not there.
     wasm_bindgen_futures::spawn_local(async {
-        let tag = leptos::prelude::document().document_element().and_then(|html| html.get_attribute("lang"));
+        let tag = leptos::prelude::document()
+            .document_element()
+            .and_then(|html| html.get_attribute("lang"));
         let lang = tag.as_deref().and_then(Lang::parse).unwrap_or_default();
         let path = i18n::file_path(lang, &build_id().unwrap_or_default());
         let text = match gloo_net::http::Request::get(&path).send().await {
@@ -52,7 +54,9 @@ pub fn hydrate() {
             _ => None,
         };
         // Without its words the page stays as the server made it, and works as plain HTML.
-        let Some(dict) = text.and_then(|text| Dict::parse(&text).ok()) else { return };
+        let Some(dict) = text.and_then(|text| Dict::parse(&text).ok()) else {
+            return;
+        };
         i18n::install(lang, dict);
         leptos::mount::hydrate_lazy(routes::App);
     });

@@ -19,7 +19,10 @@ struct Live {
 
 /// Starts listening; once, in the app.
 pub fn provide_live() {
-    let live = Live { topics: RwSignal::new(BTreeMap::new()), stale: RwSignal::new(false) };
+    let live = Live {
+        topics: RwSignal::new(BTreeMap::new()),
+        stale: RwSignal::new(false),
+    };
     provide_context(live);
     #[cfg(feature = "hydrate")]
     browser::start(live);
@@ -39,12 +42,16 @@ pub fn is_stale() -> Signal<bool> {
 /// Topics are words of the server: `viewer`, `request:<id>`, `todo`, `resources`, `jobs`. Who may
 /// hear about a topic is the server's decision; an unknown topic is simply silent.
 pub fn version(topic: &str) -> Signal<u64> {
-    let Some(live) = use_context::<Live>() else { return Signal::stored(0) };
+    let Some(live) = use_context::<Live>() else {
+        return Signal::stored(0);
+    };
     let topic = topic.to_owned();
     let signal = live
         .topics
         .try_update(|topics| {
-            let entry = topics.entry(topic.clone()).or_insert_with(|| (0, ArcRwSignal::new(0)));
+            let entry = topics
+                .entry(topic.clone())
+                .or_insert_with(|| (0, ArcRwSignal::new(0)));
             entry.0 += 1;
             entry.1.clone()
         })
@@ -93,18 +100,27 @@ mod browser {
         });
         on_cleanup(move || handle.remove());
         let topics = Memo::new(move |_| {
-            live.topics.with(|topics| topics.keys().cloned().collect::<Vec<_>>())
+            live.topics
+                .with(|topics| topics.keys().cloned().collect::<Vec<_>>())
         });
         Effect::new(move |before: Option<Stream>| {
             let was_hidden = before.is_some_and(|stream| stream.hidden);
             let topics = topics.get();
             if !visible.get() {
-                return Stream { source: None, listeners: Vec::new(), hidden: true };
+                return Stream {
+                    source: None,
+                    listeners: Vec::new(),
+                    hidden: true,
+                };
             }
             if was_hidden {
                 catch_up(live);
             }
-            if topics.is_empty() { Stream::default() } else { open(live, &topics) }
+            if topics.is_empty() {
+                Stream::default()
+            } else {
+                open(live, &topics)
+            }
         });
     }
 
@@ -123,16 +139,25 @@ mod browser {
             .map(|topic| format!("t={}", js_sys::encode_uri_component(topic)))
             .collect::<Vec<_>>()
             .join("&");
-        let Ok(source) = EventSource::new(&format!("/events?{query}")) else { return Stream::default() };
-        let mut stream = Stream { source: Some(source.clone()), listeners: Vec::new(), hidden: false };
+        let Ok(source) = EventSource::new(&format!("/events?{query}")) else {
+            return Stream::default();
+        };
+        let mut stream = Stream {
+            source: Some(source.clone()),
+            listeners: Vec::new(),
+            hidden: false,
+        };
         stream.listen("changed", move |topic| {
-            let version = live.topics.with_untracked(|topics| topics.get(&topic).map(|entry| entry.1.clone()));
+            let version = live
+                .topics
+                .with_untracked(|topics| topics.get(&topic).map(|entry| entry.1.clone()));
             if let Some(version) = version {
                 version.update(|n| *n += 1);
             }
         });
         stream.listen("build", move |build| {
-            live.stale.set(!build.is_empty() && crate::build_id().is_some_and(|own| own != build));
+            live.stale
+                .set(!build.is_empty() && crate::build_id().is_some_and(|own| own != build));
         });
         stream.listen("end", move |_| {
             source.close();
@@ -148,7 +173,8 @@ mod browser {
                 take(event.data().as_string().unwrap_or_default());
             });
             // Fails only for a stream that is already gone.
-            let _ = source.add_event_listener_with_callback(event, listener.as_ref().unchecked_ref());
+            let _ =
+                source.add_event_listener_with_callback(event, listener.as_ref().unchecked_ref());
             self.listeners.push(listener);
         }
     }

@@ -67,7 +67,8 @@ impl Look {
             self.theme_attr().unwrap_or("-"),
             self.contrast_attr().unwrap_or("-"),
             self.text_attr().unwrap_or("-"),
-            self.english.map_or("-", |english| if english { "en" } else { "zh" }),
+            self.english
+                .map_or("-", |english| if english { "en" } else { "zh" }),
         )
     }
 
@@ -143,8 +144,15 @@ pub mod ssr {
     pub async fn choose(headers: HeaderMap, Form(choice): Form<Choice>) -> Response {
         let mut look = of(&headers);
         look.choose(&choice.set);
-        let cookie = format!("{COOKIE}={}; Path=/; Max-Age=31536000; SameSite=Lax; HttpOnly", look.to_cookie());
-        ([(header::SET_COOKIE, cookie)], Redirect::to(crate::routes::local_path(&choice.back))).into_response()
+        let cookie = format!(
+            "{COOKIE}={}; Path=/; Max-Age=31536000; SameSite=Lax; HttpOnly",
+            look.to_cookie()
+        );
+        (
+            [(header::SET_COOKIE, cookie)],
+            Redirect::to(crate::routes::local_path(&choice.back)),
+        )
+            .into_response()
     }
 }
 

@@ -124,7 +124,11 @@ pub fn with_query(path: &str, query: &[(&str, &str)]) -> String {
         .filter(|pair| !pair.1.is_empty())
         .map(|(name, value)| format!("{}={}", escape(name, true), escape(value, true)))
         .collect();
-    if query.is_empty() { path.to_owned() } else { format!("{path}?{}", query.join("&")) }
+    if query.is_empty() {
+        path.to_owned()
+    } else {
+        format!("{path}?{}", query.join("&"))
+    }
 }
 
 fn escape(text: &str, plus: bool) -> String {
@@ -132,7 +136,9 @@ fn escape(text: &str, plus: bool) -> String {
     let mut out = String::with_capacity(text.len());
     for byte in text.bytes() {
         match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => out.push(byte.into()),
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
+                out.push(byte.into())
+            }
             b' ' if plus => out.push('+'),
             _ => {
                 let _ = write!(out, "%{byte:02X}");
@@ -144,7 +150,8 @@ fn escape(text: &str, plus: bool) -> String {
 
 /// A path of this site as somebody sent it (`?next=`, `back`), or the workbench: never another host.
 pub fn local_path(path: &str) -> &str {
-    let plain = path.starts_with('/') && !path.starts_with("//") && !path.contains(['\\', '\r', '\n']);
+    let plain =
+        path.starts_with('/') && !path.starts_with("//") && !path.contains(['\\', '\r', '\n']);
     if plain { path } else { HOME }
 }
 
@@ -156,7 +163,9 @@ where
     Segments: PossibleRouteMatch + std::fmt::Debug + Clone + Send + Sync + 'static,
     View: ChooseView + Clone + Sync + 'static,
 {
-    NestedRoute::new(path, view).ssr_mode(SsrMode::Async).into_any_nested_route()
+    NestedRoute::new(path, view)
+        .ssr_mode(SsrMode::Async)
+        .into_any_nested_route()
 }
 
 /// Makes pages of an area whose code is one lazily loaded piece:
@@ -219,7 +228,8 @@ fn bare() -> Vec<AnyNestedRoute> {
 /// All posts of pages.
 #[cfg(feature = "ssr")]
 pub fn posts() -> axum::Router<crate::form::ssr::Pages> {
-    axum::Router::new().merge(area::help::posts())
+    axum::Router::new()
+        .merge(area::help::posts())
         .merge(area::approvals::posts())
         .merge(area::order::posts())
         .merge(area::requests::posts())
@@ -234,7 +244,11 @@ pub fn posts() -> axum::Router<crate::form::ssr::Pages> {
 }
 
 /// Paths of the pages that exist; the navigation shows no other. A test compares it with the routes.
-pub const PATHS: &[&str] = &[HELP, "/help/deadline", KIT, SIGN_IN,
+pub const PATHS: &[&str] = &[
+    HELP,
+    "/help/deadline",
+    KIT,
+    SIGN_IN,
     CATALOGUE,
     TODO,
     DONE,
@@ -291,7 +305,10 @@ pub fn App() -> impl IntoView {
 #[component]
 fn Table() -> impl IntoView {
     let mut routes = vec![
-        NestedRoute::new((), Framed).ssr_mode(SsrMode::Async).child(StaticVec::from(framed())).into_any_nested_route(),
+        NestedRoute::new((), Framed)
+            .ssr_mode(SsrMode::Async)
+            .child(StaticVec::from(framed()))
+            .into_any_nested_route(),
     ];
     routes.extend(bare());
     Routes(
@@ -310,13 +327,22 @@ mod tests {
     fn links_are_escaped() {
         assert_eq!(request("ZWY-20260918-0007"), "/requests/ZWY-20260918-0007");
         assert_eq!(request("a/b 拎"), "/requests/a%2Fb%20%E6%8B%8E");
-        assert_eq!(with_query("/requests", &[("q", "a b&c"), ("state", "")]), "/requests?q=a+b%26c");
+        assert_eq!(
+            with_query("/requests", &[("q", "a b&c"), ("state", "")]),
+            "/requests?q=a+b%26c"
+        );
     }
 
     #[test]
     fn nobody_is_led_to_another_host() {
         assert_eq!(local_path("/todo?x=1"), "/todo?x=1");
-        for bad in ["https://evil.example", "//evil.example", "/\\evil.example", "", "javascript:alert(1)"] {
+        for bad in [
+            "https://evil.example",
+            "//evil.example",
+            "/\\evil.example",
+            "",
+            "javascript:alert(1)",
+        ] {
             assert_eq!(local_path(bad), HOME);
         }
     }
@@ -324,8 +350,10 @@ mod tests {
     #[cfg(feature = "ssr")]
     #[tokio::test]
     async fn the_list_of_paths_is_the_list_of_routes() {
-        let mut listed: Vec<_> =
-            leptos_axum::generate_route_list(App).iter().map(|route| route.path().to_owned()).collect();
+        let mut listed: Vec<_> = leptos_axum::generate_route_list(App)
+            .iter()
+            .map(|route| route.path().to_owned())
+            .collect();
         let mut known: Vec<_> = PATHS.iter().map(|path| (*path).to_owned()).collect();
         listed.sort();
         known.sort();

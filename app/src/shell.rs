@@ -17,7 +17,9 @@ use leptos_meta::{HashedStylesheet, MetaTags};
 pub fn shell(options: LeptosOptions) -> impl IntoView {
     let look = use_context::<Look>().unwrap_or_default();
     let lang = use_context::<Lang>().unwrap_or_default();
-    let build = use_context::<BuildId>().map(|id| id.0.to_string()).unwrap_or_default();
+    let build = use_context::<BuildId>()
+        .map(|id| id.0.to_string())
+        .unwrap_or_default();
     set_policy();
     view! {
         <!DOCTYPE html>
@@ -49,7 +51,11 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
 /// The content security policy of this page: scripts by nonce, nothing from another host, no
 /// inline style. `'self'` is needed by the module preloads, which carry no nonce.
 fn set_policy() {
-    let (Some(nonce), Some(response)) = (use_nonce(), use_context::<leptos_axum::ResponseOptions>()) else { return };
+    let (Some(nonce), Some(response)) =
+        (use_nonce(), use_context::<leptos_axum::ResponseOptions>())
+    else {
+        return;
+    };
     let policy = format!(
         "default-src 'self'; script-src 'self' 'nonce-{nonce}' 'wasm-unsafe-eval'; style-src 'self'; \
          img-src 'self' data:; connect-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; \

@@ -71,8 +71,12 @@ pub mod ssr {
 /// Never by itself; an unreachable server in the browser.
 #[server(name = GetFrame, prefix = "/fn", endpoint = "frame")]
 pub async fn frame() -> Result<Frame, ApiError> {
-    let Some(source) = use_context::<ssr::ViewerSource>() else { return Ok(Frame::default()) };
-    let Some(parts) = use_context::<http::request::Parts>() else { return Ok(Frame::default()) };
+    let Some(source) = use_context::<ssr::ViewerSource>() else {
+        return Ok(Frame::default());
+    };
+    let Some(parts) = use_context::<http::request::Parts>() else {
+        return Ok(Frame::default());
+    };
     Ok((source.0)(parts).await)
 }
 
@@ -83,7 +87,10 @@ pub struct FrameData(pub Resource<Result<Frame, ApiError>>);
 /// Starts the frame's data; blocking, because the status and the navigation hang on it.
 pub fn provide_frame() {
     let version = crate::live::version("viewer");
-    provide_context(FrameData(Resource::new_blocking(move || version.get(), |_| frame())));
+    provide_context(FrameData(Resource::new_blocking(
+        move || version.get(),
+        |_| frame(),
+    )));
 }
 
 /// The person, from inside a `Suspense`/`Transition`; `None` while unknown or signed out.

@@ -30,7 +30,10 @@ fn files() -> Vec<(String, String)> {
         .flatten()
         .map(|entry| {
             let text = std::fs::read_to_string(entry.path()).unwrap();
-            (entry.file_name().to_string_lossy().into_owned(), without_comments(&text))
+            (
+                entry.file_name().to_string_lossy().into_owned(),
+                without_comments(&text),
+            )
         })
         .collect()
 }
@@ -61,7 +64,10 @@ fn every_file_is_imported() {
     let files = files();
     let main = &files.iter().find(|file| file.0 == "main.css").unwrap().1;
     for (name, _) in files.iter().filter(|file| file.0 != "main.css") {
-        assert!(main.contains(&format!("\"{name}\"")), "{name} is not imported");
+        assert!(
+            main.contains(&format!("\"{name}\"")),
+            "{name} is not imported"
+        );
     }
 }
 
@@ -75,7 +81,11 @@ fn colours_are_tokens() {
         let found: Vec<_> = css
             .split('#')
             .skip(1)
-            .map(|rest| rest.chars().take_while(char::is_ascii_hexdigit).collect::<String>())
+            .map(|rest| {
+                rest.chars()
+                    .take_while(char::is_ascii_hexdigit)
+                    .collect::<String>()
+            })
             .filter(|hex| [3, 6].contains(&hex.len()) && hex != "fff")
             .collect();
         assert!(found.is_empty(), "{name}: {found:?}");
@@ -95,7 +105,8 @@ fn no_style_attributes() {
                 for (i, line) in text.lines().enumerate() {
                     let code = line.trim_start();
                     assert!(
-                        code.starts_with("//") || !code.contains(" style=") && !code.contains(" style:"),
+                        code.starts_with("//")
+                            || !code.contains(" style=") && !code.contains(" style:"),
                         "{}:{}",
                         path.display(),
                         i + 1

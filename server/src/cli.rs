@@ -127,7 +127,10 @@ pub fn run() -> ExitCode {
     }
 }
 
-#[expect(clippy::print_stderr, reason = "the log may be JSON; whoever typed the command reads this")]
+#[expect(
+    clippy::print_stderr,
+    reason = "the log may be JSON; whoever typed the command reads this"
+)]
 fn failed(message: &str) -> ExitCode {
     eprintln!("lingbao: {message}");
     ExitCode::FAILURE
@@ -152,7 +155,11 @@ async fn run_command(config: Config, command: Command) -> Result<ExitCode, Failu
             db.migrate().await.map_err(wiring::WiringError::Database)?;
             print(&format!("schema {}", db.schema_version().await?));
         }
-        Command::Simulator { name, listen, control } => {
+        Command::Simulator {
+            name,
+            listen,
+            control,
+        } => {
             serve::simulator(config, &name, &listen, control).await?;
         }
         Command::Seed { city } => {
@@ -160,19 +167,32 @@ async fn run_command(config: Config, command: Command) -> Result<ExitCode, Failu
             wiring::schema(&config, &db).await?;
             crate::seed::prepare(&config, &db, Some(&city)).await?;
         }
-        Command::User(User::Add { login, name, roles, unit }) => {
+        Command::User(User::Add {
+            login,
+            name,
+            roles,
+            unit,
+        }) => {
             let app = command::open(&config).await?;
             let made = command::add_user(&app, &unit, &login, &name, &roles).await?;
             print(&made);
         }
         Command::Backup { file } => print(&command::backup(&config, &file).await?),
-        Command::Restore { file, replace, numbers_from } => {
+        Command::Restore {
+            file,
+            replace,
+            numbers_from,
+        } => {
             print(&command::restore(&config, &file, replace, numbers_from).await?);
         }
         Command::Doctor => {
             let report = crate::doctor::examine(&config).await;
             print(report.to_string().trim_end());
-            return Ok(if report.is_well() { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+            return Ok(if report.is_well() {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::FAILURE
+            });
         }
         Command::Openapi => print(&crate::http::rest::openapi().to_pretty_json()?),
         Command::ConfigReference => print(config::reference().trim_end()),

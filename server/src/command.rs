@@ -53,8 +53,12 @@ pub async fn add_user(
         password: password.clone(),
     };
     match install::first_account(&app.system(), unit, &new, roles).await {
-        Ok(()) if made => Ok(format!("{login}  {password}  (to be changed at the first sign-in)")),
-        Ok(()) => Ok(format!("{login} was made; the password is to be changed at the first sign-in")),
+        Ok(()) if made => Ok(format!(
+            "{login}  {password}  (to be changed at the first sign-in)"
+        )),
+        Ok(()) => Ok(format!(
+            "{login} was made; the password is to be changed at the first sign-in"
+        )),
         Err(lingbao_core::ServiceError::Invalid(fields)) => {
             let said: Vec<_> = fields.iter().map(said).collect();
             Err(said.join("; ").into())
@@ -114,7 +118,9 @@ pub async fn backup(config: &Config, path: &Path) -> Result<String, Failure> {
             return Err(error.into());
         }
     };
-    out.into_inner().map_err(std::io::IntoInnerError::into_error)?.sync_all()?;
+    out.into_inner()
+        .map_err(std::io::IntoInnerError::into_error)?
+        .sync_all()?;
     fs::rename(&part, path)?;
     let rows: u64 = summary.rows.values().sum();
     Ok(format!(

@@ -30,7 +30,10 @@ impl Report {
     }
 
     fn fine(&mut self, what: impl Into<String>) {
-        self.0.push(Check { what: what.into(), problem: None });
+        self.0.push(Check {
+            what: what.into(),
+            problem: None,
+        });
     }
 
     fn wrong(
@@ -40,7 +43,10 @@ impl Report {
         remedy: impl Into<String>,
     ) {
         let problem = Some((problem.into(), remedy.into()));
-        self.0.push(Check { what: what.into(), problem });
+        self.0.push(Check {
+            what: what.into(),
+            problem,
+        });
     }
 }
 
@@ -54,7 +60,11 @@ impl fmt::Display for Report {
                 }
             }
         }
-        let wrong = self.0.iter().filter(|check| check.problem.is_some()).count();
+        let wrong = self
+            .0
+            .iter()
+            .filter(|check| check.problem.is_some())
+            .count();
         writeln!(f, "{} looked at, {wrong} wrong", self.0.len())
     }
 }
@@ -81,21 +91,35 @@ pub async fn examine(config: &Config) -> Report {
     let needed = migrations::needed(db.engine());
     match db.schema_version().await {
         Ok(found) if found == needed => report.fine(format!("schema {found}")),
-        Ok(found) if found > needed => report.fine(format!("schema {found} (this program: {needed})")),
+        Ok(found) if found > needed => {
+            report.fine(format!("schema {found} (this program: {needed})"))
+        }
         Ok(found) => {
             let problem = format!("it has {found}, this program needs {needed}");
-            report.wrong("schema", problem, "make a backup, then run `lingbao migrate`");
+            report.wrong(
+                "schema",
+                problem,
+                "make a backup, then run `lingbao migrate`",
+            );
             return report;
         }
         Err(error) => {
-            report.wrong("schema", wiring::chain(&error), "check the rights of the database user");
+            report.wrong(
+                "schema",
+                wiring::chain(&error),
+                "check the rights of the database user",
+            );
             return report;
         }
     }
     match wiring::app(config, db) {
         Ok(app) => inside(config, &app, &mut report).await,
         Err(error) => {
-            report.wrong("key", error.to_string(), "put the key file of the backup back in its place");
+            report.wrong(
+                "key",
+                error.to_string(),
+                "put the key file of the backup back in its place",
+            );
         }
     }
     report
@@ -128,7 +152,9 @@ fn key_file(config: &Config, report: &mut Report) {
 }
 
 async fn space(config: &Config, report: &mut Report) {
-    let Some(file) = config.database_file() else { return };
+    let Some(file) = config.database_file() else {
+        return;
+    };
     let folder = match file.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
         _ => Path::new(".").to_owned(),
@@ -137,10 +163,19 @@ async fn space(config: &Config, report: &mut Report) {
         return;
     }
     // The standard library can't ask; `df` stands on every system that this runs on.
-    let asked = tokio::process::Command::new("df").arg("-Pk").arg(&folder).output().await;
+    let asked = tokio::process::Command::new("df")
+        .arg("-Pk")
+        .arg(&folder)
+        .output()
+        .await;
     let free = asked.ok().and_then(|output| {
         let text = String::from_utf8(output.stdout).ok()?;
-        text.lines().nth(1)?.split_whitespace().nth(3)?.parse::<u64>().ok()
+        text.lines()
+            .nth(1)?
+            .split_whitespace()
+            .nth(3)?
+            .parse::<u64>()
+            .ok()
     });
     let what = format!("space in {}", folder.display());
     match free {
@@ -195,11 +230,19 @@ async fn inside(config: &Config, app: &std::sync::Arc<App>, report: &mut Report)
     for (name, cloud) in clouds.iter() {
         let what = format!("cloud {name}");
         if let Err(error) = cloud.health().await {
-            report.wrong(what, format!("{error:?}"), "check its address and that it runs");
+            report.wrong(
+                what,
+                format!("{error:?}"),
+                "check its address and that it runs",
+            );
             continue;
         }
         match cloud.capabilities().await {
-            Ok(can) => report.fine(format!("{what}: {} calls, {} images", can.calls.len(), can.images.len())),
+            Ok(can) => report.fine(format!(
+                "{what}: {} calls, {} images",
+                can.calls.len(),
+                can.images.len()
+            )),
             Err(error) => report.wrong(what, format!("{error:?}"), "check its version"),
         }
         for (_, pool) in found.pools.iter().filter(|(backend, _)| backend == name) {

@@ -21,10 +21,15 @@ pub fn start(section: &Log) -> Result<(), String> {
     let registry = tracing_subscriber::registry().with(filter);
     // An error says that there is a log already.
     let _ = if json {
-        let layer = fmt::layer().json().flatten_event(true).with_writer(std::io::stderr);
+        let layer = fmt::layer()
+            .json()
+            .flatten_event(true)
+            .with_writer(std::io::stderr);
         registry.with(layer).try_init()
     } else {
-        registry.with(fmt::layer().compact().with_writer(std::io::stderr)).try_init()
+        registry
+            .with(fmt::layer().compact().with_writer(std::io::stderr))
+            .try_init()
     };
     Ok(())
 }

@@ -23,12 +23,19 @@ pub async fn prepare(config: &Config, db: &Db, demo: Option<&str>) -> Result<(),
         return Ok(());
     }
     let Some(name) = demo else {
-        let backend = config.backends.keys().next().map_or("simulator", String::as_str);
+        let backend = config
+            .backends
+            .keys()
+            .next()
+            .map_or("simulator", String::as_str);
         install::defaults(&app.system(), backend).await?;
         return Ok(());
     };
     let city = seed::city(name).map_err(|_| {
-        format!("there is no demo city {name:?}; there are: {}", seed::names().collect::<Vec<_>>().join(", "))
+        format!(
+            "there is no demo city {name:?}; there are: {}",
+            seed::names().collect::<Vec<_>>().join(", ")
+        )
     })?;
     println!("Loading the demo city {name} (once; half a minute to a minute) …");
     let backends = wiring::hurried_backends(config, clock.clone())?;
@@ -43,13 +50,20 @@ pub async fn prepare(config: &Config, db: &Db, demo: Option<&str>) -> Result<(),
 /// The city is unknown.
 pub fn accounts(name: &str) -> Result<Vec<(String, String)>, Failure> {
     let city = seed::city(name).map_err(|_| format!("there is no demo city {name:?}"))?;
-    Ok(city.accounts.into_iter().map(|a| (a.login, a.note)).collect())
+    Ok(city
+        .accounts
+        .into_iter()
+        .map(|a| (a.login, a.note))
+        .collect())
 }
 
 /// What is printed when a demo city is served: address, accounts, password.
 #[must_use]
 pub fn welcome(url: &str, accounts: &[(String, String)]) -> String {
-    let mut text = format!("\nLingbao is at {url}\nDemo accounts, password {}:\n", seed::PASSWORD);
+    let mut text = format!(
+        "\nLingbao is at {url}\nDemo accounts, password {}:\n",
+        seed::PASSWORD
+    );
     for (login, note) in accounts {
         text.push_str(&format!("  {login:<12} {note}\n"));
     }

@@ -45,10 +45,23 @@ pub async fn serve(
     let hard = listen_for_signals(stop.clone());
 
     let options = leptos_options()?;
-    let portal = Portal::new(app.clone(), config.clone(), &options, Some(metrics), stop.clone());
-    let mut background = vec![tokio::spawn(portal.hub.clone().run(app.clone(), stop.clone()))];
+    let portal = Portal::new(
+        app.clone(),
+        config.clone(),
+        &options,
+        Some(metrics),
+        stop.clone(),
+    );
+    let mut background = vec![tokio::spawn(
+        portal.hub.clone().run(app.clone(), stop.clone()),
+    )];
     if config.worker.embedded {
-        background.extend(work(&config, &app, Arc::new(wiring::jobs(&backends)), &stop));
+        background.extend(work(
+            &config,
+            &app,
+            Arc::new(wiring::jobs(&backends)),
+            &stop,
+        ));
     }
 
     let listener = TcpListener::bind(&config.server.listen)
@@ -116,7 +129,10 @@ pub async fn simulator(
     let token = if section.token_file.as_os_str().is_empty() {
         None
     } else {
-        Some(Secret(wiring::read_secret("token_file", &section.token_file)?))
+        Some(Secret(wiring::read_secret(
+            "token_file",
+            &section.token_file,
+        )?))
     };
     let clock = lingbao_core::clock::SystemClock;
     let cloud = Simulator::open(name, wiring::simulator(section), move || {
@@ -132,8 +148,8 @@ pub async fn simulator(
         .await
         .map_err(|error| format!("{listen} can't be listened on: {error}"))?;
     tracing::info!(listen, "the simulated cloud {name} answers");
-    let server = axum::serve(listener, router)
-        .with_graceful_shutdown(async move { stop.cancelled().await });
+    let server =
+        axum::serve(listener, router).with_graceful_shutdown(async move { stop.cancelled().await });
     tokio::select! {
         ended = server => ended?,
         () = hard.cancelled() => {}
@@ -215,7 +231,9 @@ async fn signal() {
 }
 
 fn recorder() -> Result<PrometheusHandle, Failure> {
-    let seconds = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+    let seconds = [
+        0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
+    ];
     let builder = PrometheusBuilder::new()
         .set_buckets_for_metric(Matcher::Full("lingbao_http_seconds".to_owned()), &seconds)?;
     Ok(builder.install_recorder()?)

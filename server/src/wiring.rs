@@ -15,10 +15,12 @@ use lingbao_backends::{
     },
 };
 use lingbao_core::{
-    App, StorageError, cleanup, fulfil, seed,
+    App, StorageError, cleanup,
     clock::{Clock, SystemClock},
     crypto::{CryptoError, StandardCrypto},
+    fulfil,
     jobs::{Registry, Worker},
+    seed,
     storage::{Db, DbConfig, migrations},
 };
 use lingbao_model::id::SiteCode;
@@ -114,7 +116,10 @@ fn with_password(url: &str, password: &str) -> String {
             escaped.push_str(&format!("%{byte:02X}"));
         }
     }
-    match url.split_once("://").and_then(|(scheme, rest)| Some((scheme, rest.split_once('@')?))) {
+    match url
+        .split_once("://")
+        .and_then(|(scheme, rest)| Some((scheme, rest.split_once('@')?)))
+    {
         Some((scheme, (user, rest))) => format!("{scheme}://{user}:{escaped}@{rest}"),
         None => url.to_owned(),
     }
@@ -127,7 +132,11 @@ fn with_password(url: &str, password: &str) -> String {
 pub fn read_secret(what: &'static str, path: &Path) -> Result<String, WiringError> {
     std::fs::read_to_string(path)
         .map(|text| text.trim().to_owned())
-        .map_err(|source| WiringError::File { what, path: path.to_owned(), source })
+        .map_err(|source| WiringError::File {
+            what,
+            path: path.to_owned(),
+            source,
+        })
 }
 
 /// Opens the database; makes its folder, and the file, if it is the embedded one.
@@ -140,7 +149,9 @@ pub async fn database(config: &Config, exclusive: bool) -> Result<Db, WiringErro
     {
         make_folder(folder)?;
     }
-    Db::open(&database_config(config, exclusive)?).await.map_err(WiringError::Database)
+    Db::open(&database_config(config, exclusive)?)
+        .await
+        .map_err(WiringError::Database)
 }
 
 /// Brings the schema up to date, or refuses an older one.
@@ -171,15 +182,28 @@ fn make_folder(folder: &Path) -> Result<(), WiringError> {
 ///
 /// # Errors
 /// The file can't be read or made, or holds no key.
-pub fn crypto(config: &Config, random: &lingbao_core::app::Random) -> Result<StandardCrypto, WiringError> {
+pub fn crypto(
+    config: &Config,
+    random: &lingbao_core::app::Random,
+) -> Result<StandardCrypto, WiringError> {
     let path = &config.crypto.key_file;
-    let failed = |source| WiringError::File { what: "the key file", path: path.clone(), source };
+    let failed = |source| WiringError::File {
+        what: "the key file",
+        path: path.clone(),
+        source,
+    };
     let text = match std::fs::read_to_string(path) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let text: String =
-                random.bytes::<32>().iter().map(|byte| format!("{byte:02x}")).collect();
-            if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+            let text: String = random
+                .bytes::<32>()
+                .iter()
+                .map(|byte| format!("{byte:02x}"))
+                .collect();
+            if let Some(folder) = path
+                .parent()
+                .filter(|folder| !folder.as_os_str().is_empty())
+            {
                 make_folder(folder)?;
             }
             let mut options = OpenOptions::new();
@@ -187,14 +211,18 @@ pub fn crypto(config: &Config, random: &lingbao_core::app::Random) -> Result<Sta
             #[cfg(unix)]
             std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
             let mut file = options.open(path).map_err(failed)?;
-            file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)?;
+            file.write_all(text.as_bytes())
+                .and_then(|()| file.sync_all())
+                .map_err(failed)?;
             tracing::info!(path = %path.display(), "made the key of this installation; keep a copy apart from the database");
             text
         }
         Err(error) => return Err(failed(error)),
     };
-    StandardCrypto::from_text(&text)
-        .map_err(|source| WiringError::Key { path: path.clone(), source })
+    StandardCrypto::from_text(&text).map_err(|source| WiringError::Key {
+        path: path.clone(),
+        source,
+    })
 }
 
 /// What the process shares.
@@ -213,7 +241,13 @@ pub fn app_at(config: &Config, db: Db, clock: Arc<dyn Clock>) -> Result<Arc<App>
     let random = lingbao_core::app::Random::from_os();
     let crypto = crypto(config, &random)?;
     let site = SiteCode::try_from(config.site.code.clone()).map_err(|_| WiringError::Site)?;
-    Ok(Arc::new(App::with(db, site, Arc::new(crypto), clock, random)))
+    Ok(Arc::new(App::with(
+        db,
+        site,
+        Arc::new(crypto),
+        clock,
+        random,
+    )))
 }
 
 /// The clouds of the configuration; without any, the simulated one.
@@ -228,7 +262,10 @@ pub fn backends(config: &Config, clock: Arc<dyn Clock>) -> Result<Arc<Backends>,
 ///
 /// # Errors
 /// As [`backends`].
-pub fn hurried_backends(config: &Config, clock: Arc<dyn Clock>) -> Result<Arc<Backends>, WiringError> {
+pub fn hurried_backends(
+    config: &Config,
+    clock: Arc<dyn Clock>,
+) -> Result<Arc<Backends>, WiringError> {
     let mut sections = sections(config);
     for section in sections.values_mut() {
         section.latency = Latency::default();
@@ -244,12 +281,18 @@ fn sections(config: &Config) -> BTreeMap<String, Backend> {
     sections
 }
 
-fn open(sections: BTreeMap<String, Backend>, clock: Arc<dyn Clock>) -> Result<Arc<Backends>, WiringError> {
+fn open(
+    sections: BTreeMap<String, Backend>,
+    clock: Arc<dyn Clock>,
+) -> Result<Arc<Backends>, WiringError> {
     let mut all = BTreeMap::new();
     for (name, section) in sections {
         all.insert(name, backend(section)?);
     }
-    Ok(Arc::new(Backends::open(&all, Arc::new(move || clock.now()))?))
+    Ok(Arc::new(Backends::open(
+        &all,
+        Arc::new(move || clock.now()),
+    )?))
 }
 
 fn backend(section: Backend) -> Result<BackendConfig, WiringError> {
@@ -308,7 +351,10 @@ mod tests {
 
     #[test]
     fn a_password_is_escaped_into_the_address() {
-        assert_eq!(with_password("postgres://u@h/n", "a@b:c"), "postgres://u:a%40b%3Ac@h/n");
+        assert_eq!(
+            with_password("postgres://u@h/n", "a@b:c"),
+            "postgres://u:a%40b%3Ac@h/n"
+        );
         assert_eq!(with_password("postgres://h/n", "x"), "postgres://h/n");
     }
 
@@ -321,14 +367,23 @@ mod tests {
         crypto(&config, &random).unwrap();
         let first = std::fs::read_to_string(&config.crypto.key_file).unwrap();
         crypto(&config, &random).unwrap();
-        assert_eq!(first, std::fs::read_to_string(&config.crypto.key_file).unwrap());
+        assert_eq!(
+            first,
+            std::fs::read_to_string(&config.crypto.key_file).unwrap()
+        );
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt;
-            let mode = std::fs::metadata(&config.crypto.key_file).unwrap().permissions().mode();
+            let mode = std::fs::metadata(&config.crypto.key_file)
+                .unwrap()
+                .permissions()
+                .mode();
             assert_eq!(mode & 0o777, 0o600);
         }
         std::fs::write(&config.crypto.key_file, "short").unwrap();
-        assert!(matches!(crypto(&config, &random), Err(WiringError::Key { .. })));
+        assert!(matches!(
+            crypto(&config, &random),
+            Err(WiringError::Key { .. })
+        ));
     }
 }

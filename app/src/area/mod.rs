@@ -2,19 +2,19 @@
 //! area never imports another area's inside; what two need stands in `ui`, `form` or the model.
 
 pub mod account;
-pub mod audit;
 pub mod approvals;
+pub mod audit;
 pub mod catalogue;
 pub mod help;
 pub mod home;
 pub mod kit;
 pub mod notices;
 pub mod operations;
+pub mod order;
 pub mod overview;
 pub mod people;
-pub mod resources;
-pub mod order;
-pub mod requests;
 pub mod quota;
+pub mod requests;
+pub mod resources;
 pub mod search;
 pub mod sign_in;

@@ -43,7 +43,10 @@ pub struct FormState {
 impl FormState {
     /// The value typed under a name (the first, if several).
     pub fn value(&self, name: &str) -> Option<&str> {
-        self.values.iter().find(|pair| pair.0 == name).map(|pair| pair.1.as_str())
+        self.values
+            .iter()
+            .find(|pair| pair.0 == name)
+            .map(|pair| pair.1.as_str())
     }
 
     /// The value typed under a name, or what the page proposes when nothing was posted.
@@ -60,7 +63,9 @@ impl FormState {
     /// Whether a box or radio of this name and value was chosen; `proposal` before any post.
     pub fn chosen(&self, name: &str, value: &str, proposal: bool) -> bool {
         if self.was_posted() {
-            self.values.iter().any(|pair| pair.0 == name && pair.1 == value)
+            self.values
+                .iter()
+                .any(|pair| pair.0 == name && pair.1 == value)
         } else {
             proposal
         }
@@ -68,7 +73,10 @@ impl FormState {
 
     /// The message about a field.
     pub fn error(&self, name: &str) -> Option<&Msg> {
-        self.errors.iter().find(|error| error.field == name).map(|error| &error.msg)
+        self.errors
+            .iter()
+            .find(|error| error.field == name)
+            .map(|error| &error.msg)
     }
 
     /// Whether this page answers a post.
@@ -79,7 +87,9 @@ impl FormState {
 
 /// Names whose values are never sent back into a page.
 pub fn is_secret(name: &str) -> bool {
-    ["password", "secret", "token", "otp"].iter().any(|word| name.contains(word))
+    ["password", "secret", "token", "otp"]
+        .iter()
+        .any(|word| name.contains(word))
 }
 
 /// Brings the form state of the request over into the browser; once, in the app.
@@ -93,9 +103,18 @@ struct Shared(StoredValue<FormState>);
 
 /// The form state of this page; empty after the reader has gone on to another page.
 pub fn use_form() -> FormState {
-    let state = use_context::<Shared>().map(|shared| shared.0.get_value()).unwrap_or_default();
+    let state = use_context::<Shared>()
+        .map(|shared| shared.0.get_value())
+        .unwrap_or_default();
     let here = use_location().pathname.get_untracked();
-    if state.path == here { state } else { FormState { flash: state.flash, ..FormState::default() } }
+    if state.path == here {
+        state
+    } else {
+        FormState {
+            flash: state.flash,
+            ..FormState::default()
+        }
+    }
 }
 
 /// What was just done, for the toast of the frame.
@@ -125,7 +144,9 @@ fn new_id() -> String {
     }
     #[cfg(not(feature = "hydrate"))]
     {
-        use_context::<FormIds>().map(|ids| (ids.0)()).unwrap_or_default()
+        use_context::<FormIds>()
+            .map(|ids| (ids.0)())
+            .unwrap_or_default()
     }
 }
 
@@ -138,7 +159,10 @@ mod tests {
         let fresh = FormState::default();
         assert_eq!(fresh.value_or("n", "1"), "1");
         assert!(fresh.chosen("zone", "public", true));
-        let posted = FormState { values: vec![("n".into(), "x".into())], ..FormState::default() };
+        let posted = FormState {
+            values: vec![("n".into(), "x".into())],
+            ..FormState::default()
+        };
         assert_eq!(posted.value_or("n", "1"), "x");
         assert_eq!(posted.value_or("cleared", "1"), "");
         assert!(!posted.chosen("zone", "public", true));

@@ -52,17 +52,26 @@ pub struct Posted {
 impl Posted {
     /// The value of a field; empty when it is missing.
     pub fn value(&self, name: &str) -> &str {
-        self.values.iter().find(|pair| pair.0 == name).map_or("", |pair| pair.1.as_str())
+        self.values
+            .iter()
+            .find(|pair| pair.0 == name)
+            .map_or("", |pair| pair.1.as_str())
     }
 
     /// All values of a field (check boxes, repeated rows).
     pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
-        self.values.iter().filter(move |pair| pair.0 == name).map(|pair| pair.1.as_str())
+        self.values
+            .iter()
+            .filter(move |pair| pair.0 == name)
+            .map(|pair| pair.1.as_str())
     }
 
     /// A part of the path, by its name in the route (`{id}`).
     pub fn param(&self, name: &str) -> &str {
-        self.params.iter().find(|pair| pair.0 == name).map_or("", |pair| pair.1.as_str())
+        self.params
+            .iter()
+            .find(|pair| pair.0 == name)
+            .map_or("", |pair| pair.1.as_str())
     }
 
     /// The one-time id of the form.
@@ -80,7 +89,10 @@ pub struct Done {
 impl Done {
     /// Leads to a page.
     pub fn to(path: impl Into<String>) -> Self {
-        Self { to: path.into(), flash: None }
+        Self {
+            to: path.into(),
+            flash: None,
+        }
     }
 
     /// With a message for that page: what was done, in words of the thing ("已提交，单号 …").
@@ -158,7 +170,10 @@ where
 {
     let (mut parts, body) = request.into_parts();
     let params = match parts.extract::<RawPathParams>().await {
-        Ok(params) => params.iter().map(|(k, v)| (k.to_owned(), v.to_owned())).collect(),
+        Ok(params) => params
+            .iter()
+            .map(|(k, v)| (k.to_owned(), v.to_owned()))
+            .collect(),
         Err(rejection) => return rejection.into_response(),
     };
     let request = Request::from_parts(parts.clone(), body);
@@ -166,8 +181,16 @@ where
         Ok(Form(values)) => values,
         Err(rejection) => return rejection.into_response(),
     };
-    let mut kept: Vec<_> = values.iter().filter(|pair| !is_secret(&pair.0)).cloned().collect();
-    let posted = Posted { values, parts: parts.clone(), params };
+    let mut kept: Vec<_> = values
+        .iter()
+        .filter(|pair| !is_secret(&pair.0))
+        .cloned()
+        .collect();
+    let posted = Posted {
+        values,
+        parts: parts.clone(),
+        params,
+    };
 
     let result = in_context(&pages, &parts, move || handler(posted)).await;
     let (errors, problem) = match result {
@@ -191,7 +214,13 @@ where
         None if errors.is_empty() => 200,
         None => 422,
     };
-    let state = FormState { path: parts.uri.path().to_owned(), values: kept, errors, problem, flash: None };
+    let state = FormState {
+        path: parts.uri.path().to_owned(),
+        values: kept,
+        errors,
+        problem,
+        flash: None,
+    };
     let mut response = render(&pages, parts, state).await;
     // The page may have found a reason of its own (gone, signed out); that one stands.
     if response.status() == StatusCode::OK
@@ -222,7 +251,11 @@ where
 /// Language, settings and the server's own context.
 fn provide_request(pages: &Pages, parts: &Parts) {
     let look = look::ssr::of(&parts.headers);
-    let accepted = parts.headers.get(header::ACCEPT_LANGUAGE).and_then(|v| v.to_str().ok()).unwrap_or_default();
+    let accepted = parts
+        .headers
+        .get(header::ACCEPT_LANGUAGE)
+        .and_then(|v| v.to_str().ok())
+        .unwrap_or_default();
     provide_context(look);
     provide_context(look.lang(accepted));
     provide_context(BuildId(pages.build.clone()));
@@ -241,10 +274,14 @@ async fn render(pages: &Pages, parts: Parts, form: FormState) -> Response {
             }
         }
     };
-    let render = leptos_axum::render_app_async_with_context(context, move || shell(options.clone()));
+    let render =
+        leptos_axum::render_app_async_with_context(context, move || shell(options.clone()));
     let mut response = render(Request::from_parts(parts, Body::empty())).await;
     // A page holds one person's data, a nonce and perhaps a flash: never from a cache.
-    response.headers_mut().entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    response
+        .headers_mut()
+        .entry(header::CACHE_CONTROL)
+        .or_insert(HeaderValue::from_static("no-store"));
     response
 }
 
@@ -252,7 +289,15 @@ async fn render(pages: &Pages, parts: Parts, form: FormState) -> Response {
 pub async fn page(State(pages): State<Pages>, request: Request) -> Response {
     let (parts, _) = request.into_parts();
     let flash = take_flash(&parts).await;
-    render(&pages, parts, FormState { flash, ..FormState::default() }).await
+    render(
+        &pages,
+        parts,
+        FormState {
+            flash,
+            ..FormState::default()
+        },
+    )
+    .await
 }
 
 /// A call of a server function.
@@ -265,13 +310,19 @@ pub async fn server_fn(State(pages): State<Pages>, request: Request) -> Response
             }
         }
     };
-    leptos_axum::handle_server_fns_with_context(context, request).await.into_response()
+    leptos_axum::handle_server_fns_with_context(context, request)
+        .await
+        .into_response()
 }
 
 /// The dictionaries, as the browser fetches them; their name changes with the build.
 pub async fn locale(axum::extract::Path(file): axum::extract::Path<String>) -> Response {
-    let lang = i18n::Lang::ALL.into_iter().find(|lang| file.split('.').next() == Some(lang.tag()));
-    let Some(lang) = lang.filter(|_| file.ends_with(".json")) else { return StatusCode::NOT_FOUND.into_response() };
+    let lang = i18n::Lang::ALL
+        .into_iter()
+        .find(|lang| file.split('.').next() == Some(lang.tag()));
+    let Some(lang) = lang.filter(|_| file.ends_with(".json")) else {
+        return StatusCode::NOT_FOUND.into_response();
+    };
     (
         [
             (header::CONTENT_TYPE, "application/json"),
@@ -290,7 +341,10 @@ pub fn router() -> Router<Pages> {
     Router::<Pages>::new()
         .leptos_routes_with_handler(listing, page)
         .merge(routes::posts())
-        .route(&format!("{}{{*name}}", routes::FN_PREFIX), axum::routing::any(server_fn))
+        .route(
+            &format!("{}{{*name}}", routes::FN_PREFIX),
+            axum::routing::any(server_fn),
+        )
         .route(routes::LOOK, post(look::ssr::choose))
         .route("/locale/{file}", axum::routing::get(locale))
 }

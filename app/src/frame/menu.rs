@@ -47,7 +47,12 @@ fn face() -> impl IntoView {
         Some(viewer) => {
             let first: String = viewer.name.chars().take(1).collect();
             let mut under = vec![viewer.unit];
-            under.extend(viewer.roles.first().map(|role| i18n::t_key(&format!("role.{role}")).into_owned()));
+            under.extend(
+                viewer
+                    .roles
+                    .first()
+                    .map(|role| i18n::t_key(&format!("role.{role}")).into_owned()),
+            );
             view! {
                 <span class="face" aria-hidden="true">{first}</span>
                 <span class="only-wide">{viewer.name}<span>{under.join(" · ")}</span></span>
@@ -72,7 +77,11 @@ pub fn Settings() -> impl IntoView {
     let back = move || {
         let query = location.search.get();
         let path = location.pathname.get();
-        if query.is_empty() { path } else { format!("{path}?{query}") }
+        if query.is_empty() {
+            path
+        } else {
+            format!("{path}?{query}")
+        }
     };
     let theme = vec![
         ("system", t!("look.system"), look.theme.is_none()),
@@ -88,7 +97,10 @@ pub fn Settings() -> impl IntoView {
         ("high", t!("look.high"), look.high_contrast),
     ];
     let english = i18n::lang() == Lang::En;
-    let lang = vec![("zh", t!("look.zh"), !english), ("en", t!("look.en"), english)];
+    let lang = vec![
+        ("zh", t!("look.zh"), !english),
+        ("en", t!("look.en"), english),
+    ];
     view! {
         <section>
             <form method="post" action=routes::LOOK>

@@ -53,7 +53,16 @@ const fn door(
     text: fn() -> &'static str,
     ability: &'static str,
 ) -> Door {
-    Door { group, path, icon, text, ability, count: |_| 0, hot: false, dock: false }
+    Door {
+        group,
+        path,
+        icon,
+        text,
+        ability,
+        count: |_| 0,
+        hot: false,
+        dock: false,
+    }
 }
 
 impl Door {
@@ -73,40 +82,146 @@ impl Door {
     }
 
     fn open(&self, viewer: &Viewer) -> bool {
-        exists(self.path) && (self.ability.is_empty() || self.ability.split('|').any(|one| viewer.can(one)))
+        exists(self.path)
+            && (self.ability.is_empty() || self.ability.split('|').any(|one| viewer.can(one)))
     }
 
     /// Whether `here` is this page or one below it.
     fn current(&self, here: &str) -> bool {
         here == self.path
-            || self.path != routes::HOME && here.strip_prefix(self.path).is_some_and(|rest| rest.starts_with('/'))
+            || self.path != routes::HOME
+                && here
+                    .strip_prefix(self.path)
+                    .is_some_and(|rest| rest.starts_with('/'))
     }
 }
 
 /// All doors, in the order of the side. The abilities are those of the server's authorization.
 const DOORS: &[Door] = &[
     door(Group::Work, routes::HOME, "home", || t!("nav.home"), "").dock(),
-    door(Group::Work, routes::CATALOGUE, "grid", || t!("nav.catalogue"), "order").dock(),
-    door(Group::Work, routes::CART, "case", || t!("nav.cart"), "order"),
-    door(Group::Work, routes::REQUESTS, "doc", || t!("nav.requests"), "read_requests").dock().count(|v| v.requests),
-    door(Group::Work, routes::RESOURCES, "host", || t!("nav.resources"), "read_resources"),
-    door(Group::Work, routes::QUOTA, "gauge", || t!("nav.quota"), "read_quota"),
-    door(Group::Approve, routes::TODO, "inbox", || t!("nav.todo"), "decide").dock().count(|v| v.todo).hot(),
-    door(Group::Approve, routes::DONE, "tick", || t!("nav.done"), "decide").dock(),
-    door(Group::Manage, routes::OVERVIEW, "chart", || t!("nav.overview"), "overview").dock(),
-    door(Group::Manage, routes::OPERATIONS, "tool", || t!("nav.operations"), "operate").count(|v| v.stuck).hot(),
-    door(Group::Manage, routes::WORK_ORDERS, "clip", || t!("nav.work_orders"), "operate"),
-    door(Group::Admin, routes::ADMIN_ITEMS, "box", || t!("nav.admin_items"), "manage_items"),
-    door(Group::Admin, routes::ADMIN_UNITS, "org", || t!("nav.admin_units"), "manage_units"),
-    door(Group::Admin, routes::ADMIN_USERS, "user", || t!("nav.admin_users"), "manage_units|manage_roles"),
-    door(Group::Admin, routes::ADMIN_AUDIT, "book", || t!("nav.admin_audit"), "read_audit"),
+    door(
+        Group::Work,
+        routes::CATALOGUE,
+        "grid",
+        || t!("nav.catalogue"),
+        "order",
+    )
+    .dock(),
+    door(
+        Group::Work,
+        routes::CART,
+        "case",
+        || t!("nav.cart"),
+        "order",
+    ),
+    door(
+        Group::Work,
+        routes::REQUESTS,
+        "doc",
+        || t!("nav.requests"),
+        "read_requests",
+    )
+    .dock()
+    .count(|v| v.requests),
+    door(
+        Group::Work,
+        routes::RESOURCES,
+        "host",
+        || t!("nav.resources"),
+        "read_resources",
+    ),
+    door(
+        Group::Work,
+        routes::QUOTA,
+        "gauge",
+        || t!("nav.quota"),
+        "read_quota",
+    ),
+    door(
+        Group::Approve,
+        routes::TODO,
+        "inbox",
+        || t!("nav.todo"),
+        "decide",
+    )
+    .dock()
+    .count(|v| v.todo)
+    .hot(),
+    door(
+        Group::Approve,
+        routes::DONE,
+        "tick",
+        || t!("nav.done"),
+        "decide",
+    )
+    .dock(),
+    door(
+        Group::Manage,
+        routes::OVERVIEW,
+        "chart",
+        || t!("nav.overview"),
+        "overview",
+    )
+    .dock(),
+    door(
+        Group::Manage,
+        routes::OPERATIONS,
+        "tool",
+        || t!("nav.operations"),
+        "operate",
+    )
+    .count(|v| v.stuck)
+    .hot(),
+    door(
+        Group::Manage,
+        routes::WORK_ORDERS,
+        "clip",
+        || t!("nav.work_orders"),
+        "operate",
+    ),
+    door(
+        Group::Admin,
+        routes::ADMIN_ITEMS,
+        "box",
+        || t!("nav.admin_items"),
+        "manage_items",
+    ),
+    door(
+        Group::Admin,
+        routes::ADMIN_UNITS,
+        "org",
+        || t!("nav.admin_units"),
+        "manage_units",
+    ),
+    door(
+        Group::Admin,
+        routes::ADMIN_USERS,
+        "user",
+        || t!("nav.admin_users"),
+        "manage_units|manage_roles",
+    ),
+    door(
+        Group::Admin,
+        routes::ADMIN_AUDIT,
+        "book",
+        || t!("nav.admin_audit"),
+        "read_audit",
+    ),
 ];
 
 /// The doors open to somebody, group by group.
 fn groups(viewer: &Viewer) -> Vec<(Group, Vec<&'static Door>)> {
     Group::ALL
         .into_iter()
-        .map(|group| (group, DOORS.iter().filter(|d| d.group == group && d.open(viewer)).collect::<Vec<_>>()))
+        .map(|group| {
+            (
+                group,
+                DOORS
+                    .iter()
+                    .filter(|d| d.group == group && d.open(viewer))
+                    .collect::<Vec<_>>(),
+            )
+        })
         .filter(|(_, doors)| !doors.is_empty())
         .collect()
 }
@@ -183,7 +298,10 @@ fn thumbs(viewer: &Viewer) -> impl IntoView + use<> {
     let mut doors: Vec<_> = DOORS.iter().filter(|d| d.dock && d.open(viewer)).collect();
     doors.sort_by_key(|d| (d.group == Group::Work) == approver);
     doors.truncate(4);
-    doors.into_iter().map(|door| view! { <Link door count=(door.count)(viewer)/> }).collect_view()
+    doors
+        .into_iter()
+        .map(|door| view! { <Link door count=(door.count)(viewer)/> })
+        .collect_view()
 }
 
 #[cfg(test)]
@@ -202,6 +320,11 @@ mod tests {
     #[test]
     fn a_door_needs_its_ability() {
         let nobody = Viewer::default();
-        assert!(groups(&nobody).iter().flat_map(|g| &g.1).all(|d| d.ability.is_empty()));
+        assert!(
+            groups(&nobody)
+                .iter()
+                .flat_map(|g| &g.1)
+                .all(|d| d.ability.is_empty())
+        );
     }
 }

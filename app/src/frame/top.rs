@@ -71,7 +71,11 @@ fn Search() -> impl IntoView {
 
 #[component]
 fn Bell(unread: i64) -> impl IntoView {
-    let label = if unread > 0 { t!("frame.unread", n = unread) } else { t!("nav.notices").to_owned() };
+    let label = if unread > 0 {
+        t!("frame.unread", n = unread)
+    } else {
+        t!("nav.notices").to_owned()
+    };
     view! {
         <a class="top-tool" href=routes::NOTICES aria-label=label title=t!("nav.notices")>
             <Icon name="bell"/>

@@ -46,7 +46,11 @@ pub fn Bars(bars: Vec<Bar>) -> impl IntoView {
 }
 
 fn percent(value: i64, of: i64) -> String {
-    if of <= 0 { "0%".to_owned() } else { format!("{:.1}%", value.max(0) as f64 * 100.0 / of as f64) }
+    if of <= 0 {
+        "0%".to_owned()
+    } else {
+        format!("{:.1}%", value.max(0) as f64 * 100.0 / of as f64)
+    }
 }
 
 /// Shares of a whole, two to four.
@@ -60,7 +64,11 @@ pub fn Ring(
 ) -> impl IntoView {
     let values: Vec<_> = parts.iter().map(|part| part.value).collect();
     let arcs = arcs(&values);
-    let spoken = parts.iter().map(|part| format!("{} {}", part.name, part.text)).collect::<Vec<_>>().join(", ");
+    let spoken = parts
+        .iter()
+        .map(|part| format!("{} {}", part.name, part.text))
+        .collect::<Vec<_>>()
+        .join(", ");
     view! {
         <div class="ring">
             <svg viewBox="0 0 128 128" role="img" aria-label=spoken>
@@ -119,7 +127,11 @@ fn arcs(values: &[i64]) -> Vec<(String, String, String)> {
         .map(|(i, value)| {
             let whole = (*value).max(0) as f64 * ROUND / sum as f64;
             let drawn = (whole - 2.0).max(0.0);
-            let arc = (format!("r-{}", i % 4 + 1), format!("{drawn:.2} {:.2}", ROUND - drawn), format!("{:.2}", -at));
+            let arc = (
+                format!("r-{}", i % 4 + 1),
+                format!("{drawn:.2} {:.2}", ROUND - drawn),
+                format!("{:.2}", -at),
+            );
             at += whole;
             arc
         })
@@ -150,7 +162,11 @@ pub fn Plot(
     #[prop(default = lingbao_model::money::grouped_signed)]
     format: fn(i64) -> String,
 ) -> impl IntoView {
-    let top = top(lines.iter().flat_map(|line| line.values.iter().copied()).max().unwrap_or(0));
+    let top = top(lines
+        .iter()
+        .flat_map(|line| line.values.iter().copied())
+        .max()
+        .unwrap_or(0));
     let marks: Vec<_> = (0..=3).rev().map(|i| format(top / 3 * i)).collect();
     let paths: Vec<_> = lines.iter().map(|line| path(&line.values, top)).collect();
     let last = axis.len().saturating_sub(1);
@@ -250,9 +266,19 @@ fn path(values: &[i64], top: i64) -> String {
     let points: Vec<_> = values
         .iter()
         .enumerate()
-        .map(|(i, v)| format!("{:.1} {:.1}", i as f64 * step, 100.0 - *v as f64 * 100.0 / top as f64))
+        .map(|(i, v)| {
+            format!(
+                "{:.1} {:.1}",
+                i as f64 * step,
+                100.0 - *v as f64 * 100.0 / top as f64
+            )
+        })
         .collect();
-    if points.is_empty() { String::new() } else { format!("M{}", points.join("L")) }
+    if points.is_empty() {
+        String::new()
+    } else {
+        format!("M{}", points.join("L"))
+    }
 }
 
 #[cfg(test)]
@@ -261,7 +287,10 @@ mod tests {
 
     #[test]
     fn the_axis_ends_on_a_round_number() {
-        assert_eq!([0, 3, 4, 13_294, 60_001].map(top), [3, 3, 6, 15_000, 150_000]);
+        assert_eq!(
+            [0, 3, 4, 13_294, 60_001].map(top),
+            [3, 3, 6, 15_000, 150_000]
+        );
         assert!(top(i64::MAX) > 0);
     }
 

@@ -100,7 +100,11 @@ pub fn Choices(#[prop(optional)] three: bool, children: Children) -> impl IntoVi
 
 /// Ready-made phrases of an opinion, as pills.
 #[component]
-pub fn Phrases(#[prop(into)] name: String, options: Vec<Opt>, #[prop(optional, into)] value: String) -> impl IntoView {
+pub fn Phrases(
+    #[prop(into)] name: String,
+    options: Vec<Opt>,
+    #[prop(optional, into)] value: String,
+) -> impl IntoView {
     let form = use_form();
     view! {
         <div class="phrases">

@@ -67,7 +67,8 @@ pub fn Refusal(error: ApiError) -> impl IntoView {
         ErrorCode::NotFound => NotFound().into_any(),
         ErrorCode::Unauthenticated => {
             let here = leptos_router::hooks::use_location();
-            let next = routes::with_query(routes::SIGN_IN, &[("next", &here.pathname.get_untracked())]);
+            let next =
+                routes::with_query(routes::SIGN_IN, &[("next", &here.pathname.get_untracked())]);
             view! { <leptos_router::components::Redirect path=next/> }.into_any()
         }
         _ => {

@@ -6,8 +6,7 @@
 use super::{Icon, Shape, Text, classes};
 use crate::{
     form::{FormState, use_form},
-    i18n,
-    t,
+    i18n, t,
 };
 use leptos::{context::Provider, prelude::*};
 use lingbao_model::msg::Msg;
@@ -23,7 +22,10 @@ struct Inside {
 
 /// The id of the control of a field; the error summary links to it.
 pub fn field_id(name: &str) -> String {
-    let plain: String = name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+    let plain: String = name
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() { c } else { '-' })
+        .collect();
     format!("f-{plain}")
 }
 
@@ -53,7 +55,12 @@ pub fn Field(
     let error_id = format!("{id}-e");
     let invalid = message.get_untracked().is_some();
     let described_by = classes(&[hint_id.as_deref().unwrap_or(""), &error_id]);
-    let inside = Inside { name, id: id.clone(), described_by: Some(described_by), invalid };
+    let inside = Inside {
+        name,
+        id: id.clone(),
+        described_by: Some(described_by),
+        invalid,
+    };
     view! {
         <div class="field" class:is-bad=move || message.get().is_some()>
             <label for=id>
@@ -84,7 +91,12 @@ pub fn FieldSet(
     let error_id = format!("{id}-e");
     let hint_id = hint.is_some().then(|| format!("{id}-h"));
     let described_by = classes(&[hint_id.as_deref().unwrap_or(""), &error_id]);
-    let inside = Inside { name, id: id.clone(), described_by: None, invalid };
+    let inside = Inside {
+        name,
+        id: id.clone(),
+        described_by: None,
+        invalid,
+    };
     view! {
         <fieldset class="field" class:is-bad=invalid id=id tabindex="-1" aria-describedby=described_by>
             <legend class=if hide_legend { "sr" } else { "lab" }>{legend}</legend>
@@ -148,7 +160,11 @@ fn inside(name: String) -> Inside {
     if name.is_empty() {
         use_context::<Inside>().unwrap_or_default()
     } else {
-        Inside { id: field_id(&name), name, ..Inside::default() }
+        Inside {
+            id: field_id(&name),
+            name,
+            ..Inside::default()
+        }
     }
 }
 
@@ -170,7 +186,12 @@ pub fn TextInput(
     #[prop(optional, into)] placeholder: Option<Text>,
     #[prop(optional)] required: bool,
 ) -> impl IntoView {
-    let Inside { name, id, described_by, invalid } = inside(name);
+    let Inside {
+        name,
+        id,
+        described_by,
+        invalid,
+    } = inside(name);
     let value = use_form().value_or(&name, value);
     view! {
         <input
@@ -197,7 +218,12 @@ pub fn PasswordInput(
     #[prop(default = "current-password")]
     autocomplete: &'static str,
 ) -> impl IntoView {
-    let Inside { name, id, described_by, invalid } = inside(name);
+    let Inside {
+        name,
+        id,
+        described_by,
+        invalid,
+    } = inside(name);
     view! {
         <input
             class="input"
@@ -224,7 +250,12 @@ pub fn TextArea(
     #[prop(optional, into)] maxlength: Option<u32>,
     #[prop(optional)] required: bool,
 ) -> impl IntoView {
-    let Inside { name, id, described_by, invalid } = inside(name);
+    let Inside {
+        name,
+        id,
+        described_by,
+        invalid,
+    } = inside(name);
     let value = use_form().value_or(&name, value);
     view! {
         <textarea
@@ -268,7 +299,12 @@ pub fn Select(
     #[prop(optional, into)] value: String,
     #[prop(default = Width::Full)] width: Width,
 ) -> impl IntoView {
-    let Inside { name, id, described_by, invalid } = inside(name);
+    let Inside {
+        name,
+        id,
+        described_by,
+        invalid,
+    } = inside(name);
     let chosen = use_form().value_or(&name, value);
     view! {
         <div class=classes(&["select", width.class()])>
@@ -310,9 +346,18 @@ pub fn NumberStepper(
     #[prop(default = i64::MAX)] max: i64,
     #[prop(default = 1)] by: i64,
 ) -> impl IntoView {
-    let Inside { name, id, described_by, invalid } = inside(name);
+    let Inside {
+        name,
+        id,
+        described_by,
+        invalid,
+    } = inside(name);
     let value = use_form().value_or(&name, value.to_string());
-    let spoken = if unit.is_empty() { label.to_string() } else { format!("{label} ({unit})") };
+    let spoken = if unit.is_empty() {
+        label.to_string()
+    } else {
+        format!("{label} ({unit})")
+    };
     let input = NodeRef::<leptos::html::Input>::new();
     let press = move |sign: i64| {
         move |event: leptos::ev::MouseEvent| {
@@ -412,7 +457,9 @@ pub fn Check(
 #[component]
 pub fn ErrorSummary() -> impl IntoView {
     let form = use_form();
-    let FormState { errors, problem, .. } = form;
+    let FormState {
+        errors, problem, ..
+    } = form;
     let any = !errors.is_empty() || problem.is_some();
     any.then(|| {
         let n = errors.len();
@@ -467,9 +514,15 @@ mod tests {
             }
             .to_html()
         });
-        assert!(html.contains("&lt;/textarea&gt;&lt;script&gt;alert(1)&lt;/script&gt;&amp;amp;"), "{html}");
+        assert!(
+            html.contains("&lt;/textarea&gt;&lt;script&gt;alert(1)&lt;/script&gt;&amp;amp;"),
+            "{html}"
+        );
         assert!(!html.contains("<script"), "{html}");
-        assert!(html.contains(">\n\n&lt;/textarea"), "a leading line break is kept: {html}");
+        assert!(
+            html.contains(">\n\n&lt;/textarea"),
+            "a leading line break is kept: {html}"
+        );
     }
 
     /// Every other textarea would bring the hole back.
@@ -481,14 +534,19 @@ mod tests {
                 if path.is_dir() {
                     search(&path, hits);
                 } else if path.extension().is_some_and(|e| e == "rs")
-                    && std::fs::read_to_string(&path).unwrap().contains("<textarea")
+                    && std::fs::read_to_string(&path)
+                        .unwrap()
+                        .contains("<textarea")
                 {
                     hits.push(path);
                 }
             }
         }
         let mut hits = Vec::new();
-        search(&std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut hits);
+        search(
+            &std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src"),
+            &mut hits,
+        );
         assert_eq!(hits.len(), 1, "{hits:?}");
         assert!(hits[0].ends_with("ui/field.rs"));
     }

@@ -9,7 +9,9 @@ use leptos::prelude::*;
 pub fn Sprite() -> impl IntoView {
     let symbols = include_str!("icons.svg");
     // The file is a whole SVG for editors; here only what is inside it is wanted.
-    let inner = symbols.split_once('>').map_or("", |(_, rest)| rest.trim_end().trim_end_matches("</svg>"));
+    let inner = symbols
+        .split_once('>')
+        .map_or("", |(_, rest)| rest.trim_end().trim_end_matches("</svg>"));
     view! { <svg class="sprite" aria-hidden="true" focusable="false" inner_html=inner></svg> }
 }
 

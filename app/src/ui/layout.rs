@@ -44,7 +44,11 @@ pub fn PageHead(
 
 /// The way to a page. Nothing when the page stands at the top.
 #[component]
-pub fn Crumbs(crumbs: Vec<Crumb>, #[prop(into)] current: Text, #[prop(optional)] narrow: bool) -> impl IntoView {
+pub fn Crumbs(
+    crumbs: Vec<Crumb>,
+    #[prop(into)] current: Text,
+    #[prop(optional)] narrow: bool,
+) -> impl IntoView {
     (!crumbs.is_empty()).then(|| {
         view! {
             <nav class=if narrow { "crumbs narrow" } else { "crumbs" } aria-label=t!("ui.crumbs")>
@@ -112,7 +116,11 @@ pub fn Section(
 
 /// A part of a long form: title left, fields right. Stands in a [`Panel`].
 #[component]
-pub fn FormSection(#[prop(into)] title: Text, #[prop(optional, into)] note: Option<Text>, children: Children) -> impl IntoView {
+pub fn FormSection(
+    #[prop(into)] title: Text,
+    #[prop(optional, into)] note: Option<Text>,
+    children: Children,
+) -> impl IntoView {
     view! {
         <section class="form-sec">
             <header>

@@ -40,5 +40,10 @@ pub type Text = leptos::oco::Oco<'static, str>;
 
 /// Class names joined by spaces, without empty ones.
 pub(crate) fn classes(parts: &[&str]) -> String {
-    parts.iter().filter(|part| !part.is_empty()).copied().collect::<Vec<_>>().join(" ")
+    parts
+        .iter()
+        .filter(|part| !part.is_empty())
+        .copied()
+        .collect::<Vec<_>>()
+        .join(" ")
 }

@@ -11,7 +11,8 @@ pub fn NotFound() -> impl IntoView {
     if let Some(response) = use_context::<leptos_axum::ResponseOptions>() {
         response.set_status(http::StatusCode::NOT_FOUND);
     }
-    let act = view! { <LinkButton href=routes::HOME>{t!("not_found.back")}</LinkButton> }.into_any();
+    let act =
+        view! { <LinkButton href=routes::HOME>{t!("not_found.back")}</LinkButton> }.into_any();
     view! {
         <PageHead title=t!("not_found.title")/>
         <section class="panel">

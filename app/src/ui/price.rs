@@ -11,7 +11,11 @@ pub fn PricePanel(#[prop(into)] label: Text, children: Children) -> impl IntoVie
 
 /// A part of the panel; a live one is read aloud when it changes.
 #[component]
-pub fn PricePart(#[prop(optional, into)] title: Option<Text>, #[prop(optional)] live: bool, children: Children) -> impl IntoView {
+pub fn PricePart(
+    #[prop(optional, into)] title: Option<Text>,
+    #[prop(optional)] live: bool,
+    children: Children,
+) -> impl IntoView {
     view! {
         <section aria-live=live.then_some("polite")>
             {title.map(|title| view! { <h2>{title}</h2> })}
@@ -41,7 +45,10 @@ pub type PriceLine = (String, String, bool);
 
 /// What the sum is made of.
 #[component]
-pub fn PriceLines(#[prop(into)] caption: Text, #[prop(into)] lines: Signal<Vec<PriceLine>>) -> impl IntoView {
+pub fn PriceLines(
+    #[prop(into)] caption: Text,
+    #[prop(into)] lines: Signal<Vec<PriceLine>>,
+) -> impl IntoView {
     view! {
         <table class="lines">
             <caption class="sr">{caption}</caption>

@@ -77,7 +77,12 @@ pub fn QuotaBar(
     #[prop(default = "")]
     class: &'static str,
 ) -> impl IntoView {
-    let Amounts { limit, used, held, now } = amounts;
+    let Amounts {
+        limit,
+        used,
+        held,
+        now,
+    } = amounts;
     let spoken = t!(
         "ui.quota",
         label = label,
@@ -187,11 +192,29 @@ mod tests {
 
     #[test]
     fn shares_and_fills() {
-        let a = Amounts { limit: 64, used: 36, held: 4, now: 16 };
-        assert_eq!((a.left(), a.percent().as_str(), a.fill()), (8, "87.5%", "url(#p-now)"));
-        let near = Amounts { limit: 40_000, used: 21_380, held: 960, now: 15_550 };
+        let a = Amounts {
+            limit: 64,
+            used: 36,
+            held: 4,
+            now: 16,
+        };
+        assert_eq!(
+            (a.left(), a.percent().as_str(), a.fill()),
+            (8, "87.5%", "url(#p-now)")
+        );
+        let near = Amounts {
+            limit: 40_000,
+            used: 21_380,
+            held: 960,
+            now: 15_550,
+        };
         assert_eq!((near.left(), near.fill()), (2_110, "url(#p-near)"));
-        let over = Amounts { limit: 4, used: 2, held: 1, now: 2 };
+        let over = Amounts {
+            limit: 4,
+            used: 2,
+            held: 1,
+            now: 2,
+        };
         assert_eq!((over.left(), over.fill()), (-1, "url(#p-over)"));
         assert_eq!(length(part(21_380, 40_000)), "53.45%");
     }
@@ -199,7 +222,14 @@ mod tests {
     #[test]
     fn no_limit_is_no_division() {
         assert_eq!(Amounts::default().percent(), "0.0%");
-        assert_eq!(Amounts { now: 1, ..Amounts::default() }.fill(), "url(#p-over)");
+        assert_eq!(
+            Amounts {
+                now: 1,
+                ..Amounts::default()
+            }
+            .fill(),
+            "url(#p-over)"
+        );
         assert_eq!(part(i64::MAX, 1), i64::MAX);
     }
 }

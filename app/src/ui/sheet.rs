@@ -65,7 +65,12 @@ pub fn SheetFacts(facts: Vec<(Text, Text)>) -> impl IntoView {
 
 /// One box for an opinion and a stamp.
 #[component]
-pub fn Stamp(#[prop(into)] title: Text, #[prop(into)] who: Text, #[prop(into)] when: Text, children: Children) -> impl IntoView {
+pub fn Stamp(
+    #[prop(into)] title: Text,
+    #[prop(into)] who: Text,
+    #[prop(into)] when: Text,
+    children: Children,
+) -> impl IntoView {
     view! {
         <div class="stamp">
             <b>{title}</b>

@@ -25,7 +25,10 @@ pub enum Order {
 
 /// A column with this head.
 pub fn col(label: impl Into<Text>) -> Column {
-    Column { label: label.into(), ..Column::default() }
+    Column {
+        label: label.into(),
+        ..Column::default()
+    }
 }
 
 impl Column {
@@ -52,8 +55,16 @@ impl Column {
             None if now == key => Some(Order::Up),
             _ => None,
         };
-        let next = if order == Some(Order::Up) { format!("-{key}") } else { key.to_owned() };
-        let mut query: Vec<_> = query.iter().filter(|pair| pair.0 != "sort" && pair.0 != "after").copied().collect();
+        let next = if order == Some(Order::Up) {
+            format!("-{key}")
+        } else {
+            key.to_owned()
+        };
+        let mut query: Vec<_> = query
+            .iter()
+            .filter(|pair| pair.0 != "sort" && pair.0 != "after")
+            .copied()
+            .collect();
         query.push(("sort", &next));
         self.sort = Some((with_query(path, &query), order));
         self
@@ -94,11 +105,19 @@ pub fn Table(
 }
 
 fn head(column: Column) -> impl IntoView {
-    let Column { label, class, hidden, sort } = column;
-    let aria = sort.as_ref().and_then(|sort| sort.1).map(|order| match order {
-        Order::Up => "ascending",
-        Order::Down => "descending",
-    });
+    let Column {
+        label,
+        class,
+        hidden,
+        sort,
+    } = column;
+    let aria = sort
+        .as_ref()
+        .and_then(|sort| sort.1)
+        .map(|order| match order {
+            Order::Up => "ascending",
+            Order::Down => "descending",
+        });
     let inner = match sort {
         Some((href, _)) => view! { <a class="sort" href=href>{label}</a> }.into_any(),
         None if hidden => view! { <span class="sr">{label}</span> }.into_any(),
@@ -119,7 +138,11 @@ pub fn TableBox(children: Children) -> impl IntoView {
 
 /// A row. `on` marks a selected one, `child` one that hangs on the row above.
 #[component]
-pub fn Row(#[prop(optional)] on: bool, #[prop(optional)] child: bool, children: Children) -> impl IntoView {
+pub fn Row(
+    #[prop(optional)] on: bool,
+    #[prop(optional)] child: bool,
+    children: Children,
+) -> impl IntoView {
     let class = classes(&[if on { "on" } else { "" }, if child { "child" } else { "" }]);
     view! {
         <tr role="row" class=(!class.is_empty()).then_some(class)>
@@ -294,10 +317,19 @@ mod tests {
     fn sorting_turns_and_goes_to_the_first_page() {
         let query = [("q", "tj"), ("after", "xyz"), ("sort", "name")];
         let up = col("Name").sorted("name", "name", "/resources", &query);
-        assert_eq!(up.sort, Some(("/resources?q=tj&sort=-name".to_owned(), Some(Order::Up))));
+        assert_eq!(
+            up.sort,
+            Some(("/resources?q=tj&sort=-name".to_owned(), Some(Order::Up)))
+        );
         let other = col("Price").sorted("price", "-name", "/resources", &query);
-        assert_eq!(other.sort, Some(("/resources?q=tj&sort=price".to_owned(), None)));
+        assert_eq!(
+            other.sort,
+            Some(("/resources?q=tj&sort=price".to_owned(), None))
+        );
         let down = col("Name").sorted("name", "-name", "/resources", &query);
-        assert_eq!(down.sort, Some(("/resources?q=tj&sort=name".to_owned(), Some(Order::Down))));
+        assert_eq!(
+            down.sort,
+            Some(("/resources?q=tj&sort=name".to_owned(), Some(Order::Down)))
+        );
     }
 }

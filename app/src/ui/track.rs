@@ -80,7 +80,11 @@ fn mini_bars(stages: &[Stage]) -> Vec<(&'static str, String, String)> {
                 Stage::Act => "m-act",
                 Stage::Next => "m-next",
             };
-            (class, format!("{:.1}", i as f64 * each + 1.0), format!("{:.1}", each - 2.0))
+            (
+                class,
+                format!("{:.1}", i as f64 * each + 1.0),
+                format!("{:.1}", each - 2.0),
+            )
         })
         .collect()
 }
@@ -162,7 +166,13 @@ mod tests {
 
     #[test]
     fn bars_share_the_width() {
-        let bars = mini_bars(&[Stage::Was, Stage::Now, Stage::Next, Stage::Next, Stage::Next]);
+        let bars = mini_bars(&[
+            Stage::Was,
+            Stage::Now,
+            Stage::Next,
+            Stage::Next,
+            Stage::Next,
+        ]);
         assert_eq!(bars[0], ("m-was", "1.0".to_owned(), "22.0".to_owned()));
         assert_eq!(bars[4].1, "97.0");
         assert!(mini_bars(&[]).is_empty());

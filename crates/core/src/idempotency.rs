@@ -113,7 +113,11 @@ pub async fn claim(tx: &mut Tx, cx: &Cx) -> Result<(), StorageError> {
     };
     // Whose the claim is: the HTTP request's, whose name is unlike any other's.
     let whose = cx.request_id.clone().unwrap_or_default();
-    let row = KeyRow { digest: key.digest.clone(), status: CLAIMED, response: whose };
+    let row = KeyRow {
+        digest: key.digest.clone(),
+        status: CLAIMED,
+        response: whose,
+    };
     if rows::insert(tx, user, &key.key, &row, cx.now(), since(cx.now())).await? {
         return Ok(());
     }
@@ -188,12 +192,25 @@ mod tests {
             work(&cx).await.unwrap();
             work(&cx).await.unwrap();
             let again = keyed(&app, &user, "r2", "a");
-            assert_eq!(seen(&again).await, Seen::Lost, "the work is done, the answer not given");
+            assert_eq!(
+                seen(&again).await,
+                Seen::Lost,
+                "the work is done, the answer not given"
+            );
             let taken = work(&again).await.unwrap_err();
-            assert!(matches!(taken, StorageError::Conflict(Conflict::Unique)), "{taken:?}");
+            assert!(
+                matches!(taken, StorageError::Conflict(Conflict::Unique)),
+                "{taken:?}"
+            );
             finish(&cx, 201, "{}").await.unwrap();
             let response = "{}".to_owned();
-            assert_eq!(seen(&again).await, Seen::Replay { status: 201, response });
+            assert_eq!(
+                seen(&again).await,
+                Seen::Replay {
+                    status: 201,
+                    response
+                }
+            );
             assert_eq!(seen(&keyed(&app, &user, "r3", "b")).await, Seen::Different);
             let others = keyed(&app, &other, "r4", "a");
             assert_eq!(seen(&others).await, Seen::New, "keys are each user's own");

@@ -16,16 +16,18 @@ pub(super) fn lay_over(
     })
     .unwrap_or(Value::Table(Table::new()));
     for (name, text) in variables {
-        let Some(path) = name.strip_prefix("LINGBAO_").filter(|rest| rest.contains("__")) else {
+        let Some(path) = name
+            .strip_prefix("LINGBAO_")
+            .filter(|rest| rest.contains("__"))
+        else {
             continue;
         };
         let path: Vec<String> = path.split("__").map(str::to_lowercase).collect();
-        let value = value_of(type_of(&known, &path), text).map_err(|message| {
-            ConfigError::Malformed {
+        let value =
+            value_of(type_of(&known, &path), text).map_err(|message| ConfigError::Malformed {
                 origin: name.clone(),
                 message,
-            }
-        })?;
+            })?;
         put(table, &path, value).ok_or_else(|| ConfigError::Malformed {
             origin: name.clone(),
             message: format!("{} is no section", path.join(".")),
@@ -47,7 +49,10 @@ fn type_of<'a>(known: &'a Value, path: &[String]) -> Option<&'a Value> {
 fn value_of(like: Option<&Value>, text: &str) -> Result<Value, String> {
     let parsed = || {
         let table: Table = toml::from_str(&format!("it = {text}")).map_err(|e| e.to_string())?;
-        table.get("it").cloned().ok_or_else(|| "no value".to_owned())
+        table
+            .get("it")
+            .cloned()
+            .ok_or_else(|| "no value".to_owned())
     };
     match like {
         Some(Value::String(_)) => Ok(Value::String(text.to_owned())),

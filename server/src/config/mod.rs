@@ -130,7 +130,11 @@ mod tests {
             .iter()
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
             .collect();
-        parse("test.toml", "[server]\nlisten = \"127.0.0.1:1\"\n", &variables)
+        parse(
+            "test.toml",
+            "[server]\nlisten = \"127.0.0.1:1\"\n",
+            &variables,
+        )
     }
 
     #[test]
@@ -161,22 +165,30 @@ mod tests {
     fn an_unknown_key_is_refused_with_the_nearest_known_one() {
         let error = parse("x.toml", "[server]\nlissten = \"a\"\n", &[]).unwrap_err();
         let said = error.to_string();
-        assert!(said.contains("x.toml") && said.contains("server.lissten"), "{said}");
+        assert!(
+            said.contains("x.toml") && said.contains("server.lissten"),
+            "{said}"
+        );
         assert!(said.contains("server.listen"), "{said}");
-        let said = with(&[("LINGBAO_DATABSE__URL", "x")]).unwrap_err().to_string();
+        let said = with(&[("LINGBAO_DATABSE__URL", "x")])
+            .unwrap_err()
+            .to_string();
         assert!(said.contains("database.url"), "{said}");
     }
 
     #[test]
     fn a_value_of_another_type_is_refused_with_its_place() {
-        let said = parse("x.toml", "[worker]\njobs = \"many\"\n", &[]).unwrap_err().to_string();
+        let said = parse("x.toml", "[worker]\njobs = \"many\"\n", &[])
+            .unwrap_err()
+            .to_string();
         assert!(said.contains("line 2"), "{said}");
         assert!(with(&[("LINGBAO_WORKER__JOBS", "many")]).is_err());
     }
 
     #[test]
     fn what_can_not_work_is_said_all_at_once() {
-        let text = "[server]\nlisten = \"nowhere\"\npublic_url = \"ftp://x\"\n[site]\ncode = \"N B\"\n";
+        let text =
+            "[server]\nlisten = \"nowhere\"\npublic_url = \"ftp://x\"\n[site]\ncode = \"N B\"\n";
         let ConfigError::Invalid(problems) = parse("x", text, &[]).unwrap_err() else {
             panic!("it should be invalid");
         };

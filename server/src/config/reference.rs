@@ -24,11 +24,21 @@ pub fn reference() -> String {
     let backend = Value::try_from(Backend::default()).unwrap_or(Value::Boolean(false));
     for section in SECTIONS {
         let values = defaults.get(section.name).unwrap_or(&backend);
-        let _ = write!(page, "\n## `[{}]`\n\n{}\n", section.name, paragraph(section.doc));
+        let _ = write!(
+            page,
+            "\n## `[{}]`\n\n{}\n",
+            section.name,
+            paragraph(section.doc)
+        );
         page.push_str("\n| key | default | meaning |\n| --- | --- | --- |\n");
         for key in section.keys {
             let default = values.get(key.name).map(shown).unwrap_or_default();
-            let _ = writeln!(page, "| `{}` | {default} | {} |", key.name, paragraph(key.doc));
+            let _ = writeln!(
+                page,
+                "| `{}` | {default} | {} |",
+                key.name,
+                paragraph(key.doc)
+            );
         }
     }
     page
@@ -39,7 +49,10 @@ fn shown(value: &Value) -> String {
         Value::String(text) if text.is_empty() => "empty".to_owned(),
         Value::Array(list) if list.is_empty() => "none".to_owned(),
         Value::Table(table) => {
-            let pairs: Vec<_> = table.iter().map(|(key, value)| format!("{key} = {value}")).collect();
+            let pairs: Vec<_> = table
+                .iter()
+                .map(|(key, value)| format!("{key} = {value}"))
+                .collect();
             format!("`{{ {} }}`", pairs.join(", "))
         }
         other => format!("`{other}`"),
@@ -47,14 +60,20 @@ fn shown(value: &Value) -> String {
 }
 
 fn paragraph(doc: &str) -> String {
-    doc.split_whitespace().collect::<Vec<_>>().join(" ").replace('|', "\\|")
+    doc.split_whitespace()
+        .collect::<Vec<_>>()
+        .join(" ")
+        .replace('|', "\\|")
 }
 
 /// Every key that is known, with its section.
 fn known() -> impl Iterator<Item = String> {
-    SECTIONS
-        .iter()
-        .flat_map(|section| section.keys.iter().map(|key| format!("{}.{}", section.name, key.name)))
+    SECTIONS.iter().flat_map(|section| {
+        section
+            .keys
+            .iter()
+            .map(|key| format!("{}.{}", section.name, key.name))
+    })
 }
 
 /// An unknown key, and the known one that was probably meant.
@@ -63,15 +82,25 @@ pub(super) fn with_nearest(unknown: &str) -> String {
         ["backends", _, rest @ ..] => format!("backends.NAME.{}", rest.join(".")),
         _ => unknown.to_owned(),
     };
-    let section = |key: &str| key.rsplit_once('.').map_or(String::new(), |(s, _)| s.to_owned());
+    let section = |key: &str| {
+        key.rsplit_once('.')
+            .map_or(String::new(), |(s, _)| s.to_owned())
+    };
     let nearest = known().min_by_key(|key| {
         // A whole unknown section is compared with sections, a key with keys.
-        let against = if generic.contains('.') { key.clone() } else { section(key) };
+        let against = if generic.contains('.') {
+            key.clone()
+        } else {
+            section(key)
+        };
         distance(&generic, &against)
     });
     match nearest {
         Some(key) if generic.contains('.') => format!("{unknown} (did you mean {key}?)"),
-        Some(key) => format!("{unknown} (did you mean a key of [{}], as {key}?)", section(&key)),
+        Some(key) => format!(
+            "{unknown} (did you mean a key of [{}], as {key}?)",
+            section(&key)
+        ),
         None => unknown.to_owned(),
     }
 }
@@ -122,7 +151,9 @@ mod tests {
             panic!("a table");
         };
         for (name, value) in table {
-            let section = SECTIONS.iter().find(|s| s.name == name || s.name == format!("{name}.NAME"));
+            let section = SECTIONS
+                .iter()
+                .find(|s| s.name == name || s.name == format!("{name}.NAME"));
             let section = section.unwrap_or_else(|| panic!("no section {name}"));
             if let Value::Table(keys) = value {
                 for key in keys.keys().filter(|_| name != "backends") {

@@ -19,7 +19,10 @@ impl Config {
         let server = &self.server;
         check(
             server.listen.parse::<SocketAddr>().is_ok(),
-            format!("server.listen = {:?}: write ADDRESS:PORT, as in 127.0.0.1:3000", server.listen),
+            format!(
+                "server.listen = {:?}: write ADDRESS:PORT, as in 127.0.0.1:3000",
+                server.listen
+            ),
         );
         let origin = server.public_url.trim_end_matches('/');
         let host = origin
@@ -27,7 +30,9 @@ impl Config {
             .or_else(|| origin.strip_prefix("https://"));
         check(
             host.is_some_and(|host| !host.is_empty() && !host.contains(['/', '?', '#', '@', ' '])),
-            format!("server.public_url = {origin:?}: write http://HOST or https://HOST, without a path"),
+            format!(
+                "server.public_url = {origin:?}: write http://HOST or https://HOST, without a path"
+            ),
         );
         for (key, list) in [
             ("trusted_proxies", &server.trusted_proxies),
@@ -42,11 +47,16 @@ impl Config {
         }
         check(
             SiteCode::try_from(self.site.code.clone()).is_ok(),
-            format!("site.code = {:?}: two to eight small letters or digits", self.site.code),
+            format!(
+                "site.code = {:?}: two to eight small letters or digits",
+                self.site.code
+            ),
         );
         let url = &self.database.url;
         check(
-            ["sqlite:", "postgres:", "postgresql:"].iter().any(|scheme| url.starts_with(scheme)),
+            ["sqlite:", "postgres:", "postgresql:"]
+                .iter()
+                .any(|scheme| url.starts_with(scheme)),
             "database.url: begins with sqlite:// or postgres://".to_owned(),
         );
         check(
@@ -54,14 +64,30 @@ impl Config {
             "crypto.key_file: a path".to_owned(),
         );
         for (key, value, least) in [
-            ("database.max_connections", u64::from(self.database.max_connections), 1),
+            (
+                "database.max_connections",
+                u64::from(self.database.max_connections),
+                1,
+            ),
             ("database.wait_ms", self.database.wait_ms, 1),
             ("worker.jobs", self.worker.jobs as u64, 1),
-            ("session.idle_minutes", u64::from(self.session.idle_minutes), 2),
-            ("session.streams_per_user", self.session.streams_per_user as u64, 1),
+            (
+                "session.idle_minutes",
+                u64::from(self.session.idle_minutes),
+                2,
+            ),
+            (
+                "session.streams_per_user",
+                self.session.streams_per_user as u64,
+                1,
+            ),
             ("limits.body_kib", self.limits.body_kib as u64, 16),
             ("limits.request_seconds", self.limits.request_seconds, 1),
-            ("limits.concurrent_requests", self.limits.concurrent_requests as u64, 1),
+            (
+                "limits.concurrent_requests",
+                self.limits.concurrent_requests as u64,
+                1,
+            ),
         ] {
             check(value >= least, format!("{key} = {value}: at least {least}"));
         }

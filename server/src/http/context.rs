@@ -40,7 +40,11 @@ impl FromRequestParts<Portal> for Caller {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, _: &Portal) -> Result<Self, Response> {
-        match parts.extensions.get::<Cx>().filter(|cx| cx.actor.user().is_some()) {
+        match parts
+            .extensions
+            .get::<Cx>()
+            .filter(|cx| cx.actor.user().is_some())
+        {
             Some(cx) => Ok(Self(cx.clone())),
             None => Err(Refusal::from(ServiceError::Unauthenticated).pending()),
         }
@@ -53,7 +57,9 @@ pub async fn layer(State(portal): State<Portal>, mut request: Request, next: Nex
         return next.run(request).await;
     }
     let extensions = request.extensions();
-    let id = extensions.get::<RequestId>().map_or_else(String::new, |id| id.0.clone());
+    let id = extensions
+        .get::<RequestId>()
+        .map_or_else(String::new, |id| id.0.clone());
     let client = extensions.get::<Client>().copied().unwrap_or(Client(None));
     let cx = Cx::new(portal.app.clone(), Actor::Anonymous).with_request(id, client.0);
     let cx = match identify(&portal, cx, &mut request).await {
@@ -75,7 +81,9 @@ async fn identify(portal: &Portal, mut cx: Cx, request: &mut Request) -> Result<
     let path = request.uri().path().to_owned();
     if is_api(&path) && cross_site::bearer(request.headers()) {
         let header = request.headers().get(header::AUTHORIZATION);
-        let presented = header.and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let presented = header
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default();
         let known = token::authenticate(&cx, presented.get(7..).unwrap_or_default().trim()).await?;
         let Some((user, scope)) = known else {
             return Err(Refusal::new(401, Msg::new("problem.token")));
@@ -106,8 +114,13 @@ async fn identify(portal: &Portal, mut cx: Cx, request: &mut Request) -> Result<
 
 /// Files, that nobody needs to be known for.
 fn is_static(path: &str) -> bool {
-    ["/pkg/", "/locale/"].iter().any(|prefix| path.starts_with(prefix))
-        || matches!(path, "/favicon.svg" | "/robots.txt" | "/healthz" | "/readyz" | "/metrics")
+    ["/pkg/", "/locale/"]
+        .iter()
+        .any(|prefix| path.starts_with(prefix))
+        || matches!(
+            path,
+            "/favicon.svg" | "/robots.txt" | "/healthz" | "/readyz" | "/metrics"
+        )
 }
 
 /// Whether a request is something that the person did, and not the page by itself.
@@ -143,7 +156,9 @@ async fn frame(portal: &Portal, parts: Parts) -> Frame {
         phone: site.phone.clone(),
         viewer: None,
     };
-    let Some(cx) = parts.extensions.get::<Cx>() else { return frame };
+    let Some(cx) = parts.extensions.get::<Cx>() else {
+        return frame;
+    };
     match session::viewer(cx).await {
         Ok(viewer) => frame.viewer = viewer.map(shown),
         Err(error) => tracing::warn!(%error, "the frame's data could not be read"),

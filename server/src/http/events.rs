@@ -48,7 +48,10 @@ pub struct Hub {
 
 impl Default for Hub {
     fn default() -> Self {
-        Self { topics: broadcast::Sender::new(1_024), streams: Mutex::default() }
+        Self {
+            topics: broadcast::Sender::new(1_024),
+            streams: Mutex::default(),
+        }
     }
 }
 
@@ -97,7 +100,10 @@ impl Hub {
             return None;
         }
         *count += 1;
-        Some(Place { hub: self.clone(), user: user.clone() })
+        Some(Place {
+            hub: self.clone(),
+            user: user.clone(),
+        })
     }
 }
 
@@ -109,7 +115,11 @@ struct Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let mut streams = self.hub.streams.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut streams = self
+            .hub
+            .streams
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         if let Some(count) = streams.get_mut(&self.user) {
             *count -= 1;
             if *count == 0 {
@@ -144,7 +154,10 @@ pub async fn open(
         Ok(watches) => watches,
         Err(error) => return refuse(error.into()),
     };
-    let Some(place) = portal.hub.enter(&user, portal.config.session.streams_per_user) else {
+    let Some(place) = portal
+        .hub
+        .enter(&user, portal.config.session.streams_per_user)
+    else {
         return refuse(Refusal::new(429, Msg::new("problem.streams")));
     };
     let mut beat = tokio::time::interval(BEAT);

@@ -32,7 +32,10 @@ pub async fn ready(State(portal): State<Portal>) -> Response {
                 match jobs::publish_metrics(app).await {
                     Ok(counts) => {
                         let limit = app.clock.now().millis() - STALLED_MS;
-                        if counts.iter().any(|one| one.status == "ready" && one.oldest < limit) {
+                        if counts
+                            .iter()
+                            .any(|one| one.status == "ready" && one.oldest < limit)
+                        {
                             problems.push("worker");
                         }
                     }
@@ -48,7 +51,11 @@ pub async fn ready(State(portal): State<Portal>) -> Response {
     if portal.stop.is_cancelled() {
         problems.push("stopping");
     }
-    let status = if problems.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let status = if problems.is_empty() {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
     let body = json!({
         "ready": problems.is_empty(),
         "missing": problems,
@@ -61,7 +68,10 @@ pub async fn ready(State(portal): State<Portal>) -> Response {
 
 /// The figures, for the addresses of the configuration; for everybody else there is nothing here.
 pub async fn metrics(State(portal): State<Portal>, request: Request) -> Response {
-    let client = request.extensions().get::<Client>().and_then(|client| client.0);
+    let client = request
+        .extensions()
+        .get::<Client>()
+        .and_then(|client| client.0);
     let allowed = client.is_some_and(|ip| portal.metrics_from.iter().any(|net| net.holds(ip)));
     let Some(handle) = portal.metrics.as_ref().filter(|_| allowed) else {
         return StatusCode::NOT_FOUND.into_response();
@@ -69,5 +79,9 @@ pub async fn metrics(State(portal): State<Portal>, request: Request) -> Response
     if let Err(error) = jobs::publish_metrics(&portal.app).await {
         tracing::warn!(%error, "the queue could not be counted");
     }
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], handle.render()).into_response()
+    (
+        [(header::CONTENT_TYPE, "text/plain; version=0.0.4")],
+        handle.render(),
+    )
+        .into_response()
 }

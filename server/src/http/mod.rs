@@ -119,7 +119,10 @@ impl Portal {
         let now = self.app.clock.now().millis();
         {
             let mut touched = self.touched.lock().unwrap_or_else(PoisonError::into_inner);
-            if touched.get(id).is_some_and(|at| (0..TOUCH_MS).contains(&(now - at))) {
+            if touched
+                .get(id)
+                .is_some_and(|at| (0..TOUCH_MS).contains(&(now - at)))
+            {
                 return;
             }
             if touched.len() > 10_000 {
@@ -127,7 +130,11 @@ impl Portal {
             }
             touched.insert(*id, now);
         }
-        if let Err(error) = self.sessions.touch(id, sessions::idle_ms(&self.config)).await {
+        if let Err(error) = self
+            .sessions
+            .touch(id, sessions::idle_ms(&self.config))
+            .await
+        {
             tracing::warn!(%error, "a session could not be prolonged");
         }
     }

@@ -85,10 +85,14 @@ pub fn style_path(options: &LeptosOptions, exe_dir: Option<&Path>) -> String {
         .and_then(|dir| std::fs::read_to_string(dir.join("hash.txt")).ok())
         .and_then(|hashes| {
             let mut of = hashes.lines().filter_map(|line| line.split_once(':'));
-            of.find(|(file, _)| file.trim() == "css").map(|(_, hash)| format!(".{}", hash.trim()))
+            of.find(|(file, _)| file.trim() == "css")
+                .map(|(_, hash)| format!(".{}", hash.trim()))
         })
         .unwrap_or_default();
-    format!("/{}/{}{hash}.css", options.site_pkg_dir, options.output_name)
+    format!(
+        "/{}/{}{hash}.css",
+        options.site_pkg_dir, options.output_name
+    )
 }
 
 #[cfg(test)]

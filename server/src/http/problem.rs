@@ -33,7 +33,10 @@ pub struct Refusal {
 impl From<ServiceError> for Refusal {
     fn from(error: ServiceError) -> Self {
         let error = ApiError::from(error);
-        Self { status: error.code.status(), error }
+        Self {
+            status: error.code.status(),
+            error,
+        }
     }
 }
 
@@ -51,7 +54,10 @@ impl Refusal {
             500.. => ErrorCode::Internal,
             _ => ErrorCode::Invalid,
         };
-        Self { status, error: ApiError::new(code, msg) }
+        Self {
+            status,
+            error: ApiError::new(code, msg),
+        }
     }
 
     /// A body that could not be read, with what the parser said.
@@ -100,7 +106,10 @@ impl Refusal {
     /// The answer in the form that the caller reads.
     #[must_use]
     pub fn answer(mut self, portal: &Portal, parts: &Parts) -> Response {
-        let id = parts.headers.get(request_id::HEADER).and_then(|value| value.to_str().ok());
+        let id = parts
+            .headers
+            .get(request_id::HEADER)
+            .and_then(|value| value.to_str().ok());
         self.error.request_id = id.map(str::to_owned);
         let lang = language(&parts.headers);
         let path = parts.uri.path();
@@ -146,7 +155,12 @@ impl Refusal {
             }
         }
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let mut response = (status, [(header::CONTENT_TYPE, PROBLEM_JSON)], document.to_string()).into_response();
+        let mut response = (
+            status,
+            [(header::CONTENT_TYPE, PROBLEM_JSON)],
+            document.to_string(),
+        )
+            .into_response();
         if self.status == 401 {
             response
                 .headers_mut()
@@ -159,7 +173,10 @@ impl Refusal {
 /// Whether a path belongs to the programming interface.
 #[must_use]
 pub fn is_api(path: &str) -> bool {
-    path == API || path.strip_prefix(API).is_some_and(|rest| rest.starts_with('/'))
+    path == API
+        || path
+            .strip_prefix(API)
+            .is_some_and(|rest| rest.starts_with('/'))
 }
 
 /// The language of the caller.
@@ -179,6 +196,9 @@ pub fn is_bare(response: &Response) -> bool {
     if !status.is_client_error() && !status.is_server_error() {
         return false;
     }
-    let kind = response.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let kind = response
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok());
     kind.is_none_or(|kind| kind.starts_with("text/plain"))
 }

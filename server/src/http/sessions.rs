@@ -26,7 +26,11 @@ pub fn idle_ms(config: &Config) -> i64 {
 /// page has set; it exists with TLS alone.
 #[must_use]
 pub fn cookie_name(config: &Config) -> &'static str {
-    if config.is_https() { "__Host-lingbao" } else { "lingbao" }
+    if config.is_https() {
+        "__Host-lingbao"
+    } else {
+        "lingbao"
+    }
 }
 
 /// The store with the end of each session reckoned from our clock.

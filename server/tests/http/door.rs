@@ -8,12 +8,30 @@ async fn a_person_signs_in_by_the_page_and_out_again() {
     let portal = Portal::start().await;
     portal.account("clerk", &[Role::Applicant]).await;
     let browser = portal.browser();
-    let wrong = browser.post("/sign-in", &[("account", "clerk"), ("password", "Wrong-2026x")]).await;
+    let wrong = browser
+        .post(
+            "/sign-in",
+            &[("account", "clerk"), ("password", "Wrong-2026x")],
+        )
+        .await;
     assert_eq!(wrong.status, 422);
-    assert!(!wrong.text.contains("Wrong-2026x"), "a password never comes back");
-    assert!(wrong.text.contains("value=\"clerk\""), "the name stays typed");
+    assert!(
+        !wrong.text.contains("Wrong-2026x"),
+        "a password never comes back"
+    );
+    assert!(
+        wrong.text.contains("value=\"clerk\""),
+        "the name stays typed"
+    );
     let right = browser
-        .post("/sign-in", &[("account", "clerk"), ("password", PASSWORD), ("next", "/notices")])
+        .post(
+            "/sign-in",
+            &[
+                ("account", "clerk"),
+                ("password", PASSWORD),
+                ("next", "/notices"),
+            ],
+        )
         .await;
     assert_eq!((right.status, right.header("location")), (303, "/notices"));
     let page = browser.get("/me").await;
@@ -31,7 +49,11 @@ async fn nobody_is_led_to_another_host_after_signing_in() {
     for next in ["https://evil.example/", "//evil.example", "/\\evil.example"] {
         let browser = portal.browser();
         let form = [("account", "clerk"), ("password", PASSWORD), ("next", next)];
-        assert_eq!(browser.post("/sign-in", &form).await.header("location"), "/", "{next}");
+        assert_eq!(
+            browser.post("/sign-in", &form).await.header("location"),
+            "/",
+            "{next}"
+        );
     }
 }
 
@@ -47,11 +69,23 @@ async fn the_cookie_follows_the_public_address() {
         let answer = portal.browser().post("/sign-in", &form).await;
         let cookie = answer.header("set-cookie");
         assert!(cookie.starts_with(&format!("{name}=")), "{cookie}");
-        assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite=Lax"), "{cookie}");
-        assert!(cookie.contains("Path=/") && !cookie.contains("Domain"), "{cookie}");
-        assert!(!cookie.contains("Max-Age"), "the server decides when it ends: {cookie}");
+        assert!(
+            cookie.contains("HttpOnly") && cookie.contains("SameSite=Lax"),
+            "{cookie}"
+        );
+        assert!(
+            cookie.contains("Path=/") && !cookie.contains("Domain"),
+            "{cookie}"
+        );
+        assert!(
+            !cookie.contains("Max-Age"),
+            "the server decides when it ends: {cookie}"
+        );
         assert_eq!(cookie.contains("Secure"), secure, "{cookie}");
-        assert_eq!(answer.header("strict-transport-security").is_empty(), !secure);
+        assert_eq!(
+            answer.header("strict-transport-security").is_empty(),
+            !secure
+        );
     }
 }
 
@@ -61,12 +95,17 @@ async fn the_id_of_a_session_is_renewed_at_sign_in() {
     portal.account("clerk", &[Role::Applicant]).await;
     let browser = portal.sign_in("clerk").await;
     let first = browser.cookie("lingbao").unwrap();
-    browser.post("/sign-in", &[("account", "clerk"), ("password", PASSWORD)]).await;
+    browser
+        .post("/sign-in", &[("account", "clerk"), ("password", PASSWORD)])
+        .await;
     let second = browser.cookie("lingbao").unwrap();
     assert_ne!(first, second);
     // The first one opens nothing any more.
     let old = format!("lingbao={first}");
-    let answer = portal.browser().request("GET", "/me", &[("cookie", &old)], "".into()).await;
+    let answer = portal
+        .browser()
+        .request("GET", "/me", &[("cookie", &old)], "".into())
+        .await;
     assert!(!answer.text.contains("用户clerk"));
 }
 
@@ -82,15 +121,26 @@ async fn a_session_lives_by_what_the_person_does_and_not_by_polls() {
     };
     for _ in 0..4 {
         portal.app.clock.advance_ms(20 * MINUTE);
-        assert!(signed_in(&browser).await, "twenty minutes are no idle time-out");
+        assert!(
+            signed_in(&browser).await,
+            "twenty minutes are no idle time-out"
+        );
     }
     // Badges and event streams for half an hour: nobody is there.
     for _ in 0..6 {
         portal.app.clock.advance_ms(5 * MINUTE);
-        let headers = [("sec-fetch-site", "same-origin"), ("content-type", "application/x-www-form-urlencoded")];
-        browser.request("POST", "/fn/frame", &headers, "".into()).await;
+        let headers = [
+            ("sec-fetch-site", "same-origin"),
+            ("content-type", "application/x-www-form-urlencoded"),
+        ];
+        browser
+            .request("POST", "/fn/frame", &headers, "".into())
+            .await;
         browser.get("/events?t=viewer").await;
     }
     portal.app.clock.advance_ms(1_000);
-    assert!(!signed_in(&browser).await, "polls must not keep a session alive");
+    assert!(
+        !signed_in(&browser).await,
+        "polls must not keep a session alive"
+    );
 }

@@ -1,5 +1,8 @@
 //! The portal through its router: everything that stands around an answer.
-#![expect(clippy::unwrap_used, reason = "a test that can't be set up should stop at once")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that can't be set up should stop at once"
+)]
 #![recursion_limit = "512"]
 
 mod around;

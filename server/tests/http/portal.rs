@@ -10,10 +10,7 @@
 //! let answer = clerk.post("/cart", &[("title", "x")]).await;
 //! let client = portal.token("clerk", TokenScope::Write).await;  // a program with a token
 //! ```
-use std::{
-    net::SocketAddr,
-    sync::Mutex,
-};
+use std::{net::SocketAddr, sync::Mutex};
 
 use axum::{
     Router,
@@ -74,8 +71,16 @@ impl Portal {
         let router = http::router(&shared, options);
         let cx = app.app.system();
         install::defaults(&cx, "simulator").await.unwrap();
-        let root = unit::create(&cx, a_unit(None, "示范市", UnitLevel::City)).await.unwrap();
-        Self { app, shared, root, router, _db: db }
+        let root = unit::create(&cx, a_unit(None, "示范市", UnitLevel::City))
+            .await
+            .unwrap();
+        Self {
+            app,
+            shared,
+            root,
+            router,
+            _db: db,
+        }
     }
 
     /// One more unit below another.
@@ -101,7 +106,9 @@ impl Portal {
         };
         let id = user::create(&cx, unit, &new).await.unwrap();
         for role in roles {
-            grant::give(&cx, &id, *role, unit, role.widest()).await.unwrap();
+            grant::give(&cx, &id, *role, unit, role.widest())
+                .await
+                .unwrap();
         }
         let own = Cx::new(self.app.app.clone(), Actor::User(id.clone()));
         let first = format!("{PASSWORD}-first");
@@ -118,22 +125,33 @@ impl Portal {
 
     /// A browser that nobody has signed in with.
     pub fn browser(&self) -> Browser<'_> {
-        Browser { portal: self, cookies: Mutex::default(), token: None }
+        Browser {
+            portal: self,
+            cookies: Mutex::default(),
+            token: None,
+        }
     }
 
     /// A browser in which somebody has signed in, through the page.
     pub async fn sign_in(&self, login: &str) -> Browser<'_> {
         let browser = self.browser();
-        let answer =
-            browser.post("/sign-in", &[("account", login), ("password", PASSWORD)]).await;
+        let answer = browser
+            .post("/sign-in", &[("account", login), ("password", PASSWORD)])
+            .await;
         assert_eq!(answer.status, 303, "{login} can't sign in: {}", answer.text);
         browser
     }
 
     /// A program with a token of somebody.
     pub async fn token(&self, login: &str, user: &UserId, scope: TokenScope) -> Browser<'_> {
-        let made = token::create(&self.cx(user), login, scope.as_str(), "30").await.unwrap();
-        Browser { portal: self, cookies: Mutex::default(), token: Some(made.secret) }
+        let made = token::create(&self.cx(user), login, scope.as_str(), "30")
+            .await
+            .unwrap();
+        Browser {
+            portal: self,
+            cookies: Mutex::default(),
+            token: Some(made.secret),
+        }
     }
 
     /// Sends a request as it is.
@@ -177,12 +195,18 @@ impl Answer {
             let bytes = axum::body::to_bytes(body, usize::MAX).await.unwrap();
             String::from_utf8_lossy(&bytes).into_owned()
         };
-        Self { status: parts.status.as_u16(), headers: parts.headers, text }
+        Self {
+            status: parts.status.as_u16(),
+            headers: parts.headers,
+            text,
+        }
     }
 
     /// A header as text; empty when it is missing.
     pub fn header(&self, name: &str) -> &str {
-        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+        self.headers
+            .get(name)
+            .map_or("", |value| value.to_str().unwrap())
     }
 
     /// The body as JSON.
@@ -202,30 +226,38 @@ impl Browser<'_> {
     /// Whether the browser holds a cookie.
     pub fn cookie(&self, name: &str) -> Option<String> {
         let cookies = self.cookies.lock().unwrap();
-        cookies.iter().find(|pair| pair.0 == name).map(|pair| pair.1.clone())
+        cookies
+            .iter()
+            .find(|pair| pair.0 == name)
+            .map(|pair| pair.1.clone())
     }
 
     /// Asks for a page.
     pub async fn get(&self, path: &str) -> Answer {
-        self.request("GET", path, &[("accept", "text/html")], Body::empty()).await
+        self.request("GET", path, &[("accept", "text/html")], Body::empty())
+            .await
     }
 
     /// Posts a form, as our own page does.
     pub async fn post(&self, path: &str, fields: &[(&str, &str)]) -> Answer {
-        let body: Vec<_> =
-            fields.iter().map(|(name, value)| format!("{}={}", escape(name), escape(value))).collect();
+        let body: Vec<_> = fields
+            .iter()
+            .map(|(name, value)| format!("{}={}", escape(name), escape(value)))
+            .collect();
         let headers = [
             ("content-type", "application/x-www-form-urlencoded"),
             ("accept", "text/html"),
             ("sec-fetch-site", "same-origin"),
         ];
-        self.request("POST", path, &headers, Body::from(body.join("&"))).await
+        self.request("POST", path, &headers, Body::from(body.join("&")))
+            .await
     }
 
     /// Sends JSON, as a program does.
     pub async fn json(&self, method: &str, path: &str, body: &Value) -> Answer {
         let headers = [("content-type", "application/json")];
-        self.request(method, path, &headers, Body::from(body.to_string())).await
+        self.request(method, path, &headers, Body::from(body.to_string()))
+            .await
     }
 
     /// Sends anything.
@@ -236,7 +268,10 @@ impl Browser<'_> {
         headers: &[(&str, &str)],
         body: Body,
     ) -> Answer {
-        let mut request = Request::builder().method(method).uri(path).header("host", "portal.test");
+        let mut request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header("host", "portal.test");
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
@@ -245,7 +280,9 @@ impl Browser<'_> {
         }
         let cookies: Vec<_> = {
             let held = self.cookies.lock().unwrap();
-            held.iter().map(|(name, value)| format!("{name}={value}")).collect()
+            held.iter()
+                .map(|(name, value)| format!("{name}={value}"))
+                .collect()
         };
         if !cookies.is_empty() {
             request = request.header("cookie", cookies.join("; "));
@@ -274,4 +311,3 @@ fn escape(text: &str) -> String {
         })
         .collect()
 }
-

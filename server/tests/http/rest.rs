@@ -9,9 +9,19 @@ async fn clerk(portal: &Portal) -> lingbao_model::id::UserId {
     portal.account("clerk", &[Role::Applicant]).await
 }
 
-async fn keyed(browser: &Browser<'_>, path: &str, key: &str, body: &Value) -> crate::portal::Answer {
-    let headers = [("content-type", "application/json"), ("idempotency-key", key)];
-    browser.request("POST", path, &headers, Body::from(body.to_string())).await
+async fn keyed(
+    browser: &Browser<'_>,
+    path: &str,
+    key: &str,
+    body: &Value,
+) -> crate::portal::Answer {
+    let headers = [
+        ("content-type", "application/json"),
+        ("idempotency-key", key),
+    ];
+    browser
+        .request("POST", path, &headers, Body::from(body.to_string()))
+        .await
 }
 
 #[tokio::test]
@@ -22,18 +32,39 @@ async fn a_token_opens_what_its_scope_says_until_it_is_revoked() {
     let writer = portal.token("clerk", &user, TokenScope::Write).await;
     let order = json!({ "name": "ci", "scope": "read", "days": 7 });
     assert_eq!(reader.get("/api/v1/me").await.json()["name"], "用户clerk");
-    assert_eq!(reader.json("POST", "/api/v1/tokens", &order).await.status, 403);
+    assert_eq!(
+        reader.json("POST", "/api/v1/tokens", &order).await.status,
+        403
+    );
     let made = writer.json("POST", "/api/v1/tokens", &order).await;
     assert_eq!(made.status, 201, "{}", made.text);
     assert!(made.json()["secret"].as_str().unwrap().starts_with("lbk_"));
     let id = made.json()["row"]["id"].as_str().unwrap().to_owned();
     let path = format!("/api/v1/tokens/{id}");
-    assert_eq!(writer.request("DELETE", &path, &[], Body::empty()).await.status, 204);
-    assert_eq!(writer.request("DELETE", &path, &[], Body::empty()).await.status, 404);
+    assert_eq!(
+        writer
+            .request("DELETE", &path, &[], Body::empty())
+            .await
+            .status,
+        204
+    );
+    assert_eq!(
+        writer
+            .request("DELETE", &path, &[], Body::empty())
+            .await
+            .status,
+        404
+    );
     let secret = format!("Bearer {}", made.json()["secret"].as_str().unwrap());
     let headers = [("authorization", secret.as_str())];
-    let answer = portal.browser().request("GET", "/api/v1/me", &headers, Body::empty()).await;
-    assert_eq!((answer.status, answer.header("www-authenticate")), (401, "Bearer"));
+    let answer = portal
+        .browser()
+        .request("GET", "/api/v1/me", &headers, Body::empty())
+        .await;
+    assert_eq!(
+        (answer.status, answer.header("www-authenticate")),
+        (401, "Bearer")
+    );
     // A token opens the programming interface alone.
     assert!(!reader.get("/me").await.text.contains("用户clerk"));
 }
@@ -44,12 +75,26 @@ async fn without_a_token_and_without_a_session_there_is_nothing() {
     let document = portal.browser().get("/api/v1/openapi.json").await.json();
     for (path, methods) in document["paths"].as_object().unwrap() {
         for method in methods.as_object().unwrap().keys() {
-            let path = path.replace("{id}", "x").replace("{line}", "x").replace("{step}", "x").replace("{code}", "x");
-            let headers = [("sec-fetch-site", "same-origin"), ("content-type", "application/json")];
+            let path = path
+                .replace("{id}", "x")
+                .replace("{line}", "x")
+                .replace("{step}", "x")
+                .replace("{code}", "x");
+            let headers = [
+                ("sec-fetch-site", "same-origin"),
+                ("content-type", "application/json"),
+            ];
             let method = method.to_uppercase();
-            let answer = portal.browser().request(&method, &path, &headers, Body::from("{}")).await;
+            let answer = portal
+                .browser()
+                .request(&method, &path, &headers, Body::from("{}"))
+                .await;
             assert_eq!(answer.status, 401, "{method} {path}: {}", answer.text);
-            assert_eq!(answer.header("content-type"), "application/problem+json", "{method} {path}");
+            assert_eq!(
+                answer.header("content-type"),
+                "application/problem+json",
+                "{method} {path}"
+            );
         }
     }
 }
@@ -64,18 +109,30 @@ async fn the_same_post_twice_does_its_work_once() {
     let first = keyed(&writer, "/api/v1/systems", "k1", &system).await;
     assert_eq!(first.status, 201, "{}", first.text);
     let again = keyed(&writer, "/api/v1/systems", "k1", &system).await;
-    assert_eq!((again.status, again.header("idempotency-replayed")), (201, "true"));
+    assert_eq!(
+        (again.status, again.header("idempotency-replayed")),
+        (201, "true")
+    );
     assert_eq!(first.json(), again.json());
     let listed = writer.get("/api/v1/systems").await.json();
     assert_eq!(listed["rows"].as_array().unwrap().len(), 1);
     let other = json!({ "name": "另一个", "short_name": "lyg", "level": "2", "state": "live" });
     let taken = keyed(&writer, "/api/v1/systems", "k1", &other).await;
-    assert_eq!((taken.status, taken.json()["key"].as_str()), (422, Some("problem.key_taken")));
+    assert_eq!(
+        (taken.status, taken.json()["key"].as_str()),
+        (422, Some("problem.key_taken"))
+    );
     // A secret is shown once: the work is not repeated, and neither is the answer.
     let order = json!({ "name": "ci", "scope": "read", "days": 7 });
-    assert_eq!(keyed(&writer, "/api/v1/tokens", "k2", &order).await.status, 201);
+    assert_eq!(
+        keyed(&writer, "/api/v1/tokens", "k2", &order).await.status,
+        201
+    );
     let again = keyed(&writer, "/api/v1/tokens", "k2", &order).await;
-    assert_eq!((again.status, again.json()["key"].as_str()), (409, Some("problem.done_already")));
+    assert_eq!(
+        (again.status, again.json()["key"].as_str()),
+        (409, Some("problem.done_already"))
+    );
 }
 
 #[tokio::test]
@@ -83,7 +140,9 @@ async fn unknown_foreign_and_malformed_ids_are_one_404() {
     let portal = Portal::start().await;
     let user = clerk(&portal).await;
     let elsewhere = portal.unit(&portal.root, "别的单位").await;
-    let other = portal.account_in(&elsewhere, "other", &[Role::Applicant]).await;
+    let other = portal
+        .account_in(&elsewhere, "other", &[Role::Applicant])
+        .await;
     let mine = portal.token("clerk", &user, TokenScope::Write).await;
     let theirs = portal.token("other", &other, TokenScope::Write).await;
     let draft = theirs.json("POST", "/api/v1/drafts", &json!({})).await;
@@ -92,7 +151,12 @@ async fn unknown_foreign_and_malformed_ids_are_one_404() {
     let mut unknown = foreign.clone();
     unknown.replace_range(unknown.len() - 3.., "000");
     let mut answers = Vec::new();
-    for id in [foreign.as_str(), unknown.as_str(), "x", "unt_nb_01JD3C00000000000000000000"] {
+    for id in [
+        foreign.as_str(),
+        unknown.as_str(),
+        "x",
+        "unt_nb_01JD3C00000000000000000000",
+    ] {
         let answer = mine.get(&format!("/api/v1/drafts/{id}")).await;
         assert_eq!(answer.status, 404, "{id}: {}", answer.text);
         let mut document = answer.json();
@@ -100,7 +164,11 @@ async fn unknown_foreign_and_malformed_ids_are_one_404() {
         answers.push(document);
     }
     answers.dedup();
-    assert_eq!(answers.len(), 1, "an answer tells more than another: {answers:#?}");
+    assert_eq!(
+        answers.len(),
+        1,
+        "an answer tells more than another: {answers:#?}"
+    );
 }
 
 #[tokio::test]
@@ -108,12 +176,18 @@ async fn a_draft_is_made_in_one_post_or_not_at_all() {
     let portal = Portal::start().await;
     let user = clerk(&portal).await;
     let writer = portal.token("clerk", &user, TokenScope::Write).await;
-    let before = writer.get("/api/v1/drafts").await.json()["rows"].as_array().unwrap().len();
+    let before = writer.get("/api/v1/drafts").await.json()["rows"]
+        .as_array()
+        .unwrap()
+        .len();
     let bad = json!({ "head": { "title": "两台主机" }, "lines": [{ "item": "C-NOTHING" }] });
     let answer = writer.json("POST", "/api/v1/drafts", &bad).await;
     assert_eq!(answer.status, 422, "{}", answer.text);
     assert_eq!(answer.json()["errors"][0]["field"], "lines[0].item");
-    let after = writer.get("/api/v1/drafts").await.json()["rows"].as_array().unwrap().len();
+    let after = writer.get("/api/v1/drafts").await.json()["rows"]
+        .as_array()
+        .unwrap()
+        .len();
     assert_eq!(before, after, "half a draft stayed");
 }
 
@@ -123,12 +197,33 @@ async fn a_body_that_can_not_be_read_is_refused_with_the_place() {
     let user = clerk(&portal).await;
     let writer = portal.token("clerk", &user, TokenScope::Write).await;
     let headers = [("content-type", "application/json")];
-    let answer =
-        writer.request("POST", "/api/v1/tokens", &headers, Body::from("{\"name\": 1}")).await;
-    assert_eq!((answer.status, answer.header("content-type")), (422, "application/problem+json"));
-    assert!(answer.json()["errors"][0]["message"].as_str().unwrap().contains("line 1"), "{}", answer.text);
-    let answer = writer.request("PUT", "/api/v1/me", &headers, Body::empty()).await;
-    assert_eq!((answer.status, answer.header("content-type")), (405, "application/problem+json"));
+    let answer = writer
+        .request(
+            "POST",
+            "/api/v1/tokens",
+            &headers,
+            Body::from("{\"name\": 1}"),
+        )
+        .await;
+    assert_eq!(
+        (answer.status, answer.header("content-type")),
+        (422, "application/problem+json")
+    );
+    assert!(
+        answer.json()["errors"][0]["message"]
+            .as_str()
+            .unwrap()
+            .contains("line 1"),
+        "{}",
+        answer.text
+    );
+    let answer = writer
+        .request("PUT", "/api/v1/me", &headers, Body::empty())
+        .await;
+    assert_eq!(
+        (answer.status, answer.header("content-type")),
+        (405, "application/problem+json")
+    );
 }
 
 #[tokio::test]
@@ -137,8 +232,12 @@ async fn the_document_is_whole_and_can_be_read_as_a_page() {
     let answer = portal.browser().get("/api/v1/openapi.json").await;
     let document = answer.json();
     assert!(document["openapi"].as_str().unwrap().starts_with("3.1"));
-    let names: Vec<String> =
-        document["components"]["schemas"].as_object().unwrap().keys().cloned().collect();
+    let names: Vec<String> = document["components"]["schemas"]
+        .as_object()
+        .unwrap()
+        .keys()
+        .cloned()
+        .collect();
     for piece in answer.text.split("#/components/schemas/").skip(1) {
         let name = piece.split('"').next().unwrap().to_owned();
         assert!(names.contains(&name), "{name} is referred to and not there");
@@ -147,19 +246,28 @@ async fn the_document_is_whole_and_can_be_read_as_a_page() {
     for (path, methods) in document["paths"].as_object().unwrap() {
         for (method, operation) in methods.as_object().unwrap() {
             operations += 1;
-            assert!(operation["summary"].is_string(), "{method} {path} says nothing of itself");
+            assert!(
+                operation["summary"].is_string(),
+                "{method} {path} says nothing of itself"
+            );
             assert!(operation["tags"][0].is_string(), "{method} {path}");
             for place in path.split('{').skip(1) {
                 let name = place.split('}').next().unwrap();
                 let parameters = operation["parameters"].as_array().unwrap();
-                assert!(parameters.iter().any(|p| p["name"] == name), "{method} {path}: {name}");
+                assert!(
+                    parameters.iter().any(|p| p["name"] == name),
+                    "{method} {path}: {name}"
+                );
             }
         }
     }
     assert!(operations > 40, "{operations}");
     for (language, words) in [("zh-CN", "编程接口"), ("en", "Programming interface")] {
         let headers = [("accept-language", language)];
-        let page = portal.browser().request("GET", "/api/v1/docs", &headers, Body::empty()).await;
+        let page = portal
+            .browser()
+            .request("GET", "/api/v1/docs", &headers, Body::empty())
+            .await;
         assert_eq!(page.status, 200);
         assert!(page.text.contains(words) && page.text.contains("/api/v1/requests"));
         assert!(!page.text.contains("<script"));
@@ -180,14 +288,22 @@ fn the_page_of_statuses_knows_every_kind_of_refusal() {
         E::Conflict(Msg::new("error.stale")),
         E::QuotaExceeded(Box::new(json!({}))),
         E::TooMany { retry_after_s: 1 },
-        E::Unavailable { context: String::new() },
-        E::Internal { context: String::new(), source: None },
+        E::Unavailable {
+            context: String::new(),
+        },
+        E::Internal {
+            context: String::new(),
+            source: None,
+        },
     ];
     for error in all {
         // A new kind must be added above, and to the page.
         match &error {
             E::Unauthenticated | E::NotFound | E::Forbidden | E::Invalid(_) | E::Conflict(_) => {}
-            E::QuotaExceeded(_) | E::TooMany { .. } | E::Unavailable { .. } | E::Internal { .. } => {}
+            E::QuotaExceeded(_)
+            | E::TooMany { .. }
+            | E::Unavailable { .. }
+            | E::Internal { .. } => {}
         }
         let refusal = Refusal::from(error);
         let code = serde_json::to_value(refusal.error.code).unwrap();

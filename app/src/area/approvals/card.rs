@@ -58,13 +58,19 @@ fn Shown(card: CardView) -> impl IntoView {
     };
     let what = match card.kind {
         RequestKind::New => {
-            let names: Vec<String> =
-                card.lines.iter().map(|l| format!("{} × {}", i18n::label(&l.line.item_name), l.line.count)).collect();
+            let names: Vec<String> = card
+                .lines
+                .iter()
+                .map(|l| format!("{} × {}", i18n::label(&l.line.item_name), l.line.count))
+                .collect();
             names.join(t!("approvals.comma"))
         }
         RequestKind::Release => t!("approvals.release", n = card.releases.len()),
     };
-    let who = format!("{} · {} {}", card.unit_name, card.applicant_name, card.applicant_phone);
+    let who = format!(
+        "{} · {} {}",
+        card.unit_name, card.applicant_name, card.applicant_phone
+    );
     let money = (card.month.fen() != 0 || card.once.fen() == 0).then_some(card.month);
     let pools = card.pools.clone();
     let decision = if card.open && card.position > 0 {
@@ -146,7 +152,11 @@ fn Shown(card: CardView) -> impl IntoView {
 fn line(view: &LineView) -> impl IntoView + use<> {
     let line = &view.line;
     let spec = facts::line(&view.facts);
-    let amount = if line.quote.month.fen() == 0 { line.quote.once } else { line.quote.month };
+    let amount = if line.quote.month.fen() == 0 {
+        line.quote.once
+    } else {
+        line.quote.month
+    };
     view! {
         <tr>
             <th scope="row">
@@ -162,7 +172,11 @@ fn opinions(opinions: &[(Label, OpinionView)]) -> impl IntoView + use<> {
     let events: Vec<Event> = opinions
         .iter()
         .map(|(step, opinion)| Event {
-            shape: if opinion.decision == Decision::Approve { "ok" } else { "act" },
+            shape: if opinion.decision == Decision::Approve {
+                "ok"
+            } else {
+                "act"
+            },
             title: format!("{} · {}", i18n::label(step), opinion.by_name).into_any(),
             when: opinion.at.minute_text(Zone::SHANGHAI),
             say: opinion.text.clone(),
@@ -172,7 +186,10 @@ fn opinions(opinions: &[(Label, OpinionView)]) -> impl IntoView + use<> {
 }
 
 /// The three dimensions that are fullest afterwards; all of them stand on the request's page.
-fn quota(changes: &[Change], pools: &[(lingbao_model::id::PoolId, Label)]) -> impl IntoView + use<> {
+fn quota(
+    changes: &[Change],
+    pools: &[(lingbao_model::id::PoolId, Label)],
+) -> impl IntoView + use<> {
     let mut shown: Vec<Change> = changes.iter().filter(|c| c.asked != 0).cloned().collect();
     shown.sort_by_key(|c| -c.before.with_held(c.asked).percent());
     shown.truncate(3);
@@ -223,14 +240,22 @@ fn quota(changes: &[Change], pools: &[(lingbao_model::id::PoolId, Label)]) -> im
 }
 
 fn amount(dimension: Dimension, n: i64) -> String {
-    if dimension == Dimension::MonthlyFee { Money::from_fen(n).yuan() } else { grouped_signed(n) }
+    if dimension == Dimension::MonthlyFee {
+        Money::from_fen(n).yuan()
+    } else {
+        grouped_signed(n)
+    }
 }
 
 /// Opinion and buttons. The digest says what was shown: if the request changed meanwhile, the answer
 /// is the difference and not a decision.
 #[component]
 fn Decide(digest: String, request: String) -> impl IntoView {
-    let phrases: Vec<_> = PHRASES.iter().map(|key| i18n::t_key(key).into_owned()).map(|text| (text.clone(), text.into())).collect();
+    let phrases: Vec<_> = PHRASES
+        .iter()
+        .map(|key| i18n::t_key(key).into_owned())
+        .map(|text| (text.clone(), text.into()))
+        .collect();
     let typed = use_form().value("opinion").unwrap_or_default().to_owned();
     view! {
         <section>
@@ -257,7 +282,12 @@ fn Settled(card: CardView) -> impl IntoView {
     let said = match &card.decided {
         Some(opinion) => {
             let what = i18n::t_key(&format!("approvals.decided.{}", opinion.decision)).into_owned();
-            t!("approvals.taken", who = opinion.by_name.clone(), when = opinion.at.minute_text(Zone::SHANGHAI), what = what)
+            t!(
+                "approvals.taken",
+                who = opinion.by_name.clone(),
+                when = opinion.at.minute_text(Zone::SHANGHAI),
+                what = what
+            )
         }
         None if card.open => t!("approvals.not_yours").to_owned(),
         None => t!("approvals.not_open").to_owned(),
@@ -297,12 +327,21 @@ pub mod ssr {
             .parse()
             .map_err(|_| vec![FieldError::new("opinion", Msg::new("error.not_in_list"))])?;
         let typed = form.value("opinion").trim();
-        let opinion = if typed.is_empty() { form.value("phrase") } else { typed };
-        let answer = approval::decide(&cx()?, &step, decision, opinion, form.value("digest")).await?;
+        let opinion = if typed.is_empty() {
+            form.value("phrase")
+        } else {
+            typed
+        };
+        let answer =
+            approval::decide(&cx()?, &step, decision, opinion, form.value("digest")).await?;
         match answer {
             DecideAnswer::Decided(done) => {
-                let to = done.next.map_or_else(|| routes::TODO.to_owned(), |next| routes::card(next.as_str()));
-                let said = Msg::new(format!("approvals.said.{}", done.decision)).with("number", done.number);
+                let to = done.next.map_or_else(
+                    || routes::TODO.to_owned(),
+                    |next| routes::card(next.as_str()),
+                );
+                let said = Msg::new(format!("approvals.said.{}", done.decision))
+                    .with("number", done.number);
                 Ok(Done::to(to).say(said))
             }
             DecideAnswer::Changed(changed) => {

@@ -61,7 +61,10 @@ fn after() -> Memo<String> {
 #[component]
 pub fn Todo() -> impl IntoView {
     let (after, version) = (after(), live::version("viewer"));
-    let list = Resource::new(move || (after.get(), version.get()), |(after, _)| todos(after));
+    let list = Resource::new(
+        move || (after.get(), version.get()),
+        |(after, _)| todos(after),
+    );
     let acts = view! { <LinkButton href=routes::DONE icon="tick">{t!("nav.done")}</LinkButton> };
     view! {
         <PageHead title=t!("nav.todo") acts=acts.into_any()/>
@@ -90,7 +93,10 @@ fn waiting(rows: Rows<TodoRow>, first: bool) -> AnyView {
         .into_any();
     }
     let back = (!first).then(|| routes::TODO.to_owned());
-    let next = rows.next.as_deref().map(|after| with_query(routes::TODO, &[("after", after)]));
+    let next = rows
+        .next
+        .as_deref()
+        .map(|after| with_query(routes::TODO, &[("after", after)]));
     view! {
         <section class="panel">
             <ul class="rows">{rows.rows.into_iter().map(todo).collect_view()}</ul>
@@ -105,8 +111,16 @@ fn todo(row: TodoRow) -> impl IntoView {
         RequestKind::New => t!("approvals.new", n = row.lines),
         RequestKind::Release => t!("approvals.release", n = row.lines),
     };
-    let money = if row.month.fen() == 0 { row.once } else { row.month };
-    let unit = if row.month.fen() == 0 { t!("approvals.once_unit") } else { t!("approvals.month_unit") };
+    let money = if row.month.fen() == 0 {
+        row.once
+    } else {
+        row.month
+    };
+    let unit = if row.month.fen() == 0 {
+        t!("approvals.once_unit")
+    } else {
+        t!("approvals.month_unit")
+    };
     view! {
         <li class="r-todo">
             <div>
@@ -161,7 +175,10 @@ fn over(rows: Rows<DoneRow>, first: bool) -> AnyView {
         col(t!("approvals.month")).class("num"),
     ];
     let back = (!first).then(|| routes::DONE.to_owned());
-    let next = rows.next.as_deref().map(|after| with_query(routes::DONE, &[("after", after)]));
+    let next = rows
+        .next
+        .as_deref()
+        .map(|after| with_query(routes::DONE, &[("after", after)]));
     view! {
         <TableBox>
             <Table caption=t!("nav.done") columns>{rows.rows.into_iter().map(done).collect_view()}</Table>

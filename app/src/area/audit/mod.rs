@@ -81,9 +81,16 @@ impl Asked {
     }
 
     fn active(&self) -> bool {
-        [&self.actor, &self.action, &self.subject, &self.outcome, &self.from, &self.to]
-            .iter()
-            .any(|text| !text.is_empty())
+        [
+            &self.actor,
+            &self.action,
+            &self.subject,
+            &self.outcome,
+            &self.from,
+            &self.to,
+        ]
+        .iter()
+        .any(|text| !text.is_empty())
     }
 }
 
@@ -133,7 +140,10 @@ fn Trail() -> impl IntoView {
 #[component]
 fn List(page: Rows<AuditLine>, asked: Asked) -> impl IntoView {
     let first = (!asked.after.is_empty()).then(|| asked.link(routes::ADMIN_AUDIT, ""));
-    let next = page.next.as_deref().map(|after| asked.link(routes::ADMIN_AUDIT, after));
+    let next = page
+        .next
+        .as_deref()
+        .map(|after| asked.link(routes::ADMIN_AUDIT, after));
     let total = match page.total {
         lingbao_model::view::page::Total::Exact(n) => Total::Exact(n),
         lingbao_model::view::page::Total::MoreThan(_) => Total::Many,
@@ -148,7 +158,11 @@ fn List(page: Rows<AuditLine>, asked: Asked) -> impl IntoView {
     }
     .into_any();
     let outcomes = std::iter::once((String::new(), t!("ui.all").to_owned()))
-        .chain(Outcome::ALL.iter().map(|one| (one.to_string(), outcome_text(*one))))
+        .chain(
+            Outcome::ALL
+                .iter()
+                .map(|one| (one.to_string(), outcome_text(*one))),
+        )
         .collect();
     let body = if page.rows.is_empty() {
         view! { <Empty icon="book" title=t!("audit.none")/> }.into_any()
@@ -208,8 +222,14 @@ fn Events(rows: Vec<AuditLine>) -> impl IntoView {
 }
 
 fn event(line: AuditLine) -> impl IntoView {
-    let seq = line.seq.map_or_else(|| t!("audit.unsealed").to_owned(), |seq| format!("#{seq}"));
-    let look = if line.outcome == Outcome::Done { Look::Ok } else { Look::Bad };
+    let seq = line
+        .seq
+        .map_or_else(|| t!("audit.unsealed").to_owned(), |seq| format!("#{seq}"));
+    let look = if line.outcome == Outcome::Done {
+        Look::Ok
+    } else {
+        Look::Bad
+    };
     let detail = if line.detail == "null" {
         "—".into_any()
     } else {
@@ -285,12 +305,18 @@ pub mod ssr {
             BrokenWhy::End => Msg::new("audit.broken.end"),
             BrokenWhy::Signature => Msg::new("audit.broken.signature"),
         };
-        let msg = Msg::new("audit.broken").with("seq", broken.seq).with("why", why);
+        let msg = Msg::new("audit.broken")
+            .with("seq", broken.seq)
+            .with("why", why);
         Err(ApiError::new(ErrorCode::Conflict, msg).into())
     }
 
     /// The filtered list as a file.
-    pub async fn csv(State(pages): State<Pages>, Query(asked): Query<Asked>, request: Request) -> Response {
+    pub async fn csv(
+        State(pages): State<Pages>,
+        Query(asked): Query<Asked>,
+        request: Request,
+    ) -> Response {
         let (parts, _) = request.into_parts();
         let filter = filter(asked);
         let found = in_context(&pages, &parts, || async {
@@ -303,7 +329,8 @@ pub mod ssr {
         let (cx, lang) = match found {
             Ok(found) => found,
             Err(error) => {
-                let status = StatusCode::from_u16(error.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+                let status = StatusCode::from_u16(error.code.status())
+                    .unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
                 return (status, i18n::msg(&error.msg)).into_response();
             }
         };
@@ -337,7 +364,9 @@ pub mod ssr {
         csv::line([
             line.seq.map(|seq| seq.to_string()).unwrap_or_default(),
             line.at.iso(Zone::SHANGHAI),
-            line.actor_name.clone().unwrap_or_else(|| line.actor.clone()),
+            line.actor_name
+                .clone()
+                .unwrap_or_else(|| line.actor.clone()),
             line.action.clone(),
             line.outcome.to_string(),
             format!("{} {}", line.subject_kind, line.subject_id),

@@ -50,7 +50,12 @@ pub async fn offers() -> Result<Vec<OfferCard>, ApiError> {
 fn Catalogue() -> impl IntoView {
     let query = use_query_map();
     let asked = Memo::new(move |_| {
-        query.with(|query| (query.get("q").unwrap_or_default(), query.get("family").and_then(|f| f.parse::<Family>().ok())))
+        query.with(|query| {
+            (
+                query.get("q").unwrap_or_default(),
+                query.get("family").and_then(|f| f.parse::<Family>().ok()),
+            )
+        })
     });
     let list = Resource::new(|| (), |()| offers());
     let acts = view! { <LinkButton href=routes::CART icon="cart">{t!("nav.cart")}</LinkButton> };
@@ -73,11 +78,18 @@ fn Catalogue() -> impl IntoView {
 #[component]
 fn Found(cards: Vec<OfferCard>, q: String, family: Option<Family>) -> impl IntoView {
     let link = |family: Option<Family>| {
-        routes::with_query(routes::CATALOGUE, &[("family", family.map_or("", Family::as_str)), ("q", &q)])
+        routes::with_query(
+            routes::CATALOGUE,
+            &[("family", family.map_or("", Family::as_str)), ("q", &q)],
+        )
     };
     let count = |family: Family| cards.iter().filter(|c| c.family == family).count();
-    let mut links =
-        vec![SegLink { href: link(None), text: t!("catalogue.all").to_owned(), count: Some(cards.len().to_string()), current: family.is_none() }];
+    let mut links = vec![SegLink {
+        href: link(None),
+        text: t!("catalogue.all").to_owned(),
+        count: Some(cards.len().to_string()),
+        current: family.is_none(),
+    }];
     for one in Family::ALL.iter().filter(|f| count(**f) > 0) {
         links.push(SegLink {
             href: link(Some(*one)),
@@ -88,12 +100,22 @@ fn Found(cards: Vec<OfferCard>, q: String, family: Option<Family>) -> impl IntoV
     }
     let words = q.to_lowercase();
     let matches = |card: &OfferCard| {
-        let texts = [&card.name.zh, &card.name.en, &card.summary.zh, &card.summary.en, &card.code];
+        let texts = [
+            &card.name.zh,
+            &card.name.en,
+            &card.summary.zh,
+            &card.summary.en,
+            &card.code,
+        ];
         words.is_empty() || texts.iter().any(|t| t.to_lowercase().contains(&words))
     };
-    let found: Vec<OfferCard> = cards.into_iter().filter(|c| family.is_none_or(|f| c.family == f) && matches(c)).collect();
+    let found: Vec<OfferCard> = cards
+        .into_iter()
+        .filter(|c| family.is_none_or(|f| c.family == f) && matches(c))
+        .collect();
     let nothing = found.is_empty();
-    let clear = view! { <LinkButton href=routes::CATALOGUE>{t!("ui.clear")}</LinkButton> }.into_any();
+    let clear =
+        view! { <LinkButton href=routes::CATALOGUE>{t!("ui.clear")}</LinkButton> }.into_any();
     view! {
         <SegLinks links wide=true/>
         <form class="filter" role="search">
@@ -138,7 +160,11 @@ fn row(card: OfferCard) -> impl IntoView {
     };
     let monthly = card.month.fen() > 0;
     let price = if monthly { card.month } else { card.once };
-    let unit = if monthly { t!("catalogue.month_from") } else { t!("catalogue.once_from") };
+    let unit = if monthly {
+        t!("catalogue.month_from")
+    } else {
+        t!("catalogue.once_from")
+    };
     let deliver = if card.fulfiller == Fulfiller::People {
         t!("catalogue.by_people", hours = card.deliver_hours)
     } else {

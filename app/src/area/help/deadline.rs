@@ -15,7 +15,9 @@ pub const PATH: &str = "/help/deadline";
 /// `Invalid` with messages for the fields.
 #[server(name = GetDeadline, prefix = "/fn", endpoint = "help/deadline")]
 pub async fn deadline(from: String, days: String) -> Result<Date, ApiError> {
-    ssr::Term::parse(&from, &days).map(|term| term.end()).map_err(|fields| ApiError::invalid(fields).answered())
+    ssr::Term::parse(&from, &days)
+        .map(|term| term.end())
+        .map_err(|fields| ApiError::invalid(fields).answered())
 }
 
 /// The form posts to this page. After a good post one is led back here with the question in the
@@ -23,9 +25,8 @@ pub async fn deadline(from: String, days: String) -> Result<Date, ApiError> {
 #[component]
 pub fn Deadline() -> impl IntoView {
     let query = use_query_map();
-    let asked = Memo::new(move |_| {
-        query.with(|query| Some((query.get("from")?, query.get("days")?)))
-    });
+    let asked =
+        Memo::new(move |_| query.with(|query| Some((query.get("from")?, query.get("days")?))));
     let answer = Resource::new(
         move || asked.get(),
         |asked| async move {
@@ -99,11 +100,16 @@ pub mod ssr {
         /// A message for each field that cannot be read.
         pub fn parse(from: &str, days: &str) -> Result<Self, Vec<FieldError>> {
             let mut errors = Vec::new();
-            let from = from.parse::<Date>().map_err(|_| errors.push(FieldError::new("from", Msg::new("help.deadline.bad_date"))));
+            let from = from.parse::<Date>().map_err(|_| {
+                errors.push(FieldError::new("from", Msg::new("help.deadline.bad_date")))
+            });
             let days = match parse_integer(days).map(u32::try_from) {
                 Some(Ok(days)) if (1..=250).contains(&days) => Some(days),
                 _ => {
-                    errors.push(FieldError::new("days", Msg::new("help.deadline.bad_days").with("max", 250)));
+                    errors.push(FieldError::new(
+                        "days",
+                        Msg::new("help.deadline.bad_days").with("max", 250),
+                    ));
                     None
                 }
             };
@@ -125,8 +131,16 @@ pub mod ssr {
     /// The page again, with messages at the fields.
     pub async fn compute(form: Posted) -> Result<Done, Refused> {
         let term = Term::parse(form.value("from"), form.value("days"))?;
-        let said = Msg::new("help.deadline.said").with("days", i64::from(term.days)).with("end", term.end());
-        let to = with_query(PATH, &[("from", &term.from.to_string()), ("days", &term.days.to_string())]);
+        let said = Msg::new("help.deadline.said")
+            .with("days", i64::from(term.days))
+            .with("end", term.end());
+        let to = with_query(
+            PATH,
+            &[
+                ("from", &term.from.to_string()),
+                ("days", &term.days.to_string()),
+            ],
+        );
         Ok(Done::to(to).say(said))
     }
 }

@@ -5,7 +5,15 @@ use leptos::prelude::*;
 use leptos_router::hooks::use_query_map;
 
 /// The questions; title and answer are the texts `help.<name>.q` and `help.<name>.a`.
-const TOPICS: &[&str] = &["order", "price", "quota", "approve", "return", "deliver", "without_scripts"];
+const TOPICS: &[&str] = &[
+    "order",
+    "price",
+    "quota",
+    "approve",
+    "return",
+    "deliver",
+    "without_scripts",
+];
 
 /// A list page: the filter is a GET form, so a filtered list has a URL and works without scripts.
 #[component]
@@ -45,7 +53,9 @@ fn matching(q: &str) -> Vec<(String, String)> {
             let text = |part: &str| i18n::t_key(&format!("help.{name}.{part}")).into_owned();
             (text("q"), text("a"))
         })
-        .filter(|(question, answer)| question.to_lowercase().contains(&q) || answer.to_lowercase().contains(&q))
+        .filter(|(question, answer)| {
+            question.to_lowercase().contains(&q) || answer.to_lowercase().contains(&q)
+        })
         .collect()
 }
 

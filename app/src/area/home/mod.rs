@@ -120,7 +120,8 @@ fn tiles(found: &Home) -> AnyView {
         }
     });
     let resources = found.resources.map(|resources| {
-        let note = (resources.expiring > 0).then(|| t!("home.expiring", n = resources.expiring).into_any());
+        let note = (resources.expiring > 0)
+            .then(|| t!("home.expiring", n = resources.expiring).into_any());
         view! {
             <Tile
                 label=t!("nav.resources")
@@ -155,7 +156,8 @@ fn tiles(found: &Home) -> AnyView {
 }
 
 fn todo(todo: Rows<TodoRow>) -> AnyView {
-    let more = view! { <More href=routes::TODO>{t!("home.all", n = count(todo.total))}</More> }.into_any();
+    let more =
+        view! { <More href=routes::TODO>{t!("home.all", n = count(todo.total))}</More> }.into_any();
     let body = if todo.rows.is_empty() {
         view! { <Empty icon="inbox" title=t!("home.no_todo")/> }.into_any()
     } else {
@@ -166,7 +168,12 @@ fn todo(todo: Rows<TodoRow>) -> AnyView {
 
 fn step(row: TodoRow) -> impl IntoView {
     let (light, text) = facts::lamp(row.lamp);
-    let sub = format!("{} · {} · {}", row.number, row.unit_name, facts::label(&row.step_name));
+    let sub = format!(
+        "{} · {} · {}",
+        row.number,
+        row.unit_name,
+        facts::label(&row.step_name)
+    );
     view! {
         <li class="r-todo">
             <div>
@@ -180,12 +187,15 @@ fn step(row: TodoRow) -> impl IntoView {
 }
 
 fn requests(mine: Rows<RequestRow>) -> AnyView {
-    let more = view! { <More href=routes::REQUESTS>{t!("home.all", n = count(mine.total))}</More> }.into_any();
+    let more = view! { <More href=routes::REQUESTS>{t!("home.all", n = count(mine.total))}</More> }
+        .into_any();
     let body = if mine.rows.is_empty() {
-        let act = view! { <LinkButton href=routes::CATALOGUE>{t!("nav.catalogue")}</LinkButton> }.into_any();
+        let act = view! { <LinkButton href=routes::CATALOGUE>{t!("nav.catalogue")}</LinkButton> }
+            .into_any();
         view! { <Empty icon="doc" title=t!("home.no_requests") note=t!("home.no_requests_note") act/> }.into_any()
     } else {
-        view! { <ul class="rows">{mine.rows.into_iter().map(request).collect_view()}</ul> }.into_any()
+        view! { <ul class="rows">{mine.rows.into_iter().map(request).collect_view()}</ul> }
+            .into_any()
     };
     view! { <Panel title=t!("home.mine") more>{body}</Panel> }.into_any()
 }
@@ -228,10 +238,15 @@ fn quick() -> AnyView {
         ];
         let links = ways
             .into_iter()
-            .filter(|(ability, path, _)| routes::PATHS.contains(path) && (ability.is_empty() || viewer.can(ability)))
+            .filter(|(ability, path, _)| {
+                routes::PATHS.contains(path) && (ability.is_empty() || viewer.can(ability))
+            })
             .map(|(_, path, text)| view! { <li><a class="lead plain" href=path>{text}</a></li> })
             .collect_view();
-        Some(view! { <Panel title=t!("home.quick")><ul class="rows rows-s">{links}</ul></Panel> }.into_any())
+        Some(
+            view! { <Panel title=t!("home.quick")><ul class="rows rows-s">{links}</ul></Panel> }
+                .into_any(),
+        )
     })
 }
 
@@ -240,7 +255,8 @@ fn notices(rows: Vec<NoticeRow>) -> AnyView {
     let body = if rows.is_empty() {
         view! { <Empty icon="bell" title=t!("notices.none")/> }.into_any()
     } else {
-        view! { <ul class="rows rows-s">{rows.into_iter().map(notice).collect_view()}</ul> }.into_any()
+        view! { <ul class="rows rows-s">{rows.into_iter().map(notice).collect_view()}</ul> }
+            .into_any()
     };
     view! { <Panel title=t!("nav.notices") more>{body}</Panel> }.into_any()
 }

@@ -93,5 +93,9 @@ fn order_look(status: WorkOrderStatus) -> Look {
 fn known(list: &str, code: &str) -> String {
     let key = format!("{list}.{code}");
     let text = i18n::t_key(&key);
-    if text == key { code.to_owned() } else { text.into_owned() }
+    if text == key {
+        code.to_owned()
+    } else {
+        text.into_owned()
+    }
 }

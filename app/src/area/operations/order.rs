@@ -12,7 +12,10 @@ use lingbao_model::view::operation::{WorkOrderRow, WorkOrderStatus};
 /// `Forbidden` for others than operators, `NotFound`.
 #[server(name = GetWorkOrder, prefix = "/fn", endpoint = "work-orders/one")]
 pub async fn work_order(id: String) -> Result<WorkOrderRow, ApiError> {
-    Ok(lingbao_core::service::operation::work_order(&crate::ssr::cx()?, &crate::ssr::id(&id)?).await?)
+    Ok(
+        lingbao_core::service::operation::work_order(&crate::ssr::cx()?, &crate::ssr::id(&id)?)
+            .await?,
+    )
 }
 
 /// The page. It does not follow changes by itself: that would take away what is being typed. Who
@@ -36,7 +39,10 @@ pub fn OrderPage() -> impl IntoView {
 
 #[component]
 fn Detail(found: WorkOrderRow) -> impl IntoView {
-    let crumbs = vec![(t!("nav.work_orders").to_owned(), routes::WORK_ORDERS.to_owned())];
+    let crumbs = vec![(
+        t!("nav.work_orders").to_owned(),
+        routes::WORK_ORDERS.to_owned(),
+    )];
     let title = facts::label(&found.title);
     let number = found.request_number.clone();
     let mut about: Vec<(Text, AnyView)> = vec![
@@ -44,18 +50,31 @@ fn Detail(found: WorkOrderRow) -> impl IntoView {
             t!("resources.request").into(),
             view! { <a href=routes::request(&number)>{number.clone()}</a> }.into_any(),
         ),
-        (t!("resources.unit").into(), found.unit_name.clone().into_any()),
+        (
+            t!("resources.unit").into(),
+            found.unit_name.clone().into_any(),
+        ),
         (
             t!("work_orders.who").into(),
-            found.assignee_name.clone().unwrap_or_else(|| t!("work_orders.nobody").to_owned()).into_any(),
+            found
+                .assignee_name
+                .clone()
+                .unwrap_or_else(|| t!("work_orders.nobody").to_owned())
+                .into_any(),
         ),
         (t!("work_orders.due").into(), when(found.due_at).into_any()),
-        (t!("operations.since").into(), when(found.created_at).into_any()),
+        (
+            t!("operations.since").into(),
+            when(found.created_at).into_any(),
+        ),
     ];
     if let Some(at) = found.closed_at {
         about.push((t!("work_orders.closed_at").into(), when(at).into_any()));
     }
-    let closed = matches!(found.status, WorkOrderStatus::Done | WorkOrderStatus::Failed);
+    let closed = matches!(
+        found.status,
+        WorkOrderStatus::Done | WorkOrderStatus::Failed
+    );
     let body = if closed { was(&found) } else { form(&found) };
     let stale = crate::form::use_form()
         .problem
@@ -92,7 +111,8 @@ fn was(found: &WorkOrderRow) -> AnyView {
             view! { <li>{facts::label(&part.label)} " " <Chip look text/></li> }
         })
         .collect_view();
-    let note = (!found.note.is_empty()).then(|| view! { <p class="panel-pad">{found.note.clone()}</p> });
+    let note =
+        (!found.note.is_empty()).then(|| view! { <p class="panel-pad">{found.note.clone()}</p> });
     view! {
         <Panel title=t!("work_orders.parts")>
             <ul class="rows rows-s">{parts}</ul>
@@ -121,7 +141,11 @@ fn form(found: &WorkOrderRow) -> AnyView {
         .collect_view();
     let note = found.note.clone();
     let open = found.status == WorkOrderStatus::Open;
-    let take = if open { t!("work_orders.take") } else { t!("work_orders.take_over") };
+    let take = if open {
+        t!("work_orders.take")
+    } else {
+        t!("work_orders.take_over")
+    };
     view! {
         <Panel title=t!("work_orders.parts") pad=true>
             <form method="post">
@@ -165,7 +189,10 @@ pub mod ssr {
         let version = form.value("version").parse().unwrap_or(-1);
         let note = form.value("note").to_owned();
         let tick = WorkOrderAct::Tick {
-            done: form.all("part").filter_map(|part| part.parse().ok()).collect(),
+            done: form
+                .all("part")
+                .filter_map(|part| part.parse().ok())
+                .collect(),
             note: note.clone(),
         };
         let said = match form.value("do") {
@@ -179,11 +206,18 @@ pub mod ssr {
             }
             "finish" => {
                 let saved = operation::act_on_work_order(&cx, &of, version, &tick).await?;
-                operation::act_on_work_order(&cx, &of, saved.version, &WorkOrderAct::Finish { note }).await?;
+                operation::act_on_work_order(
+                    &cx,
+                    &of,
+                    saved.version,
+                    &WorkOrderAct::Finish { note },
+                )
+                .await?;
                 Msg::new("work_orders.finished")
             }
             "fail" => {
-                operation::act_on_work_order(&cx, &of, version, &WorkOrderAct::Fail { note }).await?;
+                operation::act_on_work_order(&cx, &of, version, &WorkOrderAct::Fail { note })
+                    .await?;
                 Msg::new("work_orders.failed")
             }
             _ => return Err(ApiError::not_found().into()),

@@ -32,10 +32,18 @@ pub async fn work_orders(status: String, after: String) -> Result<Page<WorkOrder
 pub fn Orders() -> impl IntoView {
     let query = use_query_map();
     let asked = Memo::new(move |_| {
-        query.with(|query| (query.get("status").unwrap_or_default(), query.get("after").unwrap_or_default()))
+        query.with(|query| {
+            (
+                query.get("status").unwrap_or_default(),
+                query.get("after").unwrap_or_default(),
+            )
+        })
     });
     let version = live::version("jobs");
-    let list = Resource::new(move || (asked.get(), version.get()), |((status, after), _)| work_orders(status, after));
+    let list = Resource::new(
+        move || (asked.get(), version.get()),
+        |((status, after), _)| work_orders(status, after),
+    );
     view! {
         <PageHead title=t!("nav.work_orders") fact=t!("work_orders.fact")/>
         <Transition>
@@ -54,11 +62,21 @@ pub fn Orders() -> impl IntoView {
 
 #[component]
 fn List(page: Page<WorkOrderRow>, status: String, first: bool) -> impl IntoView {
-    let link =
-        |status: &str, after: &str| routes::with_query(routes::WORK_ORDERS, &[("status", status), ("after", after)]);
-    let tab = |code: &str, text: String| Tab { href: link(code, ""), text, count: None, current: status == code };
+    let link = |status: &str, after: &str| {
+        routes::with_query(routes::WORK_ORDERS, &[("status", status), ("after", after)])
+    };
+    let tab = |code: &str, text: String| Tab {
+        href: link(code, ""),
+        text,
+        count: None,
+        current: status == code,
+    };
     let mut tabs = vec![tab("", t!("work_orders.not_closed").to_owned())];
-    tabs.extend(WorkOrderStatus::ALL.iter().map(|one| tab(one.as_str(), word("work_order_status", one.as_str()))));
+    tabs.extend(
+        WorkOrderStatus::ALL
+            .iter()
+            .map(|one| tab(one.as_str(), word("work_order_status", one.as_str()))),
+    );
     let total = match page.total {
         lingbao_model::view::page::Total::Exact(n) => Total::Exact(n),
         lingbao_model::view::page::Total::MoreThan(_) => Total::Many,
@@ -74,7 +92,8 @@ fn List(page: Page<WorkOrderRow>, status: String, first: bool) -> impl IntoView 
         col(t!("resources.state")).class("corner"),
     ];
     let body = if page.rows.is_empty() {
-        view! { <Empty icon="clip" title=t!("work_orders.none") note=t!("work_orders.none_note")/> }.into_any()
+        view! { <Empty icon="clip" title=t!("work_orders.none") note=t!("work_orders.none_note")/> }
+            .into_any()
     } else {
         view! {
             <Table caption=t!("nav.work_orders") columns flat=true>

@@ -12,7 +12,10 @@ use lingbao_model::view::operation::{SagaDetail, SagaStepLine};
 /// `Forbidden` for others than operators, `NotFound`.
 #[server(name = GetSaga, prefix = "/fn", endpoint = "operations/saga")]
 pub async fn saga(id: String) -> Result<SagaDetail, ApiError> {
-    Ok(lingbao_core::service::operation::saga_detail(&crate::ssr::cx()?, &crate::ssr::id(&id)?).await?)
+    Ok(
+        lingbao_core::service::operation::saga_detail(&crate::ssr::cx()?, &crate::ssr::id(&id)?)
+            .await?,
+    )
 }
 
 /// The page.
@@ -37,7 +40,10 @@ pub fn SagaPage() -> impl IntoView {
 #[component]
 fn Detail(found: SagaDetail) -> impl IntoView {
     let line = found.line;
-    let crumbs = vec![(t!("nav.operations").to_owned(), routes::OPERATIONS.to_owned())];
+    let crumbs = vec![(
+        t!("nav.operations").to_owned(),
+        routes::OPERATIONS.to_owned(),
+    )];
     let title = format!("{} {}", known("saga_kind", &line.kind), line.subject);
     let acts = if found.may_retry {
         view! {
@@ -49,11 +55,22 @@ fn Detail(found: SagaDetail) -> impl IntoView {
     } else {
         ().into_any()
     };
-    let why = line.why.clone().map(|why| view! { <Banner tone=Tone::Warn>{why}</Banner> });
-    let reason = found.reason.map(|msg| view! { <Banner>{t!("operations.taken_back")} " " {i18n::msg(&msg)}</Banner> });
+    let why = line
+        .why
+        .clone()
+        .map(|why| view! { <Banner tone=Tone::Warn>{why}</Banner> });
+    let reason = found
+        .reason
+        .map(|msg| view! { <Banner>{t!("operations.taken_back")} " " {i18n::msg(&msg)}</Banner> });
     let mut facts: Vec<(Text, AnyView)> = vec![
-        (t!("operations.since").into(), when(line.created_at).into_any()),
-        (t!("operations.changed").into(), when(line.updated_at).into_any()),
+        (
+            t!("operations.since").into(),
+            when(line.created_at).into_any(),
+        ),
+        (
+            t!("operations.changed").into(),
+            when(line.updated_at).into_any(),
+        ),
     ];
     if let Some(unit) = line.unit_name {
         facts.push((t!("resources.unit").into(), unit.into_any()));
@@ -62,7 +79,10 @@ fn Detail(found: SagaDetail) -> impl IntoView {
         let link = view! { <a href=routes::request(&number)>{number.clone()}</a> }.into_any();
         facts.push((t!("resources.request").into(), link));
     }
-    facts.push((t!("operations.id").into(), view! { <span class="mono">{line.id.to_string()}</span> }.into_any()));
+    facts.push((
+        t!("operations.id").into(),
+        view! { <span class="mono">{line.id.to_string()}</span> }.into_any(),
+    ));
     let discard = found.may_discard.then(|| {
         view! {
             <Panel title=t!("operations.discard") pad=true>
@@ -116,7 +136,12 @@ fn step(step: SagaStepLine) -> impl IntoView {
         "residue" => Look::Act,
         _ => Look::Draft,
     };
-    let times = [step.started_at, step.finished_at].into_iter().flatten().map(when).collect::<Vec<_>>().join(" – ");
+    let times = [step.started_at, step.finished_at]
+        .into_iter()
+        .flatten()
+        .map(when)
+        .collect::<Vec<_>>()
+        .join(" – ");
     let why = step.error.or(step.waits).unwrap_or_else(|| "—".to_owned());
     view! {
         <Row>
@@ -162,7 +187,9 @@ pub mod ssr {
             }
             "discard" => {
                 if form.value("confirm") != "yes" {
-                    return Err(FieldError::new("confirm", Msg::new("operations.unconfirmed")).into());
+                    return Err(
+                        FieldError::new("confirm", Msg::new("operations.unconfirmed")).into(),
+                    );
                 }
                 operation::discard_saga(&cx, &of, form.value("reason")).await?;
                 Msg::new("operations.was_discarded")

@@ -41,11 +41,19 @@ pub async fn sagas(state: String, after: String) -> Result<Page<SagaLine>, ApiEr
 pub fn Sagas() -> impl IntoView {
     let query = use_query_map();
     let asked = Memo::new(move |_| {
-        query.with(|query| (query.get("state").unwrap_or_default(), query.get("after").unwrap_or_default()))
+        query.with(|query| {
+            (
+                query.get("state").unwrap_or_default(),
+                query.get("after").unwrap_or_default(),
+            )
+        })
     });
     let version = live::version("jobs");
     let numbers = Resource::new(move || version.get(), |_| counts());
-    let list = Resource::new(move || (asked.get(), version.get()), |((state, after), _)| sagas(state, after));
+    let list = Resource::new(
+        move || (asked.get(), version.get()),
+        |((state, after), _)| sagas(state, after),
+    );
     view! {
         <PageHead title=t!("nav.operations") fact=t!("operations.fact")/>
         <Transition>
@@ -67,7 +75,12 @@ fn of_state(state: &str) -> String {
 }
 
 #[component]
-fn List(counts: OperationCounts, page: Page<SagaLine>, state: String, first: bool) -> impl IntoView {
+fn List(
+    counts: OperationCounts,
+    page: Page<SagaLine>,
+    state: String,
+    first: bool,
+) -> impl IntoView {
     let number = |n: i64| lingbao_model::money::grouped_signed(n);
     let tab = |code: &str, text: String, count: Option<i64>| Tab {
         href: of_state(code),
@@ -90,10 +103,9 @@ fn List(counts: OperationCounts, page: Page<SagaLine>, state: String, first: boo
         lingbao_model::view::page::Total::MoreThan(_) => Total::Many,
     };
     let back = (!first).then(|| of_state(&state));
-    let next = page
-        .next
-        .as_deref()
-        .map(|after| routes::with_query(routes::OPERATIONS, &[("state", &state), ("after", after)]));
+    let next = page.next.as_deref().map(|after| {
+        routes::with_query(routes::OPERATIONS, &[("state", &state), ("after", after)])
+    });
     let empty = page.rows.is_empty();
     let jobs = (counts.stuck_jobs > 0).then(|| {
         view! { <Banner tone=Tone::Warn>{t!("operations.stuck_jobs", n = counts.stuck_jobs)}</Banner> }
@@ -160,7 +172,9 @@ fn Rows(rows: Vec<SagaLine>) -> impl IntoView {
 
 fn row(line: SagaLine) -> impl IntoView {
     let name = format!("{} {}", known("saga_kind", &line.kind), line.subject);
-    let step = line.step.map_or_else(|| "—".to_owned(), |step| known("saga_step", &step));
+    let step = line
+        .step
+        .map_or_else(|| "—".to_owned(), |step| known("saga_step", &step));
     let request = line.request_number.map_or_else(
         || "—".into_any(),
         |number| view! { <a href=routes::request(&number)>{number.clone()}</a> }.into_any(),

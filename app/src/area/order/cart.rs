@@ -24,7 +24,11 @@ use lingbao_model::{
 pub async fn get_cart(id: String) -> Result<CartView, ApiError> {
     use lingbao_core::service::cart;
     let cx = crate::ssr::cx()?;
-    if id.is_empty() { Ok(cart::current(&cx).await?) } else { Ok(cart::open(&cx, &crate::ssr::id(&id)?).await?) }
+    if id.is_empty() {
+        Ok(cart::current(&cx).await?)
+    } else {
+        Ok(cart::open(&cx, &crate::ssr::id(&id)?).await?)
+    }
 }
 
 /// The page.
@@ -51,7 +55,8 @@ pub fn Cart() -> impl IntoView {
 
 #[component]
 fn Shown(cart: CartView, ask: bool) -> impl IntoView {
-    let acts = view! { <LinkButton href=routes::CATALOGUE icon="plus">{t!("cart.go_on")}</LinkButton> };
+    let acts =
+        view! { <LinkButton href=routes::CATALOGUE icon="plus">{t!("cart.go_on")}</LinkButton> };
     let fact = match cart.status {
         Status::Returned => t!("cart.returned").to_owned(),
         _ => t!("cart.saved", at = cart.saved_at.minute_text(Zone::SHANGHAI)),
@@ -81,7 +86,11 @@ fn Shown(cart: CartView, ask: bool) -> impl IntoView {
         col(t!("cart.acts")).hidden(),
     ];
     let (id, version) = (cart.id.to_string(), cart.version);
-    let rows = cart.lines.iter().map(|line| row(line, &id, version)).collect_view();
+    let rows = cart
+        .lines
+        .iter()
+        .map(|line| row(line, &id, version))
+        .collect_view();
     let total = view! {
         <Row>
             <RowHead name=t!("cart.total")/>
@@ -127,14 +136,28 @@ fn Keys(id: String, version: i64) -> impl IntoView {
 
 fn row(view: &LineView, cart: &str, version: i64) -> impl IntoView + use<> {
     let line = &view.line;
-    let place = [view.zone_name.as_ref(), view.pool_name.as_ref()].into_iter().flatten().map(i18n::label).collect::<Vec<_>>();
+    let place = [view.zone_name.as_ref(), view.pool_name.as_ref()]
+        .into_iter()
+        .flatten()
+        .map(i18n::label)
+        .collect::<Vec<_>>();
     let mut sub = format!("{} {}", line.position, line.name);
     if let Some((position, name)) = &view.attached_to {
         sub = format!("{sub} → {position} {name}");
     }
-    let edit = routes::with_query(&routes::configure(&line.code), &[("cart", cart), ("line", line.id.as_str())]);
-    let money = if line.quote.month.fen() == 0 { line.quote.once } else { line.quote.month };
-    let outdated = view.outdated.as_ref().map(|m| view! { <div class="sub bad">{i18n::msg(m)}</div> });
+    let edit = routes::with_query(
+        &routes::configure(&line.code),
+        &[("cart", cart), ("line", line.id.as_str())],
+    );
+    let money = if line.quote.month.fen() == 0 {
+        line.quote.once
+    } else {
+        line.quote.month
+    };
+    let outdated = view
+        .outdated
+        .as_ref()
+        .map(|m| view! { <div class="sub bad">{i18n::msg(m)}</div> });
     view! {
         <Row>
             <RowHead name=i18n::label(&line.item_name) href=edit sub/>
@@ -154,16 +177,38 @@ fn row(view: &LineView, cart: &str, version: i64) -> impl IntoView + use<> {
 
 /// System, title, reason, and the submit with the verdict beside it.
 #[component]
-fn Head(cart: CartView, ask: bool, pools: Vec<(lingbao_model::id::PoolId, lingbao_model::msg::Label)>) -> impl IntoView {
-    let form_id = use_form().value(FORM_ID).map_or(cart.form_id.clone(), ToOwned::to_owned);
+fn Head(
+    cart: CartView,
+    ask: bool,
+    pools: Vec<(lingbao_model::id::PoolId, lingbao_model::msg::Label)>,
+) -> impl IntoView {
+    let form_id = use_form()
+        .value(FORM_ID)
+        .map_or(cart.form_id.clone(), ToOwned::to_owned);
     let mut systems: Vec<Opt> = vec![(String::new(), t!("cart.choose_system").into())];
-    systems.extend(cart.systems.iter().map(|s| (s.id.to_string(), s.name.clone().into())));
-    let system = cart.system.as_ref().map(ToString::to_string).unwrap_or_default();
+    systems.extend(
+        cart.systems
+            .iter()
+            .map(|s| (s.id.to_string(), s.name.clone().into())),
+    );
+    let system = cart
+        .system
+        .as_ref()
+        .map(ToString::to_string)
+        .unwrap_or_default();
     let short = !cart.verdict.shortfalls.is_empty() || cart.with_quota_change || ask;
     let month = Signal::stored(cart.verdict.month.yuan());
     let year = Signal::stored(t!("order.year", amount = cart.verdict.year.yuan()));
-    let submit = if cart.status == Status::Returned { t!("cart.resubmit") } else { t!("cart.submit") };
-    let problems = cart.problems.iter().map(|p| view! { <li>{i18n::msg(&p.msg)}</li> }).collect_view();
+    let submit = if cart.status == Status::Returned {
+        t!("cart.resubmit")
+    } else {
+        t!("cart.submit")
+    };
+    let problems = cart
+        .problems
+        .iter()
+        .map(|p| view! { <li>{i18n::msg(&p.msg)}</li> })
+        .collect_view();
     view! {
         <form class="cols" method="post">
             <div class="panel">
@@ -264,7 +309,12 @@ pub mod ssr {
 
     /// What was typed is saved first: a refused submit loses nothing. A form that was sent before is
     /// recognised by its id before its old version could be held against it.
-    async fn submit(cx: &Cx, own: &RequestId, version: i64, form: &Posted) -> Result<Submitted, Refused> {
+    async fn submit(
+        cx: &Cx,
+        own: &RequestId,
+        version: i64,
+        form: &Posted,
+    ) -> Result<Submitted, Refused> {
         let again = match cart::open(cx, own).await {
             Ok(view) => view.status == Status::Returned,
             // Submitted already: the service finds the request that this form made.

@@ -2,12 +2,7 @@
 //! own code: in the browser while one types, on the server at the button 计算.
 
 use super::panel;
-use crate::{
-    error::ApiError,
-    form::use_form,
-    i18n, routes, t,
-    ui::*,
-};
+use crate::{error::ApiError, form::use_form, i18n, routes, t, ui::*};
 use leptos::prelude::*;
 use leptos_router::hooks::{use_params_map, use_query_map};
 use lingbao_model::{
@@ -26,13 +21,21 @@ use lingbao_model::{
 /// # Errors
 /// `NotFound`.
 #[server(name = GetConfigure, prefix = "/fn", endpoint = "order/configure")]
-pub async fn get_configure(code: String, cart: String, line: String) -> Result<ConfigureView, ApiError> {
+pub async fn get_configure(
+    code: String,
+    cart: String,
+    line: String,
+) -> Result<ConfigureView, ApiError> {
     use lingbao_core::service::cart as carts;
     let cx = crate::ssr::cx()?;
     if !line.is_empty() {
         return Ok(carts::edit_line(&cx, &crate::ssr::id(&cart)?, &crate::ssr::id(&line)?).await?);
     }
-    let cart = if cart.is_empty() { None } else { Some(crate::ssr::id(&cart)?) };
+    let cart = if cart.is_empty() {
+        None
+    } else {
+        Some(crate::ssr::id(&cart)?)
+    };
     Ok(carts::configure(&cx, cart.as_ref(), &code).await?)
 }
 
@@ -42,9 +45,18 @@ pub fn Configure() -> impl IntoView {
     let (params, query) = (use_params_map(), use_query_map());
     let asked = Memo::new(move |_| {
         let code = params.with(|p| p.get("code").unwrap_or_default());
-        query.with(|q| (code, q.get("cart").unwrap_or_default(), q.get("line").unwrap_or_default()))
+        query.with(|q| {
+            (
+                code,
+                q.get("cart").unwrap_or_default(),
+                q.get("line").unwrap_or_default(),
+            )
+        })
     });
-    let view = Resource::new(move || asked.get(), |(code, cart, line)| get_configure(code, cart, line));
+    let view = Resource::new(
+        move || asked.get(),
+        |(code, cart, line)| get_configure(code, cart, line),
+    );
     view! {
         <Transition>
             {move || Suspend::new(async move {
@@ -68,7 +80,13 @@ fn begin(view: &ConfigureView) -> Typed {
         typed.entry(key.clone()).or_insert_with(|| answer.typed());
     }
     typed.insert("cell".into(), first_cell(view));
-    let or = |text: &str, other: &str| if text.is_empty() { other.to_owned() } else { text.to_owned() };
+    let or = |text: &str, other: &str| {
+        if text.is_empty() {
+            other.to_owned()
+        } else {
+            text.to_owned()
+        }
+    };
     typed.insert("count".into(), or(&view.form.count, "1"));
     typed.insert("term_months".into(), or(&view.form.term_months, "12"));
     typed.insert("name".into(), view.form.name.clone());
@@ -84,7 +102,11 @@ fn first_cell(view: &ConfigureView) -> String {
     if !view.form.cell.is_empty() {
         return view.form.cell.clone();
     }
-    let wanted = view.system.as_ref().and_then(|id| view.systems.iter().find(|s| s.id == *id)).map(|s| s.level);
+    let wanted = view
+        .system
+        .as_ref()
+        .and_then(|id| view.systems.iter().find(|s| s.id == *id))
+        .map(|s| s.level);
     let cells = cells(view);
     let legal = |c: &&(Placement, Label, Option<lingbao_model::msg::Msg>)| c.2.is_none();
     cells
@@ -103,7 +125,11 @@ fn cells(view: &ConfigureView) -> Vec<(Placement, Label, Option<lingbao_model::m
     for zone in &view.surroundings.zones {
         for level in Level::ALL {
             for pool in view.surroundings.pools.iter().filter(|p| p.zone == zone.id) {
-                let cell = Placement { zone: zone.id.clone(), level: *level, pool: pool.id.clone() };
+                let cell = Placement {
+                    zone: zone.id.clone(),
+                    level: *level,
+                    pool: pool.id.clone(),
+                };
                 cells.push((cell, pool.name.clone(), pool.accepts(zone, *level).err()));
             }
         }
@@ -116,11 +142,19 @@ fn line_of(view: &ConfigureView, typed: &Typed) -> Line {
     let answers: Answers = match view.offer.content.schema.read(typed) {
         Ok(answers) | Err((answers, _)) => answers,
     };
-    let number = |key: &str, or: i64| typed.get(key).and_then(|t| lingbao_model::text::parse_integer(t)).unwrap_or(or);
+    let number = |key: &str, or: i64| {
+        typed
+            .get(key)
+            .and_then(|t| lingbao_model::text::parse_integer(t))
+            .unwrap_or(or)
+    };
     let count = number("count", 1).clamp(1, view.offer.content.max_count);
     let placement = view.offer.content.placed.then(|| {
         let cell = typed.get("cell").map_or("", String::as_str);
-        cells(view).into_iter().map(|c| c.0).find(|c| cell_text(c) == cell)
+        cells(view)
+            .into_iter()
+            .map(|c| c.0)
+            .find(|c| cell_text(c) == cell)
     });
     let quote = view.offer.price.quote(&answers, count);
     Line {
@@ -143,7 +177,10 @@ fn line_of(view: &ConfigureView, typed: &Typed) -> Line {
 
 /// The id of a line that is not in the cart yet; the server gives it a real one.
 fn preview_id() -> RequestItemId {
-    use lingbao_model::{id::{Id, SiteCode}, time::Timestamp};
+    use lingbao_model::{
+        id::{Id, SiteCode},
+        time::Timestamp,
+    };
     // The default site code is valid by construction.
     RequestItemId::generate(&SiteCode::default(), Timestamp::default(), 0)
 }
@@ -153,11 +190,20 @@ fn judge(view: &ConfigureView, typed: &Typed) -> (Line, Verdict) {
     let mut lines: Vec<Line> = view.others.iter().map(|o| o.0.clone()).collect();
     let own = lines.len();
     lines.push(line.clone());
-    let rules: Vec<Consumption> =
-        view.others.iter().map(|o| o.1.clone()).chain([view.offer.content.consumption.clone()]).collect();
+    let rules: Vec<Consumption> = view
+        .others
+        .iter()
+        .map(|o| o.1.clone())
+        .chain([view.offer.content.consumption.clone()])
+        .collect();
     let at = |l: &Line| lines.iter().position(|o| std::ptr::eq(o, l));
     let consumption = |l: &Line| at(l).or(Some(own)).and_then(|i| rules.get(i).cloned());
-    let verdict = verdict::judge(&lines, consumption, &view.surroundings, view.with_quota_change);
+    let verdict = verdict::judge(
+        &lines,
+        consumption,
+        &view.surroundings,
+        view.with_quota_change,
+    );
     (line, verdict)
 }
 
@@ -170,18 +216,49 @@ fn Form(view: ConfigureView) -> impl IntoView {
     let crumbs = vec![(t!("nav.catalogue").to_owned(), routes::CATALOGUE.to_owned())];
     let summary = i18n::label(&view.offer.content.summary);
     let stored = StoredValue::new(view.clone());
-    let judged = Memo::new(move |_| stored.with_value(|view| typed.with(|typed| judge(view, typed))));
-    let pools: Vec<_> = view.surroundings.pools.iter().map(|p| (p.id.clone(), p.name.clone())).collect();
+    let judged =
+        Memo::new(move |_| stored.with_value(|view| typed.with(|typed| judge(view, typed))));
+    let pools: Vec<_> = view
+        .surroundings
+        .pools
+        .iter()
+        .map(|p| (p.id.clone(), p.name.clone()))
+        .collect();
     let sum = Signal::derive(move || {
         let quote = judged.get().0.quote;
-        if quote.month.fen() == 0 { quote.once.yuan() } else { quote.month.yuan() }
+        if quote.month.fen() == 0 {
+            quote.once.yuan()
+        } else {
+            quote.month.yuan()
+        }
     });
-    let monthly = view.offer.price.0.iter().any(|c| c.charge == lingbao_model::price::Charge::Monthly);
-    let unit = if monthly { t!("order.month_unit") } else { t!("order.once_unit") };
-    let year = Signal::derive(move || t!("order.year", amount = judged.get().0.quote.year().yuan()));
+    let monthly = view
+        .offer
+        .price
+        .0
+        .iter()
+        .any(|c| c.charge == lingbao_model::price::Charge::Monthly);
+    let unit = if monthly {
+        t!("order.month_unit")
+    } else {
+        t!("order.once_unit")
+    };
+    let year =
+        Signal::derive(move || t!("order.year", amount = judged.get().0.quote.year().yuan()));
     let price = Signal::derive(move || panel::price_lines(&judged.get().0.quote));
-    let save = if view.line.is_some() { t!("order.save_line") } else { t!("order.add") };
-    let note = Signal::derive(move || if judged.get().1.passes() { t!("order.passes") } else { t!("order.blocked") }.to_owned());
+    let save = if view.line.is_some() {
+        t!("order.save_line")
+    } else {
+        t!("order.add")
+    };
+    let note = Signal::derive(move || {
+        if judged.get().1.passes() {
+            t!("order.passes")
+        } else {
+            t!("order.blocked")
+        }
+        .to_owned()
+    });
     view! {
         <PageHead title=t!("order.title", item = name) fact=summary crumbs/>
         <ErrorSummary/>
@@ -216,9 +293,15 @@ fn Form(view: ConfigureView) -> impl IntoView {
 #[cfg(feature = "hydrate")]
 fn read(event: &leptos::ev::Event, typed: RwSignal<Typed>) {
     use wasm_bindgen::JsCast;
-    let target = event.target().and_then(|t| t.dyn_into::<web_sys::Element>().ok());
-    let form = target.and_then(|t| t.closest("form").ok().flatten()).and_then(|f| f.dyn_into::<web_sys::HtmlFormElement>().ok());
-    let Some(data) = form.and_then(|form| web_sys::FormData::new_with_form(&form).ok()) else { return };
+    let target = event
+        .target()
+        .and_then(|t| t.dyn_into::<web_sys::Element>().ok());
+    let form = target
+        .and_then(|t| t.closest("form").ok().flatten())
+        .and_then(|f| f.dyn_into::<web_sys::HtmlFormElement>().ok());
+    let Some(data) = form.and_then(|form| web_sys::FormData::new_with_form(&form).ok()) else {
+        return;
+    };
     let mut now = Typed::new();
     for pair in data.entries().into_iter().flatten() {
         let pair = js_sys::Array::from(&pair);
@@ -263,7 +346,10 @@ fn Fields(view: ConfigureView, typed: RwSignal<Typed>, live: RwSignal<bool>) -> 
         .collect_view();
     let mut sections: Vec<(String, Vec<Param>)> = Vec::new();
     for param in &view.offer.content.schema.0 {
-        let title = param.section.as_ref().map_or_else(|| t!("order.parameters").to_owned(), i18n::label);
+        let title = param
+            .section
+            .as_ref()
+            .map_or_else(|| t!("order.parameters").to_owned(), i18n::label);
         match sections.iter_mut().find(|s| s.0 == title) {
             Some(section) => section.1.push(param.clone()),
             None => sections.push((title, vec![param.clone()])),
@@ -287,7 +373,11 @@ fn Fields(view: ConfigureView, typed: RwSignal<Typed>, live: RwSignal<bool>) -> 
                                 shown.applies(&answers)
                             })
                     };
-                    let field = field(&param, begun.get(&param.key).cloned().unwrap_or_default(), &targets);
+                    let field = field(
+                        &param,
+                        begun.get(&param.key).cloned().unwrap_or_default(),
+                        &targets,
+                    );
                     view! { <div hidden=away>{field}</div> }
                 })
                 .collect_view();
@@ -320,25 +410,42 @@ fn Fields(view: ConfigureView, typed: RwSignal<Typed>, live: RwSignal<bool>) -> 
 }
 
 /// One generated field.
-fn field(param: &Param, value: String, targets: &[lingbao_model::view::request::Target]) -> AnyView {
+fn field(
+    param: &Param,
+    value: String,
+    targets: &[lingbao_model::view::request::Target],
+) -> AnyView {
     let label = i18n::label(&param.label);
     let hint = param.help.as_ref().map(i18n::label);
     let key = param.key.clone();
     let inner = match &param.kind {
-        ParamKind::Integer { min, max, step, unit, default } => {
+        ParamKind::Integer {
+            min,
+            max,
+            step,
+            unit,
+            default,
+        } => {
             let unit = i18n::t_key(&format!("unit.{unit}")).into_owned();
             let value = lingbao_model::text::parse_integer(&value).unwrap_or(*default);
-            view! { <NumberStepper label=label.clone() unit value min=*min max=*max by=*step/> }.into_any()
+            view! { <NumberStepper label=label.clone() unit value min=*min max=*max by=*step/> }
+                .into_any()
         }
         ParamKind::Choice { options, .. } => {
-            let options: Vec<Opt> = options.iter().map(|o| (o.value.clone(), i18n::label(&o.label).into())).collect();
+            let options: Vec<Opt> = options
+                .iter()
+                .map(|o| (o.value.clone(), i18n::label(&o.label).into()))
+                .collect();
             if options.len() <= 4 {
                 view! { <Seg name=key.clone() options value/> }.into_any()
             } else {
                 view! { <Select options value width=Width::M/> }.into_any()
             }
         }
-        ParamKind::Text { shape: TextShape::Paragraph, max_chars } => {
+        ParamKind::Text {
+            shape: TextShape::Paragraph,
+            max_chars,
+        } => {
             let most = u32::try_from(*max_chars).unwrap_or(4000);
             view! { <TextArea value maxlength=most/> }.into_any()
         }
@@ -348,11 +455,17 @@ fn field(param: &Param, value: String, targets: &[lingbao_model::view::request::
         }
         ParamKind::Flag { .. } => {
             let checked = value == "true";
-            return view! { <Check name=key value="true" checked=checked>{label}</Check> }.into_any();
+            return view! { <Check name=key value="true" checked=checked>{label}</Check> }
+                .into_any();
         }
         ParamKind::Attach { .. } => {
             let mut options: Vec<Opt> = vec![(String::new(), t!("order.no_target").into())];
-            options.extend(targets.iter().map(|t| (t.line.to_string(), format!("{} {} × {}", t.position, t.name, t.count).into())));
+            options.extend(targets.iter().map(|t| {
+                (
+                    t.line.to_string(),
+                    format!("{} {} × {}", t.position, t.name, t.count).into(),
+                )
+            }));
             view! { <Select options value width=Width::M/> }.into_any()
         }
     };
@@ -381,7 +494,11 @@ pub mod ssr {
     pub async fn put(form: Posted) -> Result<Done, Refused> {
         let cx = cx()?;
         let own: RequestId = id(form.value("cart"))?;
-        let line = if form.value("line").is_empty() { None } else { Some(id(form.value("line"))?) };
+        let line = if form.value("line").is_empty() {
+            None
+        } else {
+            Some(id(form.value("line"))?)
+        };
         let typed = LineForm {
             item: form.param("code").to_owned(),
             name: form.value("name").to_owned(),

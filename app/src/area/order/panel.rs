@@ -21,15 +21,33 @@ pub fn price_lines(quote: &Quote) -> Vec<PriceLine> {
         .lines
         .iter()
         .map(|line| {
-            let quantity = i18n::msg(&Msg::new(format!("quantity.{}", line.unit)).with("n", line.quantity));
-            let once = if line.charge == Charge::Once { t!("order.once_mark") } else { "" };
+            let quantity =
+                i18n::msg(&Msg::new(format!("quantity.{}", line.unit)).with("n", line.quantity));
+            let once = if line.charge == Charge::Once {
+                t!("order.once_mark")
+            } else {
+                ""
+            };
             let rate = lingbao_model::money::round_micro(line.rate.of(1));
-            (format!("{} {quantity} × {}{once}", i18n::label(&line.label), rate.yuan()).into(), line.amount.yuan().into(), false)
+            (
+                format!(
+                    "{} {quantity} × {}{once}",
+                    i18n::label(&line.label),
+                    rate.yuan()
+                )
+                .into(),
+                line.amount.yuan().into(),
+                false,
+            )
         })
         .collect();
     if quote.count > 1 {
         lines.push((t!("order.each").into(), quote.each.yuan().into(), true));
-        lines.push((t!("order.pieces").into(), format!("× {}", quote.count).into(), false));
+        lines.push((
+            t!("order.pieces").into(),
+            format!("× {}", quote.count).into(),
+            false,
+        ));
     }
     lines
 }
@@ -39,9 +57,18 @@ pub fn verdict(verdict: &Verdict, pools: &[(PoolId, Label)]) -> AnyView {
     let blocks = verdict.blocks.clone();
     let warns = verdict.warns.clone();
     let passes = verdict.passes();
-    let (tone, title) = if passes { (Tone::Ok, t!("order.passes")) } else { (Tone::Bad, t!("order.blocked")) };
+    let (tone, title) = if passes {
+        (Tone::Ok, t!("order.passes"))
+    } else {
+        (Tone::Bad, t!("order.blocked"))
+    };
     let way = way(&verdict.route);
-    let bars: Vec<AnyView> = verdict.changes.iter().filter(|c| c.asked != 0).map(|c| bar(c, pools)).collect();
+    let bars: Vec<AnyView> = verdict
+        .changes
+        .iter()
+        .filter(|c| c.asked != 0)
+        .map(|c| bar(c, pools))
+        .collect();
     let has_bars = !bars.is_empty();
     view! {
         {has_bars.then(|| view! { <PricePart title=t!("order.quota")><div class="qs">{bars}</div></PricePart> })}
@@ -68,8 +95,16 @@ pub fn way(route: &Route) -> String {
     if route.is_automatic() {
         return t!("order.automatic").to_owned();
     }
-    let names: Vec<String> = route.stages.iter().map(|stage| i18n::label(&stage.name)).collect();
-    t!("order.way", stages = names.join(" → "), days = i64::from(route.due_days()))
+    let names: Vec<String> = route
+        .stages
+        .iter()
+        .map(|stage| i18n::label(&stage.name))
+        .collect();
+    t!(
+        "order.way",
+        stages = names.join(" → "),
+        days = i64::from(route.due_days())
+    )
 }
 
 fn bar(change: &Change, pools: &[(PoolId, Label)]) -> AnyView {
@@ -78,7 +113,13 @@ fn bar(change: &Change, pools: &[(PoolId, Label)]) -> AnyView {
         Some((_, pool)) => format!("{name} · {}", i18n::label(pool)),
         None => name,
     };
-    let shown = |n: i64| if change.dimension == Dimension::MonthlyFee { Money::from_fen(n).yuan() } else { grouped_signed(n) };
+    let shown = |n: i64| {
+        if change.dimension == Dimension::MonthlyFee {
+            Money::from_fen(n).yuan()
+        } else {
+            grouped_signed(n)
+        }
+    };
     let after = change.before.with_held(change.asked);
     let amounts = Bar {
         limit: change.before.limit,
@@ -86,6 +127,11 @@ fn bar(change: &Change, pools: &[(PoolId, Label)]) -> AnyView {
         held: change.before.held,
         now: change.asked,
     };
-    let numbers = t!("order.left", left = shown(after.left()), limit = shown(change.before.limit)).into_any();
+    let numbers = t!(
+        "order.left",
+        left = shown(after.left()),
+        limit = shown(change.before.limit)
+    )
+    .into_any();
     view! { <QuotaLine label amounts numbers/> }.into_any()
 }

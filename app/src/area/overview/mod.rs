@@ -100,21 +100,32 @@ fn todo() -> impl IntoView {
         let waiting = viewer::use_viewer()?.todo;
         (waiting > 0).then(|| {
             let acts = view! { <a href=routes::TODO>{t!("overview.decide")}</a> }.into_any();
-            view! { <Banner tone=Tone::Warn acts>{t!("overview.waiting", n = waiting)}</Banner> }.into_any()
+            view! { <Banner tone=Tone::Warn acts>{t!("overview.waiting", n = waiting)}</Banner> }
+                .into_any()
         })
     })
 }
 
 fn scale(found: &Overview) -> impl IntoView + use<> {
-    let axis: Vec<String> = found.months.iter().map(|month| month.month.clone()).collect();
+    let axis: Vec<String> = found
+        .months
+        .iter()
+        .map(|month| month.month.clone())
+        .collect();
     let line = |name: &str, values: Vec<i64>| Line {
         name: name.to_owned(),
         texts: values.iter().map(|n| grouped_signed(*n)).collect(),
         values,
     };
     let lines = vec![
-        line(t!("overview.delivered"), found.months.iter().map(|month| month.delivered).collect()),
-        line(t!("overview.submitted"), found.months.iter().map(|month| month.requests).collect()),
+        line(
+            t!("overview.delivered"),
+            found.months.iter().map(|month| month.delivered).collect(),
+        ),
+        line(
+            t!("overview.submitted"),
+            found.months.iter().map(|month| month.requests).collect(),
+        ),
     ];
     view! {
         <section class="group" aria-labelledby="g1">
@@ -148,7 +159,11 @@ fn cost(found: &Overview) -> impl IntoView + use<> {
         .map(|unit| Bar {
             name: unit.name.clone(),
             value: unit.hosts,
-            text: t!("overview.top_text", hosts = grouped_signed(unit.hosts), month = unit.month.wan()),
+            text: t!(
+                "overview.top_text",
+                hosts = grouped_signed(unit.hosts),
+                month = unit.month.wan()
+            ),
         })
         .collect::<Vec<_>>();
     let top = (!bars.is_empty()).then(|| {
@@ -185,7 +200,11 @@ fn use_of_pools(found: &Overview) -> impl IntoView + use<> {
         .map(|pool| {
             let dimension = i18n::t_key(&format!("dimension.{}", pool.dimension));
             let name = format!("{} · {dimension}", facts::label(&pool.name));
-            let width = format!("{}.{}%", pool.permille().min(1000) / 10, pool.permille().min(1000) % 10);
+            let width = format!(
+                "{}.{}%",
+                pool.permille().min(1000) / 10,
+                pool.permille().min(1000) % 10
+            );
             view! {
                 <tr>
                     <th scope="row">{name}</th>
@@ -224,7 +243,11 @@ fn use_of_pools(found: &Overview) -> impl IntoView + use<> {
     } else {
         view! { <p class="hint">{t!("overview.no_pools")}</p> }.into_any()
     };
-    let rate = if found.total_cores > 0 { percent(found.allocation_permille()) } else { "—".to_owned() };
+    let rate = if found.total_cores > 0 {
+        percent(found.allocation_permille())
+    } else {
+        "—".to_owned()
+    };
     view! {
         <section class="group" aria-labelledby="g3">
             <header>
@@ -261,13 +284,22 @@ fn pool_line(pool: &PoolLoad) -> impl IntoView + use<> {
 }
 
 fn handling(found: &Overview) -> impl IntoView + use<> {
-    let automatic = if found.settled > 0 { percent(permille(found.automatic, found.settled)) } else { "—".to_owned() };
+    let automatic = if found.settled > 0 {
+        percent(permille(found.automatic, found.settled))
+    } else {
+        "—".to_owned()
+    };
     let (value, unit) = match found.deliver_minutes {
         Some(minutes) => (grouped_signed(minutes), t!("overview.minutes")),
         None => ("—".to_owned(), ""),
     };
     let overdue = (found.overdue > 0).then(|| {
-        let flag = Flag { icon: "warn", good: Some(false), text: t!("overview.overdue", n = found.overdue), note: String::new() };
+        let flag = Flag {
+            icon: "warn",
+            good: Some(false),
+            text: t!("overview.overdue", n = found.overdue),
+            note: String::new(),
+        };
         view! { <Flags flags=vec![flag]/> }
     });
     view! {

@@ -81,9 +81,20 @@ fn Quota() -> impl IntoView {
 
 #[component]
 fn Body(shown: QuotaView) -> impl IntoView {
-    let QuotaView { unit, unit_name, rows, children, entries, may_hand, .. } = shown;
+    let QuotaView {
+        unit,
+        unit_name,
+        rows,
+        children,
+        entries,
+        may_hand,
+        ..
+    } = shown;
     // A dimension without a limit shows only when something is booked on it.
-    let rows: Vec<QuotaRow> = rows.into_iter().filter(|row| counts(row.standing)).collect();
+    let rows: Vec<QuotaRow> = rows
+        .into_iter()
+        .filter(|row| counts(row.standing))
+        .collect();
     let mut pools: Vec<(PoolId, String)> = Vec::new();
     for row in &rows {
         if pools.iter().all(|(id, _)| *id != row.pool) {
@@ -109,8 +120,14 @@ fn Body(shown: QuotaView) -> impl IntoView {
         view! { <QuotaKey/> {panels} }.into_any()
     };
     let form = (may_hand && !children.is_empty() && !rows.is_empty()).then(|| {
-        let units = children.iter().map(|child| (child.unit.to_string(), child.name.clone())).collect();
-        let pools = pools.iter().map(|(id, name)| (id.to_string(), name.clone())).collect();
+        let units = children
+            .iter()
+            .map(|child| (child.unit.to_string(), child.name.clone()))
+            .collect();
+        let pools = pools
+            .iter()
+            .map(|(id, name)| (id.to_string(), name.clone()))
+            .collect();
         view! { <HandForm unit=unit.to_string() units pools/> }
     });
     let below = (!children.is_empty()).then(|| {
@@ -176,7 +193,11 @@ fn PoolPanel(name: String, rows: Vec<QuotaRow>) -> impl IntoView {
 }
 
 fn limit_row(row: QuotaRow) -> impl IntoView {
-    let QuotaRow { dimension: d, standing, .. } = row;
+    let QuotaRow {
+        dimension: d,
+        standing,
+        ..
+    } = row;
     let scale = if d == Dimension::MonthlyFee { 100 } else { 1 };
     // What was handed on is gone from here like what is used; the columns tell them apart.
     let amounts = Amounts {
@@ -213,7 +234,10 @@ fn numbers(d: Dimension, standing: Standing) -> impl IntoView {
 fn state(d: Dimension, standing: Standing) -> impl IntoView {
     let percent = standing.percent();
     let (look, text) = match (standing.left(), percent) {
-        (left, _) if left < 0 => (Look::Bad, t!("quota.over", n = amount(d, left.saturating_neg()))),
+        (left, _) if left < 0 => (
+            Look::Bad,
+            t!("quota.over", n = amount(d, left.saturating_neg())),
+        ),
         (_, 100..) => (Look::Bad, t!("quota.full").to_owned()),
         (_, 90..) => (Look::Act, t!("quota.at", percent = percent)),
         (_, 80..) => (Look::Wait, t!("quota.at", percent = percent)),
@@ -244,7 +268,10 @@ fn Below(children: Vec<ChildQuota>) -> impl IntoView {
 
 fn child_rows(child: ChildQuota) -> AnyView {
     let ChildQuota { name, rows, .. } = child;
-    let rows: Vec<_> = rows.into_iter().filter(|row| counts(row.standing)).collect();
+    let rows: Vec<_> = rows
+        .into_iter()
+        .filter(|row| counts(row.standing))
+        .collect();
     if rows.is_empty() {
         return view! {
             <Row>
@@ -275,7 +302,10 @@ fn child_rows(child: ChildQuota) -> AnyView {
 /// Hands a part on; posts to the page.
 #[component]
 fn HandForm(unit: String, units: Vec<Opt>, pools: Vec<Opt>) -> impl IntoView {
-    let dimensions: Vec<Opt> = Dimension::ALL.iter().map(|d| (d.to_string(), dimension(*d))).collect();
+    let dimensions: Vec<Opt> = Dimension::ALL
+        .iter()
+        .map(|d| (d.to_string(), dimension(*d)))
+        .collect();
     view! {
         <Panel title=t!("quota.hand_on") pad=true>
             <form method="post" class="narrow">

@@ -1,11 +1,7 @@
 //! One request: where it stands, what it asks for, what was said, how the delivery goes.
 
 use super::list::{look, status_text};
-use crate::{
-    error::ApiError,
-    facts, i18n, live, routes, t,
-    ui::*,
-};
+use crate::{error::ApiError, facts, i18n, live, routes, t, ui::*};
 use leptos::prelude::*;
 use leptos_router::hooks::use_params_map;
 use lingbao_model::{
@@ -47,7 +43,10 @@ pub fn Detail() -> impl IntoView {
 #[component]
 fn Shown(request: RequestDetail) -> impl IntoView {
     let row = &request.row;
-    let fact = format!("{} · {} {}", row.number, request.unit_full_name, row.applicant_name);
+    let fact = format!(
+        "{} · {} {}",
+        row.number, request.unit_full_name, row.applicant_name
+    );
     let crumbs = vec![(t!("nav.requests").to_owned(), routes::REQUESTS.to_owned())];
     let acts = view! { <Acts request=request.clone()/> };
     let lines = request.lines.iter().map(line).collect_view();
@@ -87,14 +86,34 @@ fn Shown(request: RequestDetail) -> impl IntoView {
             say: entry.by_name.clone().unwrap_or_default(),
         })
         .collect();
-    let warns = request.verdict.iter().flat_map(|v| v.warns.iter()).map(|w| view! { <li>{i18n::msg(w)}</li> }).collect_view();
-    let system = request.system.as_ref().map_or_else(|| "—".to_owned(), |s| s.name.clone());
+    let warns = request
+        .verdict
+        .iter()
+        .flat_map(|v| v.warns.iter())
+        .map(|w| view! { <li>{i18n::msg(w)}</li> })
+        .collect_view();
+    let system = request
+        .system
+        .as_ref()
+        .map_or_else(|| "—".to_owned(), |s| s.name.clone());
     let facts: Vec<(Text, AnyView)> = vec![
         (t!("requests.system").into(), system.into_any()),
-        (t!("requests.reason").into(), request.reason.clone().into_any()),
-        (t!("requests.per_month").into(), format!("{} {}", row.month.yuan(), t!("requests.yuan")).into_any()),
-        (t!("requests.once").into(), format!("{} {}", row.once.yuan(), t!("requests.yuan")).into_any()),
-        (t!("requests.submitted").into(), row.submitted_at.minute_text(Zone::SHANGHAI).into_any()),
+        (
+            t!("requests.reason").into(),
+            request.reason.clone().into_any(),
+        ),
+        (
+            t!("requests.per_month").into(),
+            format!("{} {}", row.month.yuan(), t!("requests.yuan")).into_any(),
+        ),
+        (
+            t!("requests.once").into(),
+            format!("{} {}", row.once.yuan(), t!("requests.yuan")).into_any(),
+        ),
+        (
+            t!("requests.submitted").into(),
+            row.submitted_at.minute_text(Zone::SHANGHAI).into_any(),
+        ),
     ];
     view! {
         <PageHead title=row.title.clone() fact crumbs acts=acts.into_any()/>
@@ -123,9 +142,17 @@ fn track(request: &RequestDetail) -> Vec<TrackStep> {
     let mut steps = vec![TrackStep {
         stage: Stage::Was,
         title: t!("requests.track.submit").to_owned(),
-        detail: request.row.submitted_at.minute_text(Zone::SHANGHAI).into_any(),
+        detail: request
+            .row
+            .submitted_at
+            .minute_text(Zone::SHANGHAI)
+            .into_any(),
     }];
-    for step in request.steps.iter().filter(|s| s.round == round && s.status != StepStatus::Void) {
+    for step in request
+        .steps
+        .iter()
+        .filter(|s| s.round == round && s.status != StepStatus::Void)
+    {
         let stage = match step.status {
             StepStatus::Approved => Stage::Was,
             StepStatus::Open => Stage::Now,
@@ -133,36 +160,60 @@ fn track(request: &RequestDetail) -> Vec<TrackStep> {
             StepStatus::Planned | StepStatus::Void => Stage::Next,
         };
         let who = match &step.opinion {
-            Some(opinion) => format!("{} {}", opinion.by_name, opinion.at.minute_text(Zone::SHANGHAI)),
+            Some(opinion) => format!(
+                "{} {}",
+                opinion.by_name,
+                opinion.at.minute_text(Zone::SHANGHAI)
+            ),
             None => step.people.join(" "),
         };
-        steps.push(TrackStep { stage, title: i18n::label(&step.name), detail: who.into_any() });
+        steps.push(TrackStep {
+            stage,
+            title: i18n::label(&step.name),
+            detail: who.into_any(),
+        });
     }
     let fulfil = match (request.approved_at, request.settled_at) {
         (_, Some(_)) => Stage::Was,
         (Some(_), None) => Stage::Now,
         (None, None) => Stage::Next,
     };
-    steps.push(TrackStep { stage: fulfil, title: t!("requests.track.fulfil").to_owned(), detail: ().into_any() });
+    steps.push(TrackStep {
+        stage: fulfil,
+        title: t!("requests.track.fulfil").to_owned(),
+        detail: ().into_any(),
+    });
     let confirm = match (request.settled_at, request.closed_at) {
         (_, Some(_)) => Stage::Was,
         (Some(_), None) => Stage::Act,
         (None, None) => Stage::Next,
     };
-    steps.push(TrackStep { stage: confirm, title: t!("requests.track.confirm").to_owned(), detail: ().into_any() });
+    steps.push(TrackStep {
+        stage: confirm,
+        title: t!("requests.track.confirm").to_owned(),
+        detail: ().into_any(),
+    });
     steps
 }
 
 fn line(line: &DetailLine) -> impl IntoView + use<> {
     let view = &line.view;
     let own = &view.line;
-    let place = [view.zone_name.as_ref(), view.pool_name.as_ref()].into_iter().flatten().map(i18n::label).collect::<Vec<_>>();
+    let place = [view.zone_name.as_ref(), view.pool_name.as_ref()]
+        .into_iter()
+        .flatten()
+        .map(i18n::label)
+        .collect::<Vec<_>>();
     let mut sub = own.name.clone();
     if let Some((position, name)) = &view.attached_to {
         sub = format!("{sub} → {position} {name}");
     }
     let spec = format!("{} {}", facts::line(&view.facts), place.join(" · "));
-    let money = if own.quote.month.fen() == 0 { own.quote.once } else { own.quote.month };
+    let money = if own.quote.month.fen() == 0 {
+        own.quote.once
+    } else {
+        own.quote.month
+    };
     view! {
         <Row>
             <RowHead name=i18n::label(&own.item_name) sub/>
@@ -191,7 +242,10 @@ fn pieces(pieces: &[PieceView]) -> AnyView {
         let text = format!("{} {n}", i18n::t_key(&format!("requests.piece.{status}")));
         (n > 0).then(|| view! { <Chip look text/> " " })
     });
-    let reason = pieces.iter().find_map(|p| p.reason.as_ref()).map(|r| view! { <div class="sub">{i18n::msg(r)}</div> });
+    let reason = pieces
+        .iter()
+        .find_map(|p| p.reason.as_ref())
+        .map(|r| view! { <div class="sub">{i18n::msg(r)}</div> });
     view! { {chips.collect_view()} {reason} }.into_any()
 }
 
@@ -207,14 +261,20 @@ fn opinions(steps: &[StepView]) -> Vec<Event> {
                     Decision::Return => "act",
                     Decision::Reject => "bad",
                 },
-                title: format!("{} · {} · {what}", i18n::label(&step.name), opinion.by_name).into_any(),
+                title: format!("{} · {} · {what}", i18n::label(&step.name), opinion.by_name)
+                    .into_any(),
                 when: opinion.at.minute_text(Zone::SHANGHAI),
                 say: opinion.text.clone(),
             })
         })
         .collect();
     if said.is_empty() {
-        said.push(Event { shape: "wait", title: t!("requests.no_opinions").into_any(), when: String::new(), say: String::new() });
+        said.push(Event {
+            shape: "wait",
+            title: t!("requests.no_opinions").into_any(),
+            when: String::new(),
+            say: String::new(),
+        });
     }
     said
 }
@@ -279,7 +339,8 @@ pub mod ssr {
             }
             "copy" => {
                 let copied = cart::copy(&cx, &own).await?;
-                Ok(Done::to(format!("{}/{}", routes::CART, copied.cart)).say(Msg::new("requests.said.copy")))
+                Ok(Done::to(format!("{}/{}", routes::CART, copied.cart))
+                    .say(Msg::new("requests.said.copy")))
             }
             _ => Err(ApiError::not_found().into()),
         }

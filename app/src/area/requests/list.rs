@@ -83,10 +83,30 @@ fn Found(rows: Rows<RequestRow>, filter: RequestFilter) -> impl IntoView {
     let status = filter.status.map_or("", Status::as_str);
     let link = |status: &str, after: &str| {
         let mine = if filter.mine { "1" } else { "" };
-        with_query(routes::REQUESTS, &[("q", &filter.text), ("status", status), ("mine", mine), ("after", after)])
+        with_query(
+            routes::REQUESTS,
+            &[
+                ("q", &filter.text),
+                ("status", status),
+                ("mine", mine),
+                ("after", after),
+            ],
+        )
     };
-    let mut links = vec![SegLink { href: link("", ""), text: t!("requests.all").to_owned(), count: None, current: status.is_empty() }];
-    for one in [Status::InApproval, Status::Returned, Status::Approved, Status::Delivered, Status::Closed, Status::Rejected] {
+    let mut links = vec![SegLink {
+        href: link("", ""),
+        text: t!("requests.all").to_owned(),
+        count: None,
+        current: status.is_empty(),
+    }];
+    for one in [
+        Status::InApproval,
+        Status::Returned,
+        Status::Approved,
+        Status::Delivered,
+        Status::Closed,
+        Status::Rejected,
+    ] {
         links.push(SegLink {
             href: link(one.as_str(), ""),
             text: status_text(one),
@@ -140,10 +160,21 @@ fn Found(rows: Rows<RequestRow>, filter: RequestFilter) -> impl IntoView {
 }
 
 fn row(row: RequestRow) -> impl IntoView {
-    let money = if row.month.fen() == 0 { row.once } else { row.month };
+    let money = if row.month.fen() == 0 {
+        row.once
+    } else {
+        row.month
+    };
     let sub = format!("{} · {}", row.number, row.system_name);
-    let stage = row.stage_name.as_ref().map(i18n::label).unwrap_or_else(|| "—".to_owned());
-    let lamp = row.lamp.map(facts::lamp).map(|(light, text)| view! { " " <Lamp light text/> });
+    let stage = row
+        .stage_name
+        .as_ref()
+        .map(i18n::label)
+        .unwrap_or_else(|| "—".to_owned());
+    let lamp = row
+        .lamp
+        .map(facts::lamp)
+        .map(|(light, text)| view! { " " <Lamp light text/> });
     view! {
         <Row>
             <RowHead name=row.title href=routes::request(row.id.as_str()) sub/>

@@ -31,7 +31,10 @@ lazy_pages!(requests, __preload_requests => ListRoute: List, DetailRoute: Detail
 
 /// Where the pages are.
 pub fn routes() -> Vec<AnyNestedRoute> {
-    vec![page(path!("/requests"), Lazy::<ListRoute>::new()), page(path!("/requests/:id"), Lazy::<DetailRoute>::new())]
+    vec![
+        page(path!("/requests"), Lazy::<ListRoute>::new()),
+        page(path!("/requests/:id"), Lazy::<DetailRoute>::new()),
+    ]
 }
 
 /// What the pages post to themselves.

@@ -47,7 +47,12 @@ fn Detail(found: ResourceDetail) -> impl IntoView {
     let shown = form.value(SHOWN).map(ToOwned::to_owned);
     let crumbs = vec![(t!("nav.resources").to_owned(), routes::RESOURCES.to_owned())];
     let row = found.row.clone();
-    let fact = format!("{} · {} · {}", facts::label(&row.item_name), row.system_name, row.unit_name);
+    let fact = format!(
+        "{} · {} · {}",
+        facts::label(&row.item_name),
+        row.system_name,
+        row.unit_name
+    );
     let acts = acts(&found);
     let busy = found.busy.as_ref().map(|msg| {
         let text = i18n::msg(msg);
@@ -62,7 +67,10 @@ fn Detail(found: ResourceDetail) -> impl IntoView {
         .iter()
         .map(|event| {
             let title = word("resource.event", event.kind.as_str());
-            let who = event.actor.clone().unwrap_or_else(|| t!("resources.by_itself").to_owned());
+            let who = event
+                .actor
+                .clone()
+                .unwrap_or_else(|| t!("resources.by_itself").to_owned());
             Event {
                 shape: shape(event.kind),
                 title: view! { <b>{title}</b>" "<span class="sub">{who}</span> }.into_any(),
@@ -97,7 +105,10 @@ fn Detail(found: ResourceDetail) -> impl IntoView {
 
 fn shape(kind: EventKind) -> &'static str {
     match kind {
-        EventKind::Delivered | EventKind::TrialStarted | EventKind::BillingStarted | EventKind::Started => "ok",
+        EventKind::Delivered
+        | EventKind::TrialStarted
+        | EventKind::BillingStarted
+        | EventKind::Started => "ok",
         EventKind::Stopped => "wait",
         EventKind::ReleaseStarted => "act",
         EventKind::Released => "stop",
@@ -115,7 +126,14 @@ fn spec(found: &ResourceDetail) -> Vec<(Text, AnyView)> {
         .iter()
         .map(|fact| (facts::label(&fact.label).into(), text(facts::value(fact))))
         .collect();
-    all.push((t!("resources.month").into(), text(format!("{} {}", row.month.yuan(), t!("resources.yuan_month")))));
+    all.push((
+        t!("resources.month").into(),
+        text(format!(
+            "{} {}",
+            row.month.yuan(),
+            t!("resources.yuan_month")
+        )),
+    ));
     all.push((t!("resources.since").into(), text(moment(row.delivered_at))));
     all.push((t!("resources.until").into(), text(day(row.expires_at))));
     let moments = [
@@ -124,7 +142,11 @@ fn spec(found: &ResourceDetail) -> Vec<(Text, AnyView)> {
         (t!("resources.billing_from"), found.billing_from),
         (t!("resources.released_at"), found.released_at),
     ];
-    all.extend(moments.into_iter().filter_map(|(name, at)| Some((name.into(), text(day(at?))))));
+    all.extend(
+        moments
+            .into_iter()
+            .filter_map(|(name, at)| Some((name.into(), text(day(at?))))),
+    );
     all
 }
 
@@ -132,19 +154,38 @@ fn place(found: &ResourceDetail) -> Vec<(Text, AnyView)> {
     let row = &found.row;
     let number = found.request_number.clone();
     let mut all: Vec<(Text, AnyView)> = vec![
-        (t!("resources.kind").into(), text(word("resource.kind", row.kind.as_str()))),
+        (
+            t!("resources.kind").into(),
+            text(word("resource.kind", row.kind.as_str())),
+        ),
         (t!("resources.system").into(), text(row.system_name.clone())),
     ];
     if let Some(address) = &row.address {
-        all.push((t!("resources.address").into(), view! { <span class="mono">{address.clone()}</span> }.into_any()));
+        all.push((
+            t!("resources.address").into(),
+            view! { <span class="mono">{address.clone()}</span> }.into_any(),
+        ));
     }
-    let places = [(t!("resources.zone"), &row.zone_name), (t!("resources.pool"), &row.pool_name)];
-    all.extend(places.into_iter().filter_map(|(name, label)| Some((name.into(), text(facts::label(label.as_ref()?))))));
+    let places = [
+        (t!("resources.zone"), &row.zone_name),
+        (t!("resources.pool"), &row.pool_name),
+    ];
+    all.extend(
+        places
+            .into_iter()
+            .filter_map(|(name, label)| Some((name.into(), text(facts::label(label.as_ref()?))))),
+    );
     if let Some(level) = row.level {
-        all.push((t!("resources.level").into(), text(word("level", &level.to_string()))));
+        all.push((
+            t!("resources.level").into(),
+            text(word("level", &level.to_string())),
+        ));
     }
     if let Some(target) = found.attached_to.clone() {
-        all.push((t!("resources.attached_to").into(), related(target).into_any()));
+        all.push((
+            t!("resources.attached_to").into(),
+            related(target).into_any(),
+        ));
     }
     all.push((
         t!("resources.request").into(),
@@ -261,7 +302,11 @@ pub mod ssr {
             "stop" => false,
             "secret" => {
                 if form.value("confirm") != "yes" {
-                    return Err(FieldError::new("confirm", Msg::new("resources.secret_unconfirmed")).into());
+                    return Err(FieldError::new(
+                        "confirm",
+                        Msg::new("resources.secret_unconfirmed"),
+                    )
+                    .into());
                 }
                 let password = resource::show_secret(&cx, &of).await?;
                 return Err(Refused::Show(vec![(SHOWN.to_owned(), password)]));
@@ -269,7 +314,11 @@ pub mod ssr {
             _ => return Err(ApiError::not_found().into()),
         };
         power::switch(&cx, &of, on).await?;
-        let said = if on { Msg::new("resources.starting") } else { Msg::new("resources.stopping") };
+        let said = if on {
+            Msg::new("resources.starting")
+        } else {
+            Msg::new("resources.stopping")
+        };
         Ok(Done::to(routes::resource(of.as_str())).say(said))
     }
 }

@@ -46,7 +46,15 @@ impl Asked {
     }
 
     fn active(&self) -> bool {
-        [&self.q, &self.kind, &self.state, &self.billing, &self.system].iter().any(|text| !text.is_empty())
+        [
+            &self.q,
+            &self.kind,
+            &self.state,
+            &self.billing,
+            &self.system,
+        ]
+        .iter()
+        .any(|text| !text.is_empty())
     }
 }
 
@@ -78,7 +86,10 @@ pub fn Resources() -> impl IntoView {
         })
     });
     let version = live::version("resources");
-    let list = Resource::new(move || (asked.get(), version.get()), |(asked, _)| resources(asked));
+    let list = Resource::new(
+        move || (asked.get(), version.get()),
+        |(asked, _)| resources(asked),
+    );
     view! {
         <Transition>
             {move || {
@@ -97,7 +108,10 @@ pub fn Resources() -> impl IntoView {
 #[component]
 fn List(page: Page<ResourceRow>, asked: Asked) -> impl IntoView {
     let first = (!asked.after.is_empty()).then(|| asked.link(routes::RESOURCES, ""));
-    let next = page.next.as_deref().map(|after| asked.link(routes::RESOURCES, after));
+    let next = page
+        .next
+        .as_deref()
+        .map(|after| asked.link(routes::RESOURCES, after));
     let total = match page.total {
         lingbao_model::view::page::Total::Exact(n) => Total::Exact(n),
         lingbao_model::view::page::Total::MoreThan(_) => Total::Many,
@@ -250,7 +264,11 @@ pub mod ssr {
     }
 
     /// The filtered list as a file.
-    pub async fn csv(State(pages): State<Pages>, Query(asked): Query<Asked>, request: Request) -> Response {
+    pub async fn csv(
+        State(pages): State<Pages>,
+        Query(asked): Query<Asked>,
+        request: Request,
+    ) -> Response {
         let (parts, _) = request.into_parts();
         let found = in_context(&pages, &parts, || async {
             let (cx, lang) = (cx()?, i18n::lang());
@@ -263,7 +281,8 @@ pub mod ssr {
         let (cx, lang, filter) = match found {
             Ok(found) => found,
             Err(error) => {
-                let status = StatusCode::from_u16(error.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+                let status = StatusCode::from_u16(error.code.status())
+                    .unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
                 return (status, i18n::msg(&error.msg)).into_response();
             }
         };
@@ -272,7 +291,10 @@ pub mod ssr {
             async move {
                 filter.cursor = from;
                 let (rows, next) = lingbao_core::service::resource::export(&cx, &filter).await?;
-                Ok::<_, lingbao_core::error::ServiceError>((rows.iter().map(|row| line(lang, row)).collect(), next))
+                Ok::<_, lingbao_core::error::ServiceError>((
+                    rows.iter().map(|row| line(lang, row)).collect(),
+                    next,
+                ))
             }
         })
     }
@@ -300,7 +322,10 @@ pub mod ssr {
     fn line(lang: Lang, row: &ResourceRow) -> String {
         let word = |list: &str, code: &str| i18n::msg_in(lang, &Msg::new(format!("{list}.{code}")));
         let label = |label: &Option<lingbao_model::msg::Label>| {
-            label.as_ref().map(|label| facts::label_in(lang, label)).unwrap_or_default()
+            label
+                .as_ref()
+                .map(|label| facts::label_in(lang, label))
+                .unwrap_or_default()
         };
         csv::line([
             row.name.clone(),

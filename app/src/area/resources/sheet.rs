@@ -12,7 +12,11 @@ use lingbao_model::view::resource::{DeliveryLine, DeliverySheet};
 /// `NotFound`, also while nothing has been settled.
 #[server(name = GetDelivery, prefix = "/fn", endpoint = "resources/delivery")]
 pub async fn delivery(request: String) -> Result<DeliverySheet, ApiError> {
-    Ok(lingbao_core::service::resource::delivery_sheet(&crate::ssr::cx()?, &crate::ssr::id(&request)?).await?)
+    Ok(lingbao_core::service::resource::delivery_sheet(
+        &crate::ssr::cx()?,
+        &crate::ssr::id(&request)?,
+    )
+    .await?)
 }
 
 /// The page.
@@ -83,9 +87,10 @@ fn Paper(found: DeliverySheet) -> impl IntoView {
 
 fn line(line: DeliveryLine) -> impl IntoView {
     let row = line.row;
-    let under = line
-        .attached_to
-        .map_or_else(|| word("resource.kind", row.kind.as_str()), |to| t!("delivery.attached", name = to.name));
+    let under = line.attached_to.map_or_else(
+        || word("resource.kind", row.kind.as_str()),
+        |to| t!("delivery.attached", name = to.name),
+    );
     view! {
         <tr>
             <th scope="row">

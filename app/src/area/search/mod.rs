@@ -68,13 +68,21 @@ fn Search() -> impl IntoView {
 fn Found(hits: Vec<Hit>, typed: String) -> impl IntoView {
     let active = !typed.trim().is_empty();
     let none = hits.is_empty().then(|| {
-        let title = if active { t!("search.none", q = typed.trim()) } else { t!("search.ask").to_owned() };
+        let title = if active {
+            t!("search.none", q = typed.trim())
+        } else {
+            t!("search.ask").to_owned()
+        };
         view! { <Empty icon="search" title=title note=t!("search.hint")/> }
     });
     let groups = HitKind::ALL
         .iter()
         .filter_map(|kind| {
-            let of: Vec<Hit> = hits.iter().filter(|hit| hit.kind == *kind).cloned().collect();
+            let of: Vec<Hit> = hits
+                .iter()
+                .filter(|hit| hit.kind == *kind)
+                .cloned()
+                .collect();
             (!of.is_empty()).then(|| group(*kind, of))
         })
         .collect_view();

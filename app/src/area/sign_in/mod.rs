@@ -144,11 +144,15 @@ pub mod ssr {
     /// # Errors
     /// The page again: wrong, locked, too many tries.
     pub async fn enter(form: Posted) -> Result<Done, Refused> {
-        let entered = session::sign_in(&cx()?, form.value("account"), form.value("password")).await?;
+        let entered =
+            session::sign_in(&cx()?, form.value("account"), form.value("password")).await?;
         let browser = form.parts.extensions.get::<Session>().ok_or_else(broken)?;
         browser.clear().await;
         browser.cycle_id().await.map_err(|error| unstored(&error))?;
-        browser.insert(USER_KEY, entered.user.as_str()).await.map_err(|error| unstored(&error))?;
+        browser
+            .insert(USER_KEY, entered.user.as_str())
+            .await
+            .map_err(|error| unstored(&error))?;
         if entered.must_change_password {
             return Ok(Done::to("/me/password").say(Msg::new("account.must_change")));
         }

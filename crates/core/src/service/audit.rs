@@ -56,7 +56,12 @@ pub async fn verify(cx: &Cx) -> Result<ChainCheck, ServiceError> {
     let check = audit::verify_chain(&cx.app).await?;
     let detail = serde_json::json!({ "checked": check.checked, "whole": check.broken.is_none() });
     let mut tx = cx.db().begin().await?;
-    audit::record(&mut tx, cx, audit::Event::new("audit.verify", "audit", "chain").detail(detail)).await?;
+    audit::record(
+        &mut tx,
+        cx,
+        audit::Event::new("audit.verify", "audit", "chain").detail(detail),
+    )
+    .await?;
     tx.commit().await?;
     Ok(check)
 }
@@ -79,22 +84,57 @@ mod tests {
                 audit::record(&mut tx, &system, event).await.unwrap();
             }
             tx.commit().await.unwrap();
-            audit::record_refusal(&system, audit::Event::new("session.sign_in", "user", "x")).await.unwrap();
-            assert!(matches!(list(&system, &AuditFilter::default()).await, Err(ServiceError::Unauthenticated)));
+            audit::record_refusal(&system, audit::Event::new("session.sign_in", "user", "x"))
+                .await
+                .unwrap();
+            assert!(matches!(
+                list(&system, &AuditFilter::default()).await,
+                Err(ServiceError::Unauthenticated)
+            ));
 
             let mut rx = system.db().read().await.unwrap();
             let scope = crate::authz::Scope::system(&system).unwrap();
-            let submitted = AuditFilter { action: "request.".into(), limit: 2, ..AuditFilter::default() };
+            let submitted = AuditFilter {
+                action: "request.".into(),
+                limit: 2,
+                ..AuditFilter::default()
+            };
             let first = audit_list::list(&mut rx, &scope, &submitted).await.unwrap();
-            assert_eq!((first.rows.len(), first.total), (2, lingbao_model::view::page::Total::Exact(3)));
-            let rest = AuditFilter { after: first.next, ..submitted };
+            assert_eq!(
+                (first.rows.len(), first.total),
+                (2, lingbao_model::view::page::Total::Exact(3))
+            );
+            let rest = AuditFilter {
+                after: first.next,
+                ..submitted
+            };
             let (rest, next) = audit_list::slice(&mut rx, &scope, &rest).await.unwrap();
             assert_eq!((rest.len(), next), (1, None));
-            let refused = AuditFilter { outcome: Some(Outcome::Refused), ..AuditFilter::default() };
+            let refused = AuditFilter {
+                outcome: Some(Outcome::Refused),
+                ..AuditFilter::default()
+            };
             let refused = audit_list::list(&mut rx, &scope, &refused).await.unwrap();
-            assert_eq!(refused.rows.iter().map(|e| e.action.as_str()).collect::<Vec<_>>(), ["session.sign_in"]);
-            let subject = AuditFilter { subject: "r1".into(), ..AuditFilter::default() };
-            assert_eq!(audit_list::list(&mut rx, &scope, &subject).await.unwrap().rows.len(), 1);
+            assert_eq!(
+                refused
+                    .rows
+                    .iter()
+                    .map(|e| e.action.as_str())
+                    .collect::<Vec<_>>(),
+                ["session.sign_in"]
+            );
+            let subject = AuditFilter {
+                subject: "r1".into(),
+                ..AuditFilter::default()
+            };
+            assert_eq!(
+                audit_list::list(&mut rx, &scope, &subject)
+                    .await
+                    .unwrap()
+                    .rows
+                    .len(),
+                1
+            );
         }
     }
 }

@@ -128,7 +128,11 @@ pub async fn dump(cx: &Cx, out: &mut dyn Write) -> Result<Summary, BackupError> 
     }
     write_line(out, &json!({ "end": rows }))?;
     out.flush()?;
-    Ok(Summary { at: head.at, rows, numbers_from: None })
+    Ok(Summary {
+        at: head.at,
+        rows,
+        numbers_from: None,
+    })
 }
 
 fn write_line(out: &mut dyn Write, value: &Value) -> io::Result<()> {
@@ -161,11 +165,17 @@ pub async fn restore(
     }
     let needed = migrations::needed(cx.db().engine());
     if head.schema != needed {
-        return Err(BackupError::Schema { found: head.schema, needed });
+        return Err(BackupError::Schema {
+            found: head.schema,
+            needed,
+        });
     }
     if head.site != cx.app.site.as_str() {
         let configured = cx.app.site.as_str().to_owned();
-        return Err(BackupError::Site { found: head.site, configured });
+        return Err(BackupError::Site {
+            found: head.site,
+            configured,
+        });
     }
 
     let mut tx = cx.db().begin().await?;
@@ -175,8 +185,11 @@ pub async fn restore(
     }
     let day = day(cx.now());
     let before = dump::last_number(&mut tx, &day).await?;
-    let tables: BTreeMap<String, dump::Table> =
-        dump::tables(&mut tx).await?.into_iter().map(|table| (table.name.clone(), table)).collect();
+    let tables: BTreeMap<String, dump::Table> = dump::tables(&mut tx)
+        .await?
+        .into_iter()
+        .map(|table| (table.name.clone(), table))
+        .collect();
     dump::defer(&mut tx).await?;
     for table in tables.values() {
         dump::clear(&mut tx, table).await?;
@@ -190,7 +203,9 @@ pub async fn restore(
         let line: Line = serde_json::from_str(&line?).map_err(|e| malformed(at, &e))?;
         match (line.t, line.r, line.end) {
             (Some(name), Some(row), None) => {
-                let table = tables.get(&name).ok_or_else(|| malformed(at, &"an unknown table"))?;
+                let table = tables
+                    .get(&name)
+                    .ok_or_else(|| malformed(at, &"an unknown table"))?;
                 dump::insert(&mut tx, table, &row).await?;
                 *rows.entry(name).or_default() += 1;
             }
@@ -218,7 +233,11 @@ pub async fn restore(
         .detail(json!({ "at": head.at, "numbers_from": last }));
     audit::record(&mut tx, cx, event).await?;
     tx.commit().await?;
-    Ok(Summary { at: head.at, rows, numbers_from: Some(last) })
+    Ok(Summary {
+        at: head.at,
+        rows,
+        numbers_from: Some(last),
+    })
 }
 
 fn day(now: Timestamp) -> String {
@@ -271,9 +290,15 @@ mod tests {
             let file = backup(&from).await;
             for target in engines().await {
                 let to = TestApp::on(&target);
-                let done = restore(&to.system(), &mut &file[..], false, None).await.unwrap();
+                let done = restore(&to.system(), &mut &file[..], false, None)
+                    .await
+                    .unwrap();
                 assert_eq!(done.rows["unit"], 3);
-                assert_eq!(done.numbers_from, Some(7 + JUMP), "a new database can't know");
+                assert_eq!(
+                    done.numbers_from,
+                    Some(7 + JUMP),
+                    "a new database can't know"
+                );
                 let again = backup(&to).await;
                 let rows = |file: &[u8], table: &str| {
                     let begin = format!("{{\"t\":\"{table}\"");
@@ -311,9 +336,13 @@ mod tests {
             count_up(&app.db, 12).await.unwrap();
             let refused = restore(&app.system(), &mut &file[..], false, None).await;
             assert!(matches!(refused, Err(BackupError::InUse)), "{refused:?}");
-            let done = restore(&app.system(), &mut &file[..], true, None).await.unwrap();
+            let done = restore(&app.system(), &mut &file[..], true, None)
+                .await
+                .unwrap();
             assert_eq!(done.numbers_from, Some(12), "no number is given twice");
-            let done = restore(&app.system(), &mut &file[..], true, Some(40)).await.unwrap();
+            let done = restore(&app.system(), &mut &file[..], true, Some(40))
+                .await
+                .unwrap();
             assert_eq!(done.numbers_from, Some(40));
         }
     }
@@ -329,9 +358,11 @@ mod tests {
             let without_end = lines[..lines.len() - 1].join("\n");
             let without_row = [&lines[..5], &lines[6..]].concat().join("\n");
             for broken in [without_end, without_row, String::new(), "{}".to_owned()] {
-                let refused =
-                    restore(&app.system(), &mut broken.as_bytes(), true, None).await;
-                assert!(matches!(refused, Err(BackupError::Malformed { .. })), "{refused:?}");
+                let refused = restore(&app.system(), &mut broken.as_bytes(), true, None).await;
+                assert!(
+                    matches!(refused, Err(BackupError::Malformed { .. })),
+                    "{refused:?}"
+                );
             }
             assert_eq!(backup(&app).await.len(), text.len(), "nothing was changed");
         }

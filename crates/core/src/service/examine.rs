@@ -37,7 +37,11 @@ pub async fn findings(cx: &Cx) -> Result<Findings, ServiceError> {
     let clock = examine::clock(&mut rx).await?;
     let pools = place::sites(&mut rx).await?;
     let mut calendar_misses = None;
-    for at in [cx.now(), cx.now().plus_millis(CALENDAR_DAYS * lingbao_model::time::DAY_MS)] {
+    for at in [
+        cx.now(),
+        cx.now()
+            .plus_millis(CALENDAR_DAYS * lingbao_model::time::DAY_MS),
+    ] {
         let year = year(at);
         if !Calendar::builtin().knows(year) && examine::calendar_days(&mut rx, year).await? == 0 {
             calendar_misses = Some(year);
@@ -46,14 +50,20 @@ pub async fn findings(cx: &Cx) -> Result<Findings, ServiceError> {
     }
     Ok(Findings {
         clock_ahead_ms: clock.map(|clock| clock.since(cx.app.clock.now())),
-        pools: pools.into_iter().map(|(_, backend, pool)| (backend, pool)).collect(),
+        pools: pools
+            .into_iter()
+            .map(|(_, backend, pool)| (backend, pool))
+            .collect(),
         calendar_misses,
     })
 }
 
 fn year(at: Timestamp) -> i32 {
     let date = Zone::SHANGHAI.date(at).to_string();
-    date.split('-').next().and_then(|year| year.parse().ok()).unwrap_or(0)
+    date.split('-')
+        .next()
+        .and_then(|year| year.parse().ok())
+        .unwrap_or(0)
 }
 
 #[cfg(test)]

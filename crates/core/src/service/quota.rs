@@ -23,11 +23,7 @@ const ENTRIES: i64 = 50;
 /// More than any site has of anything; keeps sums far from overflow.
 const MOST: i64 = 1_000_000_000_000;
 
-async fn rows(
-    rx: &mut ReadTx,
-    vdc: &VdcId,
-    pools: &[Pool],
-) -> Result<Vec<QuotaRow>, ServiceError> {
+async fn rows(rx: &mut ReadTx, vdc: &VdcId, pools: &[Pool]) -> Result<Vec<QuotaRow>, ServiceError> {
     let account = quota::account(rx, vdc).await?;
     // In the order of the pools; a balance refers to a pool, so none gets lost.
     Ok(pools
@@ -59,10 +55,7 @@ pub async fn view(cx: &Cx, unit: Option<UnitId>) -> Result<QuotaView, ServiceErr
     let scope = access.scope(Ability::ReadQuota);
     let unit = unit.unwrap_or_else(|| access.unit.clone());
     let node = units::get(&mut rx, &scope, &unit).await?.or_not_found()?;
-    let may_hand = match access
-        .require_on(&mut rx, Ability::HandQuota, &unit)
-        .await
-    {
+    let may_hand = match access.require_on(&mut rx, Ability::HandQuota, &unit).await {
         Ok(()) => true,
         Err(ServiceError::Forbidden) => false,
         Err(error) => return Err(error),
@@ -158,16 +151,16 @@ pub async fn hand(cx: &Cx, hand: &Hand) -> Result<(), ServiceError> {
         return Err(ServiceError::invalid(
             "amount",
             match dimension {
-                Dimension::MonthlyFee => {
-                    msg.with("left", Money::from_fen(left))
-                }
+                Dimension::MonthlyFee => msg.with("left", Money::from_fen(left)),
                 _ => msg.with("left", left),
             },
         ));
     }
     let event = Event::new("quota.hand", "vdc", &child)
         .of_unit(&unit)
-        .detail(json!({ "from": parent, "pool": pool, "dimension": dimension, "amount": hand.amount }));
+        .detail(
+            json!({ "from": parent, "pool": pool, "dimension": dimension, "amount": hand.amount }),
+        );
     audit::record(&mut tx, cx, event).await?;
     tx.commit().await?;
     Ok(())
@@ -233,8 +226,14 @@ mod tests {
             .await
             .unwrap();
         let (zone, pool) = (system.id::<ZoneId>(), system.id::<PoolId>());
-        Sql::new("INSERT INTO zone (id, name_zh, name_en, hint_zh, hint_en, internet, sort) VALUES (")
-            .bind(zone.as_str()).push(", 'z', 'z', '', '', FALSE, 1)").run(&mut tx).await.unwrap();
+        Sql::new(
+            "INSERT INTO zone (id, name_zh, name_en, hint_zh, hint_en, internet, sort) VALUES (",
+        )
+        .bind(zone.as_str())
+        .push(", 'z', 'z', '', '', FALSE, 1)")
+        .run(&mut tx)
+        .await
+        .unwrap();
         Sql::new("INSERT INTO pool (id, name_zh, name_en, backend, backend_pool, zone_id, lowest, highest, purpose, xinchuang, overcommit_percent, sort) VALUES (")
             .bind(pool.as_str()).push(", 'p', 'p', 'simulator', 'p', ").bind(zone.as_str())
             .push(", 2, 3, 'sector', FALSE, 100, 1)").run(&mut tx).await.unwrap();

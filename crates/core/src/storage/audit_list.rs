@@ -65,9 +65,21 @@ fn filtered(sql: Sql, scope: &Scope, filter: &AuditFilter) -> Sql {
     let mut sql = scope
         .filter(sql, " AND e.unit_id")
         .maybe(" AND e.outcome = ", filter.outcome.map(Outcome::as_str))
-        .maybe(" AND e.at >= ", filter.from.map(|day| zone.moment(day, 0).millis()))
-        .maybe(" AND e.at < ", filter.to.map(|day| zone.moment(day.plus_days(1), 0).millis()));
-    let (actor, action, subject) = (filter.actor.trim(), filter.action.trim(), filter.subject.trim());
+        .maybe(
+            " AND e.at >= ",
+            filter.from.map(|day| zone.moment(day, 0).millis()),
+        )
+        .maybe(
+            " AND e.at < ",
+            filter
+                .to
+                .map(|day| zone.moment(day.plus_days(1), 0).millis()),
+        );
+    let (actor, action, subject) = (
+        filter.actor.trim(),
+        filter.action.trim(),
+        filter.subject.trim(),
+    );
     if !actor.is_empty() {
         sql = sql
             .push(" AND (e.actor = ")
@@ -80,7 +92,11 @@ fn filtered(sql: Sql, scope: &Scope, filter: &AuditFilter) -> Sql {
     }
     if !action.is_empty() {
         // Not LIKE: it ignores case on one of the two engines.
-        sql = sql.push(" AND substr(e.action, 1, ").bind(length(action)).push(") = ").bind(action);
+        sql = sql
+            .push(" AND substr(e.action, 1, ")
+            .bind(length(action))
+            .push(") = ")
+            .bind(action);
     }
     if !subject.is_empty() {
         sql = sql
@@ -106,9 +122,13 @@ pub async fn list(
     scope: &Scope,
     filter: &AuditFilter,
 ) -> Result<Page<AuditLine>, StorageError> {
-    let total = filtered(Sql::new("SELECT 1 FROM audit_event e WHERE TRUE"), scope, filter)
-        .capped_count(rx)
-        .await?;
+    let total = filtered(
+        Sql::new("SELECT 1 FROM audit_event e WHERE TRUE"),
+        scope,
+        filter,
+    )
+    .capped_count(rx)
+    .await?;
     let (rows, next) = slice(rx, scope, filter).await?;
     Ok(Page { rows, next, total })
 }
@@ -144,5 +164,10 @@ pub async fn slice(
         .all(rx)
         .await?;
     let (rows, next) = cut(rows, limit, |row| (row.at.to_string(), row.id.clone()));
-    Ok((rows.into_iter().map(AuditLine::try_from).collect::<Result<_, _>>()?, next))
+    Ok((
+        rows.into_iter()
+            .map(AuditLine::try_from)
+            .collect::<Result<_, _>>()?,
+        next,
+    ))
 }

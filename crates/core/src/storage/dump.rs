@@ -29,11 +29,18 @@ enum Kind {
 
 fn plain(name: &str) -> Result<(), StorageError> {
     let fits = !name.is_empty()
-        && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
     if fits {
         Ok(())
     } else {
-        Err(StorageError::inconsistent("schema", "name", name, "no plain name"))
+        Err(StorageError::inconsistent(
+            "schema",
+            "name",
+            name,
+            "no plain name",
+        ))
     }
 }
 
@@ -74,7 +81,10 @@ pub async fn tables(rx: &mut ReadTx) -> Result<Vec<Table>, StorageError> {
         };
         match all.last_mut().filter(|last| last.name == table) {
             Some(last) => last.columns.push((column, kind)),
-            None => all.push(Table { name: table, columns: vec![(column, kind)] }),
+            None => all.push(Table {
+                name: table,
+                columns: vec![(column, kind)],
+            }),
         }
     }
     Ok(all)
@@ -91,9 +101,16 @@ pub async fn rows<E: From<StorageError>>(
 ) -> Result<u64, E> {
     let sql = match rx.engine() {
         Engine::Sqlite => {
-            let pairs: Vec<_> =
-                table.columns.iter().map(|(name, _)| format!("'{name}', {name}")).collect();
-            format!("SELECT json_object({}) FROM {}", pairs.join(", "), table.name)
+            let pairs: Vec<_> = table
+                .columns
+                .iter()
+                .map(|(name, _)| format!("'{name}', {name}"))
+                .collect();
+            format!(
+                "SELECT json_object({}) FROM {}",
+                pairs.join(", "),
+                table.name
+            )
         }
         Engine::Postgres => format!("SELECT CAST(row_to_json(t) AS TEXT) FROM {} t", table.name),
     };
@@ -149,7 +166,11 @@ async fn each_foreign_key(tx: &mut Tx, how: &str) -> Result<(), StorageError> {
     for (table, key) in keys {
         plain(&table)?;
         plain(&key)?;
-        run(tx, format!("ALTER TABLE {table} ALTER CONSTRAINT {key} {how}")).await?;
+        run(
+            tx,
+            format!("ALTER TABLE {table} ALTER CONSTRAINT {key} {how}"),
+        )
+        .await?;
     }
     Ok(())
 }
@@ -184,10 +205,18 @@ pub async fn insert(
     if let Some(unknown) = row.keys().find(|name| !known(name)) {
         return Err(located("this program knows no such column", unknown));
     }
-    let names: Vec<_> = table.columns.iter().map(|(name, _)| name.as_str()).collect();
+    let names: Vec<_> = table
+        .columns
+        .iter()
+        .map(|(name, _)| name.as_str())
+        .collect();
     let places: Vec<_> = (1..=names.len()).map(|n| format!("${n}")).collect();
-    let sql =
-        format!("INSERT INTO {} ({}) VALUES ({})", table.name, names.join(", "), places.join(", "));
+    let sql = format!(
+        "INSERT INTO {} ({}) VALUES ({})",
+        table.name,
+        names.join(", "),
+        places.join(", ")
+    );
     on!(tx, conn => {
         let mut query = sqlx::query(AssertSqlSafe(sql));
         for (name, kind) in &table.columns {

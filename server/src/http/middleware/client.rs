@@ -121,10 +121,16 @@ mod tests {
     fn the_chain_is_believed_as_far_as_it_is_ours() {
         let ours = &["10.0.0.0/8", "::1"];
         assert_eq!(chain("10.0.0.1", &["9.9.9.9"], ours), "9.9.9.9");
-        assert_eq!(chain("10.0.0.1", &["6.6.6.6, 9.9.9.9, 10.1.1.1"], ours), "9.9.9.9");
+        assert_eq!(
+            chain("10.0.0.1", &["6.6.6.6, 9.9.9.9, 10.1.1.1"], ours),
+            "9.9.9.9"
+        );
         assert_eq!(chain("10.0.0.1", &["6.6.6.6", "9.9.9.9"], ours), "9.9.9.9");
         assert_eq!(chain("10.0.0.1", &["nonsense"], ours), "10.0.0.1");
-        assert_eq!(chain("::ffff:10.0.0.1", &["2001:db8::1"], ours), "2001:db8::1");
+        assert_eq!(
+            chain("::ffff:10.0.0.1", &["2001:db8::1"], ours),
+            "2001:db8::1"
+        );
     }
 
     #[test]
@@ -133,7 +139,9 @@ mod tests {
         assert!(net.holds("10.1.255.1".parse().unwrap()));
         assert!(!net.holds("10.2.0.1".parse().unwrap()));
         let all: Network = "::/0".parse().unwrap();
-        assert!(all.holds("2001:db8::1".parse().unwrap()) && !all.holds("10.0.0.1".parse().unwrap()));
+        assert!(
+            all.holds("2001:db8::1".parse().unwrap()) && !all.holds("10.0.0.1".parse().unwrap())
+        );
         assert!("10.0.0.0/33".parse::<Network>().is_err() && "x".parse::<Network>().is_err());
     }
 }

@@ -41,7 +41,10 @@ pub fn bearer(headers: &HeaderMap) -> bool {
 
 /// Refuses with 403.
 pub async fn layer(State(portal): State<Portal>, request: Request, next: Next) -> Response {
-    let reads = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
+    let reads = matches!(
+        *request.method(),
+        Method::GET | Method::HEAD | Method::OPTIONS
+    );
     if reads || allowed(request.headers(), &portal.config.server.public_url) {
         return next.run(request).await;
     }
@@ -71,12 +74,21 @@ mod tests {
         assert!(!ok(&[("sec-fetch-site", "same-site")]));
         assert!(!ok(&[("sec-fetch-site", "cross-site"), ("origin", url)]));
         assert!(ok(&[("origin", url)]));
-        assert!(ok(&[("origin", "http://10.0.0.5:3000"), ("host", "10.0.0.5:3000")]));
-        assert!(!ok(&[("origin", "https://evil.example"), ("host", "yun.example.cn")]));
+        assert!(ok(&[
+            ("origin", "http://10.0.0.5:3000"),
+            ("host", "10.0.0.5:3000")
+        ]));
+        assert!(!ok(&[
+            ("origin", "https://evil.example"),
+            ("host", "yun.example.cn")
+        ]));
         assert!(!ok(&[("origin", "null"), ("host", "yun.example.cn")]));
         assert!(!ok(&[]));
         assert!(ok(&[("authorization", "Bearer lbk_x")]));
         assert!(!ok(&[("authorization", "Basic x")]));
-        assert!(!ok(&[("authorization", "Bearer lbk_x"), ("sec-fetch-site", "cross-site")]));
+        assert!(!ok(&[
+            ("authorization", "Bearer lbk_x"),
+            ("sec-fetch-site", "cross-site")
+        ]));
     }
 }

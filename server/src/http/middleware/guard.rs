@@ -47,7 +47,10 @@ pub async fn layer(State(portal): State<Portal>, request: Request, next: Next) -
             Refusal::new(500, Msg::new("error.internal")).answer(&portal, &kept)
         }
         Err(_) => {
-            tracing::warn!(path = kept.uri.path(), "an answer took longer than {limit:?}");
+            tracing::warn!(
+                path = kept.uri.path(),
+                "an answer took longer than {limit:?}"
+            );
             busy(Refusal::new(503, Msg::new("problem.slow")).answer(&portal, &kept))
         }
     }

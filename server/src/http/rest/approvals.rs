@@ -26,14 +26,22 @@ pub(super) fn routes() -> OpenApiRouter<Portal> {
 #[utoipa::path(get, path = "/todos", tag = "approvals", params(Paging),
     responses((status = 200, body = Listed<TodoRow>)))]
 async fn todos(Caller(cx): Caller, Query(paging): Query<Paging>) -> Answer<Listed<TodoRow>> {
-    Ok(Json(approval::todos(&cx, paging.after.as_deref(), paging.rows()).await?.into()))
+    Ok(Json(
+        approval::todos(&cx, paging.after.as_deref(), paging.rows())
+            .await?
+            .into(),
+    ))
 }
 
 /// Steps on which the caller has acted.
 #[utoipa::path(get, path = "/done", tag = "approvals", params(Paging),
     responses((status = 200, body = Listed<DoneRow>)))]
 async fn done(Caller(cx): Caller, Query(paging): Query<Paging>) -> Answer<Listed<DoneRow>> {
-    Ok(Json(approval::done(&cx, paging.after.as_deref(), paging.rows()).await?.into()))
+    Ok(Json(
+        approval::done(&cx, paging.after.as_deref(), paging.rows())
+            .await?
+            .into(),
+    ))
 }
 
 /// What a decision is made on; `digest` goes back with it.
@@ -65,5 +73,7 @@ async fn decide(
     Body(order): Body<DecisionOrder>,
 ) -> Answer<DecideAnswer> {
     let step = id(&step)?;
-    Ok(Json(approval::decide(&cx, &step, order.decision, &order.opinion, &order.digest).await?))
+    Ok(Json(
+        approval::decide(&cx, &step, order.decision, &order.opinion, &order.digest).await?,
+    ))
 }

@@ -7,7 +7,9 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::{Answer, Caller, Listed, Portal, ProblemDocument};
 
 pub(super) fn routes() -> OpenApiRouter<Portal> {
-    OpenApiRouter::new().routes(routes!(items)).routes(routes!(item))
+    OpenApiRouter::new()
+        .routes(routes!(items))
+        .routes(routes!(item))
 }
 
 /// Items with parameters and prices.

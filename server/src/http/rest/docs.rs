@@ -19,7 +19,10 @@ pub(super) struct Page {
 /// Makes the page out of the document.
 pub(super) fn page(document: &OpenApi) -> Page {
     let document = serde_json::to_value(document).unwrap_or(Value::Null);
-    Page { zh: render(&document, Lang::Zh), en: render(&document, Lang::En) }
+    Page {
+        zh: render(&document, Lang::Zh),
+        en: render(&document, Lang::En),
+    }
 }
 
 impl Page {
@@ -36,7 +39,10 @@ fn text(value: &Value, key: &str) -> String {
 }
 
 fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
 }
 
 fn render(document: &Value, lang: Lang) -> String {
@@ -78,7 +84,10 @@ fn render(document: &Value, lang: Lang) -> String {
             escape(path),
             text(operation, "summary"),
         );
-        let parameters = operation["parameters"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let parameters = operation["parameters"]
+            .as_array()
+            .map(Vec::as_slice)
+            .unwrap_or_default();
         if !parameters.is_empty() {
             let _ = write!(out, "<h4>{}</h4><dl>", word("api.parameters"));
             for parameter in parameters {
@@ -104,7 +113,10 @@ fn render(document: &Value, lang: Lang) -> String {
         out.push_str("</dl></section>");
     }
     let _ = write!(out, "<h2>{}</h2>", word("api.schemas"));
-    for (name, schema) in document["components"]["schemas"].as_object().unwrap_or(&empty) {
+    for (name, schema) in document["components"]["schemas"]
+        .as_object()
+        .unwrap_or(&empty)
+    {
         let name = escape(name);
         let _ = write!(
             out,
@@ -112,8 +124,10 @@ fn render(document: &Value, lang: Lang) -> String {
             text(schema, "description"),
         );
         if let Some(words) = schema["enum"].as_array() {
-            let words: Vec<_> =
-                words.iter().map(|word| format!("<code>{}</code>", escape(&word.to_string()))).collect();
+            let words: Vec<_> = words
+                .iter()
+                .map(|word| format!("<code>{}</code>", escape(&word.to_string())))
+                .collect();
             let _ = write!(out, "<p>{}</p>", words.join(", "));
         }
         if let Some(fields) = schema["properties"].as_object() {
@@ -133,8 +147,15 @@ fn render(document: &Value, lang: Lang) -> String {
     }
     let _ = write!(out, "<h2>{}</h2><dl>", word("api.problems"));
     for code in [
-        "invalid", "unauthenticated", "forbidden", "not_found", "conflict", "quota_exceeded", "too_many",
-        "unavailable", "internal",
+        "invalid",
+        "unauthenticated",
+        "forbidden",
+        "not_found",
+        "conflict",
+        "quota_exceeded",
+        "too_many",
+        "unavailable",
+        "internal",
     ] {
         let _ = write!(out, "<dt id=\"problem-{code}\"><code>{code}</code></dt>");
     }
@@ -144,7 +165,10 @@ fn render(document: &Value, lang: Lang) -> String {
 
 /// What a schema is, in one line, with links to those that have a name.
 fn kind(schema: &Value) -> String {
-    if let Some(name) = schema["$ref"].as_str().and_then(|path| path.rsplit('/').next()) {
+    if let Some(name) = schema["$ref"]
+        .as_str()
+        .and_then(|path| path.rsplit('/').next())
+    {
         let name = escape(name);
         return format!("<a href=\"#schema-{name}\">{name}</a>");
     }

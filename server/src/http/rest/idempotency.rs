@@ -41,7 +41,10 @@ async fn keyed(
     request: Request,
     next: Next,
 ) -> Result<Response, Refusal> {
-    let key = key.to_str().ok().filter(|key| (1..=200).contains(&key.len()));
+    let key = key
+        .to_str()
+        .ok()
+        .filter(|key| (1..=200).contains(&key.len()));
     let key = key.ok_or_else(|| Refusal::new(400, Msg::new("problem.key")))?;
     let (mut parts, body) = request.into_parts();
     // The limit of bodies stands around this already.
@@ -81,13 +84,18 @@ async fn keyed(
 }
 
 async fn recall(cx: &Cx) -> Result<Option<Response>, Refusal> {
-    let seen = idempotency::recall(cx).await.map_err(lingbao_core::ServiceError::from)?;
+    let seen = idempotency::recall(cx)
+        .await
+        .map_err(lingbao_core::ServiceError::from)?;
     match seen {
         Seen::New => Ok(None),
         Seen::Replay { status, response } => {
             let status = StatusCode::from_u16(status).unwrap_or(StatusCode::OK);
             let headers = [
-                (header::CONTENT_TYPE, HeaderValue::from_static("application/json")),
+                (
+                    header::CONTENT_TYPE,
+                    HeaderValue::from_static("application/json"),
+                ),
                 (REPLAYED, HeaderValue::from_static("true")),
             ];
             Ok(Some((status, headers, response).into_response()))

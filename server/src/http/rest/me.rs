@@ -14,7 +14,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{Answer, Body, Caller, Failed, Listed, Paging, Portal, ProblemDocument, id, idempotency::Once};
+use super::{
+    Answer, Body, Caller, Failed, Listed, Paging, Portal, ProblemDocument, id, idempotency::Once,
+};
 
 pub(super) fn routes() -> OpenApiRouter<Portal> {
     OpenApiRouter::new()
@@ -31,7 +33,11 @@ pub(super) fn routes() -> OpenApiRouter<Portal> {
 #[utoipa::path(get, path = "/me", tag = "me",
     responses((status = 200, body = Viewer), (status = 401, body = ProblemDocument)))]
 async fn me(Caller(cx): Caller) -> Answer<Viewer> {
-    Ok(Json(session::viewer(&cx).await?.ok_or(ServiceError::Unauthenticated)?))
+    Ok(Json(
+        session::viewer(&cx)
+            .await?
+            .ok_or(ServiceError::Unauthenticated)?,
+    ))
 }
 
 /// The person's own page.
@@ -70,7 +76,9 @@ struct Count {
 /// Marks all notices as read.
 #[utoipa::path(post, path = "/notices/read", tag = "me", responses((status = 200, body = Count)))]
 async fn read_notices(Caller(cx): Caller) -> Answer<Count> {
-    Ok(Json(Count { count: notice::read_all(&cx).await? }))
+    Ok(Json(Count {
+        count: notice::read_all(&cx).await?,
+    }))
 }
 
 /// Where a notice leads.
@@ -84,7 +92,9 @@ struct Link {
 #[utoipa::path(post, path = "/notices/{id}/read", tag = "me", params(("id" = String, Path)),
     responses((status = 200, body = Link), (status = 404, body = ProblemDocument)))]
 async fn read_notice(Caller(cx): Caller, Path(notice_id): Path<String>) -> Answer<Link> {
-    Ok(Json(Link { link: notice::open(&cx, &id(&notice_id)?).await? }))
+    Ok(Json(Link {
+        link: notice::open(&cx, &id(&notice_id)?).await?,
+    }))
 }
 
 /// Tokens of the person.
@@ -108,10 +118,7 @@ struct TokenOrder {
 /// Makes a token. The secret is in this answer alone.
 #[utoipa::path(post, path = "/tokens", tag = "tokens", request_body = TokenOrder,
     responses((status = 201, body = NewToken), (status = 422, body = ProblemDocument)))]
-async fn make_token(
-    Caller(cx): Caller,
-    Body(order): Body<TokenOrder>,
-) -> Result<Response, Failed> {
+async fn make_token(Caller(cx): Caller, Body(order): Body<TokenOrder>) -> Result<Response, Failed> {
     let days = order.days.to_string();
     let made = token::create(&cx, &order.name, order.scope.as_str(), &days).await?;
     let mut response = (StatusCode::CREATED, Json(made)).into_response();
@@ -122,7 +129,10 @@ async fn make_token(
 /// Revokes a token.
 #[utoipa::path(delete, path = "/tokens/{id}", tag = "tokens", params(("id" = String, Path)),
     responses((status = 204), (status = 404, body = ProblemDocument)))]
-async fn revoke_token(Caller(cx): Caller, Path(token_id): Path<String>) -> Result<StatusCode, Failed> {
+async fn revoke_token(
+    Caller(cx): Caller,
+    Path(token_id): Path<String>,
+) -> Result<StatusCode, Failed> {
     token::revoke(&cx, &id(&token_id)?).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -123,7 +123,10 @@ pub struct Listed<T> {
 
 impl<T> From<Page<T>> for Listed<T> {
     fn from(page: Page<T>) -> Self {
-        Self { rows: page.rows, next: page.next }
+        Self {
+            rows: page.rows,
+            next: page.next,
+        }
     }
 }
 
@@ -181,7 +184,9 @@ impl Modify for Additions {
     fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
         let scheme = HttpBuilder::new()
             .scheme(HttpAuthScheme::Bearer)
-            .description(Some("A token made on the page /me, or by POST /api/v1/tokens."))
+            .description(Some(
+                "A token made on the page /me, or by POST /api/v1/tokens.",
+            ))
             .build();
         document
             .components
@@ -234,8 +239,14 @@ pub fn router(portal: &Portal) -> Router {
     let json = [(http::header::CONTENT_TYPE, "application/json")];
     router
         .layer(from_fn_with_state(portal.clone(), idempotency::layer))
-        .route("/api/v1/openapi.json", get(move || async move { (json, document) }))
-        .route("/api/v1/docs", get(move |headers: HeaderMap| async move { page.in_language_of(&headers) }))
+        .route(
+            "/api/v1/openapi.json",
+            get(move || async move { (json, document) }),
+        )
+        .route(
+            "/api/v1/docs",
+            get(move |headers: HeaderMap| async move { page.in_language_of(&headers) }),
+        )
         .route("/api", axum::routing::any(nothing))
         .route("/api/{*rest}", axum::routing::any(nothing))
         .with_state(portal.clone())

@@ -66,8 +66,11 @@ async fn sagas(
     Query(query): Query<SagaQuery>,
     Query(paging): Query<Paging>,
 ) -> Answer<Listed<SagaLine>> {
-    let filter =
-        SagaFilter { state: query.state, limit: Some(paging.rows()), cursor: paging.after };
+    let filter = SagaFilter {
+        state: query.state,
+        limit: Some(paging.rows()),
+        cursor: paging.after,
+    };
     Ok(Json(operation::sagas(&cx, &filter).await?.into()))
 }
 
@@ -192,5 +195,7 @@ async fn act(
         Act::Finish { note } => WorkOrderAct::Finish { note },
         Act::Fail { note } => WorkOrderAct::Fail { note },
     };
-    Ok(Json(operation::act_on_work_order(&cx, &id(&order)?, change.version, &act).await?))
+    Ok(Json(
+        operation::act_on_work_order(&cx, &id(&order)?, change.version, &act).await?,
+    ))
 }

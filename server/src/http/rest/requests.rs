@@ -88,7 +88,9 @@ async fn send(
     Body(read): Body<Version>,
 ) -> Answer<Submitted> {
     let form = cart::form_id(&cx);
-    Ok(Json(submit::submit(&cx, &id(&request)?, read.version, &form).await?))
+    Ok(Json(
+        submit::submit(&cx, &id(&request)?, read.version, &form).await?,
+    ))
 }
 
 /// Submits a returned request again.
@@ -101,7 +103,9 @@ async fn send_again(
     Body(read): Body<Version>,
 ) -> Answer<Submitted> {
     let form = cart::form_id(&cx);
-    Ok(Json(resubmit::resubmit(&cx, &id(&request)?, read.version, &form).await?))
+    Ok(Json(
+        resubmit::resubmit(&cx, &id(&request)?, read.version, &form).await?,
+    ))
 }
 
 /// Withdraws a request on which the next stage has not acted.
@@ -139,7 +143,10 @@ async fn copied(
     Caller(cx): Caller,
     Path(request): Path<String>,
 ) -> Result<(StatusCode, Json<Copied>), Failed> {
-    Ok((StatusCode::CREATED, Json(cart::copy(&cx, &id(&request)?).await?)))
+    Ok((
+        StatusCode::CREATED,
+        Json(cart::copy(&cx, &id(&request)?).await?),
+    ))
 }
 
 /// The delivery sheet.

@@ -9,7 +9,9 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::{Answer, Body, Caller, Failed, Listed, Portal, ProblemDocument, id};
 
 pub(super) fn routes() -> OpenApiRouter<Portal> {
-    OpenApiRouter::new().routes(routes!(systems, make)).routes(routes!(one, edit))
+    OpenApiRouter::new()
+        .routes(routes!(systems, make))
+        .routes(routes!(one, edit))
 }
 
 /// Systems of the caller's unit.
