@@ -134,7 +134,7 @@ fn Keys(id: String, version: i64) -> impl IntoView {
     }
 }
 
-fn row(view: &LineView, cart: &str, version: i64) -> impl IntoView + use<> {
+fn row(view: &LineView, cart: &str, version: i64) -> AnyView {
     let line = &view.line;
     let place = [view.zone_name.as_ref(), view.pool_name.as_ref()]
         .into_iter()
@@ -158,21 +158,25 @@ fn row(view: &LineView, cart: &str, version: i64) -> impl IntoView + use<> {
         .outdated
         .as_ref()
         .map(|m| view! { <div class="sub bad">{i18n::msg(m)}</div> });
+    let spec = format!("{} {}", facts::line(&view.facts), place.join(" · "));
+    let (cart, id, count) = (cart.to_owned(), line.id.to_string(), line.count);
+    let (name, money) = (i18n::label(&line.item_name), money.yuan());
     view! {
         <Row>
-            <RowHead name=i18n::label(&line.item_name) href=edit sub/>
-            <Cell l=t!("requests.spec")>{format!("{} {}", facts::line(&view.facts), place.join(" · "))}{outdated}</Cell>
-            <Cell l=t!("requests.count")>{line.count}</Cell>
-            <Cell l=t!("requests.month") class="num">{money.yuan()}</Cell>
+            <RowHead name href=edit sub/>
+            <Cell l=t!("requests.spec")>{spec}{outdated}</Cell>
+            <Cell l=t!("requests.count")>{count}</Cell>
+            <Cell l=t!("requests.month") class="num">{money}</Cell>
             <Cell l="">
                 <form method="post">
-                    <Keys id=cart.to_owned() version/>
-                    <input type="hidden" name="line" value=line.id.to_string()/>
+                    <Keys id=cart version/>
+                    <input type="hidden" name="line" value=id/>
                     <Button kind=Kind::Bare size=Size::Small name="do" value="remove">{t!("cart.remove")}</Button>
                 </form>
             </Cell>
         </Row>
     }
+    .into_any()
 }
 
 /// System, title, reason, and the submit with the verdict beside it.

@@ -319,6 +319,11 @@ fn read(_: &leptos::ev::Event, _: RwSignal<Typed>) {}
 fn Fields(view: ConfigureView, typed: RwSignal<Typed>, live: RwSignal<bool>) -> impl IntoView {
     let begun = typed.get_untracked();
     let value = |key: &str| begun.get(key).cloned().unwrap_or_default();
+    let (name, count, term) = (
+        value("name"),
+        value("count").parse().unwrap_or(1),
+        value("term_months").parse().unwrap_or(12),
+    );
     let placed = view.offer.content.placed;
     let zones = view.surroundings.zones.clone();
     let all = cells(&view);
@@ -397,13 +402,13 @@ fn Fields(view: ConfigureView, typed: RwSignal<Typed>, live: RwSignal<bool>) -> 
         {fields}
         <FormSection title=t!("order.how_many")>
             <Field name="name" label=t!("order.name") hint=t!("order.name_hint") optional=true>
-                <TextInput value=value("name") width=Width::M maxlength=40_u32/>
+                <TextInput value=name width=Width::M maxlength=40_u32/>
             </Field>
             <Field name="count" label=t!("order.count")>
-                <NumberStepper label=t!("order.count") value=value("count").parse().unwrap_or(1) min=1 max=max/>
+                <NumberStepper label=t!("order.count") value=count min=1 max=max/>
             </Field>
             <Field name="term_months" label=t!("order.term") hint=t!("order.term_hint")>
-                <NumberStepper label=t!("order.term") unit=t!("order.months") value=value("term_months").parse().unwrap_or(12) min=1 max=12/>
+                <NumberStepper label=t!("order.term") unit=t!("order.months") value=term min=1 max=12/>
             </Field>
         </FormSection>
     }

@@ -55,15 +55,19 @@ fn Shown(request: RequestDetail) -> impl IntoView {
         .iter()
         .map(|one| {
             let href = routes::resource(one.resource.as_str());
+            let (name, code, month) = (one.name.clone(), one.code.clone(), (-one.month).yuan());
+            let when = one
+                .released_at
+                .map_or_else(|| "—".to_owned(), |at| at.minute_text(Zone::SHANGHAI));
             view! {
                 <Row>
-                    <RowHead name=one.name.clone() href sub=one.code.clone()/>
+                    <RowHead name href sub=code/>
                     <Cell l=t!("requests.spec")>{t!("requests.release")}</Cell>
                     <Cell l=t!("requests.count")>"1"</Cell>
                     <Cell l=t!("requests.delivery")>
-                        {one.released_at.map_or_else(|| "—".to_owned(), |at| at.minute_text(Zone::SHANGHAI))}
+                        {when}
                     </Cell>
-                    <Cell l=t!("requests.month") class="num">{(-one.month).yuan()}</Cell>
+                    <Cell l=t!("requests.month") class="num">{month}</Cell>
                 </Row>
             }
         })
@@ -196,7 +200,7 @@ fn track(request: &RequestDetail) -> Vec<TrackStep> {
     steps
 }
 
-fn line(line: &DetailLine) -> impl IntoView + use<> {
+fn line(line: &DetailLine) -> AnyView {
     let view = &line.view;
     let own = &view.line;
     let place = [view.zone_name.as_ref(), view.pool_name.as_ref()]
@@ -214,15 +218,18 @@ fn line(line: &DetailLine) -> impl IntoView + use<> {
     } else {
         own.quote.month
     };
+    let (count, delivery) = (own.count, pieces(&line.pieces));
+    let (name, money) = (i18n::label(&own.item_name), money.yuan());
     view! {
         <Row>
-            <RowHead name=i18n::label(&own.item_name) sub/>
+            <RowHead name sub/>
             <Cell l=t!("requests.spec")>{spec}</Cell>
-            <Cell l=t!("requests.count")>{own.count}</Cell>
-            <Cell l=t!("requests.delivery")>{pieces(&line.pieces)}</Cell>
-            <Cell l=t!("requests.month") class="num">{money.yuan()}</Cell>
+            <Cell l=t!("requests.count")>{count}</Cell>
+            <Cell l=t!("requests.delivery")>{delivery}</Cell>
+            <Cell l=t!("requests.month") class="num">{money}</Cell>
         </Row>
     }
+    .into_any()
 }
 
 /// How many pieces stand where; a failed one with its reason, a delivered one with its link.
