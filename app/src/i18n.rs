@@ -263,6 +263,7 @@ macro_rules! t {
 }
 
 #[cfg(all(test, feature = "ssr"))]
+#[expect(clippy::unwrap_used, reason = "the helpers of the tests stop at once")]
 mod tests {
     use super::*;
     use std::collections::{BTreeMap, BTreeSet};

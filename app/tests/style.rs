@@ -1,5 +1,9 @@
 //! The stylesheet is read by browsers as old as Chromium 78; what they cannot read, they drop, and
 //! the page falls apart where nobody here would see it. So the files are searched for it.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that can't read its files should stop at once"
+)]
 
 use std::path::Path;
 

@@ -12,7 +12,6 @@ use lingbao_model::msg::Msg;
 use super::{Portal, problem::Refusal};
 
 /// The page.
-#[must_use]
 pub fn page(portal: &Portal, lang: Lang, refusal: &Refusal) -> Html<String> {
     let word = |key: &'static str| escape(&i18n::msg_in(lang, &Msg::new(key)));
     let message = escape(&i18n::msg_in(lang, &refusal.error.msg));

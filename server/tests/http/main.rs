@@ -1,6 +1,7 @@
 //! The portal through its router: everything that stands around an answer.
 #![expect(
     clippy::unwrap_used,
+    clippy::panic,
     reason = "a test that can't be set up should stop at once"
 )]
 #![recursion_limit = "512"]

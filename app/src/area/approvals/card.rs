@@ -254,7 +254,7 @@ fn Decide(digest: String, request: String) -> impl IntoView {
     let phrases: Vec<_> = PHRASES
         .iter()
         .map(|key| i18n::t_key(key).into_owned())
-        .map(|text| (text.clone(), text.into()))
+        .map(|text| (text.clone(), text))
         .collect();
     let typed = use_form().value("opinion").unwrap_or_default().to_owned();
     view! {

@@ -193,7 +193,7 @@ fn Head(
     systems.extend(
         cart.systems
             .iter()
-            .map(|s| (s.id.to_string(), s.name.clone().into())),
+            .map(|s| (s.id.to_string(), s.name.clone())),
     );
     let system = cart
         .system

@@ -341,7 +341,7 @@ fn Fields(view: ConfigureView, typed: RwSignal<Typed>, live: RwSignal<bool>) -> 
                         .map(|(cell, pool, why)| {
                             let text = cell_text(&cell);
                             let title = format!("{} · {}", i18n::label(&pool), i18n::t_key(&format!("order.level.{}", cell.level)));
-                            let note = why.as_ref().map(|m| i18n::msg(m)).unwrap_or_default();
+                            let note = why.as_ref().map(i18n::msg).unwrap_or_default();
                             view! { <Choice name="cell" checked=text == chosen value=text title note disabled=why.is_some()/> }
                         })
                         .collect_view()}
@@ -439,7 +439,7 @@ fn field(
         ParamKind::Choice { options, .. } => {
             let options: Vec<Opt> = options
                 .iter()
-                .map(|o| (o.value.clone(), i18n::label(&o.label).into()))
+                .map(|o| (o.value.clone(), i18n::label(&o.label)))
                 .collect();
             if options.len() <= 4 {
                 view! { <Seg name=key.clone() options value/> }.into_any()
@@ -468,7 +468,7 @@ fn field(
             options.extend(targets.iter().map(|t| {
                 (
                     t.line.to_string(),
-                    format!("{} {} × {}", t.position, t.name, t.count).into(),
+                    format!("{} {} × {}", t.position, t.name, t.count),
                 )
             }));
             view! { <Select options value width=Width::M/> }.into_any()

@@ -34,18 +34,17 @@ pub fn price_lines(quote: &Quote) -> Vec<PriceLine> {
                     "{} {quantity} × {}{once}",
                     i18n::label(&line.label),
                     rate.yuan()
-                )
-                .into(),
-                line.amount.yuan().into(),
+                ),
+                line.amount.yuan(),
                 false,
             )
         })
         .collect();
     if quote.count > 1 {
-        lines.push((t!("order.each").into(), quote.each.yuan().into(), true));
+        lines.push((t!("order.each").into(), quote.each.yuan(), true));
         lines.push((
             t!("order.pieces").into(),
-            format!("× {}", quote.count).into(),
+            format!("× {}", quote.count),
             false,
         ));
     }

@@ -79,9 +79,11 @@ pub fn UnitTable(units: Vec<UnitNode>) -> impl IntoView {
 }
 
 fn row(unit: UnitNode) -> impl IntoView {
-    let sub = (unit.short_name != unit.name)
-        .then(|| unit.short_name.clone())
-        .unwrap_or_default();
+    let sub = if unit.short_name != unit.name {
+        unit.short_name.clone()
+    } else {
+        Default::default()
+    };
     view! {
         <Row>
             <RowHead name=unit.name href=routes::unit(unit.id.as_str()) sub=sub/>

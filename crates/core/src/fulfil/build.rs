@@ -161,7 +161,7 @@ impl Saga for Build {
             return pieces::work_orders(params);
         };
         match self.backends.get(&site.backend) {
-            Some(backend) => pieces::steps(&backend, params, site),
+            Some(backend) => pieces::steps(backend, params, site),
             // The configuration lost a backend: the step says so until an operator mends it.
             None => vec![pieces::missing_backend(&site.backend)],
         }

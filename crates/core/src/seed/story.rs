@@ -187,7 +187,7 @@ fn order_of(k: usize, name: &str, short: &str, level: Level, more: usize) -> Ord
             attach: Some(0),
         });
     }
-    if k % 3 == 0 {
+    if k.is_multiple_of(3) {
         let typed = [
             ("size_gb", "500".to_owned()),
             ("schedule", "daily".to_owned()),

@@ -225,39 +225,53 @@ pub struct Head {
     pub version: i64,
 }
 
+#[derive(sqlx::FromRow)]
+struct HeadRow {
+    number: Option<String>,
+    status: String,
+    unit_id: String,
+    unit_name: String,
+    vdc_id: String,
+    applicant_id: String,
+    system_id: Option<String>,
+    version: i64,
+}
+
 /// The head of a submitted request.
 ///
 /// # Errors
 /// What the database says.
 pub async fn head(rx: &mut ReadTx, request: &RequestId) -> Result<Option<Head>, StorageError> {
-    let row: Option<(Option<String>, String, String, String, String, String, Option<String>, i64)> = Sql::new(
-        "SELECT q.number, q.status, q.unit_id, u.name, q.vdc_id, q.applicant_id, q.system_id, q.version
+    let row: Option<HeadRow> = Sql::new(
+        "SELECT q.number, q.status, q.unit_id, u.name AS unit_name, q.vdc_id, q.applicant_id, q.system_id, q.version
          FROM request q JOIN unit u ON u.id = q.unit_id WHERE q.id = ",
     )
     .bind(request.as_str())
     .optional(rx)
     .await?;
-    row.map(
-        |(number, status, unit, unit_name, vdc, applicant, system, version)| {
-            let wrong = |column, e: &dyn std::fmt::Display| {
-                StorageError::inconsistent("request", column, request.as_str(), e)
-            };
-            Ok(Head {
-                id: request.clone(),
-                number: number.unwrap_or_default(),
-                status: status.parse().map_err(|e| wrong("status", &e))?,
-                unit: unit.parse().map_err(|e| wrong("unit_id", &e))?,
-                unit_name,
-                vdc: vdc.parse().map_err(|e| wrong("vdc_id", &e))?,
-                applicant: applicant.parse().map_err(|e| wrong("applicant_id", &e))?,
-                system: system
-                    .map(|s| s.parse())
-                    .transpose()
-                    .map_err(|e| wrong("system_id", &e))?,
-                version,
-            })
-        },
-    )
+    row.map(|row| {
+        let wrong = |column, e: &dyn std::fmt::Display| {
+            StorageError::inconsistent("request", column, request.as_str(), e)
+        };
+        Ok(Head {
+            id: request.clone(),
+            number: row.number.unwrap_or_default(),
+            status: row.status.parse().map_err(|e| wrong("status", &e))?,
+            unit: row.unit_id.parse().map_err(|e| wrong("unit_id", &e))?,
+            unit_name: row.unit_name,
+            vdc: row.vdc_id.parse().map_err(|e| wrong("vdc_id", &e))?,
+            applicant: row
+                .applicant_id
+                .parse()
+                .map_err(|e| wrong("applicant_id", &e))?,
+            system: row
+                .system_id
+                .map(|s| s.parse())
+                .transpose()
+                .map_err(|e| wrong("system_id", &e))?,
+            version: row.version,
+        })
+    })
     .transpose()
 }
 
@@ -344,8 +358,9 @@ pub async fn sheet_head(
          LEFT JOIN app_system s ON s.id = q.system_id WHERE q.status IN ('approved', 'delivered', 'closed') AND q.id = ",
     )
     .bind(request.as_str());
-    let row: Option<(String, Option<String>, String, String, Option<i64>)> =
-        scope.filter(sql, " AND q.unit_id").optional(rx).await?;
+    /// Unit, number, the unit's name, the system's, and when it was settled.
+    type Row = (String, Option<String>, String, String, Option<i64>);
+    let row: Option<Row> = scope.filter(sql, " AND q.unit_id").optional(rx).await?;
     row.map(|(unit, number, unit_name, system_name, settled_at)| {
         Ok(SheetHead {
             unit: unit.parse().map_err(|e| {
