@@ -87,18 +87,18 @@ mod tests {
     fn a_specification_is_one_line_in_both_languages() {
         let fact = |key: &str, value| Fact {
             key: key.into(),
-            label: Label::new("密评", "Crypto check"),
+            label: Label::new("mi ping", "Crypto check"),
             value,
         };
         let facts = [
             fact("cpu", FactValue::Number(8, Unit::Core)),
             fact("memory", FactValue::Number(16, Unit::Gigabyte)),
             fact("name", FactValue::Text("tj-app-01".into())),
-            fact("os", FactValue::Choice(Label::new("麒麟", "Kylin"))),
+            fact("os", FactValue::Choice(Label::new("Qilin", "Kylin"))),
             fact("crypto", FactValue::Flag(true)),
             fact("backup", FactValue::Flag(false)),
         ];
-        assert_eq!(line_in(Lang::Zh, &facts), "8 核 16 GB 麒麟 密评");
+        assert_eq!(line_in(Lang::Zh, &facts), "8 \u{6838} 16 GB Qilin mi ping");
         assert_eq!(
             line_in(Lang::En, &facts),
             "8 cores 16 GB Kylin Crypto check"

@@ -66,7 +66,13 @@ pub fn files(folder: &str, endings: &[&str]) -> Vec<File> {
 /// The Rust sources of the program under `folder`, without tests and comments.
 pub fn program(folder: &str) -> Vec<File> {
     let mut all = files(folder, &[".rs"]);
-    all.retain(|file| !file.path.contains("/tests/") && !file.path.ends_with("tests.rs"));
+    all.retain(|file| {
+        let name = file.path.rsplit('/').next().unwrap_or_default();
+        !(file.path.contains("/tests/")
+            || name.ends_with("tests.rs")
+            || name.starts_with("tests_")
+            || name == "fixture.rs")
+    });
     for file in &mut all {
         file.text = code(&file.text);
     }

@@ -21,7 +21,7 @@ use crate::{
     clock::{Clock, MockClock},
     error::{ServiceError, StorageError},
     jobs::Registry,
-    storage::sql::Sql,
+    storage::unit,
 };
 
 /// A demo city.
@@ -136,10 +136,7 @@ pub fn cloud(folder: Option<PathBuf>, seed: u64, latency: Latency) -> SimulatorC
 /// What the database says.
 pub async fn is_empty(app: &App) -> Result<bool, StorageError> {
     let mut rx = app.db.read().await?;
-    Sql::new("SELECT count(*) FROM unit")
-        .number(&mut rx)
-        .await
-        .map(|n| n == 0)
+    unit::any(&mut rx).await.map(|any| !any)
 }
 
 /// Loads a city into an empty database. `app` runs on `clock`, which is moved through the story and

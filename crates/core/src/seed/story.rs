@@ -23,7 +23,7 @@ use crate::{
     fulfil::upkeep::ReadCapacity,
     jobs::{self, Registry},
     service::{approval, cart, catalogue, request, system},
-    storage::{fulfilment, place, quota, sql::Sql, user as users},
+    storage::{fulfilment, place, quota, step, user as users},
 };
 
 /// How many days before today the story begins.
@@ -374,26 +374,7 @@ impl Stage<'_> {
         request: &RequestId,
     ) -> Result<Vec<(StepId, Role, UnitId)>, ServiceError> {
         let mut rx = self.app.db.read().await?;
-        let rows: Vec<(String, String, String)> = Sql::new(
-            "SELECT id, role, unit_id FROM approval_step WHERE status = 'open' AND request_id = ",
-        )
-        .bind(request.as_str())
-        .push(" ORDER BY stage, position, id")
-        .all(&mut rx)
-        .await?;
-        let wrong = |e: &dyn std::fmt::Display| ServiceError::Internal {
-            context: format!("a step of the story: {e}"),
-            source: None,
-        };
-        rows.into_iter()
-            .map(|(id, role, unit)| {
-                Ok((
-                    id.parse().map_err(|e| wrong(&e))?,
-                    role.parse().map_err(|e| wrong(&e))?,
-                    unit.parse().map_err(|e| wrong(&e))?,
-                ))
-            })
-            .collect()
+        Ok(step::open(&mut rx, request).await?)
     }
 
     /// Somebody who may decide on a step and is not the applicant.

@@ -1,5 +1,6 @@
 //! The demo city shows the numbers of its source (宁波 NB-02): 33 units, 105 systems, 530 hosts, 85 %.
 
+use crate::storage::sql::Sql;
 use std::sync::Arc;
 
 use lingbao_backends::{Backends, provisioning::simulator::Simulator};

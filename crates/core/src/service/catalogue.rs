@@ -6,7 +6,6 @@ use lingbao_model::{
     catalogue::{Content, Offer, Publication},
     id::{UnitId, VdcId, ZoneId},
     msg::Label,
-    people::UnitLevel,
     placement::{Pool, Zone},
     policy::Policy,
     price::Formula,
@@ -19,7 +18,7 @@ use crate::{
     app::Cx,
     authz::Access,
     error::{OrNotFound, ServiceError, StorageError},
-    storage::{ReadTx, Tx, item, place, policy, quota, sql::Sql, vdc},
+    storage::{ReadTx, Tx, item, place, policy, quota, vdc},
 };
 
 /// Everything that can be ordered.
@@ -88,27 +87,10 @@ pub async fn surroundings(
     vdc: &VdcId,
     kind: &str,
 ) -> Result<Surroundings, ServiceError> {
-    let row: Option<(String, Option<String>, Option<String>)> = Sql::new(
-        "SELECT u.level, p.parent_id, v.parent_id FROM unit u LEFT JOIN unit p ON p.id = u.parent_id
-         JOIN vdc v ON v.unit_id = u.id WHERE u.id = ",
-    )
-    .bind(unit.as_str())
-    .push(" AND v.id = ")
-    .bind(vdc.as_str())
-    .optional(rx)
-    .await?;
-    let (level, above_parent, parent_vdc) = row.or_not_found()?;
-    let level: UnitLevel = level
-        .parse()
-        .map_err(|e| StorageError::inconsistent("unit", "level", unit.as_str(), e))?;
+    let (level, above_parent, parent_vdc) = vdc::above(rx, unit, vdc).await?.or_not_found()?;
     let parent = match parent_vdc {
         None => None,
-        Some(id) => {
-            let id = id
-                .parse()
-                .map_err(|e| StorageError::inconsistent("vdc", "parent_id", vdc.as_str(), e))?;
-            Some(quota::account(rx, &id).await?)
-        }
+        Some(id) => Some(quota::account(rx, &id).await?),
     };
     let (_, policy) = policy::published(rx, kind)
         .await?
@@ -180,7 +162,7 @@ fn defaults() -> Result<Defaults, StorageError> {
 /// # Errors
 /// What the database says.
 pub async fn install_defaults(tx: &mut Tx, cx: &Cx, backend: &str) -> Result<bool, StorageError> {
-    if Sql::new("SELECT count(*) FROM zone").number(tx).await? > 0 {
+    if place::any_zone(tx).await? {
         return Ok(false);
     }
     let data = defaults()?;

@@ -198,6 +198,14 @@ pub async fn save_capacity(
     Ok(())
 }
 
+/// Whether there is any zone yet.
+///
+/// # Errors
+/// What the database says.
+pub async fn any_zone(rx: &mut ReadTx) -> Result<bool, StorageError> {
+    Ok(Sql::new("SELECT count(*) FROM zone").number(rx).await? > 0)
+}
+
 /// The zone with an id.
 #[must_use]
 pub fn find<'a>(zones: &'a [Zone], id: &ZoneId) -> Option<&'a Zone> {

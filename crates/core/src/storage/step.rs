@@ -218,6 +218,35 @@ pub async fn of_request(rx: &mut ReadTx, request: &RequestId) -> Result<Vec<Step
     rows.into_iter().map(Step::try_from).collect()
 }
 
+/// The open steps of a request: which, the role that decides, the unit over which.
+///
+/// # Errors
+/// What the database says.
+pub async fn open(
+    rx: &mut ReadTx,
+    request: &RequestId,
+) -> Result<Vec<(StepId, Role, UnitId)>, StorageError> {
+    let rows: Vec<(String, String, String)> = Sql::new(
+        "SELECT id, role, unit_id FROM approval_step WHERE status = 'open' AND request_id = ",
+    )
+    .bind(request.as_str())
+    .push(" ORDER BY stage, position, id")
+    .all(rx)
+    .await?;
+    rows.into_iter()
+        .map(|(id, role, unit)| {
+            let wrong = |column, e: &dyn std::fmt::Display| {
+                StorageError::inconsistent("approval_step", column, id.as_str(), e)
+            };
+            Ok((
+                id.parse().map_err(|e| wrong("id", &e))?,
+                role.parse().map_err(|e| wrong("role", &e))?,
+                unit.parse().map_err(|e| wrong("unit_id", &e))?,
+            ))
+        })
+        .collect()
+}
+
 /// Writes a step down.
 ///
 /// # Errors

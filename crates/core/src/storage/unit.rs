@@ -270,6 +270,14 @@ pub async fn set_active(
     StorageError::expect_version(rows, "unit", id.as_str())
 }
 
+/// Whether there is any unit at all.
+///
+/// # Errors
+/// What the database says.
+pub async fn any(rx: &mut ReadTx) -> Result<bool, StorageError> {
+    Ok(Sql::new("SELECT count(*) FROM unit").number(rx).await? > 0)
+}
+
 /// Active units directly below a unit.
 ///
 /// # Errors

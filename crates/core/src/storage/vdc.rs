@@ -2,6 +2,7 @@
 
 use lingbao_model::{
     id::{UnitId, VdcId},
+    people::UnitLevel,
     time::Timestamp,
 };
 
@@ -110,4 +111,41 @@ pub async fn unit(rx: &mut ReadTx, id: &VdcId) -> Result<Option<UnitId>, Storage
     unit.map(|u| u.parse())
         .transpose()
         .map_err(|e| StorageError::inconsistent("vdc", "unit_id", id.as_str(), e))
+}
+
+/// Where a VDC of a unit stands: the unit's level, the unit above it, the VDC above this one.
+///
+/// # Errors
+/// What the database says; a row with an id that is none.
+pub async fn above(
+    rx: &mut ReadTx,
+    unit: &UnitId,
+    vdc: &VdcId,
+) -> Result<Option<(UnitLevel, Option<UnitId>, Option<VdcId>)>, StorageError> {
+    let row: Option<(String, Option<String>, Option<String>)> = Sql::new(
+        "SELECT u.level, p.parent_id, v.parent_id FROM unit u LEFT JOIN unit p ON p.id = u.parent_id
+         JOIN vdc v ON v.unit_id = u.id WHERE u.id = ",
+    )
+    .bind(unit.as_str())
+    .push(" AND v.id = ")
+    .bind(vdc.as_str())
+    .optional(rx)
+    .await?;
+    row.map(|(level, above, parent)| {
+        let wrong = |table, column, e: &dyn std::fmt::Display| {
+            StorageError::inconsistent(table, column, vdc.as_str(), e)
+        };
+        Ok((
+            level.parse().map_err(|e| wrong("unit", "level", &e))?,
+            above
+                .map(|id| id.parse())
+                .transpose()
+                .map_err(|e| wrong("unit", "parent_id", &e))?,
+            parent
+                .map(|id| id.parse())
+                .transpose()
+                .map_err(|e| wrong("vdc", "parent_id", &e))?,
+        ))
+    })
+    .transpose()
 }

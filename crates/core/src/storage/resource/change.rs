@@ -1,0 +1,245 @@
+//! What happens to a resource: it is made, its states move, its events are written and read.
+
+use lingbao_model::{
+    catalogue::Fulfiller,
+    id::*,
+    money::Money,
+    param::Answers,
+    placement::Placement,
+    quota::Amounts,
+    resource::{BillingState, EventKind, ServiceState},
+    time::Timestamp,
+    view::resource::ResourceEventRow,
+};
+
+use super::{Resource, ids};
+use crate::{
+    error::StorageError,
+    on,
+    storage::{ReadTx, Tx, search},
+};
+
+/// A resource that has just been built.
+#[derive(Debug, Clone)]
+pub struct New<'a> {
+    /// Identifier, chosen before the backend was called.
+    pub id: &'a ResourceId,
+    /// Whose.
+    pub unit: &'a UnitId,
+    /// Whose quota.
+    pub vdc: &'a VdcId,
+    /// System.
+    pub system: &'a SystemId,
+    /// The request that ordered it.
+    pub request: &'a RequestId,
+    /// The line.
+    pub item: &'a RequestItemId,
+    /// The piece.
+    pub piece: i64,
+    /// Code of the catalogue item.
+    pub code: &'a str,
+    /// Version of the catalogue item.
+    pub item_version: &'a str,
+    /// Kind of thing.
+    pub kind: Fulfiller,
+    /// Name.
+    pub name: &'a str,
+    /// Where it runs.
+    pub placement: Option<&'a Placement>,
+    /// Name of the backend.
+    pub backend: Option<&'a str>,
+    /// The backend's name for it.
+    pub external_id: Option<&'a str>,
+    /// Address.
+    pub address: Option<&'a str>,
+    /// What it is attached to.
+    pub attached_to: Option<&'a ResourceId>,
+    /// Answers of the order.
+    pub answers: &'a Answers,
+    /// What it takes from the quota.
+    pub amounts: &'a Amounts,
+    /// Month price of the piece.
+    pub month: Money,
+    /// Price version of the order.
+    pub price_version: i64,
+    /// When.
+    pub delivered_at: Timestamp,
+    /// End of the term.
+    pub expires_at: Timestamp,
+}
+
+fn json<T: serde::Serialize>(
+    column: &'static str,
+    row: &str,
+    value: &T,
+) -> Result<String, StorageError> {
+    serde_json::to_string(value).map_err(|e| StorageError::inconsistent("resource", column, row, e))
+}
+
+/// Writes a resource down and says that it was delivered.
+///
+/// # Errors
+/// What the database says; a conflict if the piece was delivered already.
+pub async fn insert(
+    tx: &mut Tx,
+    event: &ResourceEventId,
+    new: &New<'_>,
+) -> Result<(), StorageError> {
+    let answers = json("answers", new.id.as_str(), new.answers)?;
+    let amounts = json("amounts", new.id.as_str(), new.amounts)?;
+    let sort_key = search::sort_key(new.name);
+    on!(tx, conn => sqlx::query("INSERT INTO resource (id, unit_id, vdc_id, system_id, request_id, request_item_id, piece,
+         code, item_version_id, kind, name, sort_key, zone_id, pool_id, level, backend, external_id, address, attached_to,
+         answers, amounts, month_fen, price_version, service_state, billing_state, delivered_at, expires_at)
+       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23,
+         'running', 'unconfirmed', $24, $25)")
+        .bind(new.id.as_str()).bind(new.unit.as_str()).bind(new.vdc.as_str()).bind(new.system.as_str())
+        .bind(new.request.as_str()).bind(new.item.as_str()).bind(new.piece).bind(new.code).bind(new.item_version)
+        .bind(new.kind.as_str()).bind(new.name).bind(&sort_key)
+        .bind(new.placement.map(|p| p.zone.as_str())).bind(new.placement.map(|p| p.pool.as_str()))
+        .bind(new.placement.map(|p| i64::from(p.level)))
+        .bind(new.backend).bind(new.external_id).bind(new.address).bind(new.attached_to.map(ResourceId::as_str))
+        .bind(&answers).bind(&amounts).bind(new.month.fen()).bind(new.price_version)
+        .bind(new.delivered_at.millis()).bind(new.expires_at.millis())
+        .execute(conn).await.map(|_| ()))?;
+    let mut words = vec![new.name];
+    words.extend(new.address);
+    search::index(tx, "resource", new.id.as_str(), &words).await?;
+    add_event(
+        tx,
+        event,
+        new.id,
+        EventKind::Delivered,
+        "system",
+        new.delivered_at,
+    )
+    .await
+}
+
+/// Appends an event.
+///
+/// # Errors
+/// What the database says.
+pub async fn add_event(
+    tx: &mut Tx,
+    event: &ResourceEventId,
+    resource: &ResourceId,
+    kind: EventKind,
+    actor: &str,
+    at: Timestamp,
+) -> Result<(), StorageError> {
+    on!(tx, conn => sqlx::query("INSERT INTO resource_event (id, resource_id, at, kind, actor) VALUES ($1, $2, $3, $4, $5)")
+        .bind(event.as_str()).bind(resource.as_str()).bind(at.millis()).bind(kind.as_str()).bind(actor)
+        .execute(conn).await.map(|_| ()))?;
+    Ok(())
+}
+
+/// The newest events, at most 200.
+///
+/// # Errors
+/// What the database says.
+pub async fn events(
+    rx: &mut ReadTx,
+    resource: &ResourceId,
+) -> Result<Vec<ResourceEventRow>, StorageError> {
+    let rows: Vec<(String, i64, String, Option<String>)> = on!(rx, conn => sqlx::query_as(
+        "SELECT e.id, e.at, e.kind, u.name FROM resource_event e LEFT JOIN user_account u ON u.id = e.actor
+         WHERE e.resource_id = $1 ORDER BY e.at DESC, e.id DESC LIMIT 200")
+        .bind(resource.as_str()).fetch_all(conn).await)?;
+    rows.into_iter()
+        .map(|(id, at, kind, actor)| {
+            Ok(ResourceEventRow {
+                at: Timestamp::from_millis(at),
+                kind: kind
+                    .parse()
+                    .map_err(|e| StorageError::inconsistent("resource_event", "kind", id, e))?,
+                actor,
+            })
+        })
+        .collect()
+}
+
+/// Moves the states of a resource that was read in `version`.
+///
+/// # Errors
+/// A conflict if somebody else was faster.
+pub async fn set_states(
+    tx: &mut Tx,
+    resource: &Resource,
+    service: ServiceState,
+    billing: BillingState,
+) -> Result<(), StorageError> {
+    let rows = on!(tx, conn => sqlx::query(
+        "UPDATE resource SET service_state = $1, billing_state = $2, version = version + 1 WHERE id = $3 AND version = $4")
+        .bind(service.as_str()).bind(billing.as_str()).bind(resource.id.as_str()).bind(resource.version)
+        .execute(conn).await.map(|done| done.rows_affected()))?;
+    StorageError::expect_version(rows, "resource", resource.id.as_str())
+}
+
+/// Marks a resource as given back; its row stays.
+///
+/// # Errors
+/// A conflict if somebody else was faster.
+pub async fn mark_released(
+    tx: &mut Tx,
+    resource: &Resource,
+    at: Timestamp,
+) -> Result<(), StorageError> {
+    let rows = on!(tx, conn => sqlx::query(
+        "UPDATE resource SET service_state = 'released', billing_state = 'stopped', released_at = $1, version = version + 1
+         WHERE id = $2 AND version = $3 AND service_state <> 'released'")
+        .bind(at.millis()).bind(resource.id.as_str()).bind(resource.version)
+        .execute(conn).await.map(|done| done.rows_affected()))?;
+    StorageError::expect_version(rows, "resource", resource.id.as_str())
+}
+
+/// What was attached to a resource hangs free now.
+///
+/// # Errors
+/// What the database says.
+pub async fn detach_all(tx: &mut Tx, from: &ResourceId) -> Result<(), StorageError> {
+    on!(tx, conn => sqlx::query("UPDATE resource SET attached_to = NULL, version = version + 1 WHERE attached_to = $1")
+        .bind(from.as_str()).execute(conn).await.map(|_| ()))?;
+    Ok(())
+}
+
+/// The delivered pieces of a request begin their trial run: the ids of those that do.
+///
+/// # Errors
+/// What the database says.
+pub async fn start_trial(
+    tx: &mut Tx,
+    request: &RequestId,
+    at: Timestamp,
+    until: Timestamp,
+) -> Result<Vec<ResourceId>, StorageError> {
+    let rows: Vec<(String,)> = on!(tx, conn => sqlx::query_as(
+        "UPDATE resource SET billing_state = 'trial', confirmed_at = $1, trial_until = $2, version = version + 1
+         WHERE request_id = $3 AND billing_state = 'unconfirmed' AND service_state <> 'released' RETURNING id")
+        .bind(at.millis()).bind(until.millis()).bind(request.as_str()).fetch_all(conn).await)?;
+    ids(rows)
+}
+
+/// Trial runs that are over begin to be charged: the ids of those that do, at most `limit`.
+///
+/// # Errors
+/// What the database says.
+pub async fn start_billing(
+    tx: &mut Tx,
+    now: Timestamp,
+    limit: i64,
+) -> Result<Vec<(ResourceId, Timestamp)>, StorageError> {
+    let rows: Vec<(String, i64)> = on!(tx, conn => sqlx::query_as(
+        "UPDATE resource SET billing_state = 'billing', billing_from = trial_until, version = version + 1
+         WHERE billing_state = 'trial' AND id IN (SELECT id FROM resource WHERE billing_state = 'trial'
+           AND trial_until <= $1 ORDER BY trial_until, id LIMIT $2) RETURNING id, billing_from")
+        .bind(now.millis()).bind(limit).fetch_all(conn).await)?;
+    rows.into_iter()
+        .map(|(id, at)| {
+            let id = id
+                .parse()
+                .map_err(|e| StorageError::inconsistent("resource", "id", id.as_str(), e))?;
+            Ok((id, Timestamp::from_millis(at)))
+        })
+        .collect()
+}
