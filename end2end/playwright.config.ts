@@ -11,6 +11,7 @@ const phone = {
 
 export default defineConfig<World>({
   testDir: 'journeys',
+  globalSetup: './support/city.ts',
   outputDir: 'test-results',
   // Two cores, and each worker has a server and a browser of its own.
   workers: 1,

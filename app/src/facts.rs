@@ -7,8 +7,10 @@ use crate::{
 };
 use lingbao_model::{
     calendar::Lamp,
+    money::{Money, grouped_signed},
     msg::{Label, Msg},
     param::{Fact, FactValue},
+    quota::Dimension,
 };
 
 /// A label of the catalogue in the language of the page.
@@ -75,6 +77,14 @@ pub fn lamp(lamp: Lamp) -> (Light, String) {
             (Light::Yellow, t!("lamp.overdue", n = n))
         }
         Lamp::Overdue { .. } => (Light::Red, t!("lamp.overdue", n = n)),
+    }
+}
+
+/// An amount of quota as text; the monthly fee in yuan.
+pub fn amount(dimension: Dimension, n: i64) -> String {
+    match dimension {
+        Dimension::MonthlyFee => Money::from_fen(n).yuan(),
+        _ => grouped_signed(n),
     }
 }
 

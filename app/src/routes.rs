@@ -29,6 +29,8 @@ pub const CATALOGUE: &str = "/catalogue";
 pub const CART: &str = "/cart";
 /// The person's and the unit's requests.
 pub const REQUESTS: &str = "/requests";
+/// Carts that were begun and not yet submitted.
+pub const DRAFTS: &str = "/drafts";
 /// Steps waiting for this person.
 pub const TODO: &str = "/todo";
 /// Steps this person has acted on.
@@ -256,8 +258,11 @@ pub const PATHS: &[&str] = &[
     "/catalogue/{code}",
     CART,
     "/cart/{id}",
+    DRAFTS,
     REQUESTS,
+    "/requests/release",
     "/requests/{id}",
+    "/requests/{id}/print",
     ME,
     "/me/password",
     "/me/tokens",

@@ -1,5 +1,4 @@
 // What journeys do again and again.
-import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import AxeBuilder from '@axe-core/playwright';
@@ -7,26 +6,14 @@ import { expect, type Page } from '@playwright/test';
 
 const HERE = join(dirname(fileURLToPath(import.meta.url)), '..');
 
-export interface Account {
-  role: string;
-  login: string;
-  password: string;
-}
-
-/** The demo city's account of a role, from the list that its seed is held to. */
-export function account(role: string): Account {
-  const all: Account[] = JSON.parse(readFileSync(join(HERE, 'accounts.json'), 'utf8'));
-  const found = all.find((one) => one.role === role);
-  if (!found) throw new Error(`the demo city has no ${role}; it has ${all.map((one) => one.role).join(', ')}`);
-  return found;
-}
+/** What every account of the demo city has; `lingbao serve --demo` prints it. */
+const PASSWORD = 'Lingbao-demo-2026';
 
 /** Signs in through the page, and stands on the workbench afterwards. */
-export async function signIn(page: Page, who: Account | string): Promise<void> {
-  const { login, password } = typeof who === 'string' ? account(who) : who;
+export async function signIn(page: Page, login: string): Promise<void> {
   await page.goto('/sign-in');
   await page.locator('input[name=account]').fill(login);
-  await page.locator('input[name=password]').fill(password);
+  await page.locator('input[name=password]').fill(PASSWORD);
   await page.locator('.door-form form button').click();
   await expect(page).not.toHaveURL(/\/sign-in/);
 }

@@ -1,7 +1,7 @@
 // The program under test: the release binary on a free loopback port, its data in a folder that
 // is thrown away afterwards.
 import { spawn, type ChildProcess } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { homedir, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -45,9 +45,12 @@ function freePort(): Promise<number> {
 /** Starts a server with the demo city; `folder` is kept when it is given. */
 export async function startServer(folder?: string): Promise<Server> {
   const home = folder ?? mkdtempSync(join(tmpdir(), 'lingbao-e2e-'));
+  // The city is loaded once by the global set-up; every server works on a copy of its own.
+  const city = process.env.LINGBAO_E2E_CITY;
+  if (!folder && city) cpSync(city, home, { recursive: true });
   const address = `127.0.0.1:${await freePort()}`;
   // Configuration is relative to the working folder: data/ comes to stand in it.
-  const child = spawn(binary(), ['serve'], {
+  const child = spawn(binary(), ['serve', '--demo', 'ningbo'], {
     cwd: home,
     env: {
       ...process.env,

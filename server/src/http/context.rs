@@ -180,9 +180,11 @@ fn shown(viewer: lingbao_model::view::people::Viewer) -> Viewer {
         roles,
         abilities: viewer.abilities,
         unread: viewer.unread,
+        todo: viewer.todo,
+        requests: viewer.requests,
+        stuck: viewer.stuck,
         last_sign_in: viewer
             .prev_login
             .map(|visit| (visit.at.minute_text(Zone::SHANGHAI), visit.ip)),
-        ..Viewer::default()
     }
 }

@@ -2,6 +2,7 @@
 
 mod cart;
 mod configure;
+mod drafts;
 mod panel;
 
 #[cfg(feature = "ssr")]
@@ -17,6 +18,8 @@ pub enum Page {
     Configure,
     /// The cart.
     Cart,
+    /// Carts that were begun.
+    Drafts,
 }
 
 /// The piece of code that is loaded when somebody opens one of the pages.
@@ -25,15 +28,17 @@ fn order(page: Page) -> AnyView {
     match page {
         Page::Configure => view! { <configure::Configure/> }.into_any(),
         Page::Cart => view! { <cart::Cart/> }.into_any(),
+        Page::Drafts => view! { <drafts::Drafts/> }.into_any(),
     }
 }
 
-lazy_pages!(order, __preload_order => ConfigureRoute: Configure, CartRoute: Cart);
+lazy_pages!(order, __preload_order => ConfigureRoute: Configure, CartRoute: Cart, DraftsRoute: Drafts);
 
 /// Where the pages are.
 pub fn routes() -> Vec<AnyNestedRoute> {
     vec![
         page(path!("/catalogue/:code"), Lazy::<ConfigureRoute>::new()),
+        page(path!("/drafts"), Lazy::<DraftsRoute>::new()),
         page(path!("/cart"), Lazy::<CartRoute>::new()),
         page(path!("/cart/:id"), Lazy::<CartRoute>::new()),
     ]
@@ -44,6 +49,7 @@ pub fn routes() -> Vec<AnyNestedRoute> {
 pub fn posts() -> axum::Router<Pages> {
     axum::Router::new()
         .route("/catalogue/{code}", page_post(configure::ssr::put))
+        .route("/drafts", page_post(drafts::ssr::act))
         .route("/cart", page_post(cart::ssr::act))
         .route("/cart/{id}", page_post(cart::ssr::act))
 }

@@ -1,17 +1,16 @@
 //! The answer before the action: price, quota before and after, verdict, who will approve.
 
 use crate::{
-    i18n, t,
+    facts, i18n, t,
     ui::{Amounts as Bar, Verdict as VerdictBox, *},
 };
 use leptos::prelude::*;
 use lingbao_model::{
     id::PoolId,
-    money::{Money, grouped_signed},
     msg::{Label, Msg},
     policy::Route,
     price::{Charge, Quote},
-    quota::{Change, Dimension},
+    quota::Change,
     verdict::Verdict,
 };
 
@@ -112,13 +111,7 @@ fn bar(change: &Change, pools: &[(PoolId, Label)]) -> AnyView {
         Some((_, pool)) => format!("{name} · {}", i18n::label(pool)),
         None => name,
     };
-    let shown = |n: i64| {
-        if change.dimension == Dimension::MonthlyFee {
-            Money::from_fen(n).yuan()
-        } else {
-            grouped_signed(n)
-        }
-    };
+    let shown = |n: i64| facts::amount(change.dimension, n);
     let after = change.before.with_held(change.asked);
     let amounts = Bar {
         limit: change.before.limit,

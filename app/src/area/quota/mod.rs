@@ -4,6 +4,7 @@
 use crate::form::ssr::{Pages, page_post};
 use crate::{
     error::ApiError,
+    facts,
     form::FormId,
     i18n, lazy_pages,
     routes::{self, page},
@@ -14,7 +15,6 @@ use leptos::prelude::*;
 use leptos_router::{Lazy, any_nested_route::AnyNestedRoute, hooks::use_query_map, path};
 use lingbao_model::{
     id::PoolId,
-    money::{Money, grouped_signed},
     quota::{Dimension, Standing},
     time::Zone,
     view::quota::{ChildQuota, LedgerRow, QuotaRow, QuotaView},
@@ -161,14 +161,6 @@ fn unit_of(dimension: Dimension) -> String {
     i18n::t_key(&format!("quota.unit.{dimension}")).into_owned()
 }
 
-/// An amount as text; the monthly fee in yuan.
-fn amount(dimension: Dimension, n: i64) -> String {
-    match dimension {
-        Dimension::MonthlyFee => Money::from_fen(n).yuan(),
-        _ => grouped_signed(n),
-    }
-}
-
 /// One pool, a row for each dimension.
 #[component]
 fn PoolPanel(name: String, rows: Vec<QuotaRow>) -> impl IntoView {
@@ -222,11 +214,11 @@ fn limit_row(row: QuotaRow) -> impl IntoView {
 /// The five number cells that limits and units below share.
 fn numbers(d: Dimension, standing: Standing) -> impl IntoView {
     view! {
-        <Cell l=t!("quota.limit") class="num">{amount(d, standing.limit)}</Cell>
-        <Cell l=t!("quota.used") class="num">{amount(d, standing.used)}</Cell>
-        <Cell l=t!("quota.held") class="num">{amount(d, standing.held)}</Cell>
-        <Cell l=t!("quota.handed") class="num">{amount(d, standing.handed)}</Cell>
-        <Cell l=t!("quota.left") class="num"><b>{amount(d, standing.left())}</b></Cell>
+        <Cell l=t!("quota.limit") class="num">{facts::amount(d, standing.limit)}</Cell>
+        <Cell l=t!("quota.used") class="num">{facts::amount(d, standing.used)}</Cell>
+        <Cell l=t!("quota.held") class="num">{facts::amount(d, standing.held)}</Cell>
+        <Cell l=t!("quota.handed") class="num">{facts::amount(d, standing.handed)}</Cell>
+        <Cell l=t!("quota.left") class="num"><b>{facts::amount(d, standing.left())}</b></Cell>
     }
 }
 
@@ -236,7 +228,7 @@ fn state(d: Dimension, standing: Standing) -> impl IntoView {
     let (look, text) = match (standing.left(), percent) {
         (left, _) if left < 0 => (
             Look::Bad,
-            t!("quota.over", n = amount(d, left.saturating_neg())),
+            t!("quota.over", n = facts::amount(d, left.saturating_neg())),
         ),
         (_, 100..) => (Look::Bad, t!("quota.full").to_owned()),
         (_, 90..) => (Look::Act, t!("quota.at", percent = percent)),
@@ -362,7 +354,13 @@ fn entry(row: LedgerRow) -> impl IntoView {
     ]
     .into_iter()
     .filter(|(_, n)| *n != 0)
-    .map(|(word, n)| format!("{word} {}{}", if n > 0 { "+" } else { "" }, amount(d, n)))
+    .map(|(word, n)| {
+        format!(
+            "{word} {}{}",
+            if n > 0 { "+" } else { "" },
+            facts::amount(d, n)
+        )
+    })
     .collect::<Vec<_>>()
     .join(" · ");
     view! {

@@ -17,8 +17,9 @@ use lingbao_model::{
 /// `NotFound`.
 #[server(name = GetRequest, prefix = "/fn", endpoint = "requests/get")]
 pub async fn get_request(id: String) -> Result<RequestDetail, ApiError> {
-    let id = crate::ssr::id(&id)?;
-    Ok(lingbao_core::service::request::detail::detail(&crate::ssr::cx()?, &id).await?)
+    use lingbao_core::service::request::detail;
+    let cx = crate::ssr::cx()?;
+    Ok(detail::detail(&cx, &detail::find(&cx, &id).await?).await?)
 }
 
 /// The page; it follows the request by events, without a reload.
@@ -293,6 +294,7 @@ fn Acts(request: RequestDetail) -> impl IntoView {
     let card = request.my_step.as_ref().map(|step| {
         view! { <LinkButton href=routes::card(step.as_str()) kind=Kind::Main>{t!("requests.decide")}</LinkButton> }
     });
+    let print = routes::request_print(&request.row.number);
     let delivery = may(Act::Delivery).then(|| {
         let href = format!("/deliveries/{}", request.row.id);
         view! { <LinkButton href icon="doc">{t!("requests.delivery_sheet")}</LinkButton> }
@@ -305,6 +307,7 @@ fn Acts(request: RequestDetail) -> impl IntoView {
         {delivery}
         {supplement}
         {card}
+        <LinkButton href=print icon="print">{t!("print.open")}</LinkButton>
         <form method="post" class="acts">
             <input type="hidden" name="version" value=request.version.to_string()/>
             {may(Act::Copy).then(|| view! { <Button name="do" value="copy" icon="copy">{t!("requests.copy")}</Button> })}
@@ -322,7 +325,7 @@ pub mod ssr {
         error::ApiError,
         form::ssr::{Done, Posted, Refused},
         routes,
-        ssr::{cx, id},
+        ssr::cx,
     };
     use lingbao_core::service::{cart, request};
     use lingbao_model::{id::RequestId, msg::Msg};
@@ -333,7 +336,7 @@ pub mod ssr {
     /// The page again, with the reason.
     pub async fn act(form: Posted) -> Result<Done, Refused> {
         let cx = cx()?;
-        let own: RequestId = id(form.param("id"))?;
+        let own: RequestId = request::detail::find(&cx, form.param("id")).await?;
         let version: i64 = form.value("version").parse().unwrap_or(0);
         match form.value("do") {
             "withdraw" => {

@@ -60,6 +60,7 @@ pub fn List() -> impl IntoView {
     });
     let list = Resource::new(move || filter.get(), requests);
     let acts = view! {
+        <LinkButton href=routes::DRAFTS>{t!("requests.drafts")}</LinkButton>
         <LinkButton href=routes::CATALOGUE kind=Kind::Main icon="plus">{t!("requests.new")}</LinkButton>
     };
     view! {

@@ -1,7 +1,10 @@
-//! Requests: the list, and one request with its lines, opinions, delivery and history.
+//! Requests: the list, and one request with its lines, opinions, delivery
+//! and history, its form on paper, and the form that gives resources back.
 
 mod detail;
 mod list;
+mod print;
+mod release;
 
 #[cfg(feature = "ssr")]
 use crate::form::ssr::{Pages, page_post};
@@ -16,6 +19,10 @@ pub enum Page {
     List,
     /// One request.
     Detail,
+    /// Its application form on paper.
+    Print,
+    /// Resources that are given back.
+    Release,
 }
 
 /// The piece of code that is loaded when somebody opens one of the pages.
@@ -24,21 +31,27 @@ fn requests(page: Page) -> AnyView {
     match page {
         Page::List => view! { <list::List/> }.into_any(),
         Page::Detail => view! { <detail::Detail/> }.into_any(),
+        Page::Print => view! { <print::Print/> }.into_any(),
+        Page::Release => view! { <release::Release/> }.into_any(),
     }
 }
 
-lazy_pages!(requests, __preload_requests => ListRoute: List, DetailRoute: Detail);
+lazy_pages!(requests, __preload_requests => ListRoute: List, DetailRoute: Detail, PrintRoute: Print, ReleaseRoute: Release);
 
 /// Where the pages are.
 pub fn routes() -> Vec<AnyNestedRoute> {
     vec![
         page(path!("/requests"), Lazy::<ListRoute>::new()),
+        page(path!("/requests/release"), Lazy::<ReleaseRoute>::new()),
         page(path!("/requests/:id"), Lazy::<DetailRoute>::new()),
+        page(path!("/requests/:id/print"), Lazy::<PrintRoute>::new()),
     ]
 }
 
 /// What the pages post to themselves.
 #[cfg(feature = "ssr")]
 pub fn posts() -> axum::Router<Pages> {
-    axum::Router::new().route("/requests/{id}", page_post(detail::ssr::act))
+    axum::Router::new()
+        .route("/requests/release", page_post(release::ssr::submit))
+        .route("/requests/{id}", page_post(detail::ssr::act))
 }

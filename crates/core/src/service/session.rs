@@ -19,7 +19,8 @@ use crate::{
     audit::{self, Event},
     authz::{Ability, Access},
     error::ServiceError,
-    storage::{self, Tx, door, notice, session_list, user as users},
+    service::request::sight,
+    storage::{self, Tx, door, notice, operation, request_list, session_list, todo, user as users},
 };
 
 /// Failures from one address that close the door to it. High, because a whole office may stand
@@ -318,6 +319,18 @@ pub async fn viewer(cx: &Cx) -> Result<Option<Viewer>, ServiceError> {
     let unread = notice::unread(&mut rx, &access.user).await?;
     let (_, prev_login) = door::visits(&mut rx, &access.user).await?;
     let account = door::by_user(&mut rx, &access.user).await?;
+    let todo = if access.has(Ability::Decide) {
+        todo::count(&mut rx, &sight(&access), &access.user).await?
+    } else {
+        0
+    };
+    let stuck = if access.has(Ability::Operate) {
+        let counts = operation::counts(&mut rx).await?;
+        counts.stuck + counts.residue + counts.stuck_jobs
+    } else {
+        0
+    };
+    let requests = request_list::open_of(&mut rx, &access.user).await?;
     Ok(Some(Viewer {
         abilities: Ability::ALL
             .iter()
@@ -330,6 +343,9 @@ pub async fn viewer(cx: &Cx) -> Result<Option<Viewer>, ServiceError> {
         unit_name: unit_name.unwrap_or_default(),
         grants: access.grants,
         unread,
+        todo,
+        requests,
+        stuck,
         prev_login,
         must_change_password: account.is_some_and(|a| a.must_change),
     }))

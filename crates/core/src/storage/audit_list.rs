@@ -93,9 +93,9 @@ fn filtered(sql: Sql, scope: &Scope, filter: &AuditFilter) -> Sql {
     if !action.is_empty() {
         // Not LIKE: it ignores case on one of the two engines.
         sql = sql
-            .push(" AND substr(e.action, 1, ")
+            .push(" AND substr(e.action, 1, CAST(")
             .bind(length(action))
-            .push(") = ")
+            .push(" AS INTEGER)) = ")
             .bind(action);
     }
     if !subject.is_empty() {

@@ -173,6 +173,20 @@ const SELECT: &str =
   r.facts, r.policy_id, r.stage, r.return_stage, r.due_at, r.sort_at, r.created_at, r.submitted_at,
   r.approved_at, r.settled_at, r.closed_at, r.version FROM request r WHERE TRUE";
 
+/// The request with a number.
+///
+/// # Errors
+/// What the database says; a row with an id that is none.
+pub async fn by_number(rx: &mut ReadTx, number: &str) -> Result<Option<RequestId>, StorageError> {
+    let id: Option<(String,)> = Sql::new("SELECT id FROM request WHERE number = ")
+        .bind(number)
+        .optional(rx)
+        .await?;
+    id.map(|(id,)| id.parse())
+        .transpose()
+        .map_err(|e| StorageError::inconsistent("request", "id", number, e))
+}
+
 /// A submitted request in a person's sight: in the reach of a reading role, or of a role that one
 /// of its steps names. Drafts are seen by [`of_applicant`] alone.
 ///

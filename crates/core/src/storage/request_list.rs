@@ -117,6 +117,17 @@ fn filtered(
     search::matching(sql, " AND r.id", "request", &filter.text)
 }
 
+/// How many requests of a person are under way.
+///
+/// # Errors
+/// What the database says.
+pub async fn open_of(rx: &mut ReadTx, person: &UserId) -> Result<i64, StorageError> {
+    Sql::new("SELECT count(*) FROM request WHERE status IN ('in_approval', 'returned', 'approved', 'delivered') AND applicant_id = ")
+        .bind(person.as_str())
+        .number(rx)
+        .await
+}
+
 /// One page of the submitted requests in a scope.
 ///
 /// # Errors

@@ -42,6 +42,12 @@ pub struct Viewer {
     pub abilities: Vec<String>,
     /// Unread notices.
     pub unread: i64,
+    /// Steps that wait for the person; 0 for who decides nothing.
+    pub todo: i64,
+    /// The person's own requests that are not closed.
+    pub requests: i64,
+    /// Sagas and jobs that wait for an operator; 0 for everybody else.
+    pub stuck: i64,
     /// The visit before this one: when and from which address.
     pub prev_login: Option<Visit>,
     /// The password was given by somebody else and must be changed before anything else.

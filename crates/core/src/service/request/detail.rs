@@ -25,6 +25,23 @@ use crate::{
     },
 };
 
+/// The request that an address names: by its number, as people do, or by its identifier.
+///
+/// # Errors
+/// [`ServiceError::NotFound`], the same for what is unknown and for what is out of sight.
+pub async fn find(cx: &Cx, key: &str) -> Result<RequestId, ServiceError> {
+    let mut rx = cx.db().read().await?;
+    let access = Access::load(&mut rx, cx).await?;
+    let id = match key.parse() {
+        Ok(id) => id,
+        Err(_) => requests::by_number(&mut rx, key).await?.or_not_found()?,
+    };
+    requests::get(&mut rx, &sight(&access), &id)
+        .await?
+        .or_not_found()?;
+    Ok(id)
+}
+
 /// One request in the caller's sight; drafts are in the cart.
 ///
 /// # Errors

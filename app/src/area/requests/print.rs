@@ -1,0 +1,273 @@
+//! The application form (申请表) of a request on A4, as it is stamped and filed.
+
+use super::detail::get_request;
+use crate::{facts, i18n, routes, t, ui::*, viewer::use_viewer};
+use leptos::prelude::*;
+use leptos_router::hooks::use_params_map;
+use lingbao_model::{
+    quota::Change,
+    request::StepStatus,
+    time::{Timestamp, Zone},
+    view::request::{DetailLine, RequestDetail, StepView},
+};
+
+/// The page.
+#[component]
+pub fn Print() -> impl IntoView {
+    let params = use_params_map();
+    let id = Memo::new(move |_| params.with(|params| params.get("id").unwrap_or_default()));
+    let request = Resource::new(move || id.get(), get_request);
+    view! {
+        <Transition>
+            {move || Suspend::new(async move {
+                match request.await {
+                    Ok(request) => view! { <Paper request/> }.into_any(),
+                    Err(error) => view! { <Refusal error/> }.into_any(),
+                }
+            })}
+        </Transition>
+    }
+}
+
+fn day(at: Timestamp) -> String {
+    Zone::SHANGHAI.date(at).to_string()
+}
+
+#[component]
+fn Paper(request: RequestDetail) -> impl IntoView {
+    let row = &request.row;
+    let crumbs = vec![
+        (t!("nav.requests").to_owned(), routes::REQUESTS.to_owned()),
+        (row.number.clone(), routes::request(row.id.as_str())),
+    ];
+    let name = use_viewer().map(|v| v.name).unwrap_or_default();
+    let foot = format!("{} · {} · {name}", row.number, request.digest);
+    let second = foot.clone();
+    let kind = i18n::t_key(&format!("requests.kind.{}", row.kind)).into_owned();
+    let unit: Vec<(Text, Text)> = vec![
+        (
+            t!("requests.unit").into(),
+            request.unit_full_name.clone().into(),
+        ),
+        (t!("print.kind").into(), kind.into()),
+        (
+            t!("print.applicant").into(),
+            row.applicant_name.clone().into(),
+        ),
+        (
+            t!("print.phone").into(),
+            request.applicant_phone.clone().into(),
+        ),
+        (
+            t!("requests.submitted").into(),
+            day(row.submitted_at).into(),
+        ),
+        (
+            t!("print.revision").into(),
+            request.revision.to_string().into(),
+        ),
+    ];
+    let system = request.system.as_ref();
+    let about: Vec<(Text, Text)> = vec![
+        (
+            t!("requests.system").into(),
+            system
+                .map_or_else(|| "—".to_owned(), |s| s.name.clone())
+                .into(),
+        ),
+        (t!("cart.title").into(), row.title.clone().into()),
+        (t!("requests.reason").into(), request.reason.clone().into()),
+    ];
+    let lines = (1_usize..)
+        .zip(&request.lines)
+        .map(|(n, line)| item(n, line))
+        .collect_view();
+    let from = request.lines.len() + 1;
+    let releases = (from..)
+        .zip(&request.releases)
+        .map(|(n, one)| {
+            let (name, money) = (
+                format!("{} {}", t!("requests.release"), one.name),
+                (-one.month).yuan(),
+            );
+            view! {
+                <tr>
+                    <td class="c">{n}</td>
+                    <td>{name}</td>
+                    <td>{one.code.clone()}</td>
+                    <td class="c">"1"</td>
+                    <td class="num">{money}</td>
+                </tr>
+            }
+        })
+        .collect_view();
+    let verdict = request.verdict.as_ref();
+    let year = verdict.map(|v| v.year.yuan()).unwrap_or_default();
+    let sums = t!(
+        "print.sums",
+        month = row.month.yuan(),
+        once = row.once.yuan(),
+        year = year
+    );
+    let changes = verdict
+        .into_iter()
+        .flat_map(|v| v.changes.iter())
+        .map(|c| change(c, &request))
+        .collect_view();
+    let round = request.steps.iter().map(|s| s.round).max().unwrap_or(0);
+    let stamps = request
+        .steps
+        .iter()
+        .filter(|s| s.round == round && s.status != StepStatus::Void)
+        .map(stamp)
+        .collect_view();
+    let settled = request.settled_at.map(day).unwrap_or_default();
+    let delivery: Vec<(Text, Text)> = vec![
+        (t!("delivery.number").into(), row.number.clone().into()),
+        (t!("delivery.settled").into(), settled.into()),
+        (t!("print.delivered_how").into(), t!("print.boxes").into()),
+        (
+            t!("print.confirmed").into(),
+            request.closed_at.map(day).unwrap_or_default().into(),
+        ),
+    ];
+    view! {
+        <PageHead title=t!("print.preview") fact=t!("print.fact") crumbs/>
+        <PrintSheet label=t!("print.page", n = 1) foot page=t!("print.page", n = 1)>
+            <p class="sheet-h1">{t!("print.title")}</p>
+            <h2>{t!("print.unit")}</h2>
+            <SheetFacts facts=unit/>
+            <h2>{t!("print.system")}</h2>
+            <SheetFacts facts=about/>
+            <h2>{t!("print.items")}</h2>
+            <table class="sf sf-items">
+                <colgroup>
+                    <col class="c-w1"/>
+                    <col class="c-w4"/>
+                    <col/>
+                    <col class="c-w2"/>
+                    <col class="c-w5"/>
+                </colgroup>
+                <thead>
+                    <tr>
+                        <th scope="col">{t!("print.n")}</th>
+                        <th scope="col">{t!("requests.item")}</th>
+                        <th scope="col">{t!("requests.spec")}</th>
+                        <th scope="col">{t!("requests.count")}</th>
+                        <th scope="col">{t!("requests.month")}</th>
+                    </tr>
+                </thead>
+                <tbody>{lines}{releases}</tbody>
+            </table>
+            <p class="sheet-code">{sums}</p>
+            <h2>{t!("print.quota")}</h2>
+            <table class="sf">
+                <thead>
+                    <tr>
+                        <th scope="col">{t!("quota.dimension")}</th>
+                        <th scope="col">{t!("quota.limit")}</th>
+                        <th scope="col">{t!("print.taken")}</th>
+                        <th scope="col">{t!("print.asked")}</th>
+                        <th scope="col">{t!("print.after")}</th>
+                    </tr>
+                </thead>
+                <tbody>{changes}</tbody>
+            </table>
+        </PrintSheet>
+        <PrintSheet label=t!("print.page", n = 2) foot=second page=t!("print.page", n = 2)>
+            <h2>{t!("print.opinions")}</h2>
+            <div class="stamps stamp-top">
+                {stamps}
+                <Blank title=t!("print.unit_stamp")/>
+                <Blank title=t!("print.office_stamp")/>
+            </div>
+            <h2>{t!("print.delivery")}</h2>
+            <SheetFacts facts=delivery/>
+            <h2>{t!("print.notes")}</h2>
+            <p>{t!("print.note1")}</p>
+            <p>{t!("print.note2")}</p>
+        </PrintSheet>
+    }
+}
+
+fn item(n: usize, line: &DetailLine) -> AnyView {
+    let own = &line.view.line;
+    let money = if own.quote.month.fen() == 0 {
+        own.quote.once
+    } else {
+        own.quote.month
+    };
+    let place = [line.view.zone_name.as_ref(), line.view.pool_name.as_ref()]
+        .into_iter()
+        .flatten()
+        .map(i18n::label)
+        .collect::<Vec<_>>();
+    let spec = format!("{} {}", facts::line(&line.view.facts), place.join(" · "));
+    let (name, count, money) = (i18n::label(&own.item_name), own.count, money.yuan());
+    view! {
+        <tr>
+            <td class="c">{n}</td>
+            <td>{name}</td>
+            <td>{spec}</td>
+            <td class="c">{count}</td>
+            <td class="num">{money}</td>
+        </tr>
+    }
+    .into_any()
+}
+
+fn change(change: &Change, request: &RequestDetail) -> AnyView {
+    let pool = request
+        .pools
+        .iter()
+        .find(|(id, _)| *id == change.pool)
+        .map(|(_, name)| i18n::label(name))
+        .unwrap_or_default();
+    let name = i18n::t_key(&format!("dimension.{}", change.dimension));
+    let text = |n: i64| facts::amount(change.dimension, n);
+    let before = &change.before;
+    let taken = before.limit - before.left();
+    let cells = [before.limit, taken, change.asked, taken + change.asked].map(text);
+    view! {
+        <tr>
+            <td>{format!("{name} · {pool}")}</td>
+            {cells.into_iter().map(|text| view! { <td class="num">{text}</td> }).collect_view()}
+        </tr>
+    }
+    .into_any()
+}
+
+/// What a stage said, signed; an empty box while it has not.
+fn stamp(step: &StepView) -> AnyView {
+    let title = i18n::label(&step.name);
+    let Some(opinion) = &step.opinion else {
+        return view! { <Blank title/> }.into_any();
+    };
+    let what = i18n::t_key(&format!("approvals.decided.{}", opinion.decision)).into_owned();
+    let text = format!("{what} {}", opinion.text);
+    let (who, at) = (t!("print.signed", name = opinion.by_name), day(opinion.at));
+    view! {
+        <div class="stamp">
+            <b>{title}</b>
+            {text}
+            <small>
+                <span>{who}</span>
+                <span>{at}</span>
+            </small>
+        </div>
+    }
+    .into_any()
+}
+
+#[component]
+fn Blank(#[prop(into)] title: Text) -> impl IntoView {
+    view! {
+        <div class="stamp">
+            <b>{title}</b>
+            <small>
+                <span>{t!("print.sign")}</span>
+                <span>{t!("print.date")}</span>
+            </small>
+        </div>
+    }
+}

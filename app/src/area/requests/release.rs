@@ -1,0 +1,142 @@
+//! Giving resources back: what, with what effect, and why.
+
+use crate::{error::ApiError, facts, form::FormId, i18n, routes, t, ui::*};
+use leptos::prelude::*;
+use leptos_router::hooks::use_query_map;
+use lingbao_model::view::resource::{ResourceDetail, ResourceRow};
+use serde::{Deserialize, Serialize};
+
+/// What the form shows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Releasing {
+    /// What would be given back, the asked ones first, then what hangs on them.
+    pub rows: Vec<ResourceRow>,
+}
+
+/// The asked resources, as far as the reader sees them.
+///
+/// # Errors
+/// `NotFound` if one of them is out of sight.
+#[server(name = GetReleasing, prefix = "/fn", endpoint = "requests/releasing")]
+pub async fn releasing(ids: String) -> Result<Releasing, ApiError> {
+    let cx = crate::ssr::cx()?;
+    let mut rows: Vec<ResourceRow> = Vec::new();
+    for id in ids.split(',').filter(|id| !id.is_empty()) {
+        let found: ResourceDetail =
+            lingbao_core::service::resource::detail(&cx, &crate::ssr::id(id)?).await?;
+        rows.push(found.row);
+    }
+    if rows.is_empty() {
+        return Err(ApiError::not_found());
+    }
+    Ok(Releasing { rows })
+}
+
+/// The page.
+#[component]
+pub fn Release() -> impl IntoView {
+    let query = use_query_map();
+    let ids = Memo::new(move |_| query.with(|q| q.get("resource").unwrap_or_default()));
+    let found = Resource::new(move || ids.get(), releasing);
+    view! {
+        <Transition>
+            {move || Suspend::new(async move {
+                match found.await {
+                    Ok(found) => view! { <Form found/> }.into_any(),
+                    Err(error) => view! { <Refusal error/> }.into_any(),
+                }
+            })}
+        </Transition>
+    }
+}
+
+#[component]
+fn Form(found: Releasing) -> impl IntoView {
+    let crumbs = vec![(t!("nav.resources").to_owned(), routes::RESOURCES.to_owned())];
+    let ids = found
+        .rows
+        .iter()
+        .map(|row| row.id.to_string())
+        .collect::<Vec<_>>()
+        .join(",");
+    let month = found
+        .rows
+        .iter()
+        .fold(lingbao_model::money::Money::ZERO, |sum, row| {
+            sum + row.month
+        })
+        .yuan();
+    let rows = found
+        .rows
+        .into_iter()
+        .map(|row| {
+            let href = routes::resource(row.id.as_str());
+            let spec = facts::line(&row.facts);
+            let (item, money) = (i18n::label(&row.item_name), row.month.yuan());
+            view! {
+                <Row>
+                    <RowHead name=row.name href sub=item/>
+                    <Cell l=t!("requests.spec")>{spec}</Cell>
+                    <Cell l=t!("requests.system")>{row.system_name}</Cell>
+                    <Cell l=t!("requests.month") class="num">{money}</Cell>
+                </Row>
+            }
+        })
+        .collect_view();
+    let columns = vec![
+        col(t!("requests.item")),
+        col(t!("requests.spec")),
+        col(t!("requests.system")),
+        col(t!("requests.month")).class("num"),
+    ];
+    view! {
+        <PageHead title=t!("release.title") fact=t!("release.fact") crumbs/>
+        <ErrorSummary/>
+        <TableBox>
+            <Table caption=t!("release.what") columns>{rows}</Table>
+        </TableBox>
+        <form method="post" class="panel panel-pad narrow">
+            <FormId/>
+            <input type="hidden" name="resources" value=ids/>
+            <p>{t!("release.effect", month = month)}</p>
+            <Field name="reason" label=t!("release.reason") hint=t!("release.reason_hint")>
+                <TextArea maxlength=500_u32/>
+            </Field>
+            <div class="field">
+                <Button kind=Kind::Bad>{t!("release.submit")}</Button>
+            </div>
+        </form>
+    }
+}
+
+/// The post of the page.
+#[cfg(feature = "ssr")]
+pub mod ssr {
+    use crate::{
+        form::{
+            FORM_ID,
+            ssr::{Done, Posted, Refused},
+        },
+        routes,
+        ssr::{cx, id},
+    };
+    use lingbao_core::service::request::release;
+    use lingbao_model::msg::Msg;
+
+    /// Asks for the release.
+    ///
+    /// # Errors
+    /// The page again, with the reason.
+    pub async fn submit(form: Posted) -> Result<Done, Refused> {
+        let cx = cx()?;
+        let ids = form
+            .value("resources")
+            .split(',')
+            .filter(|one| !one.is_empty())
+            .map(id)
+            .collect::<Result<Vec<_>, _>>()?;
+        let done = release::create(&cx, &ids, form.value("reason"), form.value(FORM_ID)).await?;
+        Ok(Done::to(routes::request(done.request.as_str()))
+            .say(Msg::new("release.said").with("number", done.number)))
+    }
+}
