@@ -69,6 +69,11 @@ pub fn configure(item: &str) -> String {
     format!("{CATALOGUE}/{}", segment(item))
 }
 
+/// An item of the catalogue with its versions, for those who write it.
+pub fn item(code: &str) -> String {
+    format!("{ADMIN_ITEMS}/{}", segment(code))
+}
+
 /// One request, by its number.
 pub fn request(number: &str) -> String {
     format!("{REQUESTS}/{}", segment(number))
@@ -210,6 +215,7 @@ fn framed() -> Vec<AnyNestedRoute> {
     pages.extend(area::order::routes());
     pages.extend(area::requests::routes());
     pages.extend(area::catalogue::routes());
+    pages.extend(area::items::routes());
     pages.extend(area::notices::routes());
     pages.extend(area::people::routes());
     pages.extend(area::quota::routes());
@@ -243,6 +249,7 @@ pub fn posts() -> axum::Router<crate::form::ssr::Pages> {
         .merge(area::operations::posts())
         .merge(area::audit::posts())
         .merge(area::quota::posts())
+        .merge(area::items::posts())
 }
 
 /// Paths of the pages that exist; the navigation shows no other. A test compares it with the routes.
@@ -275,6 +282,8 @@ pub const PATHS: &[&str] = &[
     OPERATIONS,
     "/operations/sagas/{id}",
     ADMIN_AUDIT,
+    ADMIN_ITEMS,
+    "/admin/items/{code}",
     HOME,
     OVERVIEW,
     WORK_ORDERS,

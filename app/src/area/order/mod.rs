@@ -11,28 +11,47 @@ use crate::{lazy_pages, routes::page};
 use leptos::prelude::*;
 use leptos_router::{Lazy, any_nested_route::AnyNestedRoute, path};
 
-/// The pages of this area.
+/// The pages of the cart.
 #[derive(Clone, Copy)]
 pub enum Page {
-    /// The form of one item.
-    Configure,
     /// The cart.
     Cart,
     /// Carts that were begun.
     Drafts,
 }
 
-/// The piece of code that is loaded when somebody opens one of the pages.
+/// The piece of code that is loaded when somebody opens a cart.
 #[lazy]
-fn order(page: Page) -> AnyView {
+fn cart(page: Page) -> AnyView {
     match page {
-        Page::Configure => view! { <configure::Configure/> }.into_any(),
         Page::Cart => view! { <cart::Cart/> }.into_any(),
         Page::Drafts => view! { <drafts::Drafts/> }.into_any(),
     }
 }
 
-lazy_pages!(order, __preload_order => ConfigureRoute: Configure, CartRoute: Cart, DraftsRoute: Drafts);
+lazy_pages!(cart, __preload_cart => CartRoute: Cart, DraftsRoute: Drafts);
+
+/// The form computes price, quota and verdict in the browser: it is a piece of its own, so that the
+/// cart, which lets the server compute, does not carry it.
+#[lazy]
+fn order() -> AnyView {
+    view! { <configure::Configure/> }.into_any()
+}
+
+/// The route of the page `Configure`.
+pub struct ConfigureRoute;
+impl leptos_router::LazyRoute for ConfigureRoute {
+    fn data() -> Self {
+        Self
+    }
+    async fn view(_: Self) -> AnyView {
+        order().await
+    }
+    async fn preload() {
+        #[cfg(all(feature = "hydrate", target_arch = "wasm32"))]
+        __preload_order().await;
+    }
+}
 
 /// Where the pages are.
 pub fn routes() -> Vec<AnyNestedRoute> {

@@ -3,7 +3,7 @@
 use crate::{error::ApiError, facts, form::FormId, i18n, routes, t, ui::*};
 use leptos::prelude::*;
 use leptos_router::hooks::use_query_map;
-use lingbao_model::view::resource::{ResourceDetail, ResourceRow};
+use lingbao_model::view::resource::ResourceRow;
 use serde::{Deserialize, Serialize};
 
 /// What the form shows.
@@ -22,9 +22,8 @@ pub async fn releasing(ids: String) -> Result<Releasing, ApiError> {
     let cx = crate::ssr::cx()?;
     let mut rows: Vec<ResourceRow> = Vec::new();
     for id in ids.split(',').filter(|id| !id.is_empty()) {
-        let found: ResourceDetail =
-            lingbao_core::service::resource::detail(&cx, &crate::ssr::id(id)?).await?;
-        rows.push(found.row);
+        let id = crate::ssr::id(id)?;
+        rows.push(lingbao_core::service::resource::detail(&cx, &id).await?.row);
     }
     if rows.is_empty() {
         return Err(ApiError::not_found());

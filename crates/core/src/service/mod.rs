@@ -11,6 +11,7 @@ pub mod examine;
 pub mod grant;
 pub mod home;
 pub mod install;
+pub mod item;
 pub mod live;
 pub mod notice;
 pub mod operation;

@@ -17,6 +17,7 @@ pub mod hit;
 pub mod home;
 pub mod idempotency;
 pub mod item;
+pub mod item_version;
 pub mod job;
 pub mod live;
 pub mod migrations;

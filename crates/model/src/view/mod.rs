@@ -5,6 +5,7 @@
 pub mod audit;
 pub mod catalogue;
 pub mod home;
+pub mod item;
 pub mod operation;
 pub mod overview;
 pub mod page;

@@ -63,7 +63,7 @@ pub mod submit;
 pub mod withdraw;
 
 #[cfg(test)]
-mod fixture;
+pub(crate) mod fixture;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]

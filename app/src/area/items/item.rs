@@ -1,0 +1,230 @@
+//! One item: what is in force, what is being written, who published what.
+
+use crate::{error::ApiError, i18n, routes, t, ui::*};
+use leptos::prelude::*;
+use leptos_router::hooks::use_params_map;
+use lingbao_model::{
+    catalogue::Publication,
+    time::Zone,
+    view::item::{Act, ItemView, Side, VersionRow},
+};
+
+/// One item.
+///
+/// # Errors
+/// `Forbidden`, `NotFound`.
+#[server(name = GetItem, prefix = "/fn", endpoint = "items/get")]
+pub async fn get_item(code: String) -> Result<ItemView, ApiError> {
+    Ok(lingbao_core::service::item::get(&crate::ssr::cx()?, &code).await?)
+}
+
+/// The page.
+#[component]
+pub fn Item() -> impl IntoView {
+    let params = use_params_map();
+    let code = Memo::new(move |_| params.with(|params| params.get("code").unwrap_or_default()));
+    let item = Resource::new(move || code.get(), get_item);
+    view! {
+        <Transition>
+            {move || Suspend::new(async move {
+                match item.await {
+                    Ok(item) => view! { <Shown item/> }.into_any(),
+                    Err(error) => view! { <Refusal error/> }.into_any(),
+                }
+            })}
+        </Transition>
+    }
+}
+
+#[component]
+fn Shown(item: ItemView) -> impl IntoView {
+    let crumbs = vec![(t!("nav.items").to_owned(), routes::ADMIN_ITEMS.to_owned())];
+    let acts = item.may_content.then(|| {
+        let (value, text) = if item.offered {
+            ("withdraw", t!("items.withdraw"))
+        } else {
+            ("offer", t!("items.offer"))
+        };
+        view! {
+            <form method="post">
+                <input type="hidden" name="version" value=item.version.to_string()/>
+                <Button name="do" value>{text}</Button>
+            </form>
+        }
+        .into_any()
+    });
+    view! {
+        <PageHead title=item.code.clone() fact=t!("items.item_fact") crumbs acts=acts.unwrap_or_else(|| ().into_any())/>
+        <ErrorSummary/>
+        <SidePanel side=Side::Content rows=item.contents may=item.may_content/>
+        <SidePanel side=Side::Price rows=item.prices may=item.may_price/>
+    }
+}
+
+/// One side: the text to write on, and its versions.
+#[component]
+fn SidePanel(side: Side, rows: Vec<VersionRow>, may: bool) -> impl IntoView {
+    let title = i18n::t_key(&format!("items.side.{side}")).into_owned();
+    let newest = rows.first().map(|row| row.text.clone()).unwrap_or_default();
+    let waits = rows
+        .first()
+        .is_some_and(|r| r.state == Publication::Proposed);
+    let help = i18n::t_key(&format!("items.help.{side}")).into_owned();
+    let columns = vec![
+        col(t!("items.version")),
+        col(t!("items.state")),
+        col(t!("items.written")),
+        col(t!("items.published")),
+        col(t!("items.acts")).hidden(),
+    ];
+    let list = rows.into_iter().map(|one| row(side, one)).collect_view();
+    let label = title.clone();
+    view! {
+        <Panel title=title.clone() pad=true>
+            <TableBox>
+                <Table caption=title columns>{list}</Table>
+            </TableBox>
+            {(may && !waits)
+                .then(|| {
+                    view! {
+                        <form method="post">
+                            <input type="hidden" name="side" value=side.as_str()/>
+                            <Field name=format!("text_{side}") label hint=help>
+                                <TextArea value=newest rows=18 maxlength=65536_u32/>
+                            </Field>
+                            <div class="field">
+                                <Button kind=Kind::Main name="do" value="write">{t!("items.save")}</Button>
+                            </div>
+                        </form>
+                    }
+                })}
+        </Panel>
+    }
+}
+
+fn row(side: Side, row: VersionRow) -> AnyView {
+    let look = match row.state {
+        Publication::Draft => Look::Wait,
+        Publication::Proposed => Look::Act,
+        Publication::Published => Look::Ok,
+        Publication::Retired => Look::Stop,
+    };
+    let text = i18n::t_key(&format!("items.state.{}", row.state)).into_owned();
+    let said = |who: Option<String>, at: Option<lingbao_model::time::Timestamp>| {
+        at.map_or_else(
+            || "—".to_owned(),
+            |at| {
+                let who = who.unwrap_or_else(|| t!("items.system").to_owned());
+                format!("{who} {}", at.minute_text(Zone::SHANGHAI))
+            },
+        )
+    };
+    let (written, published) = (
+        said(row.written_by, Some(row.written_at)),
+        said(row.published_by, row.published_at),
+    );
+    let buttons = row
+        .may
+        .iter()
+        .filter(|act| **act != Act::Write)
+        .map(|act| {
+            let kind = if *act == Act::Publish {
+                Kind::Main
+            } else {
+                Kind::Plain
+            };
+            let text = i18n::t_key(&format!("items.act.{act}")).into_owned();
+            view! { <Button kind size=Size::Small name="do" value=act.as_str()>{text}</Button> }
+        })
+        .collect_view();
+    let (name, number, version) = (
+        t!("items.number", n = row.number),
+        row.number.to_string(),
+        row.version.to_string(),
+    );
+    let old = row.text;
+    view! {
+        <Row>
+            <RowHead name/>
+            <Cell l=t!("items.state")><Chip look text/></Cell>
+            <Cell l=t!("items.written")>{written}</Cell>
+            <Cell l=t!("items.published")>{published}</Cell>
+            <Cell l="">
+                <form method="post" class="acts">
+                    <input type="hidden" name="side" value=side.as_str()/>
+                    <input type="hidden" name="number" value=number/>
+                    <input type="hidden" name="version" value=version/>
+                    {buttons}
+                </form>
+                <details class="fold">
+                    <summary>{t!("items.show")}</summary>
+                    <pre>{old}</pre>
+                </details>
+            </Cell>
+        </Row>
+    }
+    .into_any()
+}
+
+/// The posts of the page.
+#[cfg(feature = "ssr")]
+pub mod ssr {
+    use crate::{
+        error::ApiError,
+        form::ssr::{Done, Posted, Refused},
+        routes,
+        ssr::cx,
+    };
+    use lingbao_core::{error::ServiceError, service::item};
+    use lingbao_model::{
+        msg::Msg,
+        view::item::{Act, Side},
+    };
+
+    /// Writes, proposes, takes back, publishes, withdraws or offers again.
+    ///
+    /// # Errors
+    /// The page again, with everything typed and the messages.
+    pub async fn act(form: Posted) -> Result<Done, Refused> {
+        let cx = cx()?;
+        let code = form.param("code").to_owned();
+        let whole = |name: &str| form.value(name).parse::<i64>().unwrap_or(0);
+        let side: Side = form.value("side").parse().unwrap_or(Side::Content);
+        let said = match form.value("do") {
+            "write" => {
+                let field = format!("text_{side}");
+                let written = item::write(&cx, &code, side, form.value(&field)).await;
+                written.map_err(|error| at_field(error, &field))?;
+                Msg::new("items.said.written")
+            }
+            "withdraw" | "offer" => {
+                let offered = form.value("do") == "offer";
+                item::set_offered(&cx, &code, whole("version"), offered).await?;
+                Msg::new(if offered {
+                    "items.said.offered"
+                } else {
+                    "items.said.withdrawn"
+                })
+            }
+            other => {
+                let act: Act = other.parse().map_err(|_| ApiError::not_found())?;
+                item::act(&cx, &code, side, (whole("number"), whole("version")), act).await?;
+                Msg::new(format!("items.said.{act}"))
+            }
+        };
+        Ok(Done::to(routes::item(&code)).say(said))
+    }
+
+    /// Two sides stand on the page: the message belongs beside the one that was typed.
+    fn at_field(error: ServiceError, field: &str) -> ServiceError {
+        match error {
+            ServiceError::Invalid(mut errors) => {
+                for one in &mut errors {
+                    field.clone_into(&mut one.field);
+                }
+                ServiceError::Invalid(errors)
+            }
+            other => other,
+        }
+    }
+}
