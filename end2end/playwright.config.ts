@@ -21,6 +21,7 @@ export default defineConfig<World>({
   timeout: 60_000,
   reporter: [['list']],
   use: {
+    actionTimeout: 10_000,
     locale: 'zh-CN',
     timezoneId: 'Asia/Shanghai',
     trace: process.env.CI ? 'off' : 'retain-on-failure',

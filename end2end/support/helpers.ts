@@ -18,6 +18,11 @@ export async function signIn(page: Page, login: string): Promise<void> {
   await expect(page).not.toHaveURL(/\/sign-in/);
 }
 
+/** Leaves: the session's cookie goes, as at the end of a working day. */
+export async function signOut(page: Page): Promise<void> {
+  await page.context().clearCookies();
+}
+
 /** The four parts of the cookie that remembers the reader's settings; `-` leaves it to the system. */
 export async function look(page: Page, theme: 'light' | 'dark' | '-', language: 'zh' | 'en' | '-', text: 'large' | '-' = '-'): Promise<void> {
   const url = new URL('/', page.url()).href;

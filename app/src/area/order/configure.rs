@@ -334,7 +334,7 @@ fn Fields(view: ConfigureView, typed: RwSignal<Typed>, live: RwSignal<bool>) -> 
             let own: Vec<_> = all.iter().filter(|c| c.0.zone == zone.id).cloned().collect();
             let chosen = chosen.clone();
             view! {
-                <p><b>{i18n::label(&zone.name)}</b>" "<span class="sub">{i18n::label(&zone.hint)}</span></p>
+                <p class="zone"><b>{i18n::label(&zone.name)}</b>" "<span class="sub">{i18n::label(&zone.hint)}</span></p>
                 <Choices three=true>
                     {own
                         .into_iter()
@@ -383,7 +383,7 @@ fn Fields(view: ConfigureView, typed: RwSignal<Typed>, live: RwSignal<bool>) -> 
                         begun.get(&param.key).cloned().unwrap_or_default(),
                         &targets,
                     );
-                    view! { <div hidden=away>{field}</div> }
+                    view! { <div class="when" hidden=away>{field}</div> }
                 })
                 .collect_view();
             view! { <FormSection title>{inner}</FormSection> }
@@ -420,10 +420,28 @@ fn field(
     value: String,
     targets: &[lingbao_model::view::request::Target],
 ) -> AnyView {
+    if matches!(param.kind, ParamKind::Flag { .. }) {
+        return control(param, value, targets);
+    }
+    let (label, name) = (i18n::label(&param.label), param.key.clone());
+    let optional = !param.required;
+    let (owned, targets) = (param.clone(), targets.to_vec());
+    // The control is made inside its field: there it finds name, hint and message.
+    match param.help.as_ref().map(i18n::label) {
+        Some(hint) => view! { <Field name label hint=hint optional>{control(&owned, value, &targets)}</Field> }.into_any(),
+        None => view! { <Field name label optional>{control(&owned, value, &targets)}</Field> }.into_any(),
+    }
+}
+
+/// What is typed or chosen.
+fn control(
+    param: &Param,
+    value: String,
+    targets: &[lingbao_model::view::request::Target],
+) -> AnyView {
     let label = i18n::label(&param.label);
-    let hint = param.help.as_ref().map(i18n::label);
     let key = param.key.clone();
-    let inner = match &param.kind {
+    match &param.kind {
         ParamKind::Integer {
             min,
             max,
@@ -431,7 +449,7 @@ fn field(
             unit,
             default,
         } => {
-            let unit = i18n::t_key(&format!("unit.{unit}")).into_owned();
+            let unit = i18n::t_key(&format!("measure.{unit}")).into_owned();
             let value = lingbao_model::text::parse_integer(&value).unwrap_or(*default);
             view! { <NumberStepper label=label.clone() unit value min=*min max=*max by=*step/> }
                 .into_any()
@@ -441,7 +459,9 @@ fn field(
                 .iter()
                 .map(|o| (o.value.clone(), i18n::label(&o.label)))
                 .collect();
-            if options.len() <= 4 {
+            // What does not fit side by side is a list.
+            let width: usize = options.iter().map(|o| o.1.chars().count()).sum();
+            if options.len() <= 4 && width <= 24 {
                 view! { <Seg name=key.clone() options value/> }.into_any()
             } else {
                 view! { <Select options value width=Width::M/> }.into_any()
@@ -458,10 +478,10 @@ fn field(
             let most = u32::try_from(*max_chars).unwrap_or(4000);
             view! { <TextInput value maxlength=most/> }.into_any()
         }
+        // A flag is its own label.
         ParamKind::Flag { .. } => {
             let checked = value == "true";
-            return view! { <Check name=key value="true" checked=checked>{label}</Check> }
-                .into_any();
+            view! { <Check name=key value="true" checked=checked>{label}</Check> }.into_any()
         }
         ParamKind::Attach { .. } => {
             let mut options: Vec<Opt> = vec![(String::new(), t!("order.no_target").into())];
@@ -473,11 +493,6 @@ fn field(
             }));
             view! { <Select options value width=Width::M/> }.into_any()
         }
-    };
-    let optional = !param.required;
-    match hint {
-        Some(hint) => view! { <Field name=key label hint=hint optional>{inner}</Field> }.into_any(),
-        None => view! { <Field name=key label optional>{inner}</Field> }.into_any(),
     }
 }
 

@@ -1,0 +1,109 @@
+// The outcome of the whole: a clerk orders, a leader signs on a phone, the office at a desk, the
+// machines come up, and the bureau finds them in its resources.
+import { expect, test } from '../support/fixtures.ts';
+import { axeClean, fitsTheWindow, signIn, signOut } from '../support/helpers.ts';
+import type { Page } from '@playwright/test';
+
+/** Fills the form of an item and puts it into the cart. */
+async function put(page: Page, code: string, fields: Record<string, string> = {}, target = false): Promise<void> {
+  await page.goto(`/catalogue/${code}`);
+  for (const [name, value] of Object.entries(fields)) await page.locator(`[name="${name}"]`).first().fill(value);
+  if (target) await page.locator('select[name=attach_to]').selectOption({ index: 1 });
+  await page.locator('button[name=do][value=put]').first().click();
+  await expect(page).toHaveURL(/\/cart\//);
+}
+
+test('from the catalogue to a running machine', async ({ page, baseURL }, info) => {
+  test.setTimeout(150_000);
+  await signIn(page, 'clerk');
+
+  // Two hosts, a disk on one of them, an address and a backup: one request.
+  await page.goto('/drafts');
+  await page.locator('button[name=do][value=new]').click();
+  await expect(page).toHaveURL(/\/cart\//);
+  await put(page, 'C-ECS', { name: 'web', count: '2', vcpus: '2', memory_gb: '4' });
+  await put(page, 'S-EVS', { size_gb: '20' }, true);
+  await put(page, 'N-EIP', { bandwidth_mbps: '2' }, true);
+  await put(page, 'D-LB', { size_gb: '20' }, true);
+  await fitsTheWindow(page);
+  await axeClean(page);
+  const cart = page.url();
+
+  // Bad input: the message stands beside the field, and what was typed is still there.
+  await page.locator('input[name=title]').fill('普查数据采集');
+  await page.locator('button[name=do][value=submit]').click();
+  await expect(page.locator('.summary')).toBeVisible();
+  await expect(page.locator('input[name=title]')).toHaveValue('普查数据采集');
+
+  await page.goto(cart);
+  await page.locator('select[name=system]').selectOption({ index: 1 });
+  await page.locator('input[name=title]').fill(`普查数据采集 ${info.project.name}`);
+  await page.locator('textarea[name=reason]').fill('第五次全国经济普查数据采集，十月开始集中填报。');
+  await page.locator('button[name=do][value=submit]').click();
+  await expect(page).toHaveURL(/\/requests\//);
+  const request = page.url();
+  await expect(page.getByRole('heading', { level: 1 })).toContainText('普查数据采集');
+  await fitsTheWindow(page);
+  await axeClean(page);
+
+  // Going back and sending the same form again makes no second request.
+  await page.goto(cart);
+  expect(page.url() === cart || /requests|cart/.test(page.url())).toBeTruthy();
+
+  // A colleague of another bureau finds nothing under this address.
+  await signOut(page);
+  await signIn(page, 'clerk.rsj');
+  expect((await page.goto(request))?.status()).toBe(404);
+  await signOut(page);
+
+  // Everybody whose turn it is signs until the request is approved.
+  const before = page.viewportSize();
+  for (const login of ['leader.tjj', 'reviewer', 'security', 'finance', 'leader']) {
+    await page.setViewportSize(login === 'leader.tjj' || login === 'leader' ? { width: 360, height: 740 } : { width: 1440, height: 900 });
+    await signIn(page, login);
+    await page.goto(request);
+    const decide = page.locator('a[href^="/todo/"]').first();
+    if (await decide.isVisible().catch(() => false)) {
+      await page.goto(new URL((await decide.getAttribute('href')) ?? '', baseURL).href);
+      await fitsTheWindow(page);
+      await axeClean(page);
+      await page.locator('button[name=do][value=approve]').click();
+      await expect(page).toHaveURL(/\/todo/);
+    }
+    await signOut(page);
+  }
+  if (before) await page.setViewportSize(before);
+
+  // The machines come up by themselves.
+  await signIn(page, 'clerk');
+  await expect(async () => {
+    await page.goto(request);
+    await expect(page.locator('button[name=do][value=confirm]')).toBeVisible({ timeout: 500 });
+  }).toPass({ timeout: 60_000 });
+  await page.locator('button[name=do][value=confirm]').click();
+  await expect(page.locator('button[name=do][value=confirm]')).toHaveCount(0);
+
+  // Delivery sheet, paper, resources.
+  const id = request.split('/').pop();
+  await page.goto(`/deliveries/${id}`);
+  await expect(page.locator('.sheet')).toContainText('web');
+  await axeClean(page);
+  await page.goto(`/requests/${id}/print`);
+  await expect(page.locator('.sheet').first()).toContainText('普查数据采集');
+  await fitsTheWindow(page);
+  await page.goto('/resources?q=web');
+  await expect(page.getByRole('row').filter({ hasText: 'web' }).first()).toBeVisible();
+  await page.goto('/quota');
+  await expect(page.getByRole('heading', { level: 1 })).toHaveText('配额');
+});
+
+test('a form that was changed keeps its price true @live', async ({ page }) => {
+  await signIn(page, 'clerk');
+  await page.goto('/catalogue/C-ECS');
+  const sum = page.locator('.price .sum, .price b').first();
+  const before = await sum.textContent();
+  await expect(async () => {
+    await page.locator('input[name=vcpus]').fill('16');
+    expect(await sum.textContent()).not.toBe(before);
+  }).toPass({ timeout: 15_000 });
+});
