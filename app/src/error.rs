@@ -3,7 +3,7 @@
 //! `ApiError` is the last of the four error types (model, storage, service, api): it holds what the
 //! person may read and nothing else. Inside detail stays in the log, under the request id.
 
-use leptos::server_fn::codec::JsonEncoding;
+use crate::json::JsonText;
 use leptos::server_fn::error::{FromServerFnError, ServerFnErrorErr};
 use lingbao_model::msg::{FieldError, Msg};
 use serde::{Deserialize, Serialize};
@@ -197,7 +197,7 @@ impl std::fmt::Display for ApiError {
 impl std::error::Error for ApiError {}
 
 impl FromServerFnError for ApiError {
-    type Encoder = JsonEncoding;
+    type Encoder = JsonText;
 
     fn from_server_fn_error(error: ServerFnErrorErr) -> Self {
         match error {

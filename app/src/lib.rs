@@ -15,6 +15,7 @@ pub mod facts;
 pub mod form;
 pub mod frame;
 pub mod i18n;
+pub mod json;
 pub mod live;
 pub mod look;
 pub mod routes;

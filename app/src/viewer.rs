@@ -69,7 +69,7 @@ pub mod ssr {
 ///
 /// # Errors
 /// Never by itself; an unreachable server in the browser.
-#[server(name = GetFrame, prefix = "/fn", endpoint = "frame")]
+#[server(name = GetFrame, prefix = "/fn", endpoint = "frame", output = crate::json::Json)]
 pub async fn frame() -> Result<Frame, ApiError> {
     let Some(source) = use_context::<ssr::ViewerSource>() else {
         return Ok(Frame::default());

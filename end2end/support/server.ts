@@ -59,7 +59,8 @@ export async function startServer(folder?: string): Promise<Server> {
       LEPTOS_OUTPUT_NAME: 'lingbao',
       LEPTOS_SITE_ADDR: address,
       LEPTOS_SITE_ROOT: process.env.LINGBAO_SITE ?? join(ROOT, 'target', 'site'),
-      LEPTOS_HASH_FILES: 'true',
+      // A site of one's own (LINGBAO_SITE) is a plain folder without hashed names.
+      LEPTOS_HASH_FILES: process.env.LINGBAO_SITE ? 'false' : 'true',
     },
     stdio: ['ignore', 'pipe', 'pipe'],
   });

@@ -8,8 +8,11 @@
 //! The page reads [`use_form`] and hands it to the fields of [`crate::ui`]; they find their value
 //! and message by name.
 
+mod get;
 #[cfg(feature = "ssr")]
 pub mod ssr;
+
+pub use get::GetForm;
 
 use crate::error::ApiError;
 use leptos::prelude::*;

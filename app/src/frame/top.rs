@@ -1,13 +1,13 @@
 //! The top bar.
 
 use super::menu::UserMenu;
+use crate::form::GetForm;
 use crate::{
     routes, t,
     ui::Icon,
     viewer::{use_frame, use_viewer, with_frame},
 };
 use leptos::prelude::*;
-use leptos_router::components::Form;
 
 /// The mark: a suitcase with a cloud on it.
 #[component]
@@ -61,11 +61,11 @@ pub fn exists(path: &str) -> bool {
 #[component]
 fn Search() -> impl IntoView {
     view! {
-        <Form method="GET" action=routes::SEARCH attr:class="top-search" attr:role="search">
+        <GetForm action=routes::SEARCH class="top-search">
             <label class="sr" for="search">{t!("frame.search")}</label>
             <Icon name="search"/>
             <input id="search" name="q" type="search" maxlength="100" placeholder=t!("frame.search_hint")/>
-        </Form>
+        </GetForm>
     }
 }
 

@@ -1,9 +1,8 @@
 //! Tables: sticky head, sortable by links, rows become blocks on phones.
 
 use super::{Icon, Text, classes};
-use crate::{routes::with_query, t};
+use crate::{form::GetForm, routes::with_query, t};
 use leptos::prelude::*;
-use leptos_router::components::Form;
 
 /// A column head.
 #[derive(Debug, Clone, Default)]
@@ -244,11 +243,11 @@ pub fn FilterBar(
 ) -> impl IntoView {
     let clear = action.clone();
     view! {
-        <Form method="GET" action=action attr:class="bar" attr:role="search">
+        <GetForm action=action class="bar">
             {children()}
             <button class="btn">{t!("ui.filter")}</button>
             {active.then(|| view! { <a class="btn btn-bare push" href=clear>{t!("ui.clear")}</a> })}
-        </Form>
+        </GetForm>
     }
 }
 

@@ -1,6 +1,6 @@
 //! Where something stands ([`Track`], [`MiniTrack`]) and what happened ([`Timeline`]).
 
-use super::{Shape, classes};
+use super::{Shape, chart::tenths, classes};
 use leptos::prelude::*;
 
 /// Whether a stage is over, current or ahead.
@@ -69,10 +69,9 @@ pub fn MiniTrack(stages: Vec<Stage>) -> impl IntoView {
 
 /// Class, x and width of the bars of a [`MiniTrack`] on a width of 120.
 fn mini_bars(stages: &[Stage]) -> Vec<(&'static str, String, String)> {
-    let each = 120.0 / stages.len().max(1) as f64;
-    stages
-        .iter()
-        .enumerate()
+    let each = 1200 / i64::try_from(stages.len().max(1)).unwrap_or(1);
+    (0..)
+        .zip(stages)
         .map(|(i, stage)| {
             let class = match stage {
                 Stage::Was => "m-was",
@@ -80,11 +79,7 @@ fn mini_bars(stages: &[Stage]) -> Vec<(&'static str, String, String)> {
                 Stage::Act => "m-act",
                 Stage::Next => "m-next",
             };
-            (
-                class,
-                format!("{:.1}", i as f64 * each + 1.0),
-                format!("{:.1}", each - 2.0),
-            )
+            (class, tenths(i * each + 10), tenths(each - 20))
         })
         .collect()
 }

@@ -42,7 +42,7 @@ impl Handler<Cleanup> for Cleaner {
         let jobs = job::purge(&mut tx, old, periodic).await?;
         run.complete(&mut tx).await?;
         tx.commit().await?;
-        tracing::info!(
+        tracing::debug!(
             sessions,
             keys,
             jobs,

@@ -196,6 +196,22 @@ mod tests {
     }
 
     #[test]
+    fn one_disk_may_go_to_the_first_of_two_hosts_but_three_are_not_dealt_out() {
+        let check = |count| {
+            let lines = [line(1, 2, None), line(2, count, Some(1))];
+            crate::request::check_attachments(&lines, |_| std::slice::from_ref(&lines[0].code))
+                .map_err(|errors| errors[0].msg.key.clone())
+        };
+        assert_eq!(check(1), Ok(()));
+        assert_eq!(check(2), Ok(()));
+        assert_eq!(check(3), Err("attach.count".into()));
+        assert_eq!(check(4), Ok(()));
+        let lines = [line(1, 2, None), line(2, 1, Some(1))];
+        assert_eq!(target(&lines, &lines[1], 0), Some((lines[0].id.clone(), 0)));
+        assert_eq!(groups(&lines).len(), 2);
+    }
+
+    #[test]
     fn a_chain_of_attachments_is_one_group_whatever_the_order_of_lines() {
         let lines = [line(3, 1, Some(2)), line(2, 1, Some(1)), line(1, 1, None)];
         let groups = groups(&lines);

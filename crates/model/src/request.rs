@@ -242,7 +242,8 @@ pub struct Line {
 }
 
 /// Checks how lines attach to each other: only to a line of the same request, of an item that the
-/// schema names, in the same pool, and with a count that is a multiple of the target's.
+/// schema names, in the same pool, and either at most one for each piece of the target (dealt out
+/// from the first on) or the same number for every one.
 ///
 /// `accepts(line)` gives the item codes to which that line may attach.
 ///
@@ -274,7 +275,11 @@ pub fn check_attachments<'a>(
             {
                 errors.push(wrong(Msg::new("attach.pool")));
             }
-            Some(target) if target.count < 1 || line.count % target.count != 0 => {
+            // One disk for two hosts goes to the first of them; three would be dealt out unevenly.
+            Some(target)
+                if target.count < 1
+                    || (line.count > target.count && line.count % target.count != 0) =>
+            {
                 errors.push(wrong(Msg::new("attach.count").with("count", target.count)));
             }
             Some(_) => {}

@@ -20,7 +20,7 @@ pub struct Own {
 ///
 /// # Errors
 /// `Unauthenticated`.
-#[server(name = GetOwn, prefix = "/fn", endpoint = "account/own")]
+#[server(name = GetOwn, prefix = "/fn", endpoint = "account/own", output = crate::json::Json)]
 pub async fn own() -> Result<Own, ApiError> {
     use lingbao_core::service::session;
     let cx = crate::ssr::cx()?;

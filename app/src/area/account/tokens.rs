@@ -18,7 +18,7 @@ const MADE: &str = "made_token";
 ///
 /// # Errors
 /// `Unauthenticated`.
-#[server(name = GetTokens, prefix = "/fn", endpoint = "account/tokens")]
+#[server(name = GetTokens, prefix = "/fn", endpoint = "account/tokens", output = crate::json::Json)]
 pub async fn own_tokens() -> Result<Vec<(TokenRow, bool)>, ApiError> {
     let cx = crate::ssr::cx()?;
     let rows = lingbao_core::service::token::list(&cx).await?;

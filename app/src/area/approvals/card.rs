@@ -23,7 +23,7 @@ use lingbao_model::{
 ///
 /// # Errors
 /// `NotFound`.
-#[server(name = GetCard, prefix = "/fn", endpoint = "approvals/card")]
+#[server(name = GetCard, prefix = "/fn", endpoint = "approvals/card", output = crate::json::Json)]
 pub async fn get_card(step: String) -> Result<CardView, ApiError> {
     let step = crate::ssr::id(&step)?;
     Ok(lingbao_core::service::approval::card(&crate::ssr::cx()?, &step).await?)

@@ -23,7 +23,7 @@ use lingbao_model::{
 ///
 /// # Errors
 /// `Unauthenticated`.
-#[server(name = GetTodos, prefix = "/fn", endpoint = "approvals/todos")]
+#[server(name = GetTodos, prefix = "/fn", endpoint = "approvals/todos", output = crate::json::Json)]
 pub async fn todos(after: String) -> Result<Rows<TodoRow>, ApiError> {
     let after = Some(after.as_str()).filter(|text| !text.is_empty());
     Ok(lingbao_core::service::approval::todos(&crate::ssr::cx()?, after, 50).await?)
@@ -33,7 +33,7 @@ pub async fn todos(after: String) -> Result<Rows<TodoRow>, ApiError> {
 ///
 /// # Errors
 /// `Unauthenticated`.
-#[server(name = GetDone, prefix = "/fn", endpoint = "approvals/done")]
+#[server(name = GetDone, prefix = "/fn", endpoint = "approvals/done", output = crate::json::Json)]
 pub async fn decided(after: String) -> Result<Rows<DoneRow>, ApiError> {
     let after = Some(after.as_str()).filter(|text| !text.is_empty());
     Ok(lingbao_core::service::approval::done(&crate::ssr::cx()?, after, 50).await?)

@@ -98,7 +98,7 @@ impl Asked {
 ///
 /// # Errors
 /// `Forbidden` for others than auditors.
-#[server(name = GetAudit, prefix = "/fn", endpoint = "audit/list")]
+#[server(name = GetAudit, prefix = "/fn", endpoint = "audit/list", output = crate::json::Json)]
 pub async fn events(asked: Asked) -> Result<Rows<AuditLine>, ApiError> {
     Ok(lingbao_core::service::audit::list(&crate::ssr::cx()?, &ssr::filter(asked)).await?)
 }

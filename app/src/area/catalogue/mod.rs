@@ -40,7 +40,7 @@ pub fn routes() -> Vec<AnyNestedRoute> {
 ///
 /// # Errors
 /// `Unauthenticated`.
-#[server(name = GetOffers, prefix = "/fn", endpoint = "catalogue/offers")]
+#[server(name = GetOffers, prefix = "/fn", endpoint = "catalogue/offers", output = crate::json::Json)]
 pub async fn offers() -> Result<Vec<OfferCard>, ApiError> {
     Ok(lingbao_core::service::catalogue::cards(&crate::ssr::cx()?).await?)
 }

@@ -13,7 +13,7 @@ pub const PATH: &str = "/help/deadline";
 ///
 /// # Errors
 /// `Invalid` with messages for the fields.
-#[server(name = GetDeadline, prefix = "/fn", endpoint = "help/deadline")]
+#[server(name = GetDeadline, prefix = "/fn", endpoint = "help/deadline", output = crate::json::Json)]
 pub async fn deadline(from: String, days: String) -> Result<Date, ApiError> {
     ssr::Term::parse(&from, &days)
         .map(|term| term.end())

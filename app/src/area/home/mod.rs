@@ -47,7 +47,7 @@ pub fn routes() -> Vec<AnyNestedRoute> {
 ///
 /// # Errors
 /// `Unauthenticated`.
-#[server(name = GetHome, prefix = "/fn", endpoint = "home/workbench")]
+#[server(name = GetHome, prefix = "/fn", endpoint = "home/workbench", output = crate::json::Json)]
 pub async fn workbench() -> Result<Home, ApiError> {
     Ok(lingbao_core::service::home::home(&crate::ssr::cx()?).await?)
 }

@@ -13,7 +13,7 @@ use lingbao_model::{
 ///
 /// # Errors
 /// `Forbidden`, `NotFound`.
-#[server(name = GetItem, prefix = "/fn", endpoint = "items/get")]
+#[server(name = GetItem, prefix = "/fn", endpoint = "items/get", output = crate::json::Json)]
 pub async fn get_item(code: String) -> Result<ItemView, ApiError> {
     Ok(lingbao_core::service::item::get(&crate::ssr::cx()?, &code).await?)
 }

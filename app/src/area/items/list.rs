@@ -8,7 +8,7 @@ use lingbao_model::view::item::ItemRow;
 ///
 /// # Errors
 /// `Forbidden` for whoever manages neither items nor prices.
-#[server(name = GetItems, prefix = "/fn", endpoint = "items/list")]
+#[server(name = GetItems, prefix = "/fn", endpoint = "items/list", output = crate::json::Json)]
 pub async fn get_items() -> Result<Vec<ItemRow>, ApiError> {
     Ok(lingbao_core::service::item::list(&crate::ssr::cx()?).await?)
 }

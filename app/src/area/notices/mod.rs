@@ -48,7 +48,7 @@ pub fn posts() -> axum::Router<Pages> {
 ///
 /// # Errors
 /// `Unauthenticated`.
-#[server(name = GetNotices, prefix = "/fn", endpoint = "notices/list")]
+#[server(name = GetNotices, prefix = "/fn", endpoint = "notices/list", output = crate::json::Json)]
 pub async fn list_notices(unread: bool, after: String) -> Result<Rows<NoticeRow>, ApiError> {
     let cx = crate::ssr::cx()?;
     let after = Some(after.as_str()).filter(|text| !text.is_empty());

@@ -10,7 +10,7 @@ use lingbao_model::view::operation::{WorkOrderRow, WorkOrderStatus};
 ///
 /// # Errors
 /// `Forbidden` for others than operators, `NotFound`.
-#[server(name = GetWorkOrder, prefix = "/fn", endpoint = "work-orders/one")]
+#[server(name = GetWorkOrder, prefix = "/fn", endpoint = "work-orders/one", output = crate::json::Json)]
 pub async fn work_order(id: String) -> Result<WorkOrderRow, ApiError> {
     Ok(
         lingbao_core::service::operation::work_order(&crate::ssr::cx()?, &crate::ssr::id(&id)?)

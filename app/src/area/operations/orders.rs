@@ -17,7 +17,7 @@ use lingbao_model::view::{
 ///
 /// # Errors
 /// `Forbidden` for others than operators.
-#[server(name = GetWorkOrders, prefix = "/fn", endpoint = "work-orders/list")]
+#[server(name = GetWorkOrders, prefix = "/fn", endpoint = "work-orders/list", output = crate::json::Json)]
 pub async fn work_orders(status: String, after: String) -> Result<Page<WorkOrderRow>, ApiError> {
     let filter = lingbao_model::view::operation::WorkOrderFilter {
         status: status.parse().ok(),

@@ -10,7 +10,7 @@ use lingbao_model::view::operation::{SagaDetail, SagaStepLine};
 ///
 /// # Errors
 /// `Forbidden` for others than operators, `NotFound`.
-#[server(name = GetSaga, prefix = "/fn", endpoint = "operations/saga")]
+#[server(name = GetSaga, prefix = "/fn", endpoint = "operations/saga", output = crate::json::Json)]
 pub async fn saga(id: String) -> Result<SagaDetail, ApiError> {
     Ok(
         lingbao_core::service::operation::saga_detail(&crate::ssr::cx()?, &crate::ssr::id(&id)?)

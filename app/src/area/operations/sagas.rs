@@ -17,7 +17,7 @@ use lingbao_model::view::{
 ///
 /// # Errors
 /// `Forbidden` for others than operators.
-#[server(name = GetOperationCounts, prefix = "/fn", endpoint = "operations/counts")]
+#[server(name = GetOperationCounts, prefix = "/fn", endpoint = "operations/counts", output = crate::json::Json)]
 pub async fn counts() -> Result<OperationCounts, ApiError> {
     Ok(lingbao_core::service::operation::counts(&crate::ssr::cx()?).await?)
 }
@@ -26,7 +26,7 @@ pub async fn counts() -> Result<OperationCounts, ApiError> {
 ///
 /// # Errors
 /// `Forbidden` for others than operators.
-#[server(name = GetSagas, prefix = "/fn", endpoint = "operations/sagas")]
+#[server(name = GetSagas, prefix = "/fn", endpoint = "operations/sagas", output = crate::json::Json)]
 pub async fn sagas(state: String, after: String) -> Result<Page<SagaLine>, ApiError> {
     let filter = lingbao_model::view::operation::SagaFilter {
         state: state.parse().ok(),

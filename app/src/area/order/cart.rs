@@ -20,7 +20,7 @@ use lingbao_model::{
 ///
 /// # Errors
 /// `NotFound`.
-#[server(name = GetCart, prefix = "/fn", endpoint = "order/cart")]
+#[server(name = GetCart, prefix = "/fn", endpoint = "order/cart", output = crate::json::Json)]
 pub async fn get_cart(id: String) -> Result<CartView, ApiError> {
     use lingbao_core::service::cart;
     let cx = crate::ssr::cx()?;

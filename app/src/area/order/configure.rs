@@ -20,7 +20,7 @@ use lingbao_model::{
 ///
 /// # Errors
 /// `NotFound`.
-#[server(name = GetConfigure, prefix = "/fn", endpoint = "order/configure")]
+#[server(name = GetConfigure, prefix = "/fn", endpoint = "order/configure", output = crate::json::Json)]
 pub async fn get_configure(
     code: String,
     cart: String,
@@ -427,7 +427,10 @@ fn field(
     let optional = !param.required;
     let (owned, targets) = (param.clone(), targets.to_vec());
     // The control is made inside its field: there it finds name, hint and message.
-    match param.help.as_ref().map(i18n::label) {
+    let hint = param.help.as_ref().map(i18n::label).or_else(|| {
+        matches!(param.kind, ParamKind::Attach { .. }).then(|| t!("order.attach_hint").into())
+    });
+    match hint {
         Some(hint) => view! { <Field name label hint=hint optional>{control(&owned, value, &targets)}</Field> }.into_any(),
         None => view! { <Field name label optional>{control(&owned, value, &targets)}</Field> }.into_any(),
     }

@@ -8,7 +8,7 @@ use lingbao_model::{time::Zone, view::request::DraftRow};
 ///
 /// # Errors
 /// `Forbidden` for whoever orders nothing.
-#[server(name = GetDrafts, prefix = "/fn", endpoint = "order/drafts")]
+#[server(name = GetDrafts, prefix = "/fn", endpoint = "order/drafts", output = crate::json::Json)]
 pub async fn get_drafts() -> Result<Vec<DraftRow>, ApiError> {
     Ok(lingbao_core::service::cart::drafts(&crate::ssr::cx()?).await?)
 }

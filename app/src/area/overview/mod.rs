@@ -42,7 +42,7 @@ pub fn routes() -> Vec<AnyNestedRoute> {
 ///
 /// # Errors
 /// `Forbidden` for roles without an overview.
-#[server(name = GetOverview, prefix = "/fn", endpoint = "overview/numbers")]
+#[server(name = GetOverview, prefix = "/fn", endpoint = "overview/numbers", output = crate::json::Json)]
 pub async fn numbers() -> Result<Overview, ApiError> {
     Ok(lingbao_core::service::overview::overview(&crate::ssr::cx()?).await?)
 }

@@ -22,7 +22,7 @@ pub struct Shown {
 ///
 /// # Errors
 /// `NotFound`, `Forbidden`.
-#[server(name = GetUnit, prefix = "/fn", endpoint = "people/unit")]
+#[server(name = GetUnit, prefix = "/fn", endpoint = "people/unit", output = crate::json::Json)]
 pub async fn unit(id: String) -> Result<Shown, ApiError> {
     use lingbao_core::service::{session, unit};
     let cx = crate::ssr::cx()?;

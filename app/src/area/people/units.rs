@@ -10,7 +10,7 @@ use lingbao_model::view::people::UnitNode;
 ///
 /// # Errors
 /// `Forbidden` for whoever administers nothing.
-#[server(name = GetUnits, prefix = "/fn", endpoint = "people/units")]
+#[server(name = GetUnits, prefix = "/fn", endpoint = "people/units", output = crate::json::Json)]
 pub async fn units(q: String) -> Result<Vec<UnitNode>, ApiError> {
     use lingbao_core::service::unit;
     let cx = crate::ssr::cx()?;

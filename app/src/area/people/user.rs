@@ -32,7 +32,7 @@ pub struct Shown {
 ///
 /// # Errors
 /// `NotFound`, `Forbidden`.
-#[server(name = GetUser, prefix = "/fn", endpoint = "people/user")]
+#[server(name = GetUser, prefix = "/fn", endpoint = "people/user", output = crate::json::Json)]
 pub async fn user(id: String) -> Result<Shown, ApiError> {
     use lingbao_core::service::{session, unit, user};
     let cx = crate::ssr::cx()?;

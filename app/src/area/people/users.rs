@@ -31,7 +31,7 @@ struct Asked {
 ///
 /// # Errors
 /// `Forbidden` for whoever administers nothing; `NotFound` for a unit that is none.
-#[server(name = GetUsers, prefix = "/fn", endpoint = "people/users")]
+#[server(name = GetUsers, prefix = "/fn", endpoint = "people/users", output = crate::json::Json)]
 pub async fn users(
     q: String,
     unit: String,

@@ -52,7 +52,7 @@ pub fn posts() -> axum::Router<Pages> {
 ///
 /// # Errors
 /// `NotFound`, `Forbidden`.
-#[server(name = GetQuota, prefix = "/fn", endpoint = "quota/view")]
+#[server(name = GetQuota, prefix = "/fn", endpoint = "quota/view", output = crate::json::Json)]
 pub async fn quota_of(unit: String) -> Result<QuotaView, ApiError> {
     let cx = crate::ssr::cx()?;
     let unit = match unit.as_str() {

@@ -15,7 +15,7 @@ use lingbao_model::{
 ///
 /// # Errors
 /// `NotFound`.
-#[server(name = GetRequest, prefix = "/fn", endpoint = "requests/get")]
+#[server(name = GetRequest, prefix = "/fn", endpoint = "requests/get", output = crate::json::Json)]
 pub async fn get_request(id: String) -> Result<RequestDetail, ApiError> {
     use lingbao_core::service::request::detail;
     let cx = crate::ssr::cx()?;

@@ -22,7 +22,7 @@ use lingbao_model::{
 ///
 /// # Errors
 /// `Unauthenticated`.
-#[server(name = GetRequests, prefix = "/fn", endpoint = "requests/list")]
+#[server(name = GetRequests, prefix = "/fn", endpoint = "requests/list", output = crate::json::Json)]
 pub async fn requests(filter: RequestFilter) -> Result<Rows<RequestRow>, ApiError> {
     Ok(lingbao_core::service::request::list::list(&crate::ssr::cx()?, &filter).await?)
 }

@@ -17,7 +17,7 @@ pub struct Releasing {
 ///
 /// # Errors
 /// `NotFound` if one of them is out of sight.
-#[server(name = GetReleasing, prefix = "/fn", endpoint = "requests/releasing")]
+#[server(name = GetReleasing, prefix = "/fn", endpoint = "requests/releasing", output = crate::json::Json)]
 pub async fn releasing(ids: String) -> Result<Releasing, ApiError> {
     let cx = crate::ssr::cx()?;
     let mut rows: Vec<ResourceRow> = Vec::new();

@@ -17,7 +17,7 @@ const SHOWN: &str = "shown";
 ///
 /// # Errors
 /// `NotFound`.
-#[server(name = GetResource, prefix = "/fn", endpoint = "resources/detail")]
+#[server(name = GetResource, prefix = "/fn", endpoint = "resources/detail", output = crate::json::Json)]
 pub async fn resource(id: String) -> Result<ResourceDetail, ApiError> {
     Ok(lingbao_core::service::resource::detail(&crate::ssr::cx()?, &crate::ssr::id(&id)?).await?)
 }

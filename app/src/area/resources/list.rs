@@ -62,7 +62,7 @@ impl Asked {
 ///
 /// # Errors
 /// `Forbidden` for roles without resources; `NotFound` for a system that is none.
-#[server(name = GetResources, prefix = "/fn", endpoint = "resources/list")]
+#[server(name = GetResources, prefix = "/fn", endpoint = "resources/list", output = crate::json::Json)]
 pub async fn resources(asked: Asked) -> Result<Page<ResourceRow>, ApiError> {
     Ok(lingbao_core::service::resource::list(&crate::ssr::cx()?, &ssr::filter(asked)?).await?)
 }

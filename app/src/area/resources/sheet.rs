@@ -10,7 +10,7 @@ use lingbao_model::view::resource::{DeliveryLine, DeliverySheet};
 ///
 /// # Errors
 /// `NotFound`, also while nothing has been settled.
-#[server(name = GetDelivery, prefix = "/fn", endpoint = "resources/delivery")]
+#[server(name = GetDelivery, prefix = "/fn", endpoint = "resources/delivery", output = crate::json::Json)]
 pub async fn delivery(request: String) -> Result<DeliverySheet, ApiError> {
     Ok(lingbao_core::service::resource::delivery_sheet(
         &crate::ssr::cx()?,

@@ -37,7 +37,7 @@ pub fn routes() -> Vec<AnyNestedRoute> {
 ///
 /// # Errors
 /// `Unauthenticated`.
-#[server(name = FindAll, prefix = "/fn", endpoint = "search/find")]
+#[server(name = FindAll, prefix = "/fn", endpoint = "search/find", output = crate::json::Json)]
 pub async fn find(q: String) -> Result<Vec<Hit>, ApiError> {
     Ok(lingbao_core::service::search::find(&crate::ssr::cx()?, &q).await?)
 }
