@@ -42,8 +42,9 @@ export default defineConfig<World>({
     { name: 'desktop', use: { ...desktop } },
     { name: 'phone', use: { ...phone }, grepInvert: /@shots/ },
     // The three worlds in which the pages must work as plain HTML, and the one without Referer.
-    { name: 'no-script', use: { ...desktop, javaScriptEnabled: false }, grepInvert: /@live|@shots/ },
-    { name: 'no-wasm', use: { ...desktop, blockWasm: true }, grepInvert: /@live|@shots/ },
-    { name: 'no-referer', use: { ...desktop, dropReferer: true }, grepInvert: /@shots/ },
+    // The same pages are looked at one by one in the first two.
+    { name: 'no-script', use: { ...desktop, javaScriptEnabled: false }, grepInvert: /@live|@shots/, testIgnore: /pages/ },
+    { name: 'no-wasm', use: { ...desktop, blockWasm: true }, grepInvert: /@live|@shots/, testIgnore: /pages/ },
+    { name: 'no-referer', use: { ...desktop, dropReferer: true }, grepInvert: /@shots/, testIgnore: /pages/ },
   ],
 });

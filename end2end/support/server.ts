@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
 /** Loading the demo city on the first start is part of it. */
-const START_MS = 120_000;
+const START_MS = 300_000;
 const STOP_MS = 15_000;
 
 export interface Server {

@@ -28,4 +28,5 @@ pub mod text;
 pub mod time;
 pub mod verdict;
 pub mod view;
+mod wire;
 pub mod words;

@@ -25,7 +25,11 @@ words! {
 /// How many units a line counts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(tag = "of", rename_all = "snake_case")]
+#[serde(
+    tag = "of",
+    rename_all = "snake_case",
+    try_from = "crate::wire::QuantityRecord"
+)]
 pub enum Quantity {
     /// One.
     One,
@@ -49,7 +53,11 @@ pub struct Tier {
 /// What one unit costs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(tag = "by", rename_all = "snake_case")]
+#[serde(
+    tag = "by",
+    rename_all = "snake_case",
+    try_from = "crate::wire::TariffRecord"
+)]
 pub enum Tariff {
     /// The same for each unit.
     Flat {

@@ -43,7 +43,7 @@ fn Shown(rows: Vec<DraftRow>) -> impl IntoView {
         col(t!("drafts.lines")).class("num"),
         col(t!("requests.month")).class("num"),
         col(t!("drafts.saved")),
-        col(""),
+        col(t!("cart.acts")).hidden(),
     ];
     let body = if rows.is_empty() {
         let act = view! { <LinkButton href=routes::CATALOGUE kind=Kind::Main>{t!("cart.go_on")}</LinkButton> };
