@@ -91,7 +91,7 @@ pub fn Verdict(
             <Icon name=icon/>
             <div>
                 <b>{title}</b>
-                {children.map(|children| view! { <p>{children()}</p> })}
+                {children.map(|children| view! { <div class="why">{children()}</div> })}
             </div>
         </div>
     }

@@ -72,8 +72,9 @@ pub fn verdict(verdict: &Verdict, pools: &[(PoolId, Label)]) -> AnyView {
         {has_bars.then(|| view! { <PricePart title=t!("order.quota")><div class="qs">{bars}</div></PricePart> })}
         <PricePart live=true>
             <VerdictBox tone title>
-                <p>{if passes { way } else { String::new() }}</p>
-                <ul>{blocks.iter().map(|m| view! { <li>{i18n::msg(m)}</li> }).collect_view()}</ul>
+                {passes.then(|| view! { <p>{way}</p> })}
+                {(!blocks.is_empty())
+                    .then(|| view! { <ul>{blocks.iter().map(|m| view! { <li>{i18n::msg(m)}</li> }).collect_view()}</ul> })}
             </VerdictBox>
             {(!warns.is_empty())
                 .then(|| {
