@@ -40,11 +40,11 @@ export default defineConfig<World>({
   },
   projects: [
     { name: 'desktop', use: { ...desktop } },
-    { name: 'phone', use: { ...phone }, grepInvert: /@shots/ },
+    { name: 'phone', use: { ...phone }, grepInvert: /@once|@shots/ },
     // The three worlds in which the pages must work as plain HTML, and the one without Referer.
     // The same pages are looked at one by one in the first two.
-    { name: 'no-script', use: { ...desktop, javaScriptEnabled: false }, grepInvert: /@live|@shots/, testIgnore: /pages/ },
-    { name: 'no-wasm', use: { ...desktop, blockWasm: true }, grepInvert: /@live|@shots/, testIgnore: /pages/ },
-    { name: 'no-referer', use: { ...desktop, dropReferer: true }, grepInvert: /@shots/, testIgnore: /pages/ },
+    { name: 'no-script', use: { ...desktop, javaScriptEnabled: false }, grepInvert: /@live|@once|@shots/, testIgnore: /pages/ },
+    { name: 'no-wasm', use: { ...desktop, blockWasm: true }, grepInvert: /@live|@once|@shots/, testIgnore: /pages/ },
+    { name: 'no-referer', use: { ...desktop, dropReferer: true }, grepInvert: /@once|@shots/, testIgnore: /pages/ },
   ],
 });

@@ -7,7 +7,7 @@ import { expect, type Page } from '@playwright/test';
 const HERE = join(dirname(fileURLToPath(import.meta.url)), '..');
 
 /** What every account of the demo city has; `lingbao serve --demo` prints it. */
-const PASSWORD = 'Lingbao-demo-2026';
+export const PASSWORD = 'Lingbao-demo-2026';
 
 /** Signs in through the page, and stands on the workbench afterwards. */
 export async function signIn(page: Page, login: string): Promise<void> {

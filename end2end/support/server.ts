@@ -42,12 +42,12 @@ function freePort(): Promise<number> {
   });
 }
 
-/** Starts a server with the demo city; `folder` is kept when it is given. */
+/** Starts a server with the demo city; `folder` is kept when it is given, and what is in it. */
 export async function startServer(folder?: string): Promise<Server> {
   const home = folder ?? mkdtempSync(join(tmpdir(), 'lingbao-e2e-'));
   // The city is loaded once by the global set-up; every server works on a copy of its own.
   const city = process.env.LINGBAO_E2E_CITY;
-  if (!folder && city) cpSync(city, home, { recursive: true });
+  if (city && !existsSync(join(home, 'data'))) cpSync(city, home, { recursive: true });
   const address = `127.0.0.1:${await freePort()}`;
   // Configuration is relative to the working folder: data/ comes to stand in it.
   const child = spawn(binary(), ['serve', '--demo', 'ningbo'], {

@@ -1,0 +1,91 @@
+// The process is killed, again and again, while fifty requests are made and built: in the end there
+// is exactly one machine for each that was ordered, in the resources and in the cloud.
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, test as base } from '@playwright/test';
+import { call, session } from '../support/api.ts';
+import { startServer, type Server } from '../support/server.ts';
+
+const REQUESTS = 50;
+/** Callers at a time. */
+const CALLERS = 5;
+const KILLS = 6;
+
+const test = base.extend<{ folder: string }>({
+  folder: async ({}, use) => {
+    const folder = mkdtempSync(join(tmpdir(), 'lingbao-e2e-killed-'));
+    await use(folder);
+    rmSync(folder, { recursive: true, force: true });
+  },
+});
+
+/** Servers that stand in the simulated cloud under one of these names. */
+function inTheCloud(folder: string, names: Set<string>): string[] {
+  const standing = new Map<string, string>();
+  const log = readFileSync(join(folder, 'data', 'simulator', 'log.jsonl'), 'utf8');
+  for (const line of log.split('\n').filter(Boolean)) {
+    const entry = JSON.parse(line);
+    for (const { object } of entry.put ?? []) {
+      if (object.kind === 'server' && names.has(object.object.spec.name)) standing.set(object.object.id, object.object.spec.name);
+    }
+    for (const gone of [entry.gone ?? []].flat()) standing.delete(typeof gone === 'string' ? gone : gone[1]);
+  }
+  return [...standing.values()].sort();
+}
+
+test('killing the process at any moment leaves exactly the machines that were ordered @once', async ({ folder }) => {
+  test.setTimeout(400_000);
+  let server: Server = await startServer(folder);
+  const where = () => server.url;
+  const clerk = await session(server.url, 'clerk');
+  const page = await (await fetch(`${server.url}/catalogue/C-ECS`, { headers: { cookie: clerk } })).text();
+  const cell = /<input[^>]*name="cell"[^>]*value="([^"]+)"[^>]*checked/.exec(page)?.[1];
+  const systems = (await call(where, clerk, 'GET', '/systems')).body.rows;
+  const system = systems.find((one: { level: number }) => one.level === 2).id;
+  const typed = { arch: 'general', vcpus: '1', memory_gb: '2', image: 'debian-12', system_disk_gb: '40', access: 'password' };
+
+  /** Orders one host; a draft that a kill tore is left behind and made anew. */
+  async function order(name: string): Promise<string> {
+    for (let go = 0; ; go += 1) {
+      const draft = await call(where, clerk, 'POST', '/drafts', {
+        head: { system, title: `核验 ${name}`, reason: '进程被终止时的核验，一台小规格主机。' },
+        lines: [{ item: 'C-ECS', name, count: '1', cell, typed }],
+      }, `draft-${name}-${go}`);
+      if (draft.status === 409) continue;
+      expect(draft.status, JSON.stringify(draft.body)).toBe(201);
+      const { id, version } = draft.body;
+      const sent = await call(where, clerk, 'POST', `/requests/${id}/submit`, { version }, `submit-${name}-${go}`);
+      // 409: it was done, and the answer went down with the process.
+      expect([200, 409], JSON.stringify(sent.body)).toContain(sent.status);
+      return id;
+    }
+  }
+
+  const names = Array.from({ length: REQUESTS }, (_, i) => `kill-${String(i + 1).padStart(2, '0')}`);
+  const waiting = [...names];
+  const made: string[] = [];
+  const callers = Array.from({ length: CALLERS }, async () => {
+    for (let name = waiting.shift(); name; name = waiting.shift()) made.push(await order(name));
+  });
+  const killer = (async () => {
+    for (let i = 0; i < KILLS; i += 1) {
+      await new Promise((resolve) => setTimeout(resolve, 700 + 900 * i));
+      server.process.kill('SIGKILL');
+      server = await startServer(folder);
+    }
+  })();
+  await Promise.all([...callers, killer]);
+  expect(new Set(made).size).toBe(REQUESTS);
+
+  await expect(async () => {
+    for (const id of made) {
+      const { body } = await call(where, clerk, 'GET', `/requests/${id}`);
+      expect(body.row.status, id).toBe('delivered');
+    }
+  }).toPass({ timeout: 240_000, intervals: [2_000] });
+  const found = (await call(where, clerk, 'GET', '/resources?q=kill-&limit=200')).body.rows.map((row: { name: string }) => row.name);
+  expect(found.sort()).toEqual(names);
+  expect(inTheCloud(folder, new Set(names))).toEqual(names);
+  await server.stop();
+});
