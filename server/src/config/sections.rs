@@ -132,6 +132,8 @@ sections! {
         request_seconds: u64 = 30;
         /// Most requests that are worked on at once; more are told to come back.
         concurrent_requests: usize = 512;
+        /// Most pages that are made at once; more wait in line. Each takes about a megabyte meanwhile.
+        concurrent_pages: usize = 16;
     }
     /// A cloud, one section a name: `[backends.NAME]`. Pools name the backend that they belong to.
     /// Without any section there is a simulated cloud called `simulator` in `data/simulator`.

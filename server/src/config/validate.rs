@@ -88,6 +88,11 @@ impl Config {
                 self.limits.concurrent_requests as u64,
                 1,
             ),
+            (
+                "limits.concurrent_pages",
+                self.limits.concurrent_pages as u64,
+                1,
+            ),
         ] {
             check(value >= least, format!("{key} = {value}: at least {least}"));
         }

@@ -142,11 +142,14 @@ impl Portal {
 
 /// The whole portal, as it is served.
 pub fn router(portal: &Portal, options: LeptosOptions) -> Router {
-    let pages = pages::pages(Pages {
-        options,
-        build: portal.build.clone(),
-        context: context::provider(portal),
-    });
+    let pages = pages::pages(
+        Pages {
+            options,
+            build: portal.build.clone(),
+            context: context::provider(portal),
+        },
+        portal.config.limits.concurrent_pages,
+    );
     let own = Router::new()
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))

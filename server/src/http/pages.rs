@@ -12,6 +12,7 @@ use axum::{
 use leptos::config::{Env, LeptosOptions};
 use lingbao_app::form::ssr::{Pages, not_found, router};
 use std::{path::Path, sync::Arc};
+use tower::limit::GlobalConcurrencyLimitLayer;
 use tower_http::services::{ServeDir, ServeFile};
 
 /// All pages with their posts and server functions, the built files under `/pkg`, and the few
@@ -19,7 +20,10 @@ use tower_http::services::{ServeDir, ServeFile};
 ///
 /// The caller puts sessions, sign-in, cross-site checks and limits around it as layers; the page
 /// router finds the `Session` in the request's extensions.
-pub fn pages(state: Pages) -> Router {
+///
+/// `at_once` pages are made at a time, others wait: two cores make no more of them any faster, and
+/// each page holds its whole tree in memory while it is made.
+pub fn pages(state: Pages, at_once: usize) -> Router {
     let root = state.options.site_root.to_string();
     let pkg = format!("/{}", state.options.site_pkg_dir);
     // File names under /pkg carry a hash, so they never change: cached for ever.
@@ -32,7 +36,7 @@ pub fn pages(state: Pages) -> Router {
         .layer(middleware::map_response(for_ever));
     let public = |file: &str| ServeFile::new(format!("{root}/{file}"));
     Router::new()
-        .merge(router())
+        .merge(router().layer(GlobalConcurrencyLimitLayer::new(at_once)))
         .nest_service(&pkg, built)
         .route_service("/favicon.svg", public("favicon.svg"))
         .route_service("/robots.txt", public("robots.txt"))
