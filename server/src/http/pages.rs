@@ -5,9 +5,10 @@
 
 use axum::{
     Router,
-    http::{HeaderValue, header},
+    body::Body,
+    http::{HeaderValue, StatusCode, header},
     middleware,
-    response::Response,
+    response::{IntoResponse, Response},
 };
 use leptos::config::{Env, LeptosOptions};
 use lingbao_app::form::ssr::{Pages, not_found, router};
@@ -36,12 +37,29 @@ pub fn pages(state: Pages, at_once: usize) -> Router {
         .layer(middleware::map_response(for_ever));
     let public = |file: &str| ServeFile::new(format!("{root}/{file}"));
     Router::new()
-        .merge(router().layer(GlobalConcurrencyLimitLayer::new(at_once)))
+        .merge(
+            router()
+                .layer(middleware::map_response(whole))
+                .layer(GlobalConcurrencyLimitLayer::new(at_once)),
+        )
         .nest_service(&pkg, built)
         .route_service("/favicon.svg", public("favicon.svg"))
         .route_service("/robots.txt", public("robots.txt"))
         .fallback(not_found)
         .with_state(state)
+}
+
+/// A page is made as one piece anyway. Taken out of its stream here, it lets go of the tree that it
+/// was made from; in the stream that would stand until a slow reader has read to the end.
+async fn whole(response: Response) -> Response {
+    let (parts, body) = response.into_parts();
+    match axum::body::to_bytes(body, usize::MAX).await {
+        Ok(bytes) => Response::from_parts(parts, Body::from(bytes)),
+        Err(error) => {
+            tracing::error!(%error, "a page could not be made");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
 }
 
 async fn for_ever(mut response: Response) -> Response {
