@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test as base } from '@playwright/test';
 import { call, session } from '../support/api.ts';
+import { SMALL, place } from '../support/order.ts';
 import { startServer } from '../support/server.ts';
 
 /** The demo city's cloud (`core::seed::cloud`), with a single public address a pool. */
@@ -44,10 +45,7 @@ test('when no address is left the host stays and the request is delivered in par
   const where = () => server.url;
   try {
     const clerk = await session(server.url, 'clerk');
-    const form = await (await fetch(`${server.url}/catalogue/C-ECS`, { headers: { cookie: clerk } })).text();
-    const cell = /<input[^>]*name="cell"[^>]*value="([^"]+)"[^>]*checked/.exec(form)?.[1];
-    const systems = (await call(where, clerk, 'GET', '/systems')).body.rows;
-    const system = systems.find((one: { level: number }) => one.level === 2).id;
+    const { cell, system } = await place(server.url, clerk);
     /** What is held now in the dimensions that an address takes, by dimension. */
     const held = async (): Promise<Record<string, number>> => {
       const { body } = await call(where, clerk, 'POST', '/drafts', {
@@ -63,7 +61,7 @@ test('when no address is left the host stays and the request is delivered in par
     const draft = await call(where, clerk, 'POST', '/drafts', {
       head: { system, title: '地址耗尽', reason: '地址用完时主机仍要交付，核验用。' },
       lines: [
-        { item: 'C-ECS', name: 'lone', cell, typed: { arch: 'general', vcpus: '1', memory_gb: '2', image: 'debian-12', system_disk_gb: '40', access: 'password' } },
+        { item: 'C-ECS', name: 'lone', cell, typed: SMALL },
         { item: 'N-EIP', count: '2', cell, typed: { attach_to: '#1', carrier: 'three_line', bandwidth_mbps: '2' } },
       ],
     });

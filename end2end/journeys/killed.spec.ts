@@ -1,10 +1,12 @@
 // The process is killed, again and again, while fifty requests are made and built: in the end there
 // is exactly one machine for each that was ordered, in the resources and in the cloud.
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test as base } from '@playwright/test';
 import { call, session } from '../support/api.ts';
+import { inTheCloud } from '../support/cloud.ts';
+import { SMALL, place } from '../support/order.ts';
 import { startServer, type Server } from '../support/server.ts';
 
 const REQUESTS = 50;
@@ -20,37 +22,19 @@ const test = base.extend<{ folder: string }>({
   },
 });
 
-/** Servers that stand in the simulated cloud under one of these names. */
-function inTheCloud(folder: string, names: Set<string>): string[] {
-  const standing = new Map<string, string>();
-  const log = readFileSync(join(folder, 'data', 'simulator', 'log.jsonl'), 'utf8');
-  for (const line of log.split('\n').filter(Boolean)) {
-    const entry = JSON.parse(line);
-    for (const { object } of entry.put ?? []) {
-      if (object.kind === 'server' && names.has(object.object.spec.name)) standing.set(object.object.id, object.object.spec.name);
-    }
-    for (const gone of [entry.gone ?? []].flat()) standing.delete(typeof gone === 'string' ? gone : gone[1]);
-  }
-  return [...standing.values()].sort();
-}
-
 test('killing the process at any moment leaves exactly the machines that were ordered @once', async ({ folder }) => {
   test.setTimeout(400_000);
   let server: Server = await startServer(folder);
   const where = () => server.url;
   const clerk = await session(server.url, 'clerk');
-  const page = await (await fetch(`${server.url}/catalogue/C-ECS`, { headers: { cookie: clerk } })).text();
-  const cell = /<input[^>]*name="cell"[^>]*value="([^"]+)"[^>]*checked/.exec(page)?.[1];
-  const systems = (await call(where, clerk, 'GET', '/systems')).body.rows;
-  const system = systems.find((one: { level: number }) => one.level === 2).id;
-  const typed = { arch: 'general', vcpus: '1', memory_gb: '2', image: 'debian-12', system_disk_gb: '40', access: 'password' };
+  const { cell, system } = await place(server.url, clerk);
 
   /** Orders one host; a draft that a kill tore is left behind and made anew. */
   async function order(name: string): Promise<string> {
     for (let go = 0; ; go += 1) {
       const draft = await call(where, clerk, 'POST', '/drafts', {
         head: { system, title: `核验 ${name}`, reason: '进程被终止时的核验，一台小规格主机。' },
-        lines: [{ item: 'C-ECS', name, count: '1', cell, typed }],
+        lines: [{ item: 'C-ECS', name, count: '1', cell, typed: SMALL }],
       }, `draft-${name}-${go}`);
       if (draft.status === 409) continue;
       expect(draft.status, JSON.stringify(draft.body)).toBe(201);

@@ -22,7 +22,7 @@ export interface Server {
 }
 
 /** The release build, unless LINGBAO_BIN names another. */
-function binary(): string {
+export function binary(): string {
   if (process.env.LINGBAO_BIN) return process.env.LINGBAO_BIN;
   const cache = process.env.LINGBAO_CACHE ?? join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'lingbao');
   const target = process.env.CARGO_TARGET_DIR ?? join(cache, 'target');
