@@ -4,6 +4,8 @@ import { expect, test } from '../support/fixtures.ts';
 import { signIn, signOut } from '../support/helpers.ts';
 import type { Page } from '@playwright/test';
 
+test.use({ city: 'item' });
+
 const CODE = 'S-SAFE';
 
 /** The side's text, changed and saved, proposed, and published by another person. */

@@ -4,6 +4,8 @@ import { expect, test } from '../support/fixtures.ts';
 import { signIn, signOut } from '../support/helpers.ts';
 import type { Page } from '@playwright/test';
 
+test.use({ city: 'quota' });
+
 /** The unit's limit of cores in the first pool, as its quota page shows it. */
 async function coresLimit(page: Page): Promise<number> {
   await page.goto('/quota');

@@ -10,7 +10,14 @@ export interface World {
   dropReferer: boolean;
 }
 
-export const test = base.extend<World, { server: Server }>({
+export interface Place {
+  /** The city of the journey. Journeys of one name share a server; a journey that uses up what others
+   *  need, the quota of a bureau or the addresses of a pool, names a city of its own. */
+  city: string;
+}
+
+export const test = base.extend<World, Place & { server: Server }>({
+  city: ['shared', { option: true, scope: 'worker' }],
   blockWasm: [false, { option: true }],
   dropReferer: [false, { option: true }],
   server: [
