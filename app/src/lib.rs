@@ -18,6 +18,7 @@ pub mod i18n;
 pub mod json;
 pub mod live;
 pub mod look;
+pub mod presence;
 pub mod routes;
 #[cfg(feature = "ssr")]
 pub mod shell;

@@ -43,6 +43,10 @@ pub const QUOTA: &str = "/quota";
 pub const OVERVIEW: &str = "/overview";
 /// Jobs, sagas, backends.
 pub const OPERATIONS: &str = "/operations";
+/// Background jobs, for operators.
+pub const JOBS: &str = "/operations/jobs";
+/// The backends, for operators.
+pub const CLOUDS: &str = "/operations/clouds";
 /// Work orders for people.
 pub const WORK_ORDERS: &str = "/work-orders";
 /// Items and prices, for administrators.
@@ -157,8 +161,10 @@ fn escape(text: &str, plus: bool) -> String {
 
 /// A path of this site as somebody sent it (`?next=`, `back`), or the workbench: never another host.
 pub fn local_path(path: &str) -> &str {
-    let plain =
-        path.starts_with('/') && !path.starts_with("//") && !path.contains(['\\', '\r', '\n']);
+    // Browsers take a tab or a line break out of an address before they read it.
+    let plain = path.starts_with('/')
+        && !path.starts_with("//")
+        && !path.contains(|c: char| c == '\\' || c.is_control());
     if plain { path } else { HOME }
 }
 
@@ -281,6 +287,8 @@ pub const PATHS: &[&str] = &[
     "/deliveries/{id}",
     OPERATIONS,
     "/operations/sagas/{id}",
+    JOBS,
+    CLOUDS,
     ADMIN_AUDIT,
     ADMIN_ITEMS,
     "/admin/items/{code}",
@@ -306,6 +314,7 @@ pub fn App() -> impl IntoView {
     provide_meta_context();
     crate::look::provide_look();
     crate::live::provide_live();
+    crate::presence::watch();
     crate::viewer::provide_frame();
     crate::form::provide_form();
     view! {
@@ -354,6 +363,8 @@ mod tests {
             "https://evil.example",
             "//evil.example",
             "/\\evil.example",
+            "/\t/evil.example",
+            "/\u{0}/evil.example",
             "",
             "javascript:alert(1)",
         ] {

@@ -1,8 +1,30 @@
-// What the simulated cloud itself holds, read from its own log.
+// The simulated cloud: in a process of its own, for several copies of the portal, and what it holds.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { freePort, launch, type Server, type Settings } from './server.ts';
 
-/** Servers that stand in the simulated cloud under one of these names. */
+/** Starts the cloud of the folder; it takes orders of failures. */
+export async function startCloud(folder: string): Promise<Server> {
+  const address = `127.0.0.1:${await freePort()}`;
+  return launch(folder, ['simulator', '--control', '--listen', address], `http://${address}`, '/', {});
+}
+
+/** Lets each call take so long; 0 ends it. */
+export async function slow(cloud: Server, ms: number): Promise<void> {
+  const tell = async (path: string, body: object = {}) => {
+    const answer = await fetch(cloud.url + path, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) });
+    if (!answer.ok) throw new Error(`${path}: ${answer.status}`);
+  };
+  if (!ms) return tell('/control/clear');
+  for (const on of ['any_call', 'reading']) await tell('/control/faults', { on, what: { slow: { ms } }, times: null });
+}
+
+/** Lets a copy of the portal use that cloud instead of one inside itself. */
+export function inCloud(cloud: Server): Settings {
+  return { LINGBAO_BACKENDS__SIMULATOR__KIND: 'remote-simulator', LINGBAO_BACKENDS__SIMULATOR__URL: cloud.url };
+}
+
+/** Servers that stand in the simulated cloud under one of these names, read from its own log. */
 export function inTheCloud(folder: string, names: Set<string>): string[] {
   const standing = new Map<string, string>();
   const log = readFileSync(join(folder, 'data', 'simulator', 'log.jsonl'), 'utf8');

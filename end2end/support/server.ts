@@ -7,7 +7,8 @@ import { homedir, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
+/** The checkout. */
+export const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
 /** Loading the demo city on the first start is part of it. */
 const START_MS = 300_000;
 const STOP_MS = 15_000;
@@ -21,6 +22,9 @@ export interface Server {
   stop(): Promise<void>;
 }
 
+/** What one process has otherwise than the defaults: `LINGBAO_SECTION__KEY`. */
+export type Settings = Record<string, string>;
+
 /** The release build, unless LINGBAO_BIN names another. */
 export function binary(): string {
   if (process.env.LINGBAO_BIN) return process.env.LINGBAO_BIN;
@@ -31,7 +35,7 @@ export function binary(): string {
   return path;
 }
 
-function freePort(): Promise<number> {
+export function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {
     const probe = createServer();
     probe.on('error', reject);
@@ -42,53 +46,62 @@ function freePort(): Promise<number> {
   });
 }
 
-/** Starts a server with the demo city; `folder` is kept when it is given, and what is in it. */
-export async function startServer(folder?: string): Promise<Server> {
-  const home = folder ?? mkdtempSync(join(tmpdir(), 'lingbao-e2e-'));
-  // The city is loaded once by the global set-up; every server works on a copy of its own.
-  const city = process.env.LINGBAO_E2E_CITY;
-  if (city && !existsSync(join(home, 'data'))) cpSync(city, home, { recursive: true });
-  const address = `127.0.0.1:${await freePort()}`;
-  // Configuration is relative to the working folder: data/ comes to stand in it.
-  const child = spawn(binary(), ['serve', '--demo', 'ningbo'], {
-    cwd: home,
-    env: {
-      ...process.env,
-      LINGBAO_SERVER__LISTEN: address,
-      LINGBAO_SERVER__PUBLIC_URL: `http://${address}`,
-      LEPTOS_OUTPUT_NAME: 'lingbao',
-      LEPTOS_SITE_ADDR: address,
-      LEPTOS_SITE_ROOT: process.env.LINGBAO_SITE ?? join(ROOT, 'target', 'site'),
-      // A site of one's own (LINGBAO_SITE) is a plain folder without hashed names.
-      LEPTOS_HASH_FILES: process.env.LINGBAO_SITE ? 'false' : 'true',
-    },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
+/** Starts a command of the program and waits until it answers on a path of `url`. Configuration is
+ *  relative to the folder: data/ comes to stand in it. */
+export async function launch(folder: string, args: string[], url: string, path: string, settings: Settings): Promise<Server> {
+  const child = spawn(binary(), args, { cwd: folder, env: { ...process.env, ...settings }, stdio: ['ignore', 'pipe', 'pipe'] });
   let printed = '';
   child.stdout?.on('data', (bytes) => (printed += bytes));
   child.stderr?.on('data', (bytes) => (printed += bytes));
   const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()));
-  const url = `http://${address}`;
 
   const stop = async () => {
-    if (child.exitCode === null && child.signalCode === null) {
-      child.kill('SIGTERM');
-      const late = setTimeout(() => child.kill('SIGKILL'), STOP_MS);
-      await ended;
-      clearTimeout(late);
-    }
-    if (!folder) rmSync(home, { recursive: true, force: true });
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    child.kill('SIGTERM');
+    const late = setTimeout(() => child.kill('SIGKILL'), STOP_MS);
+    await ended;
+    clearTimeout(late);
   };
 
   const deadline = Date.now() + START_MS;
   for (;;) {
-    if (child.exitCode !== null) throw new Error(`the server ended with ${child.exitCode}:\n${printed}`);
-    const answer = await fetch(`${url}/sign-in`).catch(() => undefined);
-    if (answer?.ok) return { url, process: child, log: () => printed, stop };
+    if (child.exitCode !== null) throw new Error(`${args[0]} ended with ${child.exitCode}:\n${printed}`);
+    const answer = await fetch(url + path).catch(() => undefined);
+    if (answer && answer.status < 500) return { url, process: child, log: () => printed, stop };
     if (Date.now() > deadline) {
       await stop();
-      throw new Error(`the server did not answer within ${START_MS / 1000} s:\n${printed}`);
+      throw new Error(`${args[0]} did not answer within ${START_MS / 1000} s:\n${printed}`);
     }
     await new Promise((resolve) => setTimeout(resolve, 200));
   }
+}
+
+/** Puts a copy of the demo city into a folder that has none yet: it is loaded once, by the global
+ *  set-up, and every server works on a copy of its own. */
+export function copyCity(folder: string): void {
+  const city = process.env.LINGBAO_E2E_CITY;
+  if (city && !existsSync(join(folder, 'data'))) cpSync(city, folder, { recursive: true });
+}
+
+/** Starts a server with the demo city; `folder` is kept when it is given, and what is in it. */
+export async function startServer(folder?: string, settings: Settings = {}): Promise<Server> {
+  const home = folder ?? mkdtempSync(join(tmpdir(), 'lingbao-e2e-'));
+  copyCity(home);
+  const address = `127.0.0.1:${await freePort()}`;
+  const url = `http://${address}`;
+  const server = await launch(home, ['serve', '--demo', 'ningbo'], url, '/sign-in', {
+    LINGBAO_SERVER__LISTEN: address,
+    LINGBAO_SERVER__PUBLIC_URL: url,
+    LEPTOS_OUTPUT_NAME: 'lingbao',
+    LEPTOS_SITE_ADDR: address,
+    LEPTOS_SITE_ROOT: process.env.LINGBAO_SITE ?? join(ROOT, 'target', 'site'),
+    // A site of one's own (LINGBAO_SITE) is a plain folder without hashed names.
+    LEPTOS_HASH_FILES: process.env.LINGBAO_SITE ? 'false' : 'true',
+    ...settings,
+  });
+  const stop = async () => {
+    await server.stop();
+    if (!folder) rmSync(home, { recursive: true, force: true });
+  };
+  return { ...server, stop };
 }

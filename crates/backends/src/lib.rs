@@ -7,6 +7,7 @@
 //! let backends = Backends::open(&config, Arc::new(move || clock.now()))?;
 //! let cloud = backends.get("simulator").ok_or(…)?;
 //! ```
+mod absent;
 pub mod provisioning;
 
 use std::{collections::BTreeMap, fmt, io, sync::Arc, time::Duration};
@@ -128,6 +129,15 @@ impl Backends {
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Arc<dyn Provisioner>> {
         self.0.get(name)
+    }
+
+    /// A backend by its name; one that never answers if the configuration has none of it, so that
+    /// what has begun there keeps its steps until the configuration is mended.
+    #[must_use]
+    pub fn get_or_absent(&self, name: &str) -> Arc<dyn Provisioner> {
+        self.get(name)
+            .cloned()
+            .unwrap_or_else(|| Arc::new(absent::Absent::new(name)))
     }
 
     /// All of them, by name.

@@ -130,6 +130,20 @@ impl Ability {
         }
     }
 
+    /// Whether it is about what the whole site has in common: only a grant that reaches the site
+    /// gives it. A county's operator runs no cloud, and its finance office sets no prices.
+    #[must_use]
+    pub const fn is_of_the_site(self) -> bool {
+        matches!(
+            self,
+            Self::Operate
+                | Self::ManageItems
+                | Self::ManagePrices
+                | Self::SetSiteQuota
+                | Self::Overview
+        )
+    }
+
     /// Its name, for the viewer in the browser.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -272,9 +286,10 @@ impl Access {
     }
 
     fn giving(&self, ability: Ability) -> impl Iterator<Item = &Grant> {
-        self.grants
-            .iter()
-            .filter(move |g| ability.roles().contains(&g.role))
+        self.grants.iter().filter(move |g| {
+            ability.roles().contains(&g.role)
+                && (g.reach == Reach::Site || !ability.is_of_the_site())
+        })
     }
 
     /// Whether the caller has the ability at all, on whatever unit.
@@ -381,6 +396,28 @@ mod tests {
             }
         }
         assert!(!Ability::Decide.roles().contains(&Role::Auditor));
+    }
+
+    #[test]
+    fn what_belongs_to_the_site_is_not_given_by_a_role_on_one_county() {
+        let access = |reach| Access {
+            user: "usr_nb_01JD3C00000000000000000000".parse().unwrap(),
+            name: String::new(),
+            unit: "unt_nb_01JD3C00000000000000000000".parse().unwrap(),
+            grants: [Role::Operator, Role::Reviewer, Role::Finance, Role::Leader]
+                .map(|role| Grant {
+                    role,
+                    unit: "unt_nb_01JD3C00000000000000000000".parse().unwrap(),
+                    reach,
+                })
+                .into(),
+        };
+        for ability in Ability::ALL.iter().filter(|a| a.is_of_the_site()) {
+            assert!(access(Reach::Site).has(*ability), "{ability:?}");
+            assert!(!access(Reach::Own).has(*ability), "{ability:?}");
+            assert!(!access(Reach::Subtree).has(*ability), "{ability:?}");
+        }
+        assert!(access(Reach::Own).has(Ability::Decide));
     }
 
     #[test]

@@ -5,6 +5,8 @@
 //! | `session`         | when expired                                |                                  |
 //! | `idempotency_key` | a day after the answer                      | clients retry within hours       |
 //! | `job`             | 30 days after the end, periodic ones a day  | operators look back a month      |
+//! | `change`          | ten minutes after                           | open tabs look seconds back    |
+//! | `sent_form`       | 30 days after                               | a tab may stay open for weeks  |
 //!
 //! Sagas, their steps and operations, and audit events are never forgotten.
 use async_trait::async_trait;
@@ -13,11 +15,13 @@ use serde::{Deserialize, Serialize};
 use crate::{
     idempotency,
     jobs::{Handler, Job, JobError, Registry, Run},
-    storage::{job, session},
+    storage::{change, job, request, session},
 };
 
 const DAY_MS: i64 = 86_400_000;
 const JOBS_KEPT_MS: i64 = 30 * DAY_MS;
+const CHANGES_KEPT_MS: i64 = 600_000;
+const FORMS_KEPT_MS: i64 = 30 * DAY_MS;
 
 /// The periodic job; it takes no parameters.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -40,6 +44,8 @@ impl Handler<Cleanup> for Cleaner {
         let keys = idempotency::purge(&mut tx, now).await?;
         let (old, periodic) = (now.plus_millis(-JOBS_KEPT_MS), now.plus_millis(-DAY_MS));
         let jobs = job::purge(&mut tx, old, periodic).await?;
+        change::prune(&mut tx, now.plus_millis(-CHANGES_KEPT_MS)).await?;
+        request::forget_sent_forms(&mut tx, now.plus_millis(-FORMS_KEPT_MS)).await?;
         run.complete(&mut tx).await?;
         tx.commit().await?;
         tracing::debug!(

@@ -149,6 +149,8 @@ impl StorageError {
                 "40001" | "40P01" | "55P03" | "57014" => Self::Busy(error),
                 // too many connections, memory, shutting down, starting up
                 "53300" | "53200" | "57P01" | "57P02" | "57P03" => Self::Unavailable(error),
+                // A NUL in a text: nothing is called so.
+                "22021" => Self::Conflict(Conflict::Reference),
                 _ if code.starts_with("08") => Self::Unavailable(error),
                 _ => Self::Driver(error),
             };

@@ -149,6 +149,21 @@ pub async fn finish(cx: &Cx, status: u16, response: &str) -> Result<(), StorageE
     tx.commit().await
 }
 
+/// Gives the key back: what was done under it was taken back whole. Nothing happens without a key,
+/// or when the claim is another request's.
+///
+/// # Errors
+/// Those of the database.
+pub async fn release(cx: &Cx) -> Result<(), StorageError> {
+    let (Some(user), Some(key)) = (cx.actor.user(), &cx.idempotency) else {
+        return Ok(());
+    };
+    let whose = cx.request_id.clone().unwrap_or_default();
+    let mut tx = cx.db().begin().await?;
+    rows::release(&mut tx, user, &key.key, &whose).await?;
+    tx.commit().await
+}
+
 /// Forgets answers older than a day. Returns how many.
 ///
 /// # Errors

@@ -118,6 +118,31 @@ pub struct Placement {
     pub pool: PoolId,
 }
 
+/// A legal cell, with its names: where one may order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Place {
+    /// The cell as a form names it: zone, level and pool.
+    pub cell: String,
+    /// The zone's name.
+    pub zone: Label,
+    /// Protection level.
+    pub level: Level,
+    /// The pool's name.
+    pub pool: Label,
+    /// Its purpose.
+    pub purpose: Purpose,
+    /// Whether it is built of domestic technology.
+    pub xinchuang: bool,
+}
+
+impl std::fmt::Display for Placement {
+    /// As forms name a cell.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}/{}", self.zone, self.level, self.pool)
+    }
+}
+
 impl Pool {
     /// Whether this pool may hold a system of that level in that zone.
     ///

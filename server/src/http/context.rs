@@ -123,9 +123,10 @@ fn is_static(path: &str) -> bool {
         )
 }
 
-/// Whether a request is something that the person did, and not the page by itself.
+/// Whether a request is something that the person did. Open pages ask for news by themselves, by
+/// server functions alone; a person in front of one is told of by [`presence`](lingbao_app::presence).
 fn is_act(path: &str) -> bool {
-    path != events::PATH && path.strip_prefix(routes::FN_PREFIX) != Some("frame")
+    path != events::PATH && !path.starts_with(routes::FN_PREFIX)
 }
 
 /// What pages, posts and server functions find in their context.

@@ -20,12 +20,13 @@ use std::{
 use axum::{
     Router,
     extract::{Request, State},
+    http::StatusCode,
     middleware::{Next, from_fn, from_fn_with_state},
     response::Response,
-    routing::get,
+    routing::{get, post},
 };
 use leptos::config::LeptosOptions;
-use lingbao_app::form::ssr::Pages;
+use lingbao_app::{form::ssr::Pages, presence};
 use lingbao_core::{App, session_store::Sessions};
 use metrics_exporter_prometheus::PrometheusHandle;
 use middleware::{access_log, client, client::Network, cross_site, guard, headers, request_id};
@@ -155,6 +156,8 @@ pub fn router(portal: &Portal, options: LeptosOptions) -> Router {
         .route("/readyz", get(health::ready))
         .route("/metrics", get(health::metrics))
         .route(events::PATH, get(events::open))
+        // The layer around it prolongs the session.
+        .route(presence::PATH, post(async || StatusCode::NO_CONTENT))
         .with_state(portal.clone());
     let limit = portal.config.limits.body_kib * 1024;
     // The last layer is the outermost.

@@ -6,13 +6,14 @@
 use axum::{
     Router,
     body::Body,
+    extract::Request,
     http::{HeaderValue, StatusCode, header},
     middleware,
     response::{IntoResponse, Response},
 };
 use leptos::config::{Env, LeptosOptions};
 use lingbao_app::form::ssr::{Pages, not_found, router};
-use std::{path::Path, sync::Arc};
+use std::{path::Path, sync::Arc, time::Duration};
 use tower::limit::GlobalConcurrencyLimitLayer;
 use tower_http::services::{ServeDir, ServeFile};
 
@@ -40,13 +41,29 @@ pub fn pages(state: Pages, at_once: usize) -> Router {
         .merge(
             router()
                 .layer(middleware::map_response(whole))
-                .layer(GlobalConcurrencyLimitLayer::new(at_once)),
+                .layer(GlobalConcurrencyLimitLayer::new(at_once))
+                .layer(middleware::map_request(at_hand)),
         )
         .nest_service(&pkg, built)
         .route_service("/favicon.svg", public("favicon.svg"))
         .route_service("/robots.txt", public("robots.txt"))
         .fallback(not_found)
         .with_state(state)
+}
+
+/// How long a form may take to arrive.
+const BODY_MS: u64 = 10_000;
+
+/// What was sent is read before the request takes one of the few places: whoever sends slowly waits
+/// for himself alone. The limit of bodies stands around this already.
+async fn at_hand(request: Request) -> Result<Request, Response> {
+    let (parts, body) = request.into_parts();
+    let whole = axum::body::to_bytes(body, usize::MAX);
+    match tokio::time::timeout(Duration::from_millis(BODY_MS), whole).await {
+        Ok(Ok(bytes)) => Ok(Request::from_parts(parts, Body::from(bytes))),
+        Ok(Err(_)) => Err(StatusCode::PAYLOAD_TOO_LARGE.into_response()),
+        Err(_) => Err(StatusCode::REQUEST_TIMEOUT.into_response()),
+    }
 }
 
 /// A page is made as one piece anyway. Taken out of its stream here, it lets go of the tree that it

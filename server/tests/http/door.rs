@@ -126,7 +126,16 @@ async fn a_session_lives_by_what_the_person_does_and_not_by_polls() {
             "twenty minutes are no idle time-out"
         );
     }
-    // Badges and event streams for half an hour: nobody is there.
+    // Somebody who fills in a long form is there, though no page is opened.
+    for _ in 0..3 {
+        portal.app.clock.advance_ms(20 * MINUTE);
+        let headers = [("sec-fetch-site", "same-origin")];
+        let sign = browser
+            .request("POST", "/presence", &headers, "".into())
+            .await;
+        assert_eq!(sign.status, 204);
+    }
+    // Badges, lists and event streams for half an hour: nobody is there.
     for _ in 0..6 {
         portal.app.clock.advance_ms(5 * MINUTE);
         let headers = [
@@ -136,6 +145,7 @@ async fn a_session_lives_by_what_the_person_does_and_not_by_polls() {
         browser
             .request("POST", "/fn/frame", &headers, "".into())
             .await;
+        browser.get("/fn/requests/list?filter=").await;
         browser.get("/events?t=viewer").await;
     }
     portal.app.clock.advance_ms(1_000);

@@ -17,6 +17,7 @@ async fn keyed(
 ) -> crate::portal::Answer {
     let headers = [
         ("content-type", "application/json"),
+        ("sec-fetch-site", "same-origin"),
         ("idempotency-key", key),
     ];
     browser
@@ -32,11 +33,13 @@ async fn a_token_opens_what_its_scope_says_until_it_is_revoked() {
     let writer = portal.token("clerk", &user, TokenScope::Write).await;
     let order = json!({ "name": "ci", "scope": "read", "days": 7 });
     assert_eq!(reader.get("/api/v1/me").await.json()["name"], "用户clerk");
-    assert_eq!(
-        reader.json("POST", "/api/v1/tokens", &order).await.status,
-        403
-    );
-    let made = writer.json("POST", "/api/v1/tokens", &order).await;
+    // A token makes no token, whatever it may do.
+    for token in [&reader, &writer] {
+        let answer = token.json("POST", "/api/v1/tokens", &order).await;
+        assert_eq!(answer.status, 403, "{}", answer.text);
+    }
+    let session = portal.sign_in("clerk").await;
+    let made = keyed(&session, "/api/v1/tokens", "k", &order).await;
     assert_eq!(made.status, 201, "{}", made.text);
     assert!(made.json()["secret"].as_str().unwrap().starts_with("lbk_"));
     let id = made.json()["row"]["id"].as_str().unwrap().to_owned();
@@ -79,7 +82,8 @@ async fn without_a_token_and_without_a_session_there_is_nothing() {
                 .replace("{id}", "x")
                 .replace("{line}", "x")
                 .replace("{step}", "x")
-                .replace("{code}", "x");
+                .replace("{code}", "x")
+                .replace("{grant}", "x");
             let headers = [
                 ("sec-fetch-site", "same-origin"),
                 ("content-type", "application/json"),
@@ -124,11 +128,12 @@ async fn the_same_post_twice_does_its_work_once() {
     );
     // A secret is shown once: the work is not repeated, and neither is the answer.
     let order = json!({ "name": "ci", "scope": "read", "days": 7 });
+    let session = portal.sign_in("clerk").await;
     assert_eq!(
-        keyed(&writer, "/api/v1/tokens", "k2", &order).await.status,
+        keyed(&session, "/api/v1/tokens", "k2", &order).await.status,
         201
     );
-    let again = keyed(&writer, "/api/v1/tokens", "k2", &order).await;
+    let again = keyed(&session, "/api/v1/tokens", "k2", &order).await;
     assert_eq!(
         (again.status, again.json()["key"].as_str()),
         (409, Some("problem.done_already"))
@@ -189,6 +194,14 @@ async fn a_draft_is_made_in_one_post_or_not_at_all() {
         .unwrap()
         .len();
     assert_eq!(before, after, "half a draft stayed");
+    // The key of a refused draft is free again for the mended one.
+    assert_eq!(
+        keyed(&writer, "/api/v1/drafts", "d1", &bad).await.status,
+        422
+    );
+    let good = json!({ "head": { "title": "两台主机" } });
+    let mended = keyed(&writer, "/api/v1/drafts", "d1", &good).await;
+    assert_eq!(mended.status, 201, "{}", mended.text);
 }
 
 #[tokio::test]
@@ -200,7 +213,7 @@ async fn a_body_that_can_not_be_read_is_refused_with_the_place() {
     let answer = writer
         .request(
             "POST",
-            "/api/v1/tokens",
+            "/api/v1/systems",
             &headers,
             Body::from("{\"name\": 1}"),
         )

@@ -1,5 +1,7 @@
 //! What operators look after: fulfilments on their way and stuck ones, and work orders for people.
 
+mod clouds;
+mod jobs;
 mod order;
 mod orders;
 mod saga;
@@ -7,6 +9,7 @@ mod sagas;
 
 #[cfg(feature = "ssr")]
 use crate::form::ssr::{Pages, page_post};
+use crate::routes;
 use crate::{i18n, lazy_pages, routes::page, ui::Look};
 use leptos::prelude::*;
 use leptos_router::{Lazy, any_nested_route::AnyNestedRoute, path};
@@ -22,6 +25,10 @@ pub enum Page {
     Sagas,
     /// One fulfilment.
     Saga,
+    /// Background jobs.
+    Jobs,
+    /// Backends, and what in them is nobody's.
+    Clouds,
     /// Work orders.
     Orders,
     /// One work order.
@@ -34,13 +41,15 @@ fn operations(page: Page) -> AnyView {
     match page {
         Page::Sagas => view! { <sagas::Sagas/> }.into_any(),
         Page::Saga => view! { <saga::SagaPage/> }.into_any(),
+        Page::Jobs => view! { <jobs::Jobs/> }.into_any(),
+        Page::Clouds => view! { <clouds::Clouds/> }.into_any(),
         Page::Orders => view! { <orders::Orders/> }.into_any(),
         Page::Order => view! { <order::OrderPage/> }.into_any(),
     }
 }
 
 lazy_pages!(operations, __preload_operations =>
-    SagasRoute: Sagas, SagaRoute: Saga, OrdersRoute: Orders, OrderRoute: Order,
+    SagasRoute: Sagas, SagaRoute: Saga, JobsRoute: Jobs, CloudsRoute: Clouds, OrdersRoute: Orders, OrderRoute: Order,
 );
 
 /// Where the pages are.
@@ -48,6 +57,8 @@ pub fn routes() -> Vec<AnyNestedRoute> {
     vec![
         page(path!("/operations"), Lazy::<SagasRoute>::new()),
         page(path!("/operations/sagas/:id"), Lazy::<SagaRoute>::new()),
+        page(path!("/operations/jobs"), Lazy::<JobsRoute>::new()),
+        page(path!("/operations/clouds"), Lazy::<CloudsRoute>::new()),
         page(path!("/work-orders"), Lazy::<OrdersRoute>::new()),
         page(path!("/work-orders/:id"), Lazy::<OrderRoute>::new()),
     ]
@@ -58,6 +69,7 @@ pub fn routes() -> Vec<AnyNestedRoute> {
 pub fn posts() -> axum::Router<Pages> {
     axum::Router::new()
         .route("/operations/sagas/{id}", page_post(saga::ssr::act))
+        .route(routes::JOBS, page_post(jobs::ssr::act))
         .route("/work-orders/{id}", page_post(order::ssr::act))
 }
 

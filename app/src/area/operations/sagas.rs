@@ -107,39 +107,49 @@ fn List(
         routes::with_query(routes::OPERATIONS, &[("state", &state), ("after", after)])
     });
     let empty = page.rows.is_empty();
-    let jobs = (counts.stuck_jobs > 0).then(|| {
-        view! { <Banner tone=Tone::Warn>{t!("operations.stuck_jobs", n = counts.stuck_jobs)}</Banner> }
-    });
+    let silent = if counts.silent > 0 {
+        t!("clouds.some_silent", n = counts.silent).into_any()
+    } else {
+        t!("clouds.all_answer").into_any()
+    };
     view! {
         <Tiles>
             <Tile
                 label=t!("operations.stuck")
                 value=number(counts.stuck)
-                unit=t!("operations.pieces")
                 href=of_state("stuck")
                 warn={counts.stuck > 0}
             />
             <Tile
                 label=t!("operations.residue")
                 value=number(counts.residue)
-                unit=t!("operations.pieces")
                 href=of_state("residue")
                 warn={counts.residue > 0}
             />
             <Tile
                 label=t!("operations.running")
                 value=number(counts.running)
-                unit=t!("operations.pieces")
                 href=of_state("running")
             />
             <Tile
                 label=t!("nav.work_orders")
                 value=number(counts.work_orders)
-                unit=t!("operations.pieces")
                 href=routes::WORK_ORDERS
             />
+            <Tile
+                label=t!("operations.stuck_jobs")
+                value=number(counts.stuck_jobs)
+                href=routes::JOBS
+                warn={counts.stuck_jobs > 0}
+            />
+            <Tile
+                label=t!("clouds.foreign")
+                value=number(counts.foreign)
+                href=routes::CLOUDS
+                note=silent
+                warn={counts.foreign > 0 || counts.silent > 0}
+            />
         </Tiles>
-        {jobs}
         <Tabs label=t!("nav.operations") tabs/>
         <TableBox>
             {if empty {

@@ -93,20 +93,12 @@ fn begin(view: &ConfigureView) -> Typed {
     typed
 }
 
-fn cell_text(placement: &Placement) -> String {
-    format!("{}/{}/{}", placement.zone, placement.level, placement.pool)
-}
-
 /// The cell of the line that is changed, or the first legal one for the level of the cart's system.
 fn first_cell(view: &ConfigureView) -> String {
     if !view.form.cell.is_empty() {
         return view.form.cell.clone();
     }
-    let wanted = view
-        .system
-        .as_ref()
-        .and_then(|id| view.systems.iter().find(|s| s.id == *id))
-        .map(|s| s.level);
+    let wanted = level(view);
     let cells = cells(view);
     let legal = |c: &&(Placement, Label, Option<lingbao_model::msg::Msg>)| c.2.is_none();
     cells
@@ -114,14 +106,24 @@ fn first_cell(view: &ConfigureView) -> String {
         .filter(legal)
         .find(|c| wanted.is_none_or(|level| c.0.level == level))
         .or_else(|| cells.iter().find(legal))
-        .map(|c| cell_text(&c.0))
+        .map(|c| c.0.to_string())
         .unwrap_or_default()
 }
 
+/// The level of the cart's system.
+fn level(view: &ConfigureView) -> Option<Level> {
+    let system = view.system.as_ref()?;
+    let found = view.systems.iter().find(|s| s.id == *system)?;
+    Some(found.level)
+}
+
 /// Every cell of zone × level × pool whose pool stands in the zone: the pool's name, and why it is
-/// closed.
+/// closed; also those that are too low for the cart's system.
 fn cells(view: &ConfigureView) -> Vec<(Placement, Label, Option<lingbao_model::msg::Msg>)> {
     let mut cells = Vec::new();
+    let least = level(view).unwrap_or(Level::Two);
+    let too_low =
+        || lingbao_model::msg::Msg::new("placement.level_too_low").with("level", i64::from(least));
     for zone in &view.surroundings.zones {
         for level in Level::ALL {
             for pool in view.surroundings.pools.iter().filter(|p| p.zone == zone.id) {
@@ -130,7 +132,9 @@ fn cells(view: &ConfigureView) -> Vec<(Placement, Label, Option<lingbao_model::m
                     level: *level,
                     pool: pool.id.clone(),
                 };
-                cells.push((cell, pool.name.clone(), pool.accepts(zone, *level).err()));
+                let closed = pool.accepts(zone, *level).err();
+                let why = closed.or_else(|| (*level < least).then(too_low));
+                cells.push((cell, pool.name.clone(), why));
             }
         }
     }
@@ -154,7 +158,7 @@ fn line_of(view: &ConfigureView, typed: &Typed) -> Line {
         cells(view)
             .into_iter()
             .map(|c| c.0)
-            .find(|c| cell_text(c) == cell)
+            .find(|c| c.to_string() == cell)
     });
     let quote = view.offer.price.quote(&answers, count);
     Line {
@@ -339,7 +343,7 @@ fn Fields(view: ConfigureView, typed: RwSignal<Typed>, live: RwSignal<bool>) -> 
                     {own
                         .into_iter()
                         .map(|(cell, pool, why)| {
-                            let text = cell_text(&cell);
+                            let text = cell.to_string();
                             let title = format!("{} · {}", i18n::label(&pool), i18n::t_key(&format!("order.level.{}", cell.level)));
                             let note = why.as_ref().map(i18n::msg).unwrap_or_default();
                             view! { <Choice name="cell" checked=text == chosen value=text title note disabled=why.is_some()/> }

@@ -160,11 +160,7 @@ impl Saga for Build {
         let Some(site) = &params.site else {
             return pieces::work_orders(params);
         };
-        match self.backends.get(&site.backend) {
-            Some(backend) => pieces::steps(backend, params, site),
-            // The configuration lost a backend: the step says so until an operator mends it.
-            None => vec![pieces::missing_backend(&site.backend)],
-        }
+        pieces::steps(&self.backends.get_or_absent(&site.backend), params, site)
     }
 
     async fn ended(
@@ -173,6 +169,7 @@ impl Saga for Build {
         cx: &Cx,
         ended: &Ended<'_, Params>,
     ) -> Result<(), StorageError> {
+        fulfilment::lock(tx, &ended.params.request).await?;
         let rows = fulfilment::of_request(tx, &ended.params.request).await?;
         let unknown = Msg::new("fulfilment.unknown_reason");
         let reason = ended.reason.unwrap_or(&unknown);

@@ -27,6 +27,9 @@ pub mod release;
 pub mod step;
 pub mod upkeep;
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 
 use lingbao_backends::Backends;

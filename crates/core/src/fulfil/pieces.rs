@@ -52,12 +52,6 @@ pub fn work_orders(params: &Params) -> Vec<Box<dyn Step>> {
     params.pieces.iter().enumerate().map(order).collect()
 }
 
-/// The one step of a saga whose backend the configuration no longer names.
-#[must_use]
-pub fn missing_backend(name: &str) -> Box<dyn Step> {
-    Box::new(MissingBackend(name.to_owned()))
-}
-
 fn project_step(backend: &Arc<dyn Provisioner>, params: &Params, site: &Site) -> Box<dyn Step> {
     let spec = ProjectSpec {
         key: params.vdc.to_string(),
@@ -308,24 +302,6 @@ impl Step for Saving {
             Keep::Project { vdc, backend } => project::save_project(tx, vdc, backend, id).await,
             Keep::Vpc { vpc } => project::save_vpc(tx, vpc, id).await,
         }
-    }
-}
-
-struct MissingBackend(String);
-
-#[async_trait]
-impl Step for MissingBackend {
-    fn name(&self) -> String {
-        "backend".into()
-    }
-    async fn run(&self, _: &StepCx) -> Outcome {
-        Outcome::Retry(format!("the configuration has no backend `{}`", self.0))
-    }
-    async fn undo(&self, _: &StepCx) -> Undone {
-        Undone::Done
-    }
-    async fn verify(&self, _: &StepCx) -> Verified {
-        Verified::Absent
     }
 }
 

@@ -62,6 +62,7 @@ impl Handler<FulfilRequest> for Planner {
 /// # Errors
 /// What the database says.
 pub async fn go_on(tx: &mut Tx, cx: &Cx, request: &RequestId) -> Result<(), StorageError> {
+    fulfilment::lock(tx, request).await?;
     let Some(head) = fulfilment::head(tx, request).await? else {
         return Ok(());
     };

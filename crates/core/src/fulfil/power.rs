@@ -15,10 +15,7 @@ use lingbao_model::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{
-    pieces::missing_backend,
-    step::{CallStep, Undo},
-};
+use super::step::{CallStep, Undo};
 use crate::{
     app::Cx,
     audit,
@@ -63,9 +60,7 @@ impl Saga for Power {
     type Params = Params;
 
     fn steps(&self, params: &Params) -> Vec<Box<dyn Step>> {
-        let Some(backend) = self.backends.get(&params.backend) else {
-            return vec![missing_backend(&params.backend)];
-        };
+        let backend = self.backends.get_or_absent(&params.backend);
         let (server, on) = (ExternalId(params.external_id.clone()), params.on);
         let call = move |_: &saga::StepCx| {
             let server = server.clone();

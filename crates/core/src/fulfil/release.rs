@@ -23,13 +23,13 @@ use lingbao_model::{
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{pieces::missing_backend, step::delete_call};
+use super::step::delete_call;
 use crate::{
     app::Cx,
     authz::Scope,
     error::StorageError,
     jobs::{Handler, Job, JobError, Run},
-    saga::{self, Ended, Outcome, Saga, Step, StepCx, Undone, Verified},
+    saga::{self, End, Ended, Outcome, Saga, Step, StepCx, Undone, Verified},
     storage::{Tx, change, fulfilment, history, quota, request, resource, resource_action},
 };
 
@@ -180,13 +180,10 @@ impl Saga for Release {
 
     fn steps(&self, params: &Params) -> Vec<Box<dyn Step>> {
         let step = |(index, part): (usize, &Part)| -> Box<dyn Step> {
-            let backend = match &part.backend {
-                None => None,
-                Some(name) => match self.backends.get(name) {
-                    Some(backend) => Some(backend.clone()),
-                    None => return missing_backend(name),
-                },
-            };
+            let backend = part
+                .backend
+                .as_deref()
+                .map(|name| self.backends.get_or_absent(name));
             Box::new(Delete {
                 name: format!("{}-{}", part.kind, index + 1),
                 part: part.clone(),
@@ -209,9 +206,23 @@ impl Saga for Release {
         for part in &ended.params.resources {
             resource_action::end(tx, &part.resource, ended.saga).await?;
         }
-        fulfilment::settle_request(tx, &head, RequestOutcome::Complete, cx.now()).await?;
-        history::add(tx, cx, &head.id, &Msg::new("request.history.released")).await?;
-        let msg = Msg::new("notice.released").with("number", head.number.clone());
+        // Given up half way, what was not deleted still stands, is held against the quota and
+        // charged: the applicant must hear that, and may ask again.
+        let (outcome, history, notice) = match ended.end {
+            End::Done => (
+                RequestOutcome::Complete,
+                "request.history.released",
+                "notice.released",
+            ),
+            End::Undone | End::Residue(_) => (
+                RequestOutcome::Failed,
+                "request.history.not_released",
+                "notice.not_released",
+            ),
+        };
+        fulfilment::settle_request(tx, &head, outcome, cx.now()).await?;
+        history::add(tx, cx, &head.id, &Msg::new(history)).await?;
+        let msg = Msg::new(notice).with("number", head.number.clone());
         crate::service::notice::send(
             tx,
             cx,

@@ -10,10 +10,11 @@ use lingbao_backends::{
 use lingbao_model::{id::PoolId, quota::Dimension, resource::EventKind};
 use serde::{Deserialize, Serialize};
 
+use super::plan::FulfilRequest;
 use crate::{
-    jobs::{Handler, Job, JobError, Registry, Run},
+    jobs::{self, Handler, Job, JobError, Registry, Run},
     service::request,
-    storage::{cloud, place, resource},
+    storage::{cloud, fulfilment, place, resource},
 };
 
 const MINUTE_MS: i64 = 60_000;
@@ -33,7 +34,8 @@ impl Job for StartBilling {
     const KIND: &'static str = "upkeep.billing";
 }
 
-/// Confirms deliveries that nobody objected to, and closes what was never supplemented.
+/// Confirms deliveries that nobody objected to, closes what was never supplemented, and looks again
+/// at requests that were left approved with nothing more to do.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct EndTerms {}
 impl Job for EndTerms {
@@ -50,8 +52,9 @@ impl Job for FindForeign {
 
 /// Adds the handlers and their schedules.
 #[must_use]
-pub fn wire(jobs: Registry, backends: &Arc<Backends>) -> Registry {
-    jobs.handle::<ReadCapacity>(CapacityReader(backends.clone()))
+pub fn wire(registry: Registry, backends: &Arc<Backends>) -> Registry {
+    registry
+        .handle::<ReadCapacity>(CapacityReader(backends.clone()))
         .handle::<StartBilling>(BillingStarter)
         .handle::<EndTerms>(TermEnder)
         .handle::<FindForeign>(ForeignFinder(backends.clone()))
@@ -167,6 +170,11 @@ impl Handler<EndTerms> for TermEnder {
         request::withdraw::expire_returned(&cx)
             .await
             .map_err(JobError::retry)?;
+        let mut tx = run.begin().await?;
+        for request in fulfilment::forgotten(&mut tx).await? {
+            jobs::enqueue(&mut tx, &cx, &FulfilRequest { request }).await?;
+        }
+        tx.commit().await?;
         Ok(())
     }
 }
@@ -176,14 +184,19 @@ struct ForeignFinder(Arc<Backends>);
 #[async_trait]
 impl Handler<FindForeign> for ForeignFinder {
     async fn run(&self, run: &Run, _: FindForeign) -> Result<(), JobError> {
-        for (name, backend) in self.0.iter() {
+        'clouds: for (name, backend) in self.0.iter() {
             let begun = run.cx().now();
             let mut cursor = None;
             loop {
-                let page = backend
-                    .list(None, cursor.as_deref())
-                    .await
-                    .map_err(|e| JobError::retry(format!("{name}: {e}")))?;
+                let page = match backend.list(None, cursor.as_deref()).await {
+                    Ok(page) => page,
+                    // Its health says so already; the next round asks again, and the other clouds
+                    // are read now.
+                    Err(error) => {
+                        tracing::warn!(backend = name, %error, "a cloud could not be compared");
+                        continue 'clouds;
+                    }
+                };
                 let seen: Vec<cloud::Seen> = page.objects.iter().filter_map(seen).collect();
                 let mut tx = run.begin().await?;
                 cloud::note_foreign(&mut tx, name, &seen, begun).await?;

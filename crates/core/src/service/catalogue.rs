@@ -6,7 +6,7 @@ use lingbao_model::{
     catalogue::{Content, Offer, Publication},
     id::{UnitId, VdcId, ZoneId},
     msg::Label,
-    placement::{Pool, Zone},
+    placement::{Level, Place, Placement, Pool, Zone},
     policy::Policy,
     price::Formula,
     verdict::Surroundings,
@@ -60,6 +60,38 @@ pub async fn offer(cx: &Cx, code: &str) -> Result<Offer, ServiceError> {
     let mut rx = cx.db().read().await?;
     Access::load(&mut rx, cx).await?;
     item::offer(&mut rx, code).await?.or_not_found()
+}
+
+/// Every cell of zone × level × pool in which one may order.
+///
+/// # Errors
+/// [`ServiceError::Unauthenticated`] for nobody.
+pub async fn places(cx: &Cx) -> Result<Vec<Place>, ServiceError> {
+    let mut rx = cx.db().read().await?;
+    Access::load(&mut rx, cx).await?;
+    let zones = place::zones(&mut rx).await?;
+    let pools = place::pools(&mut rx).await?;
+    let mut places = Vec::new();
+    for zone in &zones {
+        for &level in Level::ALL {
+            for pool in pools.iter().filter(|p| p.accepts(zone, level).is_ok()) {
+                let cell = Placement {
+                    zone: zone.id.clone(),
+                    level,
+                    pool: pool.id.clone(),
+                };
+                places.push(Place {
+                    cell: cell.to_string(),
+                    zone: zone.name.clone(),
+                    level,
+                    pool: pool.name.clone(),
+                    purpose: pool.purpose,
+                    xinchuang: pool.xinchuang,
+                });
+            }
+        }
+    }
+    Ok(places)
 }
 
 /// The VDC from which a unit orders: its first one.

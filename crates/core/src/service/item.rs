@@ -254,6 +254,7 @@ async fn act_once(
     if act == Act::Publish {
         // What it hangs on may have changed since it was written.
         checked(&mut tx, &item, side, &stood.json).await?;
+        fits_the_other_side(&mut tx, &item, side, &stood.json).await?;
     }
     let step = Step {
         side,
@@ -347,6 +348,34 @@ async fn checked(
             stored("price_version", &formula)
         }
     }
+}
+
+/// What is published must fit what is in force on the other side: a parameter that the price asks
+/// for and the form does not would cost nothing, and so would a choice without a price. So a new
+/// choice is priced first, and a new parameter is asked for first.
+async fn fits_the_other_side(
+    rx: &mut ReadTx,
+    item: &Item,
+    side: Side,
+    text: &str,
+) -> Result<(), ServiceError> {
+    let other = match side {
+        Side::Content => Side::Price,
+        Side::Price => Side::Content,
+    };
+    let in_force = item_version::versions(rx, other, &item.id)
+        .await?
+        .into_iter()
+        .find(|v| v.state == Publication::Published);
+    let Some(in_force) = in_force else {
+        return Ok(());
+    };
+    let (content, price) = match side {
+        Side::Content => (text, in_force.json.as_str()),
+        Side::Price => (in_force.json.as_str(), text),
+    };
+    let (content, price): (Content, Formula) = (parsed(content)?, parsed(price)?);
+    ruled(price.check(&content.schema))
 }
 
 /// The parameters a price is written for: those of the newest content.

@@ -136,3 +136,61 @@ async fn a_new_item_can_be_ordered_once_both_sides_are_published_by_second_perso
         ));
     }
 }
+
+#[tokio::test]
+async fn a_choice_that_nobody_priced_is_not_published() {
+    for city in City::all().await {
+        let second = add(&city.app, "office2", &city.bureau).await;
+        give(
+            &city.app,
+            &second,
+            Role::Reviewer,
+            &city.bureau,
+            Reach::Site,
+        )
+        .await;
+        let (one, two) = (city.cx(&city.office), city.cx(&second));
+        let text = newest(&one, "S-EVS", Side::Content).await.2;
+        let mut content: serde_json::Value = serde_json::from_str(&text).unwrap();
+        let classes = content["schema"]
+            .as_array_mut()
+            .unwrap()
+            .iter_mut()
+            .find(|param| param["key"] == "disk_class")
+            .unwrap();
+        let mut another = classes["options"][0].clone();
+        another["value"] = serde_json::json!("nvme");
+        classes["options"].as_array_mut().unwrap().push(another);
+        item::write(&one, "S-EVS", Side::Content, &content.to_string())
+            .await
+            .unwrap();
+        act(&one, "S-EVS", Side::Content, Act::Propose)
+            .await
+            .unwrap();
+        let free = act(&two, "S-EVS", Side::Content, Act::Publish).await;
+        assert!(
+            matches!(&free, Err(ServiceError::Invalid(e)) if e[0].msg.key == "schema.no_price_for"),
+            "{free:?}"
+        );
+
+        // Priced first, it may be asked for.
+        let money = add(&city.app, "finance2", &city.bureau).await;
+        give(&city.app, &money, Role::Finance, &city.bureau, Reach::Site).await;
+        let finance = city.cx(&city.finance);
+        let text = newest(&finance, "S-EVS", Side::Price).await.2;
+        let mut price: serde_json::Value = serde_json::from_str(&text).unwrap();
+        price[0]["tariff"]["rates"]["nvme"] = serde_json::json!(90_000_000);
+        item::write(&finance, "S-EVS", Side::Price, &price.to_string())
+            .await
+            .unwrap();
+        act(&finance, "S-EVS", Side::Price, Act::Propose)
+            .await
+            .unwrap();
+        act(&city.cx(&money), "S-EVS", Side::Price, Act::Publish)
+            .await
+            .unwrap();
+        act(&two, "S-EVS", Side::Content, Act::Publish)
+            .await
+            .unwrap();
+    }
+}

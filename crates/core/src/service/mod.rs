@@ -12,6 +12,7 @@ pub mod grant;
 pub mod home;
 pub mod install;
 pub mod item;
+pub mod job;
 pub mod live;
 pub mod notice;
 pub mod operation;

@@ -6,7 +6,7 @@ use lingbao_model::{
     text,
     view::{
         operation::{
-            BackendLine, ForeignLine, OperationCounts, SagaDetail, SagaFilter, SagaLine, SagaState,
+            CloudsView, OperationCounts, SagaDetail, SagaFilter, SagaLine, SagaState,
             WorkOrderFilter, WorkOrderRow, WorkOrderStatus,
         },
         page::Page,
@@ -42,13 +42,13 @@ pub async fn counts(cx: &Cx) -> Result<OperationCounts, ServiceError> {
 ///
 /// # Errors
 /// [`ServiceError::Forbidden`] for others than operators.
-pub async fn clouds(cx: &Cx) -> Result<(Vec<BackendLine>, Vec<ForeignLine>), ServiceError> {
+pub async fn clouds(cx: &Cx) -> Result<CloudsView, ServiceError> {
     let mut rx = cx.db().read().await?;
     operator(&mut rx, cx).await?;
-    Ok((
-        cloud::health(&mut rx).await?,
-        cloud::foreign(&mut rx).await?,
-    ))
+    Ok(CloudsView {
+        backends: cloud::health(&mut rx).await?,
+        foreign: cloud::foreign(&mut rx).await?,
+    })
 }
 
 /// One page of sagas.

@@ -123,6 +123,16 @@ impl World {
             .unwrap()
     }
 
+    /// The clerk has put an own password in the place of the first one.
+    async fn own_password(&self) {
+        let mut tx = self.app.db.begin().await.unwrap();
+        Sql::new("UPDATE credential SET must_change = FALSE")
+            .run(&mut tx)
+            .await
+            .unwrap();
+        tx.commit().await.unwrap();
+    }
+
     async fn version(&self, user: &UserId) -> i64 {
         user::get(&self.app.app.system(), user)
             .await
@@ -544,6 +554,7 @@ async fn the_last_of_a_power_stays() {
 #[tokio::test]
 async fn a_closed_account_loses_its_tokens_and_who_moves_loses_the_roles() {
     for world in World::all().await {
+        world.own_password().await;
         let cx = world.cx(&world.clerk);
         let made = token::create(&cx, "脚本", "read", "30").await.unwrap();
         let admin = world.cx(&world.system);
@@ -588,6 +599,7 @@ async fn a_closed_account_loses_its_tokens_and_who_moves_loses_the_roles() {
 #[tokio::test]
 async fn a_token_opens_until_it_expires_or_is_revoked_by_its_owner() {
     for world in World::all().await {
+        world.own_password().await;
         let cx = world.cx(&world.clerk);
         let made = token::create(&cx, "脚本", "write", "３０").await.unwrap();
         assert!(made.secret.starts_with(token::PREFIX));
@@ -810,5 +822,37 @@ async fn the_search_finds_only_what_the_reader_may_read() {
         assert!(found(&world.east_system, "西县").await.is_empty());
         assert!(found(&world.stranger, "县").await.is_empty());
         assert!(found(&world.system, " ").await.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_first_password_makes_no_token_and_a_new_password_ends_those_of_the_old_one() {
+    for world in World::all().await {
+        let cx = world.cx(&world.clerk);
+        let early = token::create(&cx, "脚本", "write", "30").await;
+        assert!(matches!(early, Err(ServiceError::Forbidden)), "{early:?}");
+        world.own_password().await;
+        let made = token::create(&cx, "脚本", "write", "30").await.unwrap();
+        session::change_password(&cx, PASSWORD, "Qianyun-2027", "Qianyun-2027")
+            .await
+            .unwrap();
+        let opened = token::authenticate(&world.door(), &made.secret).await;
+        assert_eq!(opened.unwrap(), None);
+    }
+}
+
+#[tokio::test]
+async fn the_last_holder_of_a_power_is_not_moved_out_of_it() {
+    for world in World::all().await {
+        let admin = world.cx(&world.system);
+        for id in [&world.security, &world.east_security] {
+            let version = world.version(id).await;
+            let moved = user::edit(&admin, id, version, "某", "0574-1", &world.village).await;
+            if *id == world.security {
+                moved.unwrap();
+            } else {
+                assert!(is_conflict(moved, "people.last_of_role"));
+            }
+        }
     }
 }

@@ -65,6 +65,10 @@ pub async fn sign_in(cx: &Cx, login: &str, password: &str) -> Result<SignedIn, S
     };
     drop(rx);
     if let Some(until) = locked {
+        // Counted on the address: who goes on knocking is soon not written down any more.
+        let mut tx = cx.db().begin().await?;
+        count_address(&mut tx, cx, &address).await?;
+        tx.commit().await?;
         refuse(cx, shown, "locked").await?;
         return Err(lock_message(until));
     }
@@ -74,7 +78,7 @@ pub async fn sign_in(cx: &Cx, login: &str, password: &str) -> Result<SignedIn, S
     let mut tx = cx.db().begin().await?;
     if let Some(account) = known.as_ref().filter(|_| fits) {
         let ip = cx.ip.map(|ip| ip.to_string());
-        if let Some(visit) = door::enter(&mut tx, &account.user, cx.now(), ip.as_deref()).await? {
+        if let Some(visit) = door::enter(&mut tx, account, cx.now(), ip.as_deref()).await? {
             let cx = cx.acting_as(Actor::User(account.user.clone()));
             let event = Event::new("session.sign_in", "user", &account.user);
             audit::record(&mut tx, &cx, event).await?;
@@ -269,6 +273,8 @@ pub async fn change_password(
     let mut tx = cx.db().begin().await?;
     door::set_password(&mut tx, &user, &hash, cx.now(), false).await?;
     storage::session::delete_of_user(&mut tx, &user, cx.session.as_deref()).await?;
+    // Whoever knew the old password may have made a token with it.
+    storage::token::revoke_all(&mut tx, &user, cx.now()).await?;
     let event = Event::new("user.change_password", "user", &user);
     audit::record(&mut tx, cx, event).await?;
     Ok(tx.commit().await?)
@@ -325,8 +331,7 @@ pub async fn viewer(cx: &Cx) -> Result<Option<Viewer>, ServiceError> {
         0
     };
     let stuck = if access.has(Ability::Operate) {
-        let counts = operation::counts(&mut rx).await?;
-        counts.stuck + counts.residue + counts.stuck_jobs
+        operation::waiting_for_operator(&mut rx).await?
     } else {
         0
     };

@@ -116,6 +116,10 @@ async fn edit_once(
         .await?;
     let parsed = parse(form)?;
     free(&mut tx, &before.unit, &parsed, Some(id)).await?;
+    if parsed.level < before.level && systems::in_use(&mut tx, id).await? {
+        let msg = Msg::new("system.level_down").with("level", i64::from(before.level));
+        return Err(ServiceError::invalid("level", msg));
+    }
     systems::update(&mut tx, id, version, parsed.fields()).await?;
     let event = Event::new("system.edit", "system", id)
         .of_unit(&before.unit)

@@ -16,7 +16,7 @@ use crate::{
     authz::Access,
     crypto::Token,
     error::ServiceError,
-    storage::token as tokens,
+    storage::{door, token as tokens},
 };
 
 /// Begins every token, so that scanners of leaked secrets know what they found.
@@ -25,7 +25,8 @@ pub const PREFIX: &str = "lbk_";
 /// Makes a token for the person who asks. The answer alone holds the secret.
 ///
 /// # Errors
-/// [`ServiceError::Invalid`] on `name`, `scope` or `days`.
+/// [`ServiceError::Invalid`] on `name`, `scope` or `days`; [`ServiceError::Forbidden`] for whoever
+/// must change the password first.
 pub async fn create(
     cx: &Cx,
     name: &str,
@@ -35,6 +36,11 @@ pub async fn create(
     let (name, scope, days) = parse(name, scope, days).map_err(ServiceError::Invalid)?;
     let mut tx = cx.db().begin().await?;
     let access = Access::load(&mut tx, cx).await?;
+    // Whoever gave the first password could sign in and make a token that outlives it.
+    let account = door::by_user(&mut tx, &access.user).await?;
+    if account.is_some_and(|account| account.must_change) {
+        return Err(ServiceError::Forbidden);
+    }
     if tokens::living(&mut tx, &access.user, cx.now()).await? >= TOKENS_PER_USER {
         let msg = Msg::new("account.too_many_tokens").with("max", TOKENS_PER_USER);
         return Err(ServiceError::invalid("name", msg));

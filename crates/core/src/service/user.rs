@@ -180,6 +180,8 @@ async fn edit_seen(
     unit: &UnitId,
 ) -> Result<(), ServiceError> {
     let mut tx = cx.db().begin().await?;
+    // Before the roles are read: one that is given now must not outlive the move.
+    users::lock(&mut tx, id).await?;
     let (admin, user) = seen(&mut tx, cx, id).await?;
     admin
         .require_on(&mut tx, Ability::ManageUnits, &user.row.unit)
@@ -188,6 +190,7 @@ async fn edit_seen(
     if moves {
         authorize_in(&mut tx, cx, unit).await?;
         not_oneself(&admin, id)?;
+        not_the_last_in(&mut tx, &user.row.roles).await?;
     }
     let (name, phone) = match (text::line("name", name, 1, 40), phone(typed_phone)) {
         (Ok(name), Ok(phone)) => (name, phone),
@@ -269,6 +272,8 @@ async fn set_active_seen(
 
 /// Somebody must be left who can give roles, make accounts, and read the trail.
 pub(super) async fn not_the_last_in(tx: &mut Tx, roles: &[Role]) -> Result<(), ServiceError> {
+    // One at a time: two who take each other's role away would both still count two.
+    users::lock_powers(tx).await?;
     for role in [Role::SystemAdmin, Role::SecurityAdmin, Role::AuditAdmin] {
         if roles.contains(&role) && users::count_holders(tx, role).await? <= 1 {
             return Err(ServiceError::Conflict(Msg::new("people.last_of_role")));

@@ -31,15 +31,17 @@ pub async fn save_health(
 /// # Errors
 /// What the database says.
 pub async fn health(rx: &mut ReadTx) -> Result<Vec<BackendLine>, StorageError> {
-    let rows: Vec<(String, Option<i64>, Option<String>)> =
-        Sql::new("SELECT backend, answered_at, error FROM backend_health ORDER BY backend")
-            .all(rx)
-            .await?;
+    let rows: Vec<(String, Option<i64>, i64, Option<String>)> = Sql::new(
+        "SELECT backend, answered_at, read_at, error FROM backend_health ORDER BY backend",
+    )
+    .all(rx)
+    .await?;
     Ok(rows
         .into_iter()
-        .map(|(name, answered_at, error)| BackendLine {
+        .map(|(name, answered_at, asked_at, error)| BackendLine {
             name,
             answered_at: answered_at.map(Timestamp::from_millis),
+            asked_at: Timestamp::from_millis(asked_at),
             error,
         })
         .collect())
@@ -129,20 +131,21 @@ pub async fn forget_unseen(
 /// # Errors
 /// What the database says.
 pub async fn foreign(rx: &mut ReadTx) -> Result<Vec<ForeignLine>, StorageError> {
-    let rows: Vec<(String, String, String, String, i64)> = Sql::new(
-        "SELECT backend, external_id, kind, name, first_seen FROM cloud_foreign ORDER BY first_seen DESC, external_id LIMIT 500",
+    let rows: Vec<(String, String, String, String, i64, i64)> = Sql::new(
+        "SELECT backend, external_id, kind, name, first_seen, last_seen FROM cloud_foreign ORDER BY first_seen DESC, external_id LIMIT 500",
     )
     .all(rx)
     .await?;
     Ok(rows
         .into_iter()
         .map(
-            |(backend, external_id, kind, name, first_seen)| ForeignLine {
+            |(backend, external_id, kind, name, first_seen, last_seen)| ForeignLine {
                 backend,
                 external_id,
                 kind,
                 name,
                 first_seen: Timestamp::from_millis(first_seen),
+                last_seen: Timestamp::from_millis(last_seen),
             },
         )
         .collect())

@@ -72,23 +72,26 @@ pub async fn by_user(rx: &mut ReadTx, user: &UserId) -> Result<Option<Account>, 
         .bind(user.as_str()).fetch_optional(conn).await)?)
 }
 
-/// Notes a visit and forgets the failures. `None` if the account is locked or closed by now.
+/// Notes a visit and forgets the failures. `None` if the account is locked or closed by now, or its
+/// password is another than the one that was read and verified.
 ///
 /// # Errors
 /// What the database says.
 pub async fn enter(
     tx: &mut Tx,
-    user: &UserId,
+    account: &Account,
     now: Timestamp,
     ip: Option<&str>,
 ) -> Result<Option<SignedIn>, StorageError> {
+    let user = &account.user;
     let row: Option<(Option<i64>, Option<String>)> = on!(tx, conn => sqlx::query_as(
         "UPDATE user_account SET failures = 0, locked_until = NULL,
                 prev_login_at = last_login_at, prev_login_ip = last_login_ip,
                 last_login_at = $1, last_login_ip = $2
          WHERE id = $3 AND active AND (locked_until IS NULL OR locked_until <= $1)
+           AND EXISTS (SELECT 1 FROM credential c WHERE c.user_id = user_account.id AND c.hash = $4)
          RETURNING prev_login_at, prev_login_ip")
-        .bind(now.millis()).bind(ip).bind(user.as_str()).fetch_optional(conn).await)?;
+        .bind(now.millis()).bind(ip).bind(user.as_str()).bind(&account.hash).fetch_optional(conn).await)?;
     let Some((at, ip)) = row else {
         return Ok(None);
     };

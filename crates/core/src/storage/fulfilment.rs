@@ -237,6 +237,40 @@ struct HeadRow {
     version: i64,
 }
 
+/// Makes whoever settles another piece of the request wait for this transaction: of two that end
+/// the last two pieces in one moment, the second must see what the first did.
+///
+/// # Errors
+/// What the database says.
+pub async fn lock(tx: &mut Tx, request: &RequestId) -> Result<(), StorageError> {
+    on!(tx, conn => sqlx::query("UPDATE request SET version = version WHERE id = $1")
+        .bind(request.as_str()).execute(conn).await.map(|_| ()))?;
+    Ok(())
+}
+
+/// Approved requests of which every piece is over, and that are not: nobody will look at them again
+/// by himself. At most 200.
+///
+/// # Errors
+/// What the database says.
+pub async fn forgotten(rx: &mut ReadTx) -> Result<Vec<RequestId>, StorageError> {
+    let rows: Vec<(String,)> = Sql::new(
+        "SELECT q.id FROM request q WHERE q.status = 'approved'
+           AND EXISTS (SELECT 1 FROM fulfilment f WHERE f.request_id = q.id)
+           AND NOT EXISTS (SELECT 1 FROM fulfilment f WHERE f.request_id = q.id
+             AND f.status IN ('waiting', 'running', 'residue'))
+         ORDER BY q.id LIMIT 200",
+    )
+    .all(rx)
+    .await?;
+    rows.into_iter()
+        .map(|(id,)| {
+            id.parse()
+                .map_err(|e| StorageError::inconsistent("request", "id", id.as_str(), e))
+        })
+        .collect()
+}
+
 /// The head of a submitted request.
 ///
 /// # Errors

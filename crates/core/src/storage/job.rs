@@ -1,7 +1,7 @@
 //! Rows of the table `job`. What they mean and how they are used: [`crate::jobs`].
-use lingbao_model::{id::JobId, time::Timestamp};
+use lingbao_model::{id::JobId, time::Timestamp, view::page::Total};
 
-use super::{ReadTx, Tx, db::Engine};
+use super::{ReadTx, Tx, db::Engine, sql::Sql};
 use crate::{error::StorageError, on};
 
 /// Where "not before" lies while a job waits for a person: it never comes by itself.
@@ -356,6 +356,14 @@ pub async fn list(rx: &mut ReadTx, filter: &JobFilter) -> Result<Vec<JobRow>, St
          ORDER BY id DESC LIMIT $4")
         .bind(&filter.status).bind(&filter.kind).bind(&filter.before).bind(limit)
         .fetch_all(conn).await)?)
+}
+
+/// How many jobs are in a status.
+pub async fn count(rx: &mut ReadTx, status: &str) -> Result<Total, StorageError> {
+    Sql::new("SELECT 1 FROM job WHERE status = ")
+        .bind(status)
+        .capped_count(rx)
+        .await
 }
 
 /// How many living and stuck jobs there are, by kind and status.

@@ -54,7 +54,10 @@ impl TryFrom<Row> for SagaLine {
             id: row.id.parse().map_err(|e| wrong("id", &e))?,
             kind: row.kind,
             state: row.state.parse().map_err(|e| wrong("state", &e))?,
-            subject: row.name.unwrap_or(row.subject),
+            subject: row
+                .name
+                .or_else(|| row.request_number.clone())
+                .unwrap_or(row.subject),
             request: row
                 .request_id
                 .map(|r| r.parse())
@@ -179,5 +182,25 @@ pub async fn counts(rx: &mut ReadTx) -> Result<OperationCounts, StorageError> {
         stuck_jobs: Sql::new("SELECT count(*) FROM job WHERE status = 'stuck'")
             .number(rx)
             .await?,
+        foreign: Sql::new("SELECT count(*) FROM cloud_foreign")
+            .number(rx)
+            .await?,
+        silent: Sql::new("SELECT count(*) FROM backend_health WHERE error IS NOT NULL")
+            .number(rx)
+            .await?,
     })
+}
+
+/// How many things wait for an operator: the number beside the page in the navigation.
+///
+/// # Errors
+/// What the database says.
+pub async fn waiting_for_operator(rx: &mut ReadTx) -> Result<i64, StorageError> {
+    Sql::new(
+        "SELECT (SELECT count(*) FROM saga WHERE state IN ('stuck', 'residue'))
+           + (SELECT count(*) FROM job WHERE status = 'stuck')
+           + (SELECT count(*) FROM backend_health WHERE error IS NOT NULL)",
+    )
+    .number(rx)
+    .await
 }

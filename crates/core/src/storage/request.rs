@@ -487,6 +487,16 @@ pub async fn add_release(
     Ok(())
 }
 
+/// Forgets forms that were sent before a moment.
+///
+/// # Errors
+/// What the database says.
+pub async fn forget_sent_forms(tx: &mut Tx, before: Timestamp) -> Result<(), StorageError> {
+    on!(tx, conn => sqlx::query("DELETE FROM sent_form WHERE at < $1")
+        .bind(before.millis()).execute(conn).await.map(|_| ()))?;
+    Ok(())
+}
+
 /// The request on its way that gives a resource back already.
 ///
 /// # Errors
@@ -512,20 +522,21 @@ pub async fn index(tx: &mut Tx, request: &Request, system: &str) -> Result<(), S
     search::index(tx, "request", request.id.as_str(), &texts).await
 }
 
-/// What a request holds now in its own VDC.
+/// What a request holds now in a VDC: its own, or the one above that is asked for more.
 ///
 /// # Errors
 /// What the database says.
 pub async fn held(
     rx: &mut ReadTx,
     request: &Request,
+    vdc: &VdcId,
 ) -> Result<Vec<(PoolId, Dimension, i64)>, StorageError> {
     let rows: Vec<(String, String, i64)> = Sql::new(
         "SELECT pool_id, dimension, CAST(SUM(held_delta) AS BIGINT) FROM quota_entry WHERE request_id = ",
     )
     .bind(request.id.as_str())
     .push(" AND vdc_id = ")
-    .bind(request.vdc.as_str())
+    .bind(vdc.as_str())
     .push(" GROUP BY pool_id, dimension ORDER BY pool_id, dimension")
     .all(rx)
     .await?;

@@ -27,6 +27,16 @@ pub async fn begin(
     Ok(rows == 1)
 }
 
+/// Makes whoever else wants to change the resource wait for this transaction.
+///
+/// # Errors
+/// What the database says.
+pub async fn lock(tx: &mut Tx, resource: &ResourceId) -> Result<(), StorageError> {
+    on!(tx, conn => sqlx::query("UPDATE resource SET version = version WHERE id = $1")
+        .bind(resource.as_str()).execute(conn).await.map(|_| ()))?;
+    Ok(())
+}
+
 /// The change is over.
 ///
 /// # Errors

@@ -87,6 +87,26 @@ pub async fn get(
     row.map(SystemRow::try_from).transpose()
 }
 
+/// Whether it has resources, or a request on its way.
+///
+/// # Errors
+/// What the database says.
+pub async fn in_use(rx: &mut ReadTx, id: &SystemId) -> Result<bool, StorageError> {
+    let resources = Sql::new(
+        "SELECT count(*) FROM resource WHERE service_state <> 'released' AND system_id = ",
+    )
+    .bind(id.as_str())
+    .number(rx)
+    .await?;
+    let requests = Sql::new(
+        "SELECT count(*) FROM request WHERE status IN ('in_approval', 'returned', 'approved') AND system_id = ",
+    )
+    .bind(id.as_str())
+    .number(rx)
+    .await?;
+    Ok(resources + requests > 0)
+}
+
 /// The system of a request that the caller has seen already.
 ///
 /// # Errors

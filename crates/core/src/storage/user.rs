@@ -12,7 +12,9 @@ use lingbao_model::{
 };
 
 use super::{
-    ReadTx, Tx, search,
+    ReadTx, Tx,
+    db::Engine,
+    search,
     sql::{Cursor, Sql, cut},
 };
 use crate::{authz::Scope, error::StorageError, on};
@@ -416,6 +418,27 @@ pub async fn holders(
             Err(e) => Err(StorageError::inconsistent("user_grant", "user_id", id, e)),
         })
         .collect()
+}
+
+/// Makes whoever else takes one of the three powers away wait for this transaction: the rows of
+/// their grants are locked in one order.
+///
+/// # Errors
+/// What the database says.
+pub async fn lock_powers(tx: &mut Tx) -> Result<(), StorageError> {
+    match tx.engine() {
+        // One transaction writes at a time anyway.
+        Engine::Sqlite => Ok(()),
+        Engine::Postgres => {
+            Sql::new(
+                "SELECT id FROM user_grant WHERE revoked_at IS NULL
+                   AND role IN ('system_admin', 'security_admin', 'audit_admin') ORDER BY id FOR UPDATE",
+            )
+            .all::<(String,)>(tx)
+            .await?;
+            Ok(())
+        }
+    }
 }
 
 /// Active users who hold a role anywhere: the check that somebody is left.

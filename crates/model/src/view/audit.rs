@@ -18,6 +18,7 @@ words! {
 
 /// One event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct AuditLine {
     /// Identifier.
     pub id: AuditId,
@@ -49,6 +50,7 @@ pub struct AuditLine {
 
 /// Which events to list; empty fields filter nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(default)]
 pub struct AuditFilter {
     /// Login name, name or id of who did it; `system`, `anonymous`.

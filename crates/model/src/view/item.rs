@@ -33,6 +33,7 @@ words! {
 
 /// One row of the list of items.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ItemRow {
     /// Code (`C-ECS`).
     pub code: String,
@@ -50,6 +51,7 @@ pub struct ItemRow {
 
 /// One version of one side.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct VersionRow {
     /// Number, from 1.
     pub number: i64,
@@ -73,6 +75,7 @@ pub struct VersionRow {
 
 /// One item with all versions of both sides, the newest first.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ItemView {
     /// Code.
     pub code: String,

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::{RequestId, RequestItemId, SagaId, UserId, WorkOrderId};
+use crate::id::{JobId, RequestId, RequestItemId, SagaId, UserId, WorkOrderId};
 use crate::msg::{Label, Msg};
 use crate::time::Timestamp;
 use crate::words;
@@ -189,6 +189,8 @@ pub struct BackendLine {
     pub name: String,
     /// When it last answered.
     pub answered_at: Option<Timestamp>,
+    /// When it was last asked.
+    pub asked_at: Timestamp,
     /// Why it doesn't answer now.
     pub error: Option<String>,
 }
@@ -207,10 +209,81 @@ pub struct OperationCounts {
     pub work_orders: i64,
     /// Jobs that need an operator.
     pub stuck_jobs: i64,
+    /// Things in the clouds that are nobody's.
+    pub foreign: i64,
+    /// Backends that don't answer.
+    pub silent: i64,
+}
+
+words! {
+    /// Where a background job stands.
+    pub enum JobState {
+        /// Too many failures: an operator must act.
+        Stuck = "stuck",
+        /// A worker has it.
+        Running = "running",
+        /// Its turn comes next.
+        Ready = "ready",
+        /// Waits for a moment or a signal.
+        Waiting = "waiting",
+        /// Ended well.
+        Done = "done",
+        /// Given up by an operator.
+        Discarded = "discarded",
+    }
+}
+
+/// Filter of jobs; without a state: the stuck ones.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct JobFilter {
+    /// State.
+    pub state: Option<JobState>,
+    /// Where the page begins.
+    pub cursor: Option<String>,
+    /// Rows of a page.
+    pub limit: Option<i64>,
+}
+
+/// One background job.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct JobLine {
+    /// Identifier.
+    pub id: JobId,
+    /// What it does, by its name in the program.
+    pub kind: String,
+    /// For what: the handler's own JSON.
+    pub payload: String,
+    /// Where it stands.
+    pub state: JobState,
+    /// Failures so far.
+    pub attempt: i64,
+    /// At so many it is stuck.
+    pub max_attempts: i64,
+    /// The last failure, or what it waits for.
+    pub why: Option<String>,
+    /// Asked for.
+    pub created_at: Timestamp,
+    /// Not before; absent for one that waits for a signal or is over.
+    pub run_at: Option<Timestamp>,
+    /// Whether an operator may let it try again or give it up.
+    pub may_act: bool,
+}
+
+/// What the clouds say of themselves.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct CloudsView {
+    /// The backends, by name.
+    pub backends: Vec<BackendLine>,
+    /// What stands in them and is nobody's, the latest first; at most 500.
+    pub foreign: Vec<ForeignLine>,
 }
 
 /// Something in a cloud that no resource accounts for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ForeignLine {
     /// Name of the backend.
     pub backend: String,
@@ -222,4 +295,6 @@ pub struct ForeignLine {
     pub name: String,
     /// When it was first seen.
     pub first_seen: Timestamp,
+    /// When it was last seen.
+    pub last_seen: Timestamp,
 }

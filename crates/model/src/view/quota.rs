@@ -9,6 +9,7 @@ use crate::time::Timestamp;
 
 /// One dimension in one pool.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct QuotaRow {
     /// In which pool.
     pub pool: PoolId,
@@ -22,6 +23,7 @@ pub struct QuotaRow {
 
 /// A unit directly below, with what was handed on to it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ChildQuota {
     /// The unit.
     pub unit: UnitId,
@@ -33,6 +35,7 @@ pub struct ChildQuota {
 
 /// One entry of the ledger; the four amounts may be negative.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct LedgerRow {
     /// When.
     pub at: Timestamp,
@@ -58,6 +61,7 @@ pub struct LedgerRow {
 
 /// The quota of one unit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct QuotaView {
     /// The unit.
     pub unit: UnitId,

@@ -1,7 +1,7 @@
 //! What can be ordered.
 use axum::{Json, extract::Path};
 use lingbao_core::service::catalogue;
-use lingbao_model::catalogue::Offer;
+use lingbao_model::{catalogue::Offer, placement::Place};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{Answer, Caller, Listed, Portal, ProblemDocument};
@@ -10,6 +10,7 @@ pub(super) fn routes() -> OpenApiRouter<Portal> {
     OpenApiRouter::new()
         .routes(routes!(items))
         .routes(routes!(item))
+        .routes(routes!(places))
 }
 
 /// Items with parameters and prices.
@@ -24,4 +25,12 @@ async fn items(Caller(cx): Caller) -> Answer<Listed<Offer>> {
     responses((status = 200, body = Offer), (status = 404, body = ProblemDocument)))]
 async fn item(Caller(cx): Caller, Path(code): Path<String>) -> Answer<Offer> {
     Ok(Json(catalogue::offer(&cx, &code).await?))
+}
+
+/// Where one may order: every legal cell of zone, protection level and pool. A line of a draft names
+/// its place by `cell`.
+#[utoipa::path(get, path = "/places", tag = "catalogue",
+    responses((status = 200, body = Listed<Place>)))]
+async fn places(Caller(cx): Caller) -> Answer<Listed<Place>> {
+    Ok(Json(catalogue::places(&cx).await?.into()))
 }

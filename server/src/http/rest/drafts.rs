@@ -64,6 +64,10 @@ async fn make(
             if let Ok(view) = cart::open(&cx, &draft).await {
                 cart::discard(&cx, &draft, view.version).await?;
             }
+            // Nothing was done under the key: the mended body may use it again.
+            lingbao_core::idempotency::release(&cx)
+                .await
+                .map_err(ServiceError::from)?;
             Err(refused)
         }
     }

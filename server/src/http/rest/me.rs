@@ -1,6 +1,6 @@
 //! Whoever asks: the person, notices, tokens.
 use axum::{
-    Json,
+    Extension, Json,
     extract::{Path, Query},
     http::StatusCode,
     response::{IntoResponse, Response},
@@ -15,7 +15,8 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
-    Answer, Body, Caller, Failed, Listed, Paging, Portal, ProblemDocument, id, idempotency::Once,
+    super::context::ByToken, Answer, Body, Caller, Failed, Listed, Paging, Portal, ProblemDocument,
+    id, idempotency::Once,
 };
 
 pub(super) fn routes() -> OpenApiRouter<Portal> {
@@ -115,10 +116,18 @@ struct TokenOrder {
     days: i64,
 }
 
-/// Makes a token. The secret is in this answer alone.
+/// Makes a token; with a session alone, never by a token. The secret is in this answer alone.
 #[utoipa::path(post, path = "/tokens", tag = "tokens", request_body = TokenOrder,
     responses((status = 201, body = NewToken), (status = 422, body = ProblemDocument)))]
-async fn make_token(Caller(cx): Caller, Body(order): Body<TokenOrder>) -> Result<Response, Failed> {
+async fn make_token(
+    Caller(cx): Caller,
+    token: Option<Extension<ByToken>>,
+    Body(order): Body<TokenOrder>,
+) -> Result<Response, Failed> {
+    // A token that makes tokens could not be revoked for good.
+    if token.is_some() {
+        return Err(ServiceError::Forbidden.into());
+    }
     let days = order.days.to_string();
     let made = token::create(&cx, &order.name, order.scope.as_str(), &days).await?;
     let mut response = (StatusCode::CREATED, Json(made)).into_response();

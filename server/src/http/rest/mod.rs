@@ -4,13 +4,17 @@
 //! with `next`; amounts are whole 分, moments Unix milliseconds; a POST with `Idempotency-Key` does
 //! its work once ([`idempotency`]).
 mod approvals;
+mod audit;
 mod catalogue;
 mod docs;
 mod drafts;
 mod idempotency;
+mod items;
 mod me;
 mod operations;
 mod people;
+mod people_acts;
+mod quota;
 mod requests;
 mod resources;
 mod systems;
@@ -205,7 +209,7 @@ impl Modify for Additions {
             once and answers the same again for a day. Refusals are problem documents (RFC 9457).",
         license(name = "Apache-2.0", identifier = "Apache-2.0"),
     ),
-    components(schemas(ProblemDocument, ProblemField)),
+    components(schemas(ProblemDocument, ProblemField, lingbao_model::time::Date)),
     modifiers(&Additions),
     security(("token" = [])),
 )]
@@ -215,12 +219,16 @@ fn routes() -> OpenApiRouter<Portal> {
     let nouns = OpenApiRouter::new()
         .merge(me::routes())
         .merge(people::routes())
+        .merge(people_acts::routes())
         .merge(catalogue::routes())
         .merge(systems::routes())
         .merge(drafts::routes())
         .merge(requests::routes())
         .merge(approvals::routes())
         .merge(resources::routes())
+        .merge(quota::routes())
+        .merge(items::routes())
+        .merge(audit::routes())
         .merge(operations::routes());
     OpenApiRouter::with_openapi(Document::openapi()).nest("/api/v1", nouns)
 }

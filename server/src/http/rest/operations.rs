@@ -4,15 +4,16 @@ use axum::{
     extract::{Path, Query},
 };
 use lingbao_core::service::{
+    job,
     operation::{self, WorkOrderAct},
     overview,
 };
 use lingbao_model::{
-    id::SagaId,
+    id::{JobId, SagaId},
     view::{
         operation::{
-            OperationCounts, SagaDetail, SagaFilter, SagaLine, SagaState, WorkOrderFilter,
-            WorkOrderRow, WorkOrderStatus,
+            CloudsView, JobFilter, JobLine, JobState, OperationCounts, SagaDetail, SagaFilter,
+            SagaLine, SagaState, WorkOrderFilter, WorkOrderRow, WorkOrderStatus,
         },
         overview::Overview,
     },
@@ -31,6 +32,10 @@ pub(super) fn routes() -> OpenApiRouter<Portal> {
         .routes(routes!(one_saga))
         .routes(routes!(retry))
         .routes(routes!(discard))
+        .routes(routes!(jobs))
+        .routes(routes!(retry_job))
+        .routes(routes!(discard_job))
+        .routes(routes!(clouds))
         .routes(routes!(work_orders))
         .routes(routes!(one_work_order))
         .routes(routes!(act))
@@ -109,6 +114,55 @@ async fn discard(
     let saga: SagaId = id(&saga)?;
     operation::discard_saga(&cx, &saga, &why.reason).await?;
     Ok(Json(operation::saga_detail(&cx, &saga).await?))
+}
+
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(default)]
+#[into_params(parameter_in = Query)]
+struct JobQuery {
+    /// In this state; without one the stuck ones.
+    state: Option<JobState>,
+}
+
+/// Background jobs, the latest first.
+#[utoipa::path(get, path = "/jobs", tag = "operations", params(JobQuery, Paging),
+    responses((status = 200, body = Listed<JobLine>)))]
+async fn jobs(
+    Caller(cx): Caller,
+    Query(query): Query<JobQuery>,
+    Query(paging): Query<Paging>,
+) -> Answer<Listed<JobLine>> {
+    let filter = JobFilter {
+        state: query.state,
+        limit: Some(paging.rows()),
+        cursor: paging.after,
+    };
+    Ok(Json(job::list(&cx, &filter).await?.into()))
+}
+
+/// Lets a stuck job try again.
+#[utoipa::path(post, path = "/jobs/{id}/retry", tag = "operations", params(("id" = String, Path)),
+    responses((status = 200, body = OperationCounts), (status = 409, body = ProblemDocument)))]
+async fn retry_job(Caller(cx): Caller, Path(stuck): Path<String>) -> Answer<OperationCounts> {
+    let stuck: JobId = id(&stuck)?;
+    job::retry(&cx, &stuck).await?;
+    Ok(Json(operation::counts(&cx).await?))
+}
+
+/// Gives a stuck job up.
+#[utoipa::path(post, path = "/jobs/{id}/discard", tag = "operations", params(("id" = String, Path)),
+    responses((status = 200, body = OperationCounts), (status = 409, body = ProblemDocument)))]
+async fn discard_job(Caller(cx): Caller, Path(stuck): Path<String>) -> Answer<OperationCounts> {
+    let stuck: JobId = id(&stuck)?;
+    job::discard(&cx, &stuck).await?;
+    Ok(Json(operation::counts(&cx).await?))
+}
+
+/// Whether the backends answer, and what stands in them that is nobody's.
+#[utoipa::path(get, path = "/clouds", tag = "operations",
+    responses((status = 200, body = CloudsView), (status = 403, body = ProblemDocument)))]
+async fn clouds(Caller(cx): Caller) -> Answer<CloudsView> {
+    Ok(Json(operation::clouds(&cx).await?))
 }
 
 #[derive(Debug, Default, Deserialize, IntoParams)]

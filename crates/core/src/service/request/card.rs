@@ -118,7 +118,7 @@ async fn changes(
         return Ok(Vec::new());
     };
     let account = quota::account(rx, &request.vdc).await?;
-    let held = requests::held(rx, request).await?;
+    let held = requests::held(rx, request, &request.vdc).await?;
     Ok(verdict
         .changes
         .iter()

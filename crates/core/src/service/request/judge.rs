@@ -7,7 +7,8 @@ use lingbao_model::{
     id::{ItemVersionId, PoolId, RequestItemId},
     msg::{FieldError, Label, Msg},
     param::{Answer, Kind as ParamKind},
-    quota::Demand,
+    placement::Level,
+    quota::{Account, Demand, Dimension},
     request::{Kind, Line, MAX_LINES, Status, check_attachments},
     text,
     verdict::{self, Verdict},
@@ -20,6 +21,7 @@ use crate::{
     storage::{
         ReadTx, item,
         request::{self as requests, Request},
+        system,
     },
 };
 
@@ -76,8 +78,10 @@ pub async fn judge_lines(
     } else {
         BTreeMap::new()
     };
+    let level = system::of_request(rx, request).await?.map(|s| s.level);
     let mut problems = head_problems(request);
     problems.extend(line_problems(&lines, &contents, &outdated));
+    problems.extend(placed_too_low(&lines, level));
     Ok(Judged {
         lines,
         contents,
@@ -179,6 +183,32 @@ fn line_problems(
     problems
 }
 
+/// An account as if these were not held in it.
+fn without(account: &mut Account, held: &[(PoolId, Dimension, i64)]) {
+    for (pool, dimension, standing) in &mut account.standings {
+        let own = held.iter().find(|(p, d, _)| p == pool && d == dimension);
+        *standing = standing.with_held(-own.map_or(0, |(_, _, n)| *n));
+    }
+}
+
+/// A system of level three is protected as one wherever it runs (HS-05): nobody gets around the
+/// security officer by ordering for level two.
+fn placed_too_low(lines: &[Line], level: Option<Level>) -> Vec<FieldError> {
+    let Some(level) = level else {
+        return Vec::new();
+    };
+    let too_low = |(i, line): (usize, &Line)| {
+        let placed = line.placement.as_ref()?.level;
+        (placed < level).then(|| {
+            let msg = Msg::new("cart.placed_too_low")
+                .with("line", line.position)
+                .with("level", i64::from(level));
+            FieldError::new(format!("lines[{i}].cell"), msg)
+        })
+    };
+    lines.iter().enumerate().filter_map(too_low).collect()
+}
+
 impl Judged {
     /// Judges anew without the hold that a returned request keeps: what it holds itself does not
     /// stand in its own way. A draft holds nothing.
@@ -193,10 +223,12 @@ impl Judged {
         if request.status != Status::Returned {
             return Ok(());
         }
-        let held = requests::held(rx, request).await?;
-        for (pool, dimension, standing) in &mut self.ground.around.account.standings {
-            let own = held.iter().find(|(p, d, _)| p == pool && d == dimension);
-            *standing = standing.with_held(-own.map_or(0, |(_, _, n)| *n));
+        without(
+            &mut self.ground.around.account,
+            &requests::held(rx, request, &request.vdc).await?,
+        );
+        if let (Some(above), Some(parent)) = (&mut self.ground.around.parent, &self.ground.parent) {
+            without(above, &requests::held(rx, request, parent).await?);
         }
         let contents = &self.contents;
         self.verdict = verdict::judge(

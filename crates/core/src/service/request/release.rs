@@ -35,7 +35,7 @@ use crate::{
         Tx, calendar, history,
         request::{self as requests, Request},
         resource::{self, Resource},
-        step, system, unit as units,
+        resource_action, step, system, unit as units,
     },
 };
 
@@ -211,6 +211,7 @@ async fn load(
                 Msg::new("release.not_now").with("name", name),
             ));
         }
+        resource_action::lock(tx, id).await?;
         if let Some(number) = requests::release_under_way(tx, id).await? {
             return Err(ServiceError::Conflict(
                 Msg::new("release.under_way")

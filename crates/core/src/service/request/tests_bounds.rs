@@ -221,3 +221,39 @@ async fn of_a_thousand_submits_at_once_exactly_those_that_fit_are_made() {
         city.assert_ledger().await;
     }
 }
+
+#[tokio::test]
+async fn a_system_of_level_three_is_not_placed_at_level_two() {
+    for city in City::all().await {
+        let cx = city.cx(&city.clerk);
+        let form = lingbao_model::view::system::SystemForm {
+            name: "社会保障卡平台".into(),
+            level: "3".into(),
+            ..Default::default()
+        };
+        let three = super::super::system::create(&cx, &form).await.unwrap();
+        let low = city
+            .cart_with(&city.clerk, &three, &city.host(), false)
+            .await;
+        assert_eq!(low.problems[0].msg.key, "cart.placed_too_low");
+        assert_eq!(
+            key(city.submit(&low).await),
+            "lines[0].cell:cart.placed_too_low "
+        );
+        let right = LineForm {
+            cell: city.cell_three.clone(),
+            ..city.host()
+        };
+        let right = city.cart_with(&city.clerk, &three, &right, false).await;
+        assert_eq!(right.problems, []);
+        city.submit(&right).await.unwrap();
+        // Nor is it called a smaller one under what it has.
+        let row = super::super::system::get(&cx, &three).await.unwrap();
+        let lower = lingbao_model::view::system::SystemForm {
+            level: "2".into(),
+            ..form
+        };
+        let lowered = super::super::system::edit(&cx, &three, row.version, &lower).await;
+        assert_eq!(key(lowered), "level:system.level_down ");
+    }
+}

@@ -332,6 +332,7 @@ pub async fn grant_missing(
     .all(tx)
     .await?;
     let operation = format!("grant:{request}");
+    let mut given = Vec::with_capacity(rows.len());
     for (pool, dimension, missing) in rows {
         let (_, pool, dimension) = keys(parent.to_string(), pool, &dimension)?;
         let above = Cell {
@@ -346,21 +347,39 @@ pub async fn grant_missing(
             ..Delta::default()
         };
         if enter(tx, cx, &above, EntryKind::Hand, delta, Some(request), None).await? {
-            shift(tx, &above, delta, false).await?;
-            let below = Cell {
-                operation: &operation,
-                vdc: child,
-                pool: &pool,
-                dimension,
-            };
-            let delta = Delta {
-                limit: missing,
-                held: missing,
-                ..Delta::default()
-            };
-            enter(tx, cx, &below, EntryKind::Hand, delta, Some(request), None).await?;
-            shift(tx, &below, delta, false).await?;
+            given.push((pool, dimension, missing));
         }
+    }
+    // First all cells of the one below, then all of the one above: the order in which a submit
+    // locks them too, so that the two never wait for each other.
+    for (pool, dimension, missing) in &given {
+        let below = Cell {
+            operation: &operation,
+            vdc: child,
+            pool,
+            dimension: *dimension,
+        };
+        let delta = Delta {
+            limit: *missing,
+            held: *missing,
+            ..Delta::default()
+        };
+        enter(tx, cx, &below, EntryKind::Hand, delta, Some(request), None).await?;
+        shift(tx, &below, delta, false).await?;
+    }
+    for (pool, dimension, missing) in &given {
+        let above = Cell {
+            operation: &operation,
+            vdc: parent,
+            pool,
+            dimension: *dimension,
+        };
+        let delta = Delta {
+            held: -missing,
+            handed: *missing,
+            ..Delta::default()
+        };
+        shift(tx, &above, delta, false).await?;
     }
     Ok(())
 }

@@ -1,0 +1,179 @@
+//! Background jobs: what failed too often, once more or no more.
+
+use super::{known, when, word};
+use crate::{
+    error::ApiError,
+    live, routes, t,
+    ui::{Total, *},
+};
+use leptos::prelude::*;
+use leptos_router::hooks::use_query_map;
+use lingbao_model::view::{
+    operation::{JobLine, JobState},
+    page::Page,
+};
+
+/// One page of jobs; without a state the stuck ones.
+///
+/// # Errors
+/// `Forbidden` for others than operators.
+#[server(name = GetJobs, prefix = "/fn", endpoint = "operations/jobs", output = crate::json::Json)]
+pub async fn jobs(state: String, after: String) -> Result<Page<JobLine>, ApiError> {
+    let filter = lingbao_model::view::operation::JobFilter {
+        state: state.parse().ok(),
+        cursor: Some(after).filter(|after| !after.is_empty()),
+        limit: None,
+    };
+    Ok(lingbao_core::service::job::list(&crate::ssr::cx()?, &filter).await?)
+}
+
+/// The page.
+#[component]
+pub fn Jobs() -> impl IntoView {
+    let query = use_query_map();
+    let asked = Memo::new(move |_| {
+        query.with(|query| {
+            (
+                query
+                    .get("state")
+                    .and_then(|state| state.parse().ok())
+                    .unwrap_or(JobState::Stuck),
+                query.get("after").unwrap_or_default(),
+            )
+        })
+    });
+    let version = live::version("jobs");
+    let list = Resource::new(
+        move || (asked.get(), version.get()),
+        |((state, after), _)| jobs(state.as_str().to_owned(), after),
+    );
+    let crumbs = vec![(
+        t!("nav.operations").to_owned(),
+        routes::OPERATIONS.to_owned(),
+    )];
+    view! {
+        <PageHead title=t!("jobs.title") crumbs fact=t!("jobs.fact")/>
+        <ErrorSummary/>
+        <Transition>
+            {move || {
+                let (state, after) = asked.get();
+                Suspend::new(async move {
+                    match list.await {
+                        Ok(page) => view! { <List page state first=after.is_empty()/> }.into_any(),
+                        Err(error) => view! { <Refusal error/> }.into_any(),
+                    }
+                })
+            }}
+        </Transition>
+    }
+}
+
+fn link(state: JobState, after: &str) -> String {
+    routes::with_query(routes::JOBS, &[("state", state.as_str()), ("after", after)])
+}
+
+#[component]
+fn List(page: Page<JobLine>, state: JobState, first: bool) -> impl IntoView {
+    let tabs = JobState::ALL
+        .iter()
+        .map(|&one| Tab {
+            href: link(one, ""),
+            text: word("job_state", one.as_str()),
+            count: None,
+            current: state == one,
+        })
+        .collect();
+    let total = match page.total {
+        lingbao_model::view::page::Total::Exact(n) => Total::Exact(n),
+        lingbao_model::view::page::Total::MoreThan(_) => Total::Many,
+    };
+    let back = (!first).then(|| link(state, ""));
+    let next = page.next.as_deref().map(|after| link(state, after));
+    let columns = vec![
+        col(t!("jobs.what")),
+        col(t!("operations.why")),
+        col(t!("operations.attempt")).class("num half"),
+        col(t!("operations.since")),
+        col(t!("jobs.run_at")).class("half"),
+        col(t!("jobs.acts")).hidden(),
+    ];
+    let body = if page.rows.is_empty() {
+        view! { <Empty icon="tool" title=t!("operations.none") note=t!("operations.none_note")/> }
+            .into_any()
+    } else {
+        view! {
+            <Table caption=t!("jobs.title") columns flat=true>
+                {page.rows.into_iter().map(row).collect_view()}
+            </Table>
+        }
+        .into_any()
+    };
+    view! {
+        <Tabs label=t!("jobs.title") tabs/>
+        <TableBox>
+            {body}
+            <Pager total nostrip:first=back nostrip:next=next/>
+        </TableBox>
+    }
+}
+
+fn row(line: JobLine) -> impl IntoView {
+    let id = line.id.to_string();
+    let acts = line.may_act.then(|| {
+        view! {
+            <form method="post" class="acts">
+                <input type="hidden" name="job" value=id/>
+                <Button size=Size::Small name="do" value="retry">{t!("operations.retry")}</Button>
+                <Fold summary=t!("jobs.discard")>
+                    <p>{t!("jobs.discard_note")}</p>
+                    <Button size=Size::Small kind=Kind::Bad name="do" value="discard">{t!("jobs.discard_confirm")}</Button>
+                </Fold>
+            </form>
+        }
+    });
+    let run_at = line.run_at.map_or_else(|| "—".to_owned(), when);
+    let attempts = format!("{}/{}", line.attempt, line.max_attempts);
+    view! {
+        <Row>
+            <RowHead name=known("job_kind", &line.kind) sub=line.payload/>
+            <Cell l=t!("operations.why")>{line.why.unwrap_or_else(|| "—".to_owned())}</Cell>
+            <Cell l=t!("operations.attempt") class="num half">{attempts}</Cell>
+            <Cell l=t!("operations.since")>{when(line.created_at)}</Cell>
+            <Cell l=t!("jobs.run_at") class="half">{run_at}</Cell>
+            <Cell l="">{acts}</Cell>
+        </Row>
+    }
+}
+
+/// The posts of the page.
+#[cfg(feature = "ssr")]
+pub mod ssr {
+    use crate::{
+        error::ApiError,
+        form::ssr::{Done, Posted, Refused},
+        routes,
+        ssr::{cx, id},
+    };
+    use lingbao_core::service::job;
+    use lingbao_model::{id::JobId, msg::Msg};
+
+    /// Retries a job or gives it up.
+    ///
+    /// # Errors
+    /// What the service says.
+    pub async fn act(form: Posted) -> Result<Done, Refused> {
+        let (cx, of) = (cx()?, id::<JobId>(form.value("job"))?);
+        let said = match form.value("do") {
+            "retry" => {
+                job::retry(&cx, &of).await?;
+                Msg::new("operations.retried")
+            }
+            "discard" => {
+                job::discard(&cx, &of).await?;
+                Msg::new("jobs.was_discarded")
+            }
+            _ => return Err(ApiError::not_found().into()),
+        };
+        Ok(Done::to(routes::JOBS).say(said))
+    }
+}

@@ -1,0 +1,132 @@
+//! Rules of the fulfilment that need the database: how a request ends, on both engines.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use lingbao_backends::Backends;
+use lingbao_model::{
+    id::{RequestId, SagaId},
+    request::{Decision, Status},
+    view::request::LineForm,
+};
+
+use super::{
+    build::{Build, Params},
+    plan, upkeep,
+};
+use crate::{
+    app::App,
+    jobs::{Registry, run_until_idle},
+    saga::{End, Ended, Saga as _},
+    service::{approval, cart, request::fixture::City},
+    storage::{fulfilment, sql::Sql},
+};
+
+/// An approved request of two works for people, which hold no quota: nothing but the request itself
+/// keeps their ends apart.
+async fn two_works(city: &City) -> RequestId {
+    let typed = [("person_days", "1"), ("scope", "迁移两个系统的数据")];
+    let work = LineForm {
+        item: "M-MIG".into(),
+        name: "mig".into(),
+        typed: typed.map(|(k, v)| (k.to_owned(), v.to_owned())).into(),
+        ..LineForm::default()
+    };
+    let view = city
+        .cart_with(&city.clerk, &city.system, &work, false)
+        .await;
+    let cx = city.cx(&city.clerk);
+    cart::put_line(&cx, &view.id, view.version, None, &work)
+        .await
+        .unwrap();
+    let view = cart::open(&cx, &view.id).await.unwrap();
+    let request = city.submit(&view).await.unwrap().request;
+    for signer in [&city.leader, &city.office, &city.security, &city.finance] {
+        let cx = city.cx(signer);
+        if approval::next_todo(&cx, None).await.unwrap().is_some() {
+            city.decide(signer, Decision::Approve).await;
+        }
+    }
+    assert_eq!(status(&city.app, &request).await, Status::Approved);
+    let mut tx = city.app.db.begin().await.unwrap();
+    plan::go_on(&mut tx, &city.app.system(), &request)
+        .await
+        .unwrap();
+    tx.commit().await.unwrap();
+    request
+}
+
+async fn status(app: &App, request: &RequestId) -> Status {
+    let mut rx = app.db.read().await.unwrap();
+    let head = fulfilment::head(&mut rx, request).await.unwrap();
+    head.unwrap().status
+}
+
+async fn sagas(app: &App) -> Vec<(SagaId, Params)> {
+    let rows: Vec<(String, String)> =
+        Sql::new("SELECT id, params FROM saga WHERE kind = 'build' ORDER BY id")
+            .all(&mut app.db.read().await.unwrap())
+            .await
+            .unwrap();
+    rows.into_iter()
+        .map(|(id, params)| (id.parse().unwrap(), serde_json::from_str(&params).unwrap()))
+        .collect()
+}
+
+/// Ends a saga as its driver would, and commits a moment later.
+async fn end(app: Arc<App>, (saga, params): (SagaId, Params)) {
+    let ended = Ended {
+        saga: &saga,
+        subject: params.request.as_str(),
+        params: &params,
+        end: &End::Undone,
+        reason: None,
+        outputs: &BTreeMap::new(),
+    };
+    let mut tx = app.db.begin().await.unwrap();
+    Build::new(Arc::new(Backends::default()))
+        .ended(&mut tx, &app.system(), &ended)
+        .await
+        .unwrap();
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    tx.commit().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_request_whose_last_two_pieces_end_in_one_moment_ends() {
+    for city in City::all().await {
+        let request = two_works(&city).await;
+        let mut both = sagas(&city.app).await;
+        assert_eq!(both.len(), 2);
+        let (one, two) = (both.remove(0), both.remove(0));
+        let app = &city.app.app;
+        let one = tokio::spawn(end(app.clone(), one));
+        let two = tokio::spawn(end(app.clone(), two));
+        one.await.unwrap();
+        two.await.unwrap();
+        assert_eq!(status(&city.app, &request).await, Status::Closed);
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_was_left_with_nothing_to_do_is_found_and_ended() {
+    for city in City::all().await {
+        let request = two_works(&city).await;
+        // What a fault of the program left behind: the pieces are over, the request is not.
+        let mut tx = city.app.db.begin().await.unwrap();
+        Sql::new("UPDATE fulfilment SET status = 'failed', settled_at = 1 WHERE request_id = ")
+            .bind(request.as_str())
+            .run(&mut tx)
+            .await
+            .unwrap();
+        Sql::new("DELETE FROM job").run(&mut tx).await.unwrap();
+        tx.commit().await.unwrap();
+        assert_eq!(status(&city.app, &request).await, Status::Approved);
+        let backends = Arc::new(Backends::default());
+        let jobs =
+            upkeep::wire(Registry::new(), &backends).handle::<plan::FulfilRequest>(plan::Planner);
+        run_until_idle(&city.app.app, &Arc::new(jobs))
+            .await
+            .unwrap();
+        assert_eq!(status(&city.app, &request).await, Status::Closed);
+    }
+}

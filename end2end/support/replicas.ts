@@ -1,0 +1,70 @@
+// Two copies of the portal, as behind a balancer: one PostgreSQL, one key, one cloud.
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test as base } from '@playwright/test';
+import { inCloud, startCloud } from './cloud.ts';
+import { startPostgres, type Postgres } from './postgres.ts';
+import { binary, copyCity, startServer, type Server, type Settings } from './server.ts';
+
+interface Replicas {
+  /** Where the key and the cloud of both lie. */
+  folder: string;
+  /** With the demo city. */
+  postgres: Postgres;
+  cloud: Server;
+  first: Server;
+  second: Server;
+}
+
+const SETUP_MS = 120_000;
+
+const database = (postgres: Postgres): Settings => ({ LINGBAO_DATABASE__URL: postgres.url + (process.env.XOPT ?? '') });
+
+/** The names of their workers are `first` and `second`. */
+export const test = base.extend<Replicas>({
+  folder: async ({}, use) => {
+    const folder = mkdtempSync(join(tmpdir(), 'lingbao-e2e-replicas-'));
+    await use(folder);
+    rmSync(folder, { recursive: true, force: true });
+  },
+  postgres: [
+    async ({ folder }, use) => {
+      const postgres = startPostgres();
+      try {
+        // A backup is for either engine, and sooner done than loading the city once more.
+        copyCity(folder);
+        const run = (args: string[], settings: Settings) =>
+          execFileSync(binary(), args, { cwd: folder, env: { ...process.env, ...settings }, stdio: 'pipe' });
+        run(['backup', 'city.jsonl'], {});
+        run(['restore', 'city.jsonl'], database(postgres));
+        await use(postgres);
+      } finally {
+        postgres.stop();
+      }
+    },
+    { timeout: SETUP_MS },
+  ],
+  cloud: async ({ folder, postgres: _city }, use) => {
+    const cloud = await startCloud(folder);
+    await use(cloud);
+    await cloud.stop();
+  },
+  first: [
+    async ({ folder, postgres, cloud }, use) => {
+      const server = await startServer(folder, { ...database(postgres), ...inCloud(cloud), LINGBAO_WORKER__NAME: 'first' });
+      await use(server);
+      await server.stop();
+    },
+    { timeout: SETUP_MS },
+  ],
+  second: [
+    async ({ folder, postgres, cloud }, use) => {
+      const server = await startServer(folder, { ...database(postgres), ...inCloud(cloud), LINGBAO_WORKER__NAME: 'second' });
+      await use(server);
+      await server.stop();
+    },
+    { timeout: SETUP_MS },
+  ],
+});
