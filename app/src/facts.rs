@@ -41,6 +41,15 @@ fn value_in(lang: Lang, fact: &Fact) -> String {
     }
 }
 
+/// What something costs: a month, once, or both. One never hides the other.
+pub fn charge(month: Money, once: Money) -> String {
+    match (month.fen(), once.fen()) {
+        (_, 0) => t!("money.month", n = month.yuan()),
+        (0, _) => t!("money.once", n = once.yuan()),
+        _ => t!("money.both", month = month.yuan(), once = once.yuan()),
+    }
+}
+
 /// The specification in one line: numbers with units, chosen options, what was switched on. Free
 /// texts (host names, keys) are no specification and are left out.
 pub fn line(facts: &[Fact]) -> String {

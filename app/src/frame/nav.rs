@@ -113,7 +113,8 @@ const DOORS: &[Door] = &[
         "case",
         || t!("nav.cart"),
         "order",
-    ),
+    )
+    .dock(),
     door(
         Group::Work,
         routes::REQUESTS,
@@ -278,6 +279,10 @@ pub fn PhoneLinks() -> impl IntoView {
     view! {
         <section class="only-phone menu-side">
             {with_frame(|| use_viewer().map(|viewer| lists(&viewer).into_any()))}
+            <ul>
+                <li><a href=routes::SEARCH><Icon name="search"/><span>{t!("nav.search")}</span></a></li>
+                <li><a href=routes::HELP><Icon name="help"/><span>{t!("nav.help")}</span></a></li>
+            </ul>
         </section>
     }
 }

@@ -1,6 +1,7 @@
 //! Buttons, and links that look like them.
 
 use super::{Icon, Text, classes};
+use crate::t;
 use leptos::prelude::*;
 
 /// What a button is for; one `Main` a view.
@@ -79,6 +80,31 @@ pub fn Button(
             {(!icon.is_empty()).then(|| view! { <Icon name=icon/> })}
             {children()}
         </button>
+    }
+}
+
+/// An act that leads to loss: the first press says what will be lost, the second does it. Works
+/// without scripts; stands inside a form.
+#[component]
+pub fn Confirm(
+    /// What is done.
+    #[prop(into)]
+    act: Text,
+    /// What it leads to.
+    #[prop(into)]
+    note: Text,
+    /// The value of `do`.
+    #[prop(into)]
+    value: Text,
+) -> impl IntoView {
+    view! {
+        <details class="confirm">
+            <summary class="btn">{act.clone()}</summary>
+            <div class="confirm-body">
+                <p>{note}</p>
+                <button class="btn btn-bad btn-wide" name="do" value=value>{t!("ui.confirm", act = act)}</button>
+            </div>
+        </details>
     }
 }
 

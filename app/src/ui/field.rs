@@ -452,10 +452,29 @@ pub fn Check(
     }
 }
 
+/// A message with the label of its field before it, where it stands away from the field.
+pub fn named(error: &lingbao_model::msg::FieldError, labels: &[(String, String)]) -> String {
+    let msg = i18n::msg(&error.msg);
+    if let Some((_, label)) = labels.iter().find(|(name, _)| *name == *error.field) {
+        return format!("{label}{}{msg}", t!("ui.colon"));
+    }
+    let key = format!("field.{}", error.field);
+    let label = i18n::t_key(&key);
+    if label == key {
+        msg
+    } else {
+        format!("{label}{}{msg}", t!("ui.colon"))
+    }
+}
+
 /// What is wrong with the form, on top of it, with a link to each field. It takes the focus, so
 /// that it is the first thing read after a refused post.
 #[component]
-pub fn ErrorSummary() -> impl IntoView {
+pub fn ErrorSummary(
+    /// Labels of fields that the dictionary does not know, by name: those of generated forms.
+    #[prop(optional)]
+    labels: Vec<(String, String)>,
+) -> impl IntoView {
     let form = use_form();
     let FormState {
         errors, problem, ..
@@ -482,7 +501,7 @@ pub fn ErrorSummary() -> impl IntoView {
                                         view! {
                                             <li>
                                                 <a href=format!("#{}", field_id(&error.field)) rel="external">
-                                                    {i18n::msg(&error.msg)}
+                                                    {named(error, &labels)}
                                                 </a>
                                             </li>
                                         }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::money::{Money, Rate, round_micro};
 use crate::msg::{FieldError, Label, Msg};
-use crate::param::{Answers, Condition, Kind, Schema, Unit};
+use crate::param::{Answer, Answers, Condition, Kind, Schema, Unit};
 use crate::words;
 
 words! {
@@ -173,6 +173,35 @@ impl Tariff {
 }
 
 impl Formula {
+    /// The price of one piece of the cheapest configuration: every number at its least, every choice
+    /// the one that costs least.
+    pub fn least(&self, schema: &Schema) -> Quote {
+        let mut answers = schema.defaults();
+        for param in &schema.0 {
+            if let Kind::Integer { min, .. } = &param.kind {
+                answers.0.insert(param.key.clone(), Answer::Integer(*min));
+            }
+        }
+        for param in &schema.0 {
+            let Kind::Choice { options, .. } = &param.kind else {
+                continue;
+            };
+            let with = |value: &str| {
+                let mut answers = answers.clone();
+                answers
+                    .0
+                    .insert(param.key.clone(), Answer::Text(value.to_owned()));
+                answers
+            };
+            let cheapest = options
+                .iter()
+                .map(|option| with(&option.value))
+                .min_by_key(|answers| self.quote(answers, 1).year());
+            answers = cheapest.unwrap_or(answers);
+        }
+        self.quote(&answers, 1)
+    }
+
     /// Prices `count` pieces of a configuration. Each line of a piece is rounded once, half up.
     pub fn quote(&self, answers: &Answers, count: i64) -> Quote {
         let mut quote = Quote {
@@ -280,7 +309,6 @@ impl Formula {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::param::Answer;
 
     fn answers(pairs: &[(&str, i64)]) -> Answers {
         Answers(

@@ -9,6 +9,7 @@ use crate::{
     ui::{Amounts as Bar, *},
 };
 use leptos::prelude::*;
+use leptos_meta::Title;
 use leptos_router::hooks::use_params_map;
 use lingbao_model::{
     money::{Money, grouped_signed},
@@ -71,7 +72,18 @@ fn Shown(card: CardView) -> impl IntoView {
         "{} · {} {}",
         card.unit_name, card.applicant_name, card.applicant_phone
     );
-    let money = (card.month.fen() != 0 || card.once.fen() == 0).then_some(card.month);
+    let sum = |label: &'static str, amount: Money| {
+        view! {
+            <div>
+                <span>{label}</span>
+                <b>{amount.yuan()}<span class="unit">{t!("approvals.yuan")}</span></b>
+            </div>
+        }
+    };
+    let (month, once) = (card.month, card.once);
+    let monthly =
+        (month.fen() != 0 || once.fen() == 0).then(|| sum(t!("approvals.per_month"), month));
+    let once = (once.fen() != 0).then(|| sum(t!("approvals.once"), once));
     let pools = card.pools.clone();
     let decision = if card.open && card.position > 0 {
         view! { <Decide digest=card.digest.clone() request=card.request.to_string()/> }.into_any()
@@ -85,7 +97,10 @@ fn Shown(card: CardView) -> impl IntoView {
             </div>
         </div>
         <ErrorSummary/>
+        <Title text=card.title.clone()/>
         <form class="panel ask narrow" method="post">
+            // Enter decides nothing: the default button of the form can't be pressed.
+            <button hidden disabled></button>
             <section class="ask-what">
                 <div class="todo-top"><span>{who}</span>{card.lamp.map(lamp)}</div>
                 <h1 class="ask-title">{card.title}</h1>
@@ -93,22 +108,8 @@ fn Shown(card: CardView) -> impl IntoView {
                 <p>{format!("{}{}", if card.system_name.is_empty() { String::new() } else { format!("{} · ", card.system_name) }, card.reason)}</p>
             </section>
             <section class="ask-money" aria-label=t!("approvals.cost")>
-                {match money {
-                    Some(month) => view! {
-                        <div>
-                            <span>{t!("approvals.per_month")}</span>
-                            <b>{month.yuan()}<span class="unit">{t!("approvals.yuan")}</span></b>
-                        </div>
-                    }
-                    .into_any(),
-                    None => view! {
-                        <div>
-                            <span>{t!("approvals.once")}</span>
-                            <b>{card.once.yuan()}<span class="unit">{t!("approvals.yuan")}</span></b>
-                        </div>
-                    }
-                    .into_any(),
-                }}
+                {monthly}
+                {once}
                 <div class="second">
                     <span>{t!("approvals.per_year")}</span>
                     <b>{card.year.wan()}<span class="unit">{t!("approvals.wan")}</span></b>
@@ -152,18 +153,14 @@ fn Shown(card: CardView) -> impl IntoView {
 fn line(view: &LineView) -> impl IntoView + use<> {
     let line = &view.line;
     let spec = facts::line(&view.facts);
-    let amount = if line.quote.month.fen() == 0 {
-        line.quote.once
-    } else {
-        line.quote.month
-    };
+    let amount = facts::charge(line.quote.month, line.quote.once);
     view! {
         <tr>
             <th scope="row">
                 {format!("{} × {} ", i18n::label(&line.item_name), line.count)}
                 <span class="sub">{format!("{} {spec}", line.name)}</span>
             </th>
-            <td>{amount.yuan()}</td>
+            <td>{amount}</td>
         </tr>
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     error::ApiError,
-    i18n, live,
+    facts, i18n, live,
     routes::{self, with_query},
     t,
     ui::{Total, *},
@@ -111,16 +111,7 @@ fn todo(row: TodoRow) -> impl IntoView {
         RequestKind::New => t!("approvals.new", n = row.lines),
         RequestKind::Release => t!("approvals.release", n = row.lines),
     };
-    let money = if row.month.fen() == 0 {
-        row.once
-    } else {
-        row.month
-    };
-    let unit = if row.month.fen() == 0 {
-        t!("approvals.once_unit")
-    } else {
-        t!("approvals.month_unit")
-    };
+    let money = facts::charge(row.month, row.once);
     view! {
         <li class="r-todo">
             <div>
@@ -131,7 +122,7 @@ fn todo(row: TodoRow) -> impl IntoView {
                 <div class="sub">{row.number}</div>
             </div>
             <div>{lamp(row.lamp)}</div>
-            <div class="num">{money.yuan()}<span class="unit">{unit}</span></div>
+            <div class="num">{money}<span class="unit">{t!("approvals.yuan")}</span></div>
         </li>
     }
 }
@@ -203,7 +194,7 @@ fn done(row: DoneRow) -> impl IntoView {
             </Cell>
             <Cell l=t!("approvals.opinion")>{if row.opinion.is_empty() { "—".to_owned() } else { row.opinion }}</Cell>
             <Cell l=t!("approvals.when")>{row.acted_at.minute_text(Zone::SHANGHAI)}</Cell>
-            <Cell l=t!("approvals.month") class="num">{row.month.yuan()}</Cell>
+            <Cell l=t!("approvals.month") class="num">{facts::charge(row.month, row.once)}</Cell>
         </Row>
     }
 }

@@ -58,7 +58,7 @@ fn Catalogue() -> impl IntoView {
         })
     });
     let list = Resource::new(|| (), |()| offers());
-    let acts = view! { <LinkButton href=routes::CART icon="cart">{t!("nav.cart")}</LinkButton> };
+    let acts = view! { <LinkButton href=routes::CART icon="case">{t!("nav.cart")}</LinkButton> };
     view! {
         <PageHead title=t!("nav.catalogue") fact=t!("catalogue.fact") acts=acts.into_any()/>
         <Transition>
@@ -118,13 +118,10 @@ fn Found(cards: Vec<OfferCard>, q: String, family: Option<Family>) -> impl IntoV
         view! { <LinkButton href=routes::CATALOGUE>{t!("ui.clear")}</LinkButton> }.into_any();
     view! {
         <SegLinks links wide=true/>
-        <form class="filter" role="search">
+        <FilterBar action=routes::CATALOGUE active=!q.is_empty()>
             {family.map(|f| view! { <input type="hidden" name="family" value=f.as_str()/> })}
-            <Field name="q" label=t!("catalogue.search")>
-                <TextInput kind="search" value=q width=Width::M/>
-            </Field>
-            <Button icon="search">{t!("catalogue.find")}</Button>
-        </form>
+            <Find label=t!("catalogue.search") value=q/>
+        </FilterBar>
         {nothing
             .then(|| {
                 view! {

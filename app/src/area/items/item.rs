@@ -48,7 +48,11 @@ fn Shown(item: ItemView) -> impl IntoView {
         view! {
             <form method="post">
                 <input type="hidden" name="version" value=item.version.to_string()/>
-                <Button name="do" value>{text}</Button>
+                {if item.offered {
+                    view! { <Confirm act=text note=t!("items.withdraw_note") value/> }.into_any()
+                } else {
+                    view! { <Button name="do" value>{text}</Button> }.into_any()
+                }}
             </form>
         }
         .into_any()

@@ -9,7 +9,6 @@ mod sagas;
 
 #[cfg(feature = "ssr")]
 use crate::form::ssr::{Pages, page_post};
-use crate::routes;
 use crate::{i18n, lazy_pages, routes::page, ui::Look};
 use leptos::prelude::*;
 use leptos_router::{Lazy, any_nested_route::AnyNestedRoute, path};
@@ -69,7 +68,7 @@ pub fn routes() -> Vec<AnyNestedRoute> {
 pub fn posts() -> axum::Router<Pages> {
     axum::Router::new()
         .route("/operations/sagas/{id}", page_post(saga::ssr::act))
-        .route(routes::JOBS, page_post(jobs::ssr::act))
+        .route(crate::routes::JOBS, page_post(jobs::ssr::act))
         .route("/work-orders/{id}", page_post(order::ssr::act))
 }
 
@@ -103,11 +102,16 @@ fn order_look(status: WorkOrderStatus) -> Look {
 
 /// A name that the program gave (a step, a kind of fulfilment), in words where there are some.
 fn known(list: &str, code: &str) -> String {
-    let key = format!("{list}.{code}");
+    // `server-2` is the second step of its kind.
+    let (kind, number) = match code.rsplit_once('-') {
+        Some((kind, number)) if number.parse::<u32>().is_ok() => (kind, number),
+        _ => (code, ""),
+    };
+    let key = format!("{list}.{kind}");
     let text = i18n::t_key(&key);
     if text == key {
         code.to_owned()
     } else {
-        text.into_owned()
+        format!("{text} {number}").trim_end().to_owned()
     }
 }

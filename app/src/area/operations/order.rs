@@ -4,18 +4,19 @@ use super::{order_look, when, word};
 use crate::{error::ApiError, facts, routes, t, ui::*};
 use leptos::prelude::*;
 use leptos_router::hooks::use_params_map;
-use lingbao_model::view::operation::{WorkOrderRow, WorkOrderStatus};
+use lingbao_model::view::operation::{WorkOrderDetail, WorkOrderRow, WorkOrderStatus};
 
 /// One work order.
 ///
 /// # Errors
 /// `Forbidden` for others than operators, `NotFound`.
 #[server(name = GetWorkOrder, prefix = "/fn", endpoint = "work-orders/one", output = crate::json::Json)]
-pub async fn work_order(id: String) -> Result<WorkOrderRow, ApiError> {
-    Ok(
-        lingbao_core::service::operation::work_order(&crate::ssr::cx()?, &crate::ssr::id(&id)?)
-            .await?,
+pub async fn work_order(id: String) -> Result<WorkOrderDetail, ApiError> {
+    Ok(lingbao_core::service::operation::work_order_detail(
+        &crate::ssr::cx()?,
+        &crate::ssr::id(&id)?,
     )
+    .await?)
 }
 
 /// The page. It does not follow changes by itself: that would take away what is being typed. Who
@@ -38,7 +39,9 @@ pub fn OrderPage() -> impl IntoView {
 }
 
 #[component]
-fn Detail(found: WorkOrderRow) -> impl IntoView {
+fn Detail(found: WorkOrderDetail) -> impl IntoView {
+    let wanted = wanted(&found);
+    let found = found.order;
     let crumbs = vec![(
         t!("nav.work_orders").to_owned(),
         routes::WORK_ORDERS.to_owned(),
@@ -91,10 +94,33 @@ fn Detail(found: WorkOrderRow) -> impl IntoView {
         <ErrorSummary/>
         {stale}
         <div class="gap-6 narrow">
+            <Panel title=t!("work_orders.wanted") pad=true><Facts facts=wanted/></Panel>
             <Panel title=t!("operations.about") pad=true><Facts facts=about/></Panel>
             {body}
         </div>
     }
+}
+
+/// What the applicant asked for, why, and whom to call.
+fn wanted(found: &WorkOrderDetail) -> Vec<(Text, AnyView)> {
+    let mut all: Vec<(Text, AnyView)> = found
+        .facts
+        .iter()
+        .map(|fact| {
+            (
+                facts::label(&fact.label).into(),
+                facts::value(fact).into_any(),
+            )
+        })
+        .collect();
+    let who = format!("{} {}", found.applicant_name, found.applicant_phone);
+    all.push((t!("requests.count").into(), found.count.into_any()));
+    all.push((
+        t!("requests.reason").into(),
+        found.reason.clone().into_any(),
+    ));
+    all.push((t!("work_orders.contact").into(), who.into_any()));
+    all
 }
 
 /// A closed one: what was done and said.

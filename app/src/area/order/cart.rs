@@ -11,6 +11,7 @@ use crate::{
 use leptos::prelude::*;
 use leptos_router::hooks::{use_params_map, use_query_map};
 use lingbao_model::{
+    money::Money,
     request::Status,
     time::Zone,
     view::request::{CartView, LineView},
@@ -25,10 +26,14 @@ pub async fn get_cart(id: String) -> Result<CartView, ApiError> {
     use lingbao_core::service::cart;
     let cx = crate::ssr::cx()?;
     if id.is_empty() {
-        Ok(cart::current(&cx).await?)
-    } else {
-        Ok(cart::open(&cx, &crate::ssr::id(&id)?).await?)
+        return Ok(cart::current(&cx).await?);
     }
+    let opened = cart::open(&cx, &crate::ssr::id(&id)?).await;
+    if let Err(lingbao_core::ServiceError::Conflict(_)) = &opened {
+        // A request by now: an old link or the back button leads there.
+        leptos_axum::redirect(&routes::request(&id));
+    }
+    Ok(opened?)
 }
 
 /// The page.
@@ -55,8 +60,6 @@ pub fn Cart() -> impl IntoView {
 
 #[component]
 fn Shown(cart: CartView, ask: bool) -> impl IntoView {
-    let acts =
-        view! { <LinkButton href=routes::CATALOGUE icon="plus">{t!("cart.go_on")}</LinkButton> };
     let fact = match cart.status {
         Status::Returned => t!("cart.returned").to_owned(),
         _ => t!("cart.saved", at = cart.saved_at.minute_text(Zone::SHANGHAI)),
@@ -71,7 +74,7 @@ fn Shown(cart: CartView, ask: bool) -> impl IntoView {
             <PageHead title=t!("nav.cart")/>
             <ErrorSummary/>
             <section class="panel">
-                <Empty icon="cart" title=t!("cart.empty") note=t!("cart.empty_note") act/>
+                <Empty icon="case" title=t!("cart.empty") note=t!("cart.empty_note") act/>
             </section>
         }
         .into_any();
@@ -86,17 +89,19 @@ fn Shown(cart: CartView, ask: bool) -> impl IntoView {
         col(t!("cart.acts")).hidden(),
     ];
     let (id, version) = (cart.id.to_string(), cart.version);
-    let rows = cart
-        .lines
-        .iter()
-        .map(|line| row(line, &id, version))
-        .collect_view();
+    let rows = cart.lines.iter().map(|line| row(line, &id)).collect_view();
+    // All acts send the one form below, so that none of them loses what was typed there. The first
+    // button is the one that Enter presses.
+    let acts = view! {
+        <button hidden form=FORM name="do" value="save"></button>
+        <button class="btn" form=FORM name="do" value="more"><Icon name="plus"/>{t!("cart.go_on")}</button>
+    };
     let total = view! {
         <Row>
             <RowHead name=t!("cart.total")/>
             <Cell l="">""</Cell>
             <Cell l="">""</Cell>
-            <Cell l=t!("requests.month") class="num">{cart.verdict.month.yuan()}</Cell>
+            <Cell l=t!("requests.month") class="num">{facts::charge(cart.verdict.month, cart.verdict.once)}</Cell>
             <Cell l="">""</Cell>
         </Row>
     }
@@ -125,6 +130,9 @@ fn Shown(cart: CartView, ask: bool) -> impl IntoView {
     .into_any()
 }
 
+/// Id of the page's one form.
+const FORM: &str = "cart";
+
 /// What every post of the page needs to know.
 #[component]
 fn Keys(id: String, version: i64) -> impl IntoView {
@@ -134,7 +142,7 @@ fn Keys(id: String, version: i64) -> impl IntoView {
     }
 }
 
-fn row(view: &LineView, cart: &str, version: i64) -> AnyView {
+fn row(view: &LineView, cart: &str) -> AnyView {
     let line = &view.line;
     let place = [view.zone_name.as_ref(), view.pool_name.as_ref()]
         .into_iter()
@@ -149,18 +157,14 @@ fn row(view: &LineView, cart: &str, version: i64) -> AnyView {
         &routes::configure(&line.code),
         &[("cart", cart), ("line", line.id.as_str())],
     );
-    let money = if line.quote.month.fen() == 0 {
-        line.quote.once
-    } else {
-        line.quote.month
-    };
+    let money = facts::charge(line.quote.month, line.quote.once);
     let outdated = view
         .outdated
         .as_ref()
         .map(|m| view! { <div class="sub bad">{i18n::msg(m)}</div> });
     let spec = format!("{} {}", facts::line(&view.facts), place.join(" · "));
-    let (cart, id, count) = (cart.to_owned(), line.id.to_string(), line.count);
-    let (name, money) = (i18n::label(&line.item_name), money.yuan());
+    let (act, count) = (format!("remove {}", line.id), line.count);
+    let name = i18n::label(&line.item_name);
     view! {
         <Row>
             <RowHead name href=edit sub/>
@@ -168,11 +172,7 @@ fn row(view: &LineView, cart: &str, version: i64) -> AnyView {
             <Cell l=t!("requests.count")>{count}</Cell>
             <Cell l=t!("requests.month") class="num">{money}</Cell>
             <Cell l="">
-                <form method="post">
-                    <Keys id=cart version/>
-                    <input type="hidden" name="line" value=id/>
-                    <Button kind=Kind::Bare size=Size::Small name="do" value="remove">{t!("cart.remove")}</Button>
-                </form>
+                <button class="btn btn-bare btn-sm" form=FORM name="do" value=act>{t!("cart.remove")}</button>
             </Cell>
         </Row>
     }
@@ -201,7 +201,15 @@ fn Head(
         .map(ToString::to_string)
         .unwrap_or_default();
     let short = !cart.verdict.shortfalls.is_empty() || cart.with_quota_change || ask;
-    let month = Signal::stored(cart.verdict.month.yuan());
+    let monthly = cart.verdict.month.fen() != 0;
+    let (sum, unit) = if monthly {
+        (cart.verdict.month, t!("order.month_unit"))
+    } else {
+        (cart.verdict.once, t!("order.once_unit"))
+    };
+    let sum = Signal::stored(sum.yuan());
+    let once = (monthly && cart.verdict.once.fen() != 0)
+        .then(|| view! { <p class="num">{facts::charge(Money::ZERO, cart.verdict.once)}</p> });
     let year = Signal::stored(t!("order.year", amount = cart.verdict.year.yuan()));
     let submit = if cart.status == Status::Returned {
         t!("cart.resubmit")
@@ -211,10 +219,10 @@ fn Head(
     let problems = cart
         .problems
         .iter()
-        .map(|p| view! { <li>{i18n::msg(&p.msg)}</li> })
+        .map(|p| view! { <li>{named(p, &[])}</li> })
         .collect_view();
     view! {
-        <form class="cols" method="post">
+        <form class="cols" method="post" id=FORM>
             <div class="panel">
                 <Keys id=cart.id.to_string() version=cart.version/>
                 <input type="hidden" name=FORM_ID value=form_id/>
@@ -238,7 +246,8 @@ fn Head(
             </div>
             <PricePanel label=t!("order.panel")>
                 <PricePart title=t!("cart.this")>
-                    <Sum amount=month unit=t!("order.month_unit") note=year/>
+                    <Sum amount=sum unit note=year/>
+                    {once}
                 </PricePart>
                 {panel::verdict(&cart.verdict, &pools)}
                 <PricePart>
@@ -281,9 +290,9 @@ pub mod ssr {
         let version: i64 = form.value("version").parse().unwrap_or(0);
         let back = format!("{}/{own}", routes::CART);
         match form.value("do") {
-            "remove" => {
-                cart::remove_line(&cx, &own, version, &id(form.value("line"))?).await?;
-                Ok(Done::to(back).say(Msg::new("cart.said.removed")))
+            "more" => {
+                cart::save_head(&cx, &own, version, &head(&form)).await?;
+                Ok(Done::to(routes::CATALOGUE))
             }
             "refresh" => {
                 cart::refresh(&cx, &own, version).await?;
@@ -298,7 +307,14 @@ pub mod ssr {
                 let said = Msg::new("cart.said.submitted").with("number", done.number);
                 Ok(Done::to(routes::request(done.request.as_str())).say(said))
             }
-            _ => Err(ApiError::not_found().into()),
+            act => {
+                let line = act
+                    .strip_prefix("remove ")
+                    .ok_or_else(ApiError::not_found)?;
+                let saved = cart::save_head(&cx, &own, version, &head(&form)).await?;
+                cart::remove_line(&cx, &own, saved, &id(line)?).await?;
+                Ok(Done::to(back).say(Msg::new("cart.said.removed")))
+            }
         }
     }
 

@@ -202,12 +202,17 @@ fn judge(view: &ConfigureView, typed: &Typed) -> (Line, Verdict) {
         .collect();
     let at = |l: &Line| lines.iter().position(|o| std::ptr::eq(o, l));
     let consumption = |l: &Line| at(l).or(Some(own)).and_then(|i| rules.get(i).cloned());
-    let verdict = verdict::judge(
+    let mut verdict = verdict::judge(
         &lines,
         consumption,
         &view.surroundings,
         view.with_quota_change,
     );
+    if let Err((_, wrong)) = view.offer.content.schema.read(typed) {
+        let n = i64::try_from(wrong.len()).unwrap_or(0);
+        let msg = lingbao_model::msg::Msg::new("order.wrong").with("n", n);
+        verdict.blocks.insert(0, msg);
+    }
     (line, verdict)
 }
 
@@ -220,6 +225,11 @@ fn Form(view: ConfigureView) -> impl IntoView {
     let crumbs = vec![(t!("nav.catalogue").to_owned(), routes::CATALOGUE.to_owned())];
     let summary = i18n::label(&view.offer.content.summary);
     let stored = StoredValue::new(view.clone());
+    let params = &view.offer.content.schema.0;
+    let labels = params
+        .iter()
+        .map(|p| (p.key.clone(), i18n::label(&p.label)))
+        .collect();
     let judged =
         Memo::new(move |_| stored.with_value(|view| typed.with(|typed| judge(view, typed))));
     let pools: Vec<_> = view
@@ -265,7 +275,7 @@ fn Form(view: ConfigureView) -> impl IntoView {
     });
     view! {
         <PageHead title=t!("order.title", item = name) fact=summary crumbs/>
-        <ErrorSummary/>
+        <ErrorSummary labels/>
         <form class="cols" method="post" on:input=move |event| read(&event, typed)>
             <div class="panel">
                 <input type="hidden" name="cart" value=view.cart.to_string()/>
@@ -507,12 +517,18 @@ fn control(
 #[cfg(feature = "ssr")]
 pub mod ssr {
     use crate::{
+        error::ApiError,
         form::ssr::{Done, Posted, Refused},
         routes,
         ssr::{cx, id},
     };
-    use lingbao_core::service::cart;
-    use lingbao_model::{id::RequestId, msg::Msg, view::request::LineForm};
+    use lingbao_core::{
+        Cx,
+        service::{cart, catalogue},
+    };
+    use lingbao_model::{
+        id::RequestId, msg::Msg, param::Kind as ParamKind, view::request::LineForm,
+    };
 
     /// Puts the line into the cart, or only computes.
     ///
@@ -535,6 +551,9 @@ pub mod ssr {
             typed: form.values.iter().cloned().collect(),
             ..LineForm::default()
         };
+        if !form.value("step").is_empty() {
+            return Err(Refused::Show(vec![stepped(&cx, &form).await?]));
+        }
         if form.value("do") == "try" {
             let tried = cart::try_line(&cx, &own, line.as_ref(), &typed).await?;
             return Err(tried.errors.into());
@@ -542,5 +561,23 @@ pub mod ssr {
         let version: i64 = form.value("version").parse().unwrap_or(0);
         cart::put_line(&cx, &own, version, line.as_ref(), &typed).await?;
         Ok(Done::to(format!("{}/{own}", routes::CART)).say(Msg::new("order.said.put")))
+    }
+
+    /// What one press on a stepper makes of its number, where no script does it.
+    async fn stepped(cx: &Cx, form: &Posted) -> Result<(String, String), Refused> {
+        let (name, sign) = match form.value("step") {
+            pressed if pressed.ends_with('-') => (pressed.trim_end_matches('-'), -1),
+            pressed => (pressed.trim_end_matches('+'), 1),
+        };
+        let offer = catalogue::offer(cx, form.param("code")).await?;
+        let (min, max, by) = match (name, offer.content.schema.get(name).map(|p| &p.kind)) {
+            ("count", _) => (1, offer.content.max_count, 1),
+            ("term_months", _) => (1, 12, 1),
+            (_, Some(ParamKind::Integer { min, max, step, .. })) => (*min, *max, *step),
+            _ => return Err(ApiError::not_found().into()),
+        };
+        let now = lingbao_model::text::parse_integer(form.value(name)).unwrap_or(min);
+        let value = crate::ui::step(now, sign * by, min, max);
+        Ok((name.to_owned(), value.to_string()))
     }
 }

@@ -90,7 +90,7 @@ fn row(row: DraftRow) -> AnyView {
                 <form method="post">
                     <input type="hidden" name="cart" value=id/>
                     <input type="hidden" name="version" value=version/>
-                    <Button kind=Kind::Bare size=Size::Small name="do" value="discard">{t!("drafts.discard")}</Button>
+                    <Confirm act=t!("drafts.discard") note=t!("drafts.discard_note") value="discard"/>
                 </form>
             </Cell>
         </Row>

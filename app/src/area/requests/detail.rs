@@ -6,7 +6,7 @@ use leptos::prelude::*;
 use leptos_router::hooks::use_params_map;
 use lingbao_model::{
     fulfilment::Status as PieceStatus,
-    request::{Decision, StepStatus},
+    request::{Decision, Status, StepStatus},
     time::Zone,
     view::request::{Act, DetailLine, PieceView, RequestDetail, StepView},
 };
@@ -85,7 +85,7 @@ fn Shown(request: RequestDetail) -> impl IntoView {
         .iter()
         .rev()
         .map(|entry| Event {
-            shape: "ok",
+            shape: shape(&entry.msg.key),
             title: i18n::msg(&entry.msg).into_any(),
             when: entry.at.minute_text(Zone::SHANGHAI),
             say: entry.by_name.clone().unwrap_or_default(),
@@ -123,7 +123,7 @@ fn Shown(request: RequestDetail) -> impl IntoView {
     view! {
         <PageHead title=row.title.clone() fact crumbs acts=acts.into_any()/>
         <ErrorSummary/>
-        <p><Chip look=look(row.status) text=status_text(row.status) boxed=true/></p>
+        <p class="acts acts-tail"><Chip look=look(row.status) text=status_text(row.status) boxed=true/></p>
         <Track steps=track(&request)/>
         <TableBox>
             <Table caption=t!("requests.lines") columns>{lines}{releases}</Table>
@@ -178,6 +178,18 @@ fn track(request: &RequestDetail) -> Vec<TrackStep> {
             detail: who.into_any(),
         });
     }
+    // Refused or taken back, it ends here: nothing was delivered, and nobody will confirm.
+    if matches!(request.row.status, Status::Rejected | Status::Withdrawn) {
+        steps.push(TrackStep {
+            stage: Stage::Act,
+            title: status_text(request.row.status),
+            detail: request
+                .closed_at
+                .map(|at| at.minute_text(Zone::SHANGHAI))
+                .into_any(),
+        });
+        return steps;
+    }
     let fulfil = match (request.approved_at, request.settled_at) {
         (_, Some(_)) => Stage::Was,
         (Some(_), None) => Stage::Now,
@@ -214,13 +226,9 @@ fn line(line: &DetailLine) -> AnyView {
         sub = format!("{sub} → {position} {name}");
     }
     let spec = format!("{} {}", facts::line(&view.facts), place.join(" · "));
-    let money = if own.quote.month.fen() == 0 {
-        own.quote.once
-    } else {
-        own.quote.month
-    };
+    let money = facts::charge(own.quote.month, own.quote.once);
     let (count, delivery) = (own.count, pieces(&line.pieces));
-    let (name, money) = (i18n::label(&own.item_name), money.yuan());
+    let name = i18n::label(&own.item_name);
     view! {
         <Row>
             <RowHead name sub/>
@@ -255,6 +263,18 @@ fn pieces(pieces: &[PieceView]) -> AnyView {
         .find_map(|p| p.reason.as_ref())
         .map(|r| view! { <div class="sub">{i18n::msg(r)}</div> });
     view! { {chips.collect_view()} {reason} }.into_any()
+}
+
+/// The sign of an entry of the history.
+fn shape(key: &str) -> &'static str {
+    let says = |word: &str| key.contains(word);
+    if says("reject") || says("failed") || says("not_released") {
+        "bad"
+    } else if says("return") || says("withdraw") || says("partial") || says("expired") {
+        "act"
+    } else {
+        "ok"
+    }
 }
 
 fn opinions(steps: &[StepView]) -> Vec<Event> {
@@ -311,7 +331,7 @@ fn Acts(request: RequestDetail) -> impl IntoView {
         <form method="post" class="acts">
             <input type="hidden" name="version" value=request.version.to_string()/>
             {may(Act::Copy).then(|| view! { <Button name="do" value="copy" icon="copy">{t!("requests.copy")}</Button> })}
-            {may(Act::Withdraw).then(|| view! { <Button name="do" value="withdraw">{t!("requests.withdraw")}</Button> })}
+            {may(Act::Withdraw).then(|| view! { <Confirm act=t!("requests.withdraw") note=t!("requests.withdraw_note") value="withdraw"/> })}
             {may(Act::Confirm)
                 .then(|| view! { <Button kind=Kind::Main name="do" value="confirm">{t!("requests.confirm")}</Button> })}
         </form>

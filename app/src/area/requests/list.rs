@@ -122,6 +122,7 @@ fn Found(rows: Rows<RequestRow>, filter: RequestFilter) -> impl IntoView {
     let first = filter.after.is_some().then(|| link(status, ""));
     let next = rows.next.as_deref().map(|after| link(status, after));
     let empty = rows.rows.is_empty();
+    let filtered = !filter.text.is_empty() || filter.mine;
     let columns = vec![
         col(t!("requests.request")),
         col(t!("requests.unit")),
@@ -132,16 +133,20 @@ fn Found(rows: Rows<RequestRow>, filter: RequestFilter) -> impl IntoView {
     ];
     view! {
         <SegLinks links wide=true/>
-        <form class="filter" role="search">
+        <FilterBar action=routes::REQUESTS active=filtered>
             <input type="hidden" name="status" value=status/>
-            <Field name="q" label=t!("requests.search")>
-                <TextInput kind="search" value=filter.text.clone() width=Width::M/>
-            </Field>
+            <Find label=t!("requests.search") value=filter.text.clone()/>
             <Check name="mine" value="1" checked=filter.mine>{t!("requests.mine")}</Check>
-            <Button icon="search">{t!("requests.find")}</Button>
-        </form>
+        </FilterBar>
         {if empty {
-            let act = view! { <LinkButton href=routes::CATALOGUE>{t!("requests.new")}</LinkButton> }.into_any();
+            let orders = crate::viewer::use_viewer().is_some_and(|viewer| viewer.can("order"));
+            let act = if filtered || !status.is_empty() {
+                view! { <LinkButton href=routes::REQUESTS>{t!("ui.clear")}</LinkButton> }.into_any()
+            } else if orders {
+                view! { <LinkButton href=routes::CATALOGUE>{t!("requests.new")}</LinkButton> }.into_any()
+            } else {
+                ().into_any()
+            };
             view! {
                 <section class="panel">
                     <Empty icon="doc" title=t!("requests.none") note=t!("requests.none_note") act/>
@@ -161,11 +166,7 @@ fn Found(rows: Rows<RequestRow>, filter: RequestFilter) -> impl IntoView {
 }
 
 fn row(row: RequestRow) -> impl IntoView {
-    let money = if row.month.fen() == 0 {
-        row.once
-    } else {
-        row.month
-    };
+    let money = facts::charge(row.month, row.once);
     let sub = format!("{} · {}", row.number, row.system_name);
     let stage = row
         .stage_name
@@ -183,7 +184,7 @@ fn row(row: RequestRow) -> impl IntoView {
             <Cell l=t!("requests.state")><Chip look=look(row.status) text=status_text(row.status)/></Cell>
             <Cell l=t!("requests.stage")>{stage}{lamp}</Cell>
             <Cell l=t!("requests.submitted") class="only-wide">{row.submitted_at.minute_text(Zone::SHANGHAI)}</Cell>
-            <Cell l=t!("requests.month") class="num">{money.yuan()}</Cell>
+            <Cell l=t!("requests.month") class="num">{money}</Cell>
         </Row>
     }
 }

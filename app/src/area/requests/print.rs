@@ -132,7 +132,9 @@ fn Paper(request: RequestDetail) -> impl IntoView {
         ),
     ];
     view! {
-        <PageHead title=t!("print.preview") fact=t!("print.fact") crumbs/>
+        <div class="no-print">
+            <PageHead title=t!("print.preview") fact=t!("print.fact") crumbs/>
+        </div>
         <PrintSheet label=t!("print.page", n = 1) foot page=t!("print.page", n = 1)>
             <p class="sheet-h1">{t!("print.title")}</p>
             <h2>{t!("print.unit")}</h2>
@@ -192,18 +194,14 @@ fn Paper(request: RequestDetail) -> impl IntoView {
 
 fn item(n: usize, line: &DetailLine) -> AnyView {
     let own = &line.view.line;
-    let money = if own.quote.month.fen() == 0 {
-        own.quote.once
-    } else {
-        own.quote.month
-    };
+    let money = facts::charge(own.quote.month, own.quote.once);
     let place = [line.view.zone_name.as_ref(), line.view.pool_name.as_ref()]
         .into_iter()
         .flatten()
         .map(i18n::label)
         .collect::<Vec<_>>();
     let spec = format!("{} {}", facts::line(&line.view.facts), place.join(" · "));
-    let (name, count, money) = (i18n::label(&own.item_name), own.count, money.yuan());
+    let (name, count) = (i18n::label(&own.item_name), own.count);
     view! {
         <tr>
             <td class="c">{n}</td>

@@ -229,7 +229,12 @@ fn acts(found: &ResourceDetail) -> AnyView {
         .iter()
         .map(|act| match act {
             Act::Start => button("start", "play", t!("resources.start")),
-            Act::Stop => button("stop", "", t!("resources.stop")),
+            Act::Stop => view! {
+                <form method="post">
+                    <Confirm act=t!("resources.stop") note=t!("resources.stop_note") value="stop"/>
+                </form>
+            }
+            .into_any(),
             Act::Release => {
                 let href = routes::with_query("/requests/release", &[("resource", &id)]);
                 view! { <LinkButton href=href kind=Kind::Bad icon="bin">{t!("resources.release")}</LinkButton> }.into_any()

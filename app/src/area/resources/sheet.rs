@@ -62,7 +62,9 @@ fn Paper(found: DeliverySheet) -> impl IntoView {
     });
     let waits = found.lines.iter().any(|line| line.secret_waits);
     view! {
-        <PageHead title=t!("delivery.title") fact=t!("delivery.fact") crumbs/>
+        <div class="no-print">
+            <PageHead title=t!("delivery.title") fact=t!("delivery.fact") crumbs/>
+        </div>
         <PrintSheet label=t!("delivery.title") foot=found.number page=t!("delivery.page")>
             <h2>{t!("delivery.title")}</h2>
             <SheetFacts facts/>

@@ -37,7 +37,7 @@ pub async fn offers(cx: &Cx) -> Result<Vec<Offer>, ServiceError> {
 /// [`ServiceError::Unauthenticated`] if nobody is signed in.
 pub async fn cards(cx: &Cx) -> Result<Vec<OfferCard>, ServiceError> {
     let card = |offer: Offer| {
-        let quote = offer.price.quote(&offer.content.schema.defaults(), 1);
+        let quote = offer.price.least(&offer.content.schema);
         OfferCard {
             code: offer.code,
             name: offer.content.name,

@@ -7,7 +7,7 @@ use lingbao_model::{
     view::{
         operation::{
             CloudsView, OperationCounts, SagaDetail, SagaFilter, SagaLine, SagaState,
-            WorkOrderFilter, WorkOrderRow, WorkOrderStatus,
+            WorkOrderDetail, WorkOrderFilter, WorkOrderRow, WorkOrderStatus,
         },
         page::Page,
     },
@@ -19,7 +19,7 @@ use crate::{
     authz::{Ability, Access},
     error::{OrNotFound, ServiceError},
     saga,
-    storage::{ReadTx, cloud, fulfilment, operation, work_order},
+    storage::{ReadTx, cloud, fulfilment, item, operation, request_line, work_order},
 };
 
 async fn operator(rx: &mut ReadTx, cx: &Cx) -> Result<Access, ServiceError> {
@@ -131,14 +131,33 @@ pub async fn work_orders(
     Ok(work_order::list(&mut rx, filter).await?)
 }
 
-/// One work order.
+/// One work order with what one needs to do it.
 ///
 /// # Errors
 /// [`ServiceError::NotFound`] if there is none.
-pub async fn work_order(cx: &Cx, id: &WorkOrderId) -> Result<WorkOrderRow, ServiceError> {
+pub async fn work_order_detail(cx: &Cx, id: &WorkOrderId) -> Result<WorkOrderDetail, ServiceError> {
     let mut rx = cx.db().read().await?;
     operator(&mut rx, cx).await?;
-    work_order::get(&mut rx, id).await?.or_not_found()
+    let order = work_order::get(&mut rx, id).await?.or_not_found()?;
+    let line = request_line::of_request(&mut rx, &order.request)
+        .await?
+        .into_iter()
+        .find(|line| line.id == order.item)
+        .or_not_found()?;
+    let contents = item::contents(&mut rx, [&line.version].into_iter()).await?;
+    let (reason, applicant_name, applicant_phone) =
+        work_order::contact(&mut rx, &order.request).await?;
+    Ok(WorkOrderDetail {
+        facts: contents
+            .get(&line.version)
+            .map(|content| content.schema.facts(&line.answers))
+            .unwrap_or_default(),
+        count: line.count,
+        order,
+        reason,
+        applicant_name,
+        applicant_phone,
+    })
 }
 
 /// What an operator does to a work order.

@@ -5,7 +5,7 @@ use lingbao_model::{
     money::Money,
     msg::Msg,
     placement::Pool,
-    quota::Dimension,
+    quota::{Dimension, Standing},
     view::quota::{ChildQuota, QuotaRow, QuotaView},
 };
 use serde_json::json;
@@ -32,7 +32,7 @@ async fn rows(rx: &mut ReadTx, vdc: &VdcId, pools: &[Pool]) -> Result<Vec<QuotaR
             account
                 .standings
                 .iter()
-                .filter(|(id, ..)| *id == pool.id)
+                .filter(|(id, _, standing)| *id == pool.id && *standing != Standing::default())
                 .map(|(id, dimension, standing)| QuotaRow {
                     pool: id.clone(),
                     pool_name: pool.name.clone(),

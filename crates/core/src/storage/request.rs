@@ -4,6 +4,7 @@
 use lingbao_model::{
     id::{PolicyId, PoolId, RequestId, ResourceId, SystemId, UnitId, UserId, VdcId},
     money::Money,
+    msg::Msg,
     policy::Facts,
     quota::Dimension,
     request::{Kind, Outcome, Status},
@@ -520,6 +521,20 @@ pub async fn index(tx: &mut Tx, request: &Request, system: &str) -> Result<(), S
     let number = request.number.as_deref().unwrap_or_default();
     let texts = [number, request.title.as_str(), system];
     search::index(tx, "request", request.id.as_str(), &texts).await
+}
+
+impl Request {
+    /// What it costs, in words: a month, once, or both.
+    #[must_use]
+    pub fn cost(&self) -> Msg {
+        match (self.month.fen(), self.once.fen()) {
+            (_, 0) => Msg::new("money.month").with("n", self.month),
+            (0, _) => Msg::new("money.once").with("n", self.once),
+            _ => Msg::new("money.both")
+                .with("month", self.month)
+                .with("once", self.once),
+        }
+    }
 }
 
 /// What a request holds now in a VDC: its own, or the one above that is asked for more.

@@ -184,11 +184,12 @@ struct Done {
     opinion: String,
     acted_at: Option<i64>,
     month_fen: i64,
+    once_fen: i64,
 }
 
 const DONE: &str =
     "SELECT s.id, s.name, s.request_id, r.number, r.title, u.short_name AS unit_name,
-  r.status, s.decision, s.opinion, s.acted_at, r.month_fen
+  r.status, s.decision, s.opinion, s.acted_at, r.month_fen, r.once_fen
   FROM approval_step s JOIN request r ON r.id = s.request_id JOIN unit u ON u.id = r.unit_id
   WHERE s.decision IS NOT NULL AND s.acted_by = ";
 
@@ -252,6 +253,7 @@ pub async fn done(
                 opinion: row.opinion.clone(),
                 acted_at: Timestamp::from_millis(row.acted_at.unwrap_or(0)),
                 month: Money::from_fen(row.month_fen),
+                once: Money::from_fen(row.once_fen),
             })
         })
         .collect::<Result<_, StorageError>>()?;

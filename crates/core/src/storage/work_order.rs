@@ -79,6 +79,23 @@ impl TryFrom<Row> for WorkOrderRow {
     }
 }
 
+/// Why a request is asked for, by whom, and where to call.
+///
+/// # Errors
+/// What the database says.
+pub async fn contact(
+    rx: &mut ReadTx,
+    request: &RequestId,
+) -> Result<(String, String, String), StorageError> {
+    let row: Option<(String, String, String)> = Sql::new(
+        "SELECT q.reason, u.name, u.phone FROM request q JOIN user_account u ON u.id = q.applicant_id WHERE q.id = ",
+    )
+    .bind(request.as_str())
+    .optional(rx)
+    .await?;
+    Ok(row.unwrap_or_default())
+}
+
 /// A work order that has just been asked for.
 #[derive(Debug, Clone)]
 pub struct New<'a> {

@@ -19,7 +19,7 @@ pub struct OfferCard {
     pub family: Family,
     /// Who fulfils it.
     pub fulfiller: Fulfiller,
-    /// Month price of the smallest configuration that a fresh form proposes.
+    /// Month price of the cheapest configuration.
     pub month: Money,
     /// What that costs once.
     pub once: Money,

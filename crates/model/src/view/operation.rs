@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::{JobId, RequestId, RequestItemId, SagaId, UserId, WorkOrderId};
 use crate::msg::{Label, Msg};
+use crate::param::Fact;
 use crate::time::Timestamp;
 use crate::words;
 
@@ -67,6 +68,24 @@ pub struct WorkOrderRow {
     pub closed_at: Option<Timestamp>,
     /// Version of the row.
     pub version: i64,
+}
+
+/// A work order with what one needs to do it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct WorkOrderDetail {
+    /// The order.
+    pub order: WorkOrderRow,
+    /// What the applicant asked for, answer by answer.
+    pub facts: Vec<Fact>,
+    /// How many.
+    pub count: i64,
+    /// Why it is asked for.
+    pub reason: String,
+    /// Who asked.
+    pub applicant_name: String,
+    /// Where to call.
+    pub applicant_phone: String,
 }
 
 /// Filter of work orders; without a status: those that are not closed.

@@ -13,7 +13,7 @@ use lingbao_model::{
     view::{
         operation::{
             CloudsView, JobFilter, JobLine, JobState, OperationCounts, SagaDetail, SagaFilter,
-            SagaLine, SagaState, WorkOrderFilter, WorkOrderRow, WorkOrderStatus,
+            SagaLine, SagaState, WorkOrderDetail, WorkOrderFilter, WorkOrderRow, WorkOrderStatus,
         },
         overview::Overview,
     },
@@ -192,9 +192,9 @@ async fn work_orders(
 
 /// One work order.
 #[utoipa::path(get, path = "/work-orders/{id}", tag = "operations", params(("id" = String, Path)),
-    responses((status = 200, body = WorkOrderRow), (status = 404, body = ProblemDocument)))]
-async fn one_work_order(Caller(cx): Caller, Path(order): Path<String>) -> Answer<WorkOrderRow> {
-    Ok(Json(operation::work_order(&cx, &id(&order)?).await?))
+    responses((status = 200, body = WorkOrderDetail), (status = 404, body = ProblemDocument)))]
+async fn one_work_order(Caller(cx): Caller, Path(order): Path<String>) -> Answer<WorkOrderDetail> {
+    Ok(Json(operation::work_order_detail(&cx, &id(&order)?).await?))
 }
 
 /// What is done to a work order.

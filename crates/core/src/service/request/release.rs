@@ -160,7 +160,7 @@ async fn resubmit_once(
     }
     let snapshot = snapshot_of(&mut tx, &request, &resources).await?;
     snapshot::keep(&mut tx, cx, &mut request, &snapshot).await?;
-    let again = Msg::new("request.history.resubmitted").with("month", request.month);
+    let again = Msg::new("request.history.resubmitted").with("cost", request.cost());
     history::add(&mut tx, cx, id, &again).await?;
     let mut steps = step::of_request(&mut tx, id).await?;
     let round = steps.iter().map(|s| s.round).max().unwrap_or(0);

@@ -87,7 +87,7 @@ async fn resubmit_once(
     } else {
         "request.history.resubmitted_anew"
     };
-    let resubmitted = Msg::new(key).with("month", request.month);
+    let resubmitted = Msg::new(key).with("cost", request.cost());
     history::add(&mut tx, cx, &request.id, &resubmitted).await?;
     let mut steps = step::of_request(&mut tx, &request.id).await?;
     let round = steps.iter().map(|s| s.round).max().unwrap_or(0);

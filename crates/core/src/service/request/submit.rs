@@ -88,7 +88,7 @@ async fn submit_once(
     request.sort_at = cx.now();
     let snapshot = snapshot_of(&mut tx, &mut request, &judged).await?;
     snapshot::keep(&mut tx, cx, &mut request, &snapshot).await?;
-    let submitted = Msg::new("request.history.submitted").with("month", request.month);
+    let submitted = Msg::new("request.history.submitted").with("cost", request.cost());
     history::add(&mut tx, cx, &request.id, &submitted).await?;
     let automatic = send_on_its_way(&mut tx, cx, &mut request, &judged).await?;
     requests::index(&mut tx, &request, &snapshot.shown.system_name).await?;

@@ -66,6 +66,8 @@ pub struct DoneRow {
     pub acted_at: Timestamp,
     /// Month price.
     pub month: Money,
+    /// Charged once.
+    pub once: Money,
 }
 
 /// The approval card: one phone screen.
