@@ -3,7 +3,7 @@
 import { PASSWORD } from './helpers.ts';
 
 /** As a browser's own page would ask. */
-const SAME = { 'sec-fetch-site': 'same-origin' };
+export const SAME = { 'sec-fetch-site': 'same-origin' };
 const PATIENCE_MS = 90_000;
 
 export interface Answer {

@@ -148,7 +148,10 @@ impl StorageError {
                 // serialization, deadlock, lock time-out, statement time-out or cancel
                 "40001" | "40P01" | "55P03" | "57014" => Self::Busy(error),
                 // too many connections, memory, shutting down, starting up
-                "53300" | "53200" | "57P01" | "57P02" | "57P03" => Self::Unavailable(error),
+                // too long idle within a transaction
+                "53300" | "53200" | "57P01" | "57P02" | "57P03" | "25P03" => {
+                    Self::Unavailable(error)
+                }
                 // A NUL in a text: nothing is called so.
                 "22021" => Self::Conflict(Conflict::Reference),
                 _ if code.starts_with("08") => Self::Unavailable(error),

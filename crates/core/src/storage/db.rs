@@ -140,6 +140,25 @@ pub enum Db {
     Postgres(PgPool),
 }
 
+/// A process that stands still in the middle of a transaction (stopped, swapped out, its machine
+/// gone) must not hold its locks for longer than a job's lease, which is 30 s: PostgreSQL ends its
+/// session before.
+const IDLE_IN_TRANSACTION_MS: u32 = 20_000;
+
+/// Begins a transaction even if the caller goes away meanwhile: a `BEGIN` that is called off half
+/// way would go back into the pool as an open transaction, and the next caller would write into it.
+async fn begun(
+    pool: &PgPool,
+    statement: &'static str,
+) -> Result<sqlx::Transaction<'static, sqlx::Postgres>, StorageError> {
+    let pool = pool.clone();
+    match tokio::spawn(async move { pool.begin_with(statement).await }).await {
+        Ok(begun) => Ok(begun?),
+        // The runtime is on its way down.
+        Err(_) => Err(StorageError::Unavailable(sqlx::Error::PoolClosed)),
+    }
+}
+
 impl Db {
     /// Opens the pools and makes sure that the database answers. Does not migrate.
     ///
@@ -194,6 +213,10 @@ impl Db {
                 format!("{}ms", config.statement_timeout.as_millis()),
             ),
             ("lock_timeout", format!("{}ms", config.wait.as_millis())),
+            (
+                "idle_in_transaction_session_timeout",
+                format!("{IDLE_IN_TRANSACTION_MS}ms"),
+            ),
         ];
         if let Some(schema) = &config.schema {
             settings.push(("search_path", schema.clone()));
@@ -238,7 +261,7 @@ impl Db {
             Self::Sqlite { writer, .. } => {
                 ReadTx::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?)
             }
-            Self::Postgres(pool) => ReadTx::Postgres(pool.begin().await?),
+            Self::Postgres(pool) => ReadTx::Postgres(begun(pool, "BEGIN").await?),
         };
         Ok(Tx { inner, wake: None })
     }
@@ -251,8 +274,7 @@ impl Db {
         Ok(match self {
             Self::Sqlite { reader, .. } => ReadTx::Sqlite(reader.begin().await?),
             Self::Postgres(pool) => ReadTx::Postgres(
-                pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-                    .await?,
+                begun(pool, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?,
             ),
         })
     }

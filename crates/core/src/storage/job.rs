@@ -1,6 +1,8 @@
 //! Rows of the table `job`. What they mean and how they are used: [`crate::jobs`].
 use lingbao_model::{id::JobId, time::Timestamp, view::page::Total};
 
+use sqlx::AssertSqlSafe;
+
 use super::{ReadTx, Tx, db::Engine, sql::Sql};
 use crate::{error::StorageError, on};
 
@@ -303,12 +305,19 @@ pub async fn release(
 /// Takes the jobs away from workers whose lease has run out. That costs an attempt, so that a job
 /// which kills its worker is stuck one day. Returns how many.
 pub async fn release_expired(tx: &mut Tx, now: Timestamp) -> Result<u64, StorageError> {
-    Ok(on!(tx, conn => sqlx::query(
+    // On PostgreSQL a job whose row a standing worker still locks does not keep the others waiting.
+    let skip = match tx.engine() {
+        Engine::Sqlite => "",
+        Engine::Postgres => " FOR UPDATE SKIP LOCKED",
+    };
+    let sql = format!(
         "UPDATE job SET status = CASE WHEN attempt + 1 < max_attempts THEN 'ready' ELSE 'stuck' END,
                 attempt = attempt + 1, fence = fence + 1, run_at = $1, woken = FALSE,
                 error = 'the worker ' || COALESCE(lease_by, '') || ' let its lease run out',
                 lease_until = NULL, lease_by = NULL
-         WHERE status = 'running' AND lease_until < $1")
+         WHERE id IN (SELECT id FROM job WHERE status = 'running' AND lease_until < $1{skip})"
+    );
+    Ok(on!(tx, conn => sqlx::query(AssertSqlSafe(sql.as_str()))
         .bind(now.millis()).execute(conn).await.map(|done| done.rows_affected()))?)
 }
 
