@@ -96,10 +96,14 @@ pub fn Confirm(
     /// The value of `do`.
     #[prop(into)]
     value: Text,
+    /// In rows.
+    #[prop(optional)]
+    small: bool,
 ) -> impl IntoView {
+    let class = if small { "btn btn-sm btn-bare" } else { "btn" };
     view! {
         <details class="confirm">
-            <summary class="btn">{act.clone()}</summary>
+            <summary class=class>{act.clone()}</summary>
             <div class="confirm-body">
                 <p>{note}</p>
                 <button class="btn btn-bad btn-wide" name="do" value=value>{t!("ui.confirm", act = act)}</button>

@@ -122,7 +122,7 @@ fn todo(row: TodoRow) -> impl IntoView {
                 <div class="sub">{row.number}</div>
             </div>
             <div>{lamp(row.lamp)}</div>
-            <div class="num">{money}<span class="unit">{t!("approvals.yuan")}</span></div>
+            <div class="num">{money}</div>
         </li>
     }
 }
@@ -163,7 +163,7 @@ fn over(rows: Rows<DoneRow>, first: bool) -> AnyView {
         col(t!("approvals.decision")),
         col(t!("approvals.opinion")),
         col(t!("approvals.when")),
-        col(t!("approvals.month")).class("num"),
+        col(t!("requests.month")).class("num"),
     ];
     let back = (!first).then(|| routes::DONE.to_owned());
     let next = rows
@@ -194,7 +194,7 @@ fn done(row: DoneRow) -> impl IntoView {
             </Cell>
             <Cell l=t!("approvals.opinion")>{if row.opinion.is_empty() { "—".to_owned() } else { row.opinion }}</Cell>
             <Cell l=t!("approvals.when")>{row.acted_at.minute_text(Zone::SHANGHAI)}</Cell>
-            <Cell l=t!("approvals.month") class="num">{facts::charge(row.month, row.once)}</Cell>
+            <Cell l=t!("requests.month") class="num">{facts::charge(row.month, row.once)}</Cell>
         </Row>
     }
 }

@@ -180,7 +180,7 @@ fn step(row: TodoRow) -> impl IntoView {
                 <a class="lead" href=routes::card(row.step.as_str())>{row.title}</a>
                 <div class="sub">{sub}</div>
             </div>
-            <div class="num">{facts::charge(row.month, row.once)}<span class="unit">{t!("approvals.yuan")}</span></div>
+            <div class="num">{facts::charge(row.month, row.once)}</div>
             <div><Lamp light text/></div>
         </li>
     }
@@ -216,7 +216,7 @@ fn request(row: RequestRow) -> impl IntoView {
                 <a class="lead" href=routes::request(&row.number)>{row.title}</a>
                 <div class="sub">{sub}</div>
             </div>
-            <div class="num">{facts::charge(row.month, row.once)}<span class="unit">{t!("approvals.yuan")}</span></div>
+            <div class="num">{facts::charge(row.month, row.once)}</div>
             <div>{lamp}</div>
         </li>
     }

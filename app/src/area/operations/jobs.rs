@@ -131,11 +131,12 @@ fn row(line: JobLine) -> impl IntoView {
             </form>
         }
     });
+    let payload = Some(line.payload).filter(|payload| payload != "{}");
     let run_at = line.run_at.map_or_else(|| "—".to_owned(), when);
     let attempts = format!("{}/{}", line.attempt, line.max_attempts);
     view! {
         <Row>
-            <RowHead name=known("job_kind", &line.kind) sub=line.payload/>
+            <RowHead name=known("job_kind", &line.kind) sub=payload.unwrap_or_default()/>
             <Cell l=t!("operations.why")>{line.why.unwrap_or_else(|| "—".to_owned())}</Cell>
             <Cell l=t!("operations.attempt") class="num half">{attempts}</Cell>
             <Cell l=t!("operations.since")>{when(line.created_at)}</Cell>

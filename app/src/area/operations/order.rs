@@ -180,7 +180,7 @@ fn form(found: &WorkOrderRow) -> AnyView {
                 <Field name="note" label=t!("work_orders.note") hint=t!("work_orders.note_hint") optional=true>
                     <TextArea rows=3 value=note maxlength=500_u32/>
                 </Field>
-                <div class="acts">
+                <div class="acts acts-gap">
                     <Button kind=Kind::Main icon="tick" name="do" value="finish">{t!("work_orders.finish")}</Button>
                     <Button icon="save" name="do" value="tick">{t!("work_orders.save")}</Button>
                     <Button icon="user" name="do" value="take">{take}</Button>

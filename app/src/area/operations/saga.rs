@@ -58,7 +58,7 @@ fn Detail(found: SagaDetail) -> impl IntoView {
     let why = line
         .why
         .clone()
-        .map(|why| view! { <Banner tone=Tone::Warn>{why}</Banner> });
+        .map(|why| view! { <Banner tone=Tone::Warn>{known("saga_wait", &why)}</Banner> });
     let reason = found
         .reason
         .map(|msg| view! { <Banner>{t!("operations.taken_back")} " " {i18n::msg(&msg)}</Banner> });
@@ -142,7 +142,10 @@ fn step(step: SagaStepLine) -> impl IntoView {
         .map(when)
         .collect::<Vec<_>>()
         .join(" – ");
-    let why = step.error.or(step.waits).unwrap_or_else(|| "—".to_owned());
+    let why = step
+        .error
+        .or(step.waits)
+        .map_or_else(|| "—".to_owned(), |why| known("saga_wait", &why));
     view! {
         <Row>
             <RowHead name=known("saga_step", &step.name)/>

@@ -195,7 +195,7 @@ fn row(line: SagaLine) -> impl IntoView {
             <Cell l=t!("resources.request")>{request}</Cell>
             <Cell l=t!("operations.step")>{step}</Cell>
             <Cell l=t!("operations.attempt") class="num half">{line.attempt}</Cell>
-            <Cell l=t!("operations.why")>{line.why.unwrap_or_else(|| "—".to_owned())}</Cell>
+            <Cell l=t!("operations.why")>{line.why.map_or_else(|| "—".to_owned(), |why| known("saga_wait", &why))}</Cell>
             <Cell l=t!("operations.since") class="half">{when(line.created_at)}</Cell>
             <Cell l=t!("resources.state") class="corner">
                 <Chip look=saga_look(line.state) text=word("saga_state", line.state.as_str())/>

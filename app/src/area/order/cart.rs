@@ -2,7 +2,7 @@
 
 use super::panel;
 use crate::{
-    error::ApiError,
+    error::{ApiError, ErrorCode},
     facts,
     form::{FORM_ID, use_form},
     i18n, routes, t,
@@ -28,12 +28,7 @@ pub async fn get_cart(id: String) -> Result<CartView, ApiError> {
     if id.is_empty() {
         return Ok(cart::current(&cx).await?);
     }
-    let opened = cart::open(&cx, &crate::ssr::id(&id)?).await;
-    if let Err(lingbao_core::ServiceError::Conflict(_)) = &opened {
-        // A request by now: an old link or the back button leads there.
-        leptos_axum::redirect(&routes::request(&id));
-    }
-    Ok(opened?)
+    Ok(cart::open(&cx, &crate::ssr::id(&id)?).await?)
 }
 
 /// The page.
@@ -50,6 +45,16 @@ pub fn Cart() -> impl IntoView {
                 Suspend::new(async move {
                     match cart.await {
                         Ok(cart) => view! { <Shown cart ask/> }.into_any(),
+                        // A request by now: an old link, or the back button.
+                        Err(error) if error.code == ErrorCode::Conflict => view! {
+                            <PageHead title=t!("nav.cart")/>
+                            <Banner>
+                                {i18n::msg(&error.msg)}
+                                " "
+                                <a href=routes::request(&id.get_untracked())>{t!("approvals.see_request")}</a>
+                            </Banner>
+                        }
+                        .into_any(),
                         Err(error) => view! { <Refusal error/> }.into_any(),
                     }
                 })

@@ -1,8 +1,8 @@
 //! Drafts: carts that were begun and not yet submitted.
 
-use crate::{error::ApiError, routes, t, ui::*};
+use crate::{error::ApiError, facts, routes, t, ui::*};
 use leptos::prelude::*;
-use lingbao_model::{time::Zone, view::request::DraftRow};
+use lingbao_model::{money::Money, time::Zone, view::request::DraftRow};
 
 /// The reader's drafts, the one that the catalogue adds to first.
 ///
@@ -78,7 +78,7 @@ fn row(row: DraftRow) -> AnyView {
     };
     let (id, version) = (row.id.to_string(), row.version.to_string());
     let saved = row.saved_at.minute_text(Zone::SHANGHAI);
-    let month = row.month.yuan();
+    let month = facts::charge(row.month, Money::ZERO);
     view! {
         <Row>
             <RowHead name href sub/>
@@ -90,7 +90,7 @@ fn row(row: DraftRow) -> AnyView {
                 <form method="post">
                     <input type="hidden" name="cart" value=id/>
                     <input type="hidden" name="version" value=version/>
-                    <Confirm act=t!("drafts.discard") note=t!("drafts.discard_note") value="discard"/>
+                    <Confirm act=t!("drafts.discard") note=t!("drafts.discard_note") value="discard" small=true/>
                 </form>
             </Cell>
         </Row>

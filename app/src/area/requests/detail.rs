@@ -6,6 +6,7 @@ use leptos::prelude::*;
 use leptos_router::hooks::use_params_map;
 use lingbao_model::{
     fulfilment::Status as PieceStatus,
+    money::Money,
     request::{Decision, Status, StepStatus},
     time::Zone,
     view::request::{Act, DetailLine, PieceView, RequestDetail, StepView},
@@ -56,7 +57,11 @@ fn Shown(request: RequestDetail) -> impl IntoView {
         .iter()
         .map(|one| {
             let href = routes::resource(one.resource.as_str());
-            let (name, code, month) = (one.name.clone(), one.code.clone(), (-one.month).yuan());
+            let (name, code, month) = (
+                one.name.clone(),
+                one.code.clone(),
+                facts::charge(-one.month, Money::ZERO),
+            );
             let when = one
                 .released_at
                 .map_or_else(|| "—".to_owned(), |at| at.minute_text(Zone::SHANGHAI));

@@ -3,7 +3,7 @@
 use crate::{error::ApiError, facts, form::FormId, i18n, routes, t, ui::*};
 use leptos::prelude::*;
 use leptos_router::hooks::use_query_map;
-use lingbao_model::view::resource::ResourceRow;
+use lingbao_model::{money::Money, view::resource::ResourceRow};
 use serde::{Deserialize, Serialize};
 
 /// What the form shows.
@@ -71,7 +71,10 @@ fn Form(found: Releasing) -> impl IntoView {
         .map(|row| {
             let href = routes::resource(row.id.as_str());
             let spec = facts::line(&row.facts);
-            let (item, money) = (i18n::label(&row.item_name), row.month.yuan());
+            let (item, money) = (
+                i18n::label(&row.item_name),
+                facts::charge(row.month, Money::ZERO),
+            );
             view! {
                 <Row>
                     <RowHead name=row.name href sub=item/>

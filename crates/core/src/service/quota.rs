@@ -24,7 +24,12 @@ const ENTRIES: i64 = 50;
 const MOST: i64 = 1_000_000_000_000;
 
 async fn rows(rx: &mut ReadTx, vdc: &VdcId, pools: &[Pool]) -> Result<Vec<QuotaRow>, ServiceError> {
-    let account = quota::account(rx, vdc).await?;
+    let mut account = quota::account(rx, vdc).await?;
+    // Cores and memory before what is asked for less.
+    let place = |dimension: &Dimension| Dimension::ALL.iter().position(|one| one == dimension);
+    account
+        .standings
+        .sort_by_key(|(_, dimension, _)| place(dimension));
     // In the order of the pools; a balance refers to a pool, so none gets lost.
     Ok(pools
         .iter()
