@@ -6,6 +6,7 @@ use crate::{
     i18n, routes, t,
 };
 use leptos::prelude::*;
+use leptos_meta::Title;
 
 /// How loud something is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -79,7 +80,12 @@ pub fn Refusal(error: ApiError) -> impl IntoView {
             ) {
                 response.set_status(status);
             }
-            view! { <ErrorBanner error/> }.into_any()
+            view! {
+                <Title text=i18n::msg(&error.msg)/>
+                <ErrorBanner error/>
+                <p><a href=routes::HOME>{t!("ui.to_home")}</a></p>
+            }
+            .into_any()
         }
     }
 }
