@@ -83,7 +83,7 @@ pub fn Refusal(error: ApiError) -> impl IntoView {
             view! {
                 <Title text=i18n::msg(&error.msg)/>
                 <ErrorBanner error/>
-                <p><a href=routes::HOME>{t!("ui.to_home")}</a></p>
+                <p><a href=routes::HOME>{t!("not_found.back")}</a></p>
             }
             .into_any()
         }
