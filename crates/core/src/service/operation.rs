@@ -144,7 +144,7 @@ pub async fn work_order_detail(cx: &Cx, id: &WorkOrderId) -> Result<WorkOrderDet
         .into_iter()
         .find(|line| line.id == order.item)
         .or_not_found()?;
-    let contents = item::contents(&mut rx, [&line.version].into_iter()).await?;
+    let contents = item::contents(&mut rx, [&line.version]).await?;
     let (reason, applicant_name, applicant_phone) =
         work_order::contact(&mut rx, &order.request).await?;
     Ok(WorkOrderDetail {
