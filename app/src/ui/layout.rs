@@ -176,10 +176,10 @@ pub fn Tabs(#[prop(into)] label: Text, tabs: Vec<Tab>) -> impl IntoView {
     }
 }
 
-/// Up to four counts that lead somewhere.
+/// Up to four counts that lead somewhere; six in two rows.
 #[component]
-pub fn Tiles(children: Children) -> impl IntoView {
-    view! { <div class="tiles">{children()}</div> }
+pub fn Tiles(#[prop(optional)] six: bool, children: Children) -> impl IntoView {
+    view! { <div class=if six { "tiles tiles-six" } else { "tiles" }>{children()}</div> }
 }
 
 /// One count.

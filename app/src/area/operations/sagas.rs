@@ -113,7 +113,7 @@ fn List(
         t!("clouds.all_answer").into_any()
     };
     view! {
-        <Tiles>
+        <Tiles six=true>
             <Tile
                 label=t!("operations.stuck")
                 value=number(counts.stuck)

@@ -84,7 +84,7 @@ const SELECT: &str = "SELECT r.id, r.number, r.kind, r.title, r.unit_id, u.short
      ORDER BY s.stage, s.position, s.id LIMIT 1) AS stage_name,
   r.month_fen, r.once_fen, r.submitted_at, r.due_at, r.sort_at
   FROM request r JOIN unit u ON u.id = r.unit_id JOIN user_account p ON p.id = r.applicant_id
-  LEFT JOIN app_system y ON y.id = r.system_id WHERE r.submitted_at IS NOT NULL";
+  LEFT JOIN app_system y ON y.id = r.system_id WHERE r.status <> 'draft'";
 
 fn filtered(
     sql: Sql,
@@ -144,7 +144,8 @@ pub async fn list(
         0 => PAGE_ROWS,
         n => n.clamp(1, MAX_PAGE_ROWS),
     };
-    let count = Sql::new("SELECT 1 FROM request r WHERE r.submitted_at IS NOT NULL");
+    // By the status and not by `submitted_at`, which stands in no index: the rows need not be read.
+    let count = Sql::new("SELECT 1 FROM request r WHERE r.status <> 'draft'");
     let total = filtered(count, scope, filter, person, calendar)
         .capped_count(rx)
         .await?;
