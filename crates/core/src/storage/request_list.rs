@@ -190,11 +190,14 @@ async fn slice(
             .bind(&cursor.id)
             .push("))");
     }
+    // What is open is little among years of history. A sum is in no index: that keeps SQLite from
+    // walking all of the history in order, only to save the sorting of a handful of rows.
     let rows: Vec<Row> = sql
-        .push(if oldest {
-            " ORDER BY r.sort_at, r.id LIMIT "
-        } else {
-            " ORDER BY r.sort_at DESC, r.id DESC LIMIT "
+        .push(match (filter.open, oldest) {
+            (true, true) => " ORDER BY r.sort_at + 0, r.id LIMIT ",
+            (true, false) => " ORDER BY r.sort_at + 0 DESC, r.id DESC LIMIT ",
+            (false, true) => " ORDER BY r.sort_at, r.id LIMIT ",
+            (false, false) => " ORDER BY r.sort_at DESC, r.id DESC LIMIT ",
         })
         .bind(limit + 1)
         .all(rx)
