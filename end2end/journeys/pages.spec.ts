@@ -7,19 +7,33 @@ const PAGES: Record<string, string[]> = {
   'leader.tjj': ['/', '/todo', '/done', '/quota'],
   reviewer: ['/todo', '/done', '/overview', '/admin/items', '/admin/items/C-ECS', '/quota'],
   finance: ['/admin/items/C-ECS'],
-  operator: ['/operations', '/work-orders', '/overview'],
+  operator: ['/operations', '/operations?state=done', '/operations/jobs', '/operations/jobs?state=done', '/operations/clouds', '/work-orders', '/overview'],
   leader: ['/overview', '/todo'],
   auditor: ['/admin/audit'],
   sysadmin: ['/admin/units', '/admin/users'],
 };
 
+/** Lists whose first row is opened too. */
+const FIRST: Record<string, string[]> = {
+  clerk: ['/requests', '/resources'],
+  'leader.tjj': ['/todo'],
+  operator: ['/operations?state=done', '/work-orders'],
+  sysadmin: ['/admin/units', '/admin/users'],
+};
+
 for (const [login, paths] of Object.entries(PAGES)) {
   test(`the pages of ${login} stand whole`, async ({ page }) => {
-    test.setTimeout(120_000);
+    test.setTimeout(240_000);
     await signIn(page, login);
     for (const path of paths) {
       const answer = await page.goto(path);
       expect(answer?.status(), path).toBe(200);
+      await expect(page.getByRole('heading', { level: 1 }), path).toHaveCount(1);
+      await fitsTheWindow(page);
+      await axeClean(page);
+      if (!FIRST[login]?.includes(path)) continue;
+      const first = await page.locator('main tbody th a, main .rows a.lead').first().getAttribute('href');
+      expect((await page.goto(first ?? ''))?.status(), first ?? path).toBe(200);
       await expect(page.getByRole('heading', { level: 1 }), path).toHaveCount(1);
       await fitsTheWindow(page);
       await axeClean(page);
