@@ -114,3 +114,80 @@ pub async fn discard(cx: &Cx, id: &JobId) -> Result<(), ServiceError> {
     tx.commit().await?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use lingbao_model::people::{Reach, Role};
+
+    use super::*;
+    use crate::{
+        service::request::fixture::{City, add, give},
+        storage::sql::Sql,
+    };
+
+    /// A job in a status; the oldest one that the city has.
+    async fn job_in(city: &City, status: &'static str) -> JobId {
+        let cx = city.app.system();
+        let id: JobId = cx.id();
+        let mut tx = city.app.db.begin().await.unwrap();
+        Sql::new("INSERT INTO job (id, kind, payload, status, attempt, max_attempts, fence, run_at, woken, actor, error, created_at) VALUES (")
+            .bind(id.as_str())
+            .push(", 'test', '{}', ")
+            .bind(status)
+            .push(", 3, 3, 0, 0, FALSE, 'system', 'the cloud said no', 0)")
+            .run(&mut tx)
+            .await
+            .unwrap();
+        tx.commit().await.unwrap();
+        id
+    }
+
+    async fn events(city: &City, action: &'static str) -> i64 {
+        city.count(Sql::new("SELECT count(*) FROM audit_event WHERE action = ").bind(action))
+            .await
+    }
+
+    #[tokio::test]
+    async fn an_operator_retries_or_gives_up_what_is_stuck_and_nothing_else() {
+        for city in City::all().await {
+            let person = add(&city.app, "operator", &city.bureau).await;
+            give(
+                &city.app,
+                &person,
+                Role::Operator,
+                &city.bureau,
+                Reach::Site,
+            )
+            .await;
+            let cx = city.cx(&person);
+            let (stuck, other, runs) = (
+                job_in(&city, "stuck").await,
+                job_in(&city, "stuck").await,
+                job_in(&city, "running").await,
+            );
+            let shown = list(&cx, &JobFilter::default()).await.unwrap();
+            assert_eq!(shown.rows.len(), 2);
+            assert!(shown.rows.iter().all(|job| job.may_act));
+            assert_eq!(shown.rows[0].why.as_deref(), Some("the cloud said no"));
+
+            retry(&cx, &stuck).await.unwrap();
+            discard(&cx, &other).await.unwrap();
+            assert_eq!(
+                list(&cx, &JobFilter::default()).await.unwrap().rows.len(),
+                0
+            );
+            for act in [retry(&cx, &runs).await, discard(&cx, &stuck).await] {
+                assert!(matches!(act, Err(ServiceError::Conflict(_))), "{act:?}");
+            }
+            assert_eq!(
+                (
+                    events(&city, "job.retry").await,
+                    events(&city, "job.discard").await
+                ),
+                (1, 1)
+            );
+            let stranger = retry(&city.cx(&city.clerk), &stuck).await;
+            assert!(matches!(stranger, Err(ServiceError::Forbidden)));
+        }
+    }
+}
