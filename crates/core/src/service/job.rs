@@ -22,15 +22,12 @@ use crate::{
     },
 };
 
-/// `run_at` of a job that waits for a signal is the end of time; nobody reads that as a moment.
-const FAR_MS: i64 = i64::MAX;
-
 fn line(row: JobRow) -> Result<JobLine, StorageError> {
     let wrong = |column, error: &dyn std::fmt::Display| {
         StorageError::inconsistent("job", column, row.id.as_str(), error)
     };
     let state: JobState = row.status.parse().map_err(|e| wrong("status", &e))?;
-    let due = matches!(state, JobState::Ready | JobState::Waiting) && row.run_at != FAR_MS;
+    let due = matches!(state, JobState::Ready | JobState::Waiting) && row.run_at != job::NEVER;
     Ok(JobLine {
         id: row.id.parse().map_err(|e| wrong("id", &e))?,
         may_act: state == JobState::Stuck,

@@ -7,7 +7,7 @@ use super::{ReadTx, Tx, db::Engine, sql::Sql};
 use crate::{error::StorageError, on};
 
 /// Where "not before" lies while a job waits for a person: it never comes by itself.
-const NEVER: i64 = i64::MAX;
+pub const NEVER: i64 = i64::MAX;
 
 /// A job to be written down.
 #[derive(Debug)]

@@ -332,6 +332,11 @@ pub async fn grant_missing(
     .all(tx)
     .await?;
     let operation = format!("grant:{request}");
+    let handed = |missing: i64| Delta {
+        held: -missing,
+        handed: missing,
+        ..Delta::default()
+    };
     let mut given = Vec::with_capacity(rows.len());
     for (pool, dimension, missing) in rows {
         let (_, pool, dimension) = keys(parent.to_string(), pool, &dimension)?;
@@ -341,11 +346,7 @@ pub async fn grant_missing(
             pool: &pool,
             dimension,
         };
-        let delta = Delta {
-            held: -missing,
-            handed: missing,
-            ..Delta::default()
-        };
+        let delta = handed(missing);
         if enter(tx, cx, &above, EntryKind::Hand, delta, Some(request), None).await? {
             given.push((pool, dimension, missing));
         }
@@ -374,12 +375,7 @@ pub async fn grant_missing(
             pool,
             dimension: *dimension,
         };
-        let delta = Delta {
-            held: -missing,
-            handed: *missing,
-            ..Delta::default()
-        };
-        shift(tx, &above, delta, false).await?;
+        shift(tx, &above, handed(*missing), false).await?;
     }
     Ok(())
 }
