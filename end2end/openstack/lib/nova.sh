@@ -88,12 +88,12 @@ nova_hosts() { # a hypervisor gets servers once it has reported and stands in a 
   done
   nova_manage cell_v2 discover_hosts --verbose
 }
-workers_wait() { # what has no port reports through the database: nova's and cinder's workers
+workers_wait() { # what has no port reports to the database, every 10 s: longer ago, and it was before the last `down`
   local n
   for _ in $(seq 1 120); do
     n=$(sql "select
-      (select count(*) from nova.services where deleted = 0 and timestampdiff(second, coalesce(last_seen_up, created_at), utc_timestamp()) < 60) +
-      (select count(*) from cinder.services where deleted = 0 and timestampdiff(second, updated_at, utc_timestamp()) < 60)" 2>/dev/null || echo 0)
+      (select count(*) from nova.services where deleted = 0 and timestampdiff(second, coalesce(last_seen_up, created_at), utc_timestamp()) < 15) +
+      (select count(*) from cinder.services where deleted = 0 and timestampdiff(second, updated_at, utc_timestamp()) < 15)" 2>/dev/null || echo 0)
     # conductor and scheduler; cinder's scheduler, volume and backup
     [ "$n" -ge $((2 + COMPUTES + 3)) ] && return 0
     sleep 0.5

@@ -113,7 +113,7 @@ stop_all() { # the services first, database and bus last
   rm -f "$STATE"/run/*.pid
 }
 status() {
-  local name pid rss cpu total=0
+  local name pid rss cpu total=0 whole=true
   [ -n "$(all_names)" ] || { echo "the lab is down"; return 1; }
   printf '%-18s %8s %9s %8s\n' NAME PID RSS_MB CPU_S
   for name in $(all_names); do
@@ -126,7 +126,9 @@ status() {
       total=$((total + rss))
     else
       printf '%-18s %8s %9s\n' "$name" "$pid" ENDED
+      whole=false
     fi
   done
   echo "together $total MB"
+  $whole
 }

@@ -17,7 +17,7 @@ save() {
   stop_all
   mkdir -p "$SNAPSHOTS"
   # What up() writes anew on each start (configuration, Python, logs) stays out.
-  tar -C "$STATE" -cf - lib done pkg | gzip -1 >"$file.part"
+  tar -C "$STATE" -cf - .lab lib done pkg | gzip -1 >"$file.part"
   mv "$file.part" "$file"
   # The three newest stay: a branch or two beside this one.
   find "$SNAPSHOTS" -name '*.tar.gz' -printf '%T@ %p\n' | sort -rn | tail -n +4 | cut -d' ' -f2- | xargs -r rm -f
@@ -27,7 +27,7 @@ restore() { # false when there is no snapshot of exactly this lab
   local file
   file=$(snapshot_file)
   [ -f "$file" ] || return 1
-  rm -rf -- "$STATE/lib" "$STATE/done" "$STATE/pkg" "$STATE/log"
+  forget
   mkdir -p "$STATE"
   tar -C "$STATE" -xzf "$file"
   say "restored $file"
