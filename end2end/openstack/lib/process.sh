@@ -16,8 +16,10 @@ start() { # NAME PORT|- COMMAND...: in a session of its own, so that its group i
   if [ "$port" != - ] && listens "$port"; then
     die "port $port is taken by a process that is not the lab's; end it, or move the lab's $name with a PORT_ variable (lib/settings.sh)"
   fi
-  setsid nohup "$@" >>"$STATE/log/$name.out" 2>&1 </dev/null &
+  # Without the lab's lock (9), which it would hold for life.
+  setsid nohup "$@" >>"$STATE/log/$name.out" 2>&1 </dev/null 9>&- &
   pid=$!
+  disown "$pid"
   sleep 0.05
   echo "$pid $(started_at $pid)" >"$STATE/run/$name.pid"
 }
