@@ -100,27 +100,27 @@ def until_gone(read, limit=180):
 
 # ---- the portal's account, by password and by application credential, makes a tenant
 portal = timed('token of the portal, by password', lambda: Cloud(by_password(ACCESS['user'], ACCESS['password']), ACCESS['project']))
-timed('token, by application credential', lambda: Cloud({'methods': ['application_credential'], 'application_credential': {
+credential = timed('token, by application credential', lambda: Cloud({'methods': ['application_credential'], 'application_credential': {
     'id': ACCESS['application_credential_id'], 'secret': ACCESS['application_credential_secret']}}))
 default = portal('GET', 'identity', '/projects/' + portal.project)['project']['domain_id']
 
 
 def tenant():
-    project = portal('POST', 'identity', '/projects', {'project': {'name': TAG, 'domain_id': default}})['project']['id']
+    project = credential('POST', 'identity', '/projects', {'project': {'name': TAG, 'domain_id': default}})['project']['id']
     user = portal('POST', 'identity', '/users', {'user': {'name': TAG, 'domain_id': default, 'password': TAG}})['user']['id']
     member = portal('GET', 'identity', '/roles?name=member')['roles'][0]['id']
     portal('PUT', 'identity', f'/projects/{project}/users/{user}/roles/{member}')
     return project, user
 
 
-def quotas(cores):
-    portal('PUT', 'compute', '/os-quota-sets/' + project, {'quota_set': {'instances': 80, 'cores': cores, 'ram': 400000}})
-    portal('PUT', 'network', '/v2.0/quotas/' + project, {'quota': {'port': 300, 'floatingip': 20}})
-    portal('PUT', 'volumev3', '/os-quota-sets/' + project, {'quota_set': {'volumes': 100, 'gigabytes': 2000, 'backups': 10}})
+def quotas(who, cores):
+    who('PUT', 'compute', '/os-quota-sets/' + project, {'quota_set': {'instances': 80, 'cores': cores, 'ram': 400000}})
+    who('PUT', 'network', '/v2.0/quotas/' + project, {'quota': {'port': 300, 'floatingip': 20}})
+    who('PUT', 'volumev3', '/os-quota-sets/' + project, {'quota_set': {'volumes': 100, 'gigabytes': 2000, 'backups': 10}})
 
 
 project, user = timed('project, user, role', tenant)
-timed('quotas of Nova, Neutron, Cinder', lambda: quotas(160))
+timed('quotas of Nova, Neutron, Cinder', lambda: quotas(credential, 160))
 timed("token of the portal in the tenant's project", lambda: Cloud(by_password(ACCESS['user'], ACCESS['password']), TAG))
 me = timed('token of the tenant', lambda: Cloud(by_password(TAG, TAG), TAG))
 
@@ -314,7 +314,7 @@ def delete_servers():
 
 many = timed(f'boot {SERVERS} servers until all ACTIVE', boot_many)
 timed('list all servers in detail', lambda: me('GET', 'compute', '/servers/detail'))
-quotas(SERVERS + 3)  # what stands uses SERVERS + 3 cores
+quotas(portal, SERVERS + 3)  # what stands uses SERVERS + 3 cores
 try:
     boot(TAG + '-too-many')
     sys.exit('a server above the quota was accepted')
@@ -326,6 +326,7 @@ left = portal('GET', 'placement', '/usages?project_id=' + project)['usages']
 assert not any(left.values()), left
 
 # ---- nothing stays
+
 def tidy():
     delete('volumes', volume, restored, from_image)
     me('DELETE', 'image', '/v2/images/' + image)
