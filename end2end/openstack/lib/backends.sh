@@ -111,11 +111,11 @@ backends_start() {
   start memcached "$PORT_MEMCACHE" memcached -u root -l $IP -p "$PORT_MEMCACHE" -U 0 -m 64 -t 1
   # Erlang's name server is one a machine: another's serves us as well.
   listens "$PORT_EPMD" || start epmd "$PORT_EPMD" epmd -address $IP -port "$PORT_EPMD"
-  wait_port memcached "$PORT_MEMCACHE" 10
+  wait_port memcached "$PORT_MEMCACHE" 60
   (
     export HOME=$STATE/lib/rabbitmq ERL_EPMD_ADDRESS=$IP ERL_EPMD_PORT=$PORT_EPMD RABBITMQ_CONF_ENV_FILE=$STATE/etc/rabbitmq-env.conf
     start rabbitmq "$PORT_RABBIT" /usr/lib/rabbitmq/bin/rabbitmq-server
   )
-  wait_port mariadb "$PORT_DB" 60
+  wait_port mariadb "$PORT_DB" 240
 }
 sql() { mariadb -uos -p"$PASSWORD" -h$IP -P"$PORT_DB" -N -e "$1"; }

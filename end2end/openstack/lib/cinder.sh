@@ -47,4 +47,4 @@ cinder_start() {
     service "cinder-$part" - "cinder.cmd.$part:main" --config-file "$STATE/etc/cinder/cinder.conf" --log-file "$STATE/log/cinder-$part.log"
   done
 }
-cinder_wait() { wait_http cinder-api "http://$IP:$PORT_CINDER/" 90; }
+cinder_wait() { wait_http cinder-api "http://$IP:$PORT_CINDER/" 240; }

@@ -29,4 +29,4 @@ CONF
 }
 glance_schema() { tool glance.cmd.manage:main --config-file "$STATE/etc/glance/glance-api.conf" db_sync; }
 glance_start() { service glance "$PORT_GLANCE" glance.cmd.api:main --config-file "$STATE/etc/glance/glance-api.conf"; }
-glance_wait() { wait_http glance "http://$IP:$PORT_GLANCE/" 90; }
+glance_wait() { wait_http glance "http://$IP:$PORT_GLANCE/" 240; }

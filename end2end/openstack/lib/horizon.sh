@@ -5,4 +5,4 @@ horizon_start() {
   KS=$KEYSTONE MEMCACHE=$IP:$PORT_MEMCACHE wsgi horizon "$PORT_HORIZON" 8 --module oslab.horizon_wsgi:application \
     --static-map /static=/var/lib/openstack-dashboard/static
 }
-horizon_wait() { wait_http horizon "http://$IP:$PORT_HORIZON/auth/login/" 90; }
+horizon_wait() { wait_http horizon "http://$IP:$PORT_HORIZON/auth/login/" 240; }

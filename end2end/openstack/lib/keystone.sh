@@ -41,7 +41,7 @@ keystone_start() {
   OS_KEYSTONE_CONFIG_FILES=$STATE/etc/keystone/keystone.conf OS_KEYSTONE_CONFIG_DIR=$STATE/etc/keystone \
     wsgi keystone "$PORT_KEYSTONE" 8 --wsgi-file /usr/bin/keystone-wsgi-public
 }
-keystone_wait() { wait_http keystone "$KEYSTONE" 60; }
+keystone_wait() { wait_http keystone "$KEYSTONE" 240; }
 
 placement_config() {
   mkdir -p "$STATE/etc/placement/policy.d"
@@ -57,4 +57,4 @@ placement_schema() { tool placement.cmd.manage:main --config-file "$STATE/etc/pl
 placement_start() {
   OS_PLACEMENT_CONFIG_DIR=$STATE/etc/placement wsgi placement "$PORT_PLACEMENT" 4 --wsgi-file /usr/bin/placement-api
 }
-placement_wait() { wait_http placement "http://$IP:$PORT_PLACEMENT/" 90; }
+placement_wait() { wait_http placement "http://$IP:$PORT_PLACEMENT/" 240; }

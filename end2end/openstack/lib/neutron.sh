@@ -48,4 +48,4 @@ neutron_files() { echo --config-file "$STATE/etc/neutron/neutron.conf" --config-
 neutron_schema() { tool neutron.db.migration.cli:main $(neutron_files) upgrade heads; }
 # shellcheck disable=SC2046
 neutron_start() { service neutron "$PORT_NEUTRON" oslab.neutronserver:main $(neutron_files); }
-neutron_wait() { wait_http neutron "http://$IP:$PORT_NEUTRON/" 90; }
+neutron_wait() { wait_http neutron "http://$IP:$PORT_NEUTRON/" 240; }

@@ -78,10 +78,10 @@ nova_start_computes() { # they look for Placement at once
       --config-file "$STATE/etc/nova/fake$i.conf" --log-file "$STATE/log/nova-compute$i.log"
   done
 }
-nova_wait() { wait_http nova-api "http://$IP:$PORT_NOVA/" 90; }
+nova_wait() { wait_http nova-api "http://$IP:$PORT_NOVA/" 240; }
 nova_hosts() { # a hypervisor gets servers once it has reported and stands in a cell
   local n
-  for _ in $(seq 1 120); do
+  for _ in $(seq 1 480); do
     n=$(sql "select count(*) from nova.compute_nodes where deleted = 0")
     [ "$n" -ge "$COMPUTES" ] && break
     sleep 0.5
@@ -90,7 +90,7 @@ nova_hosts() { # a hypervisor gets servers once it has reported and stands in a 
 }
 workers_wait() { # what has no port reports to the database, every 10 s: longer ago, and it was before the last `down`
   local n
-  for _ in $(seq 1 120); do
+  for _ in $(seq 1 480); do
     n=$(sql "select
       (select count(*) from nova.services where deleted = 0 and timestampdiff(second, coalesce(last_seen_up, created_at), utc_timestamp()) < 15) +
       (select count(*) from cinder.services where deleted = 0 and timestampdiff(second, updated_at, utc_timestamp()) < 15)" 2>/dev/null || echo 0)

@@ -58,7 +58,7 @@ gone() { # NAME: says why a process has ended, and ends the bring-up
   tail -n 20 "$STATE/log/$1.out" "$STATE/log/$1.log" >&2 2>/dev/null || true
   die "$1 ended by itself: see $STATE/log/$1.out and $1.log"
 }
-wait_port() { # NAME PORT SECONDS
+wait_port() { # NAME PORT SECONDS: long ones, for machines that compile beside it
   for _ in $(seq 1 $(($3 * 5))); do
     listens "$2" && return 0
     alive "$1" || gone "$1"
