@@ -1,10 +1,10 @@
 # Lingbao: `make run` serves it, `make test` proves it. The logic stands in scripts/.
 SHELL := bash
 .DEFAULT_GOAL := help
-.PHONY: help run build test setup fmt lint shots bench clean-data
+.PHONY: help run build test setup fmt lint shots bench clean-data test-openstack openstack-up openstack-down
 
 help: ## this list
-	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: ## set up, build release, serve http://127.0.0.1:3000 with the demo city
 	@scripts/setup && exec scripts/run
@@ -32,3 +32,12 @@ bench: ## figures of the release build: start, memory, size and time of pages, r
 
 clean-data: ## throw the demo city of `make run` away
 	@rm -rf data && echo "data/ is gone; the next start loads the demo city anew"
+
+test-openstack: ## bring a real OpenStack up (the lab), test against it, take it down again
+	@end2end/openstack/lab run scripts/test openstack
+
+openstack-up: ## only bring the lab up; says how to reach it (end2end/openstack/README.md)
+	@end2end/openstack/lab up
+
+openstack-down: ## stop the lab; its state stays for the next time
+	@end2end/openstack/lab down

@@ -1,0 +1,1 @@
+"""The leaves of the lab: what stands in for hypervisors, switches and disks."""
