@@ -22,12 +22,12 @@ pub async fn prepare(config: &Config, db: &Db, demo: Option<&str>) -> Result<(),
     if !seed::is_empty(&app).await? {
         return Ok(());
     }
+    let backend = config
+        .backends
+        .keys()
+        .next()
+        .map_or("simulator", String::as_str);
     let Some(name) = demo else {
-        let backend = config
-            .backends
-            .keys()
-            .next()
-            .map_or("simulator", String::as_str);
         install::defaults(&app.system(), backend).await?;
         return Ok(());
     };
@@ -40,7 +40,8 @@ pub async fn prepare(config: &Config, db: &Db, demo: Option<&str>) -> Result<(),
     println!("Loading the demo city {name} (once; half a minute to a minute) …");
     let backends = wiring::hurried_backends(config, clock.clone())?;
     let jobs = Arc::new(wiring::jobs(&backends));
-    seed::load(&app, &clock, &jobs, &city, &|text| println!("  {text}")).await?;
+    let say = |text: &str| println!("  {text}");
+    seed::load(&app, &clock, &jobs, (&city, backend), &say).await?;
     Ok(())
 }
 

@@ -31,7 +31,9 @@ pub struct City {
     pub name: String,
     /// Short name.
     pub short: String,
-    /// Hosts that run at the end of the story.
+    /// Hosts that run at the end of the story. A city without any has no story: its people are there
+    /// with their systems and quotas on the first day, and nothing is ordered yet. So is the one for
+    /// a real cloud, which nobody fills with half a year of machines.
     pub running_hosts: usize,
     /// Its units.
     pub units: Vec<CityUnit>,
@@ -80,7 +82,10 @@ pub struct Account {
 pub const PASSWORD: &str = "Lingbao-demo-2026";
 
 /// The demo cities by name.
-const CITIES: &[(&str, &str)] = &[("ningbo", include_str!("../../data/city/ningbo.json"))];
+const CITIES: &[(&str, &str)] = &[
+    ("ningbo", include_str!("../../data/city/ningbo.json")),
+    ("newtown", include_str!("../../data/city/newtown.json")),
+];
 
 /// Names of the demo cities.
 pub fn names() -> impl Iterator<Item = &'static str> {
@@ -139,9 +144,9 @@ pub async fn is_empty(app: &App) -> Result<bool, StorageError> {
     unit::any(&mut rx).await.map(|any| !any)
 }
 
-/// Loads a city into an empty database. `app` runs on `clock`, which is moved through the story and
-/// left at its end; `jobs` must be wired to clouds that answer at once. `say` is
-/// told how far it is.
+/// Loads a city into an empty database, its pools on `backend`. `app` runs on `clock`, which is moved
+/// through the story and left at its end; where there is a story, `jobs` must be wired to clouds that
+/// answer at once. `say` is told how far it is.
 ///
 /// # Errors
 /// What the services say: the story obeys the same rules as everybody.
@@ -149,14 +154,19 @@ pub async fn load(
     app: &Arc<App>,
     clock: &MockClock,
     jobs: &Arc<Registry>,
-    city: &City,
+    (city, backend): (&City, &str),
     say: &(dyn Fn(&str) + Send + Sync),
 ) -> Result<(), ServiceError> {
     let end = clock.now().millis();
+    if city.running_hosts == 0 {
+        say("units, accounts and quotas");
+        let people = people::load(app, city, backend).await?;
+        return story::first_day(app, jobs, city, &people).await;
+    }
     clock.set(lingbao_model::time::Timestamp::from_millis(
         end - story::DAYS * lingbao_model::time::DAY_MS,
     ));
     say("units and accounts");
-    let people = people::load(app, city).await?;
+    let people = people::load(app, city, backend).await?;
     story::play(app, clock, jobs, city, &people, end, say).await
 }

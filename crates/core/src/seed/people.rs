@@ -41,7 +41,7 @@ impl People {
 }
 
 /// Makes them.
-pub async fn load(app: &Arc<App>, city: &City) -> Result<People, ServiceError> {
+pub async fn load(app: &Arc<App>, city: &City, backend: &str) -> Result<People, ServiceError> {
     let cx = app.system();
     let mut people = People::default();
     let top = NewUnit {
@@ -75,7 +75,7 @@ pub async fn load(app: &Arc<App>, city: &City) -> Result<People, ServiceError> {
         .await
         .map_err(|e| ServiceError::internal("the demo password", e))?;
     let mut tx = app.db.begin().await?;
-    catalogue::install_defaults(&mut tx, &cx, "simulator").await?;
+    catalogue::install_defaults(&mut tx, &cx, backend).await?;
     for account in accounts(city) {
         add(&mut tx, &cx, &mut people, &account, &hash).await?;
     }

@@ -63,34 +63,10 @@ pub async fn play(
     end: i64,
     say: &(dyn Fn(&str) + Send + Sync),
 ) -> Result<(), ServiceError> {
-    let mut rx = app.db.read().await?;
-    let pools = place::pools(&mut rx).await?;
-    let pool_names = place::sites(&mut rx)
-        .await?
-        .into_iter()
-        .map(|(id, _, there)| (there, id))
-        .collect();
-    drop(rx);
-    let stage = Stage {
-        app,
-        jobs,
-        people,
-        pools,
-        pool_names,
-    };
+    let stage = Stage::open(app, jobs, people).await?;
     say("quotas");
     stage.hand_out_quotas(city).await?;
-    let all: Vec<(&str, &str, usize)> = city
-        .units
-        .iter()
-        .filter_map(|u| Some((u.code.as_deref()?, u)))
-        .flat_map(|(code, u)| {
-            u.systems
-                .iter()
-                .enumerate()
-                .map(move |(n, s)| (code, s.as_str(), n))
-        })
-        .collect();
+    let all = systems(city);
     let (count, begin) = (all.len(), clock.now().millis());
     let step = (end - begin - 3 * DAY_MS) / i64::try_from(count.max(1)).unwrap_or(1);
     let extra = city.running_hosts.saturating_sub(count * 5);
@@ -120,11 +96,40 @@ pub async fn play(
     say("today's requests");
     stage.today(clock, end).await?;
     clock.set(Timestamp::from_millis(end));
-    // Whoever looks at the overview at once should see what the clouds say.
-    let mut tx = app.db.begin().await?;
-    jobs::enqueue(&mut tx, &app.system(), &ReadCapacity {}).await?;
-    tx.commit().await?;
-    stage.run_jobs().await
+    stage.read_capacity().await
+}
+
+/// The quotas and systems of a city without a story.
+pub async fn first_day(
+    app: &Arc<App>,
+    jobs: &Arc<Registry>,
+    city: &City,
+    people: &People,
+) -> Result<(), ServiceError> {
+    let stage = Stage::open(app, jobs, people).await?;
+    stage.hand_out_quotas(city).await?;
+    for (code, name, n) in systems(city) {
+        let clerk = stage.clerk(code)?;
+        let short = format!("{code}{}", n + 1);
+        stage
+            .system(&clerk, name, &short, Level::Two, "testing")
+            .await?;
+    }
+    stage.read_capacity().await
+}
+
+/// The systems of a city: code of the unit, name, number within the unit from 0.
+fn systems(city: &City) -> Vec<(&str, &str, usize)> {
+    city.units
+        .iter()
+        .filter_map(|u| Some((u.code.as_deref()?, u)))
+        .flat_map(|(code, u)| {
+            u.systems
+                .iter()
+                .enumerate()
+                .map(move |(n, s)| (code, s.as_str(), n))
+        })
+        .collect()
 }
 
 /// What system `k` of the city ordered. Sizes vary, but not by chance: five hosts each.
@@ -210,7 +215,36 @@ fn order_of(k: usize, name: &str, short: &str, level: Level, more: usize) -> Ord
     }
 }
 
-impl Stage<'_> {
+impl<'a> Stage<'a> {
+    async fn open(
+        app: &'a Arc<App>,
+        jobs: &'a Arc<Registry>,
+        people: &'a People,
+    ) -> Result<Self, ServiceError> {
+        let mut rx = app.db.read().await?;
+        let pools = place::pools(&mut rx).await?;
+        let pool_names = place::sites(&mut rx)
+            .await?
+            .into_iter()
+            .map(|(id, _, there)| (there, id))
+            .collect();
+        Ok(Self {
+            app,
+            jobs,
+            people,
+            pools,
+            pool_names,
+        })
+    }
+
+    /// Whoever looks at the overview at once should see what the clouds say.
+    async fn read_capacity(&self) -> Result<(), ServiceError> {
+        let mut tx = self.app.db.begin().await?;
+        jobs::enqueue(&mut tx, &self.app.system(), &ReadCapacity {}).await?;
+        tx.commit().await?;
+        self.run_jobs().await
+    }
+
     fn cx(&self, user: &UserId) -> Cx {
         Cx::new(self.app.clone(), Actor::User(user.clone()))
     }

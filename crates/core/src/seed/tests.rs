@@ -27,9 +27,13 @@ async fn ningbo_has_33_units_105_systems_and_530_hosts_on_85_percent_of_its_capa
     let backends = Arc::new(Backends::default().with(simulator));
     let jobs = Arc::new(fulfil::wire(jobs::Registry::new(), &backends));
     let begun = std::time::Instant::now();
-    load(&app.app, &clock, &jobs, &city("ningbo").unwrap(), &|text| {
-        eprintln!("{:?} {text}", begun.elapsed())
-    })
+    load(
+        &app.app,
+        &clock,
+        &jobs,
+        (&city("ningbo").unwrap(), "simulator"),
+        &|text| eprintln!("{:?} {text}", begun.elapsed()),
+    )
     .await
     .unwrap();
     let mut rx = app.db.read().await.unwrap();
@@ -52,4 +56,29 @@ async fn ningbo_has_33_units_105_systems_and_530_hosts_on_85_percent_of_its_capa
         "{}",
         seen.allocation_permille()
     );
+}
+
+#[tokio::test]
+async fn newtown_has_people_with_quotas_on_the_cloud_that_was_named_and_nothing_ordered() {
+    let db = TestDb::sqlite().await;
+    let app = TestApp::on(&db);
+    // Nobody answers for this cloud: the first day needs none that does.
+    let jobs = Arc::new(fulfil::wire(
+        jobs::Registry::new(),
+        &Arc::new(Backends::default()),
+    ));
+    let town = city("newtown").unwrap();
+    load(&app.app, &app.clock, &jobs, (&town, "lab"), &|_| {})
+        .await
+        .unwrap();
+    let mut rx = app.db.read().await.unwrap();
+    let count = async |rx: &mut _, sql: &'static str| Sql::new(sql).number(rx).await.unwrap();
+    assert_eq!(count(&mut rx, "SELECT count(*) FROM request").await, 0);
+    assert_eq!(count(&mut rx, "SELECT count(*) FROM app_system").await, 8);
+    let elsewhere = "SELECT count(*) FROM pool WHERE backend <> 'lab'";
+    assert_eq!(count(&mut rx, elsewhere).await, 0);
+    let clerks = "SELECT count(*) FROM quota_balance b JOIN vdc v ON v.id = b.vdc_id
+       JOIN user_account u ON u.unit_id = v.unit_id WHERE u.login = 'clerk' AND b.limit_amount > 0";
+    assert!(count(&mut rx, clerks).await > 0);
+    assert_eq!(quota::recount(&mut rx).await.unwrap(), []);
 }
