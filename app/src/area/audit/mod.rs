@@ -178,23 +178,12 @@ fn List(page: Rows<AuditLine>, asked: Asked) -> impl IntoView {
                 <Find name="action" label=t!("audit.action") placeholder=t!("audit.action_hint") value=asked.action.clone()/>
                 <Find name="subject" label=t!("audit.subject") placeholder=t!("audit.subject_hint") value=asked.subject.clone()/>
                 <FilterSelect name="outcome" label=t!("audit.outcome") options=outcomes value=asked.outcome.clone()/>
-                <Day name="from" label=t!("audit.from") value=asked.from.clone()/>
-                <Day name="to" label=t!("audit.to") value=asked.to.clone()/>
+                <FilterDay name="from" label=t!("ui.from") value=asked.from.clone()/>
+                <FilterDay name="to" label=t!("ui.to") value=asked.to.clone()/>
             </FilterBar>
             {body}
             <Pager total nostrip:first=first nostrip:next=next/>
         </TableBox>
-    }
-}
-
-/// A day of the filter.
-#[component]
-fn Day(name: &'static str, label: &'static str, value: String) -> impl IntoView {
-    view! {
-        <label class="bar-lab">
-            {label}
-            <input class="input" type="date" name=name value=value/>
-        </label>
     }
 }
 
@@ -264,8 +253,7 @@ pub mod ssr {
     };
     use axum::{
         extract::{Query, Request, State},
-        http::StatusCode,
-        response::{IntoResponse, Response},
+        response::Response,
     };
     use lingbao_core::{audit::BrokenWhy, service::audit};
     use lingbao_model::{
@@ -328,11 +316,7 @@ pub mod ssr {
         .await;
         let (cx, lang) = match found {
             Ok(found) => found,
-            Err(error) => {
-                let status = StatusCode::from_u16(error.code.status())
-                    .unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-                return (status, i18n::msg(&error.msg)).into_response();
-            }
+            Err(error) => return csv::refused(&error),
         };
         csv::answer("audit.csv", head(lang), move |from| {
             let (cx, mut filter) = (cx.clone(), filter.clone());

@@ -25,7 +25,8 @@
 //!           release::create(cx, &[ResourceId], reason: &str, form_id: &str) -> Submitted
 //!           release::resubmit(cx, &RequestId, version, reason: &str, form_id: &str) -> Submitted
 //!           list::list(cx, &RequestFilter) -> Page<RequestRow>
-//!           list::csv(cx, &RequestFilter) -> Vec<RequestRow>               at most 10 000 rows
+//!           list::counts(cx, &RequestFilter) -> Vec<(Status, i64)>           under way, by state
+//!           list::export(cx, &RequestFilter) -> (Vec<RequestRow>, next)     slices of a file
 //!           detail::detail(cx, &RequestId) -> RequestDetail
 //!           withdraw::expire_returned(cx), confirm::auto_confirm(cx) -> usize      for periodic jobs
 //! approval::todos(cx, after: Option<&str>, limit: i64) -> Page<TodoRow>
