@@ -26,8 +26,11 @@ use lingbao_model::{
 /// `NotFound`.
 #[server(name = GetCard, prefix = "/fn", endpoint = "approvals/card", output = crate::json::Json)]
 pub async fn get_card(step: String) -> Result<CardView, ApiError> {
-    let step = crate::ssr::id(&step)?;
-    Ok(lingbao_core::service::approval::card(&crate::ssr::cx()?, &step).await?)
+    use lingbao_core::service::{approval, notice};
+    let cx = crate::ssr::cx()?;
+    let card = approval::card(&cx, &crate::ssr::id(&step)?).await?;
+    notice::seen(&cx, &routes::card(&step)).await?;
+    Ok(card)
 }
 
 /// The page.

@@ -82,6 +82,7 @@ use crate::{
     app::Cx,
     authz::{Ability, Access},
     error::{OrNotFound, ServiceError, StorageError},
+    service::notice,
     storage::{
         ReadTx, Tx, change,
         request::{self as requests, Request},
@@ -130,14 +131,18 @@ fn advance(request: &mut Request, event: Event) -> Result<(), ServiceError> {
     Ok(())
 }
 
-/// Steps that nobody needs any more.
-async fn void_steps(tx: &mut Tx, steps: &mut [Step]) -> Result<(), StorageError> {
+/// Steps that nobody needs any more, and the notices that asked for them.
+async fn void_steps(tx: &mut Tx, cx: &Cx, steps: &mut [Step]) -> Result<(), StorageError> {
     for step in steps
         .iter_mut()
         .filter(|s| matches!(s.status, StepStatus::Open | StepStatus::Planned))
     {
+        let asked = step.status == StepStatus::Open;
         step.status = StepStatus::Void;
         step::save(tx, step).await?;
+        if asked {
+            notice::settle(tx, cx, step.role, &step.unit, &link::card(&step.id)).await?;
+        }
     }
     Ok(())
 }
