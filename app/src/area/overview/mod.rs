@@ -288,7 +288,7 @@ fn pool_line(pool: &PoolLoad) -> impl IntoView + use<> {
 fn span(seconds: i64) -> (String, &'static str) {
     let half_up = |unit: i64| grouped_signed((seconds + unit / 2) / unit);
     match seconds {
-        ..1 => ("< 1".to_owned(), t!("overview.seconds")),
+        ..1 => (t!("overview.instant").to_owned(), ""),
         1..120 => (half_up(1), t!("overview.seconds")),
         120..7200 => (half_up(60), t!("overview.minutes")),
         _ => (half_up(3600), t!("overview.hours")),
