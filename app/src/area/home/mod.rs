@@ -250,6 +250,11 @@ fn trail(counts: AuditCounts) -> AnyView {
 fn event(line: AuditLine) -> impl IntoView {
     let who = line.actor_name.unwrap_or(line.actor);
     let subject = line.subject_name.unwrap_or(line.subject_id);
+    let sub = if subject == who {
+        who
+    } else {
+        format!("{who} · {subject}")
+    };
     let look = match line.outcome {
         Outcome::Done => Look::Ok,
         Outcome::Refused => Look::Bad,
@@ -259,7 +264,7 @@ fn event(line: AuditLine) -> impl IntoView {
         <li class="r-todo">
             <div>
                 <span class="lead plain">{facts::action(&line.action)}</span>
-                <div class="sub">{format!("{who} · {subject}")}</div>
+                <div class="sub">{sub}</div>
             </div>
             <div class="sub">{line.at.minute_text(Zone::SHANGHAI)}</div>
             <div><Chip look text=outcome/></div>

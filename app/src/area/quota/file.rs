@@ -55,7 +55,7 @@ fn head(lang: Lang) -> String {
         "quota.unit",
         "quota.pool",
         "quota.dimension",
-        "items.unit",
+        "quota.measure",
         "quota.limit",
         "quota.used",
         "quota.held",

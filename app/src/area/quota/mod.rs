@@ -183,7 +183,7 @@ fn Body(shown: QuotaView, units: Vec<(UnitId, String)>, find: String) -> impl In
                 view! { <PoolPanel name=name.clone() rows/> }
             })
             .collect_view();
-        view! { <QuotaKey/> {panels} }.into_any()
+        view! { <div class="keyline keyline-in"><QuotaKey/></div> {panels} }.into_any()
     };
     let form = (may_hand && !children.is_empty() && !rows.is_empty()).then(|| {
         let units = children

@@ -131,7 +131,10 @@ mod tests {
         audit,
         service::request::fixture::{self, City},
     };
-    use lingbao_model::people::{Reach, Role};
+    use lingbao_model::{
+        people::{Reach, Role},
+        time::MINUTE_MS,
+    };
 
     #[tokio::test]
     async fn the_auditor_sees_whether_the_chain_held_and_others_see_no_trail() {
@@ -146,6 +149,8 @@ mod tests {
             assert_eq!((seen.checked, seen.refused), (None, 0));
             assert!(seen.events > 0 && !seen.last.is_empty());
             audit::seal(&city.app.app).await.unwrap();
+            city.app.clock.advance_ms(MINUTE_MS);
+            let auditor = city.cx(person);
             crate::service::audit::verify(&auditor).await.unwrap();
             let seen = home(&auditor).await.unwrap().audit.unwrap();
             assert_eq!(seen.checked, Some((auditor.now(), true)));
