@@ -32,6 +32,13 @@ pub fn line<T: AsRef<str>>(cells: impl IntoIterator<Item = T>) -> String {
     line
 }
 
+/// An amount in yuan without separators: it is for computing.
+pub fn amount(amount: lingbao_model::money::Money) -> String {
+    let (fen, sign) = (amount.fen().unsigned_abs(), amount.fen() < 0);
+    let sign = if sign { "-" } else { "" };
+    format!("{sign}{}.{:02}", fen / 100, fen % 100)
+}
+
 /// The answer: `head` and then slice after slice. `slice` takes where to begin and answers lines
 /// with where the next slice begins, `None` after the last. An error ends the transfer early, which
 /// the browser reports as a broken download.
@@ -68,6 +75,13 @@ where
         headers.insert(header::CONTENT_DISPOSITION, value);
     }
     response
+}
+
+/// The answer when there is no file: the status and one sentence.
+pub fn refused(error: &crate::error::ApiError) -> Response {
+    let status =
+        StatusCode::from_u16(error.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    (status, crate::i18n::msg(&error.msg)).into_response()
 }
 
 #[cfg(test)]

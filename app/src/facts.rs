@@ -50,6 +50,25 @@ pub fn charge(month: Money, once: Money) -> String {
     }
 }
 
+/// A large amount for those who read at a glance, and its unit: in Chinese by ten thousands, in
+/// English, which has no such unit, whole and with its currency in front.
+pub fn large(amount: Money) -> (String, &'static str) {
+    match i18n::lang() {
+        Lang::Zh => (amount.wan(), t!("money.wan")),
+        Lang::En => (t!("money.full", n = amount.whole()), ""),
+    }
+}
+
+/// The same in one piece.
+pub fn large_text(amount: Money) -> String {
+    let (number, unit) = large(amount);
+    if unit.is_empty() {
+        number
+    } else {
+        format!("{number} {unit}")
+    }
+}
+
 /// The specification in one line: numbers with units, chosen options, what was switched on. Free
 /// texts (host names, keys) are no specification and are left out.
 pub fn line(facts: &[Fact]) -> String {
@@ -67,6 +86,17 @@ pub fn line_in(lang: Lang, facts: &[Fact]) -> String {
         })
         .collect::<Vec<_>>()
         .join(" ")
+}
+
+/// What an event of the audit trail did, in words; one of before these words as its code.
+pub fn action(code: &str) -> String {
+    let key = format!("audit.action.{code}");
+    let text = i18n::t_key(&key);
+    if text == key {
+        code.to_owned()
+    } else {
+        text.into_owned()
+    }
 }
 
 /// A deadline as light and words.
@@ -100,7 +130,20 @@ pub fn amount(dimension: Dimension, n: i64) -> String {
 #[cfg(all(test, feature = "ssr"))]
 mod tests {
     use super::*;
-    use lingbao_model::param::Unit;
+    use lingbao_model::{param::Unit, view::audit::ACTIONS};
+
+    #[test]
+    fn every_action_of_the_audit_trail_has_words_in_both_languages() {
+        let mut before = "";
+        for action in ACTIONS {
+            assert!(before < *action, "in order, each once: {action}");
+            before = action;
+            let msg = Msg::new(format!("audit.action.{action}"));
+            let (zh, en) = (i18n::msg_in(Lang::Zh, &msg), i18n::msg_in(Lang::En, &msg));
+            assert!(!zh.is_ascii(), "{action}: {zh}");
+            assert!(en.is_ascii() && !en.contains(action), "{action}: {en}");
+        }
+    }
 
     #[test]
     fn a_specification_is_one_line_in_both_languages() {

@@ -55,6 +55,8 @@ pub const ADMIN_ITEMS: &str = "/admin/items";
 pub const ADMIN_UNITS: &str = "/admin/units";
 /// Users and roles, for administrators.
 pub const ADMIN_USERS: &str = "/admin/users";
+/// A new account.
+pub const USER_NEW: &str = "/admin/users/new";
 /// The audit log.
 pub const ADMIN_AUDIT: &str = "/admin/audit";
 /// The person's own page: password, sessions, tokens.
@@ -301,7 +303,7 @@ pub const PATHS: &[&str] = &[
     "/admin/units/{id}/new",
     "/admin/units/{id}/edit",
     ADMIN_USERS,
-    "/admin/users/new",
+    USER_NEW,
     "/admin/users/{id}",
     "/admin/users/{id}/edit",
     "/admin/users/{id}/grant",

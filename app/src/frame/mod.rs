@@ -4,6 +4,7 @@ mod menu;
 mod nav;
 mod top;
 
+pub use menu::Settings;
 pub use top::Mark;
 
 use crate::{

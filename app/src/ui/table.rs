@@ -214,20 +214,28 @@ pub fn Pager(
     #[prop(optional)]
     next: Option<String>,
 ) -> impl IntoView {
+    // A list that ends on its first page has no pages to go to.
+    let several = first.is_some() || next.is_some();
     view! {
         <div class="tbl-foot">
             <span class="sub">{total.text()}</span>
-            <nav class="pages" aria-label=t!("ui.pages")>
-                {match first {
-                    Some(href) => view! { <a href=href>{t!("ui.first_page")}</a> }.into_any(),
-                    None => view! { <span class="off">{t!("ui.first_page")}</span> }.into_any(),
-                }}
-                {match next {
-                    Some(href) => view! { <a href=href>{t!("ui.next_page")}</a> }.into_any(),
-                    None => view! { <span class="off">{t!("ui.next_page")}</span> }.into_any(),
-                }}
-            </nav>
+            {several
+                .then(|| {
+                    view! {
+                        <nav class="pages" aria-label=t!("ui.pages")>
+                            {page_link(first, t!("ui.first_page"))}
+                            {page_link(next, t!("ui.next_page"))}
+                        </nav>
+                    }
+                })}
         </div>
+    }
+}
+
+fn page_link(href: Option<String>, text: &'static str) -> AnyView {
+    match href {
+        Some(href) => view! { <a href=href>{text}</a> }.into_any(),
+        None => view! { <span class="off">{text}</span> }.into_any(),
     }
 }
 
@@ -304,6 +312,21 @@ pub fn FilterSelect(
                         .collect_view()}
                 </select>
             </span>
+        </label>
+    }
+}
+
+/// A day of a [`FilterBar`].
+#[component]
+pub fn FilterDay(
+    name: &'static str,
+    #[prop(into)] label: Text,
+    #[prop(optional, into)] value: String,
+) -> impl IntoView {
+    view! {
+        <label class="bar-lab">
+            {label}
+            <input class="input" type="date" name=name value=value/>
         </label>
     }
 }

@@ -12,7 +12,10 @@
 //! person than an auditor needs.
 use std::{borrow::Cow, sync::Arc, time::Duration};
 
-use lingbao_model::id::{AuditId, UnitId};
+use lingbao_model::{
+    id::{AuditId, UnitId},
+    view::audit::ACTIONS,
+};
 use serde::Serialize;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
@@ -47,14 +50,16 @@ pub struct Event {
 }
 
 impl Event {
-    /// `action` (`request.submit`) on a thing.
+    /// `action` (`request.submit`) on a thing. It must stand in [`ACTIONS`], or readers have no words.
     pub fn new(
         action: impl Into<Cow<'static, str>>,
         subject_kind: &'static str,
         subject_id: impl ToString,
     ) -> Self {
+        let action = action.into();
+        debug_assert!(ACTIONS.contains(&&*action), "unlisted action: {action}");
         Self {
-            action: action.into(),
+            action,
             subject_kind,
             subject_id: subject_id.to_string(),
             unit: None,

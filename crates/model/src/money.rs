@@ -63,6 +63,10 @@ impl Money {
         let sign = if self.0 < 0 { "−" } else { "" };
         format!("{sign}{}.{:02}", grouped(fen / 100), fen % 100)
     }
+    /// `186,600`: yuan without fen, rounded half up, for large amounts.
+    pub fn whole(self) -> String {
+        grouped_signed(narrow(div_half_up(self.0 as i128, 100)))
+    }
     /// `18.66`: 万元 with two decimals, for years, budgets and overviews.
     pub fn wan(self) -> String {
         let hundredths = narrow(div_half_up(self.0 as i128, 10_000));
@@ -248,6 +252,7 @@ mod tests {
         assert_eq!(Money::from_fen(1_555_000).yuan(), "15,550.00");
         assert_eq!(Money::from_fen(-5).yuan(), "−0.05");
         assert_eq!(Money::from_yuan(186_600).wan(), "18.66");
+        assert_eq!(Money::from_fen(18_660_050).whole(), "186,601");
     }
 
     #[test]

@@ -22,8 +22,9 @@ pub struct Own {
 /// `Unauthenticated`.
 #[server(name = GetOwn, prefix = "/fn", endpoint = "account/own", output = crate::json::Json)]
 pub async fn own() -> Result<Own, ApiError> {
-    use lingbao_core::service::session;
+    use lingbao_core::service::{notice, session};
     let cx = crate::ssr::cx()?;
+    notice::seen(&cx, crate::routes::ME).await?;
     Ok(Own {
         profile: session::profile(&cx).await?,
         sessions: session::my_sessions(&cx).await?,

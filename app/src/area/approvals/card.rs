@@ -26,8 +26,11 @@ use lingbao_model::{
 /// `NotFound`.
 #[server(name = GetCard, prefix = "/fn", endpoint = "approvals/card", output = crate::json::Json)]
 pub async fn get_card(step: String) -> Result<CardView, ApiError> {
-    let step = crate::ssr::id(&step)?;
-    Ok(lingbao_core::service::approval::card(&crate::ssr::cx()?, &step).await?)
+    use lingbao_core::service::{approval, notice};
+    let cx = crate::ssr::cx()?;
+    let card = approval::card(&cx, &crate::ssr::id(&step)?).await?;
+    notice::seen(&cx, &routes::card(&step)).await?;
+    Ok(card)
 }
 
 /// The page.
@@ -80,6 +83,8 @@ fn Shown(card: CardView) -> impl IntoView {
             </div>
         }
     };
+    let places = places(&card.lines);
+    let (year, year_unit) = facts::large(card.year);
     let (month, once) = (card.month, card.once);
     let monthly =
         (month.fen() != 0 || once.fen() == 0).then(|| sum(t!("approvals.per_month"), month));
@@ -105,6 +110,7 @@ fn Shown(card: CardView) -> impl IntoView {
                 <div class="todo-top"><span>{who}</span>{card.lamp.map(lamp)}</div>
                 <h1 class="ask-title">{card.title}</h1>
                 <p>{what}</p>
+                {places.into_iter().map(|place| view! { <p>{place}</p> }).collect_view()}
                 <p>{format!("{}{}", if card.system_name.is_empty() { String::new() } else { format!("{} · ", card.system_name) }, card.reason)}</p>
             </section>
             <section class="ask-money" aria-label=t!("approvals.cost")>
@@ -112,7 +118,7 @@ fn Shown(card: CardView) -> impl IntoView {
                 {once}
                 <div class="second">
                     <span>{t!("approvals.per_year")}</span>
-                    <b>{card.year.wan()}<span class="unit">{t!("approvals.wan")}</span></b>
+                    <b>{year}<span class="unit">{year_unit}</span></b>
                 </div>
             </section>
             {(!card.changes.is_empty()).then(|| quota(&card.changes, &pools))}
@@ -150,15 +156,34 @@ fn Shown(card: CardView) -> impl IntoView {
     }
 }
 
+/// Zone, level and pool of a line; nothing for work of people.
+fn place(view: &LineView) -> Option<String> {
+    let level = i64::from(view.line.placement.as_ref()?.level);
+    let zone = view.zone_name.as_ref().map(i18n::label).unwrap_or_default();
+    let pool = view.pool_name.as_ref().map(i18n::label).unwrap_or_default();
+    let level = i18n::t_key(&format!("level.{level}"));
+    Some(format!("{zone} · {level} · {pool}"))
+}
+
+/// Where what is asked for will stand, each place once.
+fn places(lines: &[LineView]) -> Vec<String> {
+    let mut places: Vec<String> = lines.iter().filter_map(place).collect();
+    places.sort();
+    places.dedup();
+    places
+}
+
 fn line(view: &LineView) -> impl IntoView + use<> {
     let line = &view.line;
     let spec = facts::line(&view.facts);
+    let place = place(view).map(|place| view! { <span class="sub">{place}</span> });
     let amount = facts::charge(line.quote.month, line.quote.once);
     view! {
         <tr>
             <th scope="row">
                 {format!("{} × {} ", i18n::label(&line.item_name), line.count)}
                 <span class="sub">{format!("{} {spec}", line.name)}</span>
+                {place}
             </th>
             <td>{amount}</td>
         </tr>

@@ -19,6 +19,9 @@ use lingbao_model::{
     },
 };
 
+/// Path of the decisions as a file.
+pub const CSV: &str = "/done.csv";
+
 /// One page of what waits for this person, the most urgent first.
 ///
 /// # Errors
@@ -132,7 +135,10 @@ fn todo(row: TodoRow) -> impl IntoView {
 pub fn Done() -> impl IntoView {
     let after = after();
     let list = Resource::new(move || after.get(), decided);
-    let acts = view! { <LinkButton href=routes::TODO icon="inbox">{t!("nav.todo")}</LinkButton> };
+    let acts = view! {
+        <LinkButton href=CSV icon="down" external=true>{t!("resources.csv")}</LinkButton>
+        <LinkButton href=routes::TODO icon="inbox">{t!("nav.todo")}</LinkButton>
+    };
     view! {
         <PageHead title=t!("nav.done") acts=acts.into_any()/>
         <Transition>
@@ -196,5 +202,84 @@ fn done(row: DoneRow) -> impl IntoView {
             <Cell l=t!("approvals.when")>{row.acted_at.minute_text(Zone::SHANGHAI)}</Cell>
             <Cell l=t!("requests.month") class="num">{facts::charge(row.month, row.once)}</Cell>
         </Row>
+    }
+}
+
+/// The decisions as a file.
+#[cfg(feature = "ssr")]
+pub mod ssr {
+    use crate::{
+        csv,
+        error::ApiError,
+        facts,
+        form::ssr::{Pages, in_context},
+        i18n::{self, Lang},
+        ssr::cx,
+    };
+    use axum::{
+        extract::{Request, State},
+        response::Response,
+    };
+    use lingbao_core::service::approval;
+    use lingbao_model::{
+        msg::Msg,
+        time::Zone,
+        view::{page::MAX_PAGE_ROWS, request::DoneRow},
+    };
+
+    /// All decisions of the person, slice by slice.
+    pub async fn csv(State(pages): State<Pages>, request: Request) -> Response {
+        let (parts, _) = request.into_parts();
+        let found = in_context(&pages, &parts, || async {
+            let cx = cx()?;
+            // Asked once before the answer begins, so that a refusal has its status.
+            approval::done(&cx, None, 1).await?;
+            Ok::<_, ApiError>((cx, i18n::lang()))
+        })
+        .await;
+        let (cx, lang) = match found {
+            Ok(found) => found,
+            Err(error) => return csv::refused(&error),
+        };
+        csv::answer("decisions.csv", head(lang), move |from| {
+            let cx = cx.clone();
+            async move {
+                let page = approval::done(&cx, from.as_deref(), MAX_PAGE_ROWS).await?;
+                let lines = page.rows.iter().map(|row| line(lang, row)).collect();
+                Ok::<_, lingbao_core::error::ServiceError>((lines, page.next))
+            }
+        })
+    }
+
+    fn head(lang: Lang) -> String {
+        let heads = [
+            "requests.number",
+            "requests.title",
+            "requests.unit",
+            "requests.stage",
+            "approvals.decision",
+            "approvals.opinion",
+            "approvals.when",
+            "requests.state",
+            "requests.month_yuan",
+            "requests.once_yuan",
+        ];
+        csv::line(heads.map(|key| i18n::msg_in(lang, &Msg::new(key))))
+    }
+
+    fn line(lang: Lang, row: &DoneRow) -> String {
+        let word = |key: String| i18n::msg_in(lang, &Msg::new(key));
+        csv::line([
+            row.number.clone(),
+            row.title.clone(),
+            row.unit_name.clone(),
+            facts::label_in(lang, &row.step_name),
+            word(format!("approvals.decided.{}", row.decision)),
+            row.opinion.clone(),
+            row.acted_at.minute_text(Zone::SHANGHAI),
+            word(format!("request.status.{}", row.status)),
+            csv::amount(row.month),
+            csv::amount(row.once),
+        ])
     }
 }

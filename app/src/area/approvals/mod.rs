@@ -41,8 +41,10 @@ pub fn routes() -> Vec<AnyNestedRoute> {
     ]
 }
 
-/// What the pages post to themselves.
+/// What the pages post to themselves, and the decisions as a file.
 #[cfg(feature = "ssr")]
 pub fn posts() -> axum::Router<Pages> {
-    axum::Router::new().route("/todo/{step}", page_post(card::ssr::decide))
+    axum::Router::new()
+        .route("/todo/{step}", page_post(card::ssr::decide))
+        .route(lists::CSV, axum::routing::get(lists::ssr::csv))
 }

@@ -4,7 +4,7 @@
 use crate::form::ssr::{Pages, page_post};
 use crate::{
     error::ApiError,
-    i18n, lazy_pages,
+    facts, i18n, lazy_pages,
     routes::{self, page},
     t,
     ui::{Total, *},
@@ -14,7 +14,7 @@ use leptos_router::{Lazy, any_nested_route::AnyNestedRoute, hooks::use_query_map
 use lingbao_model::{
     time::Zone,
     view::{
-        audit::{AuditLine, Outcome},
+        audit::{ACTIONS, AuditLine, Outcome},
         page::Page as Rows,
     },
 };
@@ -164,6 +164,13 @@ fn List(page: Rows<AuditLine>, asked: Asked) -> impl IntoView {
                 .map(|one| (one.to_string(), outcome_text(*one))),
         )
         .collect();
+    let actions = std::iter::once((String::new(), t!("ui.all").to_owned()))
+        .chain(
+            ACTIONS
+                .iter()
+                .map(|one| ((*one).to_owned(), facts::action(one))),
+        )
+        .collect();
     let body = if page.rows.is_empty() {
         view! { <Empty icon="book" title=t!("audit.none")/> }.into_any()
     } else {
@@ -175,26 +182,15 @@ fn List(page: Rows<AuditLine>, asked: Asked) -> impl IntoView {
         <TableBox>
             <FilterBar action=routes::ADMIN_AUDIT active=active>
                 <Find name="actor" label=t!("audit.actor") placeholder=t!("audit.actor_hint") value=asked.actor.clone()/>
-                <Find name="action" label=t!("audit.action") placeholder=t!("audit.action_hint") value=asked.action.clone()/>
+                <FilterSelect name="action" label=t!("audit.action") options=actions value=asked.action.clone()/>
                 <Find name="subject" label=t!("audit.subject") placeholder=t!("audit.subject_hint") value=asked.subject.clone()/>
                 <FilterSelect name="outcome" label=t!("audit.outcome") options=outcomes value=asked.outcome.clone()/>
-                <Day name="from" label=t!("audit.from") value=asked.from.clone()/>
-                <Day name="to" label=t!("audit.to") value=asked.to.clone()/>
+                <FilterDay name="from" label=t!("ui.from") value=asked.from.clone()/>
+                <FilterDay name="to" label=t!("ui.to") value=asked.to.clone()/>
             </FilterBar>
             {body}
             <Pager total nostrip:first=first nostrip:next=next/>
         </TableBox>
-    }
-}
-
-/// A day of the filter.
-#[component]
-fn Day(name: &'static str, label: &'static str, value: String) -> impl IntoView {
-    view! {
-        <label class="bar-lab">
-            {label}
-            <input class="input" type="date" name=name value=value/>
-        </label>
     }
 }
 
@@ -230,23 +226,52 @@ fn event(line: AuditLine) -> impl IntoView {
     } else {
         Look::Bad
     };
+    let sub = format!("{} {seq}", line.action);
+    let (name, subject) = (facts::action(&line.action), subject(&line));
     let detail = if line.detail == "null" {
         "—".into_any()
     } else {
         view! { <Fold summary=t!("audit.show")><code>{line.detail}</code></Fold> }.into_any()
     };
-    let subject = format!("{} {}", line.subject_kind, line.subject_id);
     view! {
         <Row>
-            <RowHead name=line.action sub=seq/>
+            <RowHead name sub/>
             <Cell l=t!("audit.at") class="half">{line.at.minute_text(Zone::SHANGHAI)}</Cell>
             <Cell l=t!("audit.actor") class="half">{line.actor_name.unwrap_or(line.actor)}</Cell>
-            <Cell l=t!("audit.subject")><span class="mono">{subject}</span></Cell>
+            <Cell l=t!("audit.subject")>{subject}</Cell>
             <Cell l=t!("resources.unit")>{line.unit_name.unwrap_or_else(|| "—".to_owned())}</Cell>
             <Cell l=t!("audit.ip") class="half">{line.ip.unwrap_or_else(|| "—".to_owned())}</Cell>
             <Cell l=t!("audit.detail")>{detail}</Cell>
             <Cell l=t!("audit.outcome") class="corner"><Chip look text=outcome_text(line.outcome)/></Cell>
         </Row>
+    }
+}
+
+/// What it was done to: its kind in words and its name or id, as a link where the reader may open it.
+fn subject(line: &AuditLine) -> AnyView {
+    let kind = i18n::t_key(&format!("audit.kind.{}", line.subject_kind)).into_owned();
+    let id = line.subject_id.as_str();
+    let name = line.subject_name.clone();
+    let (href, ability) = match line.subject_kind.as_str() {
+        // A cart has no number and no page for others.
+        "request" if name.is_some() => (routes::request(id), &["read_requests"][..]),
+        "resource" => (routes::resource(id), &["read_resources"][..]),
+        "user" => (routes::user(id), &["manage_units", "manage_roles"][..]),
+        "unit" => (routes::unit(id), &["manage_units", "manage_roles"][..]),
+        "item" => (routes::item(id), &["manage_items", "manage_prices"][..]),
+        "saga" => (routes::saga(id), &["operate"][..]),
+        "work_order" => (routes::work_order(id), &["operate"][..]),
+        _ => (String::new(), &[][..]),
+    };
+    let opens = crate::viewer::use_viewer().is_some_and(|v| ability.iter().any(|a| v.can(a)));
+    let text = match name {
+        Some(name) => view! { {name} }.into_any(),
+        None => view! { <span class="mono">{id.to_owned()}</span> }.into_any(),
+    };
+    if opens {
+        view! { {kind} " " <a href=href>{text}</a> }.into_any()
+    } else {
+        view! { {kind} " " {text} }.into_any()
     }
 }
 
@@ -264,8 +289,7 @@ pub mod ssr {
     };
     use axum::{
         extract::{Query, Request, State},
-        http::StatusCode,
-        response::{IntoResponse, Response},
+        response::Response,
     };
     use lingbao_core::{audit::BrokenWhy, service::audit};
     use lingbao_model::{
@@ -328,18 +352,17 @@ pub mod ssr {
         .await;
         let (cx, lang) = match found {
             Ok(found) => found,
-            Err(error) => {
-                let status = StatusCode::from_u16(error.code.status())
-                    .unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-                return (status, i18n::msg(&error.msg)).into_response();
-            }
+            Err(error) => return csv::refused(&error),
         };
         csv::answer("audit.csv", head(lang), move |from| {
             let (cx, mut filter) = (cx.clone(), filter.clone());
             async move {
                 filter.after = from;
                 let (rows, next) = audit::export(&cx, &filter).await?;
-                Ok::<_, lingbao_core::error::ServiceError>((rows.iter().map(line).collect(), next))
+                Ok::<_, lingbao_core::error::ServiceError>((
+                    rows.iter().map(|row| line(lang, row)).collect(),
+                    next,
+                ))
             }
         })
     }
@@ -349,9 +372,11 @@ pub mod ssr {
             Msg::new("audit.seq"),
             Msg::new("audit.at"),
             Msg::new("audit.actor"),
+            Msg::new("audit.code"),
             Msg::new("audit.action"),
             Msg::new("audit.outcome"),
             Msg::new("audit.subject"),
+            Msg::new("audit.subject_name"),
             Msg::new("resources.unit"),
             Msg::new("audit.ip"),
             Msg::new("audit.request_id"),
@@ -360,7 +385,8 @@ pub mod ssr {
         csv::line(heads.iter().map(|msg| i18n::msg_in(lang, msg)))
     }
 
-    fn line(line: &AuditLine) -> String {
+    fn line(lang: Lang, line: &AuditLine) -> String {
+        let word = |key: String| i18n::msg_in(lang, &Msg::new(key));
         csv::line([
             line.seq.map(|seq| seq.to_string()).unwrap_or_default(),
             line.at.iso(Zone::SHANGHAI),
@@ -368,8 +394,10 @@ pub mod ssr {
                 .clone()
                 .unwrap_or_else(|| line.actor.clone()),
             line.action.clone(),
-            line.outcome.to_string(),
+            word(format!("audit.action.{}", line.action)),
+            word(format!("audit.outcome.{}", line.outcome)),
             format!("{} {}", line.subject_kind, line.subject_id),
+            line.subject_name.clone().unwrap_or_default(),
             line.unit_name.clone().unwrap_or_default(),
             line.ip.clone().unwrap_or_default(),
             line.request_id.clone().unwrap_or_default(),

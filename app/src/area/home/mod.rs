@@ -14,7 +14,9 @@ use lingbao_model::{
     money::grouped_signed,
     time::Zone,
     view::{
-        home::Home,
+        audit::{AuditLine, Outcome},
+        home::{AuditCounts, Home, PeopleCounts},
+        operation::OperationCounts,
         page::{Page as Rows, Total as Count},
         people::NoticeRow,
         request::{RequestRow, TodoRow},
@@ -78,33 +80,44 @@ fn count(total: Count) -> String {
 
 #[component]
 fn Parts(found: Home) -> impl IntoView {
-    let tiles = tiles(&found);
+    let (many, tiles) = tiles(&found);
     let acts = viewer::with_frame(|| {
         viewer::use_viewer()?.can("order").then(|| {
             view! { <LinkButton href=routes::CATALOGUE kind=Kind::Main icon="plus">{t!("home.order")}</LinkButton> }
                 .into_any()
         })
     });
+    let main = found.todo.is_some() || found.requests.is_some() || found.audit.is_some();
+    let (beside, below) = if main {
+        (Some(notices(found.notices)), None)
+    } else {
+        // Who has no list of their own reads the notices in the wide column.
+        (None, Some(notices(found.notices)))
+    };
     let aside = view! {
         {quick()}
-        {notices(found.notices)}
+        {beside}
     }
     .into_any();
     let todo = found.todo.map(todo);
     let requests = found.requests.map(requests);
+    let trail = found.audit.map(trail);
     view! {
         <PageHead title=t!("nav.home") acts/>
-        <Tiles>{tiles}</Tiles>
+        <Tiles six={many > 4}>{tiles}</Tiles>
         <div class="sec-6">
             <Columns aside>
                 {todo}
                 {requests}
+                {trail}
+                {below}
             </Columns>
         </div>
     }
 }
 
-fn tiles(found: &Home) -> AnyView {
+/// The counts of the reader's roles, and how many there are.
+fn tiles(found: &Home) -> (usize, AnyView) {
     let todo = found.todo.as_ref().map(|todo| {
         let lamp = todo.rows.first().map(|row| {
             let (light, text) = facts::lamp(row.lamp);
@@ -132,27 +145,131 @@ fn tiles(found: &Home) -> AnyView {
             />
         }
     });
-    let operations = found.operations.as_ref().map(|counts| {
-        let stuck = counts.stuck + counts.residue;
-        let note = t!("home.work_orders", n = counts.work_orders).into_any();
-        view! {
-            <Tile
-                label=t!("home.stuck")
-                value=grouped_signed(stuck)
-                unit=t!("home.pieces")
-                href=routes::OPERATIONS
-                note
-                warn={stuck > 0}
-            />
-        }
-    });
-    view! {
+    let mut rest = Vec::new();
+    if let Some(counts) = &found.operations {
+        rest.extend(operator(counts));
+    }
+    if let Some(counts) = &found.people {
+        rest.extend(administrator(counts));
+    }
+    if let Some(n) = found.proposed {
+        rest.push(number(
+            t!("home.proposed"),
+            n,
+            routes::ADMIN_ITEMS.to_owned(),
+            n > 0,
+        ));
+    }
+    if let Some(counts) = &found.audit {
+        rest.extend(auditor(counts));
+    }
+    let first = [todo.is_some(), requests.is_some(), resources.is_some()];
+    let many = first.into_iter().filter(|is| *is).count() + rest.len();
+    let tiles = view! {
         {todo}
         {requests}
         {resources}
-        {operations}
+        {rest}
+    };
+    (many, tiles.into_any())
+}
+
+/// A count that leads to its list; amber when somebody must act.
+fn number(label: &'static str, n: i64, href: String, warn: bool) -> AnyView {
+    view! { <Tile label value=grouped_signed(n) href warn/> }.into_any()
+}
+
+fn operator(counts: &OperationCounts) -> Vec<AnyView> {
+    let to = |path: &str| path.to_owned();
+    let stuck = counts.stuck + counts.residue;
+    let (jobs, silent, foreign) = (counts.stuck_jobs, counts.silent, counts.foreign);
+    vec![
+        number(t!("home.stuck"), stuck, to(routes::OPERATIONS), stuck > 0),
+        number(t!("home.stuck_jobs"), jobs, to(routes::JOBS), jobs > 0),
+        number(
+            t!("home.work_orders"),
+            counts.work_orders,
+            to(routes::WORK_ORDERS),
+            false,
+        ),
+        number(t!("home.silent"), silent, to(routes::CLOUDS), silent > 0),
+        number(t!("home.foreign"), foreign, to(routes::CLOUDS), foreign > 0),
+    ]
+}
+
+fn administrator(counts: &PeopleCounts) -> Vec<AnyView> {
+    let locked = routes::with_query(routes::ADMIN_USERS, &[("state", "locked")]);
+    vec![
+        number(t!("home.locked"), counts.locked, locked, counts.locked > 0),
+        number(
+            t!("home.users"),
+            counts.users,
+            routes::ADMIN_USERS.to_owned(),
+            false,
+        ),
+        number(
+            t!("home.units"),
+            counts.units,
+            routes::ADMIN_UNITS.to_owned(),
+            false,
+        ),
+    ]
+}
+
+fn auditor(counts: &AuditCounts) -> Vec<AnyView> {
+    let day = counts.day.to_string();
+    let of = |outcome: &str| {
+        routes::with_query(routes::ADMIN_AUDIT, &[("outcome", outcome), ("from", &day)])
+    };
+    let (value, note, warn) = match counts.checked {
+        None => (t!("home.chain_unseen"), None, true),
+        Some((at, true)) => (t!("home.chain_whole"), Some(at), false),
+        Some((at, false)) => (t!("home.chain_broken"), Some(at), true),
+    };
+    let note = note.map(|at| t!("home.chain_at", at = at.minute_text(Zone::SHANGHAI)).into_any());
+    let chain = view! { <Tile label=t!("home.chain") value href=routes::ADMIN_AUDIT nostrip:note=note warn/> };
+    vec![
+        chain.into_any(),
+        number(t!("home.refused"), counts.refused, of("refused"), false),
+        number(t!("home.events"), counts.events, of(""), false),
+    ]
+}
+
+/// The latest events of the audit trail.
+fn trail(counts: AuditCounts) -> AnyView {
+    let more = view! { <More href=routes::ADMIN_AUDIT>{t!("nav.admin_audit")}</More> }.into_any();
+    let body = if counts.last.is_empty() {
+        view! { <Empty icon="book" title=t!("audit.none")/> }.into_any()
+    } else {
+        view! { <ul class="rows">{counts.last.into_iter().map(event).collect_view()}</ul> }
+            .into_any()
+    };
+    view! { <Panel title=t!("home.last_events") more>{body}</Panel> }.into_any()
+}
+
+fn event(line: AuditLine) -> impl IntoView {
+    let who = line.actor_name.unwrap_or(line.actor);
+    let subject = line.subject_name.unwrap_or(line.subject_id);
+    let sub = if subject == who {
+        who
+    } else {
+        format!("{who} · {subject}")
+    };
+    let look = match line.outcome {
+        Outcome::Done => Look::Ok,
+        Outcome::Refused => Look::Bad,
+    };
+    let outcome = i18n::t_key(&format!("audit.outcome.{}", line.outcome)).into_owned();
+    view! {
+        <li class="r-todo">
+            <div>
+                <span class="lead plain">{facts::action(&line.action)}</span>
+                <div class="sub">{sub}</div>
+            </div>
+            <div class="sub">{line.at.minute_text(Zone::SHANGHAI)}</div>
+            <div><Chip look text=outcome/></div>
+        </li>
     }
-    .into_any()
 }
 
 fn todo(todo: Rows<TodoRow>) -> AnyView {
@@ -233,7 +350,10 @@ fn quick() -> AnyView {
             ("overview", routes::OVERVIEW, t!("nav.overview")),
             ("operate", routes::WORK_ORDERS, t!("nav.work_orders")),
             ("read_audit", routes::ADMIN_AUDIT, t!("nav.admin_audit")),
+            ("operate", routes::OPERATIONS, t!("nav.operations")),
             ("manage_units", routes::ADMIN_UNITS, t!("nav.admin_units")),
+            ("manage_units", routes::ADMIN_USERS, t!("people.users")),
+            ("manage_roles", routes::ADMIN_USERS, t!("people.users")),
             ("", routes::HELP, t!("nav.help")),
         ];
         let links = ways

@@ -5,8 +5,9 @@ use leptos::prelude::*;
 use leptos_router::hooks::use_params_map;
 use lingbao_model::{
     catalogue::Publication,
+    money::grouped_signed,
     time::Zone,
-    view::item::{Act, ItemView, Side, VersionRow},
+    view::item::{Act, ItemView, ParamRow, Side, VersionRow},
 };
 
 /// One item.
@@ -39,6 +40,12 @@ pub fn Item() -> impl IntoView {
 #[component]
 fn Shown(item: ItemView) -> impl IntoView {
     let crumbs = vec![(t!("nav.items").to_owned(), routes::ADMIN_ITEMS.to_owned())];
+    let name = i18n::label(&item.name);
+    let title = if name.is_empty() {
+        item.code.clone()
+    } else {
+        format!("{name} {}", item.code)
+    };
     let acts = item.may_content.then(|| {
         let (value, text) = if item.offered {
             ("withdraw", t!("items.withdraw"))
@@ -58,10 +65,82 @@ fn Shown(item: ItemView) -> impl IntoView {
         .into_any()
     });
     view! {
-        <PageHead title=item.code.clone() fact=t!("items.item_fact") crumbs acts=acts.unwrap_or_else(|| ().into_any())/>
+        <PageHead title fact=t!("items.item_fact") crumbs acts=acts.unwrap_or_else(|| ().into_any())/>
         <ErrorSummary/>
+        {params(item.params)}
         <SidePanel side=Side::Content rows=item.contents may=item.may_content/>
         <SidePanel side=Side::Price rows=item.prices may=item.may_price/>
+    }
+}
+
+/// The parameters of the newest version, for those who don't read JSON.
+fn params(rows: Vec<ParamRow>) -> Option<AnyView> {
+    if rows.is_empty() {
+        return None;
+    }
+    let columns = vec![
+        col(t!("items.param")),
+        col(t!("items.type")),
+        col(t!("items.range")),
+        col(t!("items.unit")),
+        col(t!("items.default")),
+        col(t!("items.required")),
+        col(t!("items.depends_on")),
+    ];
+    let list = rows.into_iter().map(param).collect_view();
+    let table = view! {
+        <Panel title=t!("items.params")>
+            <Table caption=t!("items.params") columns flat=true>{list}</Table>
+        </Panel>
+    };
+    Some(table.into_any())
+}
+
+fn param(row: ParamRow) -> impl IntoView {
+    let none = || "—".to_owned();
+    let yes = |is: bool| if is { t!("fact.yes") } else { t!("fact.no") };
+    let kind = i18n::t_key(&format!("items.type.{}", row.kind)).into_owned();
+    let range = match (row.range, row.max_chars) {
+        (Some((min, max, step)), _) => {
+            let range = format!("{} – {}", grouped_signed(min), grouped_signed(max));
+            if step == 1 {
+                range
+            } else {
+                format!("{range} {}", t!("items.step", n = step))
+            }
+        }
+        (None, Some(n)) => t!("items.chars", n = n),
+        (None, None) if row.options.is_empty() => none(),
+        (None, None) => row
+            .options
+            .iter()
+            .map(i18n::label)
+            .collect::<Vec<_>>()
+            .join(" / "),
+    };
+    let unit = row.unit.map_or_else(none, |unit| {
+        i18n::t_key(&format!("items.unit.{unit}")).into_owned()
+    });
+    let default = match (row.default, row.kind.as_str()) {
+        (None, _) => none(),
+        (Some(label), "flag") => yes(label.zh == "true").to_owned(),
+        (Some(label), _) => i18n::label(&label),
+    };
+    let when = if row.depends_on.is_empty() {
+        none()
+    } else {
+        row.depends_on
+    };
+    view! {
+        <Row>
+            <RowHead name=i18n::label(&row.label) sub=row.key/>
+            <Cell l=t!("items.type")>{kind}</Cell>
+            <Cell l=t!("items.range")>{range}</Cell>
+            <Cell l=t!("items.unit")>{unit}</Cell>
+            <Cell l=t!("items.default")>{default}</Cell>
+            <Cell l=t!("items.required")>{yes(row.required)}</Cell>
+            <Cell l=t!("items.depends_on")>{when}</Cell>
+        </Row>
     }
 }
 

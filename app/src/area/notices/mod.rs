@@ -143,22 +143,13 @@ fn List(rows: Rows<NoticeRow>, unread: bool, first: bool) -> impl IntoView {
     }
 }
 
-/// Opening a notice marks it as read, so it is a button and not a link.
+/// The whole row leads to what it is about; the page there marks it as read.
 fn notice(row: NoticeRow) -> impl IntoView {
-    let state = if row.read {
-        view! { <span class="sub">{t!("notices.was_read")}</span> }.into_any()
-    } else {
-        view! { <Chip look=Look::Act text=t!("notices.new")/> }.into_any()
-    };
+    let state = (!row.read).then(|| view! { " " <Chip look=Look::Act text=t!("notices.new")/> });
     view! {
         <li>
-            <p>{i18n::msg(&row.msg)}</p>
-            <form method="post" class="split">
-                <span class="sub">{row.at.minute_text(Zone::SHANGHAI)}" "{state}</span>
-                <Button kind=Kind::Bare size=Size::Small name="open" value=row.id.to_string()>
-                    {t!("notices.open")}
-                </Button>
-            </form>
+            <a class="lead plain" href=routes::local_path(&row.link).to_owned()>{i18n::msg(&row.msg)}</a>
+            <span class="sub">{row.at.minute_text(Zone::SHANGHAI)}{state}</span>
         </li>
     }
 }
@@ -169,24 +160,18 @@ pub mod ssr {
     use crate::{
         form::ssr::{Done, Posted, Refused},
         routes,
-        ssr::{cx, id},
+        ssr::cx,
     };
     use lingbao_core::service::notice;
-    use lingbao_model::{id::NoticeId, msg::Msg};
+    use lingbao_model::msg::Msg;
 
-    /// Opens one notice (marks it as read and goes where it leads), or marks all as read.
+    /// Marks all as read.
     ///
     /// # Errors
     /// What the service says.
-    pub async fn act(form: Posted) -> Result<Done, Refused> {
-        let open = form.value("open");
-        if open.is_empty() {
-            let read = notice::read_all(&cx()?).await?;
-            let said =
-                Msg::new("notices.were_read").with("n", i64::try_from(read).unwrap_or(i64::MAX));
-            return Ok(Done::to(routes::NOTICES).say(said));
-        }
-        let link = notice::open(&cx()?, &id::<NoticeId>(open)?).await?;
-        Ok(Done::to(routes::local_path(&link)))
+    pub async fn act(_: Posted) -> Result<Done, Refused> {
+        let read = notice::read_all(&cx()?).await?;
+        let said = Msg::new("notices.were_read").with("n", i64::try_from(read).unwrap_or(i64::MAX));
+        Ok(Done::to(routes::NOTICES).say(said))
     }
 }

@@ -162,10 +162,11 @@ fn cost(found: &Overview) -> impl IntoView + use<> {
             text: t!(
                 "overview.top_text",
                 hosts = grouped_signed(unit.hosts),
-                month = unit.month.wan()
+                month = facts::large_text(unit.month)
             ),
         })
         .collect::<Vec<_>>();
+    let (month, unit) = facts::large(found.month);
     let top = (!bars.is_empty()).then(|| {
         view! {
             <h3 class="h-sub">{t!("overview.top")}</h3>
@@ -183,8 +184,8 @@ fn cost(found: &Overview) -> impl IntoView + use<> {
                     right=true
                 />
             </header>
-            <p class="big">{found.month.wan()}<span class="unit">{t!("overview.wan_month")}</span></p>
-            <p class="claim">{t!("overview.month_claim", year = found.month.year().wan())}</p>
+            <p class="big">{month}<span class="unit">{t!("overview.a_month", unit = unit)}</span></p>
+            <p class="claim">{t!("overview.month_claim", year = facts::large_text(found.month.year()))}</p>
             {top}
             <dl class="facts">
                 {fact(t!("overview.hosts"), grouped_signed(found.hosts), t!("overview.hosts_unit"))}
@@ -283,16 +284,26 @@ fn pool_line(pool: &PoolLoad) -> impl IntoView + use<> {
     }
 }
 
+/// A mean time in the unit in which it can be read: never "0 minutes".
+fn span(seconds: i64) -> (String, &'static str) {
+    let half_up = |unit: i64| grouped_signed((seconds + unit / 2) / unit);
+    match seconds {
+        ..1 => (t!("overview.instant").to_owned(), ""),
+        1..120 => (half_up(1), t!("overview.seconds")),
+        120..7200 => (half_up(60), t!("overview.minutes")),
+        _ => (half_up(3600), t!("overview.hours")),
+    }
+}
+
 fn handling(found: &Overview) -> impl IntoView + use<> {
     let automatic = if found.settled > 0 {
         percent(permille(found.automatic, found.settled))
     } else {
         "—".to_owned()
     };
-    let (value, unit) = match found.deliver_minutes {
-        Some(minutes) => (grouped_signed(minutes), t!("overview.minutes")),
-        None => ("—".to_owned(), ""),
-    };
+    let (value, unit) = found
+        .deliver_seconds
+        .map_or_else(|| ("—".to_owned(), ""), span);
     let overdue = (found.overdue > 0).then(|| {
         let flag = Flag {
             icon: "warn",

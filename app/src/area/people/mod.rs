@@ -99,7 +99,7 @@ pub fn posts() -> axum::Router<Pages> {
         .route("/admin/units/{id}", page_post(unit::ssr::act))
         .route("/admin/units/{id}/new", page_post(unit_form::ssr::create))
         .route("/admin/units/{id}/edit", page_post(unit_form::ssr::rename))
-        .route("/admin/users/new", page_post(user_form::ssr::create))
+        .route(routes::USER_NEW, page_post(user_form::ssr::create))
         .route("/admin/users/{id}", page_post(user::ssr::act))
         .route("/admin/users/{id}/edit", page_post(user_form::ssr::edit))
         .route("/admin/users/{id}/grant", page_post(user_form::ssr::grant))

@@ -69,7 +69,7 @@ fn Body(shown: Shown) -> impl IntoView {
             .map(|(id, name)| (name, routes::unit(id.as_str()))),
     );
     let people = routes::with_query(routes::ADMIN_USERS, &[("unit", node.id.as_str())]);
-    let account = routes::with_query("/admin/users/new", &[("unit", node.id.as_str())]);
+    let account = routes::with_query(routes::USER_NEW, &[("unit", node.id.as_str())]);
     let (new, edit) = (format!("{here}/new"), format!("{here}/edit"));
     let acts = view! {
         <LinkButton href=people icon="user">{t!("people.users_here")}</LinkButton>

@@ -3,16 +3,28 @@
 use super::{
     id_param, role_name,
     unit::unit,
+    units::units,
     user::{Shown, user},
     user_crumbs,
     users::crumbs_of,
 };
-use crate::{form::use_form, i18n, routes, t, ui::*};
+use crate::{error::ApiError, form::use_form, i18n, routes, t, ui::*};
 use leptos::prelude::*;
 use leptos_router::hooks::use_query_map;
 use lingbao_model::people::{Reach, Role};
 
-/// A new account in the unit of the URL (`?unit=`).
+/// Where an account is to be made: the unit of the URL, or `None` when the form asks for its name.
+async fn place_of(id: String) -> Result<Option<(String, String)>, ApiError> {
+    if id.is_empty() {
+        // Only for whoever administers; the answer itself is not needed.
+        units(String::new()).await?;
+        return Ok(None);
+    }
+    let node = unit(id).await?.unit.node;
+    Ok(Some((node.id.to_string(), node.name)))
+}
+
+/// A new account in the unit of the URL (`?unit=`), or in one that is named.
 #[component]
 pub fn UserNew() -> impl IntoView {
     let query = use_query_map();
@@ -23,15 +35,12 @@ pub fn UserNew() -> impl IntoView {
             .or_else(|| query.with(|query| query.get("unit")))
             .unwrap_or_default()
     });
-    let place = Resource::new(move || id.get(), unit);
+    let place = Resource::new(move || id.get(), place_of);
     view! {
         <Transition>
             {move || Suspend::new(async move {
                 match place.await {
-                    Ok(place) => {
-                        let node = place.unit.node;
-                        view! { <NewForm id=node.id.to_string() name=node.name/> }.into_any()
-                    }
+                    Ok(place) => view! { <NewForm place/> }.into_any(),
                     Err(error) => view! { <Refusal error/> }.into_any(),
                 }
             })}
@@ -40,17 +49,29 @@ pub fn UserNew() -> impl IntoView {
 }
 
 #[component]
-fn NewForm(id: String, name: String) -> impl IntoView {
+fn NewForm(place: Option<(String, String)>) -> impl IntoView {
+    let (fact, crumbs, unit) = match place {
+        Some((id, name)) => (
+            t!("people.new_user_fact", name = name),
+            crumbs_of(&id, &name),
+            view! { <input type="hidden" name="unit" value=id/> }.into_any(),
+        ),
+        None => (
+            t!("people.new_user_roles").to_owned(),
+            user_crumbs(),
+            view! {
+                <Field name="unit_name" label=t!("people.unit") hint=t!("people.unit_name_hint")>
+                    <TextInput maxlength=60_u32 required=true/>
+                </Field>
+            }
+            .into_any(),
+        ),
+    };
     view! {
-        <PageHead
-            title=t!("people.new_user")
-            fact=t!("people.new_user_fact", name = name)
-            crumbs=crumbs_of(&id, &name)
-            narrow=true
-        />
+        <PageHead title=t!("people.new_user") fact crumbs narrow=true/>
         <ErrorSummary/>
         <form method="post" class="panel panel-pad narrow">
-            <input type="hidden" name="unit" value=id/>
+            {unit}
             <Field name="name" label=t!("people.person_name")>
                 <TextInput maxlength=40_u32 required=true/>
             </Field>
@@ -220,7 +241,16 @@ pub mod ssr {
             phone: form.value("phone").to_owned(),
             password: form.value("password").to_owned(),
         };
-        let made = user::create(&cx()?, &id::<UnitId>(form.value("unit"))?, &new).await?;
+        let cx = cx()?;
+        let unit = match form.value("unit") {
+            "" => {
+                unit::by_name(&cx, "unit_name", form.value("unit_name"))
+                    .await?
+                    .id
+            }
+            chosen => id::<UnitId>(chosen)?,
+        };
+        let made = user::create(&cx, &unit, &new).await?;
         Ok(Done::to(routes::user(made.as_str())).say(Msg::new("people.user_created")))
     }
 

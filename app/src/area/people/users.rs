@@ -80,7 +80,6 @@ pub fn Users() -> impl IntoView {
         |a| users(a.q, a.unit, a.role, a.state, a.sort == "-made", a.after),
     );
     view! {
-        <PageHead title=t!("people.users") fact=t!("people.users_fact")/>
         <Transition>
             {move || {
                 let asked = asked.get();
@@ -131,7 +130,15 @@ fn List(page: Page<UserRow>, asked: Asked) -> impl IntoView {
         let href = routes::unit(&unit);
         view! { <p class="sub"><a href=href>{t!("people.only_in_unit")}</a></p> }
     });
+    let new = routes::with_query(routes::USER_NEW, &[("unit", unit.as_str())]);
+    let acts = crate::viewer::use_viewer()
+        .filter(|viewer| viewer.can("manage_units"))
+        .map(|_| {
+            view! { <LinkButton href=new kind=Kind::Main icon="plus">{t!("people.new_user")}</LinkButton> }
+                .into_any()
+        });
     view! {
+        <PageHead title=t!("people.users") fact=t!("people.users_fact") nostrip:acts=acts/>
         {in_unit}
         <TableBox>
             <FilterBar action=routes::ADMIN_USERS active=active>

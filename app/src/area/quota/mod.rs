@@ -1,6 +1,9 @@
 //! Quotas of a unit: limits, what is booked, what was handed on, the ledger.
 
 #[cfg(feature = "ssr")]
+mod file;
+
+#[cfg(feature = "ssr")]
 use crate::form::ssr::{Pages, page_post};
 use crate::{
     error::ApiError,
@@ -14,11 +17,14 @@ use crate::{
 use leptos::prelude::*;
 use leptos_router::{Lazy, any_nested_route::AnyNestedRoute, hooks::use_query_map, path};
 use lingbao_model::{
-    id::PoolId,
+    id::{PoolId, UnitId},
     quota::{Dimension, Standing},
     time::Zone,
     view::quota::{ChildQuota, LedgerRow, QuotaRow, QuotaView},
 };
+
+/// Path of the numbers as a file.
+pub const CSV: &str = "/quota.csv";
 
 /// The pages of this area.
 #[derive(Clone, Copy)]
@@ -42,45 +48,89 @@ pub fn routes() -> Vec<AnyNestedRoute> {
     vec![page(path!("/quota"), Lazy::<UnitRoute>::new())]
 }
 
-/// What the page posts to itself.
+/// What the page posts to itself, and its numbers as a file.
 #[cfg(feature = "ssr")]
 pub fn posts() -> axum::Router<Pages> {
-    axum::Router::new().route(routes::QUOTA, page_post(ssr::hand))
+    axum::Router::new()
+        .route(routes::QUOTA, page_post(ssr::hand))
+        .route(CSV, axum::routing::get(file::csv))
 }
 
-/// The quota of a unit; of the person's own one for an empty text.
+/// The quota of a unit, of the person's own one for an empty text; and the units among which the
+/// reader may choose, by name.
 ///
 /// # Errors
 /// `NotFound`, `Forbidden`.
 #[server(name = GetQuota, prefix = "/fn", endpoint = "quota/view", output = crate::json::Json)]
-pub async fn quota_of(unit: String) -> Result<QuotaView, ApiError> {
+pub async fn quota_of(
+    unit: String,
+    find: String,
+) -> Result<(QuotaView, Vec<(UnitId, String)>), ApiError> {
+    use lingbao_core::service::quota;
     let cx = crate::ssr::cx()?;
-    let unit = match unit.as_str() {
-        "" => None,
-        text => Some(crate::ssr::id(text)?),
-    };
-    Ok(lingbao_core::service::quota::view(&cx, unit).await?)
+    let shown = quota::view(&cx, ssr::unit(&unit)?).await?;
+    let mut units = quota::readable(&cx, &find).await?;
+    units.truncate(MANY + 1);
+    Ok((shown, units))
 }
 
 #[component]
 fn Quota() -> impl IntoView {
     let query = use_query_map();
-    let unit = Memo::new(move |_| query.with(|query| query.get("unit").unwrap_or_default()));
-    let shown = Resource::new(move || unit.get(), quota_of);
+    let asked = Memo::new(move |_| {
+        query.with(|query| {
+            let of = |name: &str| query.get(name).unwrap_or_default();
+            (of("unit"), of("q"))
+        })
+    });
+    let shown = Resource::new(move || asked.get(), |(unit, find)| quota_of(unit, find));
     view! {
         <Transition>
-            {move || Suspend::new(async move {
-                match shown.await {
-                    Ok(shown) => view! { <Body shown/> }.into_any(),
-                    Err(error) => view! { <Refusal error/> }.into_any(),
-                }
-            })}
+            {move || {
+                let find = asked.get().1;
+                Suspend::new(async move {
+                    match shown.await {
+                        Ok((shown, units)) => view! { <Body shown units find/> }.into_any(),
+                        Err(error) => view! { <Refusal error/> }.into_any(),
+                    }
+                })
+            }}
         </Transition>
     }
 }
 
+/// From so many units on a list to choose from is searched first.
+const MANY: usize = 100;
+
+/// The choice of a unit, for whoever sees several.
+fn choose(unit: &UnitId, name: &str, units: Vec<(UnitId, String)>, find: String) -> AnyView {
+    let searched = !find.is_empty();
+    if units.len() < 2 && !searched {
+        return ().into_any();
+    }
+    let search = (searched || units.len() > MANY)
+        .then(|| view! { <Find label=t!("quota.find_unit") placeholder=t!("quota.find_unit") value=find/> });
+    let mut options: Vec<Opt> = units
+        .into_iter()
+        .take(MANY)
+        .map(|(id, name)| (id.to_string(), name))
+        .collect();
+    let unit = unit.to_string();
+    // What is shown can always be left standing, wherever a search or the end of the list fell.
+    if options.iter().all(|(id, _)| *id != unit) {
+        options.insert(0, (unit.clone(), name.to_owned()));
+    }
+    view! {
+        <FilterBar action=routes::QUOTA active=searched>
+            {search}
+            <FilterSelect name="unit" label=t!("quota.unit") options value=unit/>
+        </FilterBar>
+    }
+    .into_any()
+}
+
 #[component]
-fn Body(shown: QuotaView) -> impl IntoView {
+fn Body(shown: QuotaView, units: Vec<(UnitId, String)>, find: String) -> impl IntoView {
     let QuotaView {
         unit,
         unit_name,
@@ -90,6 +140,22 @@ fn Body(shown: QuotaView) -> impl IntoView {
         may_hand,
         ..
     } = shown;
+    let choice = choose(&unit, &unit_name, units, find);
+    let file = routes::with_query(CSV, &[("unit", unit.as_str())]);
+    let file = (!rows.is_empty() || !children.is_empty()).then(|| {
+        view! { <LinkButton href=file icon="down" external=true>{t!("resources.csv")}</LinkButton> }
+    });
+    // More is asked for with the request that needs it: its cart opens with the question ticked.
+    let ask = crate::viewer::use_viewer()
+        .filter(|viewer| viewer.can("order"))
+        .map(|_| {
+            let href = routes::with_query(routes::CART, &[("quota", "1")]);
+            view! { <LinkButton href icon="plus">{t!("quota.ask_more")}</LinkButton> }
+        });
+    let acts = view! {
+        {file}
+        {ask}
+    };
     // A dimension without a limit shows only when something is booked on it.
     let rows: Vec<QuotaRow> = rows
         .into_iter()
@@ -117,7 +183,7 @@ fn Body(shown: QuotaView) -> impl IntoView {
                 view! { <PoolPanel name=name.clone() rows/> }
             })
             .collect_view();
-        view! { <QuotaKey/> {panels} }.into_any()
+        view! { <div class="keyline keyline-in"><QuotaKey/></div> {panels} }.into_any()
     };
     let form = (may_hand && !children.is_empty() && !rows.is_empty()).then(|| {
         let units = children
@@ -138,8 +204,9 @@ fn Body(shown: QuotaView) -> impl IntoView {
         }
     });
     view! {
-        <PageHead title=t!("quota.title") fact=t!("quota.fact", unit = unit_name)/>
+        <PageHead title=t!("quota.title") fact=t!("quota.fact", unit = unit_name) acts=acts.into_any()/>
         <ErrorSummary/>
+        {choice}
         {limits}
         {below}
         {form}
@@ -259,7 +326,8 @@ fn Below(children: Vec<ChildQuota>) -> impl IntoView {
 }
 
 fn child_rows(child: ChildQuota) -> AnyView {
-    let ChildQuota { name, rows, .. } = child;
+    let ChildQuota { name, rows, unit } = child;
+    let href = routes::with_query(routes::QUOTA, &[("unit", unit.as_str())]);
     let rows: Vec<_> = rows
         .into_iter()
         .filter(|row| counts(row.standing))
@@ -267,7 +335,7 @@ fn child_rows(child: ChildQuota) -> AnyView {
     if rows.is_empty() {
         return view! {
             <Row>
-                <RowHead name sub=t!("quota.no_child_rows")/>
+                <RowHead name href sub=t!("quota.no_child_rows")/>
                 <td role="cell" colspan="7"></td>
             </Row>
         }
@@ -275,10 +343,10 @@ fn child_rows(child: ChildQuota) -> AnyView {
     }
     rows.into_iter()
         .map(|row| {
-            let name = name.clone();
+            let (name, href) = (name.clone(), href.clone());
             view! {
                 <Row>
-                    <RowHead name/>
+                    <RowHead name href/>
                     <Cell l=t!("quota.pool")>{i18n::label(&row.pool_name)}</Cell>
                     <Cell l=t!("quota.dimension")>
                         {dimension(row.dimension)} " " <span class="sub">{unit_of(row.dimension)}</span>
@@ -385,10 +453,22 @@ pub mod ssr {
     };
     use lingbao_core::{error::ServiceError, service::quota};
     use lingbao_model::{
+        id::UnitId,
         msg::Msg,
         quota::Dimension,
         text::{parse_integer, parse_yuan},
     };
+
+    /// The unit of a URL; the person's own one for an empty text.
+    ///
+    /// # Errors
+    /// `NotFound` for what is no unit's id.
+    pub fn unit(text: &str) -> Result<Option<UnitId>, crate::error::ApiError> {
+        Some(text)
+            .filter(|text| !text.is_empty())
+            .map(id)
+            .transpose()
+    }
 
     /// Hands a part of a limit on to a unit below.
     ///

@@ -18,9 +18,12 @@ use lingbao_model::{
 /// `NotFound`.
 #[server(name = GetRequest, prefix = "/fn", endpoint = "requests/get", output = crate::json::Json)]
 pub async fn get_request(id: String) -> Result<RequestDetail, ApiError> {
-    use lingbao_core::service::request::detail;
+    use lingbao_core::service::{notice, request::detail};
     let cx = crate::ssr::cx()?;
-    Ok(detail::detail(&cx, &detail::find(&cx, &id).await?).await?)
+    let id = detail::find(&cx, &id).await?;
+    let found = detail::detail(&cx, &id).await?;
+    notice::seen(&cx, &routes::request(id.as_str())).await?;
+    Ok(found)
 }
 
 /// The page; it follows the request by events, without a reload.

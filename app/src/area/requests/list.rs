@@ -1,4 +1,4 @@
-//! The list of requests: search, filter by state, pages.
+//! The list of requests: search, filter by state and day, order, pages, and the same as a file.
 
 use crate::{
     error::ApiError,
@@ -10,22 +10,51 @@ use crate::{
 use leptos::prelude::*;
 use leptos_router::hooks::use_query_map;
 use lingbao_model::{
+    money::grouped_signed,
     request::Status,
-    time::Zone,
+    time::{Date, Zone},
     view::{
         page::{Page as Rows, Total as Counted},
-        request::{RequestFilter, RequestRow},
+        request::{RequestFilter, RequestRow, RequestSort},
     },
 };
 
-/// One page of the requests in sight.
+/// Path of the file.
+pub const CSV: &str = "/requests.csv";
+
+/// One page of the requests in sight, and how many stand in each state that is under way.
 ///
 /// # Errors
 /// `Unauthenticated`.
 #[server(name = GetRequests, prefix = "/fn", endpoint = "requests/list", output = crate::json::Json)]
-pub async fn requests(filter: RequestFilter) -> Result<Rows<RequestRow>, ApiError> {
-    Ok(lingbao_core::service::request::list::list(&crate::ssr::cx()?, &filter).await?)
+pub async fn requests(
+    filter: RequestFilter,
+) -> Result<(Rows<RequestRow>, Vec<(Status, i64)>), ApiError> {
+    use lingbao_core::service::request::list;
+    let cx = crate::ssr::cx()?;
+    Ok((
+        list::list(&cx, &filter).await?,
+        list::counts(&cx, &filter).await?,
+    ))
 }
+
+/// The filter that stands in a URL. A word or a day that is none filters nothing.
+fn filter(of: impl Fn(&str) -> Option<String>) -> RequestFilter {
+    let day = |name| of(name).and_then(|text| text.parse::<Date>().ok());
+    RequestFilter {
+        text: of("q").unwrap_or_default(),
+        status: of("status").and_then(|text| text.parse().ok()),
+        mine: of("mine").as_deref() == Some("1"),
+        from: day("from"),
+        to: day("to"),
+        sort: (of("sort").as_deref() == Some(OLDEST)).then_some(RequestSort::Oldest),
+        after: of("after"),
+        ..RequestFilter::default()
+    }
+}
+
+/// The order of the list in its URL; the youngest first needs no word.
+const OLDEST: &str = "submitted";
 
 /// The look of a state.
 pub fn look(status: Status) -> Look {
@@ -49,28 +78,15 @@ pub fn status_text(status: Status) -> String {
 #[component]
 pub fn List() -> impl IntoView {
     let query = use_query_map();
-    let filter = Memo::new(move |_| {
-        query.with(|query| RequestFilter {
-            text: query.get("q").unwrap_or_default(),
-            status: query.get("status").and_then(|s| s.parse().ok()),
-            mine: query.get("mine").as_deref() == Some("1"),
-            after: query.get("after"),
-            ..RequestFilter::default()
-        })
-    });
+    let filter = Memo::new(move |_| query.with(|query| filter(|name| query.get(name))));
     let list = Resource::new(move || filter.get(), requests);
-    let acts = view! {
-        <LinkButton href=routes::DRAFTS>{t!("requests.drafts")}</LinkButton>
-        <LinkButton href=routes::CATALOGUE kind=Kind::Main icon="plus">{t!("requests.new")}</LinkButton>
-    };
     view! {
-        <PageHead title=t!("nav.requests") acts=acts.into_any()/>
         <Transition>
             {move || {
                 let filter = filter.get();
                 Suspend::new(async move {
                     match list.await {
-                        Ok(rows) => view! { <Found rows filter/> }.into_any(),
+                        Ok((rows, counts)) => view! { <Found rows counts filter/> }.into_any(),
                         Err(error) => view! { <Refusal error/> }.into_any(),
                     }
                 })
@@ -80,22 +96,31 @@ pub fn List() -> impl IntoView {
 }
 
 #[component]
-fn Found(rows: Rows<RequestRow>, filter: RequestFilter) -> impl IntoView {
+fn Found(
+    rows: Rows<RequestRow>,
+    counts: Vec<(Status, i64)>,
+    filter: RequestFilter,
+) -> impl IntoView {
     let status = filter.status.map_or("", Status::as_str);
-    let link = |status: &str, after: &str| {
-        let mine = if filter.mine { "1" } else { "" };
-        with_query(
-            routes::REQUESTS,
-            &[
-                ("q", &filter.text),
-                ("status", status),
-                ("mine", mine),
-                ("after", after),
-            ],
-        )
+    let day = |day: Option<Date>| day.map(|day| day.to_string()).unwrap_or_default();
+    let (from, to) = (day(filter.from), day(filter.to));
+    let oldest = filter.sort == Some(RequestSort::Oldest);
+    let query = [
+        ("q", filter.text.as_str()),
+        ("status", status),
+        ("mine", if filter.mine { "1" } else { "" }),
+        ("from", from.as_str()),
+        ("to", to.as_str()),
+        ("sort", if oldest { OLDEST } else { "" }),
+    ];
+    let link = |path: &str, status: &str, after: &str| {
+        let mut query = query.to_vec();
+        query.retain(|pair| pair.0 != "status");
+        query.extend([("status", status), ("after", after)]);
+        with_query(path, &query)
     };
     let mut links = vec![SegLink {
-        href: link("", ""),
+        href: link(routes::REQUESTS, "", ""),
         text: t!("requests.all").to_owned(),
         count: None,
         current: status.is_empty(),
@@ -107,11 +132,15 @@ fn Found(rows: Rows<RequestRow>, filter: RequestFilter) -> impl IntoView {
         Status::Delivered,
         Status::Closed,
         Status::Rejected,
+        Status::Withdrawn,
     ] {
         links.push(SegLink {
-            href: link(one.as_str(), ""),
+            href: link(routes::REQUESTS, one.as_str(), ""),
             text: status_text(one),
-            count: None,
+            count: counts
+                .iter()
+                .find(|(status, _)| *status == one)
+                .map(|(_, n)| grouped_signed(*n)),
             current: filter.status == Some(one),
         });
     }
@@ -119,23 +148,46 @@ fn Found(rows: Rows<RequestRow>, filter: RequestFilter) -> impl IntoView {
         Counted::Exact(n) => Total::Exact(n),
         Counted::MoreThan(_) => Total::Many,
     };
-    let first = filter.after.is_some().then(|| link(status, ""));
-    let next = rows.next.as_deref().map(|after| link(status, after));
+    let first = filter
+        .after
+        .is_some()
+        .then(|| link(routes::REQUESTS, status, ""));
+    let next = rows
+        .next
+        .as_deref()
+        .map(|after| link(routes::REQUESTS, status, after));
     let empty = rows.rows.is_empty();
-    let filtered = !filter.text.is_empty() || filter.mine;
+    let filtered =
+        !filter.text.is_empty() || filter.mine || filter.from.is_some() || filter.to.is_some();
+    let sort = if oldest { "submitted" } else { "-submitted" };
     let columns = vec![
         col(t!("requests.request")),
         col(t!("requests.unit")),
         col(t!("requests.state")),
         col(t!("requests.stage")),
-        col(t!("requests.submitted")).class("only-wide"),
+        col(t!("requests.submitted")).class("only-wide").sorted(
+            OLDEST,
+            sort,
+            routes::REQUESTS,
+            &query,
+        ),
         col(t!("requests.month")).class("num"),
     ];
+    let file = (!empty).then(|| link(CSV, status, ""));
+    let acts = view! {
+        {file.map(|file| view! { <LinkButton href=file icon="down" external=true>{t!("resources.csv")}</LinkButton> })}
+        <LinkButton href=routes::DRAFTS>{t!("requests.drafts")}</LinkButton>
+        <LinkButton href=routes::CATALOGUE kind=Kind::Main icon="plus">{t!("requests.new")}</LinkButton>
+    };
     view! {
+        <PageHead title=t!("nav.requests") acts=acts.into_any()/>
         <SegLinks links wide=true/>
         <FilterBar action=routes::REQUESTS active=filtered>
             <input type="hidden" name="status" value=status/>
+            {oldest.then(|| view! { <input type="hidden" name="sort" value=OLDEST/> })}
             <Find label=t!("requests.search") value=filter.text.clone()/>
+            <FilterDay name="from" label=t!("ui.from") value=from.clone()/>
+            <FilterDay name="to" label=t!("ui.to") value=to.clone()/>
             <Check name="mine" value="1" checked=filter.mine>{t!("requests.mine")}</Check>
         </FilterBar>
         {if empty {
@@ -186,5 +238,99 @@ fn row(row: RequestRow) -> impl IntoView {
             <Cell l=t!("requests.submitted") class="only-wide">{row.submitted_at.minute_text(Zone::SHANGHAI)}</Cell>
             <Cell l=t!("requests.month") class="num">{money}</Cell>
         </Row>
+    }
+}
+
+/// The list as a file.
+#[cfg(feature = "ssr")]
+pub mod ssr {
+    use crate::{
+        csv,
+        error::ApiError,
+        facts,
+        form::ssr::{Pages, in_context},
+        i18n::{self, Lang},
+        ssr::cx,
+    };
+    use axum::{
+        extract::{Query, Request, State},
+        response::Response,
+    };
+    use lingbao_core::service::request::list;
+    use lingbao_model::{msg::Msg, time::Zone, view::request::RequestRow};
+    use std::collections::HashMap;
+
+    /// The filtered list as a file; where the page stood in it does not matter.
+    pub async fn csv(
+        State(pages): State<Pages>,
+        Query(query): Query<HashMap<String, String>>,
+        request: Request,
+    ) -> Response {
+        let (parts, _) = request.into_parts();
+        let mut filter = super::filter(|name| query.get(name).cloned());
+        filter.after = None;
+        let found = in_context(&pages, &parts, || async {
+            let cx = cx()?;
+            // Asked once before the answer begins, so that a refusal has its status.
+            list::export(&cx, &filter).await?;
+            Ok::<_, ApiError>((cx, i18n::lang()))
+        })
+        .await;
+        let (cx, lang) = match found {
+            Ok(found) => found,
+            Err(error) => return csv::refused(&error),
+        };
+        csv::answer("requests.csv", head(lang), move |from| {
+            let (cx, mut filter) = (cx.clone(), filter.clone());
+            async move {
+                filter.after = from;
+                let (rows, next) = list::export(&cx, &filter).await?;
+                Ok::<_, lingbao_core::error::ServiceError>((
+                    rows.iter().map(|row| line(lang, row)).collect(),
+                    next,
+                ))
+            }
+        })
+    }
+
+    fn head(lang: Lang) -> String {
+        let heads = [
+            "requests.number",
+            "requests.kind",
+            "requests.title",
+            "requests.unit",
+            "requests.applicant",
+            "requests.system",
+            "requests.state",
+            "requests.stage",
+            "requests.submitted",
+            "requests.due",
+            "requests.month_yuan",
+            "requests.once_yuan",
+        ];
+        csv::line(heads.map(|key| i18n::msg_in(lang, &Msg::new(key))))
+    }
+
+    fn line(lang: Lang, row: &RequestRow) -> String {
+        let word = |list: &str, code: &str| i18n::msg_in(lang, &Msg::new(format!("{list}.{code}")));
+        let stage = row.stage_name.as_ref();
+        csv::line([
+            row.number.clone(),
+            word("requests.kind", row.kind.as_str()),
+            row.title.clone(),
+            row.unit_name.clone(),
+            row.applicant_name.clone(),
+            row.system_name.clone(),
+            word("request.status", row.status.as_str()),
+            stage
+                .map(|name| facts::label_in(lang, name))
+                .unwrap_or_default(),
+            row.submitted_at.minute_text(Zone::SHANGHAI),
+            row.due_at
+                .map(|due| due.minute_text(Zone::SHANGHAI))
+                .unwrap_or_default(),
+            csv::amount(row.month),
+            csv::amount(row.once),
+        ])
     }
 }

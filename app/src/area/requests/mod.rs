@@ -48,10 +48,11 @@ pub fn routes() -> Vec<AnyNestedRoute> {
     ]
 }
 
-/// What the pages post to themselves.
+/// What the pages post to themselves, and the list as a file.
 #[cfg(feature = "ssr")]
 pub fn posts() -> axum::Router<Pages> {
     axum::Router::new()
         .route("/requests/release", page_post(release::ssr::submit))
         .route("/requests/{id}", page_post(detail::ssr::act))
+        .route(list::CSV, axum::routing::get(list::ssr::csv))
 }

@@ -19,7 +19,11 @@ const SHOWN: &str = "shown";
 /// `NotFound`.
 #[server(name = GetResource, prefix = "/fn", endpoint = "resources/detail", output = crate::json::Json)]
 pub async fn resource(id: String) -> Result<ResourceDetail, ApiError> {
-    Ok(lingbao_core::service::resource::detail(&crate::ssr::cx()?, &crate::ssr::id(&id)?).await?)
+    use lingbao_core::service::{notice, resource};
+    let cx = crate::ssr::cx()?;
+    let found = resource::detail(&cx, &crate::ssr::id(&id)?).await?;
+    notice::seen(&cx, &routes::resource(&id)).await?;
+    Ok(found)
 }
 
 /// The page.

@@ -236,8 +236,7 @@ pub mod ssr {
     };
     use axum::{
         extract::{Query, Request, State},
-        http::StatusCode,
-        response::{IntoResponse, Response},
+        response::Response,
     };
     use lingbao_model::{
         msg::Msg,
@@ -280,11 +279,7 @@ pub mod ssr {
         .await;
         let (cx, lang, filter) = match found {
             Ok(found) => found,
-            Err(error) => {
-                let status = StatusCode::from_u16(error.code.status())
-                    .unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-                return (status, i18n::msg(&error.msg)).into_response();
-            }
+            Err(error) => return csv::refused(&error),
         };
         csv::answer("resources.csv", head(lang), move |from| {
             let (cx, mut filter) = (cx.clone(), filter.clone());
@@ -339,8 +334,7 @@ pub mod ssr {
             row.address.clone().unwrap_or_default(),
             word("resource.service", row.service.as_str()),
             word("resource.billing", row.billing.as_str()),
-            // Without separators: it is for computing.
-            format!("{}.{:02}", row.month.fen() / 100, row.month.fen() % 100),
+            csv::amount(row.month),
             Zone::SHANGHAI.date(row.delivered_at).to_string(),
             Zone::SHANGHAI.date(row.expires_at).to_string(),
         ])

@@ -2,8 +2,9 @@
 
 use crate::{
     form::use_form,
-    frame::Mark,
-    i18n, lazy_pages,
+    frame::{Mark, Settings},
+    i18n::{self, Lang},
+    lazy_pages,
     routes::{self, page},
     t,
     ui::*,
@@ -52,6 +53,11 @@ fn SignIn() -> impl IntoView {
     let next = form.value_or("next", asked());
     let next = routes::local_path(&next).to_owned();
     let problem = form.problem.clone();
+    // Whoever can't read the page finds their language by its own name.
+    let other = match i18n::lang() {
+        Lang::Zh => t!("look.en"),
+        Lang::En => t!("look.zh"),
+    };
     view! {
         <Title text=t!("frame.title", page = t!("sign_in.title"))/>
         <a class="skip" href="#main" rel="external">{t!("frame.skip")}</a>
@@ -72,6 +78,12 @@ fn SignIn() -> impl IntoView {
                 <small>{t!("sign_in.no_secrets")}</small>
             </header>
             <main class="door-b" id="main" tabindex="-1">
+                <details class="menu door-look">
+                    <summary class="btn btn-bare">{t!("frame.settings")} " · " {other}</summary>
+                    <div class="menu-body">
+                        <Settings/>
+                    </div>
+                </details>
                 <div class="door-form">
                     <h1>{t!("sign_in.title")}</h1>
                     <p class="second">{t!("sign_in.which")}</p>

@@ -9,7 +9,7 @@ use lingbao_model::{
     msg::{FieldError, Msg},
     param::Schema,
     price::Formula,
-    view::item::{Act, ItemRow, ItemView, Side, VersionRow},
+    view::item::{Act, ItemRow, ItemView, ParamRow, Side, VersionRow},
 };
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::json;
@@ -63,11 +63,23 @@ pub async fn get(cx: &Cx, code: &str) -> Result<ItemView, ServiceError> {
     let access = Access::load(&mut rx, cx).await?;
     require_either(&access)?;
     let item = item_version::item(&mut rx, code).await?.or_not_found()?;
+    let contents = rows(&mut rx, &access, Side::Content, &item.id).await?;
+    let newest = contents
+        .first()
+        .map(|row| serde_json::from_str::<Content>(&row.text))
+        .transpose()
+        .map_err(|e| ServiceError::internal("content of an item", e))?;
+    let (name, params) = newest.map_or_else(Default::default, |content| {
+        let params = content.schema.0.iter().map(ParamRow::from).collect();
+        (content.name, params)
+    });
     Ok(ItemView {
         code: code.to_owned(),
+        name,
+        params,
         offered: item.offered,
         version: item.version,
-        contents: rows(&mut rx, &access, Side::Content, &item.id).await?,
+        contents,
         prices: rows(&mut rx, &access, Side::Price, &item.id).await?,
         may_content: access.has(Ability::ManageItems),
         may_price: access.has(Ability::ManagePrices),

@@ -59,6 +59,46 @@ pub async fn send_to_role(
     Ok(sent)
 }
 
+/// What a notice asked of the holders of a role is done, by whomever: it is read for all of them.
+///
+/// # Errors
+/// What the database says.
+pub async fn settle(
+    tx: &mut Tx,
+    cx: &Cx,
+    role: Role,
+    unit: &UnitId,
+    link: &str,
+) -> Result<(), StorageError> {
+    for user in users::holders(tx, role, unit).await? {
+        read_to(tx, cx, &user, link).await?;
+    }
+    Ok(())
+}
+
+async fn read_to(tx: &mut Tx, cx: &Cx, user: &UserId, link: &str) -> Result<(), StorageError> {
+    if notices::mark_read_to(tx, user, link, cx.now()).await? > 0 {
+        change::touch(tx, cx, &topic(user)).await?;
+    }
+    Ok(())
+}
+
+/// The person has opened a page: whatever led there is read.
+///
+/// # Errors
+/// [`ServiceError::Unauthenticated`] if nobody is signed in.
+pub async fn seen(cx: &Cx, link: &str) -> Result<(), ServiceError> {
+    let mut rx = cx.db().read().await?;
+    let access = Access::load(&mut rx, cx).await?;
+    if !notices::unread_to(&mut rx, &access.user, link).await? {
+        return Ok(());
+    }
+    drop(rx);
+    let mut tx = cx.db().begin().await?;
+    read_to(&mut tx, cx, &access.user, link).await?;
+    Ok(tx.commit().await?)
+}
+
 /// One page of the person's notices, the latest first.
 ///
 /// # Errors
@@ -116,4 +156,44 @@ pub async fn read_all(cx: &Cx) -> Result<u64, ServiceError> {
     }
     tx.commit().await?;
     Ok(read)
+}
+
+#[cfg(test)]
+mod tests {
+    use lingbao_model::request::Decision;
+
+    use super::*;
+    use crate::service::request::{detail, fixture::City, withdraw};
+
+    #[tokio::test]
+    async fn what_was_decided_or_seen_is_read_by_itself() {
+        for city in City::all().await {
+            city.waiting().await;
+            let (leader, deputy) = (city.cx(&city.leader), city.cx(&city.deputy));
+            for cx in [&leader, &deputy] {
+                assert_eq!(unread(cx).await.unwrap(), 1, "both were asked");
+            }
+            city.decide(&city.leader, Decision::Return).await;
+            for cx in [&leader, &deputy] {
+                assert_eq!(unread(cx).await.unwrap(), 0, "nobody is asked any more");
+            }
+            // The applicant was told; opening the request is reading it, another page is not.
+            let clerk = city.cx(&city.clerk);
+            let told = list(&clerk, true, None, 10).await.unwrap().rows;
+            let to = told[0].link.clone();
+            seen(&clerk, "/me").await.unwrap();
+            assert_eq!(unread(&clerk).await.unwrap(), 1);
+            seen(&leader, &to).await.unwrap();
+            assert_eq!(unread(&clerk).await.unwrap(), 1, "nobody reads for another");
+            seen(&clerk, &to).await.unwrap();
+            assert_eq!(unread(&clerk).await.unwrap(), 0);
+
+            // Taken back, a request asks nobody either.
+            let id = city.waiting().await;
+            assert_eq!(unread(&deputy).await.unwrap(), 1);
+            let version = detail::detail(&clerk, &id).await.unwrap().version;
+            withdraw::withdraw(&clerk, &id, version).await.unwrap();
+            assert_eq!(unread(&deputy).await.unwrap(), 0);
+        }
+    }
 }

@@ -99,6 +99,20 @@ pub async fn view(cx: &Cx, unit: Option<UnitId>) -> Result<QuotaView, ServiceErr
     Ok(shown)
 }
 
+/// The units whose quota the caller may read, by name: those that a search meets, all of them for an
+/// empty one, at most [`units::MOST`].
+///
+/// # Errors
+/// [`ServiceError::Forbidden`] for whoever reads no quotas.
+pub async fn readable(cx: &Cx, typed: &str) -> Result<Vec<(UnitId, String)>, ServiceError> {
+    let mut rx = cx.db().read().await?;
+    let access = Access::load(&mut rx, cx).await?;
+    access.require(Ability::ReadQuota)?;
+    let scope = access.scope(Ability::ReadQuota);
+    let found = units::search(&mut rx, &scope, typed).await?;
+    Ok(found.into_iter().map(|node| (node.id, node.name)).collect())
+}
+
 /// A part of a limit to be handed on.
 #[derive(Debug, Clone)]
 pub struct Hand {

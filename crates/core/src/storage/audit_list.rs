@@ -25,6 +25,7 @@ struct Row {
     outcome: String,
     subject_kind: String,
     subject_id: String,
+    subject_name: Option<String>,
     unit_name: Option<String>,
     detail: String,
     request_id: Option<String>,
@@ -47,6 +48,7 @@ impl TryFrom<Row> for AuditLine {
             action: row.action,
             subject_kind: row.subject_kind,
             subject_id: row.subject_id,
+            subject_name: row.subject_name,
             unit_name: row.unit_name,
             detail: row.detail,
             request_id: row.request_id,
@@ -56,7 +58,13 @@ impl TryFrom<Row> for AuditLine {
 }
 
 const SELECT: &str = "SELECT e.id, e.seq, e.at, e.actor, p.name AS actor_name, e.action, e.outcome,
-  e.subject_kind, e.subject_id, u.short_name AS unit_name, e.detail, e.request_id, e.ip
+  e.subject_kind, e.subject_id, CASE e.subject_kind
+    WHEN 'request' THEN (SELECT s.number FROM request s WHERE s.id = e.subject_id)
+    WHEN 'user' THEN (SELECT s.name FROM user_account s WHERE s.id = e.subject_id)
+    WHEN 'unit' THEN (SELECT s.short_name FROM unit s WHERE s.id = e.subject_id)
+    WHEN 'resource' THEN (SELECT s.name FROM resource s WHERE s.id = e.subject_id)
+    WHEN 'system' THEN (SELECT s.name FROM app_system s WHERE s.id = e.subject_id)
+    END AS subject_name, u.short_name AS unit_name, e.detail, e.request_id, e.ip
   FROM audit_event e LEFT JOIN user_account p ON p.id = e.actor LEFT JOIN unit u ON u.id = e.unit_id
   WHERE TRUE";
 

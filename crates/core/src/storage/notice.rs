@@ -139,6 +139,37 @@ pub async fn unread(rx: &mut ReadTx, user: &UserId) -> Result<i64, StorageError>
         .bind(user.as_str()).fetch_one(conn).await)?)
 }
 
+/// Whether an unread notice of a person leads somewhere.
+///
+/// # Errors
+/// What the database says.
+pub async fn unread_to(rx: &mut ReadTx, user: &UserId, link: &str) -> Result<bool, StorageError> {
+    let found: Option<i64> = on!(rx, conn => sqlx::query_scalar(
+        "SELECT at FROM notice WHERE user_id = $1 AND read_at IS NULL AND link = $2 LIMIT 1")
+        .bind(user.as_str()).bind(link).fetch_optional(conn).await)?;
+    Ok(found.is_some())
+}
+
+/// Marks the unread notices of a person that lead somewhere; how many.
+///
+/// # Errors
+/// What the database says.
+pub async fn mark_read_to(
+    tx: &mut Tx,
+    user: &UserId,
+    link: &str,
+    now: Timestamp,
+) -> Result<u64, StorageError> {
+    Sql::new("UPDATE notice SET read_at = ")
+        .bind(now.millis())
+        .push(" WHERE user_id = ")
+        .bind(user.as_str())
+        .push(" AND read_at IS NULL AND link = ")
+        .bind(link)
+        .run(tx)
+        .await
+}
+
 /// Marks one unread notice of a person, or all of them (`None`); how many.
 ///
 /// # Errors

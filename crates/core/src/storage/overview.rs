@@ -110,7 +110,7 @@ pub async fn count(
         in_approval,
         overdue,
         settled,
-        deliver_minutes: (settled > 0).then(|| spent_ms / settled / lingbao_model::time::MINUTE_MS),
+        deliver_seconds: (settled > 0).then(|| spent_ms / settled / 1000),
         automatic,
         top: top(rx, scope).await?,
         months: trend(rx, scope, months).await?,

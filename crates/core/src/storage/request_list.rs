@@ -207,11 +207,11 @@ async fn slice(
     }))
 }
 
-/// All rows up to a limit, for a file.
+/// The rows after the filter's cursor, at most `limit`, and where the next ones begin: for files.
 ///
 /// # Errors
 /// What the database says.
-pub async fn all(
+pub async fn export(
     rx: &mut ReadTx,
     scope: &Scope,
     filter: &RequestFilter,
@@ -219,10 +219,43 @@ pub async fn all(
     calendar: &Calendar,
     now: Timestamp,
     limit: i64,
-) -> Result<Vec<RequestRow>, StorageError> {
-    let (rows, _) = slice(rx, scope, filter, person, calendar, None, limit).await?;
-    rows.into_iter()
+) -> Result<(Vec<RequestRow>, Option<String>), StorageError> {
+    let cursor = filter.after.as_deref().and_then(Cursor::decode);
+    let (rows, next) = slice(rx, scope, filter, person, calendar, cursor.as_ref(), limit).await?;
+    let rows = rows
+        .into_iter()
         .map(|row| row.read(calendar, now))
+        .collect::<Result<_, _>>()?;
+    Ok((rows, next))
+}
+
+/// How many of the filtered requests stand in each state that is under way; the state of the filter
+/// is ignored. What has ended is years of history: nobody counts it on every visit.
+///
+/// # Errors
+/// What the database says.
+pub async fn open_counts(
+    rx: &mut ReadTx,
+    scope: &Scope,
+    filter: &RequestFilter,
+    person: &UserId,
+    calendar: &Calendar,
+) -> Result<Vec<(Status, i64)>, StorageError> {
+    let filter = RequestFilter {
+        status: None,
+        open: true,
+        ..filter.clone()
+    };
+    let sql = Sql::new("SELECT r.status, count(*) FROM request r WHERE r.status <> 'draft'");
+    let rows: Vec<(String, i64)> = filtered(sql, scope, &filter, person, calendar)
+        .push(" GROUP BY r.status")
+        .all(rx)
+        .await?;
+    rows.into_iter()
+        .map(|(status, count)| {
+            let wrong = |e| StorageError::inconsistent("request", "status", status.as_str(), e);
+            Ok((status.parse().map_err(wrong)?, count))
+        })
         .collect()
 }
 

@@ -16,6 +16,66 @@ words! {
     }
 }
 
+/// Every action that an event can have. Readers see words for each, in both languages: a test of
+/// the pages walks this list, and the events of the core take nothing else while they are tested.
+pub const ACTIONS: &[&str] = &[
+    "audit.verify",
+    "cart.copy",
+    "cart.create",
+    "cart.discard",
+    "cart.put_line",
+    "cart.refresh",
+    "cart.remove_line",
+    "cart.restore_line",
+    "cart.save_head",
+    "grant.give",
+    "grant.take",
+    "item.create",
+    "item.offered",
+    "item.publication",
+    "item.write",
+    "job.discard",
+    "job.retry",
+    "quota.hand",
+    "request.approve",
+    "request.confirm",
+    "request.reject",
+    "request.release",
+    "request.resubmit",
+    "request.return",
+    "request.settle",
+    "request.submit",
+    "request.withdraw",
+    "resource.show_secret",
+    "resource.start",
+    "resource.stop",
+    "saga.discard",
+    "saga.retry",
+    "session.sign_in",
+    "session.sign_out",
+    "session.sign_out_everywhere",
+    "system.create",
+    "system.edit",
+    "system.restore",
+    "token.create",
+    "token.revoke",
+    "unit.close",
+    "unit.create",
+    "unit.open",
+    "unit.rename",
+    "user.change_password",
+    "user.close",
+    "user.create",
+    "user.edit",
+    "user.open",
+    "user.reset_password",
+    "user.unlock",
+    "work_order.fail",
+    "work_order.finish",
+    "work_order.take",
+    "work_order.tick",
+];
+
 /// One event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -38,6 +98,8 @@ pub struct AuditLine {
     pub subject_kind: String,
     /// The thing.
     pub subject_id: String,
+    /// Its name for people, where it has one: a request's number, a person's, unit's or resource's name.
+    pub subject_name: Option<String>,
     /// Short name of the unit whose matter it is.
     pub unit_name: Option<String>,
     /// What changed, JSON; `null` if there is nothing to say.

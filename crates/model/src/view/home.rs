@@ -1,8 +1,10 @@
 //! The workbench: what a person has to do and what goes on, by the roles they hold.
 
+use crate::time::{Date, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::{
+    audit::AuditLine,
     operation::OperationCounts,
     page::Page,
     people::NoticeRow,
@@ -18,6 +20,32 @@ pub struct ResourceCounts {
     pub expiring: i64,
 }
 
+/// Units and accounts that an administrator keeps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PeopleCounts {
+    /// Units.
+    pub units: i64,
+    /// Accounts, closed ones included.
+    pub users: i64,
+    /// Of these, locked now.
+    pub locked: i64,
+}
+
+/// The audit trail of today, for auditors.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditCounts {
+    /// The day that is counted.
+    pub day: Date,
+    /// Events of that day.
+    pub events: i64,
+    /// Of these, refused.
+    pub refused: i64,
+    /// When somebody last looked whether the chain holds, and whether it did.
+    pub checked: Option<(Timestamp, bool)>,
+    /// The latest events.
+    pub last: Vec<AuditLine>,
+}
+
 /// What the workbench shows. A part is `None` where the roles give no such ability.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Home {
@@ -29,6 +57,12 @@ pub struct Home {
     pub resources: Option<ResourceCounts>,
     /// What operators look after.
     pub operations: Option<OperationCounts>,
+    /// Units and accounts.
+    pub people: Option<PeopleCounts>,
+    /// Versions of items and prices that wait for this person as the second one.
+    pub proposed: Option<i64>,
+    /// The audit trail.
+    pub audit: Option<AuditCounts>,
     /// The latest notices.
     pub notices: Vec<NoticeRow>,
 }

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::catalogue::Publication;
 use crate::msg::Label;
+use crate::param::{Condition, Kind, Param, Unit};
 use crate::time::Timestamp;
 use crate::words;
 
@@ -73,12 +74,103 @@ pub struct VersionRow {
     pub may: Vec<Act>,
 }
 
+/// One parameter of an item as people read it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ParamRow {
+    /// Name in forms and JSON.
+    pub key: String,
+    /// Name for people.
+    pub label: Label,
+    /// Type: `integer`, `choice`, `flag`, `attach`, or the shape of a text.
+    pub kind: String,
+    /// Least and most of a number, and the distance between allowed values.
+    pub range: Option<(i64, i64, i64)>,
+    /// Most characters of a text.
+    pub max_chars: Option<i64>,
+    /// What may be chosen, or to which items it may attach.
+    pub options: Vec<Label>,
+    /// What a number counts.
+    pub unit: Option<Unit>,
+    /// Value in a fresh form; `true` and `false` for flags.
+    pub default: Option<Label>,
+    /// Whether an answer is needed.
+    pub required: bool,
+    /// When it applies, as a formula; empty for always.
+    pub depends_on: String,
+}
+
+impl From<&Param> for ParamRow {
+    fn from(param: &Param) -> Self {
+        let plain = |text: String| Label {
+            zh: text.clone(),
+            en: text,
+        };
+        let mut row = Self {
+            key: param.key.clone(),
+            label: param.label.clone(),
+            kind: String::new(),
+            range: None,
+            max_chars: None,
+            options: Vec::new(),
+            unit: None,
+            default: None,
+            required: param.required,
+            depends_on: param
+                .depends_on
+                .as_ref()
+                .map(Condition::formula)
+                .unwrap_or_default(),
+        };
+        let kind = match &param.kind {
+            Kind::Integer {
+                min,
+                max,
+                step,
+                unit,
+                default,
+            } => {
+                row.range = Some((*min, *max, *step));
+                row.unit = Some(*unit);
+                row.default = Some(plain(default.to_string()));
+                "integer"
+            }
+            Kind::Choice { options, default } => {
+                row.options = options.iter().map(|one| one.label.clone()).collect();
+                row.default = options
+                    .iter()
+                    .find(|one| one.value == *default)
+                    .map(|one| one.label.clone());
+                "choice"
+            }
+            Kind::Text { shape, max_chars } => {
+                row.max_chars = i64::try_from(*max_chars).ok();
+                shape.as_str()
+            }
+            Kind::Flag { default } => {
+                row.default = Some(plain(default.to_string()));
+                "flag"
+            }
+            Kind::Attach { items } => {
+                row.options = items.iter().cloned().map(plain).collect();
+                "attach"
+            }
+        };
+        kind.clone_into(&mut row.kind);
+        row
+    }
+}
+
 /// One item with all versions of both sides, the newest first.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ItemView {
     /// Code.
     pub code: String,
+    /// Name in the newest version; empty while there is none.
+    pub name: Label,
+    /// The parameters of the newest version.
+    pub params: Vec<ParamRow>,
     /// Whether it can be ordered.
     pub offered: bool,
     /// Version of the item's row.

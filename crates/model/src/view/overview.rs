@@ -98,8 +98,8 @@ pub struct Overview {
     pub overdue: i64,
     /// Requests settled in the last 30 days.
     pub settled: i64,
-    /// Their mean time from the last approval to delivery, minutes.
-    pub deliver_minutes: Option<i64>,
+    /// Their mean time from the last approval to delivery, seconds.
+    pub deliver_seconds: Option<i64>,
     /// Of them, approved without any human step.
     pub automatic: i64,
     /// Pools.

@@ -209,6 +209,8 @@ async fn act(
         step.decision = Some(decision);
         opinion.clone_into(&mut step.opinion);
         step::save(tx, step).await?;
+        // The other deciders need not look any more.
+        notice::settle(tx, cx, step.role, &step.unit, &link::card(&step.id)).await?;
     }
     Ok(())
 }
@@ -242,7 +244,7 @@ async fn follow(
             request.due_at = None;
             let operation = format!("reject:{}", request.id);
             quota::release_all(tx, cx, &request.id, &operation).await?;
-            void_steps(tx, steps).await?;
+            void_steps(tx, cx, steps).await?;
             requests::save(tx, request).await?;
             tell(tx, cx, request, "notice.rejected", opinion).await?;
         }

@@ -2,6 +2,7 @@
 
 use lingbao_model::{
     calendar::Calendar,
+    fulfilment::Status as PieceStatus,
     id::{PoolId, RequestId},
     msg::Label,
     request::{Kind, Status, StepState, StepStatus, may_withdraw},
@@ -62,15 +63,28 @@ pub async fn detail(cx: &Cx, id: &RequestId) -> Result<RequestDetail, ServiceErr
     let steps = step::of_request(&mut rx, id).await?;
     let my_step = my_step(&mut rx, &access, &request, &steps).await?;
     let verdict = snapshot.as_ref().and_then(|s| s.verdict.clone());
+    let lines = lines(&mut rx, &request, snapshot.as_ref()).await?;
+    let delivered = lines
+        .iter()
+        .flat_map(|line| &line.pieces)
+        .any(|piece| piece.status == PieceStatus::Delivered);
     Ok(RequestDetail {
-        may: acts(&mut rx, &access, &request, &steps, my_step.is_some()).await?,
+        may: acts(
+            &mut rx,
+            &access,
+            &request,
+            &steps,
+            my_step.is_some(),
+            delivered,
+        )
+        .await?,
         my_step,
         unit_full_name: units::name(&mut rx, &request.unit)
             .await?
             .unwrap_or_default(),
         system: system::of_request(&mut rx, &request).await?,
         applicant_phone: users::phone(&mut rx, &request.applicant).await?,
-        lines: lines(&mut rx, &request, snapshot.as_ref()).await?,
+        lines,
         releases: releases(&mut rx, cx, &request).await?,
         steps: step_views(&mut rx, &request, steps, &calendar, cx.now()).await?,
         history: history::of_request(&mut rx, id).await?,
@@ -118,6 +132,7 @@ async fn acts(
     request: &Request,
     steps: &[Step],
     decides: bool,
+    delivered: bool,
 ) -> Result<Vec<Act>, ServiceError> {
     let orders = match access.require_on(rx, Ability::Order, &request.unit).await {
         Ok(()) => true,
@@ -126,14 +141,13 @@ async fn acts(
     };
     let mine = orders && request.applicant == access.user;
     let states: Vec<StepState> = steps.iter().map(Step::state).collect();
-    let built = request.approved_at.is_some() && request.kind == Kind::New;
     let all = [
         (Act::Decide, decides),
         (Act::Withdraw, mine && may_withdraw(request.status, &states)),
         (Act::Supplement, mine && request.status == Status::Returned),
         (Act::Confirm, mine && request.status == Status::Delivered),
         (Act::Copy, orders && request.kind == Kind::New),
-        (Act::Delivery, built),
+        (Act::Delivery, delivered),
     ];
     Ok(all
         .into_iter()

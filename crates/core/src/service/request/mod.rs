@@ -25,7 +25,8 @@
 //!           release::create(cx, &[ResourceId], reason: &str, form_id: &str) -> Submitted
 //!           release::resubmit(cx, &RequestId, version, reason: &str, form_id: &str) -> Submitted
 //!           list::list(cx, &RequestFilter) -> Page<RequestRow>
-//!           list::csv(cx, &RequestFilter) -> Vec<RequestRow>               at most 10 000 rows
+//!           list::counts(cx, &RequestFilter) -> Vec<(Status, i64)>           under way, by state
+//!           list::export(cx, &RequestFilter) -> (Vec<RequestRow>, next)     slices of a file
 //!           detail::detail(cx, &RequestId) -> RequestDetail
 //!           withdraw::expire_returned(cx), confirm::auto_confirm(cx) -> usize      for periodic jobs
 //! approval::todos(cx, after: Option<&str>, limit: i64) -> Page<TodoRow>
@@ -81,6 +82,7 @@ use crate::{
     app::Cx,
     authz::{Ability, Access},
     error::{OrNotFound, ServiceError, StorageError},
+    service::notice,
     storage::{
         ReadTx, Tx, change,
         request::{self as requests, Request},
@@ -129,14 +131,18 @@ fn advance(request: &mut Request, event: Event) -> Result<(), ServiceError> {
     Ok(())
 }
 
-/// Steps that nobody needs any more.
-async fn void_steps(tx: &mut Tx, steps: &mut [Step]) -> Result<(), StorageError> {
+/// Steps that nobody needs any more, and the notices that asked for them.
+async fn void_steps(tx: &mut Tx, cx: &Cx, steps: &mut [Step]) -> Result<(), StorageError> {
     for step in steps
         .iter_mut()
         .filter(|s| matches!(s.status, StepStatus::Open | StepStatus::Planned))
     {
+        let asked = step.status == StepStatus::Open;
         step.status = StepStatus::Void;
         step::save(tx, step).await?;
+        if asked {
+            notice::settle(tx, cx, step.role, &step.unit, &link::card(&step.id)).await?;
+        }
     }
     Ok(())
 }

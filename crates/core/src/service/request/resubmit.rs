@@ -95,7 +95,7 @@ async fn resubmit_once(
     if straight {
         back_to_stage(&mut tx, cx, &mut request, steps).await?;
     } else {
-        void_steps(&mut tx, &mut steps).await?;
+        void_steps(&mut tx, cx, &mut steps).await?;
         new_round(&mut tx, cx, &mut request, &judged).await?;
     }
     requests::index(&mut tx, &request, &snapshot.shown.system_name).await?;

@@ -66,7 +66,8 @@ async fn a_foreign_id_and_an_unknown_one_are_the_same_to_everybody() {
             ..RequestFilter::default()
         };
         assert_eq!(list::list(&stranger, &filter).await.unwrap().rows, []);
-        assert_eq!(list::csv(&stranger, &filter).await.unwrap(), []);
+        assert_eq!(list::export(&stranger, &filter).await.unwrap().0, []);
+        assert_eq!(list::counts(&stranger, &filter).await.unwrap(), []);
         assert_eq!(list::list(&colleague, &filter).await.unwrap().rows.len(), 1);
         assert!(detail::detail(&colleague, &mine).await.is_ok());
         // A system of another unit is no system.
@@ -120,6 +121,37 @@ async fn the_list_filters_searches_and_pages_by_key() {
             ..RequestFilter::default()
         };
         assert_eq!(list::list(&cx, &closed).await.unwrap().rows, []);
+        // The tabs count what is under way, whichever tab is open; the file goes on where it ended.
+        let counts = list::counts(&cx, &closed).await.unwrap();
+        assert_eq!(counts, [(Status::InApproval, 5)]);
+        assert_eq!(
+            list::counts(&cx, &found("0003")).await.unwrap(),
+            [(Status::InApproval, 1)]
+        );
+        let (rows, next) = list::export(&cx, &RequestFilter::default()).await.unwrap();
+        assert_eq!((rows.len(), next), (5, None));
+        let day = lingbao_model::time::Zone::SHANGHAI.date(cx.now());
+        for (from, to, count) in [
+            (Some(day), Some(day), 5),
+            (Some(day.plus_days(1)), None, 0),
+            (None, Some(day.plus_days(-1)), 0),
+        ] {
+            let filter = RequestFilter {
+                from,
+                to,
+                ..RequestFilter::default()
+            };
+            assert_eq!(list::list(&cx, &filter).await.unwrap().rows.len(), count);
+        }
+        let filter = RequestFilter {
+            sort: Some(lingbao_model::view::request::RequestSort::Oldest),
+            ..RequestFilter::default()
+        };
+        let (rows, _) = list::export(&cx, &filter).await.unwrap();
+        assert!(
+            rows.is_sorted_by(|a, b| a.number < b.number),
+            "oldest first"
+        );
     }
 }
 

@@ -66,7 +66,7 @@ async fn end(
     quota::release_all(tx, cx, &request.id, &operation).await?;
     requests::save(tx, request).await?;
     let mut steps = step::of_request(tx, &request.id).await?;
-    void_steps(tx, &mut steps).await?;
+    void_steps(tx, cx, &mut steps).await?;
     history::add(tx, cx, &request.id, &Msg::new(why)).await?;
     touch(tx, cx, request).await?;
     let event = AuditEvent::new("request.withdraw", "request", &request.id)
