@@ -20,6 +20,7 @@
 //! - A call is refused as a conflict while its server is between two states; deleting is always
 //!   possible.
 //! - A backend writes [`Provisioner::execute`]; the typed calls come with the trait.
+mod cidr;
 pub mod http;
 pub mod outcome;
 pub mod people;
@@ -30,7 +31,8 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
 pub use outcome::{
-    OperationId, OperationState, Outcome, PollToken, ReadError, Refusal, RefusalReason,
+    Finding, OperationId, OperationState, Outcome, PollToken, ReadError, Refusal, RefusalReason,
+    Wrong,
 };
 pub use spec::*;
 
@@ -122,12 +124,19 @@ pub trait Provisioner: Send + Sync {
     /// Makes sure that nothing more comes of an operation, and says what had come of it: always
     /// [`OperationState::Cancelled`].
     async fn cancel(&self, op: &OperationId) -> Outcome<OperationState>;
-    /// The objects of a project, or of all of them, a page at a time in the order of ids.
+    /// The objects of a project, or of all of them, a page at a time in an order that stays the same
+    /// while nothing changes. A page may be empty and still have a next one. What the portal did not
+    /// make carries an empty operation. A project's quota may be left out here; `get` tells it.
     async fn list(
         &self,
         project: Option<&ExternalId>,
         cursor: Option<&str>,
     ) -> Result<Page, ReadError>;
+    /// What of the configuration the backend does not have, each with the remedy; for the operator's
+    /// doctor. A backend without anything to look up finds nothing.
+    async fn check(&self) -> Result<Vec<Finding>, ReadError> {
+        Ok(Vec::new())
+    }
     /// How busy a server is now; `None` if it is not there or not running.
     async fn usage(&self, server: &ExternalId) -> Result<Option<Usage>, ReadError>;
 

@@ -225,7 +225,7 @@ pub struct Server {
     pub power: Power,
     /// The physical machine, if the backend tells.
     pub host: Option<String>,
-    /// Its address in its network.
+    /// Its address in its network; `0.0.0.0` until it has one.
     pub private_address: Ipv4Addr,
     /// Given only in answers to the operation that made it (create, poll, find by operation), never
     /// by `get` and `list`: show it once and do not keep it.
@@ -464,7 +464,7 @@ pub struct Usage {
 /// One page of a list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Page {
-    /// In the order of ids.
+    /// Each object once over all pages, as long as nothing changes meanwhile.
     pub objects: Vec<Object>,
     /// Where the next page begins; `None` at the end.
     pub next: Option<String>,

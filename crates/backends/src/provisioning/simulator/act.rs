@@ -11,7 +11,7 @@ use super::{
 use crate::provisioning::{
     Access, Address, AddressSpec, BackupPlan, BackupPlanSpec, Call, ExternalId, Kind, Network,
     NetworkSpec, Object, OperationId, Power, Project, ProjectQuota, ProjectSpec, Refusal,
-    RefusalReason, Server, ServerSize, ServerSpec, Volume, VolumeSpec,
+    RefusalReason, Server, ServerSize, ServerSpec, Volume, VolumeSpec, cidr,
 };
 
 /// A decision: what changes, and which object the operation is about.
@@ -234,7 +234,7 @@ impl Deciding<'_> {
     fn ensure_network(&self, spec: NetworkSpec) -> Decision {
         self.object(&spec.project, Kind::Project)?;
         check(!spec.key.is_empty(), RefusalReason::InvalidSpec, "no key")?;
-        cidr(&spec.cidr)?;
+        cidr::parse(&spec.cidr)?;
         let key = format!("{}/{}", spec.project, spec.key);
         let id = chance::id(self.config.seed, Kind::Network, &key);
         if let Some(Object::Network(old)) = self.state.record(&id).map(|r| &r.object) {
@@ -295,7 +295,7 @@ impl Deciding<'_> {
             memory_gb: spec.memory_gb,
         };
         let host = self.place(pool, size, None)?;
-        let (first, count) = cidr(&network.spec.cidr)?;
+        let (first, count) = cidr::parse(&network.spec.cidr)?;
         // The first ones are the gateway's and its kin's.
         let private = self.free(network.id.as_str(), first + 4, count.saturating_sub(5))?;
         let password = (spec.access == Access::OneTimePassword)
@@ -512,15 +512,4 @@ impl Deciding<'_> {
             .map(Ipv4Addr::from)
             .ok_or_else(|| Refusal::new(RefusalReason::NoAddress, "no address is free"))
     }
-}
-
-/// First address and how many there are.
-fn cidr(text: &str) -> Result<(u32, u32), Refusal> {
-    let parsed = text.split_once('/').and_then(|(address, bits)| {
-        let address: Ipv4Addr = address.parse().ok()?;
-        let bits: u32 = bits.parse().ok()?;
-        let size = (8..=29).contains(&bits).then(|| 1u32 << (32 - bits))?;
-        (u32::from(address) % size == 0).then_some((u32::from(address), size))
-    });
-    parsed.ok_or_else(|| Refusal::new(RefusalReason::InvalidSpec, "not a network: 10.8.0.0/24"))
 }
