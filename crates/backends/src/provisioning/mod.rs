@@ -22,6 +22,7 @@
 //! - A backend writes [`Provisioner::execute`]; the typed calls come with the trait.
 mod cidr;
 pub mod http;
+pub mod openstack;
 pub mod outcome;
 pub mod people;
 pub mod simulator;
