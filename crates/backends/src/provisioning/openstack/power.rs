@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::{
     client::{Cloud, list, text},
-    fault::{Answer, Flow, Stop, refuse},
+    fault::{Answer, Fault, Flow, Stop, refuse},
     server::{META_ACT, power, server, size},
     version::Service,
 };
@@ -112,7 +112,14 @@ impl Cloud {
                 if text(&it, "status") == "VERIFY_RESIZE"
                     && text(&it, "OS-EXT-STS:task_state").is_empty()
                 {
-                    self.ask(id, &json!({ "confirmResize": null })).await?;
+                    match self.ask(id, &json!({ "confirmResize": null })).await {
+                        // Its state is shown a moment before it can be confirmed, and for a moment
+                        // after.
+                        Err(Fault::Refused(refusal)) if refusal.reason != RefusalReason::Denied => {
+                        }
+                        Err(fault) => return Err(fault.into()),
+                        Ok(_) => {}
+                    }
                 }
                 return Err(Stop::Running(CHANGING));
             }
