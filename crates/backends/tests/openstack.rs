@@ -15,8 +15,16 @@ mod behaviours;
 
 use std::{
     collections::BTreeMap,
-    sync::Arc,
+    sync::{Arc, Mutex},
     time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use axum::{
+    Router,
+    body::to_bytes,
+    extract::{Request, State},
+    http::StatusCode,
+    response::{IntoResponse, Response},
 };
 
 use lingbao_backends::{
@@ -187,6 +195,104 @@ async fn a_tombstone_is_of_one_process() {
     }
     clear(&here).await;
     assert_eq!(here.cloud.find_by_operation(&op).await.unwrap(), cancelled);
+}
+
+/// A way to the cloud that does what it is asked and then loses the answer, as a proxy does whose
+/// patience ends.
+#[derive(Clone)]
+struct Losing {
+    /// `http://HOST:`, as it stands before each port of the cloud.
+    there: String,
+    here: String,
+    http: reqwest::Client,
+    /// End of the path whose next POST loses its answer.
+    lose: Arc<Mutex<Option<&'static str>>>,
+}
+
+async fn losing(State(way): State<Losing>, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let url = format!("{}{}", way.there, &parts.uri.to_string()[1..]);
+    let mut onward = way.http.request(parts.method.clone(), url);
+    for name in [
+        "X-Auth-Token",
+        "OpenStack-API-Version",
+        "Content-Type",
+        "Accept",
+    ] {
+        if let Some(value) = parts.headers.get(name) {
+            onward = onward.header(name, value);
+        }
+    }
+    let body = to_bytes(body, 1 << 24).await.unwrap();
+    let answer = onward.body(body).send().await.unwrap();
+    let (status, token) = (
+        answer.status(),
+        answer.headers().get("X-Subject-Token").cloned(),
+    );
+    let text = answer.text().await.unwrap().replace(&way.there, &way.here);
+    let mut lose = way.lose.lock().unwrap();
+    if lose.is_some_and(|end| parts.method == "POST" && parts.uri.path().ends_with(end)) {
+        *lose = None;
+        return StatusCode::GATEWAY_TIMEOUT.into_response();
+    }
+    let mut response = (status, text).into_response();
+    if let Some(token) = token {
+        response.headers_mut().insert("X-Subject-Token", token);
+    }
+    response
+}
+
+#[tokio::test]
+async fn a_lost_answer_is_found_by_its_operation() {
+    let Some(lab) = lab("a_lost_answer_is_found_by_its_operation") else {
+        return;
+    };
+    let mut here = world(&lab, "lost").await;
+    let mut config = config(&lab);
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (scheme, rest) = config.auth_url.split_once("://").unwrap();
+    let (host, rest) = rest.split_once(':').unwrap();
+    let way = Losing {
+        there: format!("{scheme}://{host}:"),
+        here: format!("http://{}/", listener.local_addr().unwrap()),
+        http: reqwest::Client::builder().no_proxy().build().unwrap(),
+        lose: Arc::default(),
+    };
+    config.auth_url = format!("{}{rest}", way.here);
+    let app = Router::new().fallback(losing).with_state(way.clone());
+    tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
+    here.cloud = Box::new(OpenStack::new("losing", config, clock()).unwrap());
+    let lose = |end| *way.lose.lock().unwrap() = Some(end);
+
+    let (a, v, p) = (here.op("a"), here.op("v"), here.op("p"));
+    lose("/servers");
+    let lost = here.cloud.create_server(&a, here.server(1)).await;
+    assert!(matches!(lost, Outcome::Unknown(_)), "{lost:?}");
+    lose("/volumes");
+    let lost = here.cloud.create_volume(&v, here.volume()).await;
+    assert!(matches!(lost, Outcome::Unknown(_)), "{lost:?}");
+    lose("/floatingips");
+    let lost = here.cloud.allocate_address(&p, here.address()).await;
+    assert!(matches!(lost, Outcome::Unknown(_)), "{lost:?}");
+    for op in [&a, &v, &p] {
+        let found = here.cloud.find_by_operation(op).await.unwrap();
+        let there = !matches!(found, OperationState::Never | OperationState::Failed { .. });
+        assert!(there, "{op}: {found:?}");
+    }
+    let server = done(here.make("a", here.server(1)).await);
+    assert!(server.one_time_password.is_some());
+    done(
+        here.settle(|| here.cloud.create_volume(&v, here.volume()))
+            .await,
+    );
+    done(
+        here.settle(|| here.cloud.allocate_address(&p, here.address()))
+            .await,
+    );
+    for kind in [Kind::Server, Kind::Volume, Kind::Address] {
+        assert_eq!(here.own(kind).await, 1, "{kind:?}");
+    }
+    clear(&here).await;
 }
 
 /// What a second process knows of the first one's work: everything that stands in the cloud.

@@ -7,13 +7,15 @@ use std::{
     time::Duration,
 };
 
+use lingbao_model::time::Timestamp;
 use reqwest::{Certificate, Method, redirect::Policy};
 use serde_json::Value;
 
 use super::{
     config::OpenStackConfig,
-    fault::{Answer, Fault, of_status},
+    fault::{Answer, Fault, Stop, of_status},
     keystone::{Scope, Tokens},
+    time::moment,
     version::{Service, Versions},
 };
 use crate::{
@@ -249,6 +251,19 @@ impl Cloud {
         self.http
             .request(method, url)
             .header("Accept", "application/json")
+    }
+
+    /// Something is under way since a moment that the cloud tells: ask again, more seldom the longer
+    /// it takes, and not for ever.
+    pub fn under_way(&self, since: &str, what: &str) -> Stop {
+        let since = moment(since).map_or_else(|| self.now(), Timestamp::millis);
+        let age = u64::try_from(self.now().saturating_sub(since)).unwrap_or(0);
+        let minutes = self.config.build_minutes;
+        if age > u64::from(minutes) * 60_000 {
+            let said = format!("{what} takes longer than {minutes} minutes");
+            return Refusal::new(RefusalReason::Conflict, said).into();
+        }
+        Stop::Running((age / 4).clamp(1_000, 15_000))
     }
 
     /// Milliseconds of the present.

@@ -121,14 +121,16 @@ impl Cloud {
                         Ok(_) => {}
                     }
                 }
-                return Err(Stop::Running(CHANGING));
+                return Err(self.under_way(text(&it, "updated"), "changing the server"));
             }
             (Power::Active | Power::Stopped, _) if act.is_so(&it) => return Ok(present(&it)),
             (Power::Active | Power::Stopped, Some((_, before))) => {
                 match since(&self.actions(id).await?, before, act.action()) {
                     Since::Begun if act == Act::Restart => return Ok(present(&it)),
                     // Accepted, and not yet to be seen in the state.
-                    Since::Begun => return Err(Stop::Running(CHANGING)),
+                    Since::Begun => {
+                        return Err(self.under_way(text(&it, "updated"), "changing the server"));
+                    }
                     Since::Failed => return Err(failed(act).into()),
                     Since::NotBegun => {}
                 }

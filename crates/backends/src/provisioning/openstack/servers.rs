@@ -10,7 +10,6 @@ use super::{
     networks::oldest_first,
     op::{MARK, META_OP, Memory, tag},
     server::{META_CALL, call, has_password, metadata, power, server},
-    time::moment,
     version::Service,
 };
 use crate::provisioning::{
@@ -20,7 +19,6 @@ use crate::provisioning::{
 
 /// When asking again is worth it, in milliseconds.
 const BUILDING: u64 = 2_000;
-const DELETING: u64 = 1_000;
 
 impl Cloud {
     /// A server; `None` if it is not there.
@@ -81,15 +79,7 @@ impl Cloud {
     pub fn built(&self, it: &Value) -> Flow<Settled> {
         match power(it) {
             Power::Error => Err(self.build_fault(it).into()),
-            Power::Building => {
-                let created = moment(text(it, "created")).unwrap_or_default().millis();
-                let minutes = i64::from(self.config.build_minutes);
-                if self.now().saturating_sub(created) > minutes * 60_000 {
-                    let said = format!("nova has been building it for more than {minutes} minutes");
-                    return refuse(RefusalReason::Conflict, said);
-                }
-                Err(Stop::Running(BUILDING))
-            }
+            Power::Building => Err(self.under_way(text(it, "created"), "building the server")),
             _ => Ok(Settled::Present(Box::new(self.for_maker(it)))),
         }
     }
@@ -238,17 +228,11 @@ impl Cloud {
                     .await,
             )?;
         }
-        match self.server_value(id).await? {
-            None => Ok(Settled::Gone),
-            Some(it)
-                if text(&it, "status") == "ERROR"
-                    && text(&it, "OS-EXT-STS:task_state").is_empty() =>
-            {
-                // A failed deletion falls back to ERROR; one of a failed build goes on.
-                Err(Stop::Running(DELETING * 3))
-            }
-            Some(_) => Err(Stop::Running(DELETING)),
-        }
+        Err(match self.server_value(id).await? {
+            None => return Ok(Settled::Gone),
+            // A deletion that failed falls back to an error; the next call asks for it again.
+            Some(it) => self.under_way(text(&it, "updated"), "deleting the server"),
+        })
     }
 
     /// A server that is not between two states.

@@ -127,13 +127,7 @@ impl Cloud {
     pub fn volume_built(&self, it: &Value) -> Flow<Settled> {
         match text(it, "status") {
             "creating" | "downloading" => {
-                let made = moment(text(it, "created_at")).unwrap_or_default().millis();
-                let minutes = i64::from(self.config.build_minutes);
-                if self.now().saturating_sub(made) > minutes * 60_000 {
-                    let said = format!("cinder has been making it for more than {minutes} minutes");
-                    return refuse(RefusalReason::Conflict, said);
-                }
-                Err(Stop::Running(CHANGING))
+                Err(self.under_way(text(it, "created_at"), "making the volume"))
             }
             "error" => Err(volume_fault().into()),
             _ => Ok(present(it)),
@@ -225,7 +219,9 @@ impl Cloud {
                     "the volume was not attached after all",
                 );
             }
-            _ if is_busy(&it) && ours => return Err(Stop::Running(CHANGING)),
+            _ if is_busy(&it) && ours => {
+                return Err(self.under_way(text(&it, "updated_at"), "attaching the volume"));
+            }
             (_, status) => {
                 return refuse(RefusalReason::Conflict, format!("the volume is {status}"));
             }
@@ -260,7 +256,9 @@ impl Cloud {
         };
         match (server_of(&it), text(&it, "status")) {
             (_, "available" | "error") => return Ok(present(&it)),
-            (_, "detaching") => return Err(Stop::Running(CHANGING)),
+            (_, "detaching") => {
+                return Err(self.under_way(text(&it, "updated_at"), "detaching the volume"));
+            }
             (Some(from), "in-use") => {
                 let path = format!("/servers/{from}/os-volume_attachments/{id}");
                 optional(
@@ -281,7 +279,9 @@ impl Cloud {
             return Ok(Settled::Gone);
         };
         match text(&it, "status") {
-            "deleting" => {}
+            "deleting" => {
+                return Err(self.under_way(text(&it, "updated_at"), "deleting the volume"));
+            }
             "in-use" | "attaching" | "detaching" | "reserved" => {
                 return refuse(RefusalReason::Conflict, "the volume is attached");
             }
