@@ -7,7 +7,7 @@ use tokio::task::JoinSet;
 use super::{
     client::{Cloud, list, text},
     config::ZoneConfig,
-    fault::{Answer, Fault},
+    fault::{Answer, Fault, optional},
     version::Service,
 };
 use crate::provisioning::{Capacity, Refusal, RefusalReason};
@@ -123,7 +123,12 @@ impl Cloud {
             self.get(Service::Placement, &inventories, &[]),
             self.get(Service::Placement, &allocations, &[]),
         );
-        Ok(load(&inventories?, &allocations?, takes_new))
+        // A host that has just come or gone has no provider.
+        let (inventories, allocations) = (optional(inventories)?, optional(allocations)?);
+        let nothing = Value::Null;
+        let inventories = inventories.as_ref().unwrap_or(&nothing);
+        let allocations = allocations.as_ref().unwrap_or(&nothing);
+        Ok(load(inventories, allocations, takes_new))
     }
 
     /// The hosts of an availability zone.

@@ -178,7 +178,10 @@ impl OpenStack {
     async fn made_of_kind(&self, op: &OperationId, kind: Kind) -> Answer<Option<Object>> {
         let cloud = &self.cloud;
         Ok(match kind {
-            Kind::Project => cloud.projects(&op::tag(op)).await?.into_iter().next(),
+            Kind::Project => {
+                let all = cloud.projects(&op::tag(op)).await?;
+                all.into_iter().find(|it| it.operation() == op)
+            }
             Kind::Network => cloud.networks_of(op).await?.first().map(networks::network),
             Kind::Server => cloud.server_of(op).await?.map(|it| cloud.for_maker(&it)),
             Kind::Volume => cloud
