@@ -136,7 +136,7 @@ async fn clear(world: &Ground) {
         .iter()
         .filter(|it| it.operation().0.starts_with(&world.run));
     let rank = |it: &&Object| match it.kind() {
-        Kind::Server => 0,
+        Kind::Server | Kind::Snapshot => 0,
         _ => 1,
     };
     let mut own: Vec<&Object> = own.collect();
@@ -147,6 +147,7 @@ async fn clear(world: &Ground) {
             Kind::Server => Call::DeleteServer { server: id },
             Kind::Volume => Call::DeleteVolume { volume: id },
             Kind::Address => Call::ReleaseAddress { address: id },
+            Kind::Snapshot => Call::DeleteSnapshot { snapshot: id },
             _ => continue,
         };
         let op = world.op(&format!("clear{number}"));

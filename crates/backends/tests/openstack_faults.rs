@@ -131,6 +131,7 @@ fn serve(stand: &mut Stand, method: &Method, path: &str, body: &[u8]) -> (Respon
         ("GET", "/network/v2.0/floatingips") => json(json!({ "floatingips": [] })),
         ("GET", "/network/v2.0/networks") => json(json!({ "networks": [] })),
         ("GET", "/compute/v2.1/servers/detail") => json(json!({ "servers": [] })),
+        ("GET", "/volume/v3/p1/snapshots/detail") => json(json!({ "snapshots": [] })),
         ("GET", "/v3/projects") => json(json!({ "projects": [] })),
         ("GET", "/volume/v3/p1/volumes/detail") => match stand.reading.pop_front() {
             Some(status) => (said(status, "<html>"), false),

@@ -89,7 +89,7 @@ calls! {
     AttachVolume { #[doc = "Which."] volume: ExternalId, #[doc = "To which."] server: ExternalId },
     /// Detaches a volume from whatever it is attached to.
     DetachVolume { #[doc = "Which."] volume: ExternalId },
-    /// Deletes a volume that is not attached.
+    /// Deletes a volume that is not attached and has no snapshots.
     DeleteVolume { #[doc = "Which."] volume: ExternalId },
     /// Takes a public address.
     AllocateAddress { #[doc = "What."] spec: AddressSpec },
@@ -101,6 +101,12 @@ calls! {
     CreateBackupPlan { #[doc = "What."] spec: BackupPlanSpec },
     /// Deletes a backup plan.
     DeleteBackupPlan { #[doc = "Which."] plan: ExternalId },
+    /// Keeps the state of a volume as it is now.
+    CreateSnapshot { #[doc = "What."] spec: SnapshotSpec },
+    /// Deletes a snapshot; the volume stays as it is.
+    DeleteSnapshot { #[doc = "Which."] snapshot: ExternalId },
+    /// Makes a new volume, at least as large, out of a snapshot; the old one stays as it is.
+    RestoreSnapshot { #[doc = "Which."] snapshot: ExternalId, #[doc = "What."] spec: VolumeSpec },
 }
 
 /// A cloud. See the [module](self) for the laws that each backend keeps.
@@ -260,5 +266,27 @@ pub trait Provisioner: Send + Sync {
     async fn delete_backup_plan(&self, op: &OperationId, plan: ExternalId) -> Outcome<()> {
         let done = self.execute(op, Call::DeleteBackupPlan { plan }).await;
         done.map(|_| ())
+    }
+    /// See [`Call::CreateSnapshot`].
+    async fn create_snapshot(&self, op: &OperationId, spec: SnapshotSpec) -> Outcome<Snapshot> {
+        let done = self.execute(op, Call::CreateSnapshot { spec }).await;
+        done.narrow(Object::into_snapshot)
+    }
+    /// See [`Call::DeleteSnapshot`].
+    async fn delete_snapshot(&self, op: &OperationId, snapshot: ExternalId) -> Outcome<()> {
+        let done = self.execute(op, Call::DeleteSnapshot { snapshot }).await;
+        done.map(|_| ())
+    }
+    /// See [`Call::RestoreSnapshot`].
+    async fn restore_snapshot(
+        &self,
+        op: &OperationId,
+        snapshot: ExternalId,
+        spec: VolumeSpec,
+    ) -> Outcome<Volume> {
+        let done = self
+            .execute(op, Call::RestoreSnapshot { snapshot, spec })
+            .await;
+        done.narrow(Object::into_volume)
     }
 }

@@ -6,9 +6,13 @@
     clippy::panic,
     reason = "helpers of tests stand outside the test functions"
 )]
+mod attached;
+
 use std::{collections::BTreeSet, fmt::Debug, future::Future, time::Duration};
 
 use lingbao_backends::provisioning::*;
+
+pub use attached::*;
 
 /// A cloud under test with a project and a network in it.
 pub struct Ground {
@@ -170,6 +174,7 @@ macro_rules! shared_behaviours {
             a_project_quota_is_kept;
             deleting_twice_is_done_twice;
             a_volume_is_on_one_server_at_a_time;
+            a_snapshot_keeps_what_a_volume_was;
             power_follows_orders;
             the_password_is_told_only_to_its_operation;
             what_was_ordered_is_read_back;
@@ -251,47 +256,6 @@ pub async fn what_was_made_is_found_by_its_operation(g: &Ground) {
     }
 }
 
-pub async fn an_address_leads_to_one_server(g: &Ground) {
-    let (a, b) = (g.op("a"), g.op("b"));
-    let first = done(g.settle(|| g.cloud.allocate_address(&a, g.address())).await);
-    let again = done(g.settle(|| g.cloud.allocate_address(&a, g.address())).await);
-    assert_eq!(first, again);
-    let second = done(g.settle(|| g.cloud.allocate_address(&b, g.address())).await);
-    assert_ne!(first.address, second.address);
-    let server = done(g.make("s", g.server(1)).await).id;
-    let lead = |op: &str, to: Option<&ExternalId>| {
-        let (op, id, to) = (g.op(op), first.id.clone(), to.cloned());
-        async move {
-            g.settle(|| g.cloud.associate_address(&op, id.clone(), to.clone()))
-                .await
-        }
-    };
-    assert_eq!(
-        done(lead("c", Some(&server)).await).associated_with,
-        Some(server.clone())
-    );
-    assert_eq!(
-        done(lead("d", Some(&server)).await).associated_with,
-        Some(server.clone())
-    );
-    assert_eq!(done(lead("e", None).await).associated_with, None);
-    done(lead("f", Some(&server)).await);
-    // An address outlives its server.
-    g.delete("h", &server).await;
-    match g.cloud.get(Kind::Address, &first.id).await.unwrap() {
-        Some(Object::Address(address)) => assert_eq!(address.associated_with, None),
-        other => panic!("{other:?}"),
-    }
-    for op in ["i", "i", "j"] {
-        let op = g.op(op);
-        done(
-            g.settle(|| g.cloud.release_address(&op, first.id.clone()))
-                .await,
-        );
-    }
-    assert_eq!(g.cloud.get(Kind::Address, &first.id).await.unwrap(), None);
-}
-
 pub async fn a_project_quota_is_kept(g: &Ground) {
     let quota = ProjectQuota {
         vcpus: Some(4),
@@ -349,40 +313,6 @@ pub async fn deleting_twice_is_done_twice(g: &Ground) {
         RefusalReason::NotFound
     );
     assert_eq!(g.own(Kind::Server).await, 0);
-}
-
-pub async fn a_volume_is_on_one_server_at_a_time(g: &Ground) {
-    let a = done(g.make("a", g.server(1)).await).id;
-    let b = done(g.make("b", g.server(1)).await).id;
-    let op = g.op("v");
-    let disk = done(g.settle(|| g.cloud.create_volume(&op, g.volume())).await).id;
-    let attach = |op: &str, to: &ExternalId| {
-        let (op, disk, to) = (g.op(op), disk.clone(), to.clone());
-        async move {
-            g.settle(|| g.cloud.attach_volume(&op, disk.clone(), to.clone()))
-                .await
-        }
-    };
-    let attached = done(attach("1", &a).await);
-    assert_eq!(attached.attached_to, Some(a.clone()));
-    assert_eq!(reason(attach("2", &b).await), RefusalReason::Conflict);
-    let delete = g.cloud.delete_volume(&g.op("3"), disk.clone()).await;
-    assert_eq!(reason(delete), RefusalReason::Conflict);
-    let op = g.op("4");
-    done(g.settle(|| g.cloud.detach_volume(&op, disk.clone())).await);
-    assert_eq!(done(attach("5", &b).await).attached_to, Some(b.clone()));
-    // A disk outlives its server.
-    g.delete("6", &b).await;
-    let op = g.op("7");
-    done(g.settle(|| g.cloud.detach_volume(&op, disk.clone())).await);
-    match g.cloud.get(Kind::Volume, &disk).await.unwrap() {
-        Some(Object::Volume(volume)) => assert_eq!(volume.attached_to, None),
-        other => panic!("{other:?}"),
-    }
-    for op in ["8", "8", "9"] {
-        let op = g.op(op);
-        done(g.settle(|| g.cloud.delete_volume(&op, disk.clone())).await);
-    }
 }
 
 pub async fn power_follows_orders(g: &Ground) {

@@ -1,5 +1,5 @@
-//! Everything there is, a page at a time: projects, networks, servers, volumes, addresses, each in
-//! the order of ids. A cursor is `KIND MARKER`; a page holds one kind.
+//! Everything there is, a page at a time: projects, networks, servers, volumes, addresses, snapshots,
+//! each in the order of ids. A cursor is `KIND MARKER`; a page holds one kind.
 use std::collections::BTreeSet;
 
 use serde_json::Value;
@@ -11,6 +11,7 @@ use super::{
     networks::network,
     op::{MARK, described},
     server::server,
+    snapshots::snapshot,
     version::Service,
     volumes::{is_system_disk, volume},
 };
@@ -19,7 +20,9 @@ use crate::provisioning::{ExternalId, Object, Page};
 /// Objects on a page; the cloud may give fewer.
 const PAGE: &str = "500";
 
-const KINDS: [&str; 5] = ["project", "network", "server", "volume", "address"];
+const KINDS: [&str; 6] = [
+    "project", "network", "server", "volume", "address", "snapshot",
+];
 
 /// One kind, as its service lists it.
 struct Shelf {
@@ -64,6 +67,17 @@ const fn shelf(kind: &str) -> Option<Shelf> {
                 "/volumes/detail",
                 "volumes",
                 "volumes_links",
+                "project_id",
+                QUERY,
+            )
+        }
+        b"snapshot" => {
+            const QUERY: &[(&str, &str)] = &[("all_tenants", "1"), ("sort", "id:asc")];
+            (
+                Service::Volume,
+                "/snapshots/detail",
+                "snapshots",
+                "snapshots_links",
                 "project_id",
                 QUERY,
             )
@@ -161,6 +175,7 @@ fn object(kind: &str, it: &Value, now: i64) -> Option<Object> {
         "volume" if is_system_disk(it, now) => None,
         "volume" => Some(Object::Volume(volume(it))),
         "address" => Some(Object::Address(address(it))),
+        "snapshot" => Some(Object::Snapshot(snapshot(it))),
         _ => None,
     }
 }

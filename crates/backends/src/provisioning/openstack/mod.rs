@@ -18,6 +18,7 @@ pub mod config;
 mod fault;
 mod keystone;
 mod listing;
+mod lookup;
 mod networks;
 mod op;
 mod power;
@@ -26,6 +27,7 @@ mod security;
 mod server;
 mod servers;
 mod sizes;
+mod snapshots;
 mod time;
 mod version;
 mod volumes;
@@ -39,7 +41,7 @@ pub use config::{Credential, OpenStackConfig, Rule, ZoneConfig};
 
 use self::{
     client::Cloud,
-    fault::{Answer, Fault, Flow, Stop, cancelled, outcome, refuse},
+    fault::{Fault, Flow, Stop, cancelled, outcome, refuse},
     op::Memory,
     power::Act,
     version::Service,
@@ -74,6 +76,12 @@ enum Token {
     Again { op: OperationId, call: Box<Call> },
 }
 
+impl Token {
+    fn text(&self) -> PollToken {
+        PollToken(serde_json::to_string(self).unwrap_or_default())
+    }
+}
+
 /// What a call makes, if it makes something.
 const fn makes(call: &Call) -> Option<Kind> {
     match call {
@@ -81,6 +89,8 @@ const fn makes(call: &Call) -> Option<Kind> {
         Call::EnsureNetwork { .. } => Some(Kind::Network),
         Call::CreateServer { .. } => Some(Kind::Server),
         Call::CreateVolume { .. } => Some(Kind::Volume),
+        Call::RestoreSnapshot { .. } => Some(Kind::Volume),
+        Call::CreateSnapshot { .. } => Some(Kind::Snapshot),
         Call::AllocateAddress { .. } => Some(Kind::Address),
         _ => None,
     }
@@ -95,7 +105,7 @@ fn token(op: &OperationId, call: &Call) -> PollToken {
             call: Box::new(call.clone()),
         },
     };
-    PollToken(serde_json::to_string(&token).unwrap_or_default())
+    token.text()
 }
 
 impl OpenStack {
@@ -135,119 +145,23 @@ impl OpenStack {
             Call::StopServer { server } => cloud.act(op, &server, Act::Stop).await,
             Call::RestartServer { server } => cloud.act(op, &server, Act::Restart).await,
             Call::DeleteServer { server } => cloud.delete_server(&server).await,
-            Call::CreateVolume { spec } => cloud.create_volume(memory, op, spec).await,
+            Call::CreateVolume { spec } => cloud.create_volume(memory, op, spec, None).await,
             Call::AttachVolume { volume, server } => cloud.attach(op, &volume, &server).await,
             Call::DetachVolume { volume } => cloud.detach(&volume).await,
             Call::DeleteVolume { volume } => cloud.delete_volume(&volume).await,
             Call::AllocateAddress { spec } => cloud.allocate(memory, op, spec).await,
             Call::AssociateAddress { address, server } => cloud.associate(&address, server).await,
             Call::ReleaseAddress { address } => cloud.release(&address).await,
+            Call::CreateSnapshot { spec } => cloud.create_snapshot(memory, op, spec).await,
+            Call::DeleteSnapshot { snapshot } => cloud.delete_snapshot(&snapshot).await,
+            Call::RestoreSnapshot { snapshot, spec } => {
+                cloud.create_volume(memory, op, spec, Some(snapshot)).await
+            }
             Call::CreateBackupPlan { .. } | Call::DeleteBackupPlan { .. } => refuse(
                 RefusalReason::Unsupported,
                 "OpenStack has no regular backups of its own",
             ),
         }
-    }
-
-    /// The object of an operation, of whatever kind it is.
-    async fn made(&self, op: &OperationId) -> Answer<Option<Object>> {
-        let cloud = &self.cloud;
-        if let Some(made) = self.memory.what(op) {
-            return self.made_of_kind(op, made.kind).await;
-        }
-        let (server, volume, address) = tokio::join!(
-            cloud.server_of(op),
-            cloud.volume_of(op),
-            cloud.address_of(op)
-        );
-        if let Some(it) = server? {
-            return Ok(Some(cloud.for_maker(&it)));
-        }
-        if let Some(it) = volume? {
-            return Ok(Some(Object::Volume(volumes::volume(&it))));
-        }
-        if let Some(it) = address? {
-            return Ok(Some(Object::Address(addresses::address(&it))));
-        }
-        match self.made_of_kind(op, Kind::Network).await? {
-            Some(it) => Ok(Some(it)),
-            None => self.made_of_kind(op, Kind::Project).await,
-        }
-    }
-
-    async fn made_of_kind(&self, op: &OperationId, kind: Kind) -> Answer<Option<Object>> {
-        let cloud = &self.cloud;
-        Ok(match kind {
-            Kind::Project => {
-                let all = cloud.projects(&op::tag(op)).await?;
-                all.into_iter().find(|it| it.operation() == op)
-            }
-            Kind::Network => cloud.networks_of(op).await?.first().map(networks::network),
-            Kind::Server => cloud.server_of(op).await?.map(|it| cloud.for_maker(&it)),
-            Kind::Volume => cloud
-                .volume_of(op)
-                .await?
-                .map(|it| Object::Volume(volumes::volume(&it))),
-            Kind::Address => cloud
-                .address_of(op)
-                .await?
-                .map(|it| Object::Address(addresses::address(&it))),
-            Kind::BackupPlan => None,
-        })
-    }
-
-    /// How the making of something stands; `None` if nothing of it is there.
-    async fn making(&self, op: &OperationId, kind: Kind) -> Flow<Option<Settled>> {
-        let cloud = &self.cloud;
-        match kind {
-            Kind::Server => match cloud.server_of(op).await? {
-                Some(it) => cloud.built(&it).map(Some),
-                None => Ok(None),
-            },
-            Kind::Volume => match cloud.volume_of(op).await? {
-                Some(it) => cloud.volume_built(&it).map(Some),
-                None => Ok(None),
-            },
-            kind => {
-                let there = self.made_of_kind(op, kind).await?;
-                Ok(there.map(|it| Settled::Present(Box::new(it))))
-            }
-        }
-    }
-
-    async fn state(&self, op: &OperationId) -> Answer<OperationState> {
-        let there = self.made(op).await?;
-        if self.memory.is_cancelled(op) {
-            return Ok(OperationState::Cancelled {
-                left: there.map(Box::new),
-            });
-        }
-        let Some(object) = there else {
-            return Ok(match self.memory.what(op) {
-                Some(_) => OperationState::Done(Settled::Gone),
-                None => OperationState::Never,
-            });
-        };
-        let kind = object.kind();
-        Ok(match self.making(op, kind).await {
-            Ok(Some(settled)) => OperationState::Done(settled),
-            Ok(None) => OperationState::Done(Settled::Gone),
-            Err(Stop::Running(retry_after_ms)) => {
-                let token = Token::Made {
-                    op: op.clone(),
-                    kind,
-                };
-                OperationState::Running {
-                    poll: PollToken(serde_json::to_string(&token).unwrap_or_default()),
-                    retry_after_ms,
-                }
-            }
-            Err(Stop::Fault(Fault::Refused(refusal))) => OperationState::Failed {
-                refusal,
-                left: Some(object.id().clone()),
-            },
-            Err(Stop::Fault(fault)) => return Err(fault),
-        })
     }
 }
 
@@ -363,6 +277,10 @@ impl Provisioner for OpenStack {
                 .address_value(id)
                 .await?
                 .map(|it| Object::Address(addresses::address(&it))),
+            Kind::Snapshot => cloud
+                .snapshot_value(id)
+                .await?
+                .map(|it| Object::Snapshot(snapshots::snapshot(&it))),
             Kind::BackupPlan => None,
         })
     }

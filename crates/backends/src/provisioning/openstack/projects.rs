@@ -207,7 +207,7 @@ impl Cloud {
             "force": true,
         }});
         let cinder = json!({ "quota_set": {
-            "gigabytes": number(quota.disk_gb, 1), "volumes": NO_LIMIT,
+            "gigabytes": number(quota.disk_gb, 1), "volumes": NO_LIMIT, "snapshots": NO_LIMIT,
         }});
         let neutron = json!({ "quota": {
             "floatingip": number(quota.addresses, 1), "port": NO_LIMIT,

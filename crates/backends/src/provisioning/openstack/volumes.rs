@@ -9,6 +9,7 @@ use super::{
     networks::oldest_first,
     op::{META_OP, Memory, digest},
     server::{META_CALL, server},
+    snapshots,
     time::moment,
     version::Service,
 };
@@ -20,10 +21,19 @@ use crate::provisioning::{
 /// When asking again is worth it, in milliseconds.
 const CHANGING: u64 = 1_000;
 
-fn call(spec: &VolumeSpec) -> String {
+/// What tells two orders under one operation apart.
+fn call(spec: &VolumeSpec, from: Option<&ExternalId>) -> String {
     let class = spec.volume_type.as_deref().unwrap_or_default();
     let size = spec.size_gb.to_string();
-    digest(&[&spec.project.0, &spec.pool.0, &spec.name, &size, class])
+    let from = from.map_or("", ExternalId::as_str);
+    digest(&[
+        &spec.project.0,
+        &spec.pool.0,
+        &spec.name,
+        &size,
+        class,
+        from,
+    ])
 }
 
 fn project(it: &Value) -> &str {
@@ -112,15 +122,28 @@ impl Cloud {
             .cloned()
             .collect();
         oldest_first(&mut all);
-        for double in all.iter().skip(1) {
-            tracing::warn!(operation = %op, volume = text(double, "id"), "a double is deleted");
-            let path = format!("/volumes/{}", text(double, "id"));
-            optional(
-                self.change(Service::Volume, Method::DELETE, &path, None)
-                    .await,
-            )?;
+        let mut all = all.into_iter();
+        let Some(mut kept) = all.next() else {
+            return Ok(None);
+        };
+        for double in all {
+            tracing::warn!(operation = %op, volume = text(&double, "id"), "a double is deleted");
+            let path = format!("/volumes/{}", text(&double, "id"));
+            match self
+                .change(Service::Volume, Method::DELETE, &path, None)
+                .await
+            {
+                // Cinder deletes nothing that it still makes. Nothing is settled before the double
+                // is gone: the caller asks again.
+                Err(fault) if fault.reason() == Some(RefusalReason::Conflict) => {
+                    kept["status"] = json!("creating");
+                }
+                deleted => {
+                    optional(deleted)?;
+                }
+            }
         }
-        Ok(all.into_iter().next())
+        Ok(Some(kept))
     }
 
     /// How the making of a volume stands.
@@ -134,15 +157,16 @@ impl Cloud {
         }
     }
 
-    /// Makes a volume.
+    /// Makes a volume, empty or out of a snapshot.
     pub async fn create_volume(
         &self,
         memory: &Memory,
         op: &OperationId,
         spec: VolumeSpec,
+        from: Option<ExternalId>,
     ) -> Flow<Settled> {
         if let Some(it) = self.volume_of(op).await? {
-            if text(&it["metadata"], META_CALL) != call(&spec) {
+            if text(&it["metadata"], META_CALL) != call(&spec, from.as_ref()) {
                 let said = "this operation id stands for another call";
                 return refuse(RefusalReason::Conflict, said);
             }
@@ -164,11 +188,21 @@ impl Cloud {
         let mut volume = json!({
             "name": spec.name,
             "size": spec.size_gb,
-            "metadata": { META_OP: op, META_CALL: call(&spec), "lingbao_pool": spec.pool },
+            "metadata": { META_OP: op, META_CALL: call(&spec, from.as_ref()), "lingbao_pool": spec.pool },
         });
         if let Some(class) = &spec.volume_type {
             volume["metadata"]["lingbao_class"] = json!(class);
             volume["volume_type"] = json!(self.volume_type(class));
+        }
+        if let Some(from) = &from {
+            let Some(snapshot) = self.snapshot_value(from).await? else {
+                return refuse(RefusalReason::NotFound, format!("no snapshot {from}"));
+            };
+            if snapshots::project(&snapshot) != spec.project.as_str() {
+                let said = "the snapshot is another project's";
+                return refuse(RefusalReason::InvalidSpec, said);
+            }
+            volume["snapshot_id"] = json!(from);
         }
         if !zone.volume_zone.is_empty() {
             volume["availability_zone"] = json!(zone.volume_zone);

@@ -11,7 +11,8 @@ use super::{
 use crate::provisioning::{
     Access, Address, AddressSpec, BackupPlan, BackupPlanSpec, Call, ExternalId, Kind, Network,
     NetworkSpec, Object, OperationId, Power, Project, ProjectQuota, ProjectSpec, Refusal,
-    RefusalReason, Server, ServerSize, ServerSpec, Volume, VolumeSpec, cidr,
+    RefusalReason, Server, ServerSize, ServerSpec, Snapshot, SnapshotSpec, Volume, VolumeSpec,
+    cidr,
 };
 
 /// A decision: what changes, and which object the operation is about.
@@ -82,6 +83,9 @@ impl Deciding<'_> {
             Call::ReleaseAddress { address } => self.delete(address, Kind::Address),
             Call::CreateBackupPlan { spec } => self.create_plan(spec),
             Call::DeleteBackupPlan { plan } => self.delete(plan, Kind::BackupPlan),
+            Call::CreateSnapshot { spec } => self.create_snapshot(spec),
+            Call::DeleteSnapshot { snapshot } => self.delete(snapshot, Kind::Snapshot),
+            Call::RestoreSnapshot { snapshot, spec } => self.restore(&snapshot, spec),
         }
     }
 
@@ -444,6 +448,11 @@ impl Deciding<'_> {
                 RefusalReason::Conflict,
                 "the volume is attached",
             )?;
+            check(
+                self.state.children(&id).next().is_none(),
+                RefusalReason::Conflict,
+                "the volume has snapshots",
+            )?;
         }
         self.delete(id, Kind::Volume)
     }
@@ -504,6 +513,34 @@ impl Deciding<'_> {
             spec,
             operation: self.op.clone(),
         })))
+    }
+
+    fn create_snapshot(&self, spec: SnapshotSpec) -> Decision {
+        let id = self.new_id(Kind::Snapshot)?;
+        let volume = self.volume(&spec.volume)?;
+        check(
+            volume.spec.project == spec.project,
+            RefusalReason::InvalidSpec,
+            "the volume is another project's",
+        )?;
+        put(Record::quiet(Object::Snapshot(Snapshot {
+            id,
+            spec,
+            size_gb: volume.spec.size_gb,
+            operation: self.op.clone(),
+        })))
+    }
+
+    fn restore(&self, id: &ExternalId, spec: VolumeSpec) -> Decision {
+        let Object::Snapshot(snapshot) = &self.object(id, Kind::Snapshot)?.object else {
+            return no(RefusalReason::NotFound, id.as_str());
+        };
+        check(
+            snapshot.spec.project == spec.project && snapshot.size_gb <= spec.size_gb,
+            RefusalReason::InvalidSpec,
+            "the snapshot is another project's, or larger",
+        )?;
+        self.create_volume(spec)
     }
 
     fn free(&self, space: &str, first: u32, count: u32) -> Result<Ipv4Addr, Refusal> {
