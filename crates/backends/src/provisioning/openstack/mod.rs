@@ -236,6 +236,9 @@ impl Provisioner for OpenStack {
                 Outcome::Unknown(why) => Outcome::Unreachable(why),
                 outcome => outcome,
             },
+            Ok(Token::Made { op, .. }) if self.memory.is_cancelled(&op) => {
+                Outcome::Refused(cancelled(&op))
+            }
             Ok(Token::Made { op, kind }) => {
                 let flow = match self.making(&op, kind).await {
                     Ok(Some(settled)) => Ok(settled),
