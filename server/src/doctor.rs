@@ -1,7 +1,7 @@
 //! `lingbao doctor`: says what is wrong, and how to mend it.
 use std::{fmt, path::Path};
 
-use lingbao_backends::provisioning::PoolRef;
+use lingbao_backends::provisioning::{Finding, PoolRef};
 use lingbao_core::{App, service::examine, storage::migrations};
 
 use crate::{config::Config, wiring};
@@ -189,6 +189,17 @@ async fn space(config: &Config, report: &mut Report) {
     }
 }
 
+/// What a cloud's own check found.
+fn lacking(cloud: &str, findings: Vec<Finding>, report: &mut Report) {
+    for finding in findings {
+        let what = format!("{cloud}: {}", finding.what);
+        match finding.wrong {
+            None => report.fine(what),
+            Some(wrong) => report.wrong(what, wrong.problem, wrong.remedy),
+        }
+    }
+}
+
 async fn inside(config: &Config, app: &std::sync::Arc<App>, report: &mut Report) {
     let found = match examine::findings(&app.system()).await {
         Ok(found) => found,
@@ -231,10 +242,12 @@ async fn inside(config: &Config, app: &std::sync::Arc<App>, report: &mut Report)
         let what = format!("cloud {name}");
         if let Err(error) = cloud.health().await {
             report.wrong(
-                what,
+                what.clone(),
                 format!("{error:?}"),
                 "check its address and that it runs",
             );
+            // What the cloud's own check finds tells more than its silence.
+            lacking(&what, cloud.check().await.unwrap_or_default(), report);
             continue;
         }
         match cloud.capabilities().await {
@@ -243,7 +256,11 @@ async fn inside(config: &Config, app: &std::sync::Arc<App>, report: &mut Report)
                 can.calls.len(),
                 can.images.len()
             )),
-            Err(error) => report.wrong(what, format!("{error:?}"), "check its version"),
+            Err(error) => report.wrong(what.clone(), format!("{error:?}"), "check its version"),
+        }
+        match cloud.check().await {
+            Ok(findings) => lacking(&what, findings, report),
+            Err(error) => report.wrong(what, format!("{error:?}"), "ask again"),
         }
         for (_, pool) in found.pools.iter().filter(|(backend, _)| backend == name) {
             let what = format!("pool {pool} of cloud {name}");
@@ -252,7 +269,7 @@ async fn inside(config: &Config, app: &std::sync::Arc<App>, report: &mut Report)
                 Err(error) => report.wrong(
                     what,
                     format!("{error:?}"),
-                    format!("give the cloud a pool of this name ([[backends.{name}.pools]]), or close the pool"),
+                    format!("give the cloud a pool of this name ([[backends.{name}.pools]], for openstack [[backends.{name}.zones]]), or close the pool"),
                 ),
             }
         }

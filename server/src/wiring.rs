@@ -11,6 +11,7 @@ use lingbao_backends::{
     BackendConfig, Backends, BackendsError,
     provisioning::{
         Secret,
+        openstack::OpenStackConfig,
         simulator::{Latency, SimulatorConfig},
     },
 };
@@ -25,7 +26,7 @@ use lingbao_core::{
 };
 use lingbao_model::id::SiteCode;
 
-use crate::config::{Backend, Config};
+use crate::config::{Backend, Config, Files};
 
 /// Why the program can't start; each says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -308,7 +309,32 @@ fn backend(section: Backend) -> Result<BackendConfig, WiringError> {
             timeout_ms: section.timeout_ms,
         });
     }
+    if section.kind == "openstack" {
+        return Ok(BackendConfig::OpenStack(Box::new(openstack(&section)?)));
+    }
     Ok(BackendConfig::Simulator(simulator(section)))
+}
+
+/// The real cloud of a section, with what its files hold.
+fn openstack(section: &Backend) -> Result<OpenStackConfig, WiringError> {
+    let named = |what, path: &Path| {
+        let is_named = !path.as_os_str().is_empty();
+        is_named.then(|| read_secret(what, path)).transpose()
+    };
+    let config = section.openstack(Files {
+        credential: Secret(read_secret("password_file", section.credential_file())?),
+        ca_pem: named("ca_file", &section.ca_file)?,
+        password_secret: named("secret_file", &section.secret_file)?.map(Secret),
+    });
+    // Everything else was looked at before any file was read.
+    match config.problems().first() {
+        None => Ok(config),
+        Some(problem) => Err(WiringError::File {
+            what: "secret_file",
+            path: section.secret_file.clone(),
+            source: io::Error::new(io::ErrorKind::InvalidData, problem.clone()),
+        }),
+    }
 }
 
 /// The simulated cloud of a section.

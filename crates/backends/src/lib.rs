@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use provisioning::{
     Provisioner, Secret,
     http::RemoteSimulator,
+    openstack::{OpenStack, OpenStackConfig},
     simulator::{Simulator, SimulatorConfig},
 };
 
@@ -48,6 +49,9 @@ pub enum BackendConfig {
         /// For a whole call, in milliseconds.
         timeout_ms: u64,
     },
+    /// A real cloud. Called `openstack` in the configuration.
+    #[serde(rename = "openstack")]
+    OpenStack(Box<OpenStackConfig>),
 }
 
 /// Why the backends of a configuration can't be had.
@@ -97,6 +101,13 @@ impl Backends {
                     let clock = clock.clone();
                     let opened = Simulator::open(name, config.clone(), move || clock.now());
                     this = this.with(opened.map_err(|source| BackendsError::State {
+                        name: name.clone(),
+                        source,
+                    })?);
+                }
+                BackendConfig::OpenStack(config) => {
+                    let client = OpenStack::new(name, (**config).clone(), clock.clone());
+                    this = this.with(client.map_err(|source| BackendsError::Client {
                         name: name.clone(),
                         source,
                     })?);

@@ -1,11 +1,15 @@
-//! One suite of behaviours for every cloud: the embedded one, and the same over HTTP.
+//! The behaviours of every cloud (`behaviours/`) on the embedded one and the same over HTTP, and what
+//! only a cloud can show whose failures and clock are in our hands.
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
     reason = "helpers of tests stand outside the test functions"
 )]
+mod behaviours;
+
 use std::{
     collections::BTreeSet,
+    ops::Deref,
     path::Path,
     sync::{
         Arc,
@@ -20,6 +24,8 @@ use lingbao_backends::provisioning::{
     *,
 };
 use lingbao_model::time::Timestamp;
+
+use behaviours::{Ground, done, ground, reason};
 
 fn config(folder: Option<&Path>) -> SimulatorConfig {
     SimulatorConfig {
@@ -42,11 +48,16 @@ fn config(folder: Option<&Path>) -> SimulatorConfig {
 
 /// A cloud under test, and the hands behind it.
 struct World {
-    cloud: Box<dyn Provisioner>,
+    ground: Ground,
     behind: Simulator,
     now: Arc<AtomicI64>,
-    project: ExternalId,
-    network: ExternalId,
+}
+
+impl Deref for World {
+    type Target = Ground;
+    fn deref(&self) -> &Ground {
+        &self.ground
+    }
 }
 
 async fn world(config: SimulatorConfig, remote: bool) -> World {
@@ -66,85 +77,20 @@ async fn world(config: SimulatorConfig, remote: bool) -> World {
     } else {
         Box::new(behind.clone())
     };
-    let (project, network) = ground(cloud.as_ref()).await;
-    World {
+    let (project, network) = ground(cloud.as_ref(), "", "u1").await;
+    let ground = Ground {
         cloud,
-        behind,
-        now,
         project,
         network,
-    }
-}
-
-async fn ground(cloud: &dyn Provisioner) -> (ExternalId, ExternalId) {
-    let spec = ProjectSpec {
-        key: "u1".into(),
-        name: "统计局".into(),
+        pool: "p".into(),
+        image: "kylin-v10".into(),
+        run: String::new(),
+        patience: (Duration::from_millis(1), 1),
     };
-    let project = done(cloud.ensure_project(&"op-p".into(), spec).await).id;
-    let spec = NetworkSpec {
-        project: project.clone(),
-        key: "n1".into(),
-        name: "n1".into(),
-        cidr: "10.8.0.0/24".into(),
-    };
-    let network = done(cloud.ensure_network(&"op-n".into(), spec).await).id;
-    (project, network)
-}
-
-fn done<T: std::fmt::Debug>(outcome: Outcome<T>) -> T {
-    match outcome {
-        Outcome::Done(it) => it,
-        other => panic!("{other:?}"),
-    }
-}
-
-fn reason<T: std::fmt::Debug>(outcome: Outcome<T>) -> RefusalReason {
-    match outcome {
-        Outcome::Refused(refusal) => refusal.reason,
-        other => panic!("{other:?}"),
-    }
-}
-
-impl World {
-    fn server(&self, vcpus: u32) -> ServerSpec {
-        ServerSpec {
-            project: self.project.clone(),
-            pool: "p".into(),
-            network: self.network.clone(),
-            name: "h".into(),
-            vcpus,
-            memory_gb: 1,
-            system_disk_gb: 40,
-            image: "kylin-v10".into(),
-            flavour: None,
-            security_preset: None,
-            access: Access::OneTimePassword,
-            user_data: None,
-            metadata: [].into(),
-        }
-    }
-
-    fn volume(&self) -> VolumeSpec {
-        VolumeSpec {
-            project: self.project.clone(),
-            pool: "p".into(),
-            name: "d".into(),
-            size_gb: 100,
-            volume_type: None,
-        }
-    }
-
-    fn address(&self) -> AddressSpec {
-        AddressSpec {
-            project: self.project.clone(),
-            pool: "p".into(),
-            bandwidth_mbps: 10,
-        }
-    }
-
-    async fn capacity(&self) -> Capacity {
-        self.cloud.capacity(&"p".into()).await.unwrap()
+    World {
+        ground,
+        behind,
+        now,
     }
 }
 
@@ -166,26 +112,35 @@ macro_rules! behaviours {
     (@ $config:expr) => { $config };
 }
 
+/// The behaviours of every cloud, here as two tests each.
+macro_rules! shared {
+    ($($name:ident;)*) => {
+        mod embedded_shared {
+            use super::*;
+            $(#[tokio::test]
+            async fn $name() { behaviours::$name(&world(config(None), false).await.ground).await; })*
+        }
+        mod remote_shared {
+            use super::*;
+            $(#[tokio::test]
+            async fn $name() { behaviours::$name(&world(config(None), true).await.ground).await; })*
+        }
+    };
+}
+
+shared_behaviours!(shared);
+
 behaviours! {
-    the_same_operation_twice_is_one_object;
-    an_operation_id_stands_for_one_call;
-    what_is_cancelled_can_make_nothing;
-    cancelling_names_what_was_made;
     a_lost_answer_is_found_by_its_operation;
     addresses_run_out_and_come_back;
     a_full_pool_refuses_and_makes_nothing;
-    a_project_quota_is_kept;
-    deleting_twice_is_done_twice;
-    a_volume_is_on_one_server_at_a_time;
-    power_follows_orders;
+    a_stopped_server_is_not_busy;
     a_server_is_built_in_time with slow();
     a_late_failure_leaves_a_server_to_delete with slow();
-    the_password_is_told_only_to_its_operation;
     lists_are_read_page_by_page;
     an_unreachable_cloud_has_done_nothing;
-    what_makes_no_sense_is_refused;
     backups_need_something_to_back_up;
-    health_and_capabilities_are_told;
+    the_embedded_cloud_can_do_everything;
 }
 
 fn slow() -> SimulatorConfig {
@@ -198,48 +153,6 @@ fn slow() -> SimulatorConfig {
         },
         ..config(None)
     }
-}
-
-async fn the_same_operation_twice_is_one_object(w: World) {
-    let op = "a".into();
-    let first = done(w.cloud.create_server(&op, w.server(2)).await);
-    let again = done(w.cloud.create_server(&op, w.server(2)).await);
-    assert_eq!(first, again);
-    assert_eq!(w.capacity().await.servers, 1);
-    let other = done(w.cloud.create_server(&"b".into(), w.server(2)).await);
-    assert_ne!(first.id, other.id);
-    assert_ne!(first.private_address, other.private_address);
-}
-
-async fn an_operation_id_stands_for_one_call(w: World) {
-    let op = "a".into();
-    done(w.cloud.create_server(&op, w.server(2)).await);
-    let other = w.cloud.create_server(&op, w.server(4)).await;
-    assert_eq!(reason(other), RefusalReason::Conflict);
-}
-
-async fn what_is_cancelled_can_make_nothing(w: World) {
-    let op = "a".into();
-    let cancelled = OperationState::Cancelled { left: None };
-    assert_eq!(done(w.cloud.cancel(&op).await), cancelled);
-    assert_eq!(done(w.cloud.cancel(&op).await), cancelled);
-    let late = w.cloud.create_server(&op, w.server(2)).await;
-    assert_eq!(reason(late), RefusalReason::Cancelled);
-    assert_eq!(w.capacity().await.servers, 0);
-}
-
-async fn cancelling_names_what_was_made(w: World) {
-    let op = "a".into();
-    let made = done(w.cloud.create_server(&op, w.server(2)).await);
-    match done(w.cloud.cancel(&op).await) {
-        OperationState::Cancelled { left: Some(left) } => assert_eq!(left.id(), &made.id),
-        other => panic!("{other:?}"),
-    }
-    done(w.cloud.delete_server(&"b".into(), made.id).await);
-    let left = w.cloud.find_by_operation(&op).await.unwrap();
-    assert_eq!(left, OperationState::Cancelled { left: None });
-    let late = w.cloud.create_server(&op, w.server(2)).await;
-    assert_eq!(reason(late), RefusalReason::Cancelled);
 }
 
 async fn a_lost_answer_is_found_by_its_operation(w: World) {
@@ -298,84 +211,13 @@ async fn a_full_pool_refuses_and_makes_nothing(w: World) {
     assert_eq!(none, OperationState::Never);
 }
 
-async fn a_project_quota_is_kept(w: World) {
-    let quota = ProjectQuota {
-        vcpus: Some(4),
-        ..ProjectQuota::default()
-    };
-    let set = w
-        .cloud
-        .set_project_quota(&"q".into(), w.project.clone(), quota)
-        .await;
-    assert_eq!(done(set).quota, quota);
-    let server = done(w.cloud.create_server(&"a".into(), w.server(4)).await);
-    let more = w.cloud.create_server(&"b".into(), w.server(1)).await;
-    assert_eq!(reason(more), RefusalReason::QuotaExceeded);
-    let size = ServerSize {
-        vcpus: 5,
-        memory_gb: 1,
-    };
-    let larger = w.cloud.resize_server(&"c".into(), server.id, size).await;
-    assert_eq!(reason(larger), RefusalReason::QuotaExceeded);
-}
-
-async fn deleting_twice_is_done_twice(w: World) {
-    let server = done(w.cloud.create_server(&"a".into(), w.server(2)).await);
-    for op in ["b", "b", "c"] {
-        done(w.cloud.delete_server(&op.into(), server.id.clone()).await);
-    }
-    assert_eq!(w.cloud.get(Kind::Server, &server.id).await.unwrap(), None);
-    assert_eq!(w.capacity().await.vcpus_used, 0);
-    // The operation that made it does not make it again.
-    let again = w.cloud.create_server(&"a".into(), w.server(2)).await;
-    assert_eq!(reason(again), RefusalReason::NotFound);
-    assert_eq!(w.capacity().await.servers, 0);
-}
-
-async fn a_volume_is_on_one_server_at_a_time(w: World) {
-    let a = done(w.cloud.create_server(&"a".into(), w.server(1)).await).id;
-    let b = done(w.cloud.create_server(&"b".into(), w.server(1)).await).id;
-    let disk = done(w.cloud.create_volume(&"v".into(), w.volume()).await).id;
-    let attach = |op: &'static str, to: &ExternalId| {
-        let (disk, to) = (disk.clone(), to.clone());
-        let cloud = &w.cloud;
-        async move { cloud.attach_volume(&op.into(), disk, to).await }
-    };
-    let attached = done(attach("1", &a).await);
-    assert_eq!(attached.attached_to, Some(a.clone()));
-    assert_eq!(reason(attach("2", &b).await), RefusalReason::Conflict);
-    let delete = w.cloud.delete_volume(&"3".into(), disk.clone()).await;
-    assert_eq!(reason(delete), RefusalReason::Conflict);
-    done(w.cloud.detach_volume(&"4".into(), disk.clone()).await);
-    assert_eq!(done(attach("5", &b).await).attached_to, Some(b.clone()));
-    // A disk outlives its server.
-    done(w.cloud.delete_server(&"6".into(), b).await);
-    match w.cloud.get(Kind::Volume, &disk).await.unwrap() {
-        Some(Object::Volume(volume)) => assert_eq!(volume.attached_to, None),
-        other => panic!("{other:?}"),
-    }
-    done(w.cloud.delete_volume(&"7".into(), disk).await);
-}
-
-async fn power_follows_orders(w: World) {
+async fn a_stopped_server_is_not_busy(w: World) {
     let id = done(w.cloud.create_server(&"a".into(), w.server(1)).await).id;
-    assert!(w.cloud.usage(&id).await.unwrap().is_some());
-    let stopped = done(w.cloud.stop_server(&"b".into(), id.clone()).await);
-    assert_eq!(stopped.power, Power::Stopped);
-    assert_eq!(w.cloud.usage(&id).await.unwrap(), None);
-    let restart = w.cloud.restart_server(&"c".into(), id.clone()).await;
-    assert_eq!(reason(restart), RefusalReason::Conflict);
-    let started = done(w.cloud.start_server(&"d".into(), id.clone()).await);
-    assert_eq!(started.power, Power::Active);
     let first = w.cloud.usage(&id).await.unwrap();
+    assert!(first.is_some());
     assert_eq!(first, w.cloud.usage(&id).await.unwrap());
-    let size = ServerSize {
-        vcpus: 8,
-        memory_gb: 16,
-    };
-    let resized = done(w.cloud.resize_server(&"e".into(), id, size).await);
-    assert_eq!((resized.spec.vcpus, resized.spec.memory_gb), (8, 16));
-    assert_eq!(w.capacity().await.memory_gb_used, 16);
+    done(w.cloud.stop_server(&"b".into(), id.clone()).await);
+    assert_eq!(w.cloud.usage(&id).await.unwrap(), None);
 }
 
 async fn a_server_is_built_in_time(w: World) {
@@ -433,24 +275,6 @@ async fn a_late_failure_leaves_a_server_to_delete(w: World) {
     assert_eq!(w.capacity().await.servers, 1);
 }
 
-async fn the_password_is_told_only_to_its_operation(w: World) {
-    let op = "a".into();
-    let made = done(w.cloud.create_server(&op, w.server(1)).await);
-    let password = made.one_time_password.unwrap();
-    assert_eq!(password.0.len(), 16);
-    assert!(!format!("{password:?}").contains(&password.0));
-    match w.cloud.get(Kind::Server, &made.id).await.unwrap() {
-        Some(Object::Server(server)) => assert_eq!(server.one_time_password, None),
-        other => panic!("{other:?}"),
-    }
-    let stopped = done(w.cloud.stop_server(&"b".into(), made.id).await);
-    assert_eq!(stopped.one_time_password, None);
-    let mut keyed = w.server(1);
-    keyed.access = Access::SshKeys(vec!["ssh-ed25519 AAAA me".into()]);
-    let keyed = done(w.cloud.create_server(&"c".into(), keyed).await);
-    assert_eq!(keyed.one_time_password, None);
-}
-
 async fn lists_are_read_page_by_page(w: World) {
     for number in 0..1_010 {
         let spec = ProjectSpec {
@@ -504,31 +328,6 @@ async fn an_unreachable_cloud_has_done_nothing(w: World) {
     done(w.cloud.create_server(&"a".into(), w.server(1)).await);
 }
 
-async fn what_makes_no_sense_is_refused(w: World) {
-    let mut spec = w.server(1);
-    spec.image = "none".into();
-    let made = w.cloud.create_server(&"a".into(), spec).await;
-    assert_eq!(reason(made), RefusalReason::InvalidSpec);
-    let mut spec = w.server(1);
-    spec.access = Access::SshKeys(vec!["-----BEGIN PRIVATE KEY".into()]);
-    let made = w.cloud.create_server(&"b".into(), spec).await;
-    assert_eq!(reason(made), RefusalReason::InvalidSpec);
-    let mut spec = w.server(1);
-    spec.pool = "none".into();
-    let made = w.cloud.create_server(&"c".into(), spec).await;
-    assert_eq!(reason(made), RefusalReason::NotFound);
-    for cidr in ["10.8.0.1/24", "10.8.0.0", "10.8.0.0/33", "x/24"] {
-        let spec = NetworkSpec {
-            project: w.project.clone(),
-            key: cidr.into(),
-            name: String::new(),
-            cidr: cidr.into(),
-        };
-        let made = w.cloud.ensure_network(&cidr.into(), spec).await;
-        assert_eq!(reason(made), RefusalReason::InvalidSpec, "{cidr}");
-    }
-}
-
 async fn backups_need_something_to_back_up(w: World) {
     let server = done(w.cloud.create_server(&"a".into(), w.server(1)).await);
     let mut spec = BackupPlanSpec {
@@ -544,13 +343,10 @@ async fn backups_need_something_to_back_up(w: World) {
     assert_eq!(reason(none), RefusalReason::NotFound);
 }
 
-async fn health_and_capabilities_are_told(w: World) {
-    w.cloud.health().await.unwrap();
+async fn the_embedded_cloud_can_do_everything(w: World) {
     let can = w.cloud.capabilities().await.unwrap();
     assert_eq!(can.calls.len(), CallKind::ALL.len());
     assert_eq!(can.images, ["kylin-v10"]);
-    let none = w.cloud.capacity(&"none".into()).await;
-    assert!(matches!(none, Err(ReadError::Refused(_))));
 }
 
 #[tokio::test]

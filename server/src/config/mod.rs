@@ -6,12 +6,14 @@
 //! somebody does; a secret is given by the path of its file. The reference in
 //! `docs/configuration.md` is made from the comments of [`sections`].
 mod env;
+mod openstack;
 mod reference;
 mod sections;
 mod validate;
 
 use std::path::{Path, PathBuf};
 
+pub use openstack::Files;
 pub use reference::reference;
 pub use sections::{
     Backend, Config, Crypto, Database, Key, Limits, Log, LogFormat, SECTIONS, Server, Session,

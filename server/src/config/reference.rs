@@ -48,6 +48,7 @@ fn shown(value: &Value) -> String {
     match value {
         Value::String(text) if text.is_empty() => "empty".to_owned(),
         Value::Array(list) if list.is_empty() => "none".to_owned(),
+        Value::Table(table) if table.is_empty() => "none".to_owned(),
         Value::Table(table) => {
             let pairs: Vec<_> = table
                 .iter()

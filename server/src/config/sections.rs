@@ -1,7 +1,10 @@
 //! The sections of the configuration. The comments are what stands in the reference.
 use std::{collections::BTreeMap, path::PathBuf};
 
-use lingbao_backends::provisioning::simulator::{Latency, PoolConfig};
+use lingbao_backends::provisioning::{
+    openstack::{Rule, ZoneConfig},
+    simulator::{Latency, PoolConfig},
+};
 use serde::{Deserialize, Serialize};
 
 /// A key of a section, for the reference and for messages.
@@ -138,7 +141,8 @@ sections! {
     /// A cloud, one section a name: `[backends.NAME]`. Pools name the backend that they belong to.
     /// Without any section there is a simulated cloud called `simulator` in `data/simulator`.
     Backend as "backends.NAME" {
-        /// `simulator` (inside this process) or `remote-simulator` (`lingbao simulator` elsewhere).
+        /// `simulator` (inside this process), `remote-simulator` (`lingbao simulator` elsewhere) or
+        /// `openstack`.
         kind: String = "simulator".into();
         /// simulator: folder of its state file.
         folder: PathBuf = "data/simulator".into();
@@ -153,12 +157,69 @@ sections! {
         /// simulator: how long things take: `build_server_ms`, `change_server_ms`, `other_ms`,
         /// `jitter_percent`.
         latency: Latency = Latency { build_server_ms: 8_000, change_server_ms: 3_000, other_ms: 1_500, jitter_percent: 30 };
-        /// remote-simulator: where it answers, `http://10.0.0.5:3010`.
+        /// remote-simulator: where it answers, `http://10.0.0.5:3010`. openstack: Keystone with its
+        /// version, `https://keystone.example:5000/v3`.
         url: String = "".into();
         /// remote-simulator: file that holds the token it asks for.
         token_file: PathBuf = PathBuf::new();
-        /// remote-simulator: longest time for a call, in milliseconds.
+        /// remote-simulator, openstack: longest time for a call, in milliseconds.
         timeout_ms: u64 = 10_000;
+        /// openstack: longest time for a connection, in milliseconds.
+        connect_timeout_ms: u64 = 3_000;
+        /// openstack: region of the catalogue; the first endpoint of each service when empty.
+        region: String = "".into();
+        /// openstack: which endpoints of the catalogue, `public`, `internal` or `admin`.
+        interface: String = "public".into();
+        /// openstack: file with the certificates (PEM) of the authority that signed the cloud's;
+        /// those of the public authorities count when empty.
+        ca_file: PathBuf = PathBuf::new();
+        /// openstack: the portal's user. It needs the role admin in its own project.
+        user: String = "".into();
+        /// openstack: domain of the user, by name or id.
+        user_domain: String = "Default".into();
+        /// openstack: file that holds the user's password.
+        password_file: PathBuf = PathBuf::new();
+        /// openstack: the portal's own project.
+        project: String = "".into();
+        /// openstack: domain of that project, by name or id.
+        project_domain: String = "Default".into();
+        /// openstack: id of an application credential, in place of a user. It is bound to one
+        /// project, so that nothing can be built in others with it; enough for `lingbao doctor`.
+        application_credential: String = "".into();
+        /// openstack: file that holds the secret of the application credential.
+        application_secret_file: PathBuf = PathBuf::new();
+        /// openstack: domain in which the units' projects are made, by name or id.
+        domain: String = "Default".into();
+        /// openstack: the role that the portal's user gives itself in the units' projects.
+        role: String = "member".into();
+        /// openstack: file with at least 32 characters from which one-time passwords follow; none are
+        /// made when empty. Whoever changes it changes the passwords that were not yet fetched.
+        secret_file: PathBuf = PathBuf::new();
+        /// openstack: after a lost answer nothing is made anew before so many milliseconds.
+        settle_ms: u64 = 10_000;
+        /// openstack: what is still being built after so many minutes waits for an operator.
+        build_minutes: u32 = 30;
+        /// openstack: network with public addresses, by name or id; a cloud without any when empty.
+        external_network: String = "".into();
+        /// openstack: name servers that hosts learn; the cloud's own without any.
+        dns_servers: Vec<String> = Vec::new();
+        /// openstack: its pools, `[[backends.NAME.zones]]` with `name` and, where they differ from
+        /// the cloud's own choice, `zone` (of servers), `volume_zone`, `external_network`, `storage`
+        /// (beginning of the names of its storage pools), `system_volume_type`.
+        zones: Vec<ZoneConfig> = Vec::new();
+        /// openstack: code of an image = its name or id in Glance.
+        image_names: BTreeMap<String, String> = BTreeMap::new();
+        /// openstack: `4x8` (cores x GiB) = name of a flavour. Other sizes take a flavour of exactly
+        /// these cores and memory.
+        flavour_names: BTreeMap<String, String> = BTreeMap::new();
+        /// openstack: make a flavour of a size that the cloud does not have.
+        make_flavours: bool = false;
+        /// openstack: code of a disk class = name of a volume type. Others are taken by their own name.
+        volume_types: BTreeMap<String, String> = BTreeMap::new();
+        /// openstack: `[[backends.NAME.presets.level2]]` and so on: what may come in, with `protocol`,
+        /// `from_port`, `to_port`, `from`. Without any, rules for `level2`, `level2-internet`,
+        /// `level3` and `level3-internet` are built in.
+        presets: BTreeMap<String, Vec<Rule>> = BTreeMap::new();
     }
 }
 

@@ -107,9 +107,16 @@ impl Config {
                     backend.url.starts_with("http"),
                     format!("backends.{name}.url: write http://HOST:PORT"),
                 ),
+                "openstack" => {
+                    for problem in backend.openstack_problems() {
+                        check(false, format!("backends.{name}.{problem}"));
+                    }
+                }
                 other => check(
                     false,
-                    format!("backends.{name}.kind = {other:?}: simulator or remote-simulator"),
+                    format!(
+                        "backends.{name}.kind = {other:?}: simulator, remote-simulator or openstack"
+                    ),
                 ),
             }
         }

@@ -20,7 +20,9 @@
 //! - A call is refused as a conflict while its server is between two states; deleting is always
 //!   possible.
 //! - A backend writes [`Provisioner::execute`]; the typed calls come with the trait.
+mod cidr;
 pub mod http;
+pub mod openstack;
 pub mod outcome;
 pub mod people;
 pub mod simulator;
@@ -30,7 +32,8 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
 pub use outcome::{
-    OperationId, OperationState, Outcome, PollToken, ReadError, Refusal, RefusalReason,
+    Finding, OperationId, OperationState, Outcome, PollToken, ReadError, Refusal, RefusalReason,
+    Wrong,
 };
 pub use spec::*;
 
@@ -86,7 +89,7 @@ calls! {
     AttachVolume { #[doc = "Which."] volume: ExternalId, #[doc = "To which."] server: ExternalId },
     /// Detaches a volume from whatever it is attached to.
     DetachVolume { #[doc = "Which."] volume: ExternalId },
-    /// Deletes a volume that is not attached.
+    /// Deletes a volume that is not attached and has no snapshots.
     DeleteVolume { #[doc = "Which."] volume: ExternalId },
     /// Takes a public address.
     AllocateAddress { #[doc = "What."] spec: AddressSpec },
@@ -98,6 +101,12 @@ calls! {
     CreateBackupPlan { #[doc = "What."] spec: BackupPlanSpec },
     /// Deletes a backup plan.
     DeleteBackupPlan { #[doc = "Which."] plan: ExternalId },
+    /// Keeps the state of a volume as it is now.
+    CreateSnapshot { #[doc = "What."] spec: SnapshotSpec },
+    /// Deletes a snapshot; the volume stays as it is.
+    DeleteSnapshot { #[doc = "Which."] snapshot: ExternalId },
+    /// Makes a new volume, at least as large, out of a snapshot; the old one stays as it is.
+    RestoreSnapshot { #[doc = "Which."] snapshot: ExternalId, #[doc = "What."] spec: VolumeSpec },
 }
 
 /// A cloud. See the [module](self) for the laws that each backend keeps.
@@ -122,12 +131,19 @@ pub trait Provisioner: Send + Sync {
     /// Makes sure that nothing more comes of an operation, and says what had come of it: always
     /// [`OperationState::Cancelled`].
     async fn cancel(&self, op: &OperationId) -> Outcome<OperationState>;
-    /// The objects of a project, or of all of them, a page at a time in the order of ids.
+    /// The objects of a project, or of all of them, a page at a time in an order that stays the same
+    /// while nothing changes. A page may be empty and still have a next one. What the portal did not
+    /// make carries an empty operation. A project's quota may be left out here; `get` tells it.
     async fn list(
         &self,
         project: Option<&ExternalId>,
         cursor: Option<&str>,
     ) -> Result<Page, ReadError>;
+    /// What of the configuration the backend does not have, each with the remedy; for the operator's
+    /// doctor. A backend without anything to look up finds nothing.
+    async fn check(&self) -> Result<Vec<Finding>, ReadError> {
+        Ok(Vec::new())
+    }
     /// How busy a server is now; `None` if it is not there or not running.
     async fn usage(&self, server: &ExternalId) -> Result<Option<Usage>, ReadError>;
 
@@ -250,5 +266,27 @@ pub trait Provisioner: Send + Sync {
     async fn delete_backup_plan(&self, op: &OperationId, plan: ExternalId) -> Outcome<()> {
         let done = self.execute(op, Call::DeleteBackupPlan { plan }).await;
         done.map(|_| ())
+    }
+    /// See [`Call::CreateSnapshot`].
+    async fn create_snapshot(&self, op: &OperationId, spec: SnapshotSpec) -> Outcome<Snapshot> {
+        let done = self.execute(op, Call::CreateSnapshot { spec }).await;
+        done.narrow(Object::into_snapshot)
+    }
+    /// See [`Call::DeleteSnapshot`].
+    async fn delete_snapshot(&self, op: &OperationId, snapshot: ExternalId) -> Outcome<()> {
+        let done = self.execute(op, Call::DeleteSnapshot { snapshot }).await;
+        done.map(|_| ())
+    }
+    /// See [`Call::RestoreSnapshot`].
+    async fn restore_snapshot(
+        &self,
+        op: &OperationId,
+        snapshot: ExternalId,
+        spec: VolumeSpec,
+    ) -> Outcome<Volume> {
+        let done = self
+            .execute(op, Call::RestoreSnapshot { snapshot, spec })
+            .await;
+        done.narrow(Object::into_volume)
     }
 }

@@ -200,3 +200,46 @@ pub enum ReadError {
     #[error("the backend refuses: {0}")]
     Refused(Refusal),
 }
+
+/// One thing that a backend's check looked at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Finding {
+    /// What, for the operator: `image kylin-v10`.
+    pub what: String,
+    /// What is wrong with it; `None` if all is well.
+    pub wrong: Option<Wrong>,
+}
+
+/// Why something can't work.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Wrong {
+    /// What is missing.
+    pub problem: String,
+    /// What would mend it.
+    pub remedy: String,
+}
+
+impl Finding {
+    /// All is well.
+    pub fn fine(what: impl Into<String>) -> Self {
+        Self {
+            what: what.into(),
+            wrong: None,
+        }
+    }
+
+    /// Something is missing.
+    pub fn wrong(
+        what: impl Into<String>,
+        problem: impl Into<String>,
+        remedy: impl Into<String>,
+    ) -> Self {
+        Self {
+            what: what.into(),
+            wrong: Some(Wrong {
+                problem: problem.into(),
+                remedy: remedy.into(),
+            }),
+        }
+    }
+}

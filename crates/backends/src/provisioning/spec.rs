@@ -156,6 +156,17 @@ pub struct BackupPlanSpec {
     pub keep_days: u32,
 }
 
+/// The state of a volume at a moment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SnapshotSpec {
+    /// Its project.
+    pub project: ExternalId,
+    /// Of which volume; attached or not.
+    pub volume: ExternalId,
+    /// For people.
+    pub name: String,
+}
+
 /// The kinds of objects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -172,6 +183,8 @@ pub enum Kind {
     Address,
     /// [`BackupPlan`].
     BackupPlan,
+    /// [`Snapshot`].
+    Snapshot,
 }
 
 /// A project as it stands.
@@ -225,7 +238,7 @@ pub struct Server {
     pub power: Power,
     /// The physical machine, if the backend tells.
     pub host: Option<String>,
-    /// Its address in its network.
+    /// Its address in its network; `0.0.0.0` until it has one.
     pub private_address: Ipv4Addr,
     /// Given only in answers to the operation that made it (create, poll, find by operation), never
     /// by `get` and `list`: show it once and do not keep it.
@@ -275,6 +288,19 @@ pub struct BackupPlan {
     pub operation: OperationId,
 }
 
+/// A snapshot as it stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Snapshot {
+    /// Id.
+    pub id: ExternalId,
+    /// As asked.
+    pub spec: SnapshotSpec,
+    /// Size of the volume at that moment.
+    pub size_gb: u32,
+    /// Who made it.
+    pub operation: OperationId,
+}
+
 /// Any object.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", content = "object", rename_all = "snake_case")]
@@ -291,6 +317,8 @@ pub enum Object {
     Address(Address),
     /// A backup plan.
     BackupPlan(BackupPlan),
+    /// A snapshot.
+    Snapshot(Snapshot),
 }
 
 macro_rules! each {
@@ -302,6 +330,7 @@ macro_rules! each {
             Object::Volume($o) => $e,
             Object::Address($o) => $e,
             Object::BackupPlan($o) => $e,
+            Object::Snapshot($o) => $e,
         }
     };
 }
@@ -329,6 +358,7 @@ impl Object {
             Self::Volume(_) => Kind::Volume,
             Self::Address(_) => Kind::Address,
             Self::BackupPlan(_) => Kind::BackupPlan,
+            Self::Snapshot(_) => Kind::Snapshot,
         }
     }
 
@@ -342,6 +372,7 @@ impl Object {
             Self::Volume(o) => &o.spec.project,
             Self::Address(o) => &o.spec.project,
             Self::BackupPlan(o) => &o.spec.project,
+            Self::Snapshot(o) => &o.spec.project,
         }
     }
 
@@ -399,6 +430,16 @@ impl Object {
     #[must_use]
     pub fn into_backup_plan(self) -> Option<BackupPlan> {
         if let Self::BackupPlan(it) = self {
+            Some(it)
+        } else {
+            None
+        }
+    }
+
+    /// The snapshot, if it is one.
+    #[must_use]
+    pub fn into_snapshot(self) -> Option<Snapshot> {
+        if let Self::Snapshot(it) = self {
             Some(it)
         } else {
             None
@@ -464,7 +505,7 @@ pub struct Usage {
 /// One page of a list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Page {
-    /// In the order of ids.
+    /// Each object once over all pages, as long as nothing changes meanwhile.
     pub objects: Vec<Object>,
     /// Where the next page begins; `None` at the end.
     pub next: Option<String>,

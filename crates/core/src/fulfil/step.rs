@@ -229,6 +229,7 @@ pub fn delete_call(kind: Kind, id: ExternalId) -> Option<Call> {
         Kind::Volume => Some(Call::DeleteVolume { volume: id }),
         Kind::Address => Some(Call::ReleaseAddress { address: id }),
         Kind::BackupPlan => Some(Call::DeleteBackupPlan { plan: id }),
+        Kind::Snapshot => Some(Call::DeleteSnapshot { snapshot: id }),
         Kind::Project | Kind::Network => None,
     }
 }

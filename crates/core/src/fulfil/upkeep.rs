@@ -215,14 +215,15 @@ impl Handler<FindForeign> for ForeignFinder {
     }
 }
 
-/// Projects and networks stay for the next order: they are never foreign.
+/// Projects and networks stay for the next order: they are never foreign. Snapshots hang on their
+/// volumes, and no order of the portal makes any yet.
 fn seen(object: &Object) -> Option<cloud::Seen> {
     let (kind, name) = match object {
         Object::Server(server) => ("server", server.spec.name.clone()),
         Object::Volume(volume) => ("volume", volume.spec.name.clone()),
         Object::Address(address) => ("address", address.address.to_string()),
         Object::BackupPlan(plan) => ("backup", plan.id.to_string()),
-        Object::Project(_) | Object::Network(_) => return None,
+        Object::Project(_) | Object::Network(_) | Object::Snapshot(_) => return None,
     };
     Some(cloud::Seen {
         external_id: object.id().to_string(),

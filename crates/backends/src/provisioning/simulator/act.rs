@@ -11,7 +11,8 @@ use super::{
 use crate::provisioning::{
     Access, Address, AddressSpec, BackupPlan, BackupPlanSpec, Call, ExternalId, Kind, Network,
     NetworkSpec, Object, OperationId, Power, Project, ProjectQuota, ProjectSpec, Refusal,
-    RefusalReason, Server, ServerSize, ServerSpec, Volume, VolumeSpec,
+    RefusalReason, Server, ServerSize, ServerSpec, Snapshot, SnapshotSpec, Volume, VolumeSpec,
+    cidr,
 };
 
 /// A decision: what changes, and which object the operation is about.
@@ -82,6 +83,9 @@ impl Deciding<'_> {
             Call::ReleaseAddress { address } => self.delete(address, Kind::Address),
             Call::CreateBackupPlan { spec } => self.create_plan(spec),
             Call::DeleteBackupPlan { plan } => self.delete(plan, Kind::BackupPlan),
+            Call::CreateSnapshot { spec } => self.create_snapshot(spec),
+            Call::DeleteSnapshot { snapshot } => self.delete(snapshot, Kind::Snapshot),
+            Call::RestoreSnapshot { snapshot, spec } => self.restore(&snapshot, spec),
         }
     }
 
@@ -234,7 +238,7 @@ impl Deciding<'_> {
     fn ensure_network(&self, spec: NetworkSpec) -> Decision {
         self.object(&spec.project, Kind::Project)?;
         check(!spec.key.is_empty(), RefusalReason::InvalidSpec, "no key")?;
-        cidr(&spec.cidr)?;
+        cidr::parse(&spec.cidr)?;
         let key = format!("{}/{}", spec.project, spec.key);
         let id = chance::id(self.config.seed, Kind::Network, &key);
         if let Some(Object::Network(old)) = self.state.record(&id).map(|r| &r.object) {
@@ -295,7 +299,7 @@ impl Deciding<'_> {
             memory_gb: spec.memory_gb,
         };
         let host = self.place(pool, size, None)?;
-        let (first, count) = cidr(&network.spec.cidr)?;
+        let (first, count) = cidr::parse(&network.spec.cidr)?;
         // The first ones are the gateway's and its kin's.
         let private = self.free(network.id.as_str(), first + 4, count.saturating_sub(5))?;
         let password = (spec.access == Access::OneTimePassword)
@@ -444,6 +448,11 @@ impl Deciding<'_> {
                 RefusalReason::Conflict,
                 "the volume is attached",
             )?;
+            check(
+                self.state.children(&id).next().is_none(),
+                RefusalReason::Conflict,
+                "the volume has snapshots",
+            )?;
         }
         self.delete(id, Kind::Volume)
     }
@@ -506,21 +515,38 @@ impl Deciding<'_> {
         })))
     }
 
+    fn create_snapshot(&self, spec: SnapshotSpec) -> Decision {
+        let id = self.new_id(Kind::Snapshot)?;
+        let volume = self.volume(&spec.volume)?;
+        check(
+            volume.spec.project == spec.project,
+            RefusalReason::InvalidSpec,
+            "the volume is another project's",
+        )?;
+        put(Record::quiet(Object::Snapshot(Snapshot {
+            id,
+            spec,
+            size_gb: volume.spec.size_gb,
+            operation: self.op.clone(),
+        })))
+    }
+
+    fn restore(&self, id: &ExternalId, spec: VolumeSpec) -> Decision {
+        let Object::Snapshot(snapshot) = &self.object(id, Kind::Snapshot)?.object else {
+            return no(RefusalReason::NotFound, id.as_str());
+        };
+        check(
+            snapshot.spec.project == spec.project && snapshot.size_gb <= spec.size_gb,
+            RefusalReason::InvalidSpec,
+            "the snapshot is another project's, or larger",
+        )?;
+        self.create_volume(spec)
+    }
+
     fn free(&self, space: &str, first: u32, count: u32) -> Result<Ipv4Addr, Refusal> {
         (first..first.saturating_add(count))
             .find(|address| !self.state.is_taken(space, *address))
             .map(Ipv4Addr::from)
             .ok_or_else(|| Refusal::new(RefusalReason::NoAddress, "no address is free"))
     }
-}
-
-/// First address and how many there are.
-fn cidr(text: &str) -> Result<(u32, u32), Refusal> {
-    let parsed = text.split_once('/').and_then(|(address, bits)| {
-        let address: Ipv4Addr = address.parse().ok()?;
-        let bits: u32 = bits.parse().ok()?;
-        let size = (8..=29).contains(&bits).then(|| 1u32 << (32 - bits))?;
-        (u32::from(address) % size == 0).then_some((u32::from(address), size))
-    });
-    parsed.ok_or_else(|| Refusal::new(RefusalReason::InvalidSpec, "not a network: 10.8.0.0/24"))
 }

@@ -122,7 +122,7 @@ pub(super) struct State {
     projects: BTreeMap<ExternalId, Sum>,
     /// Public addresses taken, by pool; private ones, by network.
     addresses: BTreeMap<String, BTreeSet<u32>>,
-    /// Disks, addresses and plans that hang on an object.
+    /// Disks, addresses and snapshots that hang on an object.
     children: BTreeMap<ExternalId, BTreeSet<ExternalId>>,
 }
 
@@ -273,6 +273,7 @@ fn parent(object: &Object) -> Option<&ExternalId> {
     match object {
         Object::Volume(v) => v.attached_to.as_ref(),
         Object::Address(a) => a.associated_with.as_ref(),
+        Object::Snapshot(s) => Some(&s.spec.volume),
         _ => None,
     }
 }

@@ -1,0 +1,305 @@
+//! What of the configuration the cloud does not have, with the remedy: for the operator's doctor.
+use serde_json::Value;
+
+use super::{
+    client::{Cloud, list, text},
+    config::{Credential, ZoneConfig},
+    fault::{Answer, Fault},
+    keystone::Scope,
+    sizes,
+    version::Service,
+};
+use crate::provisioning::{Finding, ServerSize};
+
+/// The presets that the portal asks for.
+const PRESETS: [&str; 4] = ["level2", "level2-internet", "level3", "level3-internet"];
+
+/// What of Neutron is used, by the names of its extensions.
+const EXTENSIONS: [&str; 7] = [
+    "router",
+    "security-group",
+    "quotas",
+    "standard-attr-description",
+    "standard-attr-tag",
+    "fip-port-details",
+    "network-ip-availability",
+];
+
+fn said(fault: &Fault) -> String {
+    match fault {
+        Fault::NotSent(why) | Fault::Lost(why) => why.clone(),
+        Fault::Refused(refusal) => refusal.detail.clone(),
+    }
+}
+
+fn finding<T>(what: impl Into<String>, answer: Answer<T>, remedy: &str) -> Finding {
+    match answer {
+        Ok(_) => Finding::fine(what),
+        Err(fault) => Finding::wrong(what, said(&fault), remedy),
+    }
+}
+
+fn names(answer: &Value, key: &str, field: &str) -> Vec<String> {
+    list(answer, key)
+        .iter()
+        .map(|it| text(it, field).to_owned())
+        .collect()
+}
+
+impl Cloud {
+    /// Looks at everything; one thing that is wrong does not hide the next.
+    pub async fn check(&self) -> Answer<Vec<Finding>> {
+        let mut found = Vec::new();
+        if !self.check_sign_in(&mut found).await {
+            // Without a token nothing else could be told from it.
+            return Ok(found);
+        }
+        self.check_services(&mut found).await;
+        self.check_names(&mut found).await;
+        self.check_presets(&mut found);
+        let zones = self
+            .get(Service::Compute, "/os-availability-zone", &[])
+            .await;
+        let volume_zones = self
+            .get(Service::Volume, "/os-availability-zone", &[])
+            .await;
+        let pools = self
+            .get(Service::Volume, "/scheduler-stats/get_pools", &[])
+            .await;
+        for zone in &self.config.zones {
+            self.check_zone(zone, (&zones, &volume_zones, &pools), &mut found)
+                .await;
+        }
+        Ok(found)
+    }
+
+    async fn check_sign_in(&self, found: &mut Vec<Finding>) -> bool {
+        let token = match self.token(&Scope::Portal).await {
+            Ok(token) => token,
+            Err(fault) => {
+                let remedy = "check url, user, password_file and ca_file";
+                found.push(Finding::wrong("sign-in", said(&fault), remedy));
+                return false;
+            }
+        };
+        let is_admin = token.roles.iter().any(|role| role == "admin");
+        found.push(if is_admin {
+            Finding::fine("sign-in")
+        } else {
+            Finding::wrong(
+                "rights",
+                format!("the user has the roles {:?} in its project", token.roles),
+                "openstack role add --user USER --project PROJECT admin",
+            )
+        });
+        if matches!(self.config.credential, Credential::Application { .. }) {
+            found.push(Finding::wrong(
+                "application credential",
+                format!(
+                    "Keystone binds it to project {}: no servers and volumes can be made in the \
+                     units' projects with it",
+                    token.project
+                ),
+                "give the portal a user with user and password_file",
+            ));
+        }
+        true
+    }
+
+    async fn check_services(&self, found: &mut Vec<Finding>) {
+        for service in Service::ALL {
+            let what = format!("service {}", service.word());
+            let endpoint = match self.token(&Scope::Portal).await {
+                Ok(token) => token.endpoint(service, &self.config),
+                Err(fault) => Err(fault),
+            };
+            found.push(match endpoint {
+                Err(fault) => {
+                    let remedy = "check region and interface, or install the service";
+                    Finding::wrong(what, said(&fault), remedy)
+                }
+                Ok(_) => match self.version(service).await {
+                    Ok(Some(version)) => Finding::fine(format!("{what}, version {version}")),
+                    Ok(None) => Finding::fine(what),
+                    Err(fault) => Finding::wrong(
+                        what,
+                        said(&fault),
+                        "let the portal reach its address; upgrade a service that is too old",
+                    ),
+                },
+            });
+        }
+        match self.get(Service::Network, "/extensions", &[]).await {
+            Err(fault) => {
+                let remedy = "let the portal reach neutron";
+                found.push(Finding::wrong("neutron's extensions", said(&fault), remedy));
+            }
+            Ok(answer) => {
+                let there = names(&answer, "extensions", "alias");
+                for wanted in EXTENSIONS
+                    .iter()
+                    .filter(|one| !there.iter().any(|it| it == *one))
+                {
+                    found.push(Finding::wrong(
+                        format!("neutron's extension {wanted}"),
+                        "it is not loaded",
+                        "load the plug-in that brings it (service_plugins in neutron.conf)",
+                    ));
+                }
+            }
+        }
+    }
+
+    async fn check_names(&self, found: &mut Vec<Finding>) {
+        let config = &self.config;
+        found.push(finding(
+            format!("domain {}", config.domain),
+            self.domain_id().await,
+            "openstack domain create, or another domain in the configuration",
+        ));
+        found.push(finding(
+            format!("role {}", config.role),
+            self.role_id().await,
+            "openstack role create, or another role in the configuration",
+        ));
+        for (code, name) in &config.images {
+            let remedy = format!(
+                "openstack image create --public {name}, or another name under image_names.{code}"
+            );
+            found.push(finding(
+                format!("image {code}"),
+                self.image(code).await,
+                &remedy,
+            ));
+        }
+        let flavours = self.flavours().await;
+        for (key, name) in &config.flavours {
+            let what = format!("flavour {name} for {key}");
+            let Ok(all) = &flavours else { continue };
+            let flavour = all
+                .iter()
+                .find(|it| text(it, "name") == name || text(it, "id") == name);
+            let parsed = key.split_once('x').and_then(|(cores, gb)| {
+                Some(ServerSize {
+                    vcpus: cores.parse().ok()?,
+                    memory_gb: gb.parse().ok()?,
+                })
+            });
+            found.push(match flavour {
+                None => Finding::wrong(
+                    what,
+                    "nova has no such flavour",
+                    format!("openstack flavor create {name}, or another name in flavour_names"),
+                ),
+                Some(it) if sizes::size(it) != parsed => Finding::wrong(
+                    what,
+                    "its cores and memory are others",
+                    "map the size to a flavour of exactly these cores and GiB",
+                ),
+                Some(_) => Finding::fine(what),
+            });
+        }
+        if let Err(fault) = flavours {
+            found.push(Finding::wrong(
+                "flavours",
+                said(&fault),
+                "let the portal reach nova",
+            ));
+        }
+        let types = self
+            .get(Service::Volume, "/types", &[("is_public", "None")])
+            .await;
+        let types = types.map(|answer| names(&answer, "volume_types", "name"));
+        let system = config.zones.iter().map(|zone| &zone.system_volume_type);
+        for name in config
+            .volume_types
+            .values()
+            .chain(system.filter(|name| !name.is_empty()))
+        {
+            let what = format!("volume type {name}");
+            found.push(match &types {
+                Ok(all) if all.contains(name) => Finding::fine(what),
+                Ok(_) => Finding::wrong(
+                    what,
+                    "cinder has no such type",
+                    format!("openstack volume type create {name}, or another name"),
+                ),
+                Err(fault) => Finding::wrong(what, said(fault), "let the portal reach cinder"),
+            });
+        }
+    }
+
+    fn check_presets(&self, found: &mut Vec<Finding>) {
+        for name in PRESETS.iter().filter(|name| self.preset(name).is_none()) {
+            found.push(Finding::wrong(
+                format!("preset {name}"),
+                "the configuration has presets, and not this one",
+                "add its rules under presets, or leave presets out for the built-in ones",
+            ));
+        }
+        if self.config.password_secret.is_none() {
+            found.push(Finding::fine(
+                "one-time passwords: none, for there is no secret_file",
+            ));
+        }
+    }
+
+    async fn check_zone(
+        &self,
+        zone: &ZoneConfig,
+        (zones, volume_zones, pools): (&Answer<Value>, &Answer<Value>, &Answer<Value>),
+        found: &mut Vec<Finding>,
+    ) {
+        let name = &zone.name;
+        for (word, wanted, answer, make) in [
+            (
+                "zone",
+                &zone.zone,
+                zones,
+                "openstack aggregate create --zone",
+            ),
+            (
+                "volume zone",
+                &zone.volume_zone,
+                volume_zones,
+                "storage_availability_zone =",
+            ),
+        ] {
+            if wanted.is_empty() {
+                continue;
+            }
+            let what = format!("pool {name}: {word} {wanted}");
+            found.push(match answer {
+                Ok(answer)
+                    if names(answer, "availabilityZoneInfo", "zoneName").contains(wanted) =>
+                {
+                    Finding::fine(what)
+                }
+                Ok(_) => Finding::wrong(
+                    what,
+                    "the cloud has no such availability zone",
+                    format!("{make} {wanted}, or another zone in the configuration"),
+                ),
+                Err(fault) => Finding::wrong(what, said(fault), "let the portal reach the cloud"),
+            });
+        }
+        if let Some(external) = self.config.external_of(zone) {
+            found.push(finding(
+                format!("pool {name}: external network {external}"),
+                self.external_id(external).await,
+                "openstack network create --external, or another external_network",
+            ));
+        }
+        if let (Ok(answer), false) = (pools, zone.storage.is_empty())
+            && !names(answer, "pools", "name")
+                .iter()
+                .any(|it| it.starts_with(&zone.storage))
+        {
+            found.push(Finding::wrong(
+                format!("pool {name}: storage {}", zone.storage),
+                "no pool of cinder begins so",
+                "write what `cinder get-pools` shows, or leave storage out to count all",
+            ));
+        }
+    }
+}

@@ -1,0 +1,330 @@
+//! Requests to the services: address from the catalogue, token, microversion of each service alone,
+//! a deadline, a bounded answer.
+use std::{
+    collections::HashMap,
+    error::Error,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use lingbao_model::time::Timestamp;
+use reqwest::{Certificate, Method, redirect::Policy};
+use serde_json::Value;
+
+use super::{
+    config::OpenStackConfig,
+    fault::{Answer, Fault, Stop, of_status},
+    keystone::{Scope, Tokens},
+    time::moment,
+    version::{Service, Versions},
+};
+use crate::{
+    Clock,
+    provisioning::{Refusal, RefusalReason},
+};
+
+/// The longest answer that is read: 500 servers with all their details are about 2 MB.
+const LONGEST: usize = 32 << 20;
+
+/// A connection to one cloud.
+pub(super) struct Cloud {
+    pub name: String,
+    pub config: OpenStackConfig,
+    pub clock: Arc<dyn Clock>,
+    pub tokens: Tokens,
+    pub versions: Versions,
+    pub cache: Cache,
+    http: reqwest::Client,
+}
+
+/// What seldom changes in a cloud: ids by name, for a minute.
+#[derive(Default)]
+pub(super) struct Cache(Mutex<HashMap<String, (i64, Value)>>);
+
+impl Cache {
+    /// A value that is at most a minute old.
+    pub fn get(&self, key: &str, now: i64) -> Option<Value> {
+        let kept = lock(&self.0);
+        let (at, value) = kept.get(key)?;
+        (now.saturating_sub(*at) < 60_000).then(|| value.clone())
+    }
+
+    /// Keeps a value.
+    pub fn put(&self, key: &str, now: i64, value: &Value) {
+        let mut kept = lock(&self.0);
+        if kept.len() > 4_096 {
+            kept.clear();
+        }
+        kept.insert(key.to_owned(), (now, value.clone()));
+    }
+
+    /// Forgets a value.
+    pub fn forget(&self, key: &str) {
+        lock(&self.0).remove(key);
+    }
+}
+
+/// A lock that a panic elsewhere does not poison.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// One request before it is sent.
+pub(super) struct Ask<'a> {
+    pub service: Service,
+    pub method: Method,
+    pub path: &'a str,
+    pub query: &'a [(&'a str, &'a str)],
+    pub body: Option<&'a Value>,
+}
+
+/// An answer with what its head said.
+pub(super) struct Heard {
+    pub status: u16,
+    pub token: Option<String>,
+    pub body: Vec<u8>,
+}
+
+impl Cloud {
+    /// A client; nothing is sent yet.
+    ///
+    /// # Errors
+    /// If the certificate of the authority can't be read.
+    pub fn new(
+        name: &str,
+        config: OpenStackConfig,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, reqwest::Error> {
+        // A proxy of the environment is for the world outside, not for the machine room. Redirects
+        // are not followed: they would turn a POST into a GET and send the token elsewhere.
+        let mut http = reqwest::Client::builder()
+            .no_proxy()
+            .redirect(Policy::none())
+            .timeout(Duration::from_millis(config.timeout_ms))
+            .connect_timeout(Duration::from_millis(config.connect_timeout_ms));
+        if let Some(pem) = &config.ca_pem {
+            // Who names an authority trusts that one, and no public one beside it.
+            http = http.tls_built_in_root_certs(false);
+            for certificate in Certificate::from_pem_bundle(pem.as_bytes())? {
+                http = http.add_root_certificate(certificate);
+            }
+        }
+        Ok(Self {
+            name: name.to_owned(),
+            config,
+            clock,
+            tokens: Tokens::default(),
+            versions: Versions::default(),
+            cache: Cache::default(),
+            http: http.build()?,
+        })
+    }
+
+    /// Reads. A lost answer is no more than a need to ask again.
+    pub async fn get(&self, service: Service, path: &str, query: &[(&str, &str)]) -> Answer<Value> {
+        let ask = Ask {
+            service,
+            method: Method::GET,
+            path,
+            query,
+            body: None,
+        };
+        self.send(&Scope::Portal, ask).await
+    }
+
+    /// Changes something, with the rights of the portal's own project.
+    pub async fn change(
+        &self,
+        service: Service,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Answer<Value> {
+        self.change_as(&Scope::Portal, service, method, path, body)
+            .await
+    }
+
+    /// Changes something, with the rights of a project.
+    pub async fn change_as(
+        &self,
+        scope: &Scope,
+        service: Service,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Answer<Value> {
+        self.send(
+            scope,
+            Ask {
+                service,
+                method,
+                path,
+                query: &[],
+                body,
+            },
+        )
+        .await
+    }
+
+    async fn send(&self, scope: &Scope, ask: Ask<'_>) -> Answer<Value> {
+        // Ids come from rows and orders; none may lead to another address.
+        if ask.path.contains(['?', '#', '%', ' ', '\\']) || ask.path.contains("..") {
+            let said = format!("not an id: {}", ask.path);
+            return Err(Refusal::new(RefusalReason::NotFound, said).into());
+        }
+        let version = self.version(ask.service).await?;
+        let mut renewed = false;
+        loop {
+            let token = self.token(scope).await?;
+            let base = token.endpoint(ask.service, &self.config)?;
+            let url = format!("{base}{}", ask.path);
+            let changes = ask.method != Method::GET;
+            let mut request = self
+                .http
+                .request(ask.method.clone(), url)
+                .header("Accept", "application/json")
+                .header("X-Auth-Token", &token.id.0);
+            if !ask.query.is_empty() {
+                request = request.query(ask.query);
+            }
+            // Each service its own: Cinder answers 400 to a header that names another service.
+            if let Some((header, value)) = version.as_deref().and_then(|v| ask.service.header(v)) {
+                request = request.header(header, value);
+            }
+            if let Some(body) = ask.body {
+                request = request.json(body);
+            }
+            let heard = self.hear(request, changes).await?;
+            match heard.status {
+                // A token may die before its time: revoked, or Keystone's keys were changed.
+                401 if !renewed => {
+                    self.tokens.forget(scope);
+                    renewed = true;
+                }
+                200..=299 => return parse(&heard.body, changes),
+                status => {
+                    if status == 406 {
+                        self.versions.forget(ask.service);
+                    }
+                    let service = ask.service.word();
+                    return Err(of_status(service, status, &heard.body, changes));
+                }
+            }
+        }
+    }
+
+    /// Sends a request and reads the answer, up to a bound.
+    pub async fn hear(&self, request: reqwest::RequestBuilder, changes: bool) -> Answer<Heard> {
+        let lost = |why: String| {
+            if changes {
+                Fault::Lost(why)
+            } else {
+                Fault::NotSent(why)
+            }
+        };
+        let mut response = request.send().await.map_err(|error| {
+            // Only an error of connecting (or of building the request) proves that nothing was sent.
+            if error.is_connect() || error.is_builder() {
+                Fault::NotSent(chain(&error))
+            } else {
+                lost(chain(&error))
+            }
+        })?;
+        let status = response.status().as_u16();
+        let token = response.headers().get("X-Subject-Token");
+        let token = token.and_then(|v| v.to_str().ok()).map(str::to_owned);
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(|e| lost(chain(&e)))? {
+            if body.len() + chunk.len() > LONGEST {
+                return Err(lost(format!("an answer of more than {LONGEST} bytes")));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(Heard {
+            status,
+            token,
+            body,
+        })
+    }
+
+    /// A request to an address outside the catalogue: Keystone before there is a token, and the
+    /// pages on which services tell their versions.
+    pub fn plain(&self, method: Method, url: &str) -> reqwest::RequestBuilder {
+        self.http
+            .request(method, url)
+            .header("Accept", "application/json")
+    }
+
+    /// Something is under way since a moment that the cloud tells: ask again, more seldom the longer
+    /// it takes, and not for ever.
+    pub fn under_way(&self, since: &str, what: &str) -> Stop {
+        let since = moment(since).map_or_else(|| self.now(), Timestamp::millis);
+        let age = u64::try_from(self.now().saturating_sub(since)).unwrap_or(0);
+        let minutes = self.config.build_minutes;
+        if age > u64::from(minutes) * 60_000 {
+            let said = format!("{what} takes longer than {minutes} minutes");
+            return Refusal::new(RefusalReason::Conflict, said).into();
+        }
+        Stop::Running((age / 4).clamp(1_000, 15_000))
+    }
+
+    /// Milliseconds of the present.
+    pub fn now(&self) -> i64 {
+        self.clock.now().millis()
+    }
+}
+
+/// An empty answer is `null`; half an answer is a lost one.
+fn parse(body: &[u8], changes: bool) -> Answer<Value> {
+    if body.iter().all(u8::is_ascii_whitespace) {
+        return Ok(Value::Null);
+    }
+    serde_json::from_slice(body).map_err(|error| {
+        let why = format!("an answer that can't be read: {error}");
+        if changes {
+            Fault::Lost(why)
+        } else {
+            Fault::NotSent(why)
+        }
+    })
+}
+
+/// An error with its causes.
+fn chain(error: &dyn Error) -> String {
+    let mut said = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        said = format!("{said}: {cause}");
+        next = cause.source();
+    }
+    said
+}
+
+/// The text of a field; empty if there is none.
+pub(super) fn text<'a>(value: &'a Value, key: &str) -> &'a str {
+    value.get(key).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// The list of a field; empty if there is none.
+pub(super) fn list<'a>(value: &'a Value, key: &str) -> &'a [Value] {
+    value
+        .get(key)
+        .and_then(Value::as_array)
+        .map_or(&[], Vec::as_slice)
+}
+
+/// The one object that an answer wraps.
+///
+/// # Errors
+/// [`Fault::Lost`] if it is not there: half an answer.
+pub(super) fn inner(mut answer: Value, key: &str) -> Answer<Value> {
+    match answer.get_mut(key).map(Value::take) {
+        Some(Value::Object(it)) => Ok(Value::Object(it)),
+        _ => Err(Fault::Lost(format!("an answer without `{key}`"))),
+    }
+}
+
+/// A refusal because something of the configuration is not in the cloud.
+pub(super) fn missing(what: &str) -> Fault {
+    Fault::Refused(Refusal::new(RefusalReason::InvalidSpec, what))
+}

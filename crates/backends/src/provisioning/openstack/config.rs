@@ -1,0 +1,216 @@
+//! Which cloud, and what its things are called there.
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::provisioning::Secret;
+
+/// One OpenStack cloud, in one region.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OpenStackConfig {
+    /// Keystone, with its version: `https://keystone.example:5000/v3`.
+    pub auth_url: String,
+    /// Region of the catalogue; `None` takes the first endpoint of each service.
+    pub region: Option<String>,
+    /// Which endpoints of the catalogue: `public`, `internal` or `admin`.
+    pub interface: String,
+    /// Certificates (PEM) of the authority that signed the cloud's; `None` trusts the public ones.
+    pub ca_pem: Option<String>,
+    /// Who the portal is.
+    pub credential: Credential,
+    /// Name or id of the domain in which the units' projects are made.
+    pub domain: String,
+    /// The role that the portal's user gives itself in each project it makes.
+    pub role: String,
+    /// One-time passwords follow from it and from the operation; `None` makes none.
+    pub password_secret: Option<Secret>,
+    /// Longest time for one request, in milliseconds.
+    pub timeout_ms: u64,
+    /// Longest time for a connection, in milliseconds.
+    pub connect_timeout_ms: u64,
+    /// After a lost answer nothing is made anew before so many milliseconds, so that a late success
+    /// is found instead.
+    pub settle_ms: u64,
+    /// A server or volume that is still being built after so many minutes is given up.
+    pub build_minutes: u32,
+    /// Name or id of the network with public addresses; `None` is a cloud without.
+    pub external_network: Option<String>,
+    /// Name servers that hosts learn by DHCP; none leaves it to the cloud.
+    pub dns_servers: Vec<String>,
+    /// The pools.
+    pub zones: Vec<ZoneConfig>,
+    /// Code of an image → its name or id in Glance.
+    pub images: BTreeMap<String, String>,
+    /// `4x8` (cores x GiB) → name of a flavour. What is missing is looked for by its exact size.
+    pub flavours: BTreeMap<String, String>,
+    /// Makes a flavour of a size that the cloud does not have.
+    pub make_flavours: bool,
+    /// Code of a disk class → name of a volume type. What is missing is taken by its own name.
+    pub volume_types: BTreeMap<String, String>,
+    /// Name of a preset → what may come in. Without any, [`default_presets`].
+    pub presets: BTreeMap<String, Vec<Rule>>,
+}
+
+/// Who the portal is to the cloud.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Credential {
+    /// A user with the role admin: takes a token for each unit's project.
+    Password {
+        /// Name.
+        user: String,
+        /// Name or id of the user's domain.
+        user_domain: String,
+        /// Password.
+        password: Secret,
+        /// Name of the portal's own project.
+        project: String,
+        /// Name or id of that project's domain.
+        project_domain: String,
+    },
+    /// An application credential. Keystone binds it to one project, so it can make servers and
+    /// volumes in that one alone; the check says so.
+    Application {
+        /// Id.
+        id: String,
+        /// Secret.
+        secret: Secret,
+    },
+}
+
+/// A pool: an availability zone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ZoneConfig {
+    /// The name that the portal's pools use.
+    pub name: String,
+    /// Availability zone of servers; that of the cloud's choice when empty.
+    #[serde(default)]
+    pub zone: String,
+    /// Availability zone of volumes; that of the cloud's choice when empty.
+    #[serde(default)]
+    pub volume_zone: String,
+    /// Name or id of another external network than the cloud's.
+    #[serde(default)]
+    pub external_network: String,
+    /// Cinder pools (`host@backend#pool`) count for this pool if they begin so; all when empty.
+    #[serde(default)]
+    pub storage: String,
+    /// Volume type of system disks; the cloud's default when empty.
+    #[serde(default)]
+    pub system_volume_type: String,
+}
+
+/// What may come in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rule {
+    /// `tcp`, `udp` or `icmp`; any when empty.
+    #[serde(default)]
+    pub protocol: String,
+    /// First port; 0 is all.
+    #[serde(default)]
+    pub from_port: u16,
+    /// Last port; 0 is the first.
+    #[serde(default)]
+    pub to_port: u16,
+    /// From where, `10.0.0.0/8`; members of the same preset in the same project when empty.
+    #[serde(default)]
+    pub from: String,
+}
+
+impl OpenStackConfig {
+    /// The pool of a name.
+    #[must_use]
+    pub fn zone(&self, name: &str) -> Option<&ZoneConfig> {
+        self.zones.iter().find(|zone| zone.name == name)
+    }
+
+    /// The external network of a pool.
+    #[must_use]
+    pub fn external_of<'a>(&'a self, zone: &'a ZoneConfig) -> Option<&'a str> {
+        Some(zone.external_network.as_str())
+            .filter(|name| !name.is_empty())
+            .or(self.external_network.as_deref())
+    }
+
+    /// What is wrong with it by itself, each with its key.
+    #[must_use]
+    pub fn problems(&self) -> Vec<String> {
+        let mut problems = Vec::new();
+        let mut check = |fine: bool, problem: &str| {
+            if !fine {
+                problems.push(problem.to_owned());
+            }
+        };
+        let url = self.auth_url.trim_end_matches('/');
+        check(
+            url.starts_with("http") && url.ends_with("/v3"),
+            "url: write Keystone's with its version, https://HOST:5000/v3",
+        );
+        check(
+            ["public", "internal", "admin"].contains(&self.interface.as_str()),
+            "interface: public, internal or admin",
+        );
+        check(self.timeout_ms >= 100, "timeout_ms: at least 100");
+        check(!self.zones.is_empty(), "zones: at least one");
+        check(!self.role.is_empty(), "role: the name of a role, as member");
+        check(
+            self.password_secret
+                .as_ref()
+                .is_none_or(|s| s.0.len() >= 32),
+            "secret_file: at least 32 characters",
+        );
+        for size in self.flavours.keys() {
+            check(
+                size.split_once('x').is_some_and(|(cores, gb)| {
+                    cores.parse::<u32>().is_ok() && gb.parse::<u32>().is_ok()
+                }),
+                &format!("flavour_names.{size}: write CORESxGIB, as 4x8"),
+            );
+        }
+        problems
+    }
+}
+
+/// The presets of a configuration that has none: the levels of protection, without and with the
+/// internet before them. Inside a preset hosts reach each other; administration comes from private
+/// addresses alone; only what stands at the internet offers its pages to everybody.
+#[must_use]
+pub fn default_presets() -> BTreeMap<String, Vec<Rule>> {
+    let rule = |protocol: &str, port, from: &str| Rule {
+        protocol: protocol.to_owned(),
+        from_port: port,
+        to_port: port,
+        from: from.to_owned(),
+    };
+    let private = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"];
+    let inside: Vec<Rule> = private
+        .iter()
+        .flat_map(|from| [rule("tcp", 22, from), rule("tcp", 3389, from)])
+        .chain([rule("", 0, "")])
+        .collect();
+    let pages = |from: &[&str]| -> Vec<Rule> {
+        let of = |from: &&str| [rule("tcp", 80, from), rule("tcp", 443, from)];
+        from.iter().flat_map(of).collect()
+    };
+    let icmp = private.map(|from| rule("icmp", 0, from)).to_vec();
+    let level2 = [inside.clone(), icmp, pages(&private)].concat();
+    // Level three answers no pings and shows nothing in the clear.
+    let tls = |from: &str| rule("tcp", 443, from);
+    let level3 = [inside, private.map(tls).to_vec()].concat();
+    [
+        (
+            "level2-internet",
+            [level2.clone(), pages(&["0.0.0.0/0"])].concat(),
+        ),
+        (
+            "level3-internet",
+            [level3.clone(), vec![tls("0.0.0.0/0")]].concat(),
+        ),
+        ("level2", level2),
+        ("level3", level3),
+    ]
+    .into_iter()
+    .map(|(name, rules)| (name.to_owned(), rules))
+    .collect()
+}

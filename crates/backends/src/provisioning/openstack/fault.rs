@@ -1,0 +1,294 @@
+//! What an answer of the cloud means: the table of errors.
+//!
+//! | what came back | meaning |
+//! | --- | --- |
+//! | no connection, no name, no TLS | [`Fault::NotSent`]: call again |
+//! | 401 | the token is renewed once and the request repeated, then [`RefusalReason::Denied`] |
+//! | 429, 413 without words of a quota | [`Fault::NotSent`]: turned away before anything was done |
+//! | 403, 413, 409 with words of a quota | [`RefusalReason::QuotaExceeded`] |
+//! | 403 | [`RefusalReason::Denied`] |
+//! | 404 | [`RefusalReason::NotFound`] |
+//! | 409, 400 about a state | [`RefusalReason::Conflict`] |
+//! | 400, 422 | [`RefusalReason::InvalidSpec`] |
+//! | 405, 406, 410, 501 | [`RefusalReason::Unsupported`] |
+//! | 3xx, 5xx, time-out, cut, half an answer | [`Fault::Lost`] for what changes something; reading may simply be repeated, so there it is [`Fault::NotSent`] |
+use serde_json::Value;
+
+use crate::provisioning::{
+    OperationId, Outcome, PollToken, ReadError, Refusal, RefusalReason, Settled,
+};
+
+/// Why a request gave no answer to work with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// Certainly nothing was done.
+    NotSent(String),
+    /// It may have been done.
+    Lost(String),
+    /// The cloud says no.
+    Refused(Refusal),
+}
+
+/// Why a call ends early.
+#[derive(Debug)]
+pub(super) enum Stop {
+    /// No answer, or a no.
+    Fault(Fault),
+    /// It is under way; ask again after so many milliseconds.
+    Running(u64),
+}
+
+/// What a request gives.
+pub(super) type Answer<T> = Result<T, Fault>;
+/// What a call gives.
+pub(super) type Flow<T> = Result<T, Stop>;
+
+impl From<Fault> for Stop {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+impl From<Refusal> for Fault {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl From<Refusal> for Stop {
+    fn from(refusal: Refusal) -> Self {
+        Self::Fault(Fault::Refused(refusal))
+    }
+}
+
+impl From<Fault> for ReadError {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::NotSent(why) | Fault::Lost(why) => Self::Unreachable(why),
+            Fault::Refused(refusal) => Self::Refused(refusal),
+        }
+    }
+}
+
+impl Fault {
+    /// Whether the cloud says that it is not there.
+    pub fn is_not_found(&self) -> bool {
+        self.reason() == Some(RefusalReason::NotFound)
+    }
+
+    /// Why the cloud says no, if it does.
+    pub fn reason(&self) -> Option<RefusalReason> {
+        match self {
+            Self::Refused(refusal) => Some(refusal.reason),
+            _ => None,
+        }
+    }
+}
+
+/// A refusal of our own.
+pub(super) fn refuse<T>(reason: RefusalReason, detail: impl Into<String>) -> Flow<T> {
+    Err(Refusal::new(reason, detail).into())
+}
+
+/// `None` for what is not there.
+pub(super) fn optional<T>(answer: Answer<T>) -> Answer<Option<T>> {
+    match answer {
+        Ok(it) => Ok(Some(it)),
+        Err(fault) if fault.is_not_found() => Ok(None),
+        Err(fault) => Err(fault),
+    }
+}
+
+/// The outcome of a call.
+pub(super) fn outcome(flow: Flow<Settled>, poll: impl FnOnce() -> PollToken) -> Outcome<Settled> {
+    match flow {
+        Ok(settled) => Outcome::Done(settled),
+        Err(Stop::Running(retry_after_ms)) => Outcome::Running {
+            poll: poll(),
+            retry_after_ms,
+        },
+        Err(Stop::Fault(Fault::NotSent(why))) => Outcome::Unreachable(why),
+        Err(Stop::Fault(Fault::Lost(why))) => Outcome::Unknown(why),
+        Err(Stop::Fault(Fault::Refused(refusal))) => Outcome::Refused(refusal),
+    }
+}
+
+/// What an answer that is no success means. `changes`: whether the request may have changed something.
+pub(super) fn of_status(service: &str, status: u16, body: &[u8], changes: bool) -> Fault {
+    let (kind, words) = words(body);
+    let said = format!("{service}: {status} {words}");
+    let reason = match status {
+        429 => return Fault::NotSent(said),
+        _ if is_quota(status, &kind, &words) => RefusalReason::QuotaExceeded,
+        413 => return Fault::NotSent(said),
+        _ if is_no_address(&kind, &words) => RefusalReason::NoAddress,
+        400 if is_state(&words) => RefusalReason::Conflict,
+        400 | 422 => RefusalReason::InvalidSpec,
+        401 | 403 => RefusalReason::Denied,
+        404 => RefusalReason::NotFound,
+        409 => RefusalReason::Conflict,
+        405 | 406 | 410 | 501 => RefusalReason::Unsupported,
+        _ if changes => return Fault::Lost(said),
+        _ => return Fault::NotSent(said),
+    };
+    Fault::Refused(Refusal::new(reason, said))
+}
+
+/// Each service writes its errors in its own way: `{"badRequest": {"message", "code"}}`,
+/// `{"NeutronError": {"type", "message"}}`, `{"error": {…}}`, `{"errors": [{"detail"}]}`, or a page.
+fn words(body: &[u8]) -> (String, String) {
+    let text = |value: &Value, key: &str| value.get(key).and_then(Value::as_str).map(str::to_owned);
+    let parsed: Option<Value> = serde_json::from_slice(body).ok();
+    let inner = parsed.as_ref().and_then(|value| {
+        let first = value.as_object()?.values().next()?;
+        Some(
+            first
+                .as_array()
+                .and_then(|all| all.first())
+                .unwrap_or(first),
+        )
+    });
+    let kind = inner.and_then(|it| text(it, "type")).unwrap_or_default();
+    let said = inner.and_then(|it| text(it, "message").or_else(|| text(it, "detail")));
+    let said = said.unwrap_or_else(|| String::from_utf8_lossy(body).into_owned());
+    let short: String = said.split_whitespace().collect::<Vec<_>>().join(" ");
+    (kind, short.chars().take(300).collect())
+}
+
+fn is_quota(status: u16, kind: &str, words: &str) -> bool {
+    let words = words.to_lowercase();
+    kind == "OverQuota"
+        || (matches!(status, 403 | 409 | 413)
+            && (words.contains("quota") || words.contains("limit exceeded")))
+}
+
+fn is_no_address(kind: &str, words: &str) -> bool {
+    [
+        "IpAddressGenerationFailure",
+        "ExternalIpAddressExhausted",
+        "NoMoreNetworks",
+    ]
+    .contains(&kind)
+        || words.contains("No more IP addresses")
+}
+
+/// Cinder and Nova answer 400 to some requests that only come at the wrong moment.
+fn is_state(words: &str) -> bool {
+    let words = words.to_lowercase();
+    words.contains("status must be")
+        || words.contains("must be available")
+        || words.contains("already attached")
+        || words.contains("is not attached")
+}
+
+/// What the fault of a server that could not be built means.
+pub(super) fn of_build(message: &str) -> Refusal {
+    let low = message.to_lowercase();
+    let reason = if low.contains("quota") {
+        RefusalReason::QuotaExceeded
+    } else if low.contains("no more ip") || low.contains("no fixed ip") {
+        RefusalReason::NoAddress
+    } else {
+        // "No valid host was found", "Exceeded maximum number of retries", a volume that came to
+        // nothing: it did not find its place, and asking the same again would end the same way.
+        RefusalReason::NoCapacity
+    };
+    Refusal::new(reason, message)
+}
+
+/// The refusal of a cancelled operation.
+pub(super) fn cancelled(op: &OperationId) -> Refusal {
+    Refusal::new(
+        RefusalReason::Cancelled,
+        format!("operation {op} was cancelled"),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reason(status: u16, body: &str) -> Option<RefusalReason> {
+        of_status("nova", status, body.as_bytes(), true).reason()
+    }
+
+    #[test]
+    fn each_answer_has_its_meaning() {
+        use RefusalReason as R;
+        for (status, body, means) in [
+            (
+                400,
+                r#"{"badRequest":{"code":400,"message":"Invalid imageRef"}}"#,
+                R::InvalidSpec,
+            ),
+            (
+                400,
+                r#"{"badRequest":{"message":"Invalid volume: Volume status must be available or error, but current status is: in-use."}}"#,
+                R::Conflict,
+            ),
+            (
+                403,
+                r#"{"forbidden":{"code":403,"message":"Quota exceeded for cores: Requested 64, but already used 52 of 100 cores"}}"#,
+                R::QuotaExceeded,
+            ),
+            (
+                403,
+                r#"{"forbidden":{"message":"Policy doesn't allow it"}}"#,
+                R::Denied,
+            ),
+            (404, r#"{"itemNotFound":{"message":"no"}}"#, R::NotFound),
+            (
+                409,
+                r#"{"conflictingRequest":{"message":"Cannot 'stop' instance while it is in vm_state building"}}"#,
+                R::Conflict,
+            ),
+            (
+                409,
+                r#"{"NeutronError":{"type":"OverQuota","message":"Quota exceeded for resources: ['floatingip'].","detail":""}}"#,
+                R::QuotaExceeded,
+            ),
+            (
+                409,
+                r#"{"NeutronError":{"type":"IpAddressGenerationFailure","message":"No more IP addresses available on network x."}}"#,
+                R::NoAddress,
+            ),
+            (
+                413,
+                r#"{"overLimit":{"code":413,"message":"VolumeSizeExceedsAvailableQuota: Requested volume exceeds allowed gigabytes quota."}}"#,
+                R::QuotaExceeded,
+            ),
+            (401, "Authentication required", R::Denied),
+            (405, "", R::Unsupported),
+        ] {
+            assert_eq!(reason(status, body), Some(means), "{status} {body}");
+        }
+    }
+
+    #[test]
+    fn what_may_have_been_done_is_lost_and_what_was_not_may_be_repeated() {
+        for status in [500, 502, 503, 504, 302] {
+            let page = b"<html>Bad gateway</html>";
+            assert!(matches!(of_status("n", status, page, true), Fault::Lost(_)));
+            assert!(matches!(
+                of_status("n", status, page, false),
+                Fault::NotSent(_)
+            ));
+        }
+        for status in [413, 429] {
+            let body = br#"{"overLimit":{"message":"too many requests"}}"#;
+            assert!(matches!(
+                of_status("n", status, body, true),
+                Fault::NotSent(_)
+            ));
+        }
+    }
+
+    #[test]
+    fn a_failed_build_is_told_in_the_clouds_words() {
+        let full = of_build("No valid host was found. There are not enough hosts available.");
+        assert_eq!(full.reason, RefusalReason::NoCapacity);
+        assert!(full.detail.contains("not enough hosts"));
+        let quota = of_build("Build aborted: VolumeLimitExceeded quota");
+        assert_eq!(quota.reason, RefusalReason::QuotaExceeded);
+    }
+}

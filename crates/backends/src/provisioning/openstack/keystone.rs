@@ -1,0 +1,218 @@
+//! Keystone: tokens with their catalogues.
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex},
+};
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::{
+    client::{Cloud, list, lock, text},
+    config::{Credential, OpenStackConfig},
+    fault::{Answer, Fault, of_status},
+    time::moment,
+    version::Service,
+};
+use crate::provisioning::{ExternalId, Refusal, RefusalReason, Secret};
+
+/// A token is renewed so long before its end, in milliseconds.
+const MARGIN: i64 = 300_000;
+/// Tokens that are kept; the one that was not used for longest goes first.
+const KEPT: usize = 256;
+
+/// Whose rights a token carries.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) enum Scope {
+    /// The portal's own project.
+    Portal,
+    /// A unit's project. Nova and Cinder make servers and volumes in the token's project alone.
+    Project(ExternalId),
+}
+
+/// A token and what came with it.
+#[derive(Debug)]
+pub(super) struct Token {
+    pub id: Secret,
+    /// By our clock.
+    ends: i64,
+    pub project: String,
+    pub user: String,
+    pub roles: Vec<String>,
+    catalogue: Value,
+}
+
+impl Token {
+    /// Where a service answers, without a slash at the end.
+    pub fn endpoint(&self, service: Service, config: &OpenStackConfig) -> Answer<String> {
+        if service == Service::Identity {
+            return Ok(config.auth_url.trim_end_matches('/').to_owned());
+        }
+        let all = self.catalogue.as_array().map_or(&[][..], Vec::as_slice);
+        let found = service.types().iter().find_map(|kind| {
+            let entry = all.iter().find(|entry| text(entry, "type") == *kind)?;
+            list(entry, "endpoints").iter().find(|endpoint| {
+                text(endpoint, "interface") == config.interface
+                    && config.region.as_deref().is_none_or(|region| {
+                        text(endpoint, "region_id") == region || text(endpoint, "region") == region
+                    })
+            })
+        });
+        let url = found.map(|endpoint| text(endpoint, "url").trim_end_matches('/'));
+        let Some(url) = url.filter(|url| !url.is_empty()) else {
+            let region = config.region.as_deref().unwrap_or("any");
+            let (interface, word) = (&config.interface, service.word());
+            let said =
+                format!("the catalogue has no {interface} endpoint of {word} in region {region}");
+            return Err(Fault::Refused(Refusal::new(
+                RefusalReason::Unsupported,
+                said,
+            )));
+        };
+        Ok(if url.ends_with(service.path()) {
+            url.to_owned()
+        } else {
+            format!("{url}{}", service.path())
+        })
+    }
+}
+
+/// The tokens in use.
+#[derive(Default)]
+pub(super) struct Tokens {
+    kept: Mutex<HashMap<Scope, (i64, Arc<Token>)>>,
+    /// One asks, the others wait for its answer.
+    asking: tokio::sync::Mutex<()>,
+}
+
+impl Tokens {
+    /// Asks anew next time.
+    pub fn forget(&self, scope: &Scope) {
+        lock(&self.kept).remove(scope);
+    }
+
+    fn get(&self, scope: &Scope, now: i64) -> Option<Arc<Token>> {
+        let mut kept = lock(&self.kept);
+        let (used, token) = kept.get_mut(scope)?;
+        if now + MARGIN >= token.ends {
+            return None;
+        }
+        *used = now;
+        Some(token.clone())
+    }
+
+    fn put(&self, scope: &Scope, now: i64, token: &Arc<Token>) {
+        let mut kept = lock(&self.kept);
+        if kept.len() >= KEPT {
+            let oldest = kept.iter().min_by_key(|(_, (used, _))| *used);
+            if let Some(oldest) = oldest.map(|(scope, _)| scope.clone()) {
+                kept.remove(&oldest);
+            }
+        }
+        kept.insert(scope.clone(), (now, token.clone()));
+    }
+}
+
+/// A name or an id, as Keystone takes domains.
+fn domain(name: &str) -> Value {
+    // Ids are 32 hexadecimal digits, but for the first domain, whose id is `default`.
+    let is_id = name == "default"
+        || (name.len() == 32 && name.bytes().all(|byte| byte.is_ascii_hexdigit()));
+    if is_id {
+        json!({ "id": name })
+    } else {
+        json!({ "name": name })
+    }
+}
+
+impl Cloud {
+    /// A token that still lives for some minutes.
+    pub async fn token(&self, scope: &Scope) -> Answer<Arc<Token>> {
+        if let Some(token) = self.tokens.get(scope, self.now()) {
+            return Ok(token);
+        }
+        let _turn = self.tokens.asking.lock().await;
+        if let Some(token) = self.tokens.get(scope, self.now()) {
+            return Ok(token);
+        }
+        let token = Arc::new(self.log_in(scope).await?);
+        self.tokens.put(scope, self.now(), &token);
+        Ok(token)
+    }
+
+    async fn log_in(&self, scope: &Scope) -> Answer<Token> {
+        let (identity, own) = match &self.config.credential {
+            Credential::Password {
+                user,
+                user_domain,
+                password,
+                project,
+                project_domain,
+            } => (
+                json!({ "methods": ["password"], "password": { "user": {
+                    "name": user, "domain": domain(user_domain), "password": password.0 } } }),
+                Some(json!({ "project": { "name": project, "domain": domain(project_domain) } })),
+            ),
+            Credential::Application { id, secret } => (
+                json!({ "methods": ["application_credential"],
+                    "application_credential": { "id": id, "secret": secret.0 } }),
+                None,
+            ),
+        };
+        let mut auth = json!({ "identity": identity });
+        let scoped = match scope {
+            Scope::Portal => own,
+            Scope::Project(id) if own.is_some() => Some(json!({ "project": { "id": id } })),
+            // Keystone takes no other project from an application credential: it is asked for its
+            // own, and the difference is told below.
+            Scope::Project(_) => None,
+        };
+        if let Some(scoped) = scoped {
+            auth["scope"] = scoped;
+        }
+        let url = format!("{}/auth/tokens", self.config.auth_url.trim_end_matches('/'));
+        let request = self
+            .plain(Method::POST, &url)
+            .json(&json!({ "auth": auth }));
+        // Nothing is lost with a lost token.
+        let heard = self.hear(request, false).await?;
+        if !(200..=299).contains(&heard.status) {
+            return Err(of_status("keystone", heard.status, &heard.body, false));
+        }
+        let mut answer: Value = serde_json::from_slice(&heard.body)
+            .map_err(|error| Fault::NotSent(format!("keystone: {error}")))?;
+        let mut token = answer["token"].take();
+        let (Some(id), false) = (heard.token, token.is_null()) else {
+            return Err(Fault::NotSent("keystone: an answer without a token".into()));
+        };
+        let project = text(&token["project"], "id").to_owned();
+        if let Scope::Project(wanted) = scope
+            && *wanted.0 != *project
+        {
+            let said = format!(
+                "an application credential is bound to project {project}; to make things in \
+                 project {wanted} the portal needs a user with a password"
+            );
+            return Err(Fault::Refused(Refusal::new(RefusalReason::Denied, said)));
+        }
+        // The cloud's clock may be apart from ours; how long it lives is the same on both.
+        let lives = match (
+            moment(text(&token, "issued_at")),
+            moment(text(&token, "expires_at")),
+        ) {
+            (Some(from), Some(to)) => to.since(from),
+            _ => 2 * MARGIN,
+        };
+        let roles = list(&token, "roles")
+            .iter()
+            .map(|role| text(role, "name").to_owned());
+        Ok(Token {
+            id: Secret(id),
+            ends: self.now() + lives,
+            roles: roles.collect(),
+            user: text(&token["user"], "id").to_owned(),
+            project,
+            catalogue: token["catalog"].take(),
+        })
+    }
+}

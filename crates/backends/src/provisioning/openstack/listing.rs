@@ -1,0 +1,181 @@
+//! Everything there is, a page at a time: projects, networks, servers, volumes, addresses, snapshots,
+//! each in the order of ids. A cursor is `KIND MARKER`; a page holds one kind.
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::{
+    addresses::address,
+    client::{Cloud, list, text},
+    fault::Answer,
+    networks::network,
+    op::{MARK, described},
+    server::server,
+    snapshots::snapshot,
+    version::Service,
+    volumes::{is_system_disk, volume},
+};
+use crate::provisioning::{ExternalId, Object, Page};
+
+/// Objects on a page; the cloud may give fewer.
+const PAGE: &str = "500";
+
+const KINDS: [&str; 6] = [
+    "project", "network", "server", "volume", "address", "snapshot",
+];
+
+/// One kind, as its service lists it.
+struct Shelf {
+    service: Service,
+    path: &'static str,
+    key: &'static str,
+    links: &'static str,
+    project: &'static str,
+    query: &'static [(&'static str, &'static str)],
+}
+
+const fn shelf(kind: &str) -> Option<Shelf> {
+    const NEUTRON: &[(&str, &str)] = &[("sort_key", "id"), ("sort_dir", "asc")];
+    let (service, path, key, links, project, query) = match kind.as_bytes() {
+        b"network" => (
+            Service::Network,
+            "/networks",
+            "networks",
+            "networks_links",
+            "project_id",
+            NEUTRON,
+        ),
+        b"server" => {
+            const QUERY: &[(&str, &str)] = &[
+                ("all_tenants", "1"),
+                ("sort_key", "uuid"),
+                ("sort_dir", "asc"),
+            ];
+            (
+                Service::Compute,
+                "/servers/detail",
+                "servers",
+                "servers_links",
+                "project_id",
+                QUERY,
+            )
+        }
+        b"volume" => {
+            const QUERY: &[(&str, &str)] = &[("all_tenants", "1"), ("sort", "id:asc")];
+            (
+                Service::Volume,
+                "/volumes/detail",
+                "volumes",
+                "volumes_links",
+                "project_id",
+                QUERY,
+            )
+        }
+        b"snapshot" => {
+            const QUERY: &[(&str, &str)] = &[("all_tenants", "1"), ("sort", "id:asc")];
+            (
+                Service::Volume,
+                "/snapshots/detail",
+                "snapshots",
+                "snapshots_links",
+                "project_id",
+                QUERY,
+            )
+        }
+        b"address" => (
+            Service::Network,
+            "/floatingips",
+            "floatingips",
+            "floatingips_links",
+            "project_id",
+            NEUTRON,
+        ),
+        _ => return None,
+    };
+    Some(Shelf {
+        service,
+        path,
+        key,
+        links,
+        project,
+        query,
+    })
+}
+
+impl Cloud {
+    /// A page.
+    pub async fn page(&self, project: Option<&ExternalId>, cursor: Option<&str>) -> Answer<Page> {
+        let (kind, marker) = cursor
+            .and_then(|c| c.split_once(' '))
+            .unwrap_or((KINDS[0], ""));
+        let (objects, more) = match shelf(kind) {
+            Some(shelf) => self.shelf_page(kind, &shelf, project, marker).await?,
+            None => (self.own_projects(project).await?, None),
+        };
+        let next = more.map(|marker| format!("{kind} {marker}")).or_else(|| {
+            let at = KINDS.iter().position(|one| *one == kind)?;
+            Some(format!("{} ", KINDS.get(at + 1)?))
+        });
+        Ok(Page { objects, next })
+    }
+
+    async fn own_projects(&self, project: Option<&ExternalId>) -> Answer<Vec<Object>> {
+        let mut all = self.projects(MARK).await?;
+        all.retain(|it| project.is_none_or(|project| it.id() == project));
+        all.sort_by(|a, b| a.id().cmp(b.id()));
+        Ok(all)
+    }
+
+    /// Objects of a page, and where the next begins.
+    async fn shelf_page(
+        &self,
+        kind: &str,
+        shelf: &Shelf,
+        project: Option<&ExternalId>,
+        marker: &str,
+    ) -> Answer<(Vec<Object>, Option<String>)> {
+        let mut query = shelf.query.to_vec();
+        query.push(("limit", PAGE));
+        if !marker.is_empty() {
+            query.push(("marker", marker));
+        }
+        if let Some(project) = project {
+            query.push((shelf.project, project.as_str()));
+        }
+        let found = self.get(shelf.service, shelf.path, &query).await?;
+        let all = list(&found, shelf.key);
+        let last = all.last().map(|it| text(it, "id").to_owned());
+        let more = list(&found, shelf.links)
+            .iter()
+            .any(|link| text(link, "rel") == "next");
+        let now = self.now();
+        let mut objects: Vec<Object> = all.iter().filter_map(|it| object(kind, it, now)).collect();
+        // A cloud has other tenants too; theirs are not the portal's business.
+        if !objects.is_empty() {
+            let own: BTreeSet<ExternalId> = match project {
+                Some(project) => [project.clone()].into(),
+                None => self
+                    .projects(MARK)
+                    .await?
+                    .iter()
+                    .map(|it| it.id().clone())
+                    .collect(),
+            };
+            objects.retain(|it| own.contains(it.project()));
+        }
+        Ok((objects, last.filter(|_| more)))
+    }
+}
+
+fn object(kind: &str, it: &Value, now: i64) -> Option<Object> {
+    match kind {
+        "network" if described(text(it, "description")).0.is_empty() => None,
+        "network" => Some(network(it)),
+        "server" => Some(Object::Server(server(it))),
+        "volume" if is_system_disk(it, now) => None,
+        "volume" => Some(Object::Volume(volume(it))),
+        "address" => Some(Object::Address(address(it))),
+        "snapshot" => Some(Object::Snapshot(snapshot(it))),
+        _ => None,
+    }
+}

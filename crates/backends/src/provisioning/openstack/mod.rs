@@ -1,0 +1,338 @@
+//! A real cloud: OpenStack through its own interfaces (Keystone v3, Nova, Neutron, Cinder, Glance,
+//! Placement), without a client library; `docs/decisions/0016` says why.
+//!
+//! Things to note:
+//! - The cloud keeps everything; this process keeps nothing that it could not read again but which
+//!   operations were cancelled here ([`cancel`](Provisioner::cancel) says what follows from that).
+//! - An operation's object is found by one filtered request: a tag in Nova and Keystone, metadata in
+//!   Cinder, the description in Neutron.
+//! - What the cloud does in the background is asked for again by the same call under the same id, or
+//!   by [`poll`](Provisioner::poll); both say the same.
+//! - A first-time password follows from a secret and the operation (see `access`).
+mod access;
+mod addresses;
+mod capacity;
+mod check;
+mod client;
+pub mod config;
+mod fault;
+mod keystone;
+mod listing;
+mod lookup;
+mod networks;
+mod op;
+mod power;
+mod projects;
+mod security;
+mod server;
+mod servers;
+mod sizes;
+mod snapshots;
+mod time;
+mod version;
+mod volumes;
+
+use std::{fmt, sync::Arc};
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+
+pub use config::{Credential, OpenStackConfig, Rule, ZoneConfig};
+
+use self::{
+    client::Cloud,
+    fault::{Fault, Flow, Stop, cancelled, outcome, refuse},
+    op::Memory,
+    power::Act,
+    version::Service,
+};
+use super::{
+    Call, CallKind, Capabilities, Capacity, ExternalId, Finding, Kind, Object, OperationId,
+    OperationState, Outcome, Page, PollToken, PoolRef, Provisioner, ReadError, RefusalReason,
+    Secret, Settled, Usage,
+};
+use crate::Clock;
+
+/// A cloud. Cheap to clone; clones share tokens and memory.
+#[derive(Clone)]
+pub struct OpenStack {
+    cloud: Arc<Cloud>,
+    memory: Arc<Memory>,
+}
+
+impl fmt::Debug for OpenStack {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "OpenStack({})", self.cloud.name)
+    }
+}
+
+/// What a poll is asked with.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Token {
+    /// How the making of something stands.
+    Made { op: OperationId, kind: Kind },
+    /// How an act on something stands; small, and without secrets.
+    Again { op: OperationId, call: Box<Call> },
+}
+
+impl Token {
+    fn text(&self) -> PollToken {
+        PollToken(serde_json::to_string(self).unwrap_or_default())
+    }
+}
+
+/// What a call makes, if it makes something.
+const fn makes(call: &Call) -> Option<Kind> {
+    match call {
+        Call::EnsureProject { .. } => Some(Kind::Project),
+        Call::EnsureNetwork { .. } => Some(Kind::Network),
+        Call::CreateServer { .. } => Some(Kind::Server),
+        Call::CreateVolume { .. } => Some(Kind::Volume),
+        Call::RestoreSnapshot { .. } => Some(Kind::Volume),
+        Call::CreateSnapshot { .. } => Some(Kind::Snapshot),
+        Call::AllocateAddress { .. } => Some(Kind::Address),
+        _ => None,
+    }
+}
+
+fn token(op: &OperationId, call: &Call) -> PollToken {
+    let op = op.clone();
+    let token = match makes(call) {
+        Some(kind) => Token::Made { op, kind },
+        None => Token::Again {
+            op,
+            call: Box::new(call.clone()),
+        },
+    };
+    token.text()
+}
+
+impl OpenStack {
+    /// A cloud by its configuration; nothing is asked of it yet.
+    ///
+    /// # Errors
+    /// If the certificates of the authority can't be read.
+    pub fn new(
+        name: impl Into<String>,
+        config: OpenStackConfig,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, reqwest::Error> {
+        Ok(Self {
+            cloud: Arc::new(Cloud::new(&name.into(), config, clock)?),
+            memory: Arc::default(),
+        })
+    }
+
+    /// A link to a server's console in the browser. It is a key to the host for as long as it lives:
+    /// show it to the one who asked and do not keep it.
+    ///
+    /// # Errors
+    /// If the cloud does not answer or refuses, as with a server that does not run.
+    pub async fn console(&self, server: &ExternalId) -> Result<Secret, ReadError> {
+        Ok(self.cloud.console(server).await?)
+    }
+
+    async fn dispatch(&self, op: &OperationId, call: Call) -> Flow<Settled> {
+        let (cloud, memory) = (&self.cloud, &*self.memory);
+        match call {
+            Call::EnsureProject { spec } => cloud.ensure_project(op, spec).await,
+            Call::SetProjectQuota { project, quota } => cloud.set_quota(&project, quota).await,
+            Call::EnsureNetwork { spec } => cloud.ensure_network(memory, op, spec).await,
+            Call::CreateServer { spec } => cloud.create_server(memory, op, spec).await,
+            Call::ResizeServer { server, size } => cloud.act(op, &server, Act::Resize(size)).await,
+            Call::StartServer { server } => cloud.act(op, &server, Act::Start).await,
+            Call::StopServer { server } => cloud.act(op, &server, Act::Stop).await,
+            Call::RestartServer { server } => cloud.act(op, &server, Act::Restart).await,
+            Call::DeleteServer { server } => cloud.delete_server(&server).await,
+            Call::CreateVolume { spec } => cloud.create_volume(memory, op, spec, None).await,
+            Call::AttachVolume { volume, server } => cloud.attach(op, &volume, &server).await,
+            Call::DetachVolume { volume } => cloud.detach(&volume).await,
+            Call::DeleteVolume { volume } => cloud.delete_volume(&volume).await,
+            Call::AllocateAddress { spec } => cloud.allocate(memory, op, spec).await,
+            Call::AssociateAddress { address, server } => cloud.associate(&address, server).await,
+            Call::ReleaseAddress { address } => cloud.release(&address).await,
+            Call::CreateSnapshot { spec } => cloud.create_snapshot(memory, op, spec).await,
+            Call::DeleteSnapshot { snapshot } => cloud.delete_snapshot(&snapshot).await,
+            Call::RestoreSnapshot { snapshot, spec } => {
+                cloud.create_volume(memory, op, spec, Some(snapshot)).await
+            }
+            Call::CreateBackupPlan { .. } | Call::DeleteBackupPlan { .. } => refuse(
+                RefusalReason::Unsupported,
+                "OpenStack has no regular backups of its own",
+            ),
+        }
+    }
+}
+
+#[async_trait]
+impl Provisioner for OpenStack {
+    fn name(&self) -> &str {
+        &self.cloud.name
+    }
+
+    async fn capabilities(&self) -> Result<Capabilities, ReadError> {
+        let config = &self.cloud.config;
+        let mut calls: std::collections::BTreeSet<_> = CallKind::ALL.iter().copied().collect();
+        calls.remove(&CallKind::CreateBackupPlan);
+        calls.remove(&CallKind::DeleteBackupPlan);
+        if !config
+            .zones
+            .iter()
+            .any(|zone| config.external_of(zone).is_some())
+        {
+            calls.remove(&CallKind::AllocateAddress);
+        }
+        let mut images = Vec::new();
+        for code in config.images.keys() {
+            match self.cloud.image(code).await {
+                Ok(_) => images.push(code.clone()),
+                Err(Fault::Refused(refusal)) => {
+                    tracing::warn!(backend = self.cloud.name, %refusal, "image {code} is not offered");
+                }
+                Err(fault) => return Err(fault.into()),
+            }
+        }
+        Ok(Capabilities {
+            calls,
+            images,
+            one_time_password: config.password_secret.is_some(),
+            // Nova's own figures are those of the hypervisor's driver, another set for each.
+            usage: false,
+        })
+    }
+
+    async fn capacity(&self, pool: &PoolRef) -> Result<Capacity, ReadError> {
+        Ok(self.cloud.capacity(pool.as_str()).await?)
+    }
+
+    async fn health(&self) -> Result<(), ReadError> {
+        self.cloud.get(Service::Compute, "/limits", &[]).await?;
+        Ok(())
+    }
+
+    async fn execute(&self, op: &OperationId, call: Call) -> Outcome<Settled> {
+        if let Err(refusal) = op::check(op) {
+            return Outcome::Refused(refusal);
+        }
+        let turn = self.memory.turn(op);
+        let _turn = turn.lock().await;
+        if self.memory.is_cancelled(op) {
+            return Outcome::Refused(cancelled(op));
+        }
+        let token = token(op, &call);
+        let makes = makes(&call).is_some();
+        let flow = self.dispatch(op, call).await;
+        if let (Err(Stop::Fault(Fault::Lost(_))), true) = (&flow, makes) {
+            self.memory.doubt(op, self.cloud.now());
+        }
+        outcome(flow, || token)
+    }
+
+    async fn poll(&self, token: &PollToken) -> Outcome<Settled> {
+        match serde_json::from_str(token.as_str()) {
+            Ok(Token::Again { op, call }) => match self.execute(&op, *call).await {
+                // The same act again is how one asks.
+                Outcome::Unknown(why) => Outcome::Unreachable(why),
+                outcome => outcome,
+            },
+            Ok(Token::Made { op, .. }) if self.memory.is_cancelled(&op) => {
+                Outcome::Refused(cancelled(&op))
+            }
+            Ok(Token::Made { op, kind }) => {
+                let flow = match self.making(&op, kind).await {
+                    Ok(Some(settled)) => Ok(settled),
+                    Ok(None)
+                        if self
+                            .memory
+                            .settling(&op, self.cloud.now(), self.cloud.config.settle_ms)
+                            .is_some() =>
+                    {
+                        Err(Stop::Running(1_000))
+                    }
+                    Ok(None) => Ok(Settled::Gone),
+                    Err(stop) => Err(stop),
+                };
+                outcome(flow, || token.clone())
+            }
+            Err(_) => Outcome::refused(RefusalReason::NotFound, "not a token of this backend"),
+        }
+    }
+
+    async fn get(&self, kind: Kind, id: &ExternalId) -> Result<Option<Object>, ReadError> {
+        let cloud = &self.cloud;
+        Ok(match kind {
+            Kind::Project => cloud.get_project(id).await?,
+            Kind::Network => cloud
+                .network_value(id)
+                .await?
+                .as_ref()
+                .map(networks::network),
+            Kind::Server => cloud
+                .server_value(id)
+                .await?
+                .map(|it| Object::Server(server::server(&it))),
+            Kind::Volume => cloud
+                .volume_value(id)
+                .await?
+                .map(|it| Object::Volume(volumes::volume(&it))),
+            Kind::Address => cloud
+                .address_value(id)
+                .await?
+                .map(|it| Object::Address(addresses::address(&it))),
+            Kind::Snapshot => cloud
+                .snapshot_value(id)
+                .await?
+                .map(|it| Object::Snapshot(snapshots::snapshot(&it))),
+            Kind::BackupPlan => None,
+        })
+    }
+
+    async fn find_by_operation(&self, op: &OperationId) -> Result<OperationState, ReadError> {
+        if op::check(op).is_err() {
+            return Ok(OperationState::Never);
+        }
+        Ok(self.state(op).await?)
+    }
+
+    /// OpenStack has no tombstones: this process refuses later calls, waits for the one that is under
+    /// way, waits again after a lost answer, and then names what is there. A call of another process,
+    /// or one that was on its way for longer, is met by the portal's sweep, which asks
+    /// [`find_by_operation`](Provisioner::find_by_operation) for a day.
+    async fn cancel(&self, op: &OperationId) -> Outcome<OperationState> {
+        if let Err(refusal) = op::check(op) {
+            return Outcome::Refused(refusal);
+        }
+        self.memory.cancel(op);
+        let turn = self.memory.turn(op);
+        let _turn = turn.lock().await;
+        let settle_ms = self.cloud.config.settle_ms;
+        if let Some(retry_after_ms) = self.memory.settling(op, self.cloud.now(), settle_ms) {
+            return Outcome::Running {
+                poll: PollToken(op.0.clone()),
+                retry_after_ms,
+            };
+        }
+        match self.state(op).await {
+            Ok(state) => Outcome::Done(state),
+            Err(Fault::NotSent(why) | Fault::Lost(why)) => Outcome::Unreachable(why),
+            Err(Fault::Refused(refusal)) => Outcome::Refused(refusal),
+        }
+    }
+
+    async fn list(
+        &self,
+        project: Option<&ExternalId>,
+        cursor: Option<&str>,
+    ) -> Result<Page, ReadError> {
+        Ok(self.cloud.page(project, cursor).await?)
+    }
+
+    async fn check(&self) -> Result<Vec<Finding>, ReadError> {
+        Ok(self.cloud.check().await?)
+    }
+
+    async fn usage(&self, _: &ExternalId) -> Result<Option<Usage>, ReadError> {
+        Ok(None)
+    }
+}

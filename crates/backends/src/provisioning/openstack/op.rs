@@ -1,0 +1,218 @@
+//! How an operation travels in the cloud's objects, and what this process remembers of operations.
+use std::{
+    collections::{HashMap, VecDeque},
+    fmt::Write,
+    sync::{Arc, Mutex, Weak},
+};
+
+use sha2::{Digest, Sha256};
+
+use super::client::lock;
+use crate::provisioning::{ExternalId, Kind, OperationId, Refusal, RefusalReason};
+
+/// Tag of everything the portal makes.
+pub(super) const MARK: &str = "lingbao";
+/// Tag of what is set up to the end.
+pub(super) const READY: &str = "lingbao-ready";
+/// Entry of the metadata that holds the operation.
+pub(super) const META_OP: &str = "lingbao_op";
+/// Begins every entry of the metadata that is the backend's own.
+pub(super) const META: &str = "lingbao_";
+
+/// The longest operation id that fits into every place.
+const LONGEST: usize = 120;
+
+/// Hexadecimal digits of a hash.
+pub(super) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// The tag by which an operation's object is found with one filtered request. Nova takes 60 letters
+/// and neither `/` nor `,`: hence a hash. The operation itself stands in the metadata.
+pub(super) fn tag(op: &OperationId) -> String {
+    let mut hash = hex(&Sha256::digest(op.as_str()));
+    hash.truncate(32);
+    format!("lingbao-op-{hash}")
+}
+
+/// Sixteen digits that tell two orders under one operation apart.
+pub(super) fn digest(parts: &[&str]) -> String {
+    let mut hash = hex(&Sha256::digest(parts.join("\n")));
+    hash.truncate(16);
+    hash
+}
+
+/// Whether an operation id fits into the cloud's fields.
+pub(super) fn check(op: &OperationId) -> Result<(), Refusal> {
+    let fits = (1..=LONGEST).contains(&op.0.len()) && !op.0.contains(char::is_whitespace);
+    if fits {
+        return Ok(());
+    }
+    Err(Refusal::new(
+        RefusalReason::InvalidSpec,
+        format!("an operation id has 1 to {LONGEST} letters without spaces"),
+    ))
+}
+
+/// The description that carries an operation where there is no metadata.
+pub(super) fn describe(op: &OperationId) -> String {
+    format!("{MARK}:{op}")
+}
+
+/// The operation of a description; empty if somebody else wrote it.
+pub(super) fn described(description: &str) -> OperationId {
+    let rest = description.strip_prefix("lingbao:").unwrap_or_default();
+    OperationId(rest.split(' ').next().unwrap_or_default().to_owned())
+}
+
+/// What an operation has made.
+#[derive(Debug, Clone)]
+pub(super) struct Made {
+    pub kind: Kind,
+    pub id: ExternalId,
+}
+
+/// The last so many things, by name.
+struct Recent<V> {
+    by_name: HashMap<OperationId, V>,
+    order: VecDeque<OperationId>,
+    most: usize,
+}
+
+impl<V: Clone> Recent<V> {
+    fn new(most: usize) -> Self {
+        Self {
+            by_name: HashMap::new(),
+            order: VecDeque::new(),
+            most,
+        }
+    }
+
+    fn put(&mut self, op: &OperationId, value: V) {
+        if self.by_name.insert(op.clone(), value).is_some() {
+            return;
+        }
+        self.order.push_back(op.clone());
+        while self.order.len() > self.most {
+            if let Some(oldest) = self.order.pop_front() {
+                self.by_name.remove(&oldest);
+            }
+        }
+    }
+
+    fn get(&self, op: &OperationId) -> Option<V> {
+        self.by_name.get(op).cloned()
+    }
+}
+
+/// What this process knows of operations, and the cloud does not: which were cancelled, what was
+/// made and is gone again, whose answer was lost a moment ago. Other processes don't know it; that
+/// is why the portal's sweep looks again.
+pub(super) struct Memory {
+    cancelled: Mutex<Recent<()>>,
+    made: Mutex<Recent<Made>>,
+    doubts: Mutex<Recent<i64>>,
+    turns: Mutex<HashMap<OperationId, Weak<tokio::sync::Mutex<()>>>>,
+}
+
+impl Default for Memory {
+    fn default() -> Self {
+        Self {
+            cancelled: Mutex::new(Recent::new(100_000)),
+            made: Mutex::new(Recent::new(100_000)),
+            doubts: Mutex::new(Recent::new(10_000)),
+            turns: Mutex::default(),
+        }
+    }
+}
+
+impl Memory {
+    /// The turn of an operation: its calls come one after the other.
+    pub fn turn(&self, op: &OperationId) -> Arc<tokio::sync::Mutex<()>> {
+        let mut turns = lock(&self.turns);
+        if let Some(turn) = turns.get(op).and_then(Weak::upgrade) {
+            return turn;
+        }
+        turns.retain(|_, turn| turn.strong_count() > 0);
+        let turn = Arc::new(tokio::sync::Mutex::new(()));
+        turns.insert(op.clone(), Arc::downgrade(&turn));
+        turn
+    }
+
+    /// Nothing may come of it any more.
+    pub fn cancel(&self, op: &OperationId) {
+        lock(&self.cancelled).put(op, ());
+    }
+
+    /// Whether it was cancelled here.
+    pub fn is_cancelled(&self, op: &OperationId) -> bool {
+        lock(&self.cancelled).get(op).is_some()
+    }
+
+    /// It has made something.
+    pub fn made(&self, op: &OperationId, kind: Kind, id: &ExternalId) {
+        lock(&self.made).put(
+            op,
+            Made {
+                kind,
+                id: id.clone(),
+            },
+        );
+    }
+
+    /// What it has made, gone or not.
+    pub fn what(&self, op: &OperationId) -> Option<Made> {
+        lock(&self.made).get(op)
+    }
+
+    /// An answer was lost at this moment.
+    pub fn doubt(&self, op: &OperationId, now: i64) {
+        lock(&self.doubts).put(op, now);
+    }
+
+    /// How many milliseconds must still pass before anything may be made anew.
+    pub fn settling(&self, op: &OperationId, now: i64, settle_ms: u64) -> Option<u64> {
+        let since = lock(&self.doubts).get(op)?;
+        let passed = u64::try_from(now.saturating_sub(since)).unwrap_or(0);
+        settle_ms.checked_sub(passed).filter(|left| *left > 0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tag_fits_into_every_service() {
+        let tag = tag(&"itm_nb01JABCDEFGHJKMNPQRSTVWXYZ:0:server/x,y".into());
+        assert!(tag.len() <= 60 && !tag.contains(['/', ',']), "{tag}");
+    }
+
+    #[test]
+    fn a_description_gives_its_operation_back() {
+        assert_eq!(described(&describe(&"a:0:b".into())), "a:0:b".into());
+        assert_eq!(described("lingbao:op key:k cidr:10.0.0.0/8"), "op".into());
+        assert_eq!(described("made by hand"), "".into());
+    }
+
+    #[test]
+    fn after_a_lost_answer_nothing_is_made_for_a_while() {
+        let (memory, op) = (Memory::default(), OperationId::from("a"));
+        assert_eq!(memory.settling(&op, 0, 10_000), None);
+        memory.doubt(&op, 1_000);
+        assert_eq!(memory.settling(&op, 4_000, 10_000), Some(7_000));
+        assert_eq!(memory.settling(&op, 11_000, 10_000), None);
+    }
+
+    #[test]
+    fn only_so_much_is_remembered() {
+        let mut recent = Recent::new(2);
+        for op in ["a", "b", "a", "c"] {
+            recent.put(&op.into(), ());
+        }
+        assert!(recent.get(&"a".into()).is_none() && recent.get(&"c".into()).is_some());
+    }
+}

@@ -1,0 +1,247 @@
+//! Projects and their limits.
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::{
+    client::{Cloud, inner, list, text},
+    fault::{Answer, Fault, Flow, optional, refuse},
+    keystone::Scope,
+    op::{MARK, META_OP, READY, tag},
+    version::Service,
+};
+use crate::provisioning::{
+    ExternalId, Object, OperationId, Project, ProjectQuota, ProjectSpec, Refusal, RefusalReason,
+    Settled,
+};
+
+/// No limit, as the services write it.
+const NO_LIMIT: i64 = -1;
+
+fn project(it: &Value, quota: ProjectQuota) -> Object {
+    Object::Project(Project {
+        id: ExternalId(text(it, "id").to_owned()),
+        spec: ProjectSpec {
+            key: text(it, "name").to_owned(),
+            name: text(it, "description").to_owned(),
+        },
+        quota,
+        operation: OperationId(text(it, META_OP).to_owned()),
+    })
+}
+
+fn has_tag(it: &Value, tag: &str) -> bool {
+    list(it, "tags").iter().any(|one| one == tag)
+}
+
+impl Cloud {
+    /// The id of the domain in which projects are made.
+    pub async fn domain_id(&self) -> Answer<String> {
+        let wanted = &self.config.domain;
+        if wanted == "default" {
+            return Ok(wanted.clone());
+        }
+        let key = format!("domain {wanted}");
+        if let Some(Value::String(id)) = self.cache.get(&key, self.now()) {
+            return Ok(id);
+        }
+        let found = self
+            .get(Service::Identity, "/domains", &[("name", wanted)])
+            .await?;
+        let id = match list(&found, "domains").first() {
+            Some(domain) => text(domain, "id").to_owned(),
+            None => {
+                let one = self
+                    .get(Service::Identity, &format!("/domains/{wanted}"), &[])
+                    .await?;
+                text(&one["domain"], "id").to_owned()
+            }
+        };
+        self.cache.put(&key, self.now(), &json!(id));
+        Ok(id)
+    }
+
+    /// The id of the role that the portal's user takes in each project.
+    pub async fn role_id(&self) -> Answer<String> {
+        let wanted = &self.config.role;
+        let key = format!("role {wanted}");
+        if let Some(Value::String(id)) = self.cache.get(&key, self.now()) {
+            return Ok(id);
+        }
+        let found = self
+            .get(Service::Identity, "/roles", &[("name", wanted)])
+            .await?;
+        let Some(role) = list(&found, "roles").first() else {
+            let said = format!("keystone has no role called {wanted}");
+            return Err(Refusal::new(RefusalReason::Denied, said).into());
+        };
+        let id = text(role, "id").to_owned();
+        self.cache.put(&key, self.now(), &json!(id));
+        Ok(id)
+    }
+
+    async fn project_by_key(&self, key: &str) -> Answer<Option<Value>> {
+        let domain = self.domain_id().await?;
+        let query = [("name", key), ("domain_id", domain.as_str())];
+        let found = self.get(Service::Identity, "/projects", &query).await?;
+        Ok(list(&found, "projects").first().cloned())
+    }
+
+    /// A project; `None` if it is not there.
+    pub async fn project_value(&self, id: &ExternalId) -> Answer<Option<Value>> {
+        let path = format!("/projects/{id}");
+        let found = optional(self.get(Service::Identity, &path, &[]).await)?;
+        found.map(|answer| inner(answer, "project")).transpose()
+    }
+
+    /// A project with its limits.
+    pub async fn get_project(&self, id: &ExternalId) -> Answer<Option<Object>> {
+        let Some(it) = self.project_value(id).await? else {
+            return Ok(None);
+        };
+        Ok(Some(project(&it, self.quota(id).await?)))
+    }
+
+    /// The portal's projects without their limits: those would be three requests each.
+    pub async fn projects(&self, tag: &str) -> Answer<Vec<Object>> {
+        let found = self
+            .get(Service::Identity, "/projects", &[("tags", tag)])
+            .await?;
+        let all = list(&found, "projects").iter();
+        Ok(all.map(|it| project(it, ProjectQuota::default())).collect())
+    }
+
+    /// A project by its key, made if it is not there. Keystone keeps names apart, so there is never
+    /// a second one.
+    pub async fn ensure_project(&self, op: &OperationId, spec: ProjectSpec) -> Flow<Settled> {
+        if spec.key.is_empty() || spec.key.chars().count() > 64 {
+            return refuse(RefusalReason::InvalidSpec, "a key has 1 to 64 letters");
+        }
+        let found = match self.project_by_key(&spec.key).await? {
+            Some(it) => it,
+            None => self.make_project(op, &spec).await?,
+        };
+        let id = ExternalId(text(&found, "id").to_owned());
+        if !has_tag(&found, READY) {
+            self.set_up_project(op, &id, &found).await?;
+        }
+        let there = self.get_project(&id).await?;
+        let there = there.ok_or_else(|| Fault::Lost("the project has gone again".into()))?;
+        Ok(Settled::Present(Box::new(there)))
+    }
+
+    async fn make_project(&self, op: &OperationId, spec: &ProjectSpec) -> Flow<Value> {
+        let mut it = json!({
+            "name": spec.key,
+            "description": spec.name,
+            "domain_id": self.domain_id().await?,
+            "tags": [MARK, tag(op)],
+        });
+        it[META_OP] = json!(op);
+        let body = json!({ "project": it });
+        match self
+            .change(Service::Identity, Method::POST, "/projects", Some(&body))
+            .await
+        {
+            Ok(answer) => Ok(inner(answer, "project")?),
+            // Somebody was faster.
+            Err(fault) if fault.reason() == Some(RefusalReason::Conflict) => self
+                .project_by_key(&spec.key)
+                .await?
+                .ok_or_else(|| fault.into()),
+            Err(fault) => Err(fault.into()),
+        }
+    }
+
+    /// The portal's rights in it, then no limits: the portal keeps them itself until it sets some.
+    async fn set_up_project(&self, op: &OperationId, id: &ExternalId, it: &Value) -> Answer<()> {
+        let role = self.role_id().await?;
+        let user = self.token(&Scope::Portal).await?.user.clone();
+        let path = format!("/projects/{id}/users/{user}/roles/{role}");
+        self.change(Service::Identity, Method::PUT, &path, None)
+            .await?;
+        // One that was not made here keeps the limits that somebody gave it.
+        if has_tag(it, MARK) {
+            self.write_quota(id, ProjectQuota::default()).await?;
+        }
+        let own = tag(op);
+        let mut tags: Vec<&str> = list(it, "tags").iter().filter_map(Value::as_str).collect();
+        tags.extend([MARK, READY]);
+        if text(it, META_OP).is_empty() {
+            tags.push(&own);
+        }
+        tags.sort_unstable();
+        tags.dedup();
+        let path = format!("/projects/{id}/tags");
+        let body = json!({ "tags": tags });
+        self.change(Service::Identity, Method::PUT, &path, Some(&body))
+            .await?;
+        Ok(())
+    }
+
+    /// Sets a project's limits in the three services that keep them and reads them back.
+    pub async fn set_quota(&self, id: &ExternalId, quota: ProjectQuota) -> Flow<Settled> {
+        let Some(it) = self.project_value(id).await? else {
+            return refuse(RefusalReason::NotFound, format!("no project {id}"));
+        };
+        self.write_quota(id, quota).await?;
+        let kept = self.quota(id).await?;
+        if kept != quota {
+            let said = format!("the cloud keeps other limits than asked: {kept:?}");
+            return refuse(RefusalReason::Denied, said);
+        }
+        Ok(Settled::Present(Box::new(project(&it, kept))))
+    }
+
+    async fn write_quota(&self, id: &ExternalId, quota: ProjectQuota) -> Answer<()> {
+        let number = |limit: Option<u64>, unit: i64| {
+            limit.map_or(NO_LIMIT, |n| {
+                i64::try_from(n).unwrap_or(i64::MAX).saturating_mul(unit)
+            })
+        };
+        let nova = json!({ "quota_set": {
+            "cores": number(quota.vcpus, 1),
+            "ram": number(quota.memory_gb, 1_024),
+            // Counted in cores alone: the cloud's default of ten servers would come before them.
+            "instances": NO_LIMIT,
+            // A limit may be set below what is in use; it then blocks what is new.
+            "force": true,
+        }});
+        let cinder = json!({ "quota_set": {
+            "gigabytes": number(quota.disk_gb, 1), "volumes": NO_LIMIT, "snapshots": NO_LIMIT,
+        }});
+        let neutron = json!({ "quota": {
+            "floatingip": number(quota.addresses, 1), "port": NO_LIMIT,
+        }});
+        let sets = format!("/os-quota-sets/{id}");
+        let quotas = format!("/quotas/{id}");
+        self.change(Service::Compute, Method::PUT, &sets, Some(&nova))
+            .await?;
+        self.change(Service::Volume, Method::PUT, &sets, Some(&cinder))
+            .await?;
+        self.change(Service::Network, Method::PUT, &quotas, Some(&neutron))
+            .await?;
+        Ok(())
+    }
+
+    /// The limits of a project as the services keep them.
+    pub async fn quota(&self, id: &ExternalId) -> Answer<ProjectQuota> {
+        let sets = format!("/os-quota-sets/{id}");
+        let quotas = format!("/quotas/{id}");
+        let (nova, cinder, neutron) = tokio::join!(
+            self.get(Service::Compute, &sets, &[]),
+            self.get(Service::Volume, &sets, &[]),
+            self.get(Service::Network, &quotas, &[]),
+        );
+        let (nova, cinder, neutron) = (nova?, cinder?, neutron?);
+        let limit = |answer: &Value, set: &str, key: &str| {
+            let number = answer.get(set)?.get(key)?.as_i64()?;
+            u64::try_from(number).ok()
+        };
+        Ok(ProjectQuota {
+            vcpus: limit(&nova, "quota_set", "cores"),
+            memory_gb: limit(&nova, "quota_set", "ram").map(|mb| mb / 1_024),
+            disk_gb: limit(&cinder, "quota_set", "gigabytes"),
+            addresses: limit(&neutron, "quota", "floatingip"),
+        })
+    }
+}

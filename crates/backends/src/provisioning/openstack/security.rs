@@ -1,0 +1,165 @@
+//! The security group of a preset, one in each project, kept as the configuration says.
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::{
+    client::{Cloud, inner, list, text},
+    config::{Rule, default_presets},
+    fault::{Answer, optional},
+    networks::oldest_first,
+    version::Service,
+};
+use crate::provisioning::{ExternalId, Refusal, RefusalReason};
+
+/// What tells two rules apart.
+type Face = (String, i64, i64, String, bool);
+
+/// Neutron's form of a rule.
+fn body(rule: &Rule, group: &str) -> Value {
+    let mut it = json!({
+        "security_group_id": group,
+        "direction": "ingress",
+        "ethertype": "IPv4",
+    });
+    if !rule.protocol.is_empty() {
+        it["protocol"] = json!(rule.protocol);
+    }
+    if rule.from_port > 0 && rule.protocol != "icmp" {
+        it["port_range_min"] = json!(rule.from_port);
+        it["port_range_max"] = json!(rule.to_port.max(rule.from_port));
+    }
+    if rule.from.is_empty() {
+        it["remote_group_id"] = json!(group);
+    } else {
+        it["remote_ip_prefix"] = json!(rule.from);
+    }
+    it
+}
+
+fn face(rule: &Value) -> Face {
+    let port = |key: &str| rule.get(key).and_then(Value::as_i64).unwrap_or(0);
+    // Neutron writes "from everywhere" as nothing.
+    let from = text(rule, "remote_ip_prefix").replace("0.0.0.0/0", "");
+    let inside = !text(rule, "remote_group_id").is_empty();
+    let ports = (port("port_range_min"), port("port_range_max"));
+    (
+        text(rule, "protocol").to_owned(),
+        ports.0,
+        ports.1,
+        from,
+        inside,
+    )
+}
+
+impl Cloud {
+    /// The rules of a preset; `None` if nobody knows it.
+    pub fn preset(&self, name: &str) -> Option<Vec<Rule>> {
+        if self.config.presets.is_empty() {
+            return default_presets().remove(name);
+        }
+        self.config.presets.get(name).cloned()
+    }
+
+    /// Id of the project's group of a preset, made or mended if need be.
+    pub async fn ensure_group(&self, project: &ExternalId, preset: &str) -> Answer<String> {
+        let key = format!("group {project} {preset}");
+        if let Some(Value::String(id)) = self.cache.get(&key, self.now()) {
+            return Ok(id);
+        }
+        let Some(rules) = self.preset(preset) else {
+            let said = format!("the configuration has no preset {preset}");
+            return Err(Refusal::new(RefusalReason::InvalidSpec, said).into());
+        };
+        let name = format!("lingbao-{preset}");
+        let query = [("project_id", project.as_str()), ("name", name.as_str())];
+        let found = self
+            .get(Service::Network, "/security-groups", &query)
+            .await?;
+        let mut all = list(&found, "security_groups").to_vec();
+        oldest_first(&mut all);
+        let group = match all.into_iter().next() {
+            Some(it) => it,
+            None => {
+                let body = json!({ "security_group": {
+                    "name": name, "project_id": project, "description": "lingbao: do not change",
+                }});
+                let path = "/security-groups";
+                let made = self
+                    .change(Service::Network, Method::POST, path, Some(&body))
+                    .await?;
+                inner(made, "security_group")?
+            }
+        };
+        let id = text(&group, "id").to_owned();
+        self.mend(&group, &id, &rules).await?;
+        self.cache.put(&key, self.now(), &json!(id));
+        Ok(id)
+    }
+
+    async fn mend(&self, group: &Value, id: &str, rules: &[Rule]) -> Answer<()> {
+        let there: Vec<&Value> = list(group, "security_group_rules")
+            .iter()
+            .filter(|rule| text(rule, "direction") == "ingress")
+            .collect();
+        let wanted: Vec<Value> = rules.iter().map(|rule| body(rule, id)).collect();
+        let faces: Vec<Face> = wanted.iter().map(face).collect();
+        let mut lacking: Vec<&Value> = Vec::new();
+        for rule in &wanted {
+            let is_there = there.iter().any(|other| face(other) == face(rule));
+            if !is_there && !lacking.iter().any(|other| face(other) == face(rule)) {
+                lacking.push(rule);
+            }
+        }
+        if !lacking.is_empty() {
+            let body = json!({ "security_group_rules": lacking });
+            let path = "/security-group-rules";
+            self.change(Service::Network, Method::POST, path, Some(&body))
+                .await?;
+        }
+        for rule in there.iter().filter(|rule| !faces.contains(&face(rule))) {
+            let path = format!("/security-group-rules/{}", text(rule, "id"));
+            optional(
+                self.change(Service::Network, Method::DELETE, &path, None)
+                    .await,
+            )?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rule_is_known_again_in_neutrons_words() {
+        let rule = Rule {
+            protocol: "tcp".into(),
+            from_port: 80,
+            to_port: 0,
+            from: "0.0.0.0/0".into(),
+        };
+        let back = json!({ "direction": "ingress", "protocol": "tcp", "port_range_min": 80,
+            "port_range_max": 80, "remote_ip_prefix": "0.0.0.0/0", "remote_group_id": null });
+        assert_eq!(face(&body(&rule, "g")), face(&back));
+    }
+
+    #[test]
+    fn level_three_shows_nothing_in_the_clear() {
+        let presets = default_presets();
+        for (name, rules) in &presets {
+            let open = |rule: &&Rule| rule.from == "0.0.0.0/0";
+            let ports: Vec<u16> = rules
+                .iter()
+                .filter(open)
+                .map(|rule| rule.from_port)
+                .collect();
+            let expected: &[u16] = match name.as_str() {
+                "level2-internet" => &[80, 443],
+                "level3-internet" => &[443],
+                _ => &[],
+            };
+            assert_eq!(ports, expected, "{name}");
+        }
+    }
+}

@@ -1,0 +1,218 @@
+//! A server as Nova tells it, and what of an order travels in its metadata.
+use std::{collections::BTreeMap, net::Ipv4Addr};
+
+use serde_json::{Value, json};
+
+use super::{
+    client::text,
+    op::{META, META_OP, digest},
+    sizes,
+    time::moment,
+};
+use crate::provisioning::{
+    Access, ExternalId, OperationId, PoolRef, Power, Server, ServerSize, ServerSpec,
+};
+
+/// Nova's longest value of the metadata.
+const LONGEST: usize = 255;
+/// The last act on a server: `OPERATION REQUEST`, where REQUEST is the newest action before it.
+pub(super) const META_ACT: &str = "lingbao_act";
+/// What tells two orders under one operation apart.
+pub(super) const META_CALL: &str = "lingbao_call";
+
+/// The digest of what an order asks for. Only what lasts: a field that a later version of this
+/// program adds must not make an order of today another one.
+pub(super) fn call(spec: &ServerSpec) -> String {
+    let numbers = [spec.vcpus, spec.memory_gb, spec.system_disk_gb].map(|n| n.to_string());
+    let [vcpus, memory, disk] = &numbers;
+    let (project, pool, network) = (&spec.project.0, &spec.pool.0, &spec.network.0);
+    digest(&[
+        project,
+        pool,
+        network,
+        &spec.name,
+        vcpus,
+        memory,
+        disk,
+        &spec.image,
+    ])
+}
+
+/// The metadata of a new server: the order's own, and what Nova has no field for.
+pub(super) fn metadata(op: &OperationId, spec: &ServerSpec) -> Value {
+    let mut meta: BTreeMap<String, String> = spec.metadata.clone();
+    let mut put = |key: &str, value: &str| meta.insert(key.to_owned(), value.to_owned());
+    put(META_OP, op.as_str());
+    put(META_CALL, &call(spec));
+    put("lingbao_pool", spec.pool.as_str());
+    put("lingbao_network", spec.network.as_str());
+    put("lingbao_image", &spec.image);
+    put("lingbao_disk_gb", &spec.system_disk_gb.to_string());
+    if let Some(flavour) = &spec.flavour {
+        put("lingbao_flavour", flavour);
+    }
+    if let Some(preset) = &spec.security_preset {
+        put("lingbao_preset", preset);
+    }
+    match &spec.access {
+        Access::OneTimePassword => {
+            put("lingbao_access", "password");
+        }
+        Access::SshKeys(keys) => {
+            put("lingbao_access", "keys");
+            let all: Vec<char> = keys.join("\n").chars().collect();
+            for (index, part) in all.chunks(LONGEST / 4).enumerate() {
+                let part: String = part.iter().collect();
+                put(&format!("lingbao_key_{index:02}"), &part);
+            }
+        }
+    }
+    json!(meta)
+}
+
+/// Whether it was given a one-time password.
+pub(super) fn has_password(it: &Value) -> bool {
+    text(&it["metadata"], "lingbao_access") == "password"
+}
+
+fn access(meta: &Value) -> Access {
+    if text(meta, "lingbao_access") == "password" {
+        return Access::OneTimePassword;
+    }
+    let parts = (0..).map_while(|index| meta.get(format!("lingbao_key_{index:02}"))?.as_str());
+    let keys = parts.collect::<String>();
+    Access::SshKeys(keys.lines().map(str::to_owned).collect())
+}
+
+/// What a server does.
+pub(super) fn power(it: &Value) -> Power {
+    let busy = !text(it, "OS-EXT-STS:task_state").is_empty();
+    match text(it, "status") {
+        "BUILD" => Power::Building,
+        "ERROR" => Power::Error,
+        _ if busy => Power::Changing,
+        "ACTIVE" => Power::Active,
+        "SHUTOFF" | "PAUSED" | "SUSPENDED" | "SHELVED" | "SHELVED_OFFLOADED" => Power::Stopped,
+        // REBOOT, RESIZE, VERIFY_RESIZE, MIGRATING and what later versions add.
+        _ => Power::Changing,
+    }
+}
+
+/// Its size; the embedded flavour tells it.
+pub(super) fn size(it: &Value) -> ServerSize {
+    sizes::size(&it["flavor"]).unwrap_or(ServerSize {
+        vcpus: 0,
+        memory_gb: 0,
+    })
+}
+
+fn private_address(it: &Value) -> Ipv4Addr {
+    let networks = it["addresses"]
+        .as_object()
+        .into_iter()
+        .flat_map(|all| all.values());
+    let mut fixed = networks
+        .filter_map(Value::as_array)
+        .flatten()
+        .filter(|one| text(one, "OS-EXT-IPS:type") == "fixed")
+        .filter_map(|one| text(one, "addr").parse().ok());
+    fixed.next().unwrap_or(Ipv4Addr::UNSPECIFIED)
+}
+
+/// A server as it stands, without its password.
+pub(super) fn server(it: &Value) -> Server {
+    let meta = &it["metadata"];
+    let of = |key: &str| text(meta, key).to_owned();
+    let some = |key: &str| Some(of(key)).filter(|value| !value.is_empty());
+    let ServerSize { vcpus, memory_gb } = size(it);
+    let resource = "lingbao_resource";
+    let own = meta.as_object().into_iter().flatten().filter(|(key, _)| {
+        // `lingbao_resource` and `lingbao_arch` come from the order.
+        !key.starts_with(META) || [resource, "lingbao_arch"].contains(&key.as_str())
+    });
+    let own = own.map(|(key, value)| (key.clone(), value.as_str().unwrap_or_default().to_owned()));
+    Server {
+        id: ExternalId(text(it, "id").to_owned()),
+        spec: ServerSpec {
+            project: ExternalId(text(it, "tenant_id").to_owned()),
+            pool: PoolRef(of("lingbao_pool")),
+            network: ExternalId(of("lingbao_network")),
+            name: text(it, "name").to_owned(),
+            vcpus,
+            memory_gb,
+            system_disk_gb: of("lingbao_disk_gb").parse().unwrap_or(0),
+            image: of("lingbao_image"),
+            flavour: some("lingbao_flavour"),
+            security_preset: some("lingbao_preset"),
+            access: access(meta),
+            // It may hold secrets: what went in is not told again.
+            user_data: None,
+            metadata: own.collect(),
+        },
+        power: power(it),
+        host: Some(text(it, "OS-EXT-SRV-ATTR:host").to_owned()).filter(|host| !host.is_empty()),
+        private_address: private_address(it),
+        one_time_password: None,
+        created_at: moment(text(it, "created")).unwrap_or_default(),
+        operation: OperationId(of(META_OP)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spec() -> ServerSpec {
+        ServerSpec {
+            project: "p".into(),
+            pool: "gov".into(),
+            network: "n".into(),
+            name: "web".into(),
+            vcpus: 2,
+            memory_gb: 4,
+            system_disk_gb: 40,
+            image: "kylin-v10".into(),
+            flavour: Some("c2".into()),
+            security_preset: Some("level2".into()),
+            access: Access::SshKeys(vec![
+                format!("ssh-rsa {} 张三", "A".repeat(700)),
+                "ssh-ed25519 B".into(),
+            ]),
+            user_data: None,
+            metadata: [
+                ("lingbao_resource".to_owned(), "res_1".to_owned()),
+                ("x".to_owned(), "y".to_owned()),
+            ]
+            .into(),
+        }
+    }
+
+    #[test]
+    fn an_order_is_read_back_from_what_nova_keeps() {
+        let meta = metadata(&"op".into(), &spec());
+        for (key, value) in meta.as_object().unwrap() {
+            assert!(value.as_str().unwrap().len() <= LONGEST, "{key}");
+        }
+        let it = json!({ "id": "s", "tenant_id": "p", "name": "web", "status": "ACTIVE", "metadata": meta,
+            "flavor": { "vcpus": 2, "ram": 4096, "original_name": "c2" }, "created": "2026-11-21T18:26:46Z",
+            "addresses": { "n1": [{ "addr": "203.0.113.5", "OS-EXT-IPS:type": "floating" },
+                                   { "addr": "10.8.0.5", "OS-EXT-IPS:type": "fixed" }] } });
+        let back = server(&it);
+        assert_eq!(back.spec, spec());
+        assert_eq!(back.private_address, Ipv4Addr::new(10, 8, 0, 5));
+        assert_eq!((back.power, back.operation), (Power::Active, "op".into()));
+    }
+
+    #[test]
+    fn a_state_of_nova_is_one_of_ours() {
+        let of = |status: &str, task: Option<&str>| {
+            power(&json!({ "status": status, "OS-EXT-STS:task_state": task }))
+        };
+        assert_eq!(of("BUILD", Some("spawning")), Power::Building);
+        assert_eq!(of("ACTIVE", None), Power::Active);
+        assert_eq!(of("ACTIVE", Some("powering-off")), Power::Changing);
+        assert_eq!(of("SHUTOFF", None), Power::Stopped);
+        assert_eq!(of("VERIFY_RESIZE", None), Power::Changing);
+        assert_eq!(of("ERROR", None), Power::Error);
+    }
+}

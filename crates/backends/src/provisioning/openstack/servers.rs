@@ -1,0 +1,268 @@
+//! Servers: finding, making and deleting them.
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::{
+    access,
+    client::{Cloud, inner, list, text},
+    fault::{Answer, Fault, Flow, Stop, of_build, optional, refuse},
+    keystone::Scope,
+    networks::oldest_first,
+    op::{MARK, META_OP, Memory, tag},
+    server::{META_CALL, call, has_password, metadata, power, server},
+    version::Service,
+};
+use crate::provisioning::{
+    Access, ExternalId, Kind, Object, OperationId, Power, Refusal, RefusalReason, Secret,
+    ServerSize, ServerSpec, Settled,
+};
+
+/// When asking again is worth it, in milliseconds.
+const BUILDING: u64 = 2_000;
+
+impl Cloud {
+    /// A server; `None` if it is not there.
+    pub async fn server_value(&self, id: &ExternalId) -> Answer<Option<Value>> {
+        let found = optional(
+            self.get(Service::Compute, &format!("/servers/{id}"), &[])
+                .await,
+        )?;
+        let it = found.map(|it| inner(it, "server")).transpose()?;
+        Ok(it.filter(|it| !["DELETED", "SOFT_DELETED"].contains(&text(it, "status"))))
+    }
+
+    /// The server of an operation, found by its tag; of doubles the oldest stays, the others are
+    /// deleted.
+    pub async fn server_of(&self, op: &OperationId) -> Answer<Option<Value>> {
+        let tag = tag(op);
+        let query = [("all_tenants", "1"), ("tags", tag.as_str())];
+        let found = self
+            .get(Service::Compute, "/servers/detail", &query)
+            .await?;
+        let own = |it: &&Value| {
+            text(&it["metadata"], META_OP) == op.as_str()
+                && !["DELETED", "SOFT_DELETED"].contains(&text(it, "status"))
+        };
+        let mut all: Vec<Value> = list(&found, "servers")
+            .iter()
+            .filter(own)
+            .cloned()
+            .collect();
+        oldest_first(&mut all);
+        for double in all.iter().skip(1) {
+            tracing::warn!(operation = %op, server = text(double, "id"), "a double is deleted");
+            let path = format!("/servers/{}", text(double, "id"));
+            optional(
+                self.change(Service::Compute, Method::DELETE, &path, None)
+                    .await,
+            )?;
+        }
+        Ok(all.into_iter().next())
+    }
+
+    /// The password that an operation gave, if it gave one.
+    fn password(&self, op: &OperationId) -> Option<Secret> {
+        let secret = self.config.password_secret.as_ref()?;
+        Some(access::password(secret, op))
+    }
+
+    /// A server for its maker: with its password.
+    pub fn for_maker(&self, it: &Value) -> Object {
+        let mut server = server(it);
+        if has_password(it) {
+            server.one_time_password = self.password(&server.operation);
+        }
+        Object::Server(server)
+    }
+
+    /// How the making of a server stands.
+    pub fn built(&self, it: &Value) -> Flow<Settled> {
+        match power(it) {
+            Power::Error => Err(self.build_fault(it).into()),
+            Power::Building => Err(self.under_way(text(it, "created"), "building the server")),
+            _ => Ok(Settled::Present(Box::new(self.for_maker(it)))),
+        }
+    }
+
+    /// Why a server came to nothing, in the cloud's words.
+    pub fn build_fault(&self, it: &Value) -> Refusal {
+        let said = text(&it["fault"], "message");
+        of_build(if said.is_empty() {
+            "the server is in an error state"
+        } else {
+            said
+        })
+    }
+
+    /// Makes a server.
+    pub async fn create_server(
+        &self,
+        memory: &Memory,
+        op: &OperationId,
+        spec: ServerSpec,
+    ) -> Flow<Settled> {
+        if let Some(it) = self.server_of(op).await? {
+            if text(&it["metadata"], META_CALL) != call(&spec) {
+                let said = "this operation id stands for another call";
+                return refuse(RefusalReason::Conflict, said);
+            }
+            memory.made(op, Kind::Server, &ExternalId(text(&it, "id").to_owned()));
+            return self.built(&it);
+        }
+        if let Some(made) = memory.what(op) {
+            // The list may lag behind the answer that named it.
+            return match self.server_value(&made.id).await? {
+                Some(it) => self.built(&it),
+                None => Ok(Settled::Gone),
+            };
+        }
+        let body = self.server_body(op, &spec).await?;
+        if let Some(ms) = memory.settling(op, self.now(), self.config.settle_ms) {
+            return Err(Stop::Running(ms));
+        }
+        let scope = Scope::Project(spec.project.clone());
+        let made = self
+            .change_as(
+                &scope,
+                Service::Compute,
+                Method::POST,
+                "/servers",
+                Some(&body),
+            )
+            .await?;
+        let id = ExternalId(text(&inner(made, "server")?, "id").to_owned());
+        memory.made(op, Kind::Server, &id);
+        Err(Stop::Running(BUILDING))
+    }
+
+    /// The request; everything that can be refused is refused here, before anything is made.
+    async fn server_body(&self, op: &OperationId, spec: &ServerSpec) -> Flow<Value> {
+        use RefusalReason::InvalidSpec;
+        if spec.vcpus == 0 || spec.memory_gb == 0 || spec.system_disk_gb == 0 {
+            return refuse(InvalidSpec, "a size of nothing");
+        }
+        access::check(&spec.access)?;
+        let Some(zone) = self.config.zone(spec.pool.as_str()) else {
+            return refuse(RefusalReason::NotFound, format!("no pool {}", spec.pool));
+        };
+        let password = match &spec.access {
+            Access::OneTimePassword => match self.password(op) {
+                Some(password) => Some(password),
+                None => {
+                    let said = "one-time passwords need backends.….secret_file";
+                    return refuse(RefusalReason::Unsupported, said);
+                }
+            },
+            Access::SshKeys(_) => None,
+        };
+        let image = self.image(&spec.image).await?;
+        let size = ServerSize {
+            vcpus: spec.vcpus,
+            memory_gb: spec.memory_gb,
+        };
+        let flavour = self.flavour(size, spec.flavour.as_deref()).await?;
+        match self.network_value(&spec.network).await? {
+            Some(it) if text(&it, "project_id") == spec.project.as_str() => {}
+            Some(_) => return refuse(InvalidSpec, "the network is another project's"),
+            None => {
+                return refuse(
+                    RefusalReason::NotFound,
+                    format!("no network {}", spec.network),
+                );
+            }
+        }
+        let mut disk = json!({
+            "boot_index": 0,
+            "uuid": image,
+            "source_type": "image",
+            "destination_type": "volume",
+            "volume_size": spec.system_disk_gb,
+            "delete_on_termination": true,
+        });
+        if !zone.system_volume_type.is_empty() {
+            // Nova takes it from 2.67 on; an older one takes the default type.
+            let version = self.version(Service::Compute).await?.unwrap_or_default();
+            let minor: u32 = version
+                .split('.')
+                .nth(1)
+                .and_then(|n| n.parse().ok())
+                .unwrap_or(0);
+            if minor >= 67 {
+                disk["volume_type"] = json!(zone.system_volume_type);
+            }
+        }
+        let text = access::user_data(&spec.access, password.as_ref(), spec.user_data.as_ref())?;
+        let mut server = json!({
+            "name": spec.name,
+            "flavorRef": flavour,
+            "networks": [{ "uuid": spec.network }],
+            "block_device_mapping_v2": [disk],
+            "metadata": metadata(op, spec),
+            "tags": [MARK, tag(op)],
+            "user_data": text,
+        });
+        if !zone.zone.is_empty() {
+            server["availability_zone"] = json!(zone.zone);
+        }
+        if let Some(preset) = &spec.security_preset {
+            let group = self.ensure_group(&spec.project, preset).await?;
+            server["security_groups"] = json!([{ "name": group }]);
+        }
+        if let Some(password) = &password {
+            // For guests that ask Nova's agent or config drive instead of cloud-init.
+            server["adminPass"] = json!(password.0);
+        }
+        Ok(json!({ "server": server }))
+    }
+
+    /// Deletes a server. Nova detaches its disks, and Neutron takes addresses off the port that goes
+    /// with it.
+    pub async fn delete_server(&self, id: &ExternalId) -> Flow<Settled> {
+        let Some(it) = self.server_value(id).await? else {
+            return Ok(Settled::Gone);
+        };
+        if text(&it, "OS-EXT-STS:task_state") != "deleting" {
+            let path = format!("/servers/{id}");
+            optional(
+                self.change(Service::Compute, Method::DELETE, &path, None)
+                    .await,
+            )?;
+        }
+        Err(match self.server_value(id).await? {
+            None => return Ok(Settled::Gone),
+            // A deletion that failed falls back to an error; the next call asks for it again.
+            Some(it) => self.under_way(text(&it, "updated"), "deleting the server"),
+        })
+    }
+
+    /// A server that is not between two states.
+    pub async fn calm_server(&self, id: &ExternalId) -> Flow<Value> {
+        let Some(it) = self.server_value(id).await? else {
+            return refuse(RefusalReason::NotFound, format!("no server {id}"));
+        };
+        match power(&it) {
+            Power::Active | Power::Stopped => Ok(it),
+            Power::Error => refuse(RefusalReason::Conflict, "the server is in an error state"),
+            Power::Building | Power::Changing => {
+                refuse(RefusalReason::Conflict, "the server is between two states")
+            }
+        }
+    }
+
+    /// A console in the browser, for as long as the cloud lets the link live.
+    ///
+    /// # Errors
+    /// [`RefusalReason::Conflict`] if the server does not run.
+    pub async fn console(&self, id: &ExternalId) -> Answer<Secret> {
+        let body = json!({ "remote_console": { "protocol": "vnc", "type": "novnc" } });
+        let path = format!("/servers/{id}/remote-consoles");
+        let made = self
+            .change(Service::Compute, Method::POST, &path, Some(&body))
+            .await?;
+        let console = inner(made, "remote_console")?;
+        match text(&console, "url") {
+            "" => Err(Fault::Lost("an answer without a link".into())),
+            url => Ok(Secret(url.to_owned())),
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! What the cloud calls our images, sizes and disk classes.
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::{
+    client::{Cloud, list, missing, text},
+    fault::Answer,
+    version::Service,
+};
+use crate::provisioning::ServerSize;
+
+/// Flavours on a page.
+const PAGE: &str = "1000";
+
+fn number(it: &Value, key: &str) -> u64 {
+    it.get(key).and_then(Value::as_u64).unwrap_or(0)
+}
+
+/// Cores and memory of a flavour; `None` if the memory is no whole number of GiB.
+pub(super) fn size(flavour: &Value) -> Option<ServerSize> {
+    let mb = number(flavour, "ram");
+    Some(ServerSize {
+        vcpus: u32::try_from(number(flavour, "vcpus")).ok()?,
+        memory_gb: u32::try_from(mb / 1_024)
+            .ok()
+            .filter(|_| mb.is_multiple_of(1_024))?,
+    })
+}
+
+/// Of the flavours of a size, one without a disk of its own: hosts start from a volume.
+fn choose(all: &[Value], wanted: ServerSize) -> Option<&Value> {
+    let fits = |it: &&Value| {
+        size(it) == Some(wanted)
+            && it.get("OS-FLV-DISABLED:disabled") != Some(&Value::Bool(true))
+            && it.get("os-flavor-access:is_public") != Some(&Value::Bool(false))
+    };
+    let order = |it: &&Value| (number(it, "disk"), text(it, "name").to_owned());
+    all.iter().filter(fits).min_by_key(order)
+}
+
+impl Cloud {
+    /// All flavours, at most a minute old.
+    pub async fn flavours(&self) -> Answer<Vec<Value>> {
+        if let Some(Value::Array(kept)) = self.cache.get("flavours", self.now()) {
+            return Ok(kept);
+        }
+        let query = [("is_public", "None"), ("limit", PAGE)];
+        let found = self
+            .get(Service::Compute, "/flavors/detail", &query)
+            .await?;
+        let all = list(&found, "flavors").to_vec();
+        self.cache.put("flavours", self.now(), &json!(all));
+        Ok(all)
+    }
+
+    /// Id of the flavour of a size: the order's own by name, the configured one, one of exactly this
+    /// size, or one made for it if the configuration lets us.
+    pub async fn flavour(&self, size: ServerSize, name: Option<&str>) -> Answer<String> {
+        let ServerSize { vcpus, memory_gb } = size;
+        let key = format!("{vcpus}x{memory_gb}");
+        let named = name.or_else(|| self.config.flavours.get(&key).map(String::as_str));
+        let all = self.flavours().await?;
+        let found = match named {
+            Some(name) => {
+                let by = |field: &str| all.iter().find(|it| text(it, field) == name);
+                by("name").or_else(|| by("id"))
+            }
+            None => choose(&all, size),
+        };
+        if let Some(it) = found {
+            return Ok(text(it, "id").to_owned());
+        }
+        if let (true, None) = (self.config.make_flavours, named) {
+            return self.make_flavour(size).await;
+        }
+        let wanted = named.map_or_else(
+            || format!("of {vcpus} cores and {memory_gb} GiB"),
+            |name| format!("called {name}"),
+        );
+        Err(missing(&format!("nova has no flavour {wanted}")))
+    }
+
+    async fn make_flavour(&self, size: ServerSize) -> Answer<String> {
+        let name = format!("lingbao-{}x{}", size.vcpus, size.memory_gb);
+        // The name is the id as well, so that two who make it at once make one.
+        let body = json!({ "flavor": {
+            "name": name, "id": name, "vcpus": size.vcpus,
+            "ram": u64::from(size.memory_gb) * 1_024, "disk": 0,
+        }});
+        self.cache.forget("flavours");
+        match self
+            .change(Service::Compute, Method::POST, "/flavors", Some(&body))
+            .await
+        {
+            Err(fault) if fault.reason() != Some(crate::provisioning::RefusalReason::Conflict) => {
+                Err(fault)
+            }
+            _ => Ok(name),
+        }
+    }
+
+    /// Id of the image of a code.
+    pub async fn image(&self, code: &str) -> Answer<String> {
+        let Some(wanted) = self.config.images.get(code) else {
+            return Err(missing(&format!("the configuration has no image {code}")));
+        };
+        let key = format!("image {wanted}");
+        if let Some(Value::String(id)) = self.cache.get(&key, self.now()) {
+            return Ok(id);
+        }
+        let query = [
+            ("name", wanted.as_str()),
+            ("status", "active"),
+            ("sort", "created_at:desc"),
+        ];
+        let found = self.get(Service::Image, "/images", &query).await?;
+        let by_name = list(&found, "images")
+            .first()
+            .map(|it| text(it, "id").to_owned());
+        let id = match by_name {
+            Some(id) => id,
+            None => {
+                let path = format!("/images/{wanted}");
+                let one = super::fault::optional(self.get(Service::Image, &path, &[]).await)?;
+                let active = one.filter(|it| text(it, "status") == "active");
+                let Some(it) = active else {
+                    return Err(missing(&format!("glance has no active image {wanted}")));
+                };
+                text(&it, "id").to_owned()
+            }
+        };
+        self.cache.put(&key, self.now(), &json!(id));
+        Ok(id)
+    }
+
+    /// Cinder's name of a disk class.
+    pub fn volume_type<'a>(&'a self, code: &'a str) -> &'a str {
+        self.config
+            .volume_types
+            .get(code)
+            .map_or(code, String::as_str)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_equal_flavours_one_without_a_disk_is_taken() {
+        let of = |name: &str, vcpus: u32, ram: u32, disk: u32| json!({ "name": name, "vcpus": vcpus, "ram": ram, "disk": disk });
+        let mut all = vec![
+            of("a", 2, 4096, 20),
+            of("b", 2, 4096, 0),
+            of("c", 2, 4000, 0),
+            of("d", 4, 4096, 0),
+        ];
+        let wanted = ServerSize {
+            vcpus: 2,
+            memory_gb: 4,
+        };
+        assert_eq!(choose(&all, wanted).map(|it| text(it, "name")), Some("b"));
+        all[1]["OS-FLV-DISABLED:disabled"] = json!(true);
+        assert_eq!(choose(&all, wanted).map(|it| text(it, "name")), Some("a"));
+        assert!(
+            choose(
+                &all,
+                ServerSize {
+                    vcpus: 3,
+                    memory_gb: 4
+                }
+            )
+            .is_none()
+        );
+    }
+}

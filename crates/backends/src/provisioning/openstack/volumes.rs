@@ -1,0 +1,340 @@
+//! Block disks.
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::{
+    client::{Cloud, inner, list, text},
+    fault::{Answer, Flow, Stop, optional, refuse},
+    keystone::Scope,
+    networks::oldest_first,
+    op::{META_OP, Memory, digest},
+    server::{META_CALL, server},
+    snapshots,
+    time::moment,
+    version::Service,
+};
+use crate::provisioning::{
+    ExternalId, Kind, Object, OperationId, PoolRef, Refusal, RefusalReason, Settled, Volume,
+    VolumeSpec,
+};
+
+/// When asking again is worth it, in milliseconds.
+const CHANGING: u64 = 1_000;
+
+/// What tells two orders under one operation apart.
+fn call(spec: &VolumeSpec, from: Option<&ExternalId>) -> String {
+    let class = spec.volume_type.as_deref().unwrap_or_default();
+    let size = spec.size_gb.to_string();
+    let from = from.map_or("", ExternalId::as_str);
+    digest(&[
+        &spec.project.0,
+        &spec.pool.0,
+        &spec.name,
+        &size,
+        class,
+        from,
+    ])
+}
+
+fn project(it: &Value) -> &str {
+    text(it, "os-vol-tenant-attr:tenant_id")
+}
+
+fn server_of(it: &Value) -> Option<ExternalId> {
+    let first = list(it, "attachments")
+        .first()
+        .map(|one| text(one, "server_id"));
+    first
+        .filter(|id| !id.is_empty())
+        .map(|id| ExternalId(id.to_owned()))
+}
+
+/// A volume as it stands.
+pub(super) fn volume(it: &Value) -> Volume {
+    let meta = &it["metadata"];
+    let class = Some(text(meta, "lingbao_class")).filter(|class| !class.is_empty());
+    Volume {
+        id: ExternalId(text(it, "id").to_owned()),
+        spec: VolumeSpec {
+            project: ExternalId(project(it).to_owned()),
+            pool: PoolRef(text(meta, "lingbao_pool").to_owned()),
+            name: text(it, "name").to_owned(),
+            size_gb: it["size"]
+                .as_u64()
+                .and_then(|n| u32::try_from(n).ok())
+                .unwrap_or(0),
+            volume_type: class.map(str::to_owned),
+        },
+        attached_to: server_of(it),
+        operation: OperationId(text(meta, META_OP).to_owned()),
+    }
+}
+
+/// Whether it is the system disk of a server, which Nova made and deletes with it. One that is left
+/// over when its server has long gone is an object like others.
+pub(super) fn is_system_disk(it: &Value, now: i64) -> bool {
+    let made = moment(text(it, "created_at")).unwrap_or_default().millis();
+    text(&it["metadata"], META_OP).is_empty()
+        && text(it, "bootable") == "true"
+        && (server_of(it).is_some() || now - made < 15 * 60_000)
+}
+
+fn present(it: &Value) -> Settled {
+    Settled::Present(Box::new(Object::Volume(volume(it))))
+}
+
+fn is_busy(it: &Value) -> bool {
+    let between = [
+        "creating",
+        "attaching",
+        "detaching",
+        "reserved",
+        "deleting",
+        "downloading",
+    ];
+    between.contains(&text(it, "status"))
+}
+
+impl Cloud {
+    /// A volume; `None` if it is not there.
+    pub async fn volume_value(&self, id: &ExternalId) -> Answer<Option<Value>> {
+        let found = self
+            .get(Service::Volume, &format!("/volumes/{id}"), &[])
+            .await;
+        optional(found)?.map(|it| inner(it, "volume")).transpose()
+    }
+
+    /// The volume of an operation; of doubles the oldest stays.
+    pub async fn volume_of(&self, op: &OperationId) -> Answer<Option<Value>> {
+        // Cinder reads the filter as a dictionary of Python.
+        let filter = format!(
+            "{{'{META_OP}': '{}'}}",
+            op.as_str().replace(['\'', '\\'], "_")
+        );
+        let query = [("all_tenants", "1"), ("metadata", filter.as_str())];
+        let found = self.get(Service::Volume, "/volumes/detail", &query).await?;
+        let own = |it: &&Value| {
+            text(&it["metadata"], META_OP) == op.as_str() && text(it, "status") != "deleting"
+        };
+        let mut all: Vec<Value> = list(&found, "volumes")
+            .iter()
+            .filter(own)
+            .cloned()
+            .collect();
+        oldest_first(&mut all);
+        let mut all = all.into_iter();
+        let Some(mut kept) = all.next() else {
+            return Ok(None);
+        };
+        for double in all {
+            tracing::warn!(operation = %op, volume = text(&double, "id"), "a double is deleted");
+            let path = format!("/volumes/{}", text(&double, "id"));
+            match self
+                .change(Service::Volume, Method::DELETE, &path, None)
+                .await
+            {
+                // Cinder deletes nothing that it still makes. Nothing is settled before the double
+                // is gone: the caller asks again.
+                Err(fault) if fault.reason() == Some(RefusalReason::Conflict) => {
+                    kept["status"] = json!("creating");
+                }
+                deleted => {
+                    optional(deleted)?;
+                }
+            }
+        }
+        Ok(Some(kept))
+    }
+
+    /// How the making of a volume stands.
+    pub fn volume_built(&self, it: &Value) -> Flow<Settled> {
+        match text(it, "status") {
+            "creating" | "downloading" => {
+                Err(self.under_way(text(it, "created_at"), "making the volume"))
+            }
+            "error" => Err(volume_fault().into()),
+            _ => Ok(present(it)),
+        }
+    }
+
+    /// Makes a volume, empty or out of a snapshot.
+    pub async fn create_volume(
+        &self,
+        memory: &Memory,
+        op: &OperationId,
+        spec: VolumeSpec,
+        from: Option<ExternalId>,
+    ) -> Flow<Settled> {
+        if let Some(it) = self.volume_of(op).await? {
+            if text(&it["metadata"], META_CALL) != call(&spec, from.as_ref()) {
+                let said = "this operation id stands for another call";
+                return refuse(RefusalReason::Conflict, said);
+            }
+            memory.made(op, Kind::Volume, &ExternalId(text(&it, "id").to_owned()));
+            return self.volume_built(&it);
+        }
+        if memory.what(op).is_some() {
+            return Ok(Settled::Gone);
+        }
+        if spec.size_gb == 0 {
+            return refuse(RefusalReason::InvalidSpec, "a size of nothing");
+        }
+        let Some(zone) = self.config.zone(spec.pool.as_str()) else {
+            return refuse(RefusalReason::NotFound, format!("no pool {}", spec.pool));
+        };
+        if op.as_str().contains(['\'', '\\']) {
+            return refuse(RefusalReason::InvalidSpec, "an operation id with quotes");
+        }
+        let mut volume = json!({
+            "name": spec.name,
+            "size": spec.size_gb,
+            "metadata": { META_OP: op, META_CALL: call(&spec, from.as_ref()), "lingbao_pool": spec.pool },
+        });
+        if let Some(class) = &spec.volume_type {
+            volume["metadata"]["lingbao_class"] = json!(class);
+            volume["volume_type"] = json!(self.volume_type(class));
+        }
+        if let Some(from) = &from {
+            let Some(snapshot) = self.snapshot_value(from).await? else {
+                return refuse(RefusalReason::NotFound, format!("no snapshot {from}"));
+            };
+            if snapshots::project(&snapshot) != spec.project.as_str() {
+                let said = "the snapshot is another project's";
+                return refuse(RefusalReason::InvalidSpec, said);
+            }
+            volume["snapshot_id"] = json!(from);
+        }
+        if !zone.volume_zone.is_empty() {
+            volume["availability_zone"] = json!(zone.volume_zone);
+        }
+        if let Some(ms) = memory.settling(op, self.now(), self.config.settle_ms) {
+            return Err(Stop::Running(ms));
+        }
+        let body = json!({ "volume": volume });
+        let scope = Scope::Project(spec.project.clone());
+        let made = self
+            .change_as(
+                &scope,
+                Service::Volume,
+                Method::POST,
+                "/volumes",
+                Some(&body),
+            )
+            .await?;
+        let it = inner(made, "volume")?;
+        memory.made(op, Kind::Volume, &ExternalId(text(&it, "id").to_owned()));
+        Err(Stop::Running(CHANGING))
+    }
+
+    /// Attaches a volume. Asked again, it says how that stands: the volume itself tells to which
+    /// server it goes.
+    pub async fn attach(
+        &self,
+        op: &OperationId,
+        id: &ExternalId,
+        to: &ExternalId,
+    ) -> Flow<Settled> {
+        let Some(it) = self.volume_value(id).await? else {
+            return refuse(RefusalReason::NotFound, format!("no volume {id}"));
+        };
+        let ours = text(&it["metadata"], "lingbao_act") == op.as_str();
+        match (server_of(&it), text(&it, "status")) {
+            (Some(there), "in-use") if there == *to => return Ok(present(&it)),
+            (Some(there), _) if there != *to => {
+                let said = "the volume is attached to another server";
+                return refuse(RefusalReason::Conflict, said);
+            }
+            (_, "available") if !ours => {}
+            (_, "available") => {
+                // It was asked for and fell back: said once, so that the next attempt tries again.
+                self.mark(id, "").await?;
+                return refuse(
+                    RefusalReason::Conflict,
+                    "the volume was not attached after all",
+                );
+            }
+            _ if is_busy(&it) && ours => {
+                return Err(self.under_way(text(&it, "updated_at"), "attaching the volume"));
+            }
+            (_, status) => {
+                return refuse(RefusalReason::Conflict, format!("the volume is {status}"));
+            }
+        }
+        let host = self.calm_server(to).await?;
+        let there = server(&host);
+        let own = volume(&it);
+        if there.spec.project != own.spec.project || there.spec.pool != own.spec.pool {
+            let said = "volume and server are of different projects or pools";
+            return refuse(RefusalReason::InvalidSpec, said);
+        }
+        let path = format!("/servers/{to}/os-volume_attachments");
+        let body = json!({ "volumeAttachment": { "volumeId": id } });
+        self.change(Service::Compute, Method::POST, &path, Some(&body))
+            .await?;
+        self.mark(id, op.as_str()).await?;
+        Err(Stop::Running(CHANGING))
+    }
+
+    async fn mark(&self, id: &ExternalId, op: &str) -> Answer<()> {
+        let body = json!({ "metadata": { "lingbao_act": op } });
+        let path = format!("/volumes/{id}/metadata");
+        self.change(Service::Volume, Method::POST, &path, Some(&body))
+            .await?;
+        Ok(())
+    }
+
+    /// Detaches a volume from whatever it is attached to.
+    pub async fn detach(&self, id: &ExternalId) -> Flow<Settled> {
+        let Some(it) = self.volume_value(id).await? else {
+            return refuse(RefusalReason::NotFound, format!("no volume {id}"));
+        };
+        match (server_of(&it), text(&it, "status")) {
+            (_, "available" | "error") => return Ok(present(&it)),
+            (_, "detaching") => {
+                return Err(self.under_way(text(&it, "updated_at"), "detaching the volume"));
+            }
+            (Some(from), "in-use") => {
+                let path = format!("/servers/{from}/os-volume_attachments/{id}");
+                optional(
+                    self.change(Service::Compute, Method::DELETE, &path, None)
+                        .await,
+                )?;
+            }
+            (_, status) => {
+                return refuse(RefusalReason::Conflict, format!("the volume is {status}"));
+            }
+        }
+        Err(Stop::Running(CHANGING))
+    }
+
+    /// Deletes a volume that is not attached.
+    pub async fn delete_volume(&self, id: &ExternalId) -> Flow<Settled> {
+        let Some(it) = self.volume_value(id).await? else {
+            return Ok(Settled::Gone);
+        };
+        match text(&it, "status") {
+            "deleting" => {
+                return Err(self.under_way(text(&it, "updated_at"), "deleting the volume"));
+            }
+            "in-use" | "attaching" | "detaching" | "reserved" => {
+                return refuse(RefusalReason::Conflict, "the volume is attached");
+            }
+            _ => {
+                let path = format!("/volumes/{id}");
+                optional(
+                    self.change(Service::Volume, Method::DELETE, &path, None)
+                        .await,
+                )?;
+            }
+        }
+        Err(Stop::Running(CHANGING))
+    }
+}
+
+/// Cinder tells no reason with the volume; its scheduler found no place in nearly every case.
+pub(super) fn volume_fault() -> Refusal {
+    Refusal::new(
+        RefusalReason::NoCapacity,
+        "cinder could not make the volume",
+    )
+}
