@@ -5,9 +5,9 @@ use std::{collections::BTreeMap, sync::Arc};
 use async_trait::async_trait;
 use lingbao_backends::{
     Backends,
-    provisioning::{Capacity, Object, PoolRef},
+    provisioning::{CallKind, Capabilities, Capacity, Object, PoolRef},
 };
-use lingbao_model::{id::PoolId, quota::Dimension, resource::EventKind};
+use lingbao_model::{catalogue::Fulfiller, id::PoolId, quota::Dimension, resource::EventKind};
 use serde::{Deserialize, Serialize};
 
 use super::plan::FulfilRequest;
@@ -19,7 +19,7 @@ use crate::{
 
 const MINUTE_MS: i64 = 60_000;
 
-/// Reads what the pools can still take. Pages and verdicts read our rows and never ask a backend.
+/// Reads what the pools can still take and what the clouds make at all. Pages and verdicts read our rows and never ask a backend.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ReadCapacity {}
 impl Job for ReadCapacity {
@@ -90,8 +90,20 @@ impl Handler<ReadCapacity> for CapacityReader {
                 }
             }
         }
+        let mut lacking = Vec::new();
+        for (backend, _) in health.iter().filter(|(_, error)| error.is_none()) {
+            // It has answered just now; if it does not this time, what it said last still holds.
+            if let Some(cloud) = self.0.get(backend)
+                && let Ok(able) = cloud.capabilities().await
+            {
+                lacking.push((backend, lacks(&able)));
+            }
+        }
         let mut tx = run.begin().await?;
         let now = run.cx().now();
+        for (backend, lacks) in &lacking {
+            cloud::save_lacks(&mut tx, backend, lacks).await?;
+        }
         for (pool, capacity) in &said {
             for (dimension, total, used) in dimensions(capacity) {
                 place::save_capacity(&mut tx, pool, dimension, (total, used), now).await?;
@@ -104,6 +116,34 @@ impl Handler<ReadCapacity> for CapacityReader {
         tx.commit().await?;
         Ok(())
     }
+}
+
+/// The kinds of things of which a backend lacks a call.
+fn lacks(able: &Capabilities) -> Vec<Fulfiller> {
+    let needs = |kind: &Fulfiller| -> &'static [CallKind] {
+        match kind {
+            Fulfiller::Server => &[
+                CallKind::EnsureProject,
+                CallKind::EnsureNetwork,
+                CallKind::CreateServer,
+                CallKind::DeleteServer,
+            ],
+            Fulfiller::Volume => &[
+                CallKind::CreateVolume,
+                CallKind::AttachVolume,
+                CallKind::DeleteVolume,
+            ],
+            Fulfiller::Address => &[
+                CallKind::AllocateAddress,
+                CallKind::AssociateAddress,
+                CallKind::ReleaseAddress,
+            ],
+            Fulfiller::Backup => &[CallKind::CreateBackupPlan, CallKind::DeleteBackupPlan],
+            Fulfiller::People => &[],
+        }
+    };
+    let missing = |kind: &Fulfiller| needs(kind).iter().any(|call| !able.calls.contains(call));
+    Fulfiller::ALL.iter().copied().filter(missing).collect()
 }
 
 fn dimensions(capacity: &Capacity) -> [(Dimension, i64, i64); 3] {
@@ -231,4 +271,22 @@ fn seen(object: &Object) -> Option<cloud::Seen> {
         name,
         operation: object.operation().to_string(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cloud_without_schedules_lacks_backups_and_nothing_else() {
+        let mut able = Capabilities {
+            calls: CallKind::ALL.iter().copied().collect(),
+            images: Vec::new(),
+            one_time_password: true,
+            usage: true,
+        };
+        assert_eq!(lacks(&able), []);
+        able.calls.remove(&CallKind::CreateBackupPlan);
+        assert_eq!(lacks(&able), [Fulfiller::Backup]);
+    }
 }

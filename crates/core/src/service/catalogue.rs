@@ -14,6 +14,7 @@ use lingbao_model::{
 };
 use serde::Deserialize;
 
+use super::request::ground::Lacks;
 use crate::{
     app::Cx,
     authz::Access,
@@ -21,14 +22,23 @@ use crate::{
     storage::{ReadTx, Tx, item, place, policy, quota, vdc},
 };
 
-/// Everything that can be ordered.
+/// Everything that can be ordered: what no cloud makes is not offered.
 ///
 /// # Errors
 /// [`ServiceError::Unauthenticated`] if nobody is signed in.
 pub async fn offers(cx: &Cx) -> Result<Vec<Offer>, ServiceError> {
     let mut rx = cx.db().read().await?;
     Access::load(&mut rx, cx).await?;
-    Ok(item::offers(&mut rx).await?)
+    let (pools, lacks) = (place::pools(&mut rx).await?, Lacks::load(&mut rx).await?);
+    let mut offers = item::offers(&mut rx).await?;
+    offers.retain(|offer| is_made(offer, &pools, &lacks));
+    Ok(offers)
+}
+
+/// Whether some pool's backend makes it, now or when the pool opens again.
+fn is_made(offer: &Offer, pools: &[Pool], lacks: &Lacks) -> bool {
+    let kind = offer.content.fulfiller;
+    !offer.content.placed || pools.iter().any(|pool| !lacks.holds(pool, kind))
 }
 
 /// The same for the catalogue's list, with the price of what a fresh form proposes.
@@ -59,7 +69,11 @@ pub async fn cards(cx: &Cx) -> Result<Vec<OfferCard>, ServiceError> {
 pub async fn offer(cx: &Cx, code: &str) -> Result<Offer, ServiceError> {
     let mut rx = cx.db().read().await?;
     Access::load(&mut rx, cx).await?;
-    item::offer(&mut rx, code).await?.or_not_found()
+    let (pools, lacks) = (place::pools(&mut rx).await?, Lacks::load(&mut rx).await?);
+    let offer = item::offer(&mut rx, code).await?.or_not_found()?;
+    is_made(&offer, &pools, &lacks)
+        .then_some(offer)
+        .or_not_found()
 }
 
 /// Every cell of zone × level × pool in which one may order.

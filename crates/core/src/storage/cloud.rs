@@ -1,6 +1,7 @@
 //! What the clouds say of themselves: whether they answer, and what in them is nobody's.
 
 use lingbao_model::{
+    catalogue::Fulfiller,
     time::Timestamp,
     view::operation::{BackendLine, ForeignLine},
 };
@@ -45,6 +46,46 @@ pub async fn health(rx: &mut ReadTx) -> Result<Vec<BackendLine>, StorageError> {
             error,
         })
         .collect())
+}
+
+/// Writes down what a backend does not make.
+///
+/// # Errors
+/// What the database says.
+pub async fn save_lacks(
+    tx: &mut Tx,
+    backend: &str,
+    lacks: &[Fulfiller],
+) -> Result<(), StorageError> {
+    Sql::new("DELETE FROM backend_lack WHERE backend = ")
+        .bind(backend)
+        .run(tx)
+        .await?;
+    for kind in lacks {
+        on!(tx, conn => sqlx::query("INSERT INTO backend_lack (backend, kind) VALUES ($1, $2)")
+            .bind(backend).bind(kind.as_str()).execute(conn).await.map(|_| ()))?;
+    }
+    Ok(())
+}
+
+/// What the backends do not make: backend and kind. Of one that never answered nothing is known,
+/// and nothing stands here.
+///
+/// # Errors
+/// What the database says.
+pub async fn lacks(rx: &mut ReadTx) -> Result<Vec<(String, Fulfiller)>, StorageError> {
+    let rows: Vec<(String, String)> =
+        Sql::new("SELECT backend, kind FROM backend_lack ORDER BY backend, kind")
+            .all(rx)
+            .await?;
+    rows.into_iter()
+        .map(|(backend, kind)| {
+            let kind = kind.parse().map_err(|e| {
+                StorageError::inconsistent("backend_lack", "kind", backend.as_str(), e)
+            })?;
+            Ok((backend, kind))
+        })
+        .collect()
 }
 
 /// Something that a cloud has.

@@ -111,11 +111,12 @@ async fn lines(
                 None => form.typed.remove(&param.key),
             };
         }
+        let around = ground.around_for(offer.content.fulfiller);
         let place = line::Place {
             id: cx.id(),
             position: i64::try_from(lines.len()).unwrap_or(0) + 1,
             others: &lines,
-            around: &ground.around,
+            around: &around,
         };
         let (copied, errors) = line::read(offer, &form, place);
         if let Some(error) = errors.into_iter().next() {

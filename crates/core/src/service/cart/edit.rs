@@ -105,7 +105,7 @@ async fn view(
     Ok(ConfigureView {
         systems: system::of_unit(rx, &scope, &request.unit).await?,
         others: others.into_iter().map(|l| (l.clone(), rule(&l))).collect(),
-        surroundings: judged.ground.around,
+        surroundings: judged.ground.around_for(offer.content.fulfiller),
         offer,
         system: request.system,
         form,
@@ -157,11 +157,12 @@ async fn read(
     lines.retain(|l| Some(&l.id) != line_id);
     let next = lines.iter().map(|l| l.position).max().unwrap_or(0) + 1;
     let ground = ground::load(rx, &request.unit, &request.vdc, Kind::New).await?;
+    let around = ground.around_for(offer.content.fulfiller);
     let place = line::Place {
         id: line_id.cloned().unwrap_or_else(|| cx.id()),
         position: before.as_ref().map_or(next, |l| l.position),
         others: &lines,
-        around: &ground.around,
+        around: &around,
     };
     let (line, mut errors) = line::read(&offer, form, place);
     if before.is_none() && lines.len() >= MAX_LINES {

@@ -1,15 +1,17 @@
 //! The place where an order is placed, with what only the server needs of it.
 
 use lingbao_model::{
+    catalogue::Fulfiller,
     id::{PolicyId, UnitId, VdcId},
+    placement::Pool,
     request::Kind,
     verdict::Surroundings,
 };
 
 use crate::{
-    error::{OrNotFound, ServiceError},
+    error::{OrNotFound, ServiceError, StorageError},
     service::catalogue,
-    storage::{ReadTx, policy, vdc},
+    storage::{ReadTx, cloud, policy, vdc},
 };
 
 /// The surroundings of a verdict, the policy in force, and the VDC above.
@@ -21,6 +23,41 @@ pub struct Ground {
     pub policy: PolicyId,
     /// The VDC above, from which missing quota would be taken.
     pub parent: Option<VdcId>,
+    /// What the backends do not make.
+    pub lacks: Lacks,
+}
+
+/// Kinds of things that backends do not make.
+#[derive(Debug, Clone, Default)]
+pub struct Lacks(Vec<(String, Fulfiller)>);
+
+impl Lacks {
+    /// As the backends have said last.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn load(rx: &mut ReadTx) -> Result<Self, StorageError> {
+        Ok(Self(cloud::lacks(rx).await?))
+    }
+
+    /// Whether nothing of this kind can stand in a pool.
+    #[must_use]
+    pub fn holds(&self, pool: &Pool, kind: Fulfiller) -> bool {
+        let mut all = self.0.iter();
+        all.any(|(backend, lacking)| *backend == pool.backend && *lacking == kind)
+    }
+}
+
+impl Ground {
+    /// The surroundings of something of this kind: pools whose backend can't make it are closed.
+    #[must_use]
+    pub fn around_for(&self, kind: Fulfiller) -> Surroundings {
+        let mut around = self.around.clone();
+        for pool in &mut around.pools {
+            pool.open &= !self.lacks.holds(pool, kind);
+        }
+        around
+    }
 }
 
 /// The ground of an order by a unit from a VDC.
@@ -39,5 +76,6 @@ pub async fn load(
         around,
         policy,
         parent: vdc::parent(rx, vdc_id).await?,
+        lacks: Lacks::load(rx).await?,
     })
 }

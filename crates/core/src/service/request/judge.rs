@@ -82,6 +82,7 @@ pub async fn judge_lines(
     let mut problems = head_problems(request);
     problems.extend(line_problems(&lines, &contents, &outdated));
     problems.extend(placed_too_low(&lines, level));
+    problems.extend(not_made_here(&lines, &ground));
     Ok(Judged {
         lines,
         contents,
@@ -207,6 +208,22 @@ fn placed_too_low(lines: &[Line], level: Option<Level>) -> Vec<FieldError> {
         })
     };
     lines.iter().enumerate().filter_map(too_low).collect()
+}
+
+/// A draft may be older than what its cloud says of itself now.
+fn not_made_here(lines: &[Line], ground: &Ground) -> Vec<FieldError> {
+    let lacking = |(i, line): (usize, &Line)| {
+        let placed = line.placement.as_ref()?;
+        let pool = ground.around.pools.iter().find(|p| p.id == placed.pool)?;
+        ground.lacks.holds(pool, line.kind).then(|| {
+            let msg = Msg::new("cart.not_made_here")
+                .with("line", line.position)
+                .with("item", line.item_name.clone())
+                .with("pool", pool.name.clone());
+            FieldError::new(format!("lines[{i}].cell"), msg)
+        })
+    };
+    lines.iter().enumerate().filter_map(lacking).collect()
 }
 
 impl Judged {

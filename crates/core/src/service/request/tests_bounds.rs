@@ -1,6 +1,7 @@
 //! What stands around requests: who sees them, lists, copies, mistyped forms, a thousand at once.
 
 use lingbao_model::{
+    catalogue::Fulfiller,
     id::{RequestId, ResourceId, StepId},
     quota::Dimension,
     request::{Decision, Status},
@@ -13,8 +14,8 @@ use super::{
 };
 use crate::{
     error::ServiceError,
-    service::{approval, cart},
-    storage::sql::Sql,
+    service::{approval, cart, catalogue},
+    storage::{cloud, sql::Sql},
 };
 
 fn not_found<T: std::fmt::Debug>(result: Result<T, ServiceError>) {
@@ -287,5 +288,38 @@ async fn a_system_of_level_three_is_not_placed_at_level_two() {
         };
         let lowered = super::super::system::edit(&cx, &three, row.version, &lower).await;
         assert_eq!(key(lowered), "level:system.level_down ");
+    }
+}
+
+#[tokio::test]
+async fn what_a_cloud_does_not_make_is_neither_offered_nor_submitted() {
+    for city in City::all().await {
+        let cx = city.cx(&city.clerk);
+        let cart = city.cart(1).await;
+        let lacks = async |kinds: &[Fulfiller]| {
+            let mut tx = city.app.db.begin().await.unwrap();
+            cloud::save_lacks(&mut tx, "simulator", kinds)
+                .await
+                .unwrap();
+            tx.commit().await.unwrap();
+        };
+        lacks(&[Fulfiller::Server, Fulfiller::Backup]).await;
+        let offered = async || {
+            let offers = catalogue::offers(&cx).await.unwrap();
+            let codes = offers.into_iter().map(|o| o.code);
+            codes.collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(offered().await, "S-EVS N-EIP M-MIG");
+        assert!(catalogue::offer(&cx, "D-LB").await.is_err());
+        // A draft that is older than the cloud's word is refused with the line's place.
+        let refused = city.submit(&cart).await.unwrap_err();
+        let ServiceError::Invalid(fields) = refused else {
+            panic!("{refused:?}");
+        };
+        assert_eq!(fields[0].field, "lines[0].cell");
+        assert_eq!(fields[0].msg.key, "cart.not_made_here");
+        lacks(&[]).await;
+        assert_eq!(offered().await, "C-ECS S-EVS N-EIP D-LB M-MIG");
+        city.submit(&cart).await.unwrap();
     }
 }
