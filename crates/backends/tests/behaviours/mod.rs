@@ -330,17 +330,13 @@ pub async fn power_follows_orders(g: &Ground) {
         vcpus: 8,
         memory_gb: 16,
     };
-    let before = g.capacity().await.memory_gb_used;
     let resized = done(
         g.settle(|| g.cloud.resize_server(&e, id.clone(), size))
             .await,
     );
     assert_eq!((resized.spec.vcpus, resized.spec.memory_gb), (8, 16));
     assert_eq!(resized.power, Power::Active);
-    assert!(
-        g.capacity().await.memory_gb_used >= before,
-        "the pool gives more than before"
-    );
+    assert!(g.capacity().await.memory_gb_used >= 16);
 }
 
 pub async fn the_password_is_told_only_to_its_operation(g: &Ground) {
@@ -375,10 +371,14 @@ pub async fn what_was_ordered_is_read_back(g: &Ground) {
         metadata: [("lingbao_resource".to_owned(), "res_1".to_owned())].into(),
         ..g.server(2)
     };
-    let before = g.capacity().await.vcpus_used;
     let made = done(g.make("a", spec.clone()).await);
     assert_eq!(made.spec, spec);
-    assert!(g.capacity().await.vcpus_used >= before + 2);
+    // Others come and go in a cloud meanwhile; this one is in the figures in any case.
+    let capacity = g.capacity().await;
+    assert!(
+        capacity.vcpus_used >= 2 && capacity.servers >= 1,
+        "{capacity:?}"
+    );
     match g.cloud.get(Kind::Server, &made.id).await.unwrap() {
         Some(Object::Server(server)) => {
             assert_eq!((&server.spec, &server.operation), (&spec, &g.op("a")));
