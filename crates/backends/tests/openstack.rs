@@ -375,7 +375,7 @@ async fn a_console_opens_for_a_running_server() {
     };
     let here = world(&lab, "console").await;
     let made = done(here.make("a", here.server(1)).await);
-    let link = open(&lab).console(&made.id).await.unwrap();
+    let link = here.cloud.console(&made.id).await.unwrap().unwrap();
     assert!(link.0.starts_with("http"), "no link");
     clear(&here).await;
 }

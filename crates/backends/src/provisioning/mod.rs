@@ -144,6 +144,11 @@ pub trait Provisioner: Send + Sync {
     async fn check(&self) -> Result<Vec<Finding>, ReadError> {
         Ok(Vec::new())
     }
+    /// A link to a running server's console in the browser; `None` if the backend has none. It is a
+    /// key to the host for as long as it lives: show it to the one who asked and do not keep it.
+    async fn console(&self, _server: &ExternalId) -> Result<Option<Secret>, ReadError> {
+        Ok(None)
+    }
     /// How busy a server is now; `None` if it is not there or not running.
     async fn usage(&self, server: &ExternalId) -> Result<Option<Usage>, ReadError>;
 

@@ -124,15 +124,6 @@ impl OpenStack {
         })
     }
 
-    /// A link to a server's console in the browser. It is a key to the host for as long as it lives:
-    /// show it to the one who asked and do not keep it.
-    ///
-    /// # Errors
-    /// If the cloud does not answer or refuses, as with a server that does not run.
-    pub async fn console(&self, server: &ExternalId) -> Result<Secret, ReadError> {
-        Ok(self.cloud.console(server).await?)
-    }
-
     async fn dispatch(&self, op: &OperationId, call: Call) -> Flow<Settled> {
         let (cloud, memory) = (&self.cloud, &*self.memory);
         match call {
@@ -330,6 +321,10 @@ impl Provisioner for OpenStack {
 
     async fn check(&self) -> Result<Vec<Finding>, ReadError> {
         Ok(self.cloud.check().await?)
+    }
+
+    async fn console(&self, server: &ExternalId) -> Result<Option<Secret>, ReadError> {
+        Ok(Some(self.cloud.console(server).await?))
     }
 
     async fn usage(&self, _: &ExternalId) -> Result<Option<Usage>, ReadError> {
