@@ -144,26 +144,6 @@ pub enum Condition {
     },
 }
 
-impl Condition {
-    /// As a formula without words, for those who keep items: `arch = kunpeng / hygon & cpu ≥ 4`.
-    pub fn formula(&self) -> String {
-        let join = |of: &[Self], sign: &str| {
-            let parts: Vec<_> = of.iter().map(Self::formula).collect();
-            match parts.as_slice() {
-                [one] => one.clone(),
-                many => format!("({})", many.join(sign)),
-            }
-        };
-        match self {
-            Self::OneOf { param, values } => format!("{param} = {}", values.join(" / ")),
-            Self::AtLeast { param, value } => format!("{param} ≥ {value}"),
-            Self::All { of } => join(of, " & "),
-            Self::Any { of } => join(of, " | "),
-            Self::Not { of } => format!("¬ {}", of.formula()),
-        }
-    }
-}
-
 /// One parameter.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]

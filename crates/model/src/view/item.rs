@@ -116,11 +116,7 @@ impl From<&Param> for ParamRow {
             unit: None,
             default: None,
             required: param.required,
-            depends_on: param
-                .depends_on
-                .as_ref()
-                .map(Condition::formula)
-                .unwrap_or_default(),
+            depends_on: param.depends_on.as_ref().map(formula).unwrap_or_default(),
         };
         let kind = match &param.kind {
             Kind::Integer {
@@ -158,6 +154,24 @@ impl From<&Param> for ParamRow {
         };
         kind.clone_into(&mut row.kind);
         row
+    }
+}
+
+/// A condition without words, for those who keep items: `arch = kunpeng / hygon`, `cpu ≥ 4`.
+fn formula(condition: &Condition) -> String {
+    let join = |of: &[Condition], sign: &str| {
+        let parts: Vec<_> = of.iter().map(formula).collect();
+        match parts.as_slice() {
+            [one] => one.clone(),
+            many => format!("({})", many.join(sign)),
+        }
+    };
+    match condition {
+        Condition::OneOf { param, values } => format!("{param} = {}", values.join(" / ")),
+        Condition::AtLeast { param, value } => format!("{param} ≥ {value}"),
+        Condition::All { of } => join(of, " & "),
+        Condition::Any { of } => join(of, " | "),
+        Condition::Not { of } => format!("¬ {}", formula(of)),
     }
 }
 
