@@ -5,6 +5,7 @@
 //! very services that the pages call, with a clock that is set back and moves on. So every number on
 //! the overview has its rows, every machine its request, every quota its ledger.
 
+mod orders;
 mod people;
 mod story;
 #[cfg(test)]
