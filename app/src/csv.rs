@@ -12,13 +12,21 @@ use std::future::Future;
 /// One cell. What a spreadsheet would take for a formula gets an apostrophe in front.
 fn cell(text: &str) -> String {
     let text = text.replace('\0', "");
-    let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
+    let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']) && !is_negative(&text);
     let text = if formula { format!("'{text}") } else { text };
     if text.contains([',', '"', '\n', '\r']) {
         format!("\"{}\"", text.replace('"', "\"\""))
     } else {
         text
     }
+}
+
+/// A plain negative number is for computing: a sum must not leave it out.
+fn is_negative(text: &str) -> bool {
+    text.strip_prefix('-').is_some_and(|rest| {
+        rest.starts_with(|c: char| c.is_ascii_digit())
+            && rest.bytes().all(|b| b.is_ascii_digit() || b == b'.')
+    })
 }
 
 /// One line of a file.
@@ -77,11 +85,11 @@ where
     response
 }
 
-/// The answer when there is no file: the status and one sentence.
-pub fn refused(error: &crate::error::ApiError) -> Response {
+/// The answer when there is no file: the status and one sentence in the reader's language.
+pub fn refused(lang: crate::i18n::Lang, error: &crate::error::ApiError) -> Response {
     let status =
         StatusCode::from_u16(error.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    (status, crate::i18n::msg(&error.msg)).into_response()
+    (status, crate::i18n::msg_in(lang, &error.msg)).into_response()
 }
 
 #[cfg(test)]
@@ -90,7 +98,9 @@ mod tests {
 
     #[test]
     fn no_cell_is_a_formula_and_no_cell_breaks_its_line() {
-        assert_eq!(line(["=1+1", "-5", "@x", "+8"]), "'=1+1,'-5,'@x,'+8\r\n");
+        assert_eq!(line(["=1+1", "-a", "@x", "+8"]), "'=1+1,'-a,'@x,'+8\r\n");
+        // What is a number stays one.
+        assert_eq!(line(["-5", "-1200.00", "-1-1"]), "-5,-1200.00,'-1-1\r\n");
         assert_eq!(
             line(["a,b", "say \"hi\"", "two\nlines", "拎包"]),
             "\"a,b\",\"say \"\"hi\"\"\",\"two\nlines\",拎包\r\n"

@@ -66,7 +66,12 @@ pub async fn run() -> Result<(), Failure> {
         for (clients, each) in [(1, 60), (16, 10)] {
             let (mut of_ours, mut of_bare) = (Times::default(), Times::default());
             for block in 0..=BLOCKS {
-                for (at, side) in [(ours, &mut of_ours), (bare, &mut of_bare)] {
+                let mut sides = [(ours, &mut of_ours), (bare, &mut of_bare)];
+                // Each side goes first as often as the other.
+                if block % 2 == 1 {
+                    sides.reverse();
+                }
+                for (at, side) in sides {
                     let (took, wall) = block_of(at, &cookie, clients, each).await?;
                     // The first block warms both sides up.
                     if block > 0 {
@@ -96,8 +101,10 @@ async fn answer(State(bare): State<Bare>, browser: Session) -> Response {
     };
     let cx = Cx::new(bare.app.clone(), Actor::User(user));
     let frame = session::viewer(&cx).await;
-    let rows = list::list(&cx, &RequestFilter::default()).await;
-    if !matches!((frame, rows), (Ok(Some(_)), Ok(_))) {
+    let filter = RequestFilter::default();
+    let rows = list::list(&cx, &filter).await;
+    let tabs = list::counts(&cx, &filter).await;
+    if !matches!((frame, rows, tabs), (Ok(Some(_)), Ok(_), Ok(_))) {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     }
     let kind = [(header::CONTENT_TYPE, "text/html; charset=utf-8")];

@@ -32,6 +32,8 @@ const FIRST: [&str; 4] = [
     "quota_entry",
     "request_counter",
 ];
+/// Counters that all requests share.
+const SHARED: [&str; 2] = ["request_counter", "quota_balance"];
 /// Rows that others refer to.
 const BASE: [&str; 2] = ["request", "request_item"];
 
@@ -181,6 +183,15 @@ fn update(table: &Table, before: &[Value], key_of: Vec<Value>, after: Vec<Value>
     let mut sets = Vec::new();
     // As in the portal, only what changes is written.
     for (at, (name, _)) in table.columns.iter().enumerate() {
+        // Counters are moved on, as the portal moves them; set back, they would give numbers twice.
+        if SHARED.contains(&&*table.name)
+            && let (Value::Number(Some(was)), Value::Number(Some(is))) = (&before[at], &after[at])
+            && was != is
+        {
+            values.push(Value::Number(Some(is - was)));
+            sets.push(format!("{name} = {name} + ${}", values.len()));
+            continue;
+        }
         if key_of[at] != after[at] || before[at] != after[at] && !table.key.contains(&at) {
             values.push(after[at].clone());
             sets.push(format!("{name} = ${}", values.len()));

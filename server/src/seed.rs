@@ -37,6 +37,14 @@ pub async fn prepare(config: &Config, db: &Db, demo: Option<&str>) -> Result<(),
             seed::names().collect::<Vec<_>>().join(", ")
         )
     })?;
+    let simulated = |kind: &str| matches!(kind, "simulator" | "remote-simulator");
+    if city.running_hosts > 0 && !config.backends.values().all(|b| simulated(&b.kind)) {
+        // Its story orders hundreds of machines, on a clock that jumps.
+        return Err(format!(
+            "the demo city {name} is for simulated clouds alone; on a real one begin with --demo newtown"
+        )
+        .into());
+    }
     println!("Loading the demo city {name} (once; half a minute to a minute) …");
     let backends = wiring::hurried_backends(config, clock.clone())?;
     let jobs = Arc::new(wiring::jobs(&backends));

@@ -248,16 +248,21 @@ where
     output
 }
 
-/// Language, settings and the server's own context.
-fn provide_request(pages: &Pages, parts: &Parts) {
-    let look = look::ssr::of(&parts.headers);
+/// The language in which a request is answered, for answers that are no pages.
+#[must_use]
+pub fn lang_of(parts: &Parts) -> i18n::Lang {
     let accepted = parts
         .headers
         .get(header::ACCEPT_LANGUAGE)
         .and_then(|v| v.to_str().ok())
         .unwrap_or_default();
-    provide_context(look);
-    provide_context(look.lang(accepted));
+    look::ssr::of(&parts.headers).lang(accepted)
+}
+
+/// Language, settings and the server's own context.
+fn provide_request(pages: &Pages, parts: &Parts) {
+    provide_context(look::ssr::of(&parts.headers));
+    provide_context(lang_of(parts));
     provide_context(BuildId(pages.build.clone()));
     (pages.context)();
 }

@@ -24,7 +24,7 @@ pub struct Own {
 pub async fn own() -> Result<Own, ApiError> {
     use lingbao_core::service::{notice, session};
     let cx = crate::ssr::cx()?;
-    notice::seen(&cx, crate::routes::ME).await?;
+    notice::seen(&cx, crate::routes::ME).await;
     Ok(Own {
         profile: session::profile(&cx).await?,
         sessions: session::my_sessions(&cx).await?,

@@ -29,7 +29,7 @@ pub async fn get_card(step: String) -> Result<CardView, ApiError> {
     use lingbao_core::service::{approval, notice};
     let cx = crate::ssr::cx()?;
     let card = approval::card(&cx, &crate::ssr::id(&step)?).await?;
-    notice::seen(&cx, &routes::card(&step)).await?;
+    notice::seen(&cx, &routes::card(&step)).await;
     Ok(card)
 }
 

@@ -212,7 +212,7 @@ pub mod ssr {
         csv,
         error::ApiError,
         facts,
-        form::ssr::{Pages, in_context},
+        form::ssr::{Pages, in_context, lang_of},
         i18n::{self, Lang},
         ssr::cx,
     };
@@ -221,32 +221,29 @@ pub mod ssr {
         response::Response,
     };
     use lingbao_core::service::approval;
-    use lingbao_model::{
-        msg::Msg,
-        time::Zone,
-        view::{page::MAX_PAGE_ROWS, request::DoneRow},
-    };
+    use lingbao_model::{msg::Msg, time::Zone, view::request::DoneRow};
 
     /// All decisions of the person, slice by slice.
     pub async fn csv(State(pages): State<Pages>, request: Request) -> Response {
         let (parts, _) = request.into_parts();
+        let lang = lang_of(&parts);
         let found = in_context(&pages, &parts, || async {
             let cx = cx()?;
             // Asked once before the answer begins, so that a refusal has its status.
-            approval::done(&cx, None, 1).await?;
-            Ok::<_, ApiError>((cx, i18n::lang()))
+            approval::done_export(&cx, None).await?;
+            Ok::<_, ApiError>(cx)
         })
         .await;
-        let (cx, lang) = match found {
+        let cx = match found {
             Ok(found) => found,
-            Err(error) => return csv::refused(&error),
+            Err(error) => return csv::refused(lang, &error),
         };
         csv::answer("decisions.csv", head(lang), move |from| {
             let cx = cx.clone();
             async move {
-                let page = approval::done(&cx, from.as_deref(), MAX_PAGE_ROWS).await?;
-                let lines = page.rows.iter().map(|row| line(lang, row)).collect();
-                Ok::<_, lingbao_core::error::ServiceError>((lines, page.next))
+                let (rows, next) = approval::done_export(&cx, from.as_deref()).await?;
+                let lines = rows.iter().map(|row| line(lang, row)).collect();
+                Ok::<_, lingbao_core::error::ServiceError>((lines, next))
             }
         })
     }

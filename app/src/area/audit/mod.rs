@@ -282,7 +282,7 @@ pub mod ssr {
     use crate::{
         csv,
         error::{ApiError, ErrorCode},
-        form::ssr::{Done, Pages, Posted, Refused, in_context},
+        form::ssr::{Done, Pages, Posted, Refused, in_context, lang_of},
         i18n::{self, Lang},
         routes,
         ssr::cx,
@@ -343,16 +343,17 @@ pub mod ssr {
     ) -> Response {
         let (parts, _) = request.into_parts();
         let filter = filter(asked);
+        let lang = lang_of(&parts);
         let found = in_context(&pages, &parts, || async {
             let cx = cx()?;
             // Asked once before the answer begins, so that a refusal has its status.
             audit::export(&cx, &filter).await?;
-            Ok::<_, ApiError>((cx, i18n::lang()))
+            Ok::<_, ApiError>(cx)
         })
         .await;
-        let (cx, lang) = match found {
+        let cx = match found {
             Ok(found) => found,
-            Err(error) => return csv::refused(&error),
+            Err(error) => return csv::refused(lang, &error),
         };
         csv::answer("audit.csv", head(lang), move |from| {
             let (cx, mut filter) = (cx.clone(), filter.clone());

@@ -4,7 +4,7 @@ use crate::{
     csv,
     error::ApiError,
     facts,
-    form::ssr::{Pages, in_context},
+    form::ssr::{Pages, in_context, lang_of},
     i18n::{self, Lang},
     ssr::cx,
 };
@@ -24,14 +24,14 @@ pub async fn csv(
 ) -> Response {
     let (parts, _) = request.into_parts();
     let unit = query.get("unit").cloned().unwrap_or_default();
+    let lang = lang_of(&parts);
     let found = in_context(&pages, &parts, || async {
-        let shown = quota::view(&cx()?, super::ssr::unit(&unit)?).await?;
-        Ok::<_, ApiError>((shown, i18n::lang()))
+        Ok::<_, ApiError>(quota::view(&cx()?, super::ssr::unit(&unit)?).await?)
     })
     .await;
-    let (shown, lang) = match found {
+    let shown = match found {
         Ok(found) => found,
-        Err(error) => return csv::refused(&error),
+        Err(error) => return csv::refused(lang, &error),
     };
     let own = shown
         .rows

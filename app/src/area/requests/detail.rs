@@ -22,7 +22,7 @@ pub async fn get_request(id: String) -> Result<RequestDetail, ApiError> {
     let cx = crate::ssr::cx()?;
     let id = detail::find(&cx, &id).await?;
     let found = detail::detail(&cx, &id).await?;
-    notice::seen(&cx, &routes::request(id.as_str())).await?;
+    notice::seen(&cx, &routes::request(id.as_str())).await;
     Ok(found)
 }
 

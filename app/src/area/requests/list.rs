@@ -248,7 +248,7 @@ pub mod ssr {
         csv,
         error::ApiError,
         facts,
-        form::ssr::{Pages, in_context},
+        form::ssr::{Pages, in_context, lang_of},
         i18n::{self, Lang},
         ssr::cx,
     };
@@ -269,16 +269,17 @@ pub mod ssr {
         let (parts, _) = request.into_parts();
         let mut filter = super::filter(|name| query.get(name).cloned());
         filter.after = None;
+        let lang = lang_of(&parts);
         let found = in_context(&pages, &parts, || async {
             let cx = cx()?;
             // Asked once before the answer begins, so that a refusal has its status.
             list::export(&cx, &filter).await?;
-            Ok::<_, ApiError>((cx, i18n::lang()))
+            Ok::<_, ApiError>(cx)
         })
         .await;
-        let (cx, lang) = match found {
+        let cx = match found {
             Ok(found) => found,
-            Err(error) => return csv::refused(&error),
+            Err(error) => return csv::refused(lang, &error),
         };
         csv::answer("requests.csv", head(lang), move |from| {
             let (cx, mut filter) = (cx.clone(), filter.clone());

@@ -22,7 +22,7 @@ pub async fn resource(id: String) -> Result<ResourceDetail, ApiError> {
     use lingbao_core::service::{notice, resource};
     let cx = crate::ssr::cx()?;
     let found = resource::detail(&cx, &crate::ssr::id(&id)?).await?;
-    notice::seen(&cx, &routes::resource(&id)).await?;
+    notice::seen(&cx, &routes::resource(&id)).await;
     Ok(found)
 }
 

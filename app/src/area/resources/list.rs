@@ -230,7 +230,7 @@ pub mod ssr {
         csv,
         error::ApiError,
         facts,
-        form::ssr::{Pages, in_context},
+        form::ssr::{Pages, in_context, lang_of},
         i18n::{self, Lang},
         ssr::{cx, id},
     };
@@ -269,17 +269,18 @@ pub mod ssr {
         request: Request,
     ) -> Response {
         let (parts, _) = request.into_parts();
+        let lang = lang_of(&parts);
         let found = in_context(&pages, &parts, || async {
-            let (cx, lang) = (cx()?, i18n::lang());
+            let cx = cx()?;
             let filter = filter(asked)?;
             // Asked once before the answer begins, so that a refusal has its status.
             lingbao_core::service::resource::export(&cx, &filter).await?;
-            Ok::<_, ApiError>((cx, lang, filter))
+            Ok::<_, ApiError>((cx, filter))
         })
         .await;
-        let (cx, lang, filter) = match found {
+        let (cx, filter) = match found {
             Ok(found) => found,
-            Err(error) => return csv::refused(&error),
+            Err(error) => return csv::refused(lang, &error),
         };
         csv::answer("resources.csv", head(lang), move |from| {
             let (cx, mut filter) = (cx.clone(), filter.clone());

@@ -91,8 +91,9 @@ impl Handler<ReadCapacity> for CapacityReader {
             }
         }
         let mut lacking = Vec::new();
-        for (backend, _) in health.iter().filter(|(_, error)| error.is_none()) {
-            // It has answered just now; if it does not this time, what it said last still holds.
+        for backend in health.keys() {
+            // One pool that it does not know says nothing of the others; while it does not answer,
+            // what it said last holds.
             if let Some(cloud) = self.0.get(backend)
                 && let Ok(able) = cloud.capabilities().await
             {

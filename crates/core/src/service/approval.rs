@@ -3,7 +3,7 @@
 use lingbao_model::{
     id::StepId,
     view::{
-        page::Page,
+        page::{MAX_PAGE_ROWS, Page},
         request::{DoneRow, TodoRow},
     },
 };
@@ -55,6 +55,20 @@ pub async fn done(cx: &Cx, after: Option<&str>, limit: i64) -> Result<Page<DoneR
     let access = Access::load(&mut rx, cx).await?;
     let cursor = after.and_then(Cursor::decode);
     Ok(todo::done(&mut rx, &access.user, cursor.as_ref(), limit).await?)
+}
+
+/// The same rows without their count, and where the next ones begin: for files.
+///
+/// # Errors
+/// [`ServiceError::Unauthenticated`].
+pub async fn done_export(
+    cx: &Cx,
+    after: Option<&str>,
+) -> Result<(Vec<DoneRow>, Option<String>), ServiceError> {
+    let mut rx = cx.db().read().await?;
+    let access = Access::load(&mut rx, cx).await?;
+    let cursor = after.and_then(Cursor::decode);
+    Ok(todo::done_slice(&mut rx, &access.user, cursor.as_ref(), MAX_PAGE_ROWS).await?)
 }
 
 /// The to-do after one, or the first; `None` when nothing waits.

@@ -1,5 +1,7 @@
 //! Notices: written inside other use cases' transactions, read by their one reader.
 
+use std::time::Duration;
+
 use lingbao_model::{
     id::{NoticeId, UnitId, UserId},
     msg::Msg,
@@ -59,35 +61,32 @@ pub async fn send_to_role(
     Ok(sent)
 }
 
-/// What a notice asked of the holders of a role is done, by whomever: it is read for all of them.
+/// What notices asked for in these places is done, by whomever: they are read, for those too who
+/// have lost the role meanwhile.
 ///
 /// # Errors
 /// What the database says.
-pub async fn settle(
-    tx: &mut Tx,
-    cx: &Cx,
-    role: Role,
-    unit: &UnitId,
-    link: &str,
-) -> Result<(), StorageError> {
-    for user in users::holders(tx, role, unit).await? {
-        read_to(tx, cx, &user, link).await?;
+pub async fn settle(tx: &mut Tx, cx: &Cx, links: &[String]) -> Result<(), StorageError> {
+    for user in notices::mark_settled(tx, links, cx.now()).await? {
+        change::touch(tx, cx, &topic(&user)).await?;
     }
     Ok(())
 }
 
-async fn read_to(tx: &mut Tx, cx: &Cx, user: &UserId, link: &str) -> Result<(), StorageError> {
-    if notices::mark_read_to(tx, user, link, cx.now()).await? > 0 {
-        change::touch(tx, cx, &topic(user)).await?;
+/// How long a page waits for its notice to be marked.
+const COURTESY: Duration = Duration::from_millis(500);
+
+/// The person has opened a page: whatever led there is read. A courtesy: a page that was read is
+/// shown whether or not this can be written down, on a full disk and behind a long write too.
+pub async fn seen(cx: &Cx, link: &str) {
+    match tokio::time::timeout(COURTESY, seen_once(cx, link)).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::warn!(%error, "a notice could not be marked as read"),
+        Err(_) => tracing::warn!("a notice was not marked as read in time"),
     }
-    Ok(())
 }
 
-/// The person has opened a page: whatever led there is read.
-///
-/// # Errors
-/// [`ServiceError::Unauthenticated`] if nobody is signed in.
-pub async fn seen(cx: &Cx, link: &str) -> Result<(), ServiceError> {
+async fn seen_once(cx: &Cx, link: &str) -> Result<(), ServiceError> {
     let mut rx = cx.db().read().await?;
     let access = Access::load(&mut rx, cx).await?;
     if !notices::unread_to(&mut rx, &access.user, link).await? {
@@ -95,7 +94,9 @@ pub async fn seen(cx: &Cx, link: &str) -> Result<(), ServiceError> {
     }
     drop(rx);
     let mut tx = cx.db().begin().await?;
-    read_to(&mut tx, cx, &access.user, link).await?;
+    if notices::mark_read_to(&mut tx, &access.user, link, cx.now()).await? > 0 {
+        change::touch(&mut tx, cx, &topic(&access.user)).await?;
+    }
     Ok(tx.commit().await?)
 }
 
@@ -181,11 +182,11 @@ mod tests {
             let clerk = city.cx(&city.clerk);
             let told = list(&clerk, true, None, 10).await.unwrap().rows;
             let to = told[0].link.clone();
-            seen(&clerk, "/me").await.unwrap();
+            seen(&clerk, "/me").await;
             assert_eq!(unread(&clerk).await.unwrap(), 1);
-            seen(&leader, &to).await.unwrap();
+            seen(&leader, &to).await;
             assert_eq!(unread(&clerk).await.unwrap(), 1, "nobody reads for another");
-            seen(&clerk, &to).await.unwrap();
+            seen(&clerk, &to).await;
             assert_eq!(unread(&clerk).await.unwrap(), 0);
 
             // Taken back, a request asks nobody either.

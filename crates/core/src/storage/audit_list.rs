@@ -98,8 +98,10 @@ fn filtered(sql: Sql, scope: &Scope, filter: &AuditFilter) -> Sql {
             .bind(actor)
             .push("))");
     }
-    if !action.is_empty() {
-        // Not LIKE: it ignores case on one of the two engines.
+    if !action.is_empty() && !action.ends_with('.') {
+        sql = sql.push(" AND e.action = ").bind(action);
+    } else if !action.is_empty() {
+        // All actions on one kind of thing. Not LIKE: it ignores case on one of the two engines.
         sql = sql
             .push(" AND substr(e.action, 1, CAST(")
             .bind(length(action))

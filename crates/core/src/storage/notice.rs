@@ -12,6 +12,7 @@ use lingbao_model::{
 
 use super::{
     ReadTx, Tx,
+    db::Engine,
     sql::{Cursor, Sql, cut},
 };
 use crate::{error::StorageError, on};
@@ -160,14 +161,61 @@ pub async fn mark_read_to(
     link: &str,
     now: Timestamp,
 ) -> Result<u64, StorageError> {
-    Sql::new("UPDATE notice SET read_at = ")
-        .bind(now.millis())
-        .push(" WHERE user_id = ")
+    read(now)
+        .push(" AND user_id = ")
         .bind(user.as_str())
-        .push(" AND read_at IS NULL AND link = ")
+        .push(" AND link = ")
         .bind(link)
+        .push(locked(tx))
         .run(tx)
         .await
+}
+
+/// Begins the marking of unread notices; conditions follow, then [`locked`].
+fn read(now: Timestamp) -> Sql {
+    Sql::new("UPDATE notice SET read_at = ")
+        .bind(now.millis())
+        .push(" WHERE id IN (SELECT id FROM notice WHERE read_at IS NULL")
+}
+
+/// Ends it. Whoever marks several locks them in one order: a decision and "all as read" that meet
+/// wait for each other and never both.
+fn locked(rx: &ReadTx) -> &'static str {
+    match rx.engine() {
+        Engine::Sqlite => ")",
+        Engine::Postgres => " ORDER BY id FOR UPDATE)",
+    }
+}
+
+/// Marks the unread notices that lead to one of these places, whoever has them; their readers.
+///
+/// # Errors
+/// What the database says.
+pub async fn mark_settled(
+    tx: &mut Tx,
+    links: &[String],
+    now: Timestamp,
+) -> Result<Vec<UserId>, StorageError> {
+    if links.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows: Vec<(String,)> = read(now)
+        .push(" AND link IN ")
+        .bind_list(links.iter().map(String::as_str))
+        .push(locked(tx))
+        .push(" RETURNING user_id")
+        .all(tx)
+        .await?;
+    let mut readers = rows
+        .into_iter()
+        .map(|(id,)| {
+            id.parse()
+                .map_err(|e| StorageError::inconsistent("notice", "user_id", id.as_str(), e))
+        })
+        .collect::<Result<Vec<UserId>, _>>()?;
+    readers.sort();
+    readers.dedup();
+    Ok(readers)
 }
 
 /// Marks one unread notice of a person, or all of them (`None`); how many.
@@ -180,12 +228,11 @@ pub async fn mark_read(
     id: Option<&NoticeId>,
     now: Timestamp,
 ) -> Result<u64, StorageError> {
-    Sql::new("UPDATE notice SET read_at = ")
-        .bind(now.millis())
-        .push(" WHERE user_id = ")
+    read(now)
+        .push(" AND user_id = ")
         .bind(user.as_str())
-        .push(" AND read_at IS NULL")
         .maybe(" AND id = ", id.map(NoticeId::as_str))
+        .push(locked(tx))
         .run(tx)
         .await
 }

@@ -210,7 +210,7 @@ async fn act(
         opinion.clone_into(&mut step.opinion);
         step::save(tx, step).await?;
         // The other deciders need not look any more.
-        notice::settle(tx, cx, step.role, &step.unit, &link::card(&step.id)).await?;
+        notice::settle(tx, cx, &[link::card(&step.id)]).await?;
     }
     Ok(())
 }
@@ -252,6 +252,10 @@ async fn follow(
             advance(request, Event::Return)?;
             let calendar = calendar::load(tx).await?;
             request.return_stage = Some(step.stage);
+            // The others of the stage are not asked until it comes back.
+            let beside = steps.iter().filter(|s| s.status == StepStatus::Open);
+            let asked: Vec<String> = beside.map(|s| link::card(&s.id)).collect();
+            notice::settle(tx, cx, &asked).await?;
             request.stage = None;
             request.due_at = Some(calendar.due(cx.now(), SUPPLEMENT_DAYS));
             requests::save(tx, request).await?;

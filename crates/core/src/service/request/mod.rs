@@ -133,18 +133,18 @@ fn advance(request: &mut Request, event: Event) -> Result<(), ServiceError> {
 
 /// Steps that nobody needs any more, and the notices that asked for them.
 async fn void_steps(tx: &mut Tx, cx: &Cx, steps: &mut [Step]) -> Result<(), StorageError> {
+    let mut asked = Vec::new();
     for step in steps
         .iter_mut()
         .filter(|s| matches!(s.status, StepStatus::Open | StepStatus::Planned))
     {
-        let asked = step.status == StepStatus::Open;
+        if step.status == StepStatus::Open {
+            asked.push(link::card(&step.id));
+        }
         step.status = StepStatus::Void;
         step::save(tx, step).await?;
-        if asked {
-            notice::settle(tx, cx, step.role, &step.unit, &link::card(&step.id)).await?;
-        }
     }
-    Ok(())
+    notice::settle(tx, cx, &asked).await
 }
 
 /// Tells open pages that a request changed.
