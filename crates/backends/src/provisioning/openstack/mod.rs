@@ -98,7 +98,8 @@ const fn makes(call: &Call) -> Option<Kind> {
 
 fn token(op: &OperationId, call: &Call) -> PollToken {
     let op = op.clone();
-    let token = match makes(call) {
+    // A network that waits for another's hand may be another operation's: only its key finds it.
+    let token = match makes(call).filter(|kind| *kind != Kind::Network) {
         Some(kind) => Token::Made { op, kind },
         None => Token::Again {
             op,

@@ -142,6 +142,11 @@ impl Memory {
         turn
     }
 
+    /// The turn of a network's key in a project, whatever the operations. No operation id has spaces.
+    pub fn network_turn(&self, project: &ExternalId, key: &str) -> Arc<tokio::sync::Mutex<()>> {
+        self.turn(&OperationId(format!("net {project} {key}")))
+    }
+
     /// Nothing may come of it any more.
     pub fn cancel(&self, op: &OperationId) {
         lock(&self.cancelled).put(op, ());
