@@ -344,7 +344,10 @@ mod tests {
                 "<html><head><title>404 Not Found</title></head></html>",
             ),
             ("glance", "default backend - 404"),
-            ("nova", r#"{"message":"no Route matched with those values"}"#),
+            (
+                "nova",
+                r#"{"message":"no Route matched with those values"}"#,
+            ),
         ] {
             let fault = of(service, body);
             assert!(matches!(fault, Fault::NotSent(_)), "{service} {body}");

@@ -142,7 +142,9 @@ impl OpenStack {
             Call::DetachVolume { volume } => cloud.detach(&volume).await,
             Call::DeleteVolume { volume } => cloud.delete_volume(&volume).await,
             Call::AllocateAddress { spec } => cloud.allocate(memory, op, spec).await,
-            Call::AssociateAddress { address, server } => cloud.associate(&address, server).await,
+            Call::AssociateAddress { address, server } => {
+                cloud.associate(memory, &address, server).await
+            }
             Call::ReleaseAddress { address } => cloud.release(&address).await,
             Call::CreateSnapshot { spec } => cloud.create_snapshot(memory, op, spec).await,
             Call::DeleteSnapshot { snapshot } => cloud.delete_snapshot(&snapshot).await,

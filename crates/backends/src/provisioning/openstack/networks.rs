@@ -51,11 +51,20 @@ fn best_first(all: &mut [Value]) {
     all.sort_by_key(|it| (!is_ready(it), list(it, "subnets").is_empty()));
 }
 
+fn has_own_way(zone: &ZoneConfig) -> bool {
+    !zone.external_network.is_empty()
+}
+
 /// Whether a port is a router's foot in its network.
 fn is_interface(port: &Value) -> bool {
     let owner = text(port, "device_owner");
     owner.starts_with("network:router_interface")
         || owner.starts_with("network:ha_router_replicated_interface")
+}
+
+/// Id of the external network to which a router leads.
+fn leads_to(router: &Value) -> Option<&str> {
+    Some(text(&router["external_gateway_info"], "network_id")).filter(|id| !id.is_empty())
 }
 
 /// Whether a refusal may come from somebody else who sets up the same network: what was to be made is
@@ -221,11 +230,14 @@ impl Cloud {
         inner(made, "network")
     }
 
-    /// The external network to which new routers lead at once.
+    /// The external network to which new routers lead at once. Where a pool has one of its own, a
+    /// router waits for its first address to tell which way leads outside: it has one way alone.
     async fn first_gateway(&self) -> Answer<Option<String>> {
         match &self.config.external_network {
-            Some(external) => self.external_id(external).await.map(Some),
-            None => Ok(None),
+            Some(external) if !self.config.zones.iter().any(has_own_way) => {
+                self.external_id(external).await.map(Some)
+            }
+            _ => Ok(None),
         }
     }
 
@@ -236,10 +248,7 @@ impl Cloud {
         gateway: Option<&str>,
     ) -> Answer<()> {
         let subnet = self.ensure_subnet(network).await?;
-        // Where only some pools have public addresses, the router waits for the first one to tell
-        // which way leads outside.
-        let outside = |zone: &ZoneConfig| !zone.external_network.is_empty();
-        if gateway.is_some() || self.config.zones.iter().any(outside) {
+        if gateway.is_some() || self.config.zones.iter().any(has_own_way) {
             self.ensure_way(network, &subnet, gateway).await?;
         }
         let path = format!("/networks/{}/tags", network.id);
@@ -298,6 +307,49 @@ impl Cloud {
             .change(Service::Network, Method::POST, "/subnets", Some(&body))
             .await?;
         Ok(text(&inner(made, "subnet")?, "id").to_owned())
+    }
+
+    /// Leads the network of a server's port to the external network of an address: the network may be
+    /// older than the first external network of the configuration, or have waited for this address.
+    pub(super) async fn open_way(&self, memory: &Memory, port: &Value, external: &str) -> Flow<()> {
+        let id = ExternalId(text(port, "network_id").to_owned());
+        let there = self.network_value(&id).await?;
+        let Some(Object::Network(network)) = there.as_ref().map(network) else {
+            return refuse(RefusalReason::Conflict, "the server's network is gone");
+        };
+        if network.spec.project.as_str() != text(port, "project_id") {
+            // Somebody else's network: how it leads outside is not ours to change.
+            return Ok(());
+        }
+        let turn = memory.network_turn(&network.spec.project, &network.spec.key);
+        let _turn = turn.lock().await;
+        let subnet = text(&port["fixed_ips"][0], "subnet_id");
+        let router = match self.ensure_way(&network, subnet, Some(external)).await {
+            // Another process may have been quicker: the next attempt finds its router.
+            Err(Fault::Refused(it)) if it.reason != RefusalReason::Denied => {
+                return refuse(RefusalReason::Conflict, it.detail);
+            }
+            router => router?,
+        };
+        let path = format!("/routers/{router}");
+        let it = inner(self.get(Service::Network, &path, &[]).await?, "router")?;
+        match leads_to(&it) {
+            Some(there) if there == external => Ok(()),
+            Some(there) => refuse(
+                RefusalReason::Conflict,
+                format!(
+                    "the address is of external network {external}, and the private network of the \
+                     server already leads outside through {there}: a router has one way alone"
+                ),
+            ),
+            None => {
+                let gateway = json!({ "network_id": external });
+                let body = json!({ "router": { "external_gateway_info": gateway } });
+                self.change(Service::Network, Method::PUT, &path, Some(&body))
+                    .await?;
+                Ok(())
+            }
+        }
     }
 
     async fn ensure_router(&self, network: &Network, external: Option<&str>) -> Answer<String> {

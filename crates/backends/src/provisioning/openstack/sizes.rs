@@ -136,7 +136,9 @@ impl Cloud {
                 let one = super::fault::optional(self.get(Service::Image, &path, &[]).await)?;
                 let active = one.filter(|it| text(it, "status") == "active");
                 let Some(it) = active else {
-                    return Err(missing(&format!("glance has no active public image {wanted}, and none with this id")));
+                    return Err(missing(&format!(
+                        "glance has no active public image {wanted}, and none with this id"
+                    )));
                 };
                 text(&it, "id").to_owned()
             }
