@@ -158,9 +158,14 @@ impl Cloud {
                     let said = "address and server are of different projects";
                     return refuse(RefusalReason::InvalidSpec, said);
                 }
-                let query = [("device_id", text(&server, "id"))];
+                let query = [
+                    ("device_id", text(&server, "id")),
+                    ("project_id", there.spec.project.as_str()),
+                ];
                 let found = self.get(Service::Network, "/ports", &query).await?;
-                let Some(port) = list(&found, "ports").first() else {
+                // Anybody may write a server's id on a port of his own; only Nova writes its owner.
+                let is_servers = |it: &&Value| text(it, "device_owner").starts_with("compute:");
+                let Some(port) = list(&found, "ports").iter().find(is_servers) else {
                     return refuse(RefusalReason::Conflict, "the server has no port yet");
                 };
                 self.open_way(memory, port, text(&it, "floating_network_id"))

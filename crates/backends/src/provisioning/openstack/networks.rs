@@ -333,6 +333,10 @@ impl Cloud {
         };
         let path = format!("/routers/{router}");
         let it = inner(self.get(Service::Network, &path, &[]).await?, "router")?;
+        if text(&it, "project_id") != network.spec.project.as_str() {
+            let said = "another project's router stands in the server's private network";
+            return refuse(RefusalReason::Conflict, said);
+        }
         match leads_to(&it) {
             Some(there) if there == external => Ok(()),
             Some(there) => refuse(
