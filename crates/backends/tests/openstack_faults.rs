@@ -219,6 +219,7 @@ fn open(url: &str, now: &Arc<AtomicI64>) -> OpenStack {
         settle_ms: 10_000,
         build_minutes: 10,
         external_network: None,
+        outbound: false,
         dns_servers: Vec::new(),
         zones: vec![ZoneConfig {
             name: "p".into(),

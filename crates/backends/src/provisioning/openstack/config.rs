@@ -36,6 +36,9 @@ pub struct OpenStackConfig {
     pub build_minutes: u32,
     /// Name or id of the network with public addresses; `None` is a cloud without.
     pub external_network: Option<String>,
+    /// Whether hosts without an address of their own reach the outside, by the address of their
+    /// network's router.
+    pub outbound: bool,
     /// Name servers that hosts learn by DHCP; none leaves it to the cloud.
     pub dns_servers: Vec<String>,
     /// The pools.

@@ -241,6 +241,12 @@ impl Cloud {
         }
     }
 
+    /// A router's way outside. Neutron would let every host out by it, also those that nobody gave an
+    /// address.
+    fn gateway(&self, external: &str) -> Value {
+        json!({ "network_id": external, "enable_snat": self.config.outbound })
+    }
+
     async fn set_up_network(
         &self,
         network: &Network,
@@ -347,8 +353,7 @@ impl Cloud {
                 ),
             ),
             None => {
-                let gateway = json!({ "network_id": external });
-                let body = json!({ "router": { "external_gateway_info": gateway } });
+                let body = json!({ "router": { "external_gateway_info": self.gateway(external) } });
                 self.change(Service::Network, Method::PUT, &path, Some(&body))
                     .await?;
                 Ok(())
@@ -374,7 +379,7 @@ impl Cloud {
             "description": describe(&network.operation),
         });
         if let Some(external) = external {
-            router["external_gateway_info"] = json!({ "network_id": external });
+            router["external_gateway_info"] = self.gateway(external);
         }
         let body = json!({ "router": router });
         let made = self
