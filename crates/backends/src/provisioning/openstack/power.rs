@@ -82,6 +82,14 @@ impl Cloud {
         Ok(list(&found, "instanceActions").to_vec())
     }
 
+    async fn mark_act(&self, id: &ExternalId, mark: &str) -> Answer<()> {
+        let body = json!({ "metadata": { META_ACT: mark } });
+        let path = format!("/servers/{id}/metadata");
+        self.change(Service::Compute, Method::POST, &path, Some(&body))
+            .await?;
+        Ok(())
+    }
+
     async fn ask(&self, id: &ExternalId, body: &Value) -> Answer<Value> {
         let path = format!("/servers/{id}/action");
         self.change(Service::Compute, Method::POST, &path, Some(body))
@@ -131,7 +139,11 @@ impl Cloud {
                     Since::Begun => {
                         return Err(self.under_way(text(&it, "updated"), "changing the server"));
                     }
-                    Since::Failed => return Err(failed(act).into()),
+                    Since::Failed => {
+                        // Said once: the next attempt under the same id tries again.
+                        self.mark_act(id, "").await?;
+                        return Err(failed(act).into());
+                    }
                     Since::NotBegun => {}
                 }
             }
@@ -151,10 +163,7 @@ impl Cloud {
         if ours.is_none() {
             let newest = self.actions(id).await?;
             let newest = newest.first().map_or("-", |it| text(it, "request_id"));
-            let mark = json!({ "metadata": { META_ACT: format!("{op} {newest}") } });
-            let path = format!("/servers/{id}/metadata");
-            self.change(Service::Compute, Method::POST, &path, Some(&mark))
-                .await?;
+            self.mark_act(id, &format!("{op} {newest}")).await?;
         }
         self.ask(id, &body).await?;
         Err(Stop::Running(CHANGING))
