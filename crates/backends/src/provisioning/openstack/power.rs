@@ -82,6 +82,11 @@ impl Cloud {
         Ok(list(&found, "instanceActions").to_vec())
     }
 
+    /// Whether the newest deletion of a server came to nothing.
+    pub(super) async fn delete_failed(&self, id: &ExternalId) -> Answer<bool> {
+        Ok(since(&self.actions(id).await?, "", "delete") == Since::Failed)
+    }
+
     async fn mark_act(&self, id: &ExternalId, mark: &str) -> Answer<()> {
         let body = json!({ "metadata": { META_ACT: mark } });
         let path = format!("/servers/{id}/metadata");
@@ -200,5 +205,10 @@ mod tests {
         assert_eq!(since(&actions, "req-1", "reboot"), Since::NotBegun);
         actions.insert(0, of("resize", "req-3", Some("Error")));
         assert_eq!(since(&actions, "req-2", "resize"), Since::Failed);
+        // Of two deletions the newer one counts.
+        actions.insert(0, of("delete", "req-4", Some("Error")));
+        assert_eq!(since(&actions, "", "delete"), Since::Failed);
+        actions.insert(0, of("delete", "req-5", None));
+        assert_eq!(since(&actions, "", "delete"), Since::Begun);
     }
 }

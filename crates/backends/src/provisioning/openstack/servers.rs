@@ -221,18 +221,24 @@ impl Cloud {
         let Some(it) = self.server_value(id).await? else {
             return Ok(Settled::Gone);
         };
+        let mut failed = false;
         if text(&it, "OS-EXT-STS:task_state") != "deleting" {
+            failed = self.delete_failed(id).await?;
             let path = format!("/servers/{id}");
             optional(
                 self.change(Service::Compute, Method::DELETE, &path, None)
                     .await,
             )?;
         }
-        Err(match self.server_value(id).await? {
-            None => return Ok(Settled::Gone),
-            // A deletion that failed falls back to an error; the next call asks for it again.
-            Some(it) => self.under_way(text(&it, "updated"), "deleting the server"),
-        })
+        match self.server_value(id).await? {
+            None => Ok(Settled::Gone),
+            // Asked again, and said: waiting would have no end, and no operator would hear of it.
+            Some(_) if failed => refuse(
+                RefusalReason::Conflict,
+                "nova could not delete the server; asked again",
+            ),
+            Some(it) => Err(self.under_way(text(&it, "updated"), "deleting the server")),
+        }
     }
 
     /// A server that is not between two states.
