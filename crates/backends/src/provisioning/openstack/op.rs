@@ -147,6 +147,11 @@ impl Memory {
         self.turn(&OperationId(format!("net {project} {key}")))
     }
 
+    /// The turn of a preset's group in a project.
+    pub fn group_turn(&self, project: &ExternalId, preset: &str) -> Arc<tokio::sync::Mutex<()>> {
+        self.turn(&OperationId(format!("group {project} {preset}")))
+    }
+
     /// Nothing may come of it any more.
     pub fn cancel(&self, op: &OperationId) {
         lock(&self.cancelled).put(op, ());

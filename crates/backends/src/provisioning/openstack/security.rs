@@ -7,6 +7,7 @@ use super::{
     config::{Rule, default_presets},
     fault::{Answer, optional},
     networks::oldest_first,
+    op::Memory,
     version::Service,
 };
 use crate::provisioning::{ExternalId, Refusal, RefusalReason};
@@ -61,7 +62,15 @@ impl Cloud {
     }
 
     /// Id of the project's group of a preset, made or mended if need be.
-    pub async fn ensure_group(&self, project: &ExternalId, preset: &str) -> Answer<String> {
+    pub async fn ensure_group(
+        &self,
+        memory: &Memory,
+        project: &ExternalId,
+        preset: &str,
+    ) -> Answer<String> {
+        // The machines of an order come together: one makes the group, the others find it.
+        let turn = memory.group_turn(project, preset);
+        let _turn = turn.lock().await;
         let key = format!("group {project} {preset}");
         if let Some(Value::String(id)) = self.cache.get(&key, self.now()) {
             return Ok(id);
@@ -71,13 +80,7 @@ impl Cloud {
             return Err(Refusal::new(RefusalReason::InvalidSpec, said).into());
         };
         let name = format!("lingbao-{preset}");
-        let query = [("project_id", project.as_str()), ("name", name.as_str())];
-        let found = self
-            .get(Service::Network, "/security-groups", &query)
-            .await?;
-        let mut all = list(&found, "security_groups").to_vec();
-        oldest_first(&mut all);
-        let group = match all.into_iter().next() {
+        let group = match self.groups(project, &name).await?.into_iter().next() {
             Some(it) => it,
             None => {
                 let body = json!({ "security_group": {
@@ -87,13 +90,38 @@ impl Cloud {
                 let made = self
                     .change(Service::Network, Method::POST, path, Some(&body))
                     .await?;
-                inner(made, "security_group")?
+                self.settle_group(project, &name, inner(made, "security_group")?)
+                    .await?
             }
         };
         let id = text(&group, "id").to_owned();
         self.mend(&group, &id, &rules).await?;
         self.cache.put(&key, self.now(), &json!(id));
         Ok(id)
+    }
+
+    /// The project's groups of a name, the oldest first.
+    async fn groups(&self, project: &ExternalId, name: &str) -> Answer<Vec<Value>> {
+        let query = [("project_id", project.as_str()), ("name", name)];
+        let found = self
+            .get(Service::Network, "/security-groups", &query)
+            .await?;
+        let mut all = list(&found, "security_groups").to_vec();
+        oldest_first(&mut all);
+        Ok(all)
+    }
+
+    /// Which group stays: another process may have made one as well. Our own goes if it is the
+    /// younger; nobody uses it yet.
+    async fn settle_group(&self, project: &ExternalId, name: &str, own: Value) -> Answer<Value> {
+        let oldest = self.groups(project, name).await?.into_iter().next();
+        let Some(oldest) = oldest.filter(|it| it["id"] != own["id"]) else {
+            return Ok(own);
+        };
+        let path = format!("/security-groups/{}", text(&own, "id"));
+        let deleted = self.change(Service::Network, Method::DELETE, &path, None);
+        optional(deleted.await)?;
+        Ok(oldest)
     }
 
     async fn mend(&self, group: &Value, id: &str, rules: &[Rule]) -> Answer<()> {
