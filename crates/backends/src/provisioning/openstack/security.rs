@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use super::{
     client::{Cloud, inner, list, text},
-    config::{Rule, default_presets},
-    fault::{Answer, optional},
+    config::{Rule, default_presets, network},
+    fault::{Answer, Fault, optional},
     networks::oldest_first,
     op::Memory,
     version::Service,
@@ -22,17 +22,18 @@ fn body(rule: &Rule, group: &str) -> Value {
         "direction": "ingress",
         "ethertype": "IPv4",
     });
-    if !rule.protocol.is_empty() {
-        it["protocol"] = json!(rule.protocol);
+    let protocol = rule.protocol();
+    if !protocol.is_empty() {
+        it["protocol"] = json!(protocol);
     }
-    if rule.from_port > 0 && rule.protocol != "icmp" {
+    if rule.from_port > 0 && protocol != "icmp" {
         it["port_range_min"] = json!(rule.from_port);
         it["port_range_max"] = json!(rule.to_port.max(rule.from_port));
     }
     if rule.from.is_empty() {
         it["remote_group_id"] = json!(group);
     } else {
-        it["remote_ip_prefix"] = json!(rule.from);
+        it["remote_ip_prefix"] = json!(network(&rule.from).unwrap_or_else(|| rule.from.clone()));
     }
     it
 }
@@ -40,16 +41,28 @@ fn body(rule: &Rule, group: &str) -> Value {
 fn face(rule: &Value) -> Face {
     let port = |key: &str| rule.get(key).and_then(Value::as_i64).unwrap_or(0);
     // Neutron writes "from everywhere" as nothing.
-    let from = text(rule, "remote_ip_prefix").replace("0.0.0.0/0", "");
+    let from = text(rule, "remote_ip_prefix");
+    let from = network(from).unwrap_or_else(|| from.to_owned());
+    let from = if from == "0.0.0.0/0" {
+        String::new()
+    } else {
+        from
+    };
     let inside = !text(rule, "remote_group_id").is_empty();
     let ports = (port("port_range_min"), port("port_range_max"));
     (
-        text(rule, "protocol").to_owned(),
+        text(rule, "protocol").to_lowercase(),
         ports.0,
         ports.1,
         from,
         inside,
     )
+}
+
+/// Whether Neutron has a rule that is the same to it.
+fn is_there_already(fault: &Fault) -> bool {
+    matches!(fault, Fault::Refused(it)
+        if it.reason == RefusalReason::Conflict && it.detail.contains("already exists"))
 }
 
 impl Cloud {
@@ -127,7 +140,9 @@ impl Cloud {
     async fn mend(&self, group: &Value, id: &str, rules: &[Rule]) -> Answer<()> {
         let there: Vec<&Value> = list(group, "security_group_rules")
             .iter()
-            .filter(|rule| text(rule, "direction") == "ingress")
+            .filter(|rule| {
+                text(rule, "direction") == "ingress" && text(rule, "ethertype") == "IPv4"
+            })
             .collect();
         let wanted: Vec<Value> = rules.iter().map(|rule| body(rule, id)).collect();
         let faces: Vec<Face> = wanted.iter().map(face).collect();
@@ -141,8 +156,23 @@ impl Cloud {
         if !lacking.is_empty() {
             let body = json!({ "security_group_rules": lacking });
             let path = "/security-group-rules";
-            self.change(Service::Network, Method::POST, path, Some(&body))
-                .await?;
+            let made = self.change(Service::Network, Method::POST, path, Some(&body));
+            match made.await {
+                // One of them is there by now, so that none was made: one by one then.
+                Err(fault) if is_there_already(&fault) => {
+                    for rule in lacking {
+                        let body = json!({ "security_group_rule": rule });
+                        let made = self.change(Service::Network, Method::POST, path, Some(&body));
+                        match made.await {
+                            Err(fault) if !is_there_already(&fault) => return Err(fault),
+                            _ => {}
+                        }
+                    }
+                }
+                made => {
+                    made?;
+                }
+            }
         }
         for rule in there.iter().filter(|rule| !faces.contains(&face(rule))) {
             let path = format!("/security-group-rules/{}", text(rule, "id"));
@@ -169,6 +199,14 @@ mod tests {
         };
         let back = json!({ "direction": "ingress", "protocol": "tcp", "port_range_min": 80,
             "port_range_max": 80, "remote_ip_prefix": "0.0.0.0/0", "remote_group_id": null });
+        assert_eq!(face(&body(&rule, "g")), face(&back));
+        let rule = Rule {
+            protocol: "TCP".into(),
+            from: "10.1.2.3".into(),
+            ..rule
+        };
+        let back = json!({ "direction": "ingress", "protocol": "tcp", "port_range_min": 80,
+            "port_range_max": 80, "remote_ip_prefix": "10.1.2.3/32", "remote_group_id": null });
         assert_eq!(face(&body(&rule, "g")), face(&back));
     }
 
