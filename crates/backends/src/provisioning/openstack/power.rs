@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::{
     client::{Cloud, list, text},
     fault::{Answer, Fault, Flow, Stop, refuse},
+    op::Memory,
     server::{META_ACT, power, server, size},
     version::Service,
 };
@@ -102,7 +103,13 @@ impl Cloud {
     }
 
     /// Does an act, or says how it stands.
-    pub async fn act(&self, op: &OperationId, id: &ExternalId, act: Act) -> Flow<Settled> {
+    pub async fn act(
+        &self,
+        memory: &Memory,
+        op: &OperationId,
+        id: &ExternalId,
+        act: Act,
+    ) -> Flow<Settled> {
         if let Act::Resize(ServerSize { vcpus: 0, .. } | ServerSize { memory_gb: 0, .. }) = act {
             return refuse(RefusalReason::InvalidSpec, "a size of nothing");
         }
@@ -149,7 +156,12 @@ impl Cloud {
                         self.mark_act(id, "").await?;
                         return Err(failed(act).into());
                     }
-                    Since::NotBegun => {}
+                    // A request whose answer was lost may still be on its way.
+                    Since::NotBegun => {
+                        if let Some(ms) = memory.settling(op, self.now(), self.config.settle_ms) {
+                            return Err(Stop::Running(ms));
+                        }
+                    }
                 }
             }
             (Power::Active | Power::Stopped, None) => {}
