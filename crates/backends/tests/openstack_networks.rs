@@ -1,6 +1,7 @@
 //! Orders that come together for one private network, against a small stand-in for Neutron that is
 //! slow enough for them to meet, and says no to a second subnet or foot of a router as Neutron does.
 #![expect(
+    clippy::panic,
     clippy::unwrap_used,
     reason = "helpers of tests stand outside the test functions"
 )]

@@ -228,7 +228,7 @@ impl Cloud {
         };
         let mut failed = false;
         if text(&it, "OS-EXT-STS:task_state") != "deleting" {
-            failed = self.delete_failed(id).await?;
+            failed = optional(self.delete_failed(id).await)?.unwrap_or(false);
             let path = format!("/servers/{id}");
             optional(
                 self.change(Service::Compute, Method::DELETE, &path, None)
