@@ -51,9 +51,16 @@ async fn answer(State((stand, url)): State<(Stand, String)>, request: Request) -
     let body: Value = serde_json::from_slice(&body).unwrap_or_default();
     let path = parts.uri.path().to_owned();
     if path == "/v3/auth/tokens" {
-        let endpoint = json!({ "interface": "public", "url": format!("{url}/network") });
+        let service = |kind: &str, path: &str| {
+            let endpoint = json!({ "interface": "public", "url": format!("{url}/{path}") });
+            json!({ "type": kind, "endpoints": [endpoint] })
+        };
+        let catalogue = [
+            service("network", "network"),
+            service("compute", "compute/v2.1"),
+        ];
         let token = json!({ "token": { "project": { "id": "own" }, "user": { "id": "u" },
-            "catalog": [{ "type": "network", "endpoints": [endpoint] }] } });
+            "catalog": catalogue } });
         return (
             StatusCode::CREATED,
             [("X-Subject-Token", "t")],
@@ -63,6 +70,13 @@ async fn answer(State((stand, url)): State<(Stand, String)>, request: Request) -
     }
     if path == "/v3/projects/p1" {
         return fine(&json!({ "project": { "id": "p1", "tags": [] } }));
+    }
+    if path == "/compute/v2.1/" {
+        return fine(&json!({ "version": { "id": "v2.1", "version": "2.93" } }));
+    }
+    if path == "/compute/v2.1/servers/s1" {
+        let server = json!({ "id": "s1", "status": "ACTIVE", "tenant_id": "p1", "metadata": {} });
+        return fine(&json!({ "server": server }));
     }
     // What is asked at once meets at once.
     tokio::time::sleep(Duration::from_millis(30)).await;
@@ -134,7 +148,10 @@ fn serve(
             let subnets = known("subnets");
             let subnet = subnets.iter().find(|it| it["id"] == body["subnet_id"]);
             let network = subnet.unwrap()["network_id"].clone();
-            if known("ports").iter().any(|it| it["network_id"] == network) {
+            let is_foot = |it: &Value| {
+                it["network_id"] == network && it["device_owner"] == "network:router_interface"
+            };
+            if known("ports").iter().any(is_foot) {
                 return refused(StatusCode::BAD_REQUEST, "BadRequest");
             }
             let foot = json!({ "device_id": router, "network_id": network, "project_id": "p1",
@@ -148,6 +165,19 @@ fn serve(
                 return refused(StatusCode::NOT_FOUND, "NetworkNotFound");
             };
             it["tags"] = body["tags"].clone();
+            fine(body)
+        }
+        ("GET", [kind, id]) => {
+            let all = known(kind);
+            let it = all.iter().find(|it| it["id"] == *id).unwrap();
+            fine(&json!({ kind.trim_end_matches('s'): it }))
+        }
+        ("PUT", [kind, id]) => {
+            let all = stand.get_mut(*kind).unwrap();
+            let it = all.iter_mut().find(|it| it["id"] == *id).unwrap();
+            for (key, value) in body[kind.trim_end_matches('s')].as_object().unwrap() {
+                it[key] = value.clone();
+            }
             fine(body)
         }
         ("DELETE", ["networks", id]) => {
@@ -272,4 +302,48 @@ async fn processes_that_come_together_agree_on_one_network() {
     assert!(ids.iter().all(|id| *id == ids[0]), "{ids:?}");
     let stand = stand.lock().unwrap();
     assert_eq!((stand["networks"].len(), stand["ports"].len()), (2, 1));
+}
+
+#[tokio::test]
+async fn the_first_address_leads_a_network_without_a_router_outside() {
+    let (clouds, stand) = world(1).await;
+    {
+        let mut stand = stand.lock().unwrap();
+        // Finished while the configuration had no external network.
+        let network = json!({ "id": "n1", "project_id": "p1", "name": "vpc", "subnets": ["sub"],
+            "description": "lingbao:old key:vpc cidr:10.8.0.0/24",
+            "tags": ["lingbao", "lingbao-ready"] });
+        stand.get_mut("networks").unwrap().push(network);
+        let subnet = json!({ "id": "sub", "network_id": "n1" });
+        stand.insert("subnets".into(), vec![subnet]);
+        let port = |id: &str, owner: &str, project: &str| {
+            json!({ "id": id, "device_id": "s1", "device_owner": owner, "network_id": "n1",
+                "project_id": project, "fixed_ips": [{ "subnet_id": "sub" }] })
+        };
+        let forged = [port("x", "", "p1"), port("y", "compute:nova", "p2")];
+        let own = port("z", "compute:nova", "p1");
+        stand.insert("ports".into(), [&forged[..], &[own]].concat());
+        let address = |id: &str, of: &str| json!({ "id": id, "floating_network_id": of, "project_id": "p1", "description": "lingbao:a" });
+        let both = vec![address("f1", "ext"), address("f2", "other")];
+        stand.insert("floatingips".into(), both);
+    }
+    let lead = async |id: &'static str| {
+        let (op, address, server) = (OperationId::from(id), id.into(), Some("s1".into()));
+        let call = Call::AssociateAddress { address, server };
+        clouds[0].execute(&op, call).await
+    };
+    let led = lead("f1").await;
+    assert!(matches!(led, Outcome::Done(_)), "{led:?}");
+    {
+        let stand = stand.lock().unwrap();
+        assert_eq!(stand["floatingips"][0]["port_id"], "z");
+        let gateway = &stand["routers"][0]["external_gateway_info"];
+        assert_eq!(gateway["network_id"], "ext");
+    }
+    // A router has one way alone.
+    match lead("f2").await {
+        Outcome::Refused(refusal) => assert_eq!(refusal.reason, RefusalReason::Conflict),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(stand.lock().unwrap()["routers"].len(), 1);
 }
