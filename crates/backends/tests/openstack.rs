@@ -92,6 +92,7 @@ fn config(lab: &Value) -> OpenStackConfig {
         settle_ms: 3_000,
         build_minutes: 10,
         external_network: Some(of(lab, "external_network", "public")),
+        outbound: false,
         dns_servers: Vec::new(),
         zones: vec![ZoneConfig {
             name: "p".into(),

@@ -137,6 +137,12 @@ fn serve(stand: &mut Stand, method: &Method, path: &str, body: &[u8]) -> (Respon
             Some(status) => (said(status, "<html>"), false),
             None => json(json!({ "volumes": stand.volumes })),
         },
+        ("POST", "/volume/v3/p1/volumes/v1/action") => json(Value::Null),
+        ("GET", path) if path.starts_with("/volume/v3/p1/volumes/") => {
+            let id = path.rsplit('/').next().unwrap();
+            let it = stand.volumes.iter().find(|it| it["id"] == id).unwrap();
+            json(json!({ "volume": it }))
+        }
         ("DELETE", path) if path.starts_with("/volume/v3/p1/volumes/") => {
             let id = path.rsplit('/').next().unwrap();
             stand.volumes.retain(|it| it["id"] != id);
@@ -219,6 +225,7 @@ fn open(url: &str, now: &Arc<AtomicI64>) -> OpenStack {
         settle_ms: 10_000,
         build_minutes: 10,
         external_network: None,
+        outbound: false,
         dns_servers: Vec::new(),
         zones: vec![ZoneConfig {
             name: "p".into(),
@@ -323,6 +330,43 @@ async fn after_a_lost_answer_nothing_is_made_before_its_time() {
     assert!(matches!(begun, Outcome::Running { .. }), "{begun:?}");
     assert!(matches!(w.make().await, Outcome::Done(_)));
     assert_eq!((w.volumes(), w.asked("POST", VOLUMES)), (1, 2));
+}
+
+#[tokio::test]
+async fn who_stops_waiting_leaves_a_doubt_as_a_lost_answer_does() {
+    let w = world().await;
+    w.fault(What::Hang);
+    let waited = tokio::time::timeout(Duration::from_millis(300), w.make()).await;
+    assert!(waited.is_err(), "{waited:?}");
+    // On its way still: it can't be seen yet.
+    w.stand.lock().unwrap().volumes.clear();
+    let wait = w.make().await;
+    assert!(matches!(wait, Outcome::Running { .. }), "{wait:?}");
+    assert_eq!(w.asked("POST", VOLUMES), 1);
+    w.pass(10_000);
+    assert!(matches!(w.make().await, Outcome::Running { .. }));
+    assert_eq!(w.asked("POST", VOLUMES), 2);
+}
+
+#[tokio::test]
+async fn a_deletion_that_came_to_nothing_is_asked_for_again_and_told() {
+    let w = world().await;
+    assert!(matches!(w.make().await, Outcome::Running { .. }));
+    w.stand.lock().unwrap().volumes[0]["status"] = json!("error_deleting");
+    match w.cloud.delete_volume(&"away".into(), "v1".into()).await {
+        Outcome::Refused(refusal) => assert_eq!(refusal.reason, RefusalReason::Conflict),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(w.asked("POST", "/volume/v3/p1/volumes/v1/action"), 1);
+}
+
+#[tokio::test]
+async fn a_404_from_something_in_between_is_not_taken_for_gone() {
+    let w = world().await;
+    match w.cloud.delete_server(&"away".into(), "s1".into()).await {
+        Outcome::Unreachable(why) => assert!(why.contains("404"), "{why}"),
+        other => panic!("{other:?}"),
+    }
 }
 
 #[tokio::test]

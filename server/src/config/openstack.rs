@@ -65,6 +65,7 @@ impl Backend {
             settle_ms: self.settle_ms,
             build_minutes: self.build_minutes,
             external_network: some(&self.external_network),
+            outbound: self.outbound,
             dns_servers: self.dns_servers.clone(),
             zones: self.zones.clone(),
             images: self.image_names.clone(),

@@ -201,6 +201,9 @@ sections! {
         build_minutes: u32 = 30;
         /// openstack: network with public addresses, by name or id; a cloud without any when empty.
         external_network: String = "".into();
+        /// openstack: whether hosts without an address of their own reach the outside, by the address
+        /// of their network's router.
+        outbound: bool = false;
         /// openstack: name servers that hosts learn; the cloud's own without any.
         dns_servers: Vec<String> = Vec::new();
         /// openstack: its pools, `[[backends.NAME.zones]]` with `name` and, where they differ from

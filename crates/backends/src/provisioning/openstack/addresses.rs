@@ -136,7 +136,12 @@ impl Cloud {
     }
 
     /// Leads an address to a server, or to nowhere.
-    pub async fn associate(&self, id: &ExternalId, to: Option<ExternalId>) -> Flow<Settled> {
+    pub async fn associate(
+        &self,
+        memory: &Memory,
+        id: &ExternalId,
+        to: Option<ExternalId>,
+    ) -> Flow<Settled> {
         let Some(it) = self.address_value(id).await? else {
             return refuse(RefusalReason::NotFound, format!("no address {id}"));
         };
@@ -153,12 +158,17 @@ impl Cloud {
                     let said = "address and server are of different projects";
                     return refuse(RefusalReason::InvalidSpec, said);
                 }
-                let query = [("device_id", text(&server, "id"))];
+                let query = [
+                    ("device_id", text(&server, "id")),
+                    ("project_id", there.spec.project.as_str()),
+                ];
                 let found = self.get(Service::Network, "/ports", &query).await?;
-                let Some(port) = list(&found, "ports").first() else {
+                // Anybody may write a server's id on a port of his own; only Nova writes its owner.
+                let is_servers = |it: &&Value| text(it, "device_owner").starts_with("compute:");
+                let Some(port) = list(&found, "ports").iter().find(is_servers) else {
                     return refuse(RefusalReason::Conflict, "the server has no port yet");
                 };
-                self.open_way(port, text(&it, "floating_network_id"))
+                self.open_way(memory, port, text(&it, "floating_network_id"))
                     .await?;
                 json!(text(port, "id"))
             }
@@ -169,26 +179,6 @@ impl Cloud {
             .await?;
         let there = self.address_value(id).await?;
         Ok(there.as_ref().map_or(Settled::Gone, present))
-    }
-
-    /// The router of a network without a gateway gets one to the address's network: the pool may
-    /// have another external network than the cloud.
-    async fn open_way(&self, port: &Value, external: &str) -> Answer<()> {
-        let name = format!("lingbao-{}", text(port, "network_id"));
-        let found = self
-            .get(Service::Network, "/routers", &[("name", &name)])
-            .await?;
-        let Some(router) = list(&found, "routers").first() else {
-            return Ok(());
-        };
-        if router["external_gateway_info"].is_object() {
-            return Ok(());
-        }
-        let path = format!("/routers/{}", text(router, "id"));
-        let body = json!({ "router": { "external_gateway_info": { "network_id": external } } });
-        self.change(Service::Network, Method::PUT, &path, Some(&body))
-            .await?;
-        Ok(())
     }
 
     /// Gives an address back.

@@ -198,7 +198,7 @@ impl Cloud {
             match heard.status {
                 // A token may die before its time: revoked, or Keystone's keys were changed.
                 401 if !renewed => {
-                    self.tokens.forget(scope);
+                    self.tokens.forget(scope, &token);
                     renewed = true;
                 }
                 200..=299 => return parse(&heard.body, changes),

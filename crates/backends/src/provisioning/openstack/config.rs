@@ -1,5 +1,5 @@
 //! Which cloud, and what its things are called there.
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, net::Ipv4Addr};
 
 use serde::{Deserialize, Serialize};
 
@@ -36,6 +36,9 @@ pub struct OpenStackConfig {
     pub build_minutes: u32,
     /// Name or id of the network with public addresses; `None` is a cloud without.
     pub external_network: Option<String>,
+    /// Whether hosts without an address of their own reach the outside, by the address of their
+    /// network's router.
+    pub outbound: bool,
     /// Name servers that hosts learn by DHCP; none leaves it to the cloud.
     pub dns_servers: Vec<String>,
     /// The pools.
@@ -118,6 +121,44 @@ pub struct Rule {
     pub from: String,
 }
 
+impl Rule {
+    /// The protocol as Neutron writes it.
+    pub(super) fn protocol(&self) -> String {
+        self.protocol.to_lowercase()
+    }
+
+    /// What is wrong with it by itself.
+    fn problem(&self) -> Option<&'static str> {
+        let protocol = self.protocol();
+        if !["", "tcp", "udp", "icmp"].contains(&&*protocol) {
+            return Some("protocol: tcp, udp, icmp, or empty for any");
+        }
+        let ports = (self.from_port, self.to_port);
+        if ports != (0, 0) && !["tcp", "udp"].contains(&&*protocol) {
+            return Some("ports are of tcp or udp: name the protocol");
+        }
+        if ports.1 != 0 && !(1..=ports.1).contains(&ports.0) {
+            return Some("from_port: the first of the ports, not above to_port");
+        }
+        if !self.from.is_empty() && network(&self.from).is_none() {
+            return Some("from: addresses of IPv4, as 10.0.0.0/8 or 10.1.2.3");
+        }
+        None
+    }
+}
+
+/// A network as Neutron writes it: from its first address on, a single address with its 32 bits.
+pub(super) fn network(text: &str) -> Option<String> {
+    let (address, bits) = text.split_once('/').unwrap_or((text, "32"));
+    let address: Ipv4Addr = address.parse().ok()?;
+    let bits: u32 = bits.parse().ok().filter(|bits| *bits <= 32)?;
+    let mask = u32::MAX.checked_shl(32 - bits).unwrap_or(0);
+    Some(format!(
+        "{}/{bits}",
+        Ipv4Addr::from(u32::from(address) & mask)
+    ))
+}
+
 impl OpenStackConfig {
     /// The pool of a name.
     #[must_use]
@@ -160,6 +201,13 @@ impl OpenStackConfig {
                 .is_none_or(|s| s.0.len() >= 32),
             "secret_file: at least 32 characters",
         );
+        for (name, rules) in &self.presets {
+            for (number, rule) in rules.iter().enumerate() {
+                if let Some(problem) = rule.problem() {
+                    check(false, &format!("presets.{name}[{number}].{problem}"));
+                }
+            }
+        }
         for size in self.flavours.keys() {
             check(
                 size.split_once('x').is_some_and(|(cores, gb)| {
@@ -213,4 +261,54 @@ pub fn default_presets() -> BTreeMap<String, Vec<Rule>> {
     .into_iter()
     .map(|(name, rules)| (name.to_owned(), rules))
     .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_network_is_written_as_neutron_writes_it() {
+        for (ours, theirs) in [
+            ("10.1.2.3", Some("10.1.2.3/32")),
+            ("10.1.2.3/8", Some("10.0.0.0/8")),
+            ("1.2.3.4/0", Some("0.0.0.0/0")),
+            ("10.0.0.0/33", None),
+            ("fd00::/8", None),
+            ("anywhere", None),
+        ] {
+            assert_eq!(network(ours).as_deref(), theirs, "{ours}");
+        }
+    }
+
+    #[test]
+    fn a_rule_that_neutron_would_refuse_or_widen_is_told_beforehand() {
+        let rule = |protocol: &str, from_port, to_port, from: &str| Rule {
+            protocol: protocol.to_owned(),
+            from_port,
+            to_port,
+            from: from.to_owned(),
+        };
+        for fine in [
+            rule("TCP", 80, 0, "10.1.2.3"),
+            rule("udp", 1, 9, ""),
+            rule("", 0, 0, ""),
+            rule("icmp", 0, 0, "0.0.0.0/0"),
+        ] {
+            assert_eq!(fine.problem(), None, "{fine:?}");
+        }
+        for wrong in [
+            rule("gre", 0, 0, ""),
+            rule("", 80, 0, ""),
+            rule("icmp", 8, 0, ""),
+            rule("tcp", 0, 80, ""),
+            rule("tcp", 90, 80, ""),
+            rule("tcp", 80, 0, "fd00::/8"),
+        ] {
+            assert!(wrong.problem().is_some(), "{wrong:?}");
+        }
+        for (name, rules) in default_presets() {
+            assert!(rules.iter().all(|it| it.problem().is_none()), "{name}");
+        }
+    }
 }

@@ -7,10 +7,11 @@
 //! | 429, 413 without words of a quota | [`Fault::NotSent`]: turned away before anything was done |
 //! | 403, 413, 409 with words of a quota | [`RefusalReason::QuotaExceeded`] |
 //! | 403 | [`RefusalReason::Denied`] |
-//! | 404 | [`RefusalReason::NotFound`] |
+//! | 404 in the service's own words | [`RefusalReason::NotFound`] |
+//! | any other 404, 406 | [`Fault::NotSent`]: something in between answered, or a service that was just changed; nothing was done |
 //! | 409, 400 about a state | [`RefusalReason::Conflict`] |
 //! | 400, 422 | [`RefusalReason::InvalidSpec`] |
-//! | 405, 406, 410, 501 | [`RefusalReason::Unsupported`] |
+//! | 405, 410, 501 | [`RefusalReason::Unsupported`] |
 //! | 3xx, 5xx, time-out, cut, half an answer | [`Fault::Lost`] for what changes something; reading may simply be repeated, so there it is [`Fault::NotSent`] |
 use serde_json::Value;
 
@@ -125,13 +126,34 @@ pub(super) fn of_status(service: &str, status: u16, body: &[u8], changes: bool) 
         400 if is_state(&words) => RefusalReason::Conflict,
         400 | 422 => RefusalReason::InvalidSpec,
         401 | 403 => RefusalReason::Denied,
-        404 => RefusalReason::NotFound,
+        // "It is not there" ends what the portal does with it, so it must come from the service itself:
+        // what stands before a service that is being moved says 404 as well.
+        404 if is_own(service, body) => RefusalReason::NotFound,
+        404 => return Fault::NotSent(said),
+        // The version that was agreed on is not spoken any more: it is agreed on anew.
+        406 => return Fault::NotSent(said),
         409 => RefusalReason::Conflict,
-        405 | 406 | 410 | 501 => RefusalReason::Unsupported,
+        405 | 410 | 501 => RefusalReason::Unsupported,
         _ if changes => return Fault::Lost(said),
         _ => return Fault::NotSent(said),
     };
     Fault::Refused(Refusal::new(reason, said))
+}
+
+/// Whether an error is written as the service itself writes it: in an object or a list of its own.
+/// Glance alone leaves it to its framework, which writes a page or one flat object.
+fn is_own(service: &str, body: &[u8]) -> bool {
+    if service == "glance" {
+        return String::from_utf8_lossy(body).contains("404 Not Found");
+    }
+    match serde_json::from_slice::<Value>(body) {
+        Ok(Value::Object(said)) => said.iter().any(|(key, it)| match it {
+            Value::Object(it) => it.contains_key("message") || it.contains_key("type"),
+            Value::Array(all) => key == "errors" && !all.is_empty(),
+            _ => false,
+        }),
+        _ => false,
+    }
 }
 
 /// Each service writes its errors in its own way: `{"badRequest": {"message", "code"}}`,
@@ -281,6 +303,63 @@ mod tests {
                 Fault::NotSent(_)
             ));
         }
+    }
+
+    #[test]
+    fn only_the_service_itself_says_that_something_is_not_there() {
+        let of = |service, body: &str| of_status(service, 404, body.as_bytes(), false);
+        for (service, body) in [
+            (
+                "nova",
+                r#"{"itemNotFound":{"code":404,"message":"Instance x could not be found."}}"#,
+            ),
+            (
+                "neutron",
+                r#"{"NeutronError":{"type":"NetworkNotFound","message":"Network x","detail":""}}"#,
+            ),
+            (
+                "keystone",
+                r#"{"error":{"code":404,"message":"Could not find project: x.","title":"Not Found"}}"#,
+            ),
+            (
+                "placement",
+                r#"{"errors":[{"status":404,"title":"Not Found","detail":"No resource provider"}]}"#,
+            ),
+            (
+                "glance",
+                "<html><head><title>404 Not Found</title></head></html>",
+            ),
+            (
+                "glance",
+                r#"{"message":"No image found","code":"404 Not Found","title":"Not Found"}"#,
+            ),
+        ] {
+            assert!(of(service, body).is_not_found(), "{service} {body}");
+        }
+        for (service, body) in [
+            ("nova", ""),
+            ("nova", "default backend - 404"),
+            (
+                "nova",
+                "<html><head><title>404 Not Found</title></head></html>",
+            ),
+            ("glance", "default backend - 404"),
+            (
+                "nova",
+                r#"{"message":"no Route matched with those values"}"#,
+            ),
+        ] {
+            let fault = of(service, body);
+            assert!(matches!(fault, Fault::NotSent(_)), "{service} {body}");
+        }
+    }
+
+    #[test]
+    fn a_version_that_is_not_spoken_any_more_is_agreed_on_anew() {
+        assert!(matches!(
+            of_status("nova", 406, b"", true),
+            Fault::NotSent(_)
+        ));
     }
 
     #[test]

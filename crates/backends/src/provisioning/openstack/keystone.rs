@@ -86,9 +86,12 @@ pub(super) struct Tokens {
 }
 
 impl Tokens {
-    /// Asks anew next time.
-    pub fn forget(&self, scope: &Scope) {
-        lock(&self.kept).remove(scope);
+    /// Asks anew next time, unless another task has just done so.
+    pub fn forget(&self, scope: &Scope, dead: &Arc<Token>) {
+        let mut kept = lock(&self.kept);
+        if kept.get(scope).is_some_and(|(_, it)| Arc::ptr_eq(it, dead)) {
+            kept.remove(scope);
+        }
     }
 
     fn get(&self, scope: &Scope, now: i64) -> Option<Arc<Token>> {
@@ -214,5 +217,30 @@ impl Cloud {
             project,
             catalogue: token["catalog"].take(),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_dead_token_is_forgotten() {
+        let of = |id: &str| {
+            Arc::new(Token {
+                id: Secret(id.into()),
+                ends: 10 * MARGIN,
+                project: String::new(),
+                user: String::new(),
+                roles: Vec::new(),
+                catalogue: Value::Null,
+            })
+        };
+        let (dead, new, tokens) = (of("a"), of("b"), Tokens::default());
+        tokens.put(&Scope::Portal, 0, &new);
+        tokens.forget(&Scope::Portal, &dead);
+        assert!(tokens.get(&Scope::Portal, 0).is_some());
+        tokens.forget(&Scope::Portal, &new);
+        assert!(tokens.get(&Scope::Portal, 0).is_none());
     }
 }

@@ -96,9 +96,23 @@ const fn makes(call: &Call) -> Option<Kind> {
     }
 }
 
+/// Whether after a lost answer it must not be asked for again at once: it makes something, or acts on
+/// a server, where a second request would do it twice.
+const fn must_settle(call: &Call) -> bool {
+    makes(call).is_some()
+        || matches!(
+            call,
+            Call::ResizeServer { .. }
+                | Call::StartServer { .. }
+                | Call::StopServer { .. }
+                | Call::RestartServer { .. }
+        )
+}
+
 fn token(op: &OperationId, call: &Call) -> PollToken {
     let op = op.clone();
-    let token = match makes(call) {
+    // A network that waits for another's hand may be another operation's: only its key finds it.
+    let token = match makes(call).filter(|kind| *kind != Kind::Network) {
         Some(kind) => Token::Made { op, kind },
         None => Token::Again {
             op,
@@ -131,17 +145,21 @@ impl OpenStack {
             Call::SetProjectQuota { project, quota } => cloud.set_quota(&project, quota).await,
             Call::EnsureNetwork { spec } => cloud.ensure_network(memory, op, spec).await,
             Call::CreateServer { spec } => cloud.create_server(memory, op, spec).await,
-            Call::ResizeServer { server, size } => cloud.act(op, &server, Act::Resize(size)).await,
-            Call::StartServer { server } => cloud.act(op, &server, Act::Start).await,
-            Call::StopServer { server } => cloud.act(op, &server, Act::Stop).await,
-            Call::RestartServer { server } => cloud.act(op, &server, Act::Restart).await,
+            Call::ResizeServer { server, size } => {
+                cloud.act(memory, op, &server, Act::Resize(size)).await
+            }
+            Call::StartServer { server } => cloud.act(memory, op, &server, Act::Start).await,
+            Call::StopServer { server } => cloud.act(memory, op, &server, Act::Stop).await,
+            Call::RestartServer { server } => cloud.act(memory, op, &server, Act::Restart).await,
             Call::DeleteServer { server } => cloud.delete_server(&server).await,
             Call::CreateVolume { spec } => cloud.create_volume(memory, op, spec, None).await,
             Call::AttachVolume { volume, server } => cloud.attach(op, &volume, &server).await,
             Call::DetachVolume { volume } => cloud.detach(&volume).await,
             Call::DeleteVolume { volume } => cloud.delete_volume(&volume).await,
             Call::AllocateAddress { spec } => cloud.allocate(memory, op, spec).await,
-            Call::AssociateAddress { address, server } => cloud.associate(&address, server).await,
+            Call::AssociateAddress { address, server } => {
+                cloud.associate(memory, &address, server).await
+            }
             Call::ReleaseAddress { address } => cloud.release(&address).await,
             Call::CreateSnapshot { spec } => cloud.create_snapshot(memory, op, spec).await,
             Call::DeleteSnapshot { snapshot } => cloud.delete_snapshot(&snapshot).await,
@@ -212,10 +230,13 @@ impl Provisioner for OpenStack {
             return Outcome::Refused(cancelled(op));
         }
         let token = token(op, &call);
-        let makes = makes(&call).is_some();
+        // Dropped before the turn: who waits for the turn sees the doubt.
+        let doubt = must_settle(&call).then(|| self.memory.in_doubt(op, self.cloud.clock.as_ref()));
         let flow = self.dispatch(op, call).await;
-        if let (Err(Stop::Fault(Fault::Lost(_))), true) = (&flow, makes) {
-            self.memory.doubt(op, self.cloud.now());
+        if let Some(doubt) = doubt
+            && !matches!(flow, Err(Stop::Fault(Fault::Lost(_))))
+        {
+            doubt.known();
         }
         outcome(flow, || token)
     }

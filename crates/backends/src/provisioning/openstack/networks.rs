@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::{
     client::{Cloud, inner, list, missing, text},
     config::ZoneConfig,
-    fault::{Answer, Flow, Stop, optional, refuse},
+    fault::{Answer, Fault, Flow, Stop, optional, refuse},
     op::{MARK, Memory, READY, describe, described, tag},
     version::Service,
 };
@@ -41,6 +41,37 @@ pub(super) fn network(it: &Value) -> Object {
 
 fn is_ready(it: &Value) -> bool {
     list(it, "tags").iter().any(|one| one == READY)
+}
+
+/// The order in which networks of one key are taken: a finished one, then one that is being set up,
+/// then the oldest; of the same age, the smaller id. So what somebody already stands on is never the
+/// double.
+fn best_first(all: &mut [Value]) {
+    oldest_first(all);
+    all.sort_by_key(|it| (!is_ready(it), list(it, "subnets").is_empty()));
+}
+
+fn has_own_way(zone: &ZoneConfig) -> bool {
+    !zone.external_network.is_empty()
+}
+
+/// Whether a port is a router's foot in its network.
+fn is_interface(port: &Value) -> bool {
+    let owner = text(port, "device_owner");
+    owner.starts_with("network:router_interface")
+        || owner.starts_with("network:ha_router_replicated_interface")
+}
+
+/// Id of the external network to which a router leads.
+fn leads_to(router: &Value) -> Option<&str> {
+    Some(text(&router["external_gateway_info"], "network_id")).filter(|id| !id.is_empty())
+}
+
+/// Whether a refusal may come from somebody else who sets up the same network: what was to be made is
+/// there already, or what it was made for is gone.
+fn is_a_race(fault: &Fault) -> bool {
+    use RefusalReason::{Conflict, InvalidSpec, NotFound};
+    matches!(fault.reason(), Some(InvalidSpec | NotFound | Conflict))
 }
 
 /// The oldest first; of the same age, the smaller id.
@@ -116,6 +147,10 @@ impl Cloud {
                 format!("no project {}", spec.project),
             );
         }
+        // Orders of one unit come together, each with its own operation: in this process one makes
+        // the network, the others find it. Between processes the cloud decides, see below.
+        let turn = memory.network_turn(&spec.project, &spec.key);
+        let _turn = turn.lock().await;
         let mut it = match self.network_by_key(&spec).await? {
             Some(it) => it,
             None => {
@@ -123,7 +158,7 @@ impl Cloud {
                     return Err(Stop::Running(ms));
                 }
                 let made = self.make_network(op, &spec).await?;
-                // A second process may have been at it: the older one stays.
+                // A second process may have been at it: one of the two stays.
                 self.network_by_key(&spec).await?.unwrap_or(made)
             }
         };
@@ -134,13 +169,23 @@ impl Cloud {
             return refuse(RefusalReason::Conflict, "the network has other addresses");
         }
         if !is_ready(&it) {
-            self.set_up_network(&there, &mut it).await?;
+            let gateway = self.first_gateway().await?;
+            let set_up = self
+                .set_up_network(&there, &mut it, gateway.as_deref())
+                .await;
+            if let Err(fault) = set_up {
+                let since = text(&it, "created_at");
+                return Err(match self.under_way(since, "setting up the network") {
+                    Stop::Running(_) if is_a_race(&fault) => Stop::Running(1_000),
+                    _ => fault.into(),
+                });
+            }
         }
         memory.made(op, Kind::Network, &there.id);
         Ok(Settled::Present(Box::new(Object::Network(there))))
     }
 
-    async fn network_by_key(&self, spec: &NetworkSpec) -> Answer<Option<Value>> {
+    async fn network_by_key(&self, spec: &NetworkSpec) -> Flow<Option<Value>> {
         let query = [("project_id", spec.project.as_str())];
         let found = self.get(Service::Network, "/networks", &query).await?;
         let own = |it: &&Value| {
@@ -152,13 +197,23 @@ impl Cloud {
             .filter(own)
             .cloned()
             .collect();
-        oldest_first(&mut all);
-        for double in all.iter().skip(1) {
+        best_first(&mut all);
+        // A second one that is finished may have hosts: it is left to an operator.
+        for double in all.iter().skip(1).filter(|it| !is_ready(it)) {
             let path = format!("/networks/{}", text(double, "id"));
-            optional(
-                self.change(Service::Network, Method::DELETE, &path, None)
-                    .await,
-            )?;
+            match self
+                .change(Service::Network, Method::DELETE, &path, None)
+                .await
+            {
+                // Another process sets it up at this moment: what became of it is seen next time.
+                Err(fault) if fault.reason() == Some(RefusalReason::Conflict) => {
+                    let since = text(double, "created_at");
+                    return Err(self.under_way(since, "setting up the network"));
+                }
+                deleted => {
+                    optional(deleted)?;
+                }
+            }
         }
         Ok(all.into_iter().next())
     }
@@ -175,18 +230,32 @@ impl Cloud {
         inner(made, "network")
     }
 
-    async fn set_up_network(&self, network: &Network, it: &mut Value) -> Answer<()> {
+    /// The external network to which new routers lead at once. Where a pool has one of its own, a
+    /// router waits for its first address to tell which way leads outside: it has one way alone.
+    async fn first_gateway(&self) -> Answer<Option<String>> {
+        match &self.config.external_network {
+            Some(external) if !self.config.zones.iter().any(has_own_way) => {
+                self.external_id(external).await.map(Some)
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// A router's way outside. Neutron would let every host out by it, also those that nobody gave an
+    /// address.
+    fn gateway(&self, external: &str) -> Value {
+        json!({ "network_id": external, "enable_snat": self.config.outbound })
+    }
+
+    async fn set_up_network(
+        &self,
+        network: &Network,
+        it: &mut Value,
+        gateway: Option<&str>,
+    ) -> Answer<()> {
         let subnet = self.ensure_subnet(network).await?;
-        // Where only some pools have public addresses, the router waits for the first one to tell
-        // which way leads outside.
-        let external = match &self.config.external_network {
-            Some(external) => Some(self.external_id(external).await?),
-            None => None,
-        };
-        let outside = |zone: &ZoneConfig| !zone.external_network.is_empty();
-        if external.is_some() || self.config.zones.iter().any(outside) {
-            let router = self.ensure_router(network, external.as_deref()).await?;
-            self.ensure_interface(network, &router, &subnet).await?;
+        if gateway.is_some() || self.config.zones.iter().any(has_own_way) {
+            self.ensure_way(network, &subnet, gateway).await?;
         }
         let path = format!("/networks/{}/tags", network.id);
         let body = json!({ "tags": [MARK, READY, tag(&network.operation)] });
@@ -194,6 +263,32 @@ impl Cloud {
             .await?;
         it["tags"] = body["tags"].clone();
         Ok(())
+    }
+
+    /// Id of the router that stands in a network, made and led into it if there is none. A router for
+    /// each network: two of one project may have the same addresses.
+    pub(super) async fn ensure_way(
+        &self,
+        network: &Network,
+        subnet: &str,
+        gateway: Option<&str>,
+    ) -> Answer<String> {
+        let query = [
+            ("network_id", network.id.as_str()),
+            ("project_id", network.spec.project.as_str()),
+        ];
+        let found = self.get(Service::Network, "/ports", &query).await?;
+        // What stands in the network counts, and not the name: of two routers made at once only one
+        // gets its foot in.
+        if let Some(port) = list(&found, "ports").iter().find(|port| is_interface(port)) {
+            return Ok(text(port, "device_id").to_owned());
+        }
+        let router = self.ensure_router(network, gateway).await?;
+        let path = format!("/routers/{router}/add_router_interface");
+        let body = json!({ "subnet_id": subnet });
+        self.change(Service::Network, Method::PUT, &path, Some(&body))
+            .await?;
+        Ok(router)
     }
 
     async fn ensure_subnet(&self, network: &Network) -> Answer<String> {
@@ -220,7 +315,52 @@ impl Cloud {
         Ok(text(&inner(made, "subnet")?, "id").to_owned())
     }
 
-    /// A router for each network: two of one project may have the same addresses.
+    /// Leads the network of a server's port to the external network of an address: the network may be
+    /// older than the first external network of the configuration, or have waited for this address.
+    pub(super) async fn open_way(&self, memory: &Memory, port: &Value, external: &str) -> Flow<()> {
+        let id = ExternalId(text(port, "network_id").to_owned());
+        let there = self.network_value(&id).await?;
+        let Some(Object::Network(network)) = there.as_ref().map(network) else {
+            return refuse(RefusalReason::Conflict, "the server's network is gone");
+        };
+        if network.spec.project.as_str() != text(port, "project_id") {
+            // Somebody else's network: how it leads outside is not ours to change.
+            return Ok(());
+        }
+        let turn = memory.network_turn(&network.spec.project, &network.spec.key);
+        let _turn = turn.lock().await;
+        let subnet = text(&port["fixed_ips"][0], "subnet_id");
+        let router = match self.ensure_way(&network, subnet, Some(external)).await {
+            // Another process may have been quicker: the next attempt finds its router.
+            Err(Fault::Refused(it)) if it.reason != RefusalReason::Denied => {
+                return refuse(RefusalReason::Conflict, it.detail);
+            }
+            router => router?,
+        };
+        let path = format!("/routers/{router}");
+        let it = inner(self.get(Service::Network, &path, &[]).await?, "router")?;
+        if text(&it, "project_id") != network.spec.project.as_str() {
+            let said = "another project's router stands in the server's private network";
+            return refuse(RefusalReason::Conflict, said);
+        }
+        match leads_to(&it) {
+            Some(there) if there == external => Ok(()),
+            Some(there) => refuse(
+                RefusalReason::Conflict,
+                format!(
+                    "the address is of external network {external}, and the private network of the \
+                     server already leads outside through {there}: a router has one way alone"
+                ),
+            ),
+            None => {
+                let body = json!({ "router": { "external_gateway_info": self.gateway(external) } });
+                self.change(Service::Network, Method::PUT, &path, Some(&body))
+                    .await?;
+                Ok(())
+            }
+        }
+    }
+
     async fn ensure_router(&self, network: &Network, external: Option<&str>) -> Answer<String> {
         let name = format!("lingbao-{}", network.id);
         let query = [
@@ -228,7 +368,9 @@ impl Cloud {
             ("project_id", network.spec.project.as_str()),
         ];
         let found = self.get(Service::Network, "/routers", &query).await?;
-        if let Some(it) = list(&found, "routers").first() {
+        let mut all = list(&found, "routers").to_vec();
+        oldest_first(&mut all);
+        if let Some(it) = all.first() {
             return Ok(text(it, "id").to_owned());
         }
         let mut router = json!({
@@ -237,26 +379,13 @@ impl Cloud {
             "description": describe(&network.operation),
         });
         if let Some(external) = external {
-            router["external_gateway_info"] = json!({ "network_id": external });
+            router["external_gateway_info"] = self.gateway(external);
         }
         let body = json!({ "router": router });
         let made = self
             .change(Service::Network, Method::POST, "/routers", Some(&body))
             .await?;
         Ok(text(&inner(made, "router")?, "id").to_owned())
-    }
-
-    async fn ensure_interface(&self, network: &Network, router: &str, subnet: &str) -> Answer<()> {
-        let query = [("device_id", router), ("network_id", network.id.as_str())];
-        let found = self.get(Service::Network, "/ports", &query).await?;
-        if !list(&found, "ports").is_empty() {
-            return Ok(());
-        }
-        let path = format!("/routers/{router}/add_router_interface");
-        let body = json!({ "subnet_id": subnet });
-        self.change(Service::Network, Method::PUT, &path, Some(&body))
-            .await?;
-        Ok(())
     }
 }
 
@@ -282,5 +411,17 @@ mod tests {
         let mut all = [of("c", "2026-02"), of("b", "2026-01"), of("a", "2026-01")];
         oldest_first(&mut all);
         assert_eq!(all.map(|it| text(&it, "id").to_owned()), ["a", "b", "c"]);
+    }
+
+    #[test]
+    fn what_somebody_stands_on_is_never_the_double() {
+        let of = |id: &str, at: &str, tags: Value, subnets: Value| json!({ "id": id, "created_at": at, "tags": tags, "subnets": subnets });
+        let mut all = [
+            of("a", "2026-01", json!([]), json!([])),
+            of("b", "2026-01", json!([]), json!(["s"])),
+            of("c", "2026-02", json!([MARK, READY]), json!(["s"])),
+        ];
+        best_first(&mut all);
+        assert_eq!(all.map(|it| text(&it, "id").to_owned()), ["c", "b", "a"]);
     }
 }

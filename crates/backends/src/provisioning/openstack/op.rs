@@ -8,7 +8,10 @@ use std::{
 use sha2::{Digest, Sha256};
 
 use super::client::lock;
-use crate::provisioning::{ExternalId, Kind, OperationId, Refusal, RefusalReason};
+use crate::{
+    Clock,
+    provisioning::{ExternalId, Kind, OperationId, Refusal, RefusalReason},
+};
 
 /// Tag of everything the portal makes.
 pub(super) const MARK: &str = "lingbao";
@@ -142,6 +145,16 @@ impl Memory {
         turn
     }
 
+    /// The turn of a network's key in a project, whatever the operations. No operation id has spaces.
+    pub fn network_turn(&self, project: &ExternalId, key: &str) -> Arc<tokio::sync::Mutex<()>> {
+        self.turn(&OperationId(format!("net {project} {key}")))
+    }
+
+    /// The turn of a preset's group in a project.
+    pub fn group_turn(&self, project: &ExternalId, preset: &str) -> Arc<tokio::sync::Mutex<()>> {
+        self.turn(&OperationId(format!("group {project} {preset}")))
+    }
+
     /// Nothing may come of it any more.
     pub fn cancel(&self, op: &OperationId) {
         lock(&self.cancelled).put(op, ());
@@ -168,6 +181,16 @@ impl Memory {
         lock(&self.made).get(op)
     }
 
+    /// From now on an answer may be lost: by an error, or because nobody waits for it any more.
+    pub fn in_doubt<'a>(&'a self, op: &'a OperationId, clock: &'a dyn Clock) -> Doubt<'a> {
+        Doubt {
+            memory: self,
+            clock,
+            op,
+            known: false,
+        }
+    }
+
     /// An answer was lost at this moment.
     pub fn doubt(&self, op: &OperationId, now: i64) {
         lock(&self.doubts).put(op, now);
@@ -178,6 +201,30 @@ impl Memory {
         let since = lock(&self.doubts).get(op)?;
         let passed = u64::try_from(now.saturating_sub(since)).unwrap_or(0);
         settle_ms.checked_sub(passed).filter(|left| *left > 0)
+    }
+}
+
+/// Leaves a doubt when it is dropped before the answer is known: a future that is dropped half-way
+/// has sent what it has sent.
+pub(super) struct Doubt<'a> {
+    memory: &'a Memory,
+    clock: &'a dyn Clock,
+    op: &'a OperationId,
+    known: bool,
+}
+
+impl Doubt<'_> {
+    /// The answer came, whatever it says.
+    pub fn known(mut self) {
+        self.known = true;
+    }
+}
+
+impl Drop for Doubt<'_> {
+    fn drop(&mut self) {
+        if !self.known {
+            self.memory.doubt(self.op, self.clock.now().millis());
+        }
     }
 }
 

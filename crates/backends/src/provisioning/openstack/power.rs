@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::{
     client::{Cloud, list, text},
     fault::{Answer, Fault, Flow, Stop, refuse},
+    op::Memory,
     server::{META_ACT, power, server, size},
     version::Service,
 };
@@ -82,6 +83,19 @@ impl Cloud {
         Ok(list(&found, "instanceActions").to_vec())
     }
 
+    /// Whether the newest deletion of a server came to nothing.
+    pub(super) async fn delete_failed(&self, id: &ExternalId) -> Answer<bool> {
+        Ok(since(&self.actions(id).await?, "", "delete") == Since::Failed)
+    }
+
+    async fn mark_act(&self, id: &ExternalId, mark: &str) -> Answer<()> {
+        let body = json!({ "metadata": { META_ACT: mark } });
+        let path = format!("/servers/{id}/metadata");
+        self.change(Service::Compute, Method::POST, &path, Some(&body))
+            .await?;
+        Ok(())
+    }
+
     async fn ask(&self, id: &ExternalId, body: &Value) -> Answer<Value> {
         let path = format!("/servers/{id}/action");
         self.change(Service::Compute, Method::POST, &path, Some(body))
@@ -89,7 +103,13 @@ impl Cloud {
     }
 
     /// Does an act, or says how it stands.
-    pub async fn act(&self, op: &OperationId, id: &ExternalId, act: Act) -> Flow<Settled> {
+    pub async fn act(
+        &self,
+        memory: &Memory,
+        op: &OperationId,
+        id: &ExternalId,
+        act: Act,
+    ) -> Flow<Settled> {
         if let Act::Resize(ServerSize { vcpus: 0, .. } | ServerSize { memory_gb: 0, .. }) = act {
             return refuse(RefusalReason::InvalidSpec, "a size of nothing");
         }
@@ -131,8 +151,17 @@ impl Cloud {
                     Since::Begun => {
                         return Err(self.under_way(text(&it, "updated"), "changing the server"));
                     }
-                    Since::Failed => return Err(failed(act).into()),
-                    Since::NotBegun => {}
+                    Since::Failed => {
+                        // Said once: the next attempt under the same id tries again.
+                        self.mark_act(id, "").await?;
+                        return Err(failed(act).into());
+                    }
+                    // A request whose answer was lost may still be on its way.
+                    Since::NotBegun => {
+                        if let Some(ms) = memory.settling(op, self.now(), self.config.settle_ms) {
+                            return Err(Stop::Running(ms));
+                        }
+                    }
                 }
             }
             (Power::Active | Power::Stopped, None) => {}
@@ -151,10 +180,7 @@ impl Cloud {
         if ours.is_none() {
             let newest = self.actions(id).await?;
             let newest = newest.first().map_or("-", |it| text(it, "request_id"));
-            let mark = json!({ "metadata": { META_ACT: format!("{op} {newest}") } });
-            let path = format!("/servers/{id}/metadata");
-            self.change(Service::Compute, Method::POST, &path, Some(&mark))
-                .await?;
+            self.mark_act(id, &format!("{op} {newest}")).await?;
         }
         self.ask(id, &body).await?;
         Err(Stop::Running(CHANGING))
@@ -191,5 +217,10 @@ mod tests {
         assert_eq!(since(&actions, "req-1", "reboot"), Since::NotBegun);
         actions.insert(0, of("resize", "req-3", Some("Error")));
         assert_eq!(since(&actions, "req-2", "resize"), Since::Failed);
+        // Of two deletions the newer one counts.
+        actions.insert(0, of("delete", "req-4", Some("Error")));
+        assert_eq!(since(&actions, "", "delete"), Since::Failed);
+        actions.insert(0, of("delete", "req-5", None));
+        assert_eq!(since(&actions, "", "delete"), Since::Begun);
     }
 }

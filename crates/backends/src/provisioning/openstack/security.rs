@@ -4,9 +4,10 @@ use serde_json::{Value, json};
 
 use super::{
     client::{Cloud, inner, list, text},
-    config::{Rule, default_presets},
-    fault::{Answer, optional},
+    config::{Rule, default_presets, network},
+    fault::{Answer, Fault, optional},
     networks::oldest_first,
+    op::Memory,
     version::Service,
 };
 use crate::provisioning::{ExternalId, Refusal, RefusalReason};
@@ -21,17 +22,18 @@ fn body(rule: &Rule, group: &str) -> Value {
         "direction": "ingress",
         "ethertype": "IPv4",
     });
-    if !rule.protocol.is_empty() {
-        it["protocol"] = json!(rule.protocol);
+    let protocol = rule.protocol();
+    if !protocol.is_empty() {
+        it["protocol"] = json!(protocol);
     }
-    if rule.from_port > 0 && rule.protocol != "icmp" {
+    if rule.from_port > 0 && protocol != "icmp" {
         it["port_range_min"] = json!(rule.from_port);
         it["port_range_max"] = json!(rule.to_port.max(rule.from_port));
     }
     if rule.from.is_empty() {
         it["remote_group_id"] = json!(group);
     } else {
-        it["remote_ip_prefix"] = json!(rule.from);
+        it["remote_ip_prefix"] = json!(network(&rule.from).unwrap_or_else(|| rule.from.clone()));
     }
     it
 }
@@ -39,16 +41,28 @@ fn body(rule: &Rule, group: &str) -> Value {
 fn face(rule: &Value) -> Face {
     let port = |key: &str| rule.get(key).and_then(Value::as_i64).unwrap_or(0);
     // Neutron writes "from everywhere" as nothing.
-    let from = text(rule, "remote_ip_prefix").replace("0.0.0.0/0", "");
+    let from = text(rule, "remote_ip_prefix");
+    let from = network(from).unwrap_or_else(|| from.to_owned());
+    let from = if from == "0.0.0.0/0" {
+        String::new()
+    } else {
+        from
+    };
     let inside = !text(rule, "remote_group_id").is_empty();
     let ports = (port("port_range_min"), port("port_range_max"));
     (
-        text(rule, "protocol").to_owned(),
+        text(rule, "protocol").to_lowercase(),
         ports.0,
         ports.1,
         from,
         inside,
     )
+}
+
+/// Whether Neutron has a rule that is the same to it.
+fn is_there_already(fault: &Fault) -> bool {
+    matches!(fault, Fault::Refused(it)
+        if it.reason == RefusalReason::Conflict && it.detail.contains("already exists"))
 }
 
 impl Cloud {
@@ -61,7 +75,15 @@ impl Cloud {
     }
 
     /// Id of the project's group of a preset, made or mended if need be.
-    pub async fn ensure_group(&self, project: &ExternalId, preset: &str) -> Answer<String> {
+    pub async fn ensure_group(
+        &self,
+        memory: &Memory,
+        project: &ExternalId,
+        preset: &str,
+    ) -> Answer<String> {
+        // The machines of an order come together: one makes the group, the others find it.
+        let turn = memory.group_turn(project, preset);
+        let _turn = turn.lock().await;
         let key = format!("group {project} {preset}");
         if let Some(Value::String(id)) = self.cache.get(&key, self.now()) {
             return Ok(id);
@@ -71,13 +93,7 @@ impl Cloud {
             return Err(Refusal::new(RefusalReason::InvalidSpec, said).into());
         };
         let name = format!("lingbao-{preset}");
-        let query = [("project_id", project.as_str()), ("name", name.as_str())];
-        let found = self
-            .get(Service::Network, "/security-groups", &query)
-            .await?;
-        let mut all = list(&found, "security_groups").to_vec();
-        oldest_first(&mut all);
-        let group = match all.into_iter().next() {
+        let group = match self.groups(project, &name).await?.into_iter().next() {
             Some(it) => it,
             None => {
                 let body = json!({ "security_group": {
@@ -87,7 +103,8 @@ impl Cloud {
                 let made = self
                     .change(Service::Network, Method::POST, path, Some(&body))
                     .await?;
-                inner(made, "security_group")?
+                self.settle_group(project, &name, inner(made, "security_group")?)
+                    .await?
             }
         };
         let id = text(&group, "id").to_owned();
@@ -96,10 +113,36 @@ impl Cloud {
         Ok(id)
     }
 
+    /// The project's groups of a name, the oldest first.
+    async fn groups(&self, project: &ExternalId, name: &str) -> Answer<Vec<Value>> {
+        let query = [("project_id", project.as_str()), ("name", name)];
+        let found = self
+            .get(Service::Network, "/security-groups", &query)
+            .await?;
+        let mut all = list(&found, "security_groups").to_vec();
+        oldest_first(&mut all);
+        Ok(all)
+    }
+
+    /// Which group stays: another process may have made one as well. Our own goes if it is the
+    /// younger; nobody uses it yet.
+    async fn settle_group(&self, project: &ExternalId, name: &str, own: Value) -> Answer<Value> {
+        let oldest = self.groups(project, name).await?.into_iter().next();
+        let Some(oldest) = oldest.filter(|it| it["id"] != own["id"]) else {
+            return Ok(own);
+        };
+        let path = format!("/security-groups/{}", text(&own, "id"));
+        let deleted = self.change(Service::Network, Method::DELETE, &path, None);
+        optional(deleted.await)?;
+        Ok(oldest)
+    }
+
     async fn mend(&self, group: &Value, id: &str, rules: &[Rule]) -> Answer<()> {
         let there: Vec<&Value> = list(group, "security_group_rules")
             .iter()
-            .filter(|rule| text(rule, "direction") == "ingress")
+            .filter(|rule| {
+                text(rule, "direction") == "ingress" && text(rule, "ethertype") == "IPv4"
+            })
             .collect();
         let wanted: Vec<Value> = rules.iter().map(|rule| body(rule, id)).collect();
         let faces: Vec<Face> = wanted.iter().map(face).collect();
@@ -113,8 +156,23 @@ impl Cloud {
         if !lacking.is_empty() {
             let body = json!({ "security_group_rules": lacking });
             let path = "/security-group-rules";
-            self.change(Service::Network, Method::POST, path, Some(&body))
-                .await?;
+            let made = self.change(Service::Network, Method::POST, path, Some(&body));
+            match made.await {
+                // One of them is there by now, so that none was made: one by one then.
+                Err(fault) if is_there_already(&fault) => {
+                    for rule in lacking {
+                        let body = json!({ "security_group_rule": rule });
+                        let made = self.change(Service::Network, Method::POST, path, Some(&body));
+                        match made.await {
+                            Err(fault) if !is_there_already(&fault) => return Err(fault),
+                            _ => {}
+                        }
+                    }
+                }
+                made => {
+                    made?;
+                }
+            }
         }
         for rule in there.iter().filter(|rule| !faces.contains(&face(rule))) {
             let path = format!("/security-group-rules/{}", text(rule, "id"));
@@ -141,6 +199,14 @@ mod tests {
         };
         let back = json!({ "direction": "ingress", "protocol": "tcp", "port_range_min": 80,
             "port_range_max": 80, "remote_ip_prefix": "0.0.0.0/0", "remote_group_id": null });
+        assert_eq!(face(&body(&rule, "g")), face(&back));
+        let rule = Rule {
+            protocol: "TCP".into(),
+            from: "10.1.2.3".into(),
+            ..rule
+        };
+        let back = json!({ "direction": "ingress", "protocol": "tcp", "port_range_min": 80,
+            "port_range_max": 80, "remote_ip_prefix": "10.1.2.3/32", "remote_group_id": null });
         assert_eq!(face(&body(&rule, "g")), face(&back));
     }
 

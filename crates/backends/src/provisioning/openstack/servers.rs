@@ -116,7 +116,7 @@ impl Cloud {
                 None => Ok(Settled::Gone),
             };
         }
-        let body = self.server_body(op, &spec).await?;
+        let body = self.server_body(memory, op, &spec).await?;
         if let Some(ms) = memory.settling(op, self.now(), self.config.settle_ms) {
             return Err(Stop::Running(ms));
         }
@@ -136,7 +136,12 @@ impl Cloud {
     }
 
     /// The request; everything that can be refused is refused here, before anything is made.
-    async fn server_body(&self, op: &OperationId, spec: &ServerSpec) -> Flow<Value> {
+    async fn server_body(
+        &self,
+        memory: &Memory,
+        op: &OperationId,
+        spec: &ServerSpec,
+    ) -> Flow<Value> {
         use RefusalReason::InvalidSpec;
         if spec.vcpus == 0 || spec.memory_gb == 0 || spec.system_disk_gb == 0 {
             return refuse(InvalidSpec, "a size of nothing");
@@ -205,7 +210,7 @@ impl Cloud {
             server["availability_zone"] = json!(zone.zone);
         }
         if let Some(preset) = &spec.security_preset {
-            let group = self.ensure_group(&spec.project, preset).await?;
+            let group = self.ensure_group(memory, &spec.project, preset).await?;
             server["security_groups"] = json!([{ "name": group }]);
         }
         if let Some(password) = &password {
@@ -221,18 +226,24 @@ impl Cloud {
         let Some(it) = self.server_value(id).await? else {
             return Ok(Settled::Gone);
         };
+        let mut failed = false;
         if text(&it, "OS-EXT-STS:task_state") != "deleting" {
+            failed = optional(self.delete_failed(id).await)?.unwrap_or(false);
             let path = format!("/servers/{id}");
             optional(
                 self.change(Service::Compute, Method::DELETE, &path, None)
                     .await,
             )?;
         }
-        Err(match self.server_value(id).await? {
-            None => return Ok(Settled::Gone),
-            // A deletion that failed falls back to an error; the next call asks for it again.
-            Some(it) => self.under_way(text(&it, "updated"), "deleting the server"),
-        })
+        match self.server_value(id).await? {
+            None => Ok(Settled::Gone),
+            // Asked again, and said: waiting would have no end, and no operator would hear of it.
+            Some(_) if failed => refuse(
+                RefusalReason::Conflict,
+                "nova could not delete the server; asked again",
+            ),
+            Some(it) => Err(self.under_way(text(&it, "updated"), "deleting the server")),
+        }
     }
 
     /// A server that is not between two states.

@@ -108,15 +108,27 @@ impl Cloud {
         if let Some(Value::String(id)) = self.cache.get(&key, self.now()) {
             return Ok(id);
         }
+        // By name only what the cloud offers to all: the portal's user sees the images of every
+        // project, and anybody may call his own by this name. Of two with one name neither is taken,
+        // the newest no more than the other: what new machines start from would change in silence.
         let query = [
             ("name", wanted.as_str()),
             ("status", "active"),
-            ("sort", "created_at:desc"),
+            ("visibility", "public"),
         ];
         let found = self.get(Service::Image, "/images", &query).await?;
-        let by_name = list(&found, "images")
-            .first()
-            .map(|it| text(it, "id").to_owned());
+        let by_name = match list(&found, "images") {
+            [] => None,
+            [one] => Some(text(one, "id").to_owned()),
+            [one, other, ..] => {
+                let (one, other) = (text(one, "id"), text(other, "id"));
+                let said = format!(
+                    "glance has two public images {wanted}, {one} and {other}: \
+                     write the id of one in the configuration"
+                );
+                return Err(missing(&said));
+            }
+        };
         let id = match by_name {
             Some(id) => id,
             None => {
@@ -124,7 +136,9 @@ impl Cloud {
                 let one = super::fault::optional(self.get(Service::Image, &path, &[]).await)?;
                 let active = one.filter(|it| text(it, "status") == "active");
                 let Some(it) = active else {
-                    return Err(missing(&format!("glance has no active image {wanted}")));
+                    return Err(missing(&format!(
+                        "glance has no active public image {wanted}, and none with this id"
+                    )));
                 };
                 text(&it, "id").to_owned()
             }

@@ -10,7 +10,7 @@ use super::{
     op::{META_OP, Memory, digest},
     server::META_CALL,
     version::Service,
-    volumes::volume,
+    volumes::{ACT, volume},
 };
 use crate::provisioning::{
     ExternalId, Kind, Object, OperationId, Refusal, RefusalReason, Settled, Snapshot, SnapshotSpec,
@@ -18,6 +18,10 @@ use crate::provisioning::{
 
 /// When asking again is worth it, in milliseconds.
 const CHANGING: u64 = 1_000;
+/// That a deletion was asked for, in the metadata of a volume or snapshot.
+pub(super) const DELETE: &str = "delete";
+/// Said once for each deletion that came to nothing, so that the attempts count.
+pub(super) const NOT_DELETED: &str = "cinder could not delete it; asked again";
 
 fn call(spec: &SnapshotSpec) -> String {
     digest(&[&spec.project.0, &spec.volume.0, &spec.name])
@@ -181,11 +185,25 @@ impl Cloud {
         if text(&it, "status") == "deleting" {
             return Err(self.under_way(text(&it, "updated_at"), "deleting the snapshot"));
         }
+        if text(&it, "status") == "error_deleting" {
+            // Cinder deletes such a one only when it is made to.
+            let path = format!("/snapshots/{id}/action");
+            let body = json!({ "os-force_delete": {} });
+            let asked = self.change(Service::Volume, Method::POST, &path, Some(&body));
+            optional(asked.await)?;
+            return refuse(RefusalReason::Conflict, NOT_DELETED);
+        }
+        // What is busy in the storage falls back to where it was before.
+        let fell_back = text(&it["metadata"], ACT) == DELETE;
         let path = format!("/snapshots/{id}");
         optional(
             self.change(Service::Volume, Method::DELETE, &path, None)
                 .await,
         )?;
+        if fell_back {
+            return refuse(RefusalReason::Conflict, NOT_DELETED);
+        }
+        self.mark_asked("snapshots", id, DELETE).await;
         Err(Stop::Running(CHANGING))
     }
 }

@@ -20,6 +20,10 @@ use crate::provisioning::{
 
 /// When asking again is worth it, in milliseconds.
 const CHANGING: u64 = 1_000;
+/// Entry of the metadata that names what was last asked for.
+pub(super) const ACT: &str = "lingbao_act";
+/// That a detaching was asked for. Operations have more letters.
+const DETACH: &str = "detach";
 
 /// What tells two orders under one operation apart.
 fn call(spec: &VolumeSpec, from: Option<&ExternalId>) -> String {
@@ -237,7 +241,7 @@ impl Cloud {
         let Some(it) = self.volume_value(id).await? else {
             return refuse(RefusalReason::NotFound, format!("no volume {id}"));
         };
-        let ours = text(&it["metadata"], "lingbao_act") == op.as_str();
+        let ours = text(&it["metadata"], ACT) == op.as_str();
         match (server_of(&it), text(&it, "status")) {
             (Some(there), "in-use") if there == *to => return Ok(present(&it)),
             (Some(there), _) if there != *to => {
@@ -276,11 +280,22 @@ impl Cloud {
     }
 
     async fn mark(&self, id: &ExternalId, op: &str) -> Answer<()> {
-        let body = json!({ "metadata": { "lingbao_act": op } });
+        let body = json!({ "metadata": { ACT: op } });
         let path = format!("/volumes/{id}/metadata");
         self.change(Service::Volume, Method::POST, &path, Some(&body))
             .await?;
         Ok(())
+    }
+
+    /// Notes on a volume or snapshot what the cloud has just taken. What has gone meanwhile needs no
+    /// note, and a note that is lost costs one round of asking.
+    pub(super) async fn mark_asked(&self, kind: &str, id: &ExternalId, what: &str) {
+        let body = json!({ "metadata": { ACT: what } });
+        let path = format!("/{kind}/{id}/metadata");
+        let asked = self.change(Service::Volume, Method::POST, &path, Some(&body));
+        if let Err(fault) = asked.await {
+            tracing::debug!(%id, ?fault, "no note of `{what}`");
+        }
     }
 
     /// Detaches a volume from whatever it is attached to.
@@ -294,11 +309,18 @@ impl Cloud {
                 return Err(self.under_way(text(&it, "updated_at"), "detaching the volume"));
             }
             (Some(from), "in-use") => {
+                let fell_back = text(&it["metadata"], ACT) == DETACH;
                 let path = format!("/servers/{from}/os-volume_attachments/{id}");
-                optional(
-                    self.change(Service::Compute, Method::DELETE, &path, None)
-                        .await,
-                )?;
+                let asked = self.change(Service::Compute, Method::DELETE, &path, None);
+                if optional(asked.await)?.is_none() {
+                    let said = "cinder calls the volume attached, and nova knows nothing of it";
+                    return refuse(RefusalReason::Conflict, said);
+                }
+                if fell_back {
+                    let said = "nova could not detach the volume; asked again";
+                    return refuse(RefusalReason::Conflict, said);
+                }
+                self.mark_asked("volumes", id, DETACH).await;
             }
             (_, status) => {
                 return refuse(RefusalReason::Conflict, format!("the volume is {status}"));
@@ -319,12 +341,26 @@ impl Cloud {
             "in-use" | "attaching" | "detaching" | "reserved" => {
                 return refuse(RefusalReason::Conflict, "the volume is attached");
             }
+            "error_deleting" => {
+                // Cinder deletes such a one only when it is made to.
+                let path = format!("/volumes/{id}/action");
+                let body = json!({ "os-force_delete": {} });
+                let asked = self.change(Service::Volume, Method::POST, &path, Some(&body));
+                optional(asked.await)?;
+                return refuse(RefusalReason::Conflict, snapshots::NOT_DELETED);
+            }
             _ => {
+                // What is busy in the storage falls back to where it was before.
+                let fell_back = text(&it["metadata"], ACT) == snapshots::DELETE;
                 let path = format!("/volumes/{id}");
                 optional(
                     self.change(Service::Volume, Method::DELETE, &path, None)
                         .await,
                 )?;
+                if fell_back {
+                    return refuse(RefusalReason::Conflict, snapshots::NOT_DELETED);
+                }
+                self.mark_asked("volumes", id, snapshots::DELETE).await;
             }
         }
         Err(Stop::Running(CHANGING))
