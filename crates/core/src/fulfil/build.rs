@@ -18,7 +18,7 @@ use lingbao_model::{
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{pieces, plan};
+use super::{pieces, plan, step::kept_password};
 use crate::{
     app::Cx,
     error::StorageError,
@@ -250,16 +250,13 @@ async fn deliver(
     };
     resource::insert(tx, &cx.id(), &new).await?;
     if let Some(Object::Server(server)) = &made
-        && let Some(password) = &server.one_time_password
+        && let Some(password) = kept_password(cx, server)
+            .map_err(|e| StorageError::inconsistent("saga_step", "output", &server.id.0, e))?
     {
         let wrapped = cx
             .app
             .crypto
-            .wrap(
-                &cx.app.random,
-                plan.resource.as_str(),
-                password.0.as_bytes(),
-            )
+            .wrap(&cx.app.random, plan.resource.as_str(), &password)
             .map_err(|e| {
                 StorageError::inconsistent("delivery_secret", "wrapped", plan.resource.as_str(), e)
             })?;

@@ -5,12 +5,16 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use lingbao_backends::provisioning::{
     Call, ExternalId, Kind, Object, OperationId, OperationState, Outcome as Answer, Provisioner,
-    Refusal, RefusalReason, Settled,
+    Refusal, RefusalReason, Secret, Server, Settled,
 };
 use lingbao_model::{msg::Msg, time::Timestamp};
 use serde_json::Value;
 
-use crate::saga::{Outcome, Step, StepCx, Undone, Verified};
+use crate::{
+    app::Cx,
+    crypto::CryptoError,
+    saga::{Outcome, Step, StepCx, Undone, Verified},
+};
 
 /// Makes the call out of what earlier steps gave; `Err` says what is missing.
 pub type MakeCall = Box<dyn Fn(&StepCx) -> Result<Call, String> + Send + Sync>;
@@ -116,11 +120,36 @@ fn later(cx: &StepCx, ms: u64) -> Timestamp {
         .plus_millis(i64::try_from(ms).unwrap_or(1000).clamp(50, 60_000))
 }
 
-fn output(settled: Settled) -> Value {
-    match settled {
-        Settled::Present(object) => serde_json::to_value(object).unwrap_or(Value::Null),
-        Settled::Gone => Value::Null,
+/// What a step keeps of an object. A first password is wrapped before it reaches the database: the
+/// rows of a saga stand in every backup.
+fn output(cx: &Cx, settled: Settled) -> Result<Value, CryptoError> {
+    let Settled::Present(mut object) = settled else {
+        return Ok(Value::Null);
+    };
+    if let Object::Server(server) = &mut *object
+        && let Some(password) = &mut server.one_time_password
+    {
+        let (app, context) = (&cx.app, password_context(&server.operation));
+        let wrapped = app
+            .crypto
+            .wrap(&app.random, &context, password.0.as_bytes())?;
+        *password = Secret(wrapped);
     }
+    Ok(serde_json::to_value(object).unwrap_or(Value::Null))
+}
+
+fn password_context(operation: &OperationId) -> String {
+    format!("saga_step:{operation}")
+}
+
+/// The first password of a server out of what its step has kept, if it has one.
+///
+/// # Errors
+/// It was wrapped with another key, or changed.
+pub fn kept_password(cx: &Cx, server: &Server) -> Result<Option<Vec<u8>>, CryptoError> {
+    let context = password_context(&server.operation);
+    let open = |kept: &Secret| cx.app.crypto.unwrap(&context, &kept.0);
+    server.one_time_password.as_ref().map(open).transpose()
 }
 
 #[async_trait]
@@ -135,7 +164,10 @@ impl Step for CallStep {
             Err(missing) => return Outcome::Retry(format!("there is no {missing}")),
         };
         match self.backend.execute(&self.operation(cx, ""), call).await {
-            Answer::Done(settled) => Outcome::Done(output(settled)),
+            Answer::Done(settled) => match output(&cx.cx, settled) {
+                Ok(kept) => Outcome::Done(kept),
+                Err(error) => Outcome::Retry(error.to_string()),
+            },
             Answer::Running { retry_after_ms, .. } => Outcome::Wait {
                 until: Some(later(cx, retry_after_ms)),
                 why: format!("{} works on it", self.backend.name()),
@@ -167,13 +199,20 @@ impl Step for CallStep {
             .find_by_operation(&self.operation(cx, ""))
             .await
         {
-            Ok(OperationState::Done(settled)) => Verified::Present(output(settled)),
+            Ok(OperationState::Done(settled)) => verified(cx, settled),
             Ok(OperationState::Cancelled { left: Some(object) }) => {
-                Verified::Present(output(Settled::Present(object)))
+                verified(cx, Settled::Present(object))
             }
             Ok(_) => Verified::Absent,
             Err(error) => Verified::Unknown(error.to_string()),
         }
+    }
+}
+
+fn verified(cx: &StepCx, settled: Settled) -> Verified {
+    match output(&cx.cx, settled) {
+        Ok(kept) => Verified::Present(kept),
+        Err(error) => Verified::Unknown(error.to_string()),
     }
 }
 
