@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use lingbao_backends::Backends;
+use lingbao_backends::{
+    Backends,
+    provisioning::simulator::{Latency, Simulator},
+};
 use lingbao_model::{
     id::{RequestId, SagaId},
     request::{Decision, Status},
@@ -15,9 +18,11 @@ use super::{
 };
 use crate::{
     app::App,
+    clock::Clock as _,
     jobs::{Registry, run_until_idle},
     saga::{End, Ended, Saga as _},
-    service::{approval, cart, request::fixture::City},
+    seed,
+    service::{approval, cart, request::fixture::City, resource},
     storage::{fulfilment, sql::Sql},
 };
 
@@ -128,5 +133,56 @@ async fn a_request_that_was_left_with_nothing_to_do_is_found_and_ended() {
             .await
             .unwrap();
         assert_eq!(status(&city.app, &request).await, Status::Closed);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_first_password_stands_nowhere_in_the_clear() {
+    for city in City::all().await {
+        let told = city.app.clock.clone();
+        let cloud = Simulator::open(
+            "simulator",
+            seed::cloud(None, 7, Latency::default()),
+            move || told.now(),
+        )
+        .unwrap();
+        let jobs = super::wire(Registry::new(), &Arc::new(Backends::default().with(cloud)));
+        let request = city.waiting().await;
+        for signer in [&city.leader, &city.office, &city.security, &city.finance] {
+            let cx = city.cx(signer);
+            if approval::next_todo(&cx, None).await.unwrap().is_some() {
+                city.decide(signer, Decision::Approve).await;
+            }
+        }
+        run_until_idle(&city.app.app, &Arc::new(jobs))
+            .await
+            .unwrap();
+        assert_eq!(status(&city.app, &request).await, Status::Delivered);
+        let mut rx = city.app.db.read().await.unwrap();
+        let hosts: Vec<(String,)> = Sql::new("SELECT id FROM resource WHERE request_id = ")
+            .bind(request.as_str())
+            .all(&mut rx)
+            .await
+            .unwrap();
+        let kept: Vec<(String,)> = Sql::new(
+            "SELECT output FROM saga_step WHERE output IS NOT NULL
+             UNION ALL SELECT wrapped FROM delivery_secret",
+        )
+        .all(&mut rx)
+        .await
+        .unwrap();
+        drop(rx);
+        assert!(
+            kept.iter()
+                .any(|(text,)| text.contains("one_time_password"))
+        );
+        for (host,) in hosts {
+            let id = host.parse().unwrap();
+            let shown = resource::show_secret(&city.cx(&city.clerk), &id)
+                .await
+                .unwrap();
+            assert!(shown.len() >= 8);
+            assert!(kept.iter().all(|(text,)| !text.contains(&shown)));
+        }
     }
 }
