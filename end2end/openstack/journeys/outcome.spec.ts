@@ -85,13 +85,18 @@ test('a host with a disk and an address, from the catalogue to a server in OpenS
   const volumes = await cloud.volumes(server.tenant_id);
   const attached = server['os-extended-volumes:volumes_attached'].map((one) => one.id);
   expect(volumes.filter((one) => attached.includes(one.id)).map((one) => one.size).sort((a, b) => a - b)).toEqual([20, 40]);
-  const floating = Object.values(server.addresses).flat().filter((one) => one['OS-EXT-IPS:type'] === 'floating');
-  expect(floating).toHaveLength(1);
+  // Nova hears of an address from Neutron some seconds later.
+  const floating = async () => {
+    const all = Object.values((await cloud.servers(name))[0]?.addresses ?? {}).flat();
+    return all.filter((one) => one['OS-EXT-IPS:type'] === 'floating').map((one) => one.addr);
+  };
+  await expect.poll(async () => (await floating()).length, { timeout: 30_000 }).toBe(1);
+  const [address] = await floating();
 
   // The delivery sheet says the addresses that the cloud says.
   const id = request.split('/').pop();
   await page.goto(`/deliveries/${id}`);
-  await expect(page.locator('.sheet')).toContainText(floating[0]!.addr);
+  await expect(page.locator('.sheet')).toContainText(address ?? 'no address');
   await page.goto(request);
   await page.locator('button[name=do][value=confirm]').click();
   await expect(page.locator('button[name=do][value=confirm]')).toHaveCount(0);
