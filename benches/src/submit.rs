@@ -33,7 +33,7 @@ use crate::{
     times::{self, Times},
 };
 
-const BLOCKS: usize = 8;
+const BLOCKS: usize = 20;
 /// More than a run can use.
 const PLENTY: i64 = 50_000_000;
 
@@ -71,7 +71,8 @@ pub async fn run(url: Option<&str>) -> Result<(), Failure> {
     };
     times::heading(&format!("submit, {engine}"));
     let next = AtomicUsize::new(1);
-    for (clients, each) in [(1, 24), (16, 4)] {
+    // A person keeps twenty drafts at most.
+    for (clients, each) in [(1, 16), (16, 1)] {
         let (mut of_ours, mut of_bare) = (Times::default(), Times::default());
         for block in 0..=BLOCKS {
             let mut carts = Vec::new();
