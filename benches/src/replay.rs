@@ -21,6 +21,8 @@ enum Change {
 #[derive(Debug, Clone)]
 pub struct Recording {
     changes: Vec<(Table, Change)>,
+    /// Rows of the request that stand before and after: its lines.
+    standing: Vec<(Table, Vec<Value>)>,
     /// Texts that name this one request and must differ each time: ids, number, form.
     own: Vec<String>,
 }
@@ -73,7 +75,19 @@ impl Recording {
         changes.sort_by_key(|(table, _)| place(&table.name));
         own.sort();
         own.dedup();
-        Self { changes, own }
+        let mut made = Self {
+            changes,
+            standing: Vec::new(),
+            own,
+        };
+        for ((table, before), after) in tables.iter().zip(before).zip(after) {
+            for (key, row) in after {
+                if before.get(key) == Some(row) && made.is_own(table, row) {
+                    made.standing.push((table.clone(), row.clone()));
+                }
+            }
+        }
+        made
     }
 
     /// How many rows of which table, for people.
@@ -137,6 +151,9 @@ impl Recording {
             {
                 all.push(insert(table, self.copied(before, n)));
             }
+        }
+        for (table, row) in &self.standing {
+            all.push(insert(table, self.copied(row, n)));
         }
         all
     }
