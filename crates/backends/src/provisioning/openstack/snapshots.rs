@@ -3,10 +3,9 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::{
-    client::{Cloud, inner, list, text},
+    client::{Cloud, inner, text},
     fault::{Answer, Flow, Stop, optional, refuse},
     keystone::Scope,
-    networks::oldest_first,
     op::{META_OP, Memory, digest},
     server::META_CALL,
     version::Service,
@@ -60,46 +59,7 @@ impl Cloud {
 
     /// The snapshot of an operation; of doubles the oldest stays.
     pub async fn snapshot_of(&self, op: &OperationId) -> Answer<Option<Value>> {
-        // Cinder reads the filter as a dictionary of Python.
-        let filter = format!(
-            "{{'{META_OP}': '{}'}}",
-            op.as_str().replace(['\'', '\\'], "_")
-        );
-        let query = [("all_tenants", "1"), ("metadata", filter.as_str())];
-        let found = self
-            .get(Service::Volume, "/snapshots/detail", &query)
-            .await?;
-        let own = |it: &&Value| {
-            text(&it["metadata"], META_OP) == op.as_str() && text(it, "status") != "deleting"
-        };
-        let mut all: Vec<Value> = list(&found, "snapshots")
-            .iter()
-            .filter(own)
-            .cloned()
-            .collect();
-        oldest_first(&mut all);
-        let mut all = all.into_iter();
-        let Some(mut kept) = all.next() else {
-            return Ok(None);
-        };
-        for double in all {
-            tracing::warn!(operation = %op, snapshot = text(&double, "id"), "a double is deleted");
-            let path = format!("/snapshots/{}", text(&double, "id"));
-            match self
-                .change(Service::Volume, Method::DELETE, &path, None)
-                .await
-            {
-                // Cinder deletes nothing that it still makes. Nothing is settled before the double
-                // is gone: the caller asks again.
-                Err(fault) if fault.reason() == Some(RefusalReason::Conflict) => {
-                    kept["status"] = json!("creating");
-                }
-                deleted => {
-                    optional(deleted)?;
-                }
-            }
-        }
-        Ok(Some(kept))
+        self.stored_of("snapshots", op).await
     }
 
     /// How the making of a snapshot stands.

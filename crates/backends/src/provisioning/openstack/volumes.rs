@@ -110,29 +110,32 @@ impl Cloud {
 
     /// The volume of an operation; of doubles the oldest stays.
     pub async fn volume_of(&self, op: &OperationId) -> Answer<Option<Value>> {
+        self.stored_of("volumes", op).await
+    }
+
+    /// What an operation made among Cinder's `volumes` or `snapshots`; of doubles the oldest stays.
+    pub(super) async fn stored_of(&self, kind: &str, op: &OperationId) -> Answer<Option<Value>> {
         // Cinder reads the filter as a dictionary of Python.
         let filter = format!(
             "{{'{META_OP}': '{}'}}",
             op.as_str().replace(['\'', '\\'], "_")
         );
         let query = [("all_tenants", "1"), ("metadata", filter.as_str())];
-        let found = self.get(Service::Volume, "/volumes/detail", &query).await?;
+        let found = self
+            .get(Service::Volume, &format!("/{kind}/detail"), &query)
+            .await?;
         let own = |it: &&Value| {
             text(&it["metadata"], META_OP) == op.as_str() && text(it, "status") != "deleting"
         };
-        let mut all: Vec<Value> = list(&found, "volumes")
-            .iter()
-            .filter(own)
-            .cloned()
-            .collect();
+        let mut all: Vec<Value> = list(&found, kind).iter().filter(own).cloned().collect();
         oldest_first(&mut all);
         let mut all = all.into_iter();
         let Some(mut kept) = all.next() else {
             return Ok(None);
         };
         for double in all {
-            tracing::warn!(operation = %op, volume = text(&double, "id"), "a double is deleted");
-            let path = format!("/volumes/{}", text(&double, "id"));
+            tracing::warn!(operation = %op, kind, id = text(&double, "id"), "a double is deleted");
+            let path = format!("/{kind}/{}", text(&double, "id"));
             match self
                 .change(Service::Volume, Method::DELETE, &path, None)
                 .await
