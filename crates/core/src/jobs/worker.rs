@@ -13,6 +13,8 @@ use crate::{app::App, error::StorageError, storage::job as rows};
 const BACKOFF_MS: i64 = 2_000;
 /// The longest wait between two attempts.
 const BACKOFF_MAX_MS: i64 = 600_000;
+/// The shortest sleep of an idle worker.
+const BREATH_MS: u64 = 20;
 /// How long a job of an unknown kind is left to others.
 const UNKNOWN_MS: i64 = 30_000;
 
@@ -66,6 +68,8 @@ impl Worker {
             if let Err(error) = self.housekeeping().await {
                 tracing::warn!(error = %super::chain(&error), "the worker could not look after the queue");
             }
+            // Whether there is a hand free for what comes due while it sleeps.
+            let mut free = false;
             while running.len() < self.concurrency && !stop.is_cancelled() {
                 match self.claim().await {
                     Ok(Some(claim)) => {
@@ -73,14 +77,17 @@ impl Worker {
                         let hard = hard.clone();
                         running.spawn(async move { worker.execute(claim, &hard).await });
                     }
-                    Ok(None) => break,
+                    Ok(None) => {
+                        free = true;
+                        break;
+                    }
                     Err(error) => {
                         tracing::warn!(error = %super::chain(&error), "the worker could not claim a job");
                         break;
                     }
                 }
             }
-            let pause = Duration::from_millis(900 + self.app.random.below(200));
+            let pause = self.pause(free).await;
             tokio::select! {
                 () = stop.cancelled() => {}
                 () = self.app.job_bell.notified() => {}
@@ -93,6 +100,22 @@ impl Worker {
             hard.cancel();
             while running.join_next().await.is_some() {}
         }
+    }
+
+    /// How long to sleep: about a second, or until the next job that this process knows of is due.
+    async fn pause(&self, free: bool) -> Duration {
+        let longest = 900 + self.app.random.below(200);
+        let mut pause = longest;
+        if free && let Ok(mut rx) = self.app.db.read().await {
+            let now = self.app.clock.now();
+            let until = now.plus_millis(i64::try_from(longest).unwrap_or(i64::MAX));
+            if let Ok(Some(at)) = rows::next_due(&mut rx, until).await {
+                // Never without a breath: another copy may hold what is due already.
+                let left = at.millis().saturating_sub(now.millis());
+                pause = u64::try_from(left).unwrap_or(0).clamp(BREATH_MS, longest);
+            }
+        }
+        Duration::from_millis(pause)
     }
 
     /// Takes jobs from workers that are gone, and asks for what comes round.

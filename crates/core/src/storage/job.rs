@@ -211,6 +211,18 @@ pub async fn anything_due(rx: &mut ReadTx, now: Timestamp) -> Result<bool, Stora
     Ok(due > 0)
 }
 
+/// When the next job is due, if that is before `until`: a look that takes no lock.
+pub async fn next_due(
+    rx: &mut ReadTx,
+    until: Timestamp,
+) -> Result<Option<Timestamp>, StorageError> {
+    let next: Option<i64> = on!(rx, conn => sqlx::query_scalar(
+        "SELECT run_at FROM job WHERE status IN ('ready', 'waiting') AND run_at < $1
+         ORDER BY run_at, id LIMIT 1")
+        .bind(until.millis()).fetch_optional(conn).await)?;
+    Ok(next.map(Timestamp::from_millis))
+}
+
 /// Checks the fencing token and prolongs the lease. From here to the commit nobody else can take
 /// the job: on PostgreSQL its row is locked, on SQLite everything is. Says whether the lease held.
 pub async fn fence(
