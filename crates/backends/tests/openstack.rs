@@ -90,6 +90,7 @@ fn config(lab: &Value) -> OpenStackConfig {
         timeout_ms: 60_000,
         connect_timeout_ms: 2_000,
         settle_ms: 3_000,
+        poll_ms: 1_000,
         build_minutes: 10,
         external_network: Some(of(lab, "external_network", "public")),
         outbound: false,

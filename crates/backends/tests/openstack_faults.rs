@@ -223,6 +223,7 @@ fn open(url: &str, now: &Arc<AtomicI64>) -> OpenStack {
         timeout_ms: 1_000,
         connect_timeout_ms: 500,
         settle_ms: 10_000,
+        poll_ms: 1_000,
         build_minutes: 10,
         external_network: None,
         outbound: false,

@@ -227,6 +227,7 @@ fn open(url: &str) -> OpenStack {
         timeout_ms: 5_000,
         connect_timeout_ms: 500,
         settle_ms: 10_000,
+        poll_ms: 1_000,
         build_minutes: 10,
         external_network: Some("public".into()),
         outbound: false,

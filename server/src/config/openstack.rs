@@ -63,6 +63,7 @@ impl Backend {
             timeout_ms: self.timeout_ms,
             connect_timeout_ms: self.connect_timeout_ms,
             settle_ms: self.settle_ms,
+            poll_ms: self.poll_ms.max(100),
             build_minutes: self.build_minutes,
             external_network: some(&self.external_network),
             outbound: self.outbound,

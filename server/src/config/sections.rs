@@ -197,6 +197,9 @@ sections! {
         secret_file: PathBuf = PathBuf::new();
         /// openstack: after a lost answer nothing is made anew before so many milliseconds.
         settle_ms: u64 = 10_000;
+        /// openstack: what is under way is looked at again after so many milliseconds, at least 100;
+        /// what takes long is looked at more seldom.
+        poll_ms: u64 = 1_000;
         /// openstack: what is still being built after so many minutes waits for an operator.
         build_minutes: u32 = 30;
         /// openstack: network with public addresses, by name or id; a cloud without any when empty.

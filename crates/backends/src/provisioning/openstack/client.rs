@@ -265,7 +265,8 @@ impl Cloud {
             let said = format!("{what} takes longer than {minutes} minutes");
             return Refusal::new(RefusalReason::Conflict, said).into();
         }
-        Stop::Running((age / 4).clamp(1_000, 15_000))
+        let shortest = self.config.poll_ms;
+        Stop::Running((age / 10).clamp(shortest, shortest.max(15_000)))
     }
 
     /// Milliseconds of the present.

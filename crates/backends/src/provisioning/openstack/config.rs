@@ -32,6 +32,9 @@ pub struct OpenStackConfig {
     /// After a lost answer nothing is made anew before so many milliseconds, so that a late success
     /// is found instead.
     pub settle_ms: u64,
+    /// What is under way is looked at again after so many milliseconds at the earliest; what takes
+    /// long is looked at more seldom.
+    pub poll_ms: u64,
     /// A server or volume that is still being built after so many minutes is given up.
     pub build_minutes: u32,
     /// Name or id of the network with public addresses; `None` is a cloud without.

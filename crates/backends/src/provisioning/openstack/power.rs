@@ -18,9 +18,6 @@ use crate::provisioning::{
     ExternalId, Object, OperationId, Power, Refusal, RefusalReason, ServerSize, Settled,
 };
 
-/// When asking again is worth it, in milliseconds.
-const CHANGING: u64 = 1_000;
-
 /// An act.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Act {
@@ -183,7 +180,7 @@ impl Cloud {
             self.mark_act(id, &format!("{op} {newest}")).await?;
         }
         self.ask(id, &body).await?;
-        Err(Stop::Running(CHANGING))
+        Err(Stop::Running(self.config.poll_ms))
     }
 }
 

@@ -29,6 +29,11 @@ fn project(it: &Value, quota: ProjectQuota) -> Object {
     })
 }
 
+/// Under which name the cache keeps a project that is set up.
+fn kept_as(key: &str) -> String {
+    format!("project {key}")
+}
+
 fn has_tag(it: &Value, tag: &str) -> bool {
     list(it, "tags").iter().any(|one| one == tag)
 }
@@ -116,6 +121,13 @@ impl Cloud {
         if spec.key.is_empty() || spec.key.chars().count() > 64 {
             return refuse(RefusalReason::InvalidSpec, "a key has 1 to 64 letters");
         }
+        // The machines of one order ask for their project one after the other.
+        let key = kept_as(&spec.key);
+        if let Some(kept) = self.cache.get(&key, self.now())
+            && let Ok(there) = serde_json::from_value::<Project>(kept)
+        {
+            return Ok(Settled::Present(Box::new(Object::Project(there))));
+        }
         let found = match self.project_by_key(&spec.key).await? {
             Some(it) => it,
             None => self.make_project(op, &spec).await?,
@@ -126,6 +138,9 @@ impl Cloud {
         }
         let there = self.get_project(&id).await?;
         let there = there.ok_or_else(|| Fault::Lost("the project has gone again".into()))?;
+        if let Object::Project(project) = &there {
+            self.cache.put(&key, self.now(), &json!(project));
+        }
         Ok(Settled::Present(Box::new(there)))
     }
 
@@ -183,6 +198,7 @@ impl Cloud {
         let Some(it) = self.project_value(id).await? else {
             return refuse(RefusalReason::NotFound, format!("no project {id}"));
         };
+        self.cache.forget(&kept_as(text(&it, "name")));
         self.write_quota(id, quota).await?;
         let kept = self.quota(id).await?;
         if kept != quota {

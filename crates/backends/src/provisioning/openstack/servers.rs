@@ -17,9 +17,6 @@ use crate::provisioning::{
     ServerSize, ServerSpec, Settled,
 };
 
-/// When asking again is worth it, in milliseconds.
-const BUILDING: u64 = 2_000;
-
 impl Cloud {
     /// A server; `None` if it is not there.
     pub async fn server_value(&self, id: &ExternalId) -> Answer<Option<Value>> {
@@ -132,7 +129,7 @@ impl Cloud {
             .await?;
         let id = ExternalId(text(&inner(made, "server")?, "id").to_owned());
         memory.made(op, Kind::Server, &id);
-        Err(Stop::Running(BUILDING))
+        Err(Stop::Running(self.config.poll_ms))
     }
 
     /// The request; everything that can be refused is refused here, before anything is made.

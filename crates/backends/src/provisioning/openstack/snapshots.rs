@@ -15,8 +15,6 @@ use crate::provisioning::{
     ExternalId, Kind, Object, OperationId, Refusal, RefusalReason, Settled, Snapshot, SnapshotSpec,
 };
 
-/// When asking again is worth it, in milliseconds.
-const CHANGING: u64 = 1_000;
 /// That a deletion was asked for, in the metadata of a volume or snapshot.
 pub(super) const DELETE: &str = "delete";
 /// Said once for each deletion that came to nothing, so that the attempts count.
@@ -134,7 +132,7 @@ impl Cloud {
             .await?;
         let it = inner(made, "snapshot")?;
         memory.made(op, Kind::Snapshot, &ExternalId(text(&it, "id").to_owned()));
-        Err(Stop::Running(CHANGING))
+        Err(Stop::Running(self.config.poll_ms))
     }
 
     /// Deletes a snapshot.
@@ -164,6 +162,6 @@ impl Cloud {
             return refuse(RefusalReason::Conflict, NOT_DELETED);
         }
         self.mark_asked("snapshots", id, DELETE).await;
-        Err(Stop::Running(CHANGING))
+        Err(Stop::Running(self.config.poll_ms))
     }
 }

@@ -18,8 +18,6 @@ use crate::provisioning::{
     VolumeSpec,
 };
 
-/// When asking again is worth it, in milliseconds.
-const CHANGING: u64 = 1_000;
 /// Entry of the metadata that names what was last asked for.
 pub(super) const ACT: &str = "lingbao_act";
 /// That a detaching was asked for. Operations have more letters.
@@ -230,7 +228,7 @@ impl Cloud {
             .await?;
         let it = inner(made, "volume")?;
         memory.made(op, Kind::Volume, &ExternalId(text(&it, "id").to_owned()));
-        Err(Stop::Running(CHANGING))
+        Err(Stop::Running(self.config.poll_ms))
     }
 
     /// Attaches a volume. Asked again, it says how that stands: the volume itself tells to which
@@ -279,7 +277,7 @@ impl Cloud {
         self.change(Service::Compute, Method::POST, &path, Some(&body))
             .await?;
         self.mark(id, op.as_str()).await?;
-        Err(Stop::Running(CHANGING))
+        Err(Stop::Running(self.config.poll_ms))
     }
 
     async fn mark(&self, id: &ExternalId, op: &str) -> Answer<()> {
@@ -329,7 +327,7 @@ impl Cloud {
                 return refuse(RefusalReason::Conflict, format!("the volume is {status}"));
             }
         }
-        Err(Stop::Running(CHANGING))
+        Err(Stop::Running(self.config.poll_ms))
     }
 
     /// Deletes a volume that is not attached.
@@ -366,7 +364,7 @@ impl Cloud {
                 self.mark_asked("volumes", id, snapshots::DELETE).await;
             }
         }
-        Err(Stop::Running(CHANGING))
+        Err(Stop::Running(self.config.poll_ms))
     }
 }
 
