@@ -2,16 +2,8 @@
 // machines come up, and the bureau finds them in its resources.
 import { expect, test } from '../support/fixtures.ts';
 import { axeClean, fitsTheWindow, signIn, signOut } from '../support/helpers.ts';
-import type { Locator, Page } from '@playwright/test';
-
-/** Fills the form of an item and puts it into the cart. */
-async function put(page: Page, code: string, fields: Record<string, string> = {}, target = false): Promise<void> {
-  await page.goto(`/catalogue/${code}`);
-  for (const [name, value] of Object.entries(fields)) await page.locator(`[name="${name}"]`).first().fill(value);
-  if (target) await page.locator('select[name=attach_to]').selectOption({ index: 1 });
-  await page.locator('button[name=do][value=put]').first().click();
-  await expect(page).toHaveURL(/\/cart\//);
-}
+import { put } from '../support/order.ts';
+import type { Locator } from '@playwright/test';
 
 /** The act can be pressed without scrolling: nothing of the page's own lies over it. */
 async function underTheThumb(act: Locator): Promise<void> {

@@ -14,9 +14,10 @@ export function access(): string {
   return file;
 }
 
-/** A portal of the demo town on the lab, its data in `folder`. Starts anew on what is there already. */
-export async function startPortal(folder: string): Promise<Server> {
-  const config = execFileSync('python3', [join(HERE, 'portal.py'), folder, access()], { encoding: 'utf8' }).trim();
+/** A portal of the demo town on the lab, its data in `folder`, with `changes` to its configuration
+ *  (`section.key=TOML`). Starts anew on what is there already. */
+export async function startPortal(folder: string, changes: string[] = []): Promise<Server> {
+  const config = execFileSync('python3', [join(HERE, 'portal.py'), folder, access(), ...changes], { encoding: 'utf8' }).trim();
   const address = `127.0.0.1:${await freePort()}`;
   const url = `http://${address}`;
   return launch(folder, ['serve', '--config', config, '--demo', 'newtown'], url, '/sign-in', {
@@ -93,6 +94,12 @@ export class Cloud {
   async limits(project: string): Promise<Record<string, { limit: number; in_use: number }>> {
     const { body } = await this.ask('compute', `/os-quota-sets/${project}/detail`);
     return body.quota_set;
+  }
+
+  /** The networks of a project. */
+  async networks(project: string): Promise<{ id: string; shared: boolean }[]> {
+    const { body } = await this.ask('network', `/v2.0/networks?project_id=${project}`);
+    return body.networks;
   }
 
   /** Deletes a server behind the portal's back. */

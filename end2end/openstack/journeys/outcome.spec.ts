@@ -1,37 +1,10 @@
 // The order that runs on the simulated cloud runs on a real OpenStack: a clerk orders by page, the
 // offices sign, and what comes up is looked at in the cloud itself, beside the portal.
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { expect, test as base, type Page } from '@playwright/test';
+import type { Page } from '@playwright/test';
 import { call, session } from '../../support/api.ts';
 import { signIn, signOut } from '../../support/helpers.ts';
-import { place } from '../../support/order.ts';
-import type { Server } from '../../support/server.ts';
-import { Cloud, startPortal } from '../cloud.ts';
-
-const test = base.extend<{ portal: Server }, object>({
-  portal: async ({}, use) => {
-    const folder = mkdtempSync(join(tmpdir(), 'lingbao-openstack-'));
-    const portal = await startPortal(folder);
-    await use(portal);
-    await portal.stop();
-    rmSync(folder, { recursive: true, force: true });
-  },
-  baseURL: async ({ portal }, use) => use(portal.url),
-});
-test.use({ locale: 'zh-CN' });
-
-/** Names differ from run to run: the lab may hold what an earlier run left. */
-const RUN = Date.now().toString(36).slice(-5);
-
-async function put(page: Page, code: string, fields: Record<string, string>, target = false): Promise<void> {
-  await page.goto(`/catalogue/${code}`);
-  for (const [name, value] of Object.entries(fields)) await page.locator(`[name="${name}"]`).first().fill(value);
-  if (target) await page.locator('select[name=attach_to]').selectOption({ index: 1 });
-  await page.locator('button[name=do][value=put]').first().click();
-  await expect(page).toHaveURL(/\/cart\//);
-}
+import { approveAll, orderHosts, put } from '../../support/order.ts';
+import { delivered, exactly, expect, RUN, SMALL, test } from '../world.ts';
 
 /** Everybody whose turn it is approves. */
 async function approve(page: Page, request: string): Promise<void> {
@@ -48,8 +21,8 @@ async function approve(page: Page, request: string): Promise<void> {
   }
 }
 
-test('a host with a disk and an address, from the catalogue to a server in OpenStack and back', async ({ page, portal }) => {
-  const cloud = await Cloud.open();
+test('a host with a disk and an address, from the catalogue to a server in OpenStack and back', async ({ page, town, cloud }) => {
+  const { where } = town;
   const name = `web-${RUN}`;
 
   await signIn(page, 'clerk');
@@ -102,73 +75,38 @@ test('a host with a disk and an address, from the catalogue to a server in OpenS
   await expect(page.locator('button[name=do][value=confirm]')).toHaveCount(0);
 
   // Off and on again from its page.
-  const clerk = await session(portal.url, 'clerk');
-  const rows = (await call(() => portal.url, clerk, 'GET', `/resources?q=${name}`)).body.rows as { id: string; name: string; kind: string }[];
+  const clerk = await session(where(), 'clerk');
+  const rows = (await call(where, clerk, 'GET', `/resources?q=${name}`)).body.rows as { id: string; name: string; kind: string }[];
   const host = rows.find((row) => row.name === name)!;
   for (const [act, status] of [['stop', 'SHUTOFF'], ['start', 'ACTIVE']] as const) {
-    const done = await call(() => portal.url, clerk, 'POST', `/resources/${host.id}/${act}`, {});
+    const done = await call(where, clerk, 'POST', `/resources/${host.id}/${act}`, {});
     expect(done.status, JSON.stringify(done.body)).toBeLessThan(300);
     await expect.poll(async () => (await cloud.servers(name))[0]?.status, { timeout: 60_000 }).toBe(status);
-    await expect.poll(async () => (await call(() => portal.url, clerk, 'GET', `/resources/${host.id}`)).body.busy ?? null, { timeout: 60_000 }).toBeNull();
+    await expect.poll(async () => (await call(where, clerk, 'GET', `/resources/${host.id}`)).body.busy ?? null, { timeout: 60_000 }).toBeNull();
   }
 
   // Given back, nothing of it is left in the cloud.
-  const all = (await call(() => portal.url, clerk, 'GET', '/resources?limit=200')).body.rows.map((row: { id: string }) => row.id);
-  const release = await call(() => portal.url, clerk, 'POST', '/releases', { resources: all, reason: '验证完毕，全部退回。' });
+  const all = (await call(where, clerk, 'GET', '/resources?limit=200')).body.rows.map((row: { id: string }) => row.id);
+  const release = await call(where, clerk, 'POST', '/releases', { resources: all, reason: '验证完毕，全部退回。' });
   expect(release.status, JSON.stringify(release.body)).toBe(201);
   await signOut(page);
-  await approve(page, `${portal.url}/requests/${release.body.request}`);
+  await approve(page, `${where()}/requests/${release.body.request}`);
   await expect.poll(async () => (await cloud.servers(name)).length, { timeout: 120_000 }).toBe(0);
   await expect.poll(async () => (await cloud.volumes(server.tenant_id)).filter((one) => attached.includes(one.id)).length, { timeout: 60_000 }).toBe(0);
 });
 
-test('killing the portal while twenty servers are being built leaves exactly twenty', async ({}) => {
+test('killing the portal while twenty servers are being built leaves exactly twenty', async ({ town, cloud }) => {
   const SERVERS = 20;
   const KILLS = 10;
-  const cloud = await Cloud.open();
   const name = `kill-${RUN}`;
-  const folder = mkdtempSync(join(tmpdir(), 'lingbao-openstack-'));
-  let portal = await startPortal(folder);
-  const where = () => portal.url;
-  const clerk = await session(portal.url, 'clerk');
-  const { cell, system } = await place(portal.url, clerk);
-  const typed = { arch: 'general', vcpus: '1', memory_gb: '2', image: 'kylin-v10', system_disk_gb: '40', access: 'password' };
-  const draft = await call(where, clerk, 'POST', '/drafts', {
-    head: { system, title: `终止核验 ${name}`, reason: '进程被终止时的核验，二十台小规格主机。' },
-    lines: [{ item: 'C-ECS', name, count: String(SERVERS), cell, typed }],
-  });
-  expect(draft.status, JSON.stringify(draft.body)).toBe(201);
-  const { id, version } = draft.body;
-  const sent = await call(where, clerk, 'POST', `/requests/${id}/submit`, { version });
-  expect(sent.status, JSON.stringify(sent.body)).toBe(200);
-  for (const login of ['leader.tjj', 'reviewer', 'security', 'finance', 'leader']) {
-    const cookie = await session(portal.url, login);
-    const todos = (await call(where, cookie, 'GET', '/todos')).body.rows as { step: string; request: string }[];
-    for (const one of todos.filter((todo) => todo.request === id)) {
-      const card = (await call(where, cookie, 'GET', `/todos/${one.step}`)).body;
-      const done = await call(where, cookie, 'POST', `/todos/${one.step}/decide`, { decision: 'approve', opinion: '同意', digest: card.digest });
-      expect(done.status, JSON.stringify(done.body)).toBe(200);
-    }
-  }
+  const { where } = town;
+  const clerk = await session(where(), 'clerk');
+  const id = await orderHosts(where, clerk, name, SERVERS, SMALL);
+  await approveAll(where, id, 'leader.tjj');
   for (let n = 0; n < KILLS; n += 1) {
     await new Promise((resolve) => setTimeout(resolve, 800 + Math.random() * 4_000));
-    portal.process.kill('SIGKILL');
-    portal = await startPortal(folder);
+    await town.kill();
   }
-  await expect(async () => {
-    const { body } = await call(where, clerk, 'GET', `/requests/${id}`);
-    expect(body.row.status).toBe('delivered');
-    expect(body.row.outcome ?? 'complete').toBe('complete');
-  }).toPass({ timeout: 280_000, intervals: [2_000] });
-  const servers = await cloud.servers(name);
-  expect(servers.map((one) => one.status)).toEqual(Array(SERVERS).fill('ACTIVE'));
-  expect(new Set(servers.map((one) => one.name)).size).toBe(SERVERS);
-  const found = (await call(where, clerk, 'GET', `/resources?q=${name}&limit=200`)).body.rows;
-  expect(found).toHaveLength(SERVERS);
-  // What the portal counts is what the cloud counts.
-  const limits = await cloud.limits(servers[0]!.tenant_id);
-  expect(limits.cores?.in_use).toBe(SERVERS);
-  expect(limits.instances?.in_use).toBe(SERVERS);
-  await portal.stop();
-  rmSync(folder, { recursive: true, force: true });
+  await delivered(where, clerk, id);
+  await exactly(town.where, clerk, cloud, name, SERVERS);
 });
