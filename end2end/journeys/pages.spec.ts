@@ -1,6 +1,6 @@
 // Every page, by the people who use it: it answers, fits the window, and axe finds nothing.
 import { expect, test } from '../support/fixtures.ts';
-import { axeClean, fitsTheWindow, shots, signIn } from '../support/helpers.ts';
+import { axeClean, fitsTheWindow, look, shots, signIn } from '../support/helpers.ts';
 
 const PAGES: Record<string, string[]> = {
   clerk: ['/', '/catalogue', '/catalogue/C-ECS', '/catalogue/S-EVS', '/catalogue/M-MIG', '/cart', '/drafts', '/requests', '/resources', '/quota', '/notices', '/me', '/me/password', '/me/tokens', '/search?q=web', '/help'],
@@ -31,6 +31,12 @@ for (const [login, paths] of Object.entries(PAGES)) {
       await expect(page.getByRole('heading', { level: 1 }), path).toHaveCount(1);
       await fitsTheWindow(page);
       await axeClean(page);
+      // English words are longer.
+      await look(page, '-', 'en');
+      await page.goto(path);
+      await fitsTheWindow(page);
+      await look(page, '-', 'zh');
+      await page.goto(path);
       if (!FIRST[login]?.includes(path)) continue;
       const first = await page.locator('main tbody th a, main .rows a.lead').first().getAttribute('href');
       expect((await page.goto(first ?? ''))?.status(), first ?? path).toBe(200);
