@@ -55,7 +55,7 @@ test('killing the process at any moment leaves exactly the machines that were or
   const killer = (async () => {
     for (let i = 0; i < KILLS; i += 1) {
       await new Promise((resolve) => setTimeout(resolve, 700 + 900 * i));
-      server.process.kill('SIGKILL');
+      await server.kill();
       server = await startServer(folder);
     }
   })();

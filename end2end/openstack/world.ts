@@ -33,7 +33,7 @@ export class Town {
 
   /** Ends its process without a word, and starts it again. */
   async kill(): Promise<void> {
-    this.portal?.process.kill('SIGKILL');
+    await this.portal?.kill();
     await this.start();
   }
 

@@ -20,6 +20,8 @@ export interface Server {
   /** All that it has printed so far. */
   log(): string;
   stop(): Promise<void>;
+  /** Ends it without a word, and waits until it has gone: until then it holds its database. */
+  kill(): Promise<void>;
 }
 
 /** What one process has otherwise than the defaults: `LINGBAO_SECTION__KEY`. */
@@ -63,11 +65,16 @@ export async function launch(folder: string, args: string[], url: string, path: 
     clearTimeout(late);
   };
 
+  const kill = async () => {
+    child.kill('SIGKILL');
+    await ended;
+  };
+
   const deadline = Date.now() + START_MS;
   for (;;) {
     if (child.exitCode !== null) throw new Error(`${args[0]} ended with ${child.exitCode}:\n${printed}`);
     const answer = await fetch(url + path).catch(() => undefined);
-    if (answer && answer.status < 500) return { url, process: child, log: () => printed, stop };
+    if (answer && answer.status < 500) return { url, process: child, log: () => printed, stop, kill };
     if (Date.now() > deadline) {
       await stop();
       throw new Error(`${args[0]} did not answer within ${START_MS / 1000} s:\n${printed}`);
