@@ -58,8 +58,14 @@ pub async fn ground(cloud: &dyn Provisioner, run: &str, key: &str) -> (ExternalI
         cidr: "10.8.0.0/24".into(),
     };
     let op = format!("{run}op-n").into();
-    let network = done(cloud.ensure_network(&op, spec).await).id;
-    (project, network)
+    // Networks of many projects are made at once here: a cloud may still be at it.
+    for _ in 0..60 {
+        match cloud.ensure_network(&op, spec.clone()).await {
+            Outcome::Running { .. } => tokio::time::sleep(Duration::from_secs(1)).await,
+            outcome => return (project, done(outcome).id),
+        }
+    }
+    panic!("the network of {key} does not come about");
 }
 
 impl Ground {
