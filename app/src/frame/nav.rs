@@ -21,7 +21,7 @@ struct Door {
     count: fn(&Viewer) -> i64,
     /// The count asks somebody to act.
     hot: bool,
-    /// Also at the bottom of phones.
+    /// Comes first at the bottom of phones.
     dock: bool,
 }
 
@@ -297,13 +297,27 @@ pub fn Dock() -> impl IntoView {
     }
 }
 
-/// Whoever approves has the phone for that; the rest is in the menu.
-fn thumbs(viewer: &Viewer) -> impl IntoView + use<> {
-    let approver = viewer.can("decide");
-    let mut doors: Vec<_> = DOORS.iter().filter(|d| d.dock && d.open(viewer)).collect();
-    doors.sort_by_key(|d| (d.group == Group::Work) == approver);
+/// What somebody has the phone for: deciding, ordering, or the desk that is theirs alone. The rest
+/// is in the menu.
+fn docked(viewer: &Viewer) -> Vec<&'static Door> {
+    let rank = |door: &Door| {
+        let work = door.group == Group::Work;
+        if viewer.can("decide") {
+            (!door.dock, work)
+        } else if viewer.can("order") {
+            (!door.dock, !work)
+        } else {
+            (work && door.path != routes::HOME, !work)
+        }
+    };
+    let mut doors: Vec<_> = DOORS.iter().filter(|d| d.open(viewer)).collect();
+    doors.sort_by_key(|door| rank(door));
     doors.truncate(4);
     doors
+}
+
+fn thumbs(viewer: &Viewer) -> impl IntoView + use<> {
+    docked(viewer)
         .into_iter()
         .map(|door| view! { <Link door count=(door.count)(viewer)/> })
         .collect_view()
@@ -320,6 +334,26 @@ mod tests {
         assert!(!requests.current("/requests-old"));
         let home = &DOORS[0];
         assert!(home.current("/") && !home.current("/requests"));
+    }
+
+    #[test]
+    fn the_thumb_finds_what_the_phone_is_for() {
+        let paths = |can: &[&str]| -> Vec<_> {
+            let viewer = Viewer {
+                abilities: can.iter().map(|&one| one.to_owned()).collect(),
+                ..Viewer::default()
+            };
+            docked(&viewer).iter().map(|door| door.path).collect()
+        };
+        let desk = paths(&["manage_units"]);
+        assert_eq!(desk[0], routes::HOME);
+        assert!(desk.contains(&routes::ADMIN_UNITS) && desk.contains(&routes::ADMIN_USERS));
+        assert!(
+            paths(&["operate", "overview", "read_requests", "read_resources"])
+                .contains(&routes::WORK_ORDERS)
+        );
+        assert_eq!(paths(&["decide", "read_requests"])[0], routes::TODO);
+        assert_eq!(paths(&["order", "read_requests"])[1], routes::CATALOGUE);
     }
 
     #[test]

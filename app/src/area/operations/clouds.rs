@@ -54,7 +54,7 @@ fn backends(lines: Vec<BackendLine>) -> AnyView {
     let columns = vec![
         col(t!("clouds.name")),
         col(t!("clouds.answered")),
-        col(t!("clouds.asked")).class("half"),
+        col(t!("clouds.asked")),
         col(t!("operations.why")),
         col(t!("resources.state")).class("corner"),
     ];
@@ -74,9 +74,9 @@ fn foreign(lines: Vec<ForeignLine>) -> AnyView {
     let columns = vec![
         col(t!("clouds.thing")),
         col(t!("clouds.kind")),
-        col(t!("clouds.name")).class("half"),
+        col(t!("clouds.name")),
         col(t!("clouds.first_seen")),
-        col(t!("clouds.last_seen")).class("half"),
+        col(t!("clouds.last_seen")),
     ];
     view! {
         <Table caption=t!("clouds.foreign") columns flat=true>
@@ -98,7 +98,7 @@ fn backend(line: BackendLine) -> impl IntoView {
         <Row>
             <RowHead name=line.name/>
             <Cell l=t!("clouds.answered")>{answered}</Cell>
-            <Cell l=t!("clouds.asked") class="half">{when(line.asked_at)}</Cell>
+            <Cell l=t!("clouds.asked")>{when(line.asked_at)}</Cell>
             <Cell l=t!("operations.why")>{line.error.unwrap_or_else(|| "—".to_owned())}</Cell>
             <Cell l=t!("resources.state") class="corner"><Chip look text=state/></Cell>
         </Row>
@@ -110,9 +110,9 @@ fn thing(line: ForeignLine) -> impl IntoView {
         <Row>
             <RowHead name=line.name sub=line.external_id/>
             <Cell l=t!("clouds.kind")>{known("foreign_kind", &line.kind)}</Cell>
-            <Cell l=t!("clouds.name") class="half">{line.backend}</Cell>
+            <Cell l=t!("clouds.name")>{line.backend}</Cell>
             <Cell l=t!("clouds.first_seen")>{when(line.first_seen)}</Cell>
-            <Cell l=t!("clouds.last_seen") class="half">{when(line.last_seen)}</Cell>
+            <Cell l=t!("clouds.last_seen")>{when(line.last_seen)}</Cell>
         </Row>
     }
 }

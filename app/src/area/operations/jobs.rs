@@ -92,9 +92,9 @@ fn List(page: Page<JobLine>, state: JobState, first: bool) -> impl IntoView {
     let columns = vec![
         col(t!("jobs.what")),
         col(t!("operations.why")),
-        col(t!("operations.attempt")).class("num half"),
+        col(t!("operations.attempt")).class("num"),
         col(t!("operations.since")),
-        col(t!("jobs.run_at")).class("half"),
+        col(t!("jobs.run_at")),
         col(t!("jobs.acts")).hidden(),
     ];
     let body = if page.rows.is_empty() {
@@ -138,9 +138,9 @@ fn row(line: JobLine) -> impl IntoView {
         <Row>
             <RowHead name=known("job_kind", &line.kind) sub=payload.unwrap_or_default()/>
             <Cell l=t!("operations.why")>{line.why.unwrap_or_else(|| "—".to_owned())}</Cell>
-            <Cell l=t!("operations.attempt") class="num half">{attempts}</Cell>
+            <Cell l=t!("operations.attempt") class="num">{attempts}</Cell>
             <Cell l=t!("operations.since")>{when(line.created_at)}</Cell>
-            <Cell l=t!("jobs.run_at") class="half">{run_at}</Cell>
+            <Cell l=t!("jobs.run_at")>{run_at}</Cell>
             <Cell l="">{acts}</Cell>
         </Row>
     }

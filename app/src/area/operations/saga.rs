@@ -102,7 +102,7 @@ fn Detail(found: SagaDetail) -> impl IntoView {
     let columns = vec![
         col(t!("operations.step")),
         col(t!("resources.state")).class("corner"),
-        col(t!("operations.attempt")).class("num half"),
+        col(t!("operations.attempt")).class("num"),
         col(t!("operations.why")),
         col(t!("operations.operation")),
         col(t!("operations.times")),
@@ -152,7 +152,7 @@ fn step(step: SagaStepLine) -> impl IntoView {
             <Cell l=t!("resources.state") class="corner">
                 <Chip look text=word("saga_step_state", &step.state)/>
             </Cell>
-            <Cell l=t!("operations.attempt") class="num half">{step.attempt}</Cell>
+            <Cell l=t!("operations.attempt") class="num">{step.attempt}</Cell>
             <Cell l=t!("operations.why")>{why}</Cell>
             <Cell l=t!("operations.operation")>
                 <span class="mono">{step.operation.unwrap_or_else(|| "—".to_owned())}</span>

@@ -168,9 +168,9 @@ fn Rows(rows: Vec<SagaLine>) -> impl IntoView {
         col(t!("operations.what")),
         col(t!("resources.request")),
         col(t!("operations.step")),
-        col(t!("operations.attempt")).class("num half"),
+        col(t!("operations.attempt")).class("num"),
         col(t!("operations.why")),
-        col(t!("operations.since")).class("half"),
+        col(t!("operations.since")),
         col(t!("resources.state")).class("corner"),
     ];
     view! {
@@ -194,9 +194,9 @@ fn row(line: SagaLine) -> impl IntoView {
             <RowHead name=name href=routes::saga(line.id.as_str()) sub=line.unit_name.unwrap_or_default()/>
             <Cell l=t!("resources.request")>{request}</Cell>
             <Cell l=t!("operations.step")>{step}</Cell>
-            <Cell l=t!("operations.attempt") class="num half">{line.attempt}</Cell>
+            <Cell l=t!("operations.attempt") class="num">{line.attempt}</Cell>
             <Cell l=t!("operations.why")>{line.why.map_or_else(|| "—".to_owned(), |why| known("saga_wait", &why))}</Cell>
-            <Cell l=t!("operations.since") class="half">{when(line.created_at)}</Cell>
+            <Cell l=t!("operations.since")>{when(line.created_at)}</Cell>
             <Cell l=t!("resources.state") class="corner">
                 <Chip look=saga_look(line.state) text=word("saga_state", line.state.as_str())/>
             </Cell>

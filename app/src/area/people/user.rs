@@ -140,13 +140,15 @@ fn Grants(grants: Vec<GrantRow>, takes: bool) -> impl IntoView {
     if grants.is_empty() {
         return view! { <Empty icon="shield" title=t!("people.no_roles") note=t!("people.no_roles_note")/> }.into_any();
     }
-    let columns = vec![
+    let mut columns = vec![
         col(t!("people.role")),
         col(t!("people.on")),
         col(t!("people.reach")),
         col(t!("people.given")),
-        col(t!("people.acts")).hidden(),
     ];
+    if takes {
+        columns.push(col(t!("people.acts")).hidden());
+    }
     view! {
         <Table caption=t!("people.roles") columns flat=true>
             {grants.into_iter().map(|grant| grant_row(grant, takes)).collect_view()}
@@ -181,7 +183,7 @@ fn grant_row(grant: GrantRow, takes: bool) -> impl IntoView {
             <Cell l=t!("people.on")>{grant.unit_name}</Cell>
             <Cell l=t!("people.reach")>{i18n::t_key(&format!("reach.{}", grant.reach)).into_owned()}</Cell>
             <Cell l=t!("people.given")>{t!("people.given_by", at = when(grant.granted_at), who = by)}</Cell>
-            <Cell l=t!("people.acts")>{take}</Cell>
+            {take.map(|take| view! { <Cell l=t!("people.acts")>{take}</Cell> })}
         </Row>
     }
 }
