@@ -87,7 +87,13 @@ async fn decide_once(
             let wrong = lingbao_model::request::InvalidTransition { from, event };
             return Err(ServiceError::Conflict(wrong.msg()));
         }
-        Err(wrong) => return Err(taken(&step).unwrap_or(ServiceError::Conflict(wrong.msg()))),
+        Err(wrong) => {
+            // Not the step as it was read first: whoever decided may have done so since.
+            let now = steps.iter().find(|s| s.id == *id);
+            return Err(now
+                .and_then(taken)
+                .unwrap_or(ServiceError::Conflict(wrong.msg())));
+        }
     };
     if digest != request.digest {
         return changed(&mut tx, &request, &step, digest).await;

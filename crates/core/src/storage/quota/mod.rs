@@ -274,14 +274,28 @@ pub async fn release_all(
     operation: &str,
 ) -> Result<(), StorageError> {
     let rows: Vec<(String, String, String, i64)> = Sql::new(
-        "SELECT vdc_id, pool_id, dimension, CAST(SUM(held_delta) AS BIGINT) FROM quota_entry WHERE request_id = ",
+        "SELECT e.vdc_id, e.pool_id, e.dimension, CAST(SUM(e.held_delta) AS BIGINT)
+         FROM quota_entry e WHERE e.request_id = ",
     )
     .bind(request.as_str())
-    .push(" GROUP BY vdc_id, pool_id, dimension HAVING SUM(held_delta) > 0 ORDER BY vdc_id, pool_id, dimension")
+    .push(" GROUP BY e.vdc_id, e.pool_id, e.dimension HAVING SUM(e.held_delta) > 0")
     .all(tx)
     .await?;
-    for (vdc, pool, dimension, held) in rows {
-        let (vdc, pool, dimension) = keys(vdc, pool, &dimension)?;
+    let own: Option<String> = Sql::new("SELECT vdc_id FROM request WHERE id = ")
+        .bind(request.as_str())
+        .optional(tx)
+        .await?
+        .map(|(vdc,)| vdc);
+    let mut held = rows
+        .into_iter()
+        .map(|(vdc, pool, dimension, held)| Ok((keys(vdc, pool, &dimension)?, held)))
+        .collect::<Result<Vec<_>, StorageError>>()?;
+    // In the order in which a submit locks them: first the request's own VDC, then the one above.
+    held.sort_by(|((a, pool_a, dim_a), _), ((b, pool_b, dim_b), _)| {
+        let above = |vdc: &VdcId| own.as_deref() != Some(vdc.as_str());
+        (above(a), a, pool_a, dim_a).cmp(&(above(b), b, pool_b, dim_b))
+    });
+    for ((vdc, pool, dimension), held) in held {
         let cell = Cell {
             operation,
             vdc: &vdc,
