@@ -36,6 +36,8 @@ struct Todo {
     seen_at: Option<i64>,
 }
 
+/// What a list of to-dos shows of each step; the ids follow in parentheses. They are found, sorted
+/// and cut first: names, lines and money are read for one page of them and not for thousands.
 const TODO: &str =
     "SELECT s.id, s.name, s.request_id, r.number, r.kind, r.title, u.short_name AS unit_name,
   p.name AS applicant_name,
@@ -43,11 +45,20 @@ const TODO: &str =
     + (SELECT count(*) FROM request_release l WHERE l.request_id = r.id) AS lines,
   r.month_fen, r.once_fen, s.opened_at, s.due_at, s.seen_at
   FROM approval_step s JOIN request r ON r.id = s.request_id JOIN unit u ON u.id = r.unit_id
-  JOIN user_account p ON p.id = r.applicant_id
-  WHERE s.status = 'open' AND r.status = 'in_approval' AND r.applicant_id <> ";
+  JOIN user_account p ON p.id = r.applicant_id WHERE s.id IN (";
 
-const COUNT: &str = "SELECT 1 FROM approval_step s JOIN request r ON r.id = s.request_id
-  WHERE s.status = 'open' AND r.status = 'in_approval' AND r.applicant_id <> ";
+const ORDER: &str = " ORDER BY s.due_at, s.id";
+
+/// The ids of the steps that wait for a person; appended to what has begun.
+fn waiting(begun: Sql, sight: &Sight, person: &UserId) -> Sql {
+    let sql = begun
+        .push(
+            "SELECT s.id FROM approval_step s JOIN request r ON r.id = s.request_id
+  WHERE s.status = 'open' AND r.status = 'in_approval' AND r.applicant_id <> ",
+        )
+        .bind(person.as_str());
+    sight.reach(sql)
+}
 
 fn rows_of(limit: i64) -> i64 {
     match limit {
@@ -85,14 +96,15 @@ pub async fn todos(
     now: Timestamp,
 ) -> Result<Page<TodoRow>, StorageError> {
     let limit = rows_of(limit);
-    let total = sight
-        .reach(Sql::new(COUNT).bind(person.as_str()))
+    let total = waiting(Sql::new(""), sight, person)
         .capped_count(rx)
         .await?;
-    let sql = sight.reach(Sql::new(TODO).bind(person.as_str()));
-    let rows: Vec<Todo> = after(sql, cursor)
-        .push(" ORDER BY s.due_at, s.id LIMIT ")
+    let rows: Vec<Todo> = after(waiting(Sql::new(TODO), sight, person), cursor)
+        .push(ORDER)
+        .push(" LIMIT ")
         .bind(limit + 1)
+        .push(")")
+        .push(ORDER)
         .all(rx)
         .await?;
     let (rows, next) = cut(rows, limit, |row| {
@@ -135,8 +147,7 @@ pub async fn todos(
 /// # Errors
 /// What the database says.
 pub async fn count(rx: &mut ReadTx, sight: &Sight, person: &UserId) -> Result<i64, StorageError> {
-    let total = sight
-        .reach(Sql::new(COUNT).bind(person.as_str()))
+    let total = waiting(Sql::new(""), sight, person)
         .capped_count(rx)
         .await?;
     Ok(match total {
@@ -155,11 +166,9 @@ pub async fn queue(
     sight: &Sight,
     person: &UserId,
 ) -> Result<Vec<StepId>, StorageError> {
-    const IDS: &str = "SELECT s.id FROM approval_step s JOIN request r ON r.id = s.request_id
-      WHERE s.status = 'open' AND r.status = 'in_approval' AND r.applicant_id <> ";
-    let rows: Vec<(String,)> = sight
-        .reach(Sql::new(IDS).bind(person.as_str()))
-        .push(" ORDER BY s.due_at, s.id LIMIT ")
+    let rows: Vec<(String,)> = waiting(Sql::new(""), sight, person)
+        .push(ORDER)
+        .push(" LIMIT ")
         .bind(MAX_PAGE_ROWS)
         .all(rx)
         .await?;
