@@ -1,7 +1,7 @@
 # Lingbao: `make run` serves it, `make test` proves it. The logic stands in scripts/.
 SHELL := bash
 .DEFAULT_GOAL := help
-.PHONY: help run build test setup fmt lint shots bench clean-data test-openstack run-openstack openstack-up openstack-down
+.PHONY: help run build test setup fmt lint shots bench bench-openstack clean-data test-openstack run-openstack openstack-up openstack-down
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +35,9 @@ clean-data: ## throw the demo city of `make run` away
 
 test-openstack: ## bring a real OpenStack up (the lab), test against it, take it down again
 	@scripts/setup --test && end2end/openstack/lab run scripts/test openstack
+
+bench-openstack: ## figures of the portal on a real OpenStack, against a script (half an hour)
+	@scripts/setup --test && end2end/openstack/lab run scripts/ratios openstack
 
 run-openstack: ## the same portal on a real OpenStack: brings the lab up, serves the demo town on it
 	@end2end/openstack/lab up && scripts/setup && exec scripts/run openstack

@@ -1,12 +1,16 @@
 // What journeys on the lab share: a portal of its own for each, which may be killed and come back,
 // and the administrator's view of the cloud.
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { expect, test as base } from '@playwright/test';
 import { call } from '../support/api.ts';
 import type { Server } from '../support/server.ts';
 import { Cloud, startPortal } from './cloud.ts';
+
+const HERE = dirname(fileURLToPath(import.meta.url));
 
 /** Names differ from run to run: the lab may hold what an earlier run left. */
 export const RUN = Date.now().toString(36).slice(-5);
@@ -43,6 +47,11 @@ export class Town {
     await this.portal?.stop();
     rmSync(this.folder, { recursive: true, force: true });
   }
+}
+
+/** Stops or starts one service of the lab. */
+export function lab(act: 'stop' | 'start', part: string): void {
+  execFileSync(join(HERE, 'lab'), [act, part], { stdio: 'ignore' });
 }
 
 /** Waits until a request has been fulfilled whole. */

@@ -3,8 +3,11 @@
 //! one (`openstack.rs`), not of this.
 #![expect(
     clippy::unwrap_used,
+    clippy::panic,
     reason = "helpers of tests stand outside the test functions"
 )]
+mod acts;
+
 use std::{
     collections::{BTreeMap, VecDeque},
     sync::{
@@ -48,6 +51,17 @@ struct Stand {
     faults: VecDeque<What>,
     /// Answers to reading Cinder, before it answers well.
     reading: VecDeque<u16>,
+    /// What reading a path says with 200 instead of the answer.
+    wrong: BTreeMap<String, String>,
+    servers: Vec<Value>,
+    /// What was asked of servers, the newest last.
+    actions: Vec<Value>,
+    /// The sizes before resizes, by server.
+    before: BTreeMap<String, Value>,
+    /// What the sign-in leaves out of its token.
+    without: &'static str,
+    /// What the sign-in says instead of a token, if anything.
+    sign_in: &'static str,
     logins: usize,
     nova: &'static str,
     /// Method, path and microversion of each request but the sign-ins.
@@ -73,15 +87,21 @@ fn login(stand: &mut Stand) -> Response {
         })
         .collect();
     // An hour by a clock that is apart from ours by half a century.
-    let token = json!({ "token": {
+    let mut token = json!({ "token": {
         "issued_at": "2026-01-01T00:00:00.000000Z", "expires_at": "2026-01-01T01:00:00.000000Z",
         "project": { "id": "p1" }, "user": { "id": "u1" }, "roles": [{ "name": "admin" }],
         "catalog": catalogue } });
+    let leave_out = stand.without;
+    token["token"].as_object_mut().unwrap().remove(leave_out);
     let id = format!("token-{}", stand.logins);
+    let text = match stand.sign_in {
+        "" => token.to_string(),
+        other => other.to_owned(),
+    };
     (
         StatusCode::CREATED,
         [("X-Subject-Token", id)],
-        token.to_string(),
+        text,
     )
         .into_response()
 }
@@ -109,7 +129,13 @@ async fn answer(State(shared): State<Shared>, request: Request) -> Response {
         stand
             .seen
             .push((parts.method.to_string(), path.clone(), version));
-        serve(&mut stand, &parts.method, &path, &body)
+        match stand.wrong.get(&path) {
+            Some(wrong) if parts.method == Method::GET => (said(200, wrong), false),
+            _ => {
+                let query = parts.uri.query().unwrap_or_default();
+                serve(&mut stand, &parts.method, &path, query, &body)
+            }
+        }
     };
     if hang {
         tokio::time::sleep(Duration::from_secs(3)).await;
@@ -118,7 +144,16 @@ async fn answer(State(shared): State<Shared>, request: Request) -> Response {
 }
 
 /// The answer, and whether it comes too late.
-fn serve(stand: &mut Stand, method: &Method, path: &str, body: &[u8]) -> (Response, bool) {
+fn serve(
+    stand: &mut Stand,
+    method: &Method,
+    path: &str,
+    query: &str,
+    body: &[u8],
+) -> (Response, bool) {
+    if let Some(reply) = acts::serve(stand, method, path, query, body) {
+        return (reply, false);
+    }
     let json = |value: Value| (Body::from(value.to_string()).into_response(), false);
     match (method.as_str(), path) {
         ("GET", "/compute/v2.1/") => {
@@ -130,7 +165,6 @@ fn serve(stand: &mut Stand, method: &Method, path: &str, body: &[u8]) -> (Respon
         ("GET", "/compute/v2.1/limits") => json(json!({ "limits": {} })),
         ("GET", "/network/v2.0/floatingips") => json(json!({ "floatingips": [] })),
         ("GET", "/network/v2.0/networks") => json(json!({ "networks": [] })),
-        ("GET", "/compute/v2.1/servers/detail") => json(json!({ "servers": [] })),
         ("GET", "/volume/v3/p1/snapshots/detail") => json(json!({ "snapshots": [] })),
         ("GET", "/v3/projects") => json(json!({ "projects": [] })),
         ("GET", "/volume/v3/p1/volumes/detail") => match stand.reading.pop_front() {
@@ -261,6 +295,12 @@ fn spec() -> VolumeSpec {
 impl World {
     fn fault(&self, what: What) {
         self.stand.lock().unwrap().faults.push_back(what);
+    }
+
+    /// From now on reading a path says this.
+    fn say(&self, path: &str, text: &str) {
+        let mut stand = self.stand.lock().unwrap();
+        stand.wrong.insert(path.to_owned(), text.to_owned());
     }
 
     fn volumes(&self) -> usize {
@@ -543,4 +583,150 @@ async fn no_id_leads_to_another_address() {
             .iter()
             .all(|it| it.1.ends_with('/'))
     );
+}
+
+const WRONG: [&str; 8] = [
+    "",
+    "null",
+    "[]",
+    "{}",
+    "{\"KIND\": null}",
+    "{\"KIND\": {}}",
+    "{\"KIND\": [\"x\"]}",
+    "{\"KIND\": [{\"id\": \"x\"}]}",
+];
+
+#[tokio::test]
+async fn an_answer_without_its_list_makes_no_second_object() {
+    let w = world().await;
+    assert!(matches!(w.make().await, Outcome::Running { .. }));
+    let detail = format!("{VOLUMES}/detail");
+    for wrong in WRONG {
+        let wrong = wrong.replace("KIND", "volumes");
+        w.say(&detail, &wrong);
+        // A process that remembers nothing: only the list could tell it what is there.
+        let other = open(&w.stand.lock().unwrap().url, &w.now);
+        let made = other.create_volume(&"op".into(), spec()).await;
+        assert!(
+            matches!(made, Outcome::Unreachable(_)),
+            "{wrong}: {made:?}"
+        );
+        let found = other.find_by_operation(&"op".into()).await;
+        assert!(
+            matches!(found, Err(ReadError::Unreachable(_))),
+            "{wrong}: {found:?}"
+        );
+        let cancelled = other.cancel(&"op".into()).await;
+        assert!(
+            matches!(cancelled, Outcome::Unreachable(_)),
+            "{wrong}: {cancelled:?}"
+        );
+    }
+    assert_eq!((w.volumes(), w.asked("POST", VOLUMES)), (1, 1));
+}
+
+/// Everything, or why not.
+async fn all(cloud: &OpenStack) -> Result<Vec<Object>, ReadError> {
+    let (mut all, mut cursor) = (Vec::new(), None::<String>);
+    loop {
+        let page = cloud.list(None, cursor.as_deref()).await?;
+        all.extend(page.objects);
+        match page.next {
+            Some(next) => cursor = Some(next),
+            None => return Ok(all),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_list_that_could_not_be_read_is_not_an_empty_one() {
+    let w = world().await;
+    assert_eq!(all(&w.cloud).await.unwrap(), []);
+    for (kind, path) in [
+        ("projects", "/v3/projects"),
+        ("networks", "/network/v2.0/networks"),
+        ("servers", "/compute/v2.1/servers/detail"),
+        ("volumes", "/volume/v3/p1/volumes/detail"),
+        ("floatingips", "/network/v2.0/floatingips"),
+        ("snapshots", "/volume/v3/p1/snapshots/detail"),
+    ] {
+        for wrong in WRONG {
+            let wrong = wrong.replace("KIND", kind);
+            w.say(path, &wrong);
+            let read = all(&w.cloud).await;
+            assert!(
+                matches!(read, Err(ReadError::Unreachable(_))),
+                "{path} {wrong}: {read:?}"
+            );
+        }
+        w.stand.lock().unwrap().wrong.clear();
+    }
+    // Projects that Keystone leaves out would take everything in them along.
+    w.say("/v3/projects", "{\"projects\": [], \"truncated\": true}");
+    let read = all(&w.cloud).await;
+    assert!(matches!(read, Err(ReadError::Unreachable(_))), "{read:?}");
+}
+
+#[tokio::test]
+async fn what_is_no_cursor_does_not_end_a_list() {
+    let w = world().await;
+    for cursor in ["", "server", "bucket x"] {
+        match w.cloud.list(None, Some(cursor)).await {
+            Err(ReadError::Refused(refusal)) => {
+                assert_eq!(refusal.reason, RefusalReason::InvalidSpec);
+            }
+            other => panic!("{cursor}: {other:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_answer_without_its_object_is_not_gone() {
+    let w = world().await;
+    assert!(matches!(w.make().await, Outcome::Running { .. }));
+    for wrong in ["", "null", "{}", "{\"volume\": null}", "{\"volume\": {\"id\": \"v1\"}}"] {
+        w.say("/volume/v3/p1/volumes/v1", wrong);
+        let there = w.cloud.get(Kind::Volume, &"v1".into()).await;
+        assert!(
+            matches!(there, Err(ReadError::Unreachable(_))),
+            "{wrong}: {there:?}"
+        );
+        let deleted = w.cloud.delete_volume(&"away".into(), "v1".into()).await;
+        assert!(matches!(deleted, Outcome::Unknown(_)), "{wrong}: {deleted:?}");
+    }
+    assert_eq!(w.volumes(), 1);
+}
+
+#[tokio::test]
+async fn a_token_without_its_parts_is_asked_for_again() {
+    for part in ["catalog", "project", "user"] {
+        let w = world().await;
+        w.stand.lock().unwrap().without = part;
+        // Half a catalogue would refuse the order for good: "the cloud has no such service".
+        let made = w.make().await;
+        assert!(matches!(made, Outcome::Unreachable(_)), "{part}: {made:?}");
+        w.stand.lock().unwrap().without = "";
+        assert!(matches!(w.make().await, Outcome::Running { .. }), "{part}");
+    }
+}
+
+#[tokio::test]
+async fn a_page_without_versions_is_asked_for_again() {
+    let w = world().await;
+    w.say("/volume/v3/", "{}");
+    let made = w.make().await;
+    assert!(matches!(made, Outcome::Unreachable(_)), "{made:?}");
+}
+
+#[tokio::test]
+async fn what_a_token_can_t_be_is_no_reason_to_fall() {
+    let w = world().await;
+    for wrong in ["[]", "\"token\"", "7"] {
+        w.stand.lock().unwrap().sign_in = wrong;
+        let health = w.cloud.health().await;
+        assert!(
+            matches!(health, Err(ReadError::Unreachable(_))),
+            "{wrong}: {health:?}"
+        );
+    }
 }

@@ -34,6 +34,11 @@ use serde_json::{Value, json};
 /// What there is, by the name of its list: `networks`, `subnets`, `routers`, `ports`.
 type Stand = Arc<Mutex<BTreeMap<String, Vec<Value>>>>;
 
+/// The portal's own project.
+const PORTAL: &str = "own";
+/// Neutron's limit of rules of a project, unless another is set.
+const RULES: i64 = 100;
+
 static NUMBER: AtomicUsize = AtomicUsize::new(0);
 
 fn refused(status: StatusCode, kind: &str) -> Response {
@@ -58,9 +63,12 @@ async fn answer(State((stand, url)): State<(Stand, String)>, request: Request) -
         let catalogue = [
             service("network", "network"),
             service("compute", "compute/v2.1"),
+            service("volumev3", "volume/v3"),
+            service("image", "image"),
         ];
-        let token = json!({ "token": { "project": { "id": "own" }, "user": { "id": "u" },
-            "catalog": catalogue } });
+        let project = body["auth"]["scope"]["project"]["id"].as_str();
+        let token = json!({ "token": { "project": { "id": project.unwrap_or(PORTAL) },
+            "user": { "id": "u" }, "catalog": catalogue } });
         return (
             StatusCode::CREATED,
             [("X-Subject-Token", "t")],
@@ -68,8 +76,27 @@ async fn answer(State((stand, url)): State<(Stand, String)>, request: Request) -
         )
             .into_response();
     }
-    if path == "/v3/projects/p1" {
-        return fine(&json!({ "project": { "id": "p1", "tags": [] } }));
+    if let Some(id) = path.strip_prefix("/v3/projects/p") {
+        return fine(&json!({ "project": { "id": format!("p{id}"), "tags": [] } }));
+    }
+    if path == "/volume/v3/" {
+        return fine(&json!({ "versions": [{ "id": "v3.0", "version": "3.70" }] }));
+    }
+    if path == "/image/v2/images" {
+        return fine(&json!({ "images": [{ "id": "i1" }] }));
+    }
+    if path == "/compute/v2.1/flavors/detail" {
+        let flavour = json!({ "id": "f1", "name": "f1", "vcpus": 1, "ram": 2_048, "disk": 0 });
+        return fine(&json!({ "flavors": [flavour] }));
+    }
+    if path == "/compute/v2.1/servers/detail" {
+        return fine(&json!({ "servers": [] }));
+    }
+    if path == "/compute/v2.1/servers" {
+        return fine(&json!({ "server": { "id": "s1" } }));
+    }
+    if path.contains("/os-quota-sets/") || path.starts_with("/network/v2.0/quotas/") {
+        return limits(&mut stand.lock().unwrap(), &parts.method, &path, &body);
     }
     if path == "/compute/v2.1/" {
         return fine(&json!({ "version": { "id": "v2.1", "version": "2.93" } }));
@@ -91,6 +118,48 @@ async fn answer(State((stand, url)): State<(Stand, String)>, request: Request) -
     )
 }
 
+/// Keeps limits as they are set.
+fn limits(
+    stand: &mut BTreeMap<String, Vec<Value>>,
+    method: &Method,
+    path: &str,
+    body: &Value,
+) -> Response {
+    let kept = stand.entry(path.to_owned()).or_default();
+    if method == Method::PUT {
+        *kept = vec![body.clone()];
+    }
+    fine(&kept[0])
+}
+
+/// Makes rules as Neutron does: whoever asks pays, unless the rule says whose it is.
+fn make_rules(stand: &mut BTreeMap<String, Vec<Value>>, asked: &[Value]) -> Response {
+    let mut there = stand
+        .get("security-group-rules")
+        .cloned()
+        .unwrap_or_default();
+    for rule in asked {
+        let mut rule = rule.clone();
+        if rule["project_id"].is_null() {
+            rule["project_id"] = json!(PORTAL);
+        }
+        let number = NUMBER.fetch_add(1, Ordering::SeqCst);
+        rule["id"] = json!(format!("rule{number}"));
+        there.push(rule.clone());
+        let whose = &rule["project_id"];
+        let counted = there.iter().filter(|it| it["project_id"] == *whose).count();
+        let quotas = format!("/network/v2.0/quotas/{}", whose.as_str().unwrap());
+        let set = stand.get(&quotas).map(|kept| kept[0]["quota"].clone());
+        let limit = set.unwrap_or_default()["security_group_rule"].as_i64();
+        let limit = limit.unwrap_or(RULES);
+        if limit >= 0 && i64::try_from(counted).unwrap() > limit {
+            return refused(StatusCode::CONFLICT, "OverQuota");
+        }
+    }
+    stand.insert("security-group-rules".into(), there);
+    fine(&json!({ "security_group_rules": asked }))
+}
+
 fn serve(
     stand: &mut BTreeMap<String, Vec<Value>>,
     method: &Method,
@@ -102,6 +171,38 @@ fn serve(
     let there = stand.clone();
     let known = |kind: &str| there.get(kind).cloned().unwrap_or_default();
     match (method.as_str(), parts.as_slice()) {
+        ("POST", ["security-group-rules"]) => {
+            make_rules(stand, body["security_group_rules"].as_array().unwrap())
+        }
+        ("DELETE", ["security-group-rules", id]) => {
+            let all = stand.get_mut("security-group-rules").unwrap();
+            all.retain(|it| it["id"] != *id);
+            StatusCode::NO_CONTENT.into_response()
+        }
+        ("POST", ["security-groups"]) => {
+            let mut group = body["security_group"].clone();
+            let number = NUMBER.fetch_add(1, Ordering::SeqCst);
+            group["id"] = json!(format!("group{number}"));
+            group["created_at"] = json!("2026-01-01T00:00:00Z");
+            group["security_group_rules"] = json!([]);
+            let all = stand.entry("security-groups".into()).or_default();
+            all.push(group.clone());
+            fine(&json!({ "security_group": group }))
+        }
+        ("GET", ["security-groups"]) => {
+            let mut groups = known("security-groups");
+            let same = |it: &Value, key: &str| {
+                let filter = format!("{key}={}", it[key].as_str().unwrap());
+                query.split('&').any(|one| one == filter)
+            };
+            groups.retain(|it| same(it, "project_id") && same(it, "name"));
+            for group in &mut groups {
+                let mut rules = known("security-group-rules");
+                rules.retain(|it| it["security_group_id"] == group["id"]);
+                group["security_group_rules"] = json!(rules);
+            }
+            fine(&json!({ "security_groups": groups }))
+        }
         ("GET", [kind]) => {
             let filters: Vec<_> = query
                 .split('&')
@@ -217,9 +318,12 @@ fn open(url: &str) -> OpenStack {
         region: None,
         interface: "public".into(),
         ca_pem: None,
-        credential: Credential::Application {
-            id: "a".into(),
-            secret: Secret("x".into()),
+        credential: Credential::Password {
+            user: "lingbao".into(),
+            user_domain: "default".into(),
+            password: Secret("x".into()),
+            project: PORTAL.into(),
+            project_domain: "default".into(),
         },
         domain: "default".into(),
         role: "member".into(),
@@ -240,7 +344,7 @@ fn open(url: &str) -> OpenStack {
             storage: String::new(),
             system_volume_type: String::new(),
         }],
-        images: BTreeMap::new(),
+        images: [("kylin-v10".to_owned(), "kylin".to_owned())].into(),
         flavours: BTreeMap::new(),
         make_flavours: false,
         volume_types: BTreeMap::new(),
@@ -297,6 +401,28 @@ async fn orders_that_come_together_make_one_network() {
 }
 
 #[tokio::test]
+async fn who_was_given_anothers_network_is_told_of_it() {
+    let (clouds, _) = world(1).await;
+    let ids = together(&clouds, 2).await;
+    for op in ["saga0", "saga1"] {
+        let op = OperationId::from(op);
+        match clouds[0].find_by_operation(&op).await.unwrap() {
+            OperationState::Done(Settled::Present(object)) => assert_eq!(object.id(), &ids[0]),
+            other => panic!("{op}: {other:?}"),
+        }
+    }
+    // One of the two made it: only that one would have to take it away.
+    let mut left = Vec::new();
+    for op in ["saga0", "saga1"] {
+        match clouds[0].cancel(&op.into()).await {
+            Outcome::Done(OperationState::Cancelled { left: it }) => left.extend(it),
+            other => panic!("{op}: {other:?}"),
+        }
+    }
+    assert_eq!(left.len(), 1, "{left:?}");
+}
+
+#[tokio::test]
 async fn processes_that_come_together_agree_on_one_network() {
     let (clouds, stand) = world(3).await;
     let ids = together(&clouds, 6).await;
@@ -347,4 +473,115 @@ async fn the_first_address_leads_a_network_without_a_router_outside() {
         other => panic!("{other:?}"),
     }
     assert_eq!(stand.lock().unwrap()["routers"].len(), 1);
+}
+
+/// Orders a host with a preset in a project that has a network.
+async fn order(cloud: &OpenStack, project: &str, preset: &str) -> Outcome<Server> {
+    let spec = ServerSpec {
+        project: project.into(),
+        pool: "p".into(),
+        network: format!("net-{project}").as_str().into(),
+        name: "h".into(),
+        vcpus: 1,
+        memory_gb: 2,
+        system_disk_gb: 40,
+        image: "kylin-v10".into(),
+        flavour: None,
+        security_preset: Some(preset.into()),
+        access: Access::SshKeys(vec!["ssh-ed25519 AAAA me".into()]),
+        user_data: None,
+        metadata: BTreeMap::new(),
+    };
+    let op = format!("{project}:{preset}");
+    cloud.create_server(&op.as_str().into(), spec).await
+}
+
+fn private_network(project: &str) -> Value {
+    json!({ "id": format!("net-{project}"), "project_id": project, "description": "lingbao:a key:vpc" })
+}
+
+#[tokio::test]
+async fn security_rules_count_against_the_unit_and_not_against_the_portal() {
+    let (clouds, stand) = world(1).await;
+    let units: Vec<String> = (0..12).map(|n| format!("p{n}")).collect();
+    for unit in &units {
+        let network = private_network(unit);
+        let mut stand = stand.lock().unwrap();
+        stand.get_mut("networks").unwrap().push(network);
+    }
+    for unit in &units {
+        let made = order(&clouds[0], unit, "level2-internet").await;
+        assert!(matches!(made, Outcome::Running { .. }), "{unit}: {made:?}");
+    }
+    let stand = stand.lock().unwrap();
+    for kind in ["security-groups", "security-group-rules"] {
+        for it in &stand[kind] {
+            assert!(units.iter().any(|unit| it["project_id"] == **unit), "{it}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_units_groups_and_rules_have_no_limit() {
+    let (clouds, stand) = world(1).await;
+    let quota = ProjectQuota {
+        addresses: Some(3),
+        ..ProjectQuota::default()
+    };
+    let op = OperationId::from("q");
+    let set = clouds[0].set_project_quota(&op, "p1".into(), quota);
+    match set.await {
+        Outcome::Done(project) => assert_eq!(project.quota, quota),
+        other => panic!("{other:?}"),
+    }
+    let stand = stand.lock().unwrap();
+    let kept = &stand["/network/v2.0/quotas/p1"][0]["quota"];
+    assert_eq!(kept["floatingip"], 3);
+    assert_eq!(kept["security_group"], -1);
+    assert_eq!(kept["security_group_rule"], -1);
+}
+
+#[tokio::test]
+async fn what_is_not_told_of_limits_is_not_no_limit() {
+    let (clouds, stand) = world(1).await;
+    let quota = ProjectQuota::default();
+    let op = OperationId::from("q");
+    let set = clouds[0].set_project_quota(&op, "p1".into(), quota);
+    assert!(matches!(set.await, Outcome::Done(_)));
+    for half in [json!({}), json!({ "quota": {} }), json!({ "quota": null })] {
+        let quotas = "/network/v2.0/quotas/p1".to_owned();
+        stand.lock().unwrap().insert(quotas, vec![half.clone()]);
+        let read = clouds[0].get(Kind::Project, &"p1".into()).await;
+        assert!(
+            matches!(read, Err(ReadError::Unreachable(_))),
+            "{half}: {read:?}"
+        );
+    }
+}
+
+/// Groups and rules of an earlier version, whose rules belong to the portal's own project.
+#[tokio::test]
+async fn a_group_that_was_made_before_is_found_and_left_as_it_is() {
+    let (clouds, stand) = world(2).await;
+    {
+        let mut stand = stand.lock().unwrap();
+        let network = private_network("p1");
+        stand.get_mut("networks").unwrap().push(network);
+    }
+    let made = order(&clouds[0], "p1", "level3").await;
+    assert!(matches!(made, Outcome::Running { .. }), "{made:?}");
+    let before = {
+        let mut stand = stand.lock().unwrap();
+        for rule in stand.get_mut("security-group-rules").unwrap() {
+            rule["project_id"] = json!(PORTAL);
+        }
+        stand.clone()
+    };
+    // Another process: nothing is remembered.
+    let made = order(&clouds[1], "p1", "level3").await;
+    assert!(matches!(made, Outcome::Running { .. }), "{made:?}");
+    let after = stand.lock().unwrap();
+    for kind in ["security-groups", "security-group-rules"] {
+        assert_eq!(after[kind], before[kind], "{kind}");
+    }
 }

@@ -221,7 +221,7 @@ pub enum Power {
     Active,
     /// Between two states: starting, stopping, resizing.
     Changing,
-    /// Switched off.
+    /// Does not run: switched off, or put to sleep by somebody else.
     Stopped,
     /// Building failed; delete it.
     Error,

@@ -5,7 +5,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::{
-    client::{Cloud, inner, list, text},
+    client::{Cloud, inner, items, list, text},
     fault::{Answer, Flow, Stop, optional, refuse},
     networks::oldest_first,
     op::{MARK, Memory, describe, described},
@@ -15,9 +15,12 @@ use crate::provisioning::{
     Address, AddressSpec, ExternalId, Kind, Object, OperationId, PoolRef, RefusalReason, Settled,
 };
 
+/// What each address that is read must have.
+pub(super) const FIELDS: &[&str] = &["id", "project_id", "description"];
+
 /// The value of a tag `name=value`.
 fn tagged<'a>(it: &'a Value, name: &str) -> &'a str {
-    let tags = list(it, "tags").iter().filter_map(Value::as_str);
+    let tags = items(it, "tags").iter().filter_map(Value::as_str);
     let mut found = tags.filter_map(|tag| tag.strip_prefix(name)?.strip_prefix('='));
     found.next().unwrap_or_default()
 }
@@ -53,7 +56,7 @@ impl Cloud {
             .get(Service::Network, &format!("/floatingips/{id}"), &[])
             .await;
         optional(found)?
-            .map(|it| inner(it, "floatingip"))
+            .map(|it| inner(it, "floatingip", FIELDS))
             .transpose()
     }
 
@@ -62,7 +65,7 @@ impl Cloud {
         let query = [("description", &*describe(op))];
         let found = self.get(Service::Network, "/floatingips", &query).await?;
         let own = |it: &&Value| described(text(it, "description")) == *op;
-        let mut all: Vec<Value> = list(&found, "floatingips")
+        let mut all: Vec<Value> = list(&found, "floatingips", FIELDS)?
             .iter()
             .filter(own)
             .cloned()
@@ -113,7 +116,7 @@ impl Cloud {
                 let made = self
                     .change(Service::Network, Method::POST, path, Some(&body))
                     .await?;
-                let made = inner(made, "floatingip")?;
+                let made = inner(made, "floatingip", FIELDS)?;
                 self.address_of(op).await?.unwrap_or(made)
             }
         };
@@ -165,7 +168,8 @@ impl Cloud {
                 let found = self.get(Service::Network, "/ports", &query).await?;
                 // Anybody may write a server's id on a port of his own; only Nova writes its owner.
                 let is_servers = |it: &&Value| text(it, "device_owner").starts_with("compute:");
-                let Some(port) = list(&found, "ports").iter().find(is_servers) else {
+                let ports = list(&found, "ports", &["id"])?;
+                let Some(port) = ports.iter().find(is_servers) else {
                     return refuse(RefusalReason::Conflict, "the server has no port yet");
                 };
                 self.open_way(memory, port, text(&it, "floating_network_id"))

@@ -5,7 +5,7 @@ use serde_json::Value;
 use tokio::task::JoinSet;
 
 use super::{
-    client::{Cloud, list, text},
+    client::{Cloud, inner, list, text},
     config::ZoneConfig,
     fault::{Answer, Fault, optional},
     version::Service,
@@ -40,7 +40,7 @@ fn figure(it: &Value, key: &str) -> f64 {
 
 /// What a provider may hand out of one thing: over-commit counts, what is reserved does not.
 fn offered(inventories: &Value, class: &str) -> u64 {
-    let it = &inventories["inventories"][class];
+    let it = &inventories[class];
     let ratio = if it["allocation_ratio"].is_number() {
         figure(it, "allocation_ratio")
     } else {
@@ -64,7 +64,7 @@ fn load(inventories: &Value, allocations: &Value, takes_new: bool) -> Load {
         load.vcpus_total = offered(inventories, "VCPU");
         load.mb_total = offered(inventories, "MEMORY_MB");
     }
-    for one in allocations["allocations"]
+    for one in allocations
         .as_object()
         .into_iter()
         .flat_map(|all| all.values())
@@ -124,11 +124,13 @@ impl Cloud {
             self.get(Service::Placement, &allocations, &[]),
         );
         // A host that has just come or gone has no provider.
-        let (inventories, allocations) = (optional(inventories)?, optional(allocations)?);
-        let nothing = Value::Null;
-        let inventories = inventories.as_ref().unwrap_or(&nothing);
-        let allocations = allocations.as_ref().unwrap_or(&nothing);
-        Ok(load(inventories, allocations, takes_new))
+        let told = |answer: Answer<Value>, key: &str| {
+            let there = optional(answer)?.map(|it| inner(it, key, &[])).transpose();
+            there.map(Option::unwrap_or_default)
+        };
+        let inventories = told(inventories, "inventories")?;
+        let allocations = told(allocations, "allocations")?;
+        Ok(load(&inventories, &allocations, takes_new))
     }
 
     /// The hosts of an availability zone.
@@ -138,14 +140,15 @@ impl Cloud {
             self.get(Service::Compute, "/os-hypervisors/detail", &[]),
         );
         let (zones, all) = (zones?, all?);
-        let names: BTreeSet<&str> = list(&zones, "availabilityZoneInfo")
+        let names: BTreeSet<&str> = list(&zones, "availabilityZoneInfo", &["zoneName"])?
             .iter()
             .filter(|it| zone.zone.is_empty() || text(it, "zoneName") == zone.zone)
             .filter_map(|it| it["hosts"].as_object())
             .flat_map(|hosts| hosts.keys().map(String::as_str))
             .collect();
         let own = |it: &&Value| names.contains(text(&it["service"], "host"));
-        let hosts = list(&all, "hypervisors").iter().filter(own).map(|it| Host {
+        let hosts = list(&all, "hypervisors", &["id"])?.iter();
+        let hosts = hosts.filter(own).map(|it| Host {
             provider: text(it, "id").to_owned(),
             takes_new: text(it, "status") == "enabled" && text(it, "state") == "up",
         });
@@ -159,7 +162,7 @@ impl Cloud {
             .get(Service::Volume, path, &[("detail", "true")])
             .await?;
         let mut sum = (0, 0);
-        for it in list(&found, "pools") {
+        for it in list(&found, "pools", &["name"])? {
             if !text(it, "name").starts_with(&zone.storage) {
                 continue;
             }
@@ -182,10 +185,10 @@ impl Cloud {
         let id = self.external_id(external).await?;
         let path = format!("/network-ip-availabilities/{id}");
         let found = self.get(Service::Network, &path, &[]).await?;
-        let it = &found["network_ip_availability"];
+        let it = inner(found, "network_ip_availability", &[])?;
         Ok((
-            whole(figure(it, "total_ips")),
-            whole(figure(it, "used_ips")),
+            whole(figure(&it, "total_ips")),
+            whole(figure(&it, "used_ips")),
         ))
     }
 }
@@ -197,12 +200,12 @@ mod tests {
 
     #[test]
     fn over_commit_counts_and_what_is_reserved_does_not() {
-        let inventories = json!({ "inventories": {
+        let inventories = json!({
             "VCPU": { "total": 64, "reserved": 4, "allocation_ratio": 4.0 },
-            "MEMORY_MB": { "total": 262_144, "reserved": 512, "allocation_ratio": 1.0 } } });
-        let allocations = json!({ "allocations": {
+            "MEMORY_MB": { "total": 262_144, "reserved": 512, "allocation_ratio": 1.0 } });
+        let allocations = json!({
             "a": { "resources": { "VCPU": 2, "MEMORY_MB": 4_096 } },
-            "b": { "resources": { "VCPU": 8, "MEMORY_MB": 8_192 } } } });
+            "b": { "resources": { "VCPU": 8, "MEMORY_MB": 8_192 } } });
         let it = load(&inventories, &allocations, true);
         assert_eq!((it.vcpus_total, it.vcpus_used, it.servers), (240, 10, 2));
         assert_eq!((it.mb_total, it.mb_used), (261_632, 12_288));

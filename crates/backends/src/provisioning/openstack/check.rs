@@ -25,6 +25,9 @@ const EXTENSIONS: [&str; 7] = [
     "network-ip-availability",
 ];
 
+/// What there is of a kind.
+type Names = Answer<Vec<String>>;
+
 fn said(fault: &Fault) -> String {
     match fault {
         Fault::NotSent(why) | Fault::Lost(why) => why.clone(),
@@ -39,11 +42,10 @@ fn finding<T>(what: impl Into<String>, answer: Answer<T>, remedy: &str) -> Findi
     }
 }
 
-fn names(answer: &Value, key: &str, field: &str) -> Vec<String> {
-    list(answer, key)
-        .iter()
-        .map(|it| text(it, field).to_owned())
-        .collect()
+fn names(answer: Answer<Value>, key: &str, field: &str) -> Names {
+    let answer = answer?;
+    let all = list(&answer, key, &[field])?.iter();
+    Ok(all.map(|it| text(it, field).to_owned()).collect())
 }
 
 impl Cloud {
@@ -60,12 +62,15 @@ impl Cloud {
         let zones = self
             .get(Service::Compute, "/os-availability-zone", &[])
             .await;
+        let zones = names(zones, "availabilityZoneInfo", "zoneName");
         let volume_zones = self
             .get(Service::Volume, "/os-availability-zone", &[])
             .await;
+        let volume_zones = names(volume_zones, "availabilityZoneInfo", "zoneName");
         let pools = self
             .get(Service::Volume, "/scheduler-stats/get_pools", &[])
             .await;
+        let pools = names(pools, "pools", "name");
         for zone in &self.config.zones {
             self.check_zone(zone, (&zones, &volume_zones, &pools), &mut found)
                 .await;
@@ -129,13 +134,13 @@ impl Cloud {
                 },
             });
         }
-        match self.get(Service::Network, "/extensions", &[]).await {
+        let extensions = self.get(Service::Network, "/extensions", &[]).await;
+        match names(extensions, "extensions", "alias") {
             Err(fault) => {
                 let remedy = "let the portal reach neutron";
                 found.push(Finding::wrong("neutron's extensions", said(&fault), remedy));
             }
-            Ok(answer) => {
-                let there = names(&answer, "extensions", "alias");
+            Ok(there) => {
                 for wanted in EXTENSIONS
                     .iter()
                     .filter(|one| !there.iter().any(|it| it == *one))
@@ -209,7 +214,7 @@ impl Cloud {
         let types = self
             .get(Service::Volume, "/types", &[("is_public", "None")])
             .await;
-        let types = types.map(|answer| names(&answer, "volume_types", "name"));
+        let types = names(types, "volume_types", "name");
         let system = config.zones.iter().map(|zone| &zone.system_volume_type);
         for name in config
             .volume_types
@@ -247,7 +252,7 @@ impl Cloud {
     async fn check_zone(
         &self,
         zone: &ZoneConfig,
-        (zones, volume_zones, pools): (&Answer<Value>, &Answer<Value>, &Answer<Value>),
+        (zones, volume_zones, pools): (&Names, &Names, &Names),
         found: &mut Vec<Finding>,
     ) {
         let name = &zone.name;
@@ -270,11 +275,7 @@ impl Cloud {
             }
             let what = format!("pool {name}: {word} {wanted}");
             found.push(match answer {
-                Ok(answer)
-                    if names(answer, "availabilityZoneInfo", "zoneName").contains(wanted) =>
-                {
-                    Finding::fine(what)
-                }
+                Ok(there) if there.contains(wanted) => Finding::fine(what),
                 Ok(_) => Finding::wrong(
                     what,
                     "the cloud has no such availability zone",
@@ -290,10 +291,8 @@ impl Cloud {
                 "openstack network create --external, or another external_network",
             ));
         }
-        if let (Ok(answer), false) = (pools, zone.storage.is_empty())
-            && !names(answer, "pools", "name")
-                .iter()
-                .any(|it| it.starts_with(&zone.storage))
+        if let (Ok(there), false) = (pools, zone.storage.is_empty())
+            && !there.iter().any(|it| it.starts_with(&zone.storage))
         {
             found.push(Finding::wrong(
                 format!("pool {name}: storage {}", zone.storage),

@@ -306,26 +306,111 @@ pub(super) fn text<'a>(value: &'a Value, key: &str) -> &'a str {
     value.get(key).and_then(Value::as_str).unwrap_or_default()
 }
 
-/// The list of a field; empty if there is none.
-pub(super) fn list<'a>(value: &'a Value, key: &str) -> &'a [Value] {
+/// The list of a field that may be left out: tags, links.
+pub(super) fn items<'a>(value: &'a Value, key: &str) -> &'a [Value] {
     value
         .get(key)
         .and_then(Value::as_array)
         .map_or(&[], Vec::as_slice)
 }
 
-/// The one object that an answer wraps.
+/// The list that an answer is about, of things that each have these fields.
 ///
 /// # Errors
-/// [`Fault::Lost`] if it is not there: half an answer.
-pub(super) fn inner(mut answer: Value, key: &str) -> Answer<Value> {
-    match answer.get_mut(key).map(Value::take) {
-        Some(Value::Object(it)) => Ok(Value::Object(it)),
-        _ => Err(Fault::Lost(format!("an answer without `{key}`"))),
+/// [`Fault::NotSent`] if it has no such list, or something in it lacks a field. What can't be read is
+/// asked for again and is never "nothing there": that would make a second machine, or call one missing.
+pub(super) fn list<'a>(answer: &'a Value, key: &str, fields: &[&str]) -> Answer<&'a [Value]> {
+    let Some(all) = answer.get(key).and_then(Value::as_array) else {
+        return Err(Fault::NotSent(format!(
+            "an answer without its list `{key}`"
+        )));
+    };
+    match all.iter().find_map(|it| first_lack(it, fields)) {
+        Some(field) => Err(Fault::NotSent(format!(
+            "an answer with one of `{key}` without its `{field}`"
+        ))),
+        None => Ok(all),
     }
+}
+
+/// The one object that an answer wraps, with these fields.
+///
+/// # Errors
+/// [`Fault::Lost`] if it is not there, or lacks one: half an answer.
+pub(super) fn inner(mut answer: Value, key: &str, fields: &[&str]) -> Answer<Value> {
+    let it = match answer.get_mut(key).map(Value::take) {
+        Some(it @ Value::Object(_)) => it,
+        _ => return Err(Fault::Lost(format!("an answer without `{key}`"))),
+    };
+    match first_lack(&it, fields) {
+        Some(field) => Err(Fault::Lost(format!("a `{key}` without its `{field}`"))),
+        None => Ok(it),
+    }
+}
+
+/// The first of the fields that a thing does not have as it must.
+fn first_lack<'a>(it: &Value, fields: &[&'a str]) -> Option<&'a str> {
+    if !it.is_object() {
+        return Some("fields");
+    }
+    let has = |field: &str| match (field, it.get(field)) {
+        (_, None) => false,
+        ("metadata", Some(it)) => it.is_object(),
+        ("attachments" | "security_group_rules", Some(it)) => it.is_array(),
+        // Neutron leaves it empty, or without a value where a thing is older than descriptions are.
+        ("description", Some(it)) => it.is_string() || it.is_null(),
+        (_, Some(it)) => it.as_str().is_some_and(|text| !text.is_empty()),
+    };
+    fields.iter().copied().find(|field| !has(field))
 }
 
 /// A refusal because something of the configuration is not in the cloud.
 pub(super) fn missing(what: &str) -> Fault {
     Fault::Refused(Refusal::new(RefusalReason::InvalidSpec, what))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn what_lacks_its_list_is_not_an_empty_list() {
+        let fields = ["id", "metadata"];
+        let fine = json!({ "servers": [{ "id": "s", "metadata": {} }] });
+        assert_eq!(list(&fine, "servers", &fields).map(<[Value]>::len), Ok(1));
+        assert_eq!(
+            list(&json!({ "servers": [] }), "servers", &fields).map(<[Value]>::len),
+            Ok(0)
+        );
+        for wrong in [
+            Value::Null,
+            json!({}),
+            json!([]),
+            json!({ "servers": null }),
+            json!({ "servers": {} }),
+            json!({ "server": [] }),
+            json!({ "servers": ["s"] }),
+            json!({ "servers": [{ "id": "s" }] }),
+            json!({ "servers": [{ "id": "", "metadata": {} }] }),
+            json!({ "servers": [{ "id": "s", "metadata": [] }] }),
+        ] {
+            let read = list(&wrong, "servers", &fields);
+            assert!(matches!(read, Err(Fault::NotSent(_))), "{wrong}: {read:?}");
+        }
+    }
+
+    #[test]
+    fn what_lacks_its_object_is_half_an_answer() {
+        assert!(inner(json!({ "volume": { "id": "v" } }), "volume", &["id"]).is_ok());
+        for wrong in [
+            Value::Null,
+            json!({ "volume": null }),
+            json!({ "volume": [] }),
+            json!({ "volume": {} }),
+        ] {
+            let read = inner(wrong.clone(), "volume", &["id"]);
+            assert!(matches!(read, Err(Fault::Lost(_))), "{wrong}: {read:?}");
+        }
+    }
 }

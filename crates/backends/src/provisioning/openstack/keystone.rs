@@ -8,7 +8,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::{
-    client::{Cloud, list, lock, text},
+    client::{Cloud, items, lock, text},
     config::{Credential, OpenStackConfig},
     fault::{Answer, Fault, of_status},
     time::moment,
@@ -51,7 +51,7 @@ impl Token {
         let all = self.catalogue.as_array().map_or(&[][..], Vec::as_slice);
         let found = service.types().iter().find_map(|kind| {
             let entry = all.iter().find(|entry| text(entry, "type") == *kind)?;
-            list(entry, "endpoints").iter().find(|endpoint| {
+            items(entry, "endpoints").iter().find(|endpoint| {
                 text(endpoint, "interface") == config.interface
                     && config.region.as_deref().is_none_or(|region| {
                         text(endpoint, "region_id") == region || text(endpoint, "region") == region
@@ -184,11 +184,16 @@ impl Cloud {
         }
         let mut answer: Value = serde_json::from_slice(&heard.body)
             .map_err(|error| Fault::NotSent(format!("keystone: {error}")))?;
-        let mut token = answer["token"].take();
-        let (Some(id), false) = (heard.token, token.is_null()) else {
+        let token = answer.get_mut("token").map(Value::take);
+        let mut token = token.unwrap_or_default();
+        let project = text(&token["project"], "id").to_owned();
+        // Without its list of services every one of them would count as not there.
+        let is_whole = token["catalog"].is_array()
+            && !project.is_empty()
+            && !text(&token["user"], "id").is_empty();
+        let (Some(id), true) = (heard.token, is_whole) else {
             return Err(Fault::NotSent("keystone: an answer without a token".into()));
         };
-        let project = text(&token["project"], "id").to_owned();
         if let Scope::Project(wanted) = scope
             && *wanted.0 != *project
         {
@@ -206,7 +211,7 @@ impl Cloud {
             (Some(from), Some(to)) => to.since(from),
             _ => 2 * MARGIN,
         };
-        let roles = list(&token, "roles")
+        let roles = items(&token, "roles")
             .iter()
             .map(|role| text(role, "name").to_owned());
         Ok(Token {

@@ -5,20 +5,21 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::{
-    addresses::address,
-    client::{Cloud, list, text},
+    addresses::{self, address},
+    client::{Cloud, items, list, text},
     fault::Answer,
-    networks::network,
+    networks::{self, network},
     op::{MARK, described},
-    server::server,
-    snapshots::snapshot,
+    server::{self, is_deleted, server},
+    snapshots::{self, snapshot},
     version::Service,
-    volumes::{is_system_disk, volume},
+    volumes::{self, is_system_disk, volume},
 };
-use crate::provisioning::{ExternalId, Object, Page};
+use crate::provisioning::{ExternalId, Object, Page, Refusal, RefusalReason};
 
 /// Objects on a page; the cloud may give fewer.
 const PAGE: &str = "500";
+const FULL: usize = 500;
 
 const KINDS: [&str; 6] = [
     "project", "network", "server", "volume", "address", "snapshot",
@@ -30,65 +31,59 @@ struct Shelf {
     path: &'static str,
     key: &'static str,
     links: &'static str,
-    project: &'static str,
     query: &'static [(&'static str, &'static str)],
+    /// What each thing on it must have.
+    fields: &'static [&'static str],
 }
 
-const fn shelf(kind: &str) -> Option<Shelf> {
+fn shelf(kind: &str) -> Option<Shelf> {
     const NEUTRON: &[(&str, &str)] = &[("sort_key", "id"), ("sort_dir", "asc")];
-    let (service, path, key, links, project, query) = match kind.as_bytes() {
-        b"network" => (
+    const NOVA: &[(&str, &str)] = &[
+        ("all_tenants", "1"),
+        ("sort_key", "uuid"),
+        ("sort_dir", "asc"),
+    ];
+    const CINDER: &[(&str, &str)] = &[("all_tenants", "1"), ("sort", "id:asc")];
+    let (service, path, key, links, query, fields) = match kind {
+        "network" => (
             Service::Network,
             "/networks",
             "networks",
             "networks_links",
-            "project_id",
             NEUTRON,
+            networks::FIELDS,
         ),
-        b"server" => {
-            const QUERY: &[(&str, &str)] = &[
-                ("all_tenants", "1"),
-                ("sort_key", "uuid"),
-                ("sort_dir", "asc"),
-            ];
-            (
-                Service::Compute,
-                "/servers/detail",
-                "servers",
-                "servers_links",
-                "project_id",
-                QUERY,
-            )
-        }
-        b"volume" => {
-            const QUERY: &[(&str, &str)] = &[("all_tenants", "1"), ("sort", "id:asc")];
-            (
-                Service::Volume,
-                "/volumes/detail",
-                "volumes",
-                "volumes_links",
-                "project_id",
-                QUERY,
-            )
-        }
-        b"snapshot" => {
-            const QUERY: &[(&str, &str)] = &[("all_tenants", "1"), ("sort", "id:asc")];
-            (
-                Service::Volume,
-                "/snapshots/detail",
-                "snapshots",
-                "snapshots_links",
-                "project_id",
-                QUERY,
-            )
-        }
-        b"address" => (
+        "server" => (
+            Service::Compute,
+            "/servers/detail",
+            "servers",
+            "servers_links",
+            NOVA,
+            server::FIELDS,
+        ),
+        "volume" => (
+            Service::Volume,
+            "/volumes/detail",
+            "volumes",
+            "volumes_links",
+            CINDER,
+            volumes::FIELDS,
+        ),
+        "snapshot" => (
+            Service::Volume,
+            "/snapshots/detail",
+            "snapshots",
+            "snapshots_links",
+            CINDER,
+            snapshots::FIELDS,
+        ),
+        "address" => (
             Service::Network,
             "/floatingips",
             "floatingips",
             "floatingips_links",
-            "project_id",
             NEUTRON,
+            addresses::FIELDS,
         ),
         _ => return None,
     };
@@ -97,17 +92,25 @@ const fn shelf(kind: &str) -> Option<Shelf> {
         path,
         key,
         links,
-        project,
         query,
+        fields,
     })
 }
 
 impl Cloud {
     /// A page.
     pub async fn page(&self, project: Option<&ExternalId>, cursor: Option<&str>) -> Answer<Page> {
-        let (kind, marker) = cursor
-            .and_then(|c| c.split_once(' '))
-            .unwrap_or((KINDS[0], ""));
+        let (kind, marker) = match cursor {
+            None => (KINDS[0], ""),
+            // What is no cursor must not look like the end of the list.
+            Some(cursor) => match cursor.split_once(' ') {
+                Some((kind, marker)) if KINDS.contains(&kind) => (kind, marker),
+                _ => {
+                    let said = format!("not a cursor of this backend: {cursor}");
+                    return Err(Refusal::new(RefusalReason::InvalidSpec, said).into());
+                }
+            },
+        };
         let (objects, more) = match shelf(kind) {
             Some(shelf) => self.shelf_page(kind, &shelf, project, marker).await?,
             None => (self.own_projects(project).await?, None),
@@ -140,14 +143,14 @@ impl Cloud {
             query.push(("marker", marker));
         }
         if let Some(project) = project {
-            query.push((shelf.project, project.as_str()));
+            query.push(("project_id", project.as_str()));
         }
         let found = self.get(shelf.service, shelf.path, &query).await?;
-        let all = list(&found, shelf.key);
+        let all = list(&found, shelf.key, shelf.fields)?;
         let last = all.last().map(|it| text(it, "id").to_owned());
-        let more = list(&found, shelf.links)
-            .iter()
-            .any(|link| text(link, "rel") == "next");
+        // A full page may have a next one, whether or not a link says so.
+        let is_next = |link: &Value| text(link, "rel") == "next";
+        let more = all.len() >= FULL || items(&found, shelf.links).iter().any(is_next);
         let now = self.now();
         let mut objects: Vec<Object> = all.iter().filter_map(|it| object(kind, it, now)).collect();
         // A cloud has other tenants too; theirs are not the portal's business.
@@ -171,6 +174,7 @@ fn object(kind: &str, it: &Value, now: i64) -> Option<Object> {
     match kind {
         "network" if described(text(it, "description")).0.is_empty() => None,
         "network" => Some(network(it)),
+        "server" if is_deleted(it) => None,
         "server" => Some(Object::Server(server(it))),
         "volume" if is_system_disk(it, now) => None,
         "volume" => Some(Object::Volume(volume(it))),

@@ -42,7 +42,13 @@ impl OpenStack {
                 let all = cloud.projects(&op::tag(op)).await?;
                 all.into_iter().find(|it| it.operation() == op)
             }
-            Kind::Network => cloud.networks_of(op).await?.first().map(networks::network),
+            // Another operation may have made the network that this one was given.
+            Kind::Network => match self.memory.what(op) {
+                Some(made) => cloud.network_value(&made.id).await?,
+                None => cloud.networks_of(op).await?.into_iter().next(),
+            }
+            .as_ref()
+            .map(networks::network),
             Kind::Server => cloud.server_of(op).await?.map(|it| cloud.for_maker(&it)),
             Kind::Volume => cloud
                 .volume_of(op)
@@ -86,8 +92,9 @@ impl OpenStack {
     pub(super) async fn state(&self, op: &OperationId) -> Answer<OperationState> {
         let there = self.made(op).await?;
         if self.memory.is_cancelled(op) {
+            let own = there.filter(|it| it.operation() == op);
             return Ok(OperationState::Cancelled {
-                left: there.map(Box::new),
+                left: own.map(Box::new),
             });
         }
         let Some(object) = there else {

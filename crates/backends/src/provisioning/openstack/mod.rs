@@ -23,6 +23,7 @@ mod networks;
 mod op;
 mod power;
 mod projects;
+mod resize;
 mod security;
 mod server;
 mod servers;
@@ -41,8 +42,8 @@ pub use config::{Credential, OpenStackConfig, Rule, ZoneConfig};
 
 use self::{
     client::Cloud,
-    fault::{Fault, Flow, Stop, cancelled, outcome, refuse},
-    op::Memory,
+    fault::{Answer, Fault, Flow, Stop, cancelled, outcome, refuse},
+    op::{Acted, Memory},
     power::Act,
     version::Service,
 };
@@ -96,6 +97,27 @@ const fn makes(call: &Call) -> Option<Kind> {
     }
 }
 
+/// On what a call acts, if it acts on something that is there.
+fn target(call: &Call) -> Option<(Kind, &ExternalId)> {
+    Some(match call {
+        Call::SetProjectQuota { project, .. } => (Kind::Project, project),
+        Call::ResizeServer { server, .. }
+        | Call::StartServer { server }
+        | Call::StopServer { server }
+        | Call::RestartServer { server }
+        | Call::DeleteServer { server } => (Kind::Server, server),
+        Call::AttachVolume { volume, .. }
+        | Call::DetachVolume { volume }
+        | Call::DeleteVolume { volume } => (Kind::Volume, volume),
+        Call::AssociateAddress { address, .. } | Call::ReleaseAddress { address } => {
+            (Kind::Address, address)
+        }
+        Call::DeleteSnapshot { snapshot } => (Kind::Snapshot, snapshot),
+        Call::DeleteBackupPlan { plan } => (Kind::BackupPlan, plan),
+        _ => return None,
+    })
+}
+
 /// Whether after a lost answer it must not be asked for again at once: it makes something, or acts on
 /// a server, where a second request would do it twice.
 const fn must_settle(call: &Call) -> bool {
@@ -136,6 +158,64 @@ impl OpenStack {
             cloud: Arc::new(Cloud::new(&name.into(), config, clock)?),
             memory: Arc::default(),
         })
+    }
+
+    /// One object; `None` if it is not there.
+    async fn object(&self, kind: Kind, id: &ExternalId) -> Answer<Option<Object>> {
+        let cloud = &self.cloud;
+        Ok(match kind {
+            Kind::Project => cloud.get_project(id).await?,
+            Kind::Network => cloud
+                .network_value(id)
+                .await?
+                .as_ref()
+                .map(networks::network),
+            Kind::Server => cloud
+                .server_value(id)
+                .await?
+                .map(|it| Object::Server(server::server(&it))),
+            Kind::Volume => cloud
+                .volume_value(id)
+                .await?
+                .map(|it| Object::Volume(volumes::volume(&it))),
+            Kind::Address => cloud
+                .address_value(id)
+                .await?
+                .map(|it| Object::Address(addresses::address(&it))),
+            Kind::Snapshot => cloud
+                .snapshot_value(id)
+                .await?
+                .map(|it| Object::Snapshot(snapshots::snapshot(&it))),
+            Kind::BackupPlan => None,
+        })
+    }
+
+    /// Does a call, unless it is over: the same operation is one act, even when what it did has been
+    /// undone by another one since.
+    async fn once(&self, op: &OperationId, call: Call) -> Flow<Settled> {
+        const OTHER: &str = "this operation id stands for another call";
+        let acted = self.memory.acted(op);
+        let Some((kind, id)) = target(&call).map(|(kind, id)| (kind, id.clone())) else {
+            if acted.is_some() {
+                return refuse(RefusalReason::Conflict, OTHER);
+            }
+            return self.dispatch(op, call).await;
+        };
+        let digest = op::digest(&[&serde_json::to_string(&call).unwrap_or_default()]);
+        if self.memory.what(op).is_some() || acted.as_ref().is_some_and(|it| it.digest != digest) {
+            return refuse(RefusalReason::Conflict, OTHER);
+        }
+        if acted.is_some_and(|it| it.done) {
+            let there = self.object(kind, &id).await?;
+            return Ok(there.map_or(Settled::Gone, |it| Settled::Present(Box::new(it))));
+        }
+        let flow = self.dispatch(op, call).await;
+        let done = flow.is_ok();
+        // What was refused, or never sent, was no act.
+        if done || matches!(flow, Err(Stop::Running(_) | Stop::Fault(Fault::Lost(_)))) {
+            self.memory.act(op, Acted { digest, done });
+        }
+        flow
     }
 
     async fn dispatch(&self, op: &OperationId, call: Call) -> Flow<Settled> {
@@ -232,7 +312,7 @@ impl Provisioner for OpenStack {
         let token = token(op, &call);
         // Dropped before the turn: who waits for the turn sees the doubt.
         let doubt = must_settle(&call).then(|| self.memory.in_doubt(op, self.cloud.clock.as_ref()));
-        let flow = self.dispatch(op, call).await;
+        let flow = self.once(op, call).await;
         if let Some(doubt) = doubt
             && !matches!(flow, Err(Stop::Fault(Fault::Lost(_))))
         {
@@ -272,32 +352,7 @@ impl Provisioner for OpenStack {
     }
 
     async fn get(&self, kind: Kind, id: &ExternalId) -> Result<Option<Object>, ReadError> {
-        let cloud = &self.cloud;
-        Ok(match kind {
-            Kind::Project => cloud.get_project(id).await?,
-            Kind::Network => cloud
-                .network_value(id)
-                .await?
-                .as_ref()
-                .map(networks::network),
-            Kind::Server => cloud
-                .server_value(id)
-                .await?
-                .map(|it| Object::Server(server::server(&it))),
-            Kind::Volume => cloud
-                .volume_value(id)
-                .await?
-                .map(|it| Object::Volume(volumes::volume(&it))),
-            Kind::Address => cloud
-                .address_value(id)
-                .await?
-                .map(|it| Object::Address(addresses::address(&it))),
-            Kind::Snapshot => cloud
-                .snapshot_value(id)
-                .await?
-                .map(|it| Object::Snapshot(snapshots::snapshot(&it))),
-            Kind::BackupPlan => None,
-        })
+        Ok(self.object(kind, id).await?)
     }
 
     async fn find_by_operation(&self, op: &OperationId) -> Result<OperationState, ReadError> {
@@ -325,10 +380,21 @@ impl Provisioner for OpenStack {
                 retry_after_ms,
             };
         }
-        match self.state(op).await {
+        let state = match self.state(op).await {
+            // Nothing was made: it may have been a resize, which goes back if it still can.
+            Ok(state @ OperationState::Cancelled { left: None }) => {
+                self.cloud.take_back(op).await.map(|()| state)
+            }
+            state => state.map_err(Stop::from),
+        };
+        match state {
             Ok(state) => Outcome::Done(state),
-            Err(Fault::NotSent(why) | Fault::Lost(why)) => Outcome::Unreachable(why),
-            Err(Fault::Refused(refusal)) => Outcome::Refused(refusal),
+            Err(Stop::Running(retry_after_ms)) => Outcome::Running {
+                poll: PollToken(op.0.clone()),
+                retry_after_ms,
+            },
+            Err(Stop::Fault(Fault::NotSent(why) | Fault::Lost(why))) => Outcome::Unreachable(why),
+            Err(Stop::Fault(Fault::Refused(refusal))) => Outcome::Refused(refusal),
         }
     }
 

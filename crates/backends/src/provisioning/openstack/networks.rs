@@ -6,7 +6,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::{
-    client::{Cloud, inner, list, missing, text},
+    client::{Cloud, inner, items, list, missing, text},
     config::ZoneConfig,
     fault::{Answer, Fault, Flow, Stop, optional, refuse},
     op::{MARK, Memory, READY, describe, described, tag},
@@ -15,6 +15,9 @@ use super::{
 use crate::provisioning::{
     ExternalId, Kind, Network, NetworkSpec, Object, OperationId, RefusalReason, Settled, cidr,
 };
+
+/// What each network that is read must have.
+pub(super) const FIELDS: &[&str] = &["id", "project_id", "description"];
 
 /// The value of `name:` in a description.
 fn part<'a>(description: &'a str, name: &str) -> &'a str {
@@ -40,7 +43,7 @@ pub(super) fn network(it: &Value) -> Object {
 }
 
 fn is_ready(it: &Value) -> bool {
-    list(it, "tags").iter().any(|one| one == READY)
+    items(it, "tags").iter().any(|one| one == READY)
 }
 
 /// The order in which networks of one key are taken: a finished one, then one that is being set up,
@@ -48,7 +51,7 @@ fn is_ready(it: &Value) -> bool {
 /// double.
 fn best_first(all: &mut [Value]) {
     oldest_first(all);
-    all.sort_by_key(|it| (!is_ready(it), list(it, "subnets").is_empty()));
+    all.sort_by_key(|it| (!is_ready(it), items(it, "subnets").is_empty()));
 }
 
 fn has_own_way(zone: &ZoneConfig) -> bool {
@@ -88,7 +91,9 @@ impl Cloud {
         let found = self
             .get(Service::Network, &format!("/networks/{id}"), &[])
             .await;
-        optional(found)?.map(|it| inner(it, "network")).transpose()
+        optional(found)?
+            .map(|it| inner(it, "network", FIELDS))
+            .transpose()
     }
 
     /// Networks by their operation.
@@ -97,7 +102,7 @@ impl Cloud {
             .get(Service::Network, "/networks", &[("tags", &tag(op))])
             .await?;
         let own = |it: &&Value| described(text(it, "description")) == *op;
-        Ok(list(&found, "networks")
+        Ok(list(&found, "networks", FIELDS)?
             .iter()
             .filter(own)
             .cloned()
@@ -117,7 +122,7 @@ impl Cloud {
                 &[("router:external", "true")],
             )
             .await?;
-        let all = list(&found, "networks");
+        let all = list(&found, "networks", &["id"])?;
         let by = |field: &str| all.iter().find(|it| text(it, field) == name);
         let Some(it) = by("id").or_else(|| by("name")) else {
             return Err(missing(&format!("neutron has no external network {name}")));
@@ -202,7 +207,7 @@ impl Cloud {
             let description = text(it, "description");
             description.starts_with("lingbao:") && part(description, "key:") == spec.key
         };
-        let mut all: Vec<Value> = list(&found, "networks")
+        let mut all: Vec<Value> = list(&found, "networks", FIELDS)?
             .iter()
             .filter(own)
             .cloned()
@@ -237,7 +242,7 @@ impl Cloud {
         let made = self
             .change(Service::Network, Method::POST, "/networks", Some(&body))
             .await?;
-        inner(made, "network")
+        inner(made, "network", &["id"])
     }
 
     /// The external network to which new routers lead at once. Where a pool has one of its own, a
@@ -290,7 +295,8 @@ impl Cloud {
         let found = self.get(Service::Network, "/ports", &query).await?;
         // What stands in the network counts, and not the name: of two routers made at once only one
         // gets its foot in.
-        if let Some(port) = list(&found, "ports").iter().find(|port| is_interface(port)) {
+        let ports = list(&found, "ports", &["network_id"])?;
+        if let Some(port) = ports.iter().find(|port| is_interface(port)) {
             return Ok(text(port, "device_id").to_owned());
         }
         let router = self.ensure_router(network, gateway).await?;
@@ -304,7 +310,7 @@ impl Cloud {
     async fn ensure_subnet(&self, network: &Network) -> Answer<String> {
         let query = [("network_id", network.id.as_str())];
         let found = self.get(Service::Network, "/subnets", &query).await?;
-        if let Some(it) = list(&found, "subnets").first() {
+        if let Some(it) = list(&found, "subnets", &["id"])?.first() {
             return Ok(text(it, "id").to_owned());
         }
         let mut subnet = json!({
@@ -322,7 +328,7 @@ impl Cloud {
         let made = self
             .change(Service::Network, Method::POST, "/subnets", Some(&body))
             .await?;
-        Ok(text(&inner(made, "subnet")?, "id").to_owned())
+        Ok(text(&inner(made, "subnet", &["id"])?, "id").to_owned())
     }
 
     /// Leads the network of a server's port to the external network of an address: the network may be
@@ -348,7 +354,8 @@ impl Cloud {
             router => router?,
         };
         let path = format!("/routers/{router}");
-        let it = inner(self.get(Service::Network, &path, &[]).await?, "router")?;
+        let found = self.get(Service::Network, &path, &[]).await?;
+        let it = inner(found, "router", &["id", "project_id"])?;
         if text(&it, "project_id") != network.spec.project.as_str() {
             let said = "another project's router stands in the server's private network";
             return refuse(RefusalReason::Conflict, said);
@@ -378,7 +385,7 @@ impl Cloud {
             ("project_id", network.spec.project.as_str()),
         ];
         let found = self.get(Service::Network, "/routers", &query).await?;
-        let mut all = list(&found, "routers").to_vec();
+        let mut all = list(&found, "routers", &["id"])?.to_vec();
         oldest_first(&mut all);
         if let Some(it) = all.first() {
             return Ok(text(it, "id").to_owned());
@@ -395,7 +402,7 @@ impl Cloud {
         let made = self
             .change(Service::Network, Method::POST, "/routers", Some(&body))
             .await?;
-        Ok(text(&inner(made, "router")?, "id").to_owned())
+        Ok(text(&inner(made, "router", &["id"])?, "id").to_owned())
     }
 }
 

@@ -78,6 +78,15 @@ pub(super) struct Made {
     pub id: ExternalId,
 }
 
+/// An act on something that is there already.
+#[derive(Debug, Clone)]
+pub(super) struct Acted {
+    /// What tells it from another act.
+    pub digest: String,
+    /// Whether it is over and done.
+    pub done: bool,
+}
+
 /// The last so many things, by name.
 struct Recent<V> {
     by_name: HashMap<OperationId, V>,
@@ -112,11 +121,12 @@ impl<V: Clone> Recent<V> {
 }
 
 /// What this process knows of operations, and the cloud does not: which were cancelled, what was
-/// made and is gone again, whose answer was lost a moment ago. Other processes don't know it; that
+/// made and is gone again, which acts are over, whose answer was lost a moment ago. Other processes don't know it; that
 /// is why the portal's sweep looks again.
 pub(super) struct Memory {
     cancelled: Mutex<Recent<()>>,
     made: Mutex<Recent<Made>>,
+    acted: Mutex<Recent<Acted>>,
     doubts: Mutex<Recent<i64>>,
     turns: Mutex<HashMap<OperationId, Weak<tokio::sync::Mutex<()>>>>,
 }
@@ -126,6 +136,7 @@ impl Default for Memory {
         Self {
             cancelled: Mutex::new(Recent::new(100_000)),
             made: Mutex::new(Recent::new(100_000)),
+            acted: Mutex::new(Recent::new(100_000)),
             doubts: Mutex::new(Recent::new(10_000)),
             turns: Mutex::default(),
         }
@@ -179,6 +190,16 @@ impl Memory {
     /// What it has made, gone or not.
     pub fn what(&self, op: &OperationId) -> Option<Made> {
         lock(&self.made).get(op)
+    }
+
+    /// It acts on something.
+    pub fn act(&self, op: &OperationId, act: Acted) {
+        lock(&self.acted).put(op, act);
+    }
+
+    /// How it has acted, if it has.
+    pub fn acted(&self, op: &OperationId) -> Option<Acted> {
+        lock(&self.acted).get(op)
     }
 
     /// From now on an answer may be lost: by an error, or because nobody waits for it any more.

@@ -4,6 +4,9 @@
 //! for: the operation, and the newest entry of the server's list of actions at that moment. Asked
 //! again under the same id, the list says whether the act was begun after the mark, and whether it
 //! failed; only if it was not, it is asked for again.
+//!
+//! A resize waits for a word in the end: yes from who ordered it, no from who takes it back
+//! (`resize`).
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -11,7 +14,9 @@ use super::{
     client::{Cloud, list, text},
     fault::{Answer, Fault, Flow, Stop, refuse},
     op::Memory,
+    resize::{back, can_answer, is_resizing},
     server::{META_ACT, power, server, size},
+    sizes,
     version::Service,
 };
 use crate::provisioning::{
@@ -28,37 +33,77 @@ pub(super) enum Act {
 }
 
 impl Act {
-    /// What Nova's list of actions calls it.
-    const fn action(self) -> &'static str {
-        match self {
-            Self::Start => "start",
-            Self::Stop => "stop",
-            Self::Restart => "reboot",
-            Self::Resize(_) => "resize",
-        }
+    /// What must be asked of Nova next, by the name in its list of actions, to bring a server that
+    /// stands like this to where the act leaves it; `None` if it stands there. A restart leaves no
+    /// trace: there is always something to ask.
+    fn next(self, it: &Value) -> Result<Option<&'static str>, Refusal> {
+        // Nova starts only what was stopped; what sleeps in another way is woken up in its own.
+        let wake = match text(it, "status") {
+            "PAUSED" => Some("unpause"),
+            "SUSPENDED" => Some("resume"),
+            "SHELVED" | "SHELVED_OFFLOADED" => Some("unshelve"),
+            _ => None,
+        };
+        let runs = power(it) == Power::Active;
+        Ok(match self {
+            Self::Start => (!runs).then_some(wake.unwrap_or("start")),
+            Self::Stop if runs => Some("stop"),
+            // Neither is switched off, and Nova stops only what runs: it is woken up first.
+            Self::Stop => wake.filter(|how| *how != "unshelve"),
+            Self::Restart if runs => Some("reboot"),
+            Self::Restart => return Err(conflict("the server does not run")),
+            Self::Resize(wanted) if sizes::size(&it["flavor"]) == Some(wanted) => None,
+            Self::Resize(_) if wake.is_some() => {
+                let state = text(it, "status").to_lowercase();
+                let said = format!("a server that is {state} can't be resized: start it first");
+                return Err(conflict(said));
+            }
+            Self::Resize(_) => Some("resize"),
+        })
     }
+}
 
-    /// Whether the server stands as the act would leave it. A restart leaves no trace in its state.
-    fn is_so(self, it: &Value) -> bool {
-        match self {
-            Self::Start => power(it) == Power::Active,
-            Self::Stop => power(it) == Power::Stopped,
-            Self::Restart => false,
-            Self::Resize(wanted) => size(it) == wanted,
-        }
+fn conflict(detail: impl Into<String>) -> Refusal {
+    Refusal::new(RefusalReason::Conflict, detail)
+}
+
+/// Who last asked something of a server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Mark<'a> {
+    pub op: &'a str,
+    /// The newest action before it.
+    pub newest: &'a str,
+    /// Of a resize, the size before it.
+    pub before: Option<ServerSize>,
+}
+
+impl<'a> Mark<'a> {
+    /// The mark of a server; `None` if nobody left one.
+    pub fn of(it: &'a Value) -> Option<Self> {
+        let mut words = text(&it["metadata"], META_ACT).split(' ');
+        let op = words.next().filter(|op| !op.is_empty())?;
+        let newest = words.next()?;
+        let before = words.next().and_then(|size| {
+            let (vcpus, memory_gb) = size.split_once('x')?;
+            Some(ServerSize {
+                vcpus: vcpus.parse().ok()?,
+                memory_gb: memory_gb.parse().ok()?,
+            })
+        });
+        Some(Self { op, newest, before })
     }
 }
 
 /// What the list of actions says of an act since its mark.
 #[derive(Debug, PartialEq, Eq)]
-enum Since {
+pub(super) enum Since {
     NotBegun,
     Begun,
     Failed,
 }
 
 /// `actions`: the newest first, as Nova gives them.
-fn since(actions: &[Value], mark: &str, action: &str) -> Since {
+pub(super) fn since(actions: &[Value], mark: &str, action: &str) -> Since {
     let newer = actions
         .iter()
         .take_while(|it| text(it, "request_id") != mark);
@@ -74,10 +119,11 @@ fn present(it: &Value) -> Settled {
 }
 
 impl Cloud {
-    async fn actions(&self, id: &ExternalId) -> Answer<Vec<Value>> {
+    pub(super) async fn actions(&self, id: &ExternalId) -> Answer<Vec<Value>> {
         let path = format!("/servers/{id}/os-instance-actions");
         let found = self.get(Service::Compute, &path, &[]).await?;
-        Ok(list(&found, "instanceActions").to_vec())
+        let all = list(&found, "instanceActions", &["action", "request_id"])?;
+        Ok(all.to_vec())
     }
 
     /// Whether the newest deletion of a server came to nothing.
@@ -93,7 +139,21 @@ impl Cloud {
         Ok(())
     }
 
-    async fn ask(&self, id: &ExternalId, body: &Value) -> Answer<Value> {
+    /// Leaves the mark of an operation on a server. A resize keeps the size to which it goes back.
+    pub(super) async fn leave_mark(
+        &self,
+        id: &ExternalId,
+        op: &OperationId,
+        before: Option<ServerSize>,
+    ) -> Answer<()> {
+        let newest = self.actions(id).await?;
+        let newest = newest.first().map_or("-", |it| text(it, "request_id"));
+        let before = before.map(|it| format!(" {}x{}", it.vcpus, it.memory_gb));
+        let before = before.unwrap_or_default();
+        self.mark_act(id, &format!("{op} {newest}{before}")).await
+    }
+
+    pub(super) async fn ask(&self, id: &ExternalId, body: &Value) -> Answer<Value> {
         let path = format!("/servers/{id}/action");
         self.change(Service::Compute, Method::POST, &path, Some(body))
             .await
@@ -113,91 +173,123 @@ impl Cloud {
         let Some(it) = self.server_value(id).await? else {
             return refuse(RefusalReason::NotFound, format!("no server {id}"));
         };
-        let mark = text(&it["metadata"], META_ACT);
-        let ours = mark
-            .split_once(' ')
-            .filter(|(whose, _)| *whose == op.as_str());
-        match (power(&it), ours) {
-            (Power::Error, _) => {
+        let mark = Mark::of(&it);
+        let ours = mark.filter(|mark| mark.op == op.as_str());
+        match power(&it) {
+            Power::Error => {
                 return refuse(RefusalReason::Conflict, "the server is in an error state");
             }
-            (Power::Building | Power::Changing, None) => {
-                return refuse(RefusalReason::Conflict, "the server is between two states");
-            }
-            (Power::Building | Power::Changing, Some(_)) => {
-                // The order was for this size: nobody waits to confirm it by hand.
-                if text(&it, "status") == "VERIFY_RESIZE"
-                    && text(&it, "OS-EXT-STS:task_state").is_empty()
-                {
-                    match self.ask(id, &json!({ "confirmResize": null })).await {
-                        // Its state is shown a moment before it can be confirmed, and for a moment
-                        // after.
-                        Err(Fault::Refused(refusal)) if refusal.reason != RefusalReason::Denied => {
-                        }
-                        Err(fault) => return Err(fault.into()),
-                        Ok(_) => {}
-                    }
+            Power::Building | Power::Changing => {
+                if let (Act::Resize(wanted), true) = (act, can_answer(&it)) {
+                    return self.answer_resize(op, &it, mark, wanted).await;
+                }
+                let goes_back = matches!(act, Act::Resize(wanted)
+                    if is_resizing(&it) && mark.is_some_and(|mark| mark.before == Some(wanted)));
+                if ours.is_none() && !goes_back {
+                    return refuse(RefusalReason::Conflict, "the server is between two states");
                 }
                 return Err(self.under_way(text(&it, "updated"), "changing the server"));
             }
-            (Power::Active | Power::Stopped, _) if act.is_so(&it) => return Ok(present(&it)),
-            (Power::Active | Power::Stopped, Some((_, before))) => {
-                match since(&self.actions(id).await?, before, act.action()) {
-                    Since::Begun if act == Act::Restart => return Ok(present(&it)),
-                    // Accepted, and not yet to be seen in the state.
-                    Since::Begun => {
-                        return Err(self.under_way(text(&it, "updated"), "changing the server"));
-                    }
-                    Since::Failed => {
-                        // Said once: the next attempt under the same id tries again.
-                        self.mark_act(id, "").await?;
-                        return Err(failed(act).into());
-                    }
-                    // A request whose answer was lost may still be on its way.
-                    Since::NotBegun => {
-                        if let Some(ms) = memory.settling(op, self.now(), self.config.settle_ms) {
-                            return Err(Stop::Running(ms));
-                        }
+            Power::Active | Power::Stopped => {}
+        }
+        let Some(next) = act.next(&it)? else {
+            return Ok(present(&it));
+        };
+        if let Some(Mark { newest, .. }) = ours {
+            match since(&self.actions(id).await?, newest, next) {
+                Since::Begun if act == Act::Restart => return Ok(present(&it)),
+                // Accepted, and not yet to be seen in the state.
+                Since::Begun => {
+                    return Err(self.under_way(text(&it, "updated"), "changing the server"));
+                }
+                Since::Failed => {
+                    // Said once: the next attempt under the same id tries again.
+                    self.mark_act(id, "").await?;
+                    return Err(failed(act, next).into());
+                }
+                // A request whose answer was lost may still be on its way.
+                Since::NotBegun => {
+                    if let Some(ms) = memory.settling(op, self.now(), self.config.settle_ms) {
+                        return Err(Stop::Running(ms));
                     }
                 }
             }
-            (Power::Active | Power::Stopped, None) => {}
         }
-        if act == Act::Restart && power(&it) != Power::Active {
-            return refuse(RefusalReason::Conflict, "the server does not run");
-        }
-        let body = match act {
-            Act::Start => json!({ "os-start": null }),
-            Act::Stop => json!({ "os-stop": null }),
-            Act::Restart => json!({ "reboot": { "type": "SOFT" } }),
+        let (body, before) = match act {
+            Act::Restart => (json!({ "reboot": { "type": "SOFT" } }), None),
             Act::Resize(wanted) => {
-                json!({ "resize": { "flavorRef": self.flavour(wanted, None).await? } })
+                let flavour = self.flavour(wanted, None).await?;
+                (
+                    json!({ "resize": { "flavorRef": flavour } }),
+                    Some(size(&it)),
+                )
             }
+            Act::Start | Act::Stop => (json!({ (request(next)): null }), None),
         };
         if ours.is_none() {
-            let newest = self.actions(id).await?;
-            let newest = newest.first().map_or("-", |it| text(it, "request_id"));
-            self.mark_act(id, &format!("{op} {newest}")).await?;
+            self.leave_mark(id, op, before).await?;
         }
         self.ask(id, &body).await?;
         Err(Stop::Running(self.config.poll_ms))
     }
+
+    /// Says yes to a resize that waits for it, or no if the size before it is what is wanted.
+    async fn answer_resize(
+        &self,
+        op: &OperationId,
+        it: &Value,
+        mark: Option<Mark<'_>>,
+        wanted: ServerSize,
+    ) -> Flow<Settled> {
+        let id = ExternalId(text(it, "id").to_owned());
+        let running = || self.under_way(text(it, "updated"), "changing the server");
+        match mark {
+            // The order was for this size: nobody waits to confirm it by hand.
+            Some(mark) if mark.op == op.as_str() && size(it) == wanted => {
+                match self.ask(&id, &json!({ "confirmResize": null })).await {
+                    // Its state is shown a moment before it can be confirmed, and for a moment after.
+                    Err(Fault::Refused(refusal)) if refusal.reason != RefusalReason::Denied => {}
+                    Err(fault) => return Err(fault.into()),
+                    Ok(_) => {}
+                }
+                Err(running())
+            }
+            // To go back to where it came from is no resize of its own: that one is taken back, by
+            // whoever asks for it.
+            Some(mark) if mark.before == Some(wanted) => {
+                match back(&self.actions(&id).await?, mark.newest) {
+                    Some(how) => {
+                        self.revert(&id, how).await?;
+                        Err(running())
+                    }
+                    None => refuse(RefusalReason::Conflict, "the server is between two states"),
+                }
+            }
+            Some(mark) if mark.op == op.as_str() => Err(running()),
+            _ => refuse(RefusalReason::Conflict, "the server is between two states"),
+        }
+    }
+}
+
+/// What Nova calls an action when it is asked for, and not in its list.
+fn request(action: &str) -> &str {
+    match action {
+        "start" => "os-start",
+        "stop" => "os-stop",
+        other => other,
+    }
 }
 
 /// Nova took the act, and it came to nothing.
-fn failed(act: Act) -> Refusal {
+fn failed(act: Act, action: &str) -> Refusal {
     match act {
         Act::Resize(_) => Refusal::new(
             RefusalReason::NoCapacity,
             "nova found no place for the new size; see the server's list of actions",
         ),
-        _ => Refusal::new(
-            RefusalReason::Conflict,
-            format!(
-                "nova could not {}; see the server's list of actions",
-                act.action()
-            ),
-        ),
+        _ => conflict(format!(
+            "nova could not {action}; see the server's list of actions"
+        )),
     }
 }
 
@@ -219,5 +311,45 @@ mod tests {
         assert_eq!(since(&actions, "", "delete"), Since::Failed);
         actions.insert(0, of("delete", "req-5", None));
         assert_eq!(since(&actions, "", "delete"), Since::Begun);
+    }
+
+    #[test]
+    fn what_sleeps_is_woken_up_in_its_own_way() {
+        let next = |act: Act, status: &str| {
+            let it = json!({ "status": status, "flavor": { "vcpus": 1, "ram": 2_048 } });
+            act.next(&it).map_err(|refusal| refusal.reason)
+        };
+        let resize = |vcpus, memory_gb| Act::Resize(ServerSize { vcpus, memory_gb });
+        let no = Err(RefusalReason::Conflict);
+        for (status, start, stop, restart, larger) in [
+            ("ACTIVE", None, Some("stop"), Ok(Some("reboot")), Ok(Some("resize"))),
+            ("SHUTOFF", Some("start"), None, no, Ok(Some("resize"))),
+            ("PAUSED", Some("unpause"), Some("unpause"), no, no),
+            ("SUSPENDED", Some("resume"), Some("resume"), no, no),
+            ("SHELVED", Some("unshelve"), None, no, no),
+            ("SHELVED_OFFLOADED", Some("unshelve"), None, no, no),
+        ] {
+            assert_eq!(next(Act::Start, status), Ok(start), "{status}");
+            assert_eq!(next(Act::Stop, status), Ok(stop), "{status}");
+            assert_eq!(next(Act::Restart, status), restart, "{status}");
+            assert_eq!(next(resize(2, 4), status), larger, "{status}");
+            assert_eq!(next(resize(1, 2), status), Ok(None), "{status}");
+        }
+    }
+
+    #[test]
+    fn a_mark_is_read_back() {
+        let of = |mark: &str| json!({ "metadata": { META_ACT: mark } });
+        let it = of("op req-1 2x4");
+        let size = ServerSize {
+            vcpus: 2,
+            memory_gb: 4,
+        };
+        let mark = Mark::of(&it).unwrap();
+        assert_eq!((mark.op, mark.newest, mark.before), ("op", "req-1", Some(size)));
+        let it = of("op -");
+        let mark = Mark::of(&it).unwrap();
+        assert_eq!((mark.op, mark.newest, mark.before), ("op", "-", None));
+        assert_eq!(Mark::of(&of("")), None);
     }
 }

@@ -3,7 +3,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::{
-    client::{Cloud, inner, list, text},
+    client::{Cloud, inner, items, list, text},
     fault::{Answer, Fault, Flow, optional, refuse},
     keystone::Scope,
     op::{MARK, META_OP, READY, tag},
@@ -14,6 +14,8 @@ use crate::provisioning::{
     Settled,
 };
 
+/// What each project that is read must have.
+const FIELDS: &[&str] = &["id", "name"];
 /// No limit, as the services write it.
 const NO_LIMIT: i64 = -1;
 
@@ -35,7 +37,7 @@ fn kept_as(key: &str) -> String {
 }
 
 fn has_tag(it: &Value, tag: &str) -> bool {
-    list(it, "tags").iter().any(|one| one == tag)
+    items(it, "tags").iter().any(|one| one == tag)
 }
 
 impl Cloud {
@@ -52,13 +54,13 @@ impl Cloud {
         let found = self
             .get(Service::Identity, "/domains", &[("name", wanted)])
             .await?;
-        let id = match list(&found, "domains").first() {
+        let id = match list(&found, "domains", &["id"])?.first() {
             Some(domain) => text(domain, "id").to_owned(),
             None => {
                 let one = self
                     .get(Service::Identity, &format!("/domains/{wanted}"), &[])
                     .await?;
-                text(&one["domain"], "id").to_owned()
+                text(&inner(one, "domain", &["id"])?, "id").to_owned()
             }
         };
         self.cache.put(&key, self.now(), &json!(id));
@@ -75,7 +77,7 @@ impl Cloud {
         let found = self
             .get(Service::Identity, "/roles", &[("name", wanted)])
             .await?;
-        let Some(role) = list(&found, "roles").first() else {
+        let Some(role) = list(&found, "roles", &["id"])?.first() else {
             let said = format!("keystone has no role called {wanted}");
             return Err(Refusal::new(RefusalReason::Denied, said).into());
         };
@@ -88,14 +90,16 @@ impl Cloud {
         let domain = self.domain_id().await?;
         let query = [("name", key), ("domain_id", domain.as_str())];
         let found = self.get(Service::Identity, "/projects", &query).await?;
-        Ok(list(&found, "projects").first().cloned())
+        Ok(list(&found, "projects", FIELDS)?.first().cloned())
     }
 
     /// A project; `None` if it is not there.
     pub async fn project_value(&self, id: &ExternalId) -> Answer<Option<Value>> {
         let path = format!("/projects/{id}");
         let found = optional(self.get(Service::Identity, &path, &[]).await)?;
-        found.map(|answer| inner(answer, "project")).transpose()
+        found
+            .map(|answer| inner(answer, "project", &["id"]))
+            .transpose()
     }
 
     /// A project with its limits.
@@ -111,7 +115,12 @@ impl Cloud {
         let found = self
             .get(Service::Identity, "/projects", &[("tags", tag)])
             .await?;
-        let all = list(&found, "projects").iter();
+        // Keystone leaves out what goes beyond its own limit; whose project is left out would be gone.
+        if found["truncated"] == true {
+            let said = "keystone lists only some of the projects: raise list_limit in [resource]";
+            return Err(Fault::NotSent(said.into()));
+        }
+        let all = list(&found, "projects", FIELDS)?.iter();
         Ok(all.map(|it| project(it, ProjectQuota::default())).collect())
     }
 
@@ -157,7 +166,7 @@ impl Cloud {
             .change(Service::Identity, Method::POST, "/projects", Some(&body))
             .await
         {
-            Ok(answer) => Ok(inner(answer, "project")?),
+            Ok(answer) => Ok(inner(answer, "project", &["id"])?),
             // Somebody was faster.
             Err(fault) if fault.reason() == Some(RefusalReason::Conflict) => self
                 .project_by_key(&spec.key)
@@ -179,7 +188,7 @@ impl Cloud {
             self.write_quota(id, ProjectQuota::default()).await?;
         }
         let own = tag(op);
-        let mut tags: Vec<&str> = list(it, "tags").iter().filter_map(Value::as_str).collect();
+        let mut tags: Vec<&str> = items(it, "tags").iter().filter_map(Value::as_str).collect();
         tags.extend([MARK, READY]);
         if text(it, META_OP).is_empty() {
             tags.push(&own);
@@ -227,6 +236,8 @@ impl Cloud {
         }});
         let neutron = json!({ "quota": {
             "floatingip": number(quota.addresses, 1), "port": NO_LIMIT,
+            // Each preset is a group of the project's own; their rules would soon be a hundred.
+            "security_group": NO_LIMIT, "security_group_rule": NO_LIMIT,
         }});
         let sets = format!("/os-quota-sets/{id}");
         let quotas = format!("/quotas/{id}");
@@ -249,15 +260,16 @@ impl Cloud {
             self.get(Service::Network, &quotas, &[]),
         );
         let (nova, cinder, neutron) = (nova?, cinder?, neutron?);
-        let limit = |answer: &Value, set: &str, key: &str| {
-            let number = answer.get(set)?.get(key)?.as_i64()?;
-            u64::try_from(number).ok()
+        // Less than nothing is no limit; what is not told is not known.
+        let limit = |answer: &Value, set: &str, key: &str| match answer[set][key].as_i64() {
+            Some(number) => Ok(u64::try_from(number).ok()),
+            None => Err(Fault::NotSent(format!("an answer without `{set}.{key}`"))),
         };
         Ok(ProjectQuota {
-            vcpus: limit(&nova, "quota_set", "cores"),
-            memory_gb: limit(&nova, "quota_set", "ram").map(|mb| mb / 1_024),
-            disk_gb: limit(&cinder, "quota_set", "gigabytes"),
-            addresses: limit(&neutron, "quota", "floatingip"),
+            vcpus: limit(&nova, "quota_set", "cores")?,
+            memory_gb: limit(&nova, "quota_set", "ram")?.map(|mb| mb / 1_024),
+            disk_gb: limit(&cinder, "quota_set", "gigabytes")?,
+            addresses: limit(&neutron, "quota", "floatingip")?,
         })
     }
 }

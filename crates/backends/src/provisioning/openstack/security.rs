@@ -15,9 +15,14 @@ use crate::provisioning::{ExternalId, Refusal, RefusalReason};
 /// What tells two rules apart.
 type Face = (String, i64, i64, String, bool);
 
-/// Neutron's form of a rule.
-fn body(rule: &Rule, group: &str) -> Value {
+/// What each group that is read must have.
+const FIELDS: &[&str] = &["id", "security_group_rules"];
+
+/// Neutron's form of a rule. Without a project it would count against the limits of the portal's own,
+/// and one day every order would be refused.
+fn body(rule: &Rule, project: &ExternalId, group: &str) -> Value {
     let mut it = json!({
+        "project_id": project,
         "security_group_id": group,
         "direction": "ingress",
         "ethertype": "IPv4",
@@ -103,12 +108,12 @@ impl Cloud {
                 let made = self
                     .change(Service::Network, Method::POST, path, Some(&body))
                     .await?;
-                self.settle_group(project, &name, inner(made, "security_group")?)
+                self.settle_group(project, &name, inner(made, "security_group", FIELDS)?)
                     .await?
             }
         };
         let id = text(&group, "id").to_owned();
-        self.mend(&group, &id, &rules).await?;
+        self.mend(&group, project, &rules).await?;
         self.cache.put(&key, self.now(), &json!(id));
         Ok(id)
     }
@@ -119,7 +124,7 @@ impl Cloud {
         let found = self
             .get(Service::Network, "/security-groups", &query)
             .await?;
-        let mut all = list(&found, "security_groups").to_vec();
+        let mut all = list(&found, "security_groups", FIELDS)?.to_vec();
         oldest_first(&mut all);
         Ok(all)
     }
@@ -137,14 +142,15 @@ impl Cloud {
         Ok(oldest)
     }
 
-    async fn mend(&self, group: &Value, id: &str, rules: &[Rule]) -> Answer<()> {
-        let there: Vec<&Value> = list(group, "security_group_rules")
+    async fn mend(&self, group: &Value, project: &ExternalId, rules: &[Rule]) -> Answer<()> {
+        let id = text(group, "id");
+        let there: Vec<&Value> = list(group, "security_group_rules", &["id"])?
             .iter()
             .filter(|rule| {
                 text(rule, "direction") == "ingress" && text(rule, "ethertype") == "IPv4"
             })
             .collect();
-        let wanted: Vec<Value> = rules.iter().map(|rule| body(rule, id)).collect();
+        let wanted: Vec<Value> = rules.iter().map(|rule| body(rule, project, id)).collect();
         let faces: Vec<Face> = wanted.iter().map(face).collect();
         let mut lacking: Vec<&Value> = Vec::new();
         for rule in &wanted {
@@ -199,7 +205,7 @@ mod tests {
         };
         let back = json!({ "direction": "ingress", "protocol": "tcp", "port_range_min": 80,
             "port_range_max": 80, "remote_ip_prefix": "0.0.0.0/0", "remote_group_id": null });
-        assert_eq!(face(&body(&rule, "g")), face(&back));
+        assert_eq!(face(&body(&rule, &"p".into(), "g")), face(&back));
         let rule = Rule {
             protocol: "TCP".into(),
             from: "10.1.2.3".into(),
@@ -207,7 +213,7 @@ mod tests {
         };
         let back = json!({ "direction": "ingress", "protocol": "tcp", "port_range_min": 80,
             "port_range_max": 80, "remote_ip_prefix": "10.1.2.3/32", "remote_group_id": null });
-        assert_eq!(face(&body(&rule, "g")), face(&back));
+        assert_eq!(face(&body(&rule, &"p".into(), "g")), face(&back));
     }
 
     #[test]

@@ -6,13 +6,15 @@ use serde_json::{Value, json};
 use super::{
     client::text,
     op::{META, META_OP, digest},
-    sizes,
     time::moment,
 };
 use crate::provisioning::{
     Access, ExternalId, OperationId, PoolRef, Power, Server, ServerSize, ServerSpec,
 };
 
+/// What each server that is read must have. Nova leaves most of it out for servers of a cell that is
+/// away: then nobody knows how they stand.
+pub(super) const FIELDS: &[&str] = &["id", "status", "tenant_id", "metadata"];
 /// Nova's longest value of the metadata.
 const LONGEST: usize = 255;
 /// The last act on a server: `OPERATION REQUEST`, where REQUEST is the newest action before it.
@@ -84,6 +86,11 @@ fn access(meta: &Value) -> Access {
     Access::SshKeys(keys.lines().map(str::to_owned).collect())
 }
 
+/// Whether Nova only keeps it for its own sake.
+pub(super) fn is_deleted(it: &Value) -> bool {
+    ["DELETED", "SOFT_DELETED"].contains(&text(it, "status"))
+}
+
 /// What a server does.
 pub(super) fn power(it: &Value) -> Power {
     let busy = !text(it, "OS-EXT-STS:task_state").is_empty();
@@ -91,19 +98,22 @@ pub(super) fn power(it: &Value) -> Power {
         "BUILD" => Power::Building,
         "ERROR" => Power::Error,
         _ if busy => Power::Changing,
-        "ACTIVE" => Power::Active,
+        // In rescue it runs from another image.
+        "ACTIVE" | "RESCUE" => Power::Active,
         "SHUTOFF" | "PAUSED" | "SUSPENDED" | "SHELVED" | "SHELVED_OFFLOADED" => Power::Stopped,
         // REBOOT, RESIZE, VERIFY_RESIZE, MIGRATING and what later versions add.
         _ => Power::Changing,
     }
 }
 
-/// Its size; the embedded flavour tells it.
+/// Its size; the embedded flavour tells it. Memory that is no whole number of GiB, as somebody else's
+/// flavour may have it, counts as the next one.
 pub(super) fn size(it: &Value) -> ServerSize {
-    sizes::size(&it["flavor"]).unwrap_or(ServerSize {
-        vcpus: 0,
-        memory_gb: 0,
-    })
+    let number = |key: &str| it["flavor"][key].as_u64().unwrap_or(0);
+    ServerSize {
+        vcpus: u32::try_from(number("vcpus")).unwrap_or(0),
+        memory_gb: u32::try_from(number("ram").div_ceil(1_024)).unwrap_or(0),
+    }
 }
 
 fn private_address(it: &Value) -> Ipv4Addr {
@@ -204,6 +214,13 @@ mod tests {
     }
 
     #[test]
+    fn a_size_that_is_not_ours_is_told_all_the_same() {
+        let of = |ram: u32| size(&json!({ "flavor": { "vcpus": 1, "ram": ram } }));
+        let sizes = [512, 1_024, 1_536].map(|ram| (of(ram).vcpus, of(ram).memory_gb));
+        assert_eq!(sizes, [(1, 1), (1, 1), (1, 2)]);
+    }
+
+    #[test]
     fn a_state_of_nova_is_one_of_ours() {
         let of = |status: &str, task: Option<&str>| {
             power(&json!({ "status": status, "OS-EXT-STS:task_state": task }))
@@ -212,6 +229,11 @@ mod tests {
         assert_eq!(of("ACTIVE", None), Power::Active);
         assert_eq!(of("ACTIVE", Some("powering-off")), Power::Changing);
         assert_eq!(of("SHUTOFF", None), Power::Stopped);
+        // It does not run; what woke it up again would be a start.
+        assert_eq!(of("PAUSED", None), Power::Stopped);
+        assert_eq!(of("SUSPENDED", None), Power::Stopped);
+        assert_eq!(of("PAUSED", Some("unpausing")), Power::Changing);
+        assert_eq!(of("RESCUE", None), Power::Active);
         assert_eq!(of("VERIFY_RESIZE", None), Power::Changing);
         assert_eq!(of("ERROR", None), Power::Error);
     }

@@ -5,11 +5,11 @@ use serde_json::{Value, json};
 use super::{
     access,
     client::{Cloud, inner, list, text},
-    fault::{Answer, Fault, Flow, Stop, of_build, optional, refuse},
+    fault::{Answer, Flow, Stop, of_build, optional, refuse},
     keystone::Scope,
     networks::oldest_first,
     op::{MARK, META_OP, Memory, tag},
-    server::{META_CALL, call, has_password, metadata, power, server},
+    server::{FIELDS, META_CALL, call, has_password, is_deleted, metadata, power, server},
     version::Service,
 };
 use crate::provisioning::{
@@ -24,8 +24,8 @@ impl Cloud {
             self.get(Service::Compute, &format!("/servers/{id}"), &[])
                 .await,
         )?;
-        let it = found.map(|it| inner(it, "server")).transpose()?;
-        Ok(it.filter(|it| !["DELETED", "SOFT_DELETED"].contains(&text(it, "status"))))
+        let it = found.map(|it| inner(it, "server", FIELDS)).transpose()?;
+        Ok(it.filter(|it| !is_deleted(it)))
     }
 
     /// The server of an operation, found by its tag; of doubles the oldest stays, the others are
@@ -37,10 +37,9 @@ impl Cloud {
             .get(Service::Compute, "/servers/detail", &query)
             .await?;
         let own = |it: &&Value| {
-            text(&it["metadata"], META_OP) == op.as_str()
-                && !["DELETED", "SOFT_DELETED"].contains(&text(it, "status"))
+            text(&it["metadata"], META_OP) == op.as_str() && !is_deleted(it)
         };
-        let mut all: Vec<Value> = list(&found, "servers")
+        let mut all: Vec<Value> = list(&found, "servers", FIELDS)?
             .iter()
             .filter(own)
             .cloned()
@@ -127,7 +126,7 @@ impl Cloud {
                 Some(&body),
             )
             .await?;
-        let id = ExternalId(text(&inner(made, "server")?, "id").to_owned());
+        let id = ExternalId(text(&inner(made, "server", &["id"])?, "id").to_owned());
         memory.made(op, Kind::Server, &id);
         Err(Stop::Running(self.config.poll_ms))
     }
@@ -267,10 +266,7 @@ impl Cloud {
         let made = self
             .change(Service::Compute, Method::POST, &path, Some(&body))
             .await?;
-        let console = inner(made, "remote_console")?;
-        match text(&console, "url") {
-            "" => Err(Fault::Lost("an answer without a link".into())),
-            url => Ok(Secret(url.to_owned())),
-        }
+        let console = inner(made, "remote_console", &["url"])?;
+        Ok(Secret(text(&console, "url").to_owned()))
     }
 }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{
     client::{Cloud, list, missing, text},
-    fault::Answer,
+    fault::{Answer, Fault},
     version::Service,
 };
 use crate::provisioning::ServerSize;
@@ -48,7 +48,7 @@ impl Cloud {
         let found = self
             .get(Service::Compute, "/flavors/detail", &query)
             .await?;
-        let all = list(&found, "flavors").to_vec();
+        let all = list(&found, "flavors", &["id", "name"])?.to_vec();
         self.cache.put("flavours", self.now(), &json!(all));
         Ok(all)
     }
@@ -117,7 +117,7 @@ impl Cloud {
             ("visibility", "public"),
         ];
         let found = self.get(Service::Image, "/images", &query).await?;
-        let by_name = match list(&found, "images") {
+        let by_name = match list(&found, "images", &["id"])? {
             [] => None,
             [one] => Some(text(one, "id").to_owned()),
             [one, other, ..] => {
@@ -134,6 +134,9 @@ impl Cloud {
             None => {
                 let path = format!("/images/{wanted}");
                 let one = super::fault::optional(self.get(Service::Image, &path, &[]).await)?;
+                if one.as_ref().is_some_and(|it| text(it, "status").is_empty()) {
+                    return Err(Fault::NotSent("an answer without an image".into()));
+                }
                 let active = one.filter(|it| text(it, "status") == "active");
                 let Some(it) = active else {
                     return Err(missing(&format!(

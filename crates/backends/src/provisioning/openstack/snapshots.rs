@@ -15,6 +15,13 @@ use crate::provisioning::{
     ExternalId, Kind, Object, OperationId, Refusal, RefusalReason, Settled, Snapshot, SnapshotSpec,
 };
 
+/// What each snapshot that is read must have.
+pub(super) const FIELDS: &[&str] = &[
+    "id",
+    "status",
+    "os-extended-snapshot-attributes:project_id",
+    "metadata",
+];
 /// That a deletion was asked for, in the metadata of a volume or snapshot.
 pub(super) const DELETE: &str = "delete";
 /// Said once for each deletion that came to nothing, so that the attempts count.
@@ -52,7 +59,9 @@ impl Cloud {
         let found = self
             .get(Service::Volume, &format!("/snapshots/{id}"), &[])
             .await;
-        optional(found)?.map(|it| inner(it, "snapshot")).transpose()
+        optional(found)?
+            .map(|it| inner(it, "snapshot", FIELDS))
+            .transpose()
     }
 
     /// The snapshot of an operation; of doubles the oldest stays.
@@ -130,7 +139,7 @@ impl Cloud {
                 Some(&body),
             )
             .await?;
-        let it = inner(made, "snapshot")?;
+        let it = inner(made, "snapshot", &["id"])?;
         memory.made(op, Kind::Snapshot, &ExternalId(text(&it, "id").to_owned()));
         Err(Stop::Running(self.config.poll_ms))
     }

@@ -5,7 +5,7 @@ use reqwest::Method;
 use serde_json::Value;
 
 use super::{
-    client::{Cloud, list, lock, text},
+    client::{Cloud, items, lock, text},
     fault::{Answer, Fault},
     keystone::Scope,
 };
@@ -123,6 +123,9 @@ impl Cloud {
                 .map_err(|error| Fault::NotSent(format!("{root}: {error}")))?,
             status => return Err(Fault::NotSent(format!("{root}: status {status}"))),
         };
+        if !page["version"].is_object() && !page["versions"].is_array() {
+            return Err(Fault::NotSent(format!("{root}: an answer without versions")));
+        }
         let agreed = agree(&page, range).map_err(|problem| {
             let said = format!("{}: {problem}", service.word());
             Fault::Refused(Refusal::new(RefusalReason::Unsupported, said))
@@ -135,7 +138,7 @@ impl Cloud {
 /// The highest microversion that both sides know.
 fn agree(page: &Value, (floor, ceiling): Range) -> Result<String, String> {
     let all = page.get("version").map(std::slice::from_ref);
-    let all = all.unwrap_or_else(|| list(page, "versions"));
+    let all = all.unwrap_or_else(|| items(page, "versions"));
     let most = all
         .iter()
         .filter_map(|v| number(text(v, "version")).or_else(|| number(text(v, "max_version"))))

@@ -3,7 +3,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::{
-    client::{Cloud, inner, list, text},
+    client::{Cloud, inner, items, list, text},
     fault::{Answer, Flow, Stop, optional, refuse},
     keystone::Scope,
     networks::oldest_first,
@@ -18,6 +18,14 @@ use crate::provisioning::{
     VolumeSpec,
 };
 
+/// What each volume that is read must have. Cinder tells the project to an administrator alone.
+pub(super) const FIELDS: &[&str] = &[
+    "id",
+    "status",
+    "os-vol-tenant-attr:tenant_id",
+    "metadata",
+    "attachments",
+];
 /// Entry of the metadata that names what was last asked for.
 pub(super) const ACT: &str = "lingbao_act";
 /// That a detaching was asked for. Operations have more letters.
@@ -43,7 +51,7 @@ fn project(it: &Value) -> &str {
 }
 
 fn server_of(it: &Value) -> Option<ExternalId> {
-    let first = list(it, "attachments")
+    let first = items(it, "attachments")
         .first()
         .map(|one| text(one, "server_id"));
     first
@@ -103,7 +111,9 @@ impl Cloud {
         let found = self
             .get(Service::Volume, &format!("/volumes/{id}"), &[])
             .await;
-        optional(found)?.map(|it| inner(it, "volume")).transpose()
+        optional(found)?
+            .map(|it| inner(it, "volume", FIELDS))
+            .transpose()
     }
 
     /// The volume of an operation; of doubles the oldest stays.
@@ -125,7 +135,12 @@ impl Cloud {
         let own = |it: &&Value| {
             text(&it["metadata"], META_OP) == op.as_str() && text(it, "status") != "deleting"
         };
-        let mut all: Vec<Value> = list(&found, kind).iter().filter(own).cloned().collect();
+        let fields = match kind {
+            "volumes" => FIELDS,
+            _ => snapshots::FIELDS,
+        };
+        let there = list(&found, kind, fields)?.iter();
+        let mut all: Vec<Value> = there.filter(own).cloned().collect();
         oldest_first(&mut all);
         let mut all = all.into_iter();
         let Some(mut kept) = all.next() else {
@@ -226,7 +241,7 @@ impl Cloud {
                 Some(&body),
             )
             .await?;
-        let it = inner(made, "volume")?;
+        let it = inner(made, "volume", &["id"])?;
         memory.made(op, Kind::Volume, &ExternalId(text(&it, "id").to_owned()));
         Err(Stop::Running(self.config.poll_ms))
     }
