@@ -259,8 +259,9 @@ pub async fn delete_snapshot(
     cx: &Cx,
     id: &ResourceId,
     snapshot: &SnapshotId,
+    form: &str,
 ) -> Result<(), ServiceError> {
-    let result = delete_snapshot_once(cx, id, snapshot).await;
+    let result = delete_snapshot_once(cx, id, snapshot, form).await;
     traced(cx, result, || {
         audit::Event::new("snapshot.delete", "resource", id)
             .detail(json!({ "snapshot": snapshot }))
@@ -272,10 +273,14 @@ async fn delete_snapshot_once(
     cx: &Cx,
     id: &ResourceId,
     wanted: &SnapshotId,
+    form: &str,
 ) -> Result<(), ServiceError> {
     let mut tx = cx.db().begin().await?;
     let access = Access::load(&mut tx, cx).await?;
     let ready = ready(&mut tx, &access, id, Act::Snapshot).await?;
+    if came_before(&mut tx, cx, &access, id, form).await? {
+        return Ok(());
+    }
     let snap = snapshot::get(&mut tx, id, wanted).await?.or_not_found()?;
     let (SnapshotState::Ready, Some(external_id)) = (snap.row.state, snap.external_id) else {
         return conflict("resource.snapshot_not_ready");

@@ -32,6 +32,8 @@ pub mod step;
 pub mod upkeep;
 
 #[cfg(test)]
+mod day_two_tests;
+#[cfg(test)]
 mod tests;
 
 use std::sync::Arc;

@@ -165,7 +165,7 @@ impl Saga for Restore {
     }
 }
 
-fn booking(what: &str, source: &Resource, params: &Params) -> quota::Booking {
+pub(super) fn booking(what: &str, source: &Resource, params: &Params) -> quota::Booking {
     quota::Booking {
         operation: format!("{what}:{}", params.new),
         vdc: source.vdc.clone(),

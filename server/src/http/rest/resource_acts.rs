@@ -91,7 +91,7 @@ async fn delete_snapshot(
     Path((resource_id, snapshot)): Path<(String, String)>,
 ) -> Answer<ResourceDetail> {
     let of = id(&resource_id)?;
-    acts::delete_snapshot(&cx, &of, &id::<SnapshotId>(&snapshot)?).await?;
+    acts::delete_snapshot(&cx, &of, &id::<SnapshotId>(&snapshot)?, "").await?;
     as_it_is(&cx, &of).await
 }
 
