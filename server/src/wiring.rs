@@ -238,10 +238,7 @@ pub fn app(config: &Config, db: Db) -> Result<Arc<App>, WiringError> {
 ///
 /// # Errors
 /// As [`app`], and those of [`backends`].
-pub fn app_with_clouds(
-    config: &Config,
-    db: Db,
-) -> Result<(Arc<App>, Arc<Backends>), WiringError> {
+pub fn app_with_clouds(config: &Config, db: Db) -> Result<(Arc<App>, Arc<Backends>), WiringError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let backends = backends(config, clock.clone())?;
     let app = bare(config, db, clock)?.with_backends(backends.clone());

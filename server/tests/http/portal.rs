@@ -75,10 +75,7 @@ impl Portal {
         Self::of(|_| {}, asked).await
     }
 
-    async fn of(
-        change: impl FnOnce(&mut Config),
-        asked: impl FnOnce(TestApp) -> TestApp,
-    ) -> Self {
+    async fn of(change: impl FnOnce(&mut Config), asked: impl FnOnce(TestApp) -> TestApp) -> Self {
         let db = TestDb::sqlite().await;
         let app = asked(TestApp::on(&db));
         let mut config = Config::default();

@@ -6,8 +6,9 @@ use leptos::prelude::*;
 use lingbao_model::view::resource::{Act, ResourceDetail};
 
 /// Under this name the page finds the console's address that was just fetched. Only the answer to
-/// the post has it; it is stored nowhere.
-pub const CONSOLE: &str = "console";
+/// the post has it; it is stored nowhere. A posted value of such a name never comes back into a page,
+/// so nobody can put a link of their own there.
+pub const CONSOLE: &str = "console_token";
 
 /// The panel; nothing if there is nothing to do.
 pub fn operations(found: &ResourceDetail, console: Option<String>) -> Option<AnyView> {

@@ -147,7 +147,10 @@ fn bar(change: &Change, pools: &[(PoolId, Label)]) -> AnyView {
 }
 
 /// The month price that the form was shown with.
-#[cfg_attr(not(feature = "ssr"), expect(dead_code, reason = "only the server reads posts"))]
+#[cfg_attr(
+    not(feature = "ssr"),
+    expect(dead_code, reason = "only the server reads posts")
+)]
 fn month(typed: &str) -> Option<Money> {
     typed.parse().ok().map(Money::from_fen)
 }
@@ -177,8 +180,15 @@ pub mod ssr {
         let of = id::<ResourceId>(form.param("id"))?;
         let snapshot = id::<SnapshotId>(form.param("snapshot"))?;
         let month = super::month(form.value("month")).ok_or_else(ApiError::not_found)?;
-        let made =
-            restore::restore(&cx, &of, &snapshot, form.value("name"), month, form.form_id()).await;
+        let made = restore::restore(
+            &cx,
+            &of,
+            &snapshot,
+            form.value("name"),
+            month,
+            form.form_id(),
+        )
+        .await;
         match made {
             Ok(_) => Ok(Done::to(routes::resource(of.as_str())).say(Msg::new("restore.said"))),
             // Somebody took it while the page was read: dimension by dimension, in words.

@@ -102,10 +102,7 @@ pub(super) async fn came_before(
         return Ok(false);
     }
     if !(8..=64).contains(&form.len()) || !form.is_ascii() {
-        return Err(ServiceError::invalid(
-            "form_id",
-            Msg::new("error.form_id"),
-        ));
+        return Err(ServiceError::invalid("form_id", Msg::new("error.form_id")));
     }
     Ok(!resource_action::note_form(tx, form, &access.user, id, cx.now()).await?)
 }
@@ -263,8 +260,7 @@ pub async fn delete_snapshot(
 ) -> Result<(), ServiceError> {
     let result = delete_snapshot_once(cx, id, snapshot, form).await;
     traced(cx, result, || {
-        audit::Event::new("snapshot.delete", "resource", id)
-            .detail(json!({ "snapshot": snapshot }))
+        audit::Event::new("snapshot.delete", "resource", id).detail(json!({ "snapshot": snapshot }))
     })
     .await
 }
@@ -339,10 +335,7 @@ async fn attach_once(
         && server.backend == ready.backend
         && server.found.placement == ready.found.placement;
     if !suits {
-        return Err(ServiceError::invalid(
-            "host",
-            Msg::new("error.not_in_list"),
-        ));
+        return Err(ServiceError::invalid("host", Msg::new("error.not_in_list")));
     }
     let what = What::Attach {
         host: host.clone(),
@@ -413,10 +406,7 @@ async fn pair(
     host: &ResourceId,
 ) -> Result<(Ready, Ready), ServiceError> {
     if id == host {
-        return Err(ServiceError::invalid(
-            "host",
-            Msg::new("error.not_in_list"),
-        ));
+        return Err(ServiceError::invalid("host", Msg::new("error.not_in_list")));
     }
     let (thing, server) = if id < host {
         let thing = ready(tx, access, id, Act::Attach).await?;
@@ -425,10 +415,7 @@ async fn pair(
         let server = ready(tx, access, host, Act::Attach).await?;
         (ready(tx, access, id, Act::Attach).await?, server)
     };
-    if !matches!(
-        thing.found.kind,
-        Fulfiller::Volume | Fulfiller::Address
-    ) {
+    if !matches!(thing.found.kind, Fulfiller::Volume | Fulfiller::Address) {
         return not_now(&thing.found);
     }
     Ok((thing, server))

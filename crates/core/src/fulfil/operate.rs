@@ -127,12 +127,7 @@ impl Operate {
     }
 }
 
-fn step(
-    name: &str,
-    backend: Arc<dyn Provisioner>,
-    undo: Undo,
-    call: Call,
-) -> Vec<Box<dyn Step>> {
+fn step(name: &str, backend: Arc<dyn Provisioner>, undo: Undo, call: Call) -> Vec<Box<dyn Step>> {
     let call: MakeCall = Box::new(move |_| Ok(call.clone()));
     vec![CallStep::boxed(name, backend, undo, call)]
 }

@@ -31,7 +31,9 @@ use crate::{
     error::StorageError,
     jobs::{Handler, Job, JobError, Run},
     saga::{self, End, Ended, Outcome, Saga, Step, StepCx, Undone, Verified},
-    storage::{Tx, change, fulfilment, history, quota, request, resource, resource_action, snapshot},
+    storage::{
+        Tx, change, fulfilment, history, quota, request, resource, resource_action, snapshot,
+    },
 };
 
 /// Starts the saga of an approved release request.

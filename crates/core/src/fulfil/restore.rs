@@ -319,7 +319,10 @@ pub async fn preview(
         return conflict("resource.snapshot_not_ready");
     }
     let backend = source.backend.clone().unwrap_or_default();
-    if !cloud::able(&mut rx, &backend).await?.contains(&Act::Restore) {
+    if !cloud::able(&mut rx, &backend)
+        .await?
+        .contains(&Act::Restore)
+    {
         return conflict("resource.cloud_can_not");
     }
     let offered = offered(&mut rx, &source, &snap).await?;
@@ -390,8 +393,7 @@ async fn restore_once(
     if came_before(&mut tx, cx, &access, id, form).await? {
         return Ok(None);
     }
-    let name =
-        text::line("name", name, 1, NAME_MAX).map_err(|e| ServiceError::Invalid(vec![e]))?;
+    let name = text::line("name", name, 1, NAME_MAX).map_err(|e| ServiceError::Invalid(vec![e]))?;
     let (SnapshotState::Ready, Some(snapshot_external_id)) =
         (snap.row.state, snap.external_id.clone())
     else {

@@ -188,18 +188,9 @@ pub async fn detail(cx: &Cx, id: &ResourceId) -> Result<ResourceDetail, ServiceE
 }
 
 /// What its owner may do to it now; `free` if nothing is under way, `able` what its cloud can do.
-fn acts(
-    found: &Resource,
-    free: bool,
-    orders: bool,
-    secret_waits: bool,
-    able: &[Act],
-) -> Vec<Act> {
+fn acts(found: &Resource, free: bool, orders: bool, secret_waits: bool, able: &[Act]) -> Vec<Act> {
     let mut may = Vec::new();
-    let stands = matches!(
-        found.service,
-        ServiceState::Running | ServiceState::Stopped
-    );
+    let stands = matches!(found.service, ServiceState::Running | ServiceState::Stopped);
     let live = found.service != ServiceState::Released && free;
     if live && found.kind == Fulfiller::Server {
         match found.service {

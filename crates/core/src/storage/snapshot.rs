@@ -34,7 +34,8 @@ struct Row {
     by_name: Option<String>,
 }
 
-const SELECT: &str = "SELECT s.id, s.resource_id, s.name, s.note, s.size_gb, s.state, s.external_id, s.created_at,
+const SELECT: &str =
+    "SELECT s.id, s.resource_id, s.name, s.note, s.size_gb, s.state, s.external_id, s.created_at,
   u.name AS by_name
 FROM snapshot s LEFT JOIN user_account u ON u.id = s.created_by WHERE TRUE";
 
