@@ -100,6 +100,11 @@ pub fn resource(id: &str) -> String {
     format!("{RESOURCES}/{}", segment(id))
 }
 
+/// A new disk out of a snapshot of a disk.
+pub fn restore(disk: &str, snapshot: &str) -> String {
+    format!("{}/snapshots/{}", resource(disk), segment(snapshot))
+}
+
 /// The delivery sheet of a request, by the request's id.
 pub fn delivery(request: &str) -> String {
     format!("/deliveries/{}", segment(request))
@@ -286,6 +291,7 @@ pub const PATHS: &[&str] = &[
     SEARCH,
     RESOURCES,
     "/resources/{id}",
+    "/resources/{id}/snapshots/{snapshot}",
     "/deliveries/{id}",
     OPERATIONS,
     "/operations/sagas/{id}",

@@ -39,8 +39,7 @@ pub async fn serve(
     wiring::schema(&config, &db).await?;
     // Before the clouds are opened: the story opens them for itself, and they are one process's.
     crate::seed::prepare(&config, &db, demo).await?;
-    let app = wiring::app(&config, db)?;
-    let backends = wiring::backends(&config, app.clock.clone())?;
+    let (app, backends) = wiring::app_with_clouds(&config, db)?;
     let stop = CancellationToken::new();
     let hard = listen_for_signals(stop.clone());
 
@@ -99,8 +98,7 @@ pub async fn serve(
 pub async fn worker(config: Config) -> Result<(), Failure> {
     let db = wiring::database(&config, true).await?;
     wiring::schema(&config, &db).await?;
-    let app = wiring::app(&config, db)?;
-    let backends = wiring::backends(&config, app.clock.clone())?;
+    let (app, backends) = wiring::app_with_clouds(&config, db)?;
     let stop = CancellationToken::new();
     let hard = listen_for_signals(stop.clone());
     let background = work(&config, &app, Arc::new(wiring::jobs(&backends)), &stop);

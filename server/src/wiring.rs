@@ -234,21 +234,30 @@ pub fn app(config: &Config, db: Db) -> Result<Arc<App>, WiringError> {
     app_at(config, db, Arc::new(SystemClock))
 }
 
+/// The same with its clouds: for what serves and works.
+///
+/// # Errors
+/// As [`app`], and those of [`backends`].
+pub fn app_with_clouds(config: &Config, db: Db) -> Result<(Arc<App>, Arc<Backends>), WiringError> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let backends = backends(config, clock.clone())?;
+    let app = bare(config, db, clock)?.with_backends(backends.clone());
+    Ok((Arc::new(app), backends))
+}
+
 /// The same with another present: the history of a demo city.
 ///
 /// # Errors
 /// As [`app`].
 pub fn app_at(config: &Config, db: Db, clock: Arc<dyn Clock>) -> Result<Arc<App>, WiringError> {
+    bare(config, db, clock).map(Arc::new)
+}
+
+fn bare(config: &Config, db: Db, clock: Arc<dyn Clock>) -> Result<App, WiringError> {
     let random = lingbao_core::app::Random::from_os();
     let crypto = crypto(config, &random)?;
     let site = SiteCode::try_from(config.site.code.clone()).map_err(|_| WiringError::Site)?;
-    Ok(Arc::new(App::with(
-        db,
-        site,
-        Arc::new(crypto),
-        clock,
-        random,
-    )))
+    Ok(App::with(db, site, Arc::new(crypto), clock, random))
 }
 
 /// The clouds of the configuration; without any, the simulated one.

@@ -9,6 +9,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+use lingbao_backends::Backends;
 use lingbao_model::{
     id::{Id, SiteCode, UserId},
     time::Timestamp,
@@ -42,6 +43,9 @@ pub struct App {
     /// Rings when a job of this process was committed, so that the worker need not wait for its
     /// next look.
     pub job_bell: Arc<Notify>,
+    /// The clouds, for the few questions whose answers are kept nowhere (a console). Whatever
+    /// changes something in a cloud is a step of a saga.
+    pub backends: Arc<Backends>,
 }
 
 impl App {
@@ -68,7 +72,15 @@ impl App {
             crypto,
             passwords: Passwords::default(),
             job_bell: Arc::default(),
+            backends: Arc::default(),
         }
+    }
+
+    /// The same with clouds to ask.
+    #[must_use]
+    pub fn with_backends(mut self, backends: Arc<Backends>) -> Self {
+        self.backends = backends;
+        self
     }
 
     /// A fresh id of any kind.

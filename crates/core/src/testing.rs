@@ -24,6 +24,15 @@ use std::{
     },
 };
 
+use async_trait::async_trait;
+use lingbao_backends::{
+    Backends,
+    provisioning::{
+        Call, Capabilities, Capacity, ExternalId, Kind, Object, OperationId, OperationState,
+        Outcome, Page, PollToken, PoolRef, Provisioner, ReadError, Secret, Settled, Usage,
+        simulator::Simulator,
+    },
+};
 use lingbao_model::{
     id::{SiteCode, UserId},
     time::Timestamp,
@@ -150,9 +159,81 @@ impl TestApp {
         }
     }
 
+    /// The same application with clouds to ask.
+    #[must_use]
+    pub fn with_backends(self, backends: Arc<Backends>) -> Self {
+        let app = App::with(
+            self.app.db.clone(),
+            self.app.site.clone(),
+            self.app.crypto.clone(),
+            self.app.clock.clone(),
+            Random::from_seed(43),
+        );
+        Self {
+            app: Arc::new(app.with_backends(backends)),
+            ..self
+        }
+    }
+
     /// The surroundings of an act by this user.
     #[must_use]
     pub fn cx(&self, user: &UserId) -> Cx {
         Cx::new(self.app.clone(), Actor::User(user.clone()))
+    }
+}
+
+/// Where the consoles of [`WithConsoles`] are.
+pub const CONSOLE: &str = "https://console.cloud.test/vnc?token=sesame";
+
+/// A simulated cloud that has consoles, as a real one has.
+#[derive(Debug, Clone)]
+pub struct WithConsoles(pub Simulator);
+
+#[async_trait]
+impl Provisioner for WithConsoles {
+    fn name(&self) -> &str {
+        self.0.name()
+    }
+    async fn capabilities(&self) -> Result<Capabilities, ReadError> {
+        let able = self.0.capabilities().await?;
+        Ok(Capabilities {
+            console: true,
+            ..able
+        })
+    }
+    async fn capacity(&self, pool: &PoolRef) -> Result<Capacity, ReadError> {
+        self.0.capacity(pool).await
+    }
+    async fn health(&self) -> Result<(), ReadError> {
+        self.0.health().await
+    }
+    async fn execute(&self, op: &OperationId, call: Call) -> Outcome<Settled> {
+        self.0.execute(op, call).await
+    }
+    async fn poll(&self, token: &PollToken) -> Outcome<Settled> {
+        self.0.poll(token).await
+    }
+    async fn get(&self, kind: Kind, id: &ExternalId) -> Result<Option<Object>, ReadError> {
+        self.0.get(kind, id).await
+    }
+    async fn find_by_operation(&self, op: &OperationId) -> Result<OperationState, ReadError> {
+        self.0.find_by_operation(op).await
+    }
+    async fn cancel(&self, op: &OperationId) -> Outcome<OperationState> {
+        self.0.cancel(op).await
+    }
+    async fn list(
+        &self,
+        project: Option<&ExternalId>,
+        cursor: Option<&str>,
+    ) -> Result<Page, ReadError> {
+        self.0.list(project, cursor).await
+    }
+    async fn console(&self, _: &ExternalId) -> Result<Option<Secret>, ReadError> {
+        self.0.health().await?;
+        Ok(Some(Secret(CONSOLE.to_owned())))
+    }
+    async fn usage(&self, server: &ExternalId) -> Result<Option<Usage>, ReadError> {
+        self.0.usage(server).await
     }
 }

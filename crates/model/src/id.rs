@@ -200,6 +200,8 @@ ids! {
     FormId = "frm";
     /// A line of the cart's saved answers.
     OpinionId = "opn";
+    /// A snapshot (快照) of a disk.
+    SnapshotId = "snp";
 }
 
 #[cfg(test)]

@@ -48,6 +48,33 @@ words! {
         ReleaseStarted = "release_started",
         /// Given back; charging ends.
         Released = "released",
+        /// Restarted by its owner.
+        Restarted = "restarted",
+        /// A snapshot was taken of it.
+        SnapshotTaken = "snapshot_taken",
+        /// A snapshot of it was deleted.
+        SnapshotDeleted = "snapshot_deleted",
+        /// A new disk was made out of a snapshot of it.
+        SnapshotRestored = "snapshot_restored",
+        /// Attached to a host; on the host: something was attached to it.
+        Attached = "attached",
+        /// Taken off its host; on the host: something was taken off it.
+        Detached = "detached",
+    }
+}
+
+impl EventKind {
+    /// Whether it leaves both states as they are: what is done to a thing that goes on as before.
+    const fn changes_no_state(self) -> bool {
+        matches!(
+            self,
+            Self::Restarted
+                | Self::SnapshotTaken
+                | Self::SnapshotDeleted
+                | Self::SnapshotRestored
+                | Self::Attached
+                | Self::Detached
+        )
     }
 }
 
@@ -66,6 +93,7 @@ impl BillingState {
             (state, EventKind::Started | EventKind::Stopped | EventKind::ReleaseStarted) => {
                 Ok(state)
             }
+            (state, event) if event.changes_no_state() => Ok(state),
             (from, event) => Err(InvalidTransition {
                 from: from.as_str(),
                 event: event.as_str(),
@@ -91,6 +119,7 @@ impl ServiceState {
                 Self::Running | Self::Stopped,
                 EventKind::TrialStarted | EventKind::BillingStarted,
             ) => Ok(self),
+            (Self::Running | Self::Stopped, event) if event.changes_no_state() => Ok(self),
             (from, event) => Err(InvalidTransition {
                 from: from.as_str(),
                 event: event.as_str(),

@@ -10,7 +10,10 @@
 //! let answer = clerk.post("/cart", &[("title", "x")]).await;
 //! let client = portal.token("clerk", TokenScope::Write).await;  // a program with a token
 //! ```
-use std::{net::SocketAddr, sync::Mutex};
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+};
 
 use axum::{
     Router,
@@ -18,6 +21,7 @@ use axum::{
     extract::ConnectInfo,
     http::{HeaderMap, Request, Response, header},
 };
+use lingbao_backends::Backends;
 use lingbao_core::{
     Actor, Cx,
     service::{grant, install, token, unit, user},
@@ -59,8 +63,21 @@ impl Portal {
 
     /// With a configuration of one's own.
     pub async fn with(change: impl FnOnce(&mut Config)) -> Self {
+        Self::of(change, |app| app).await
+    }
+
+    /// With clouds to ask; they are told the time by the application's clock.
+    pub async fn with_clouds(clouds: impl FnOnce(&TestApp) -> Arc<Backends>) -> Self {
+        let asked = |app: TestApp| {
+            let clouds = clouds(&app);
+            app.with_backends(clouds)
+        };
+        Self::of(|_| {}, asked).await
+    }
+
+    async fn of(change: impl FnOnce(&mut Config), asked: impl FnOnce(TestApp) -> TestApp) -> Self {
         let db = TestDb::sqlite().await;
-        let app = TestApp::on(&db);
+        let app = asked(TestApp::on(&db));
         let mut config = Config::default();
         change(&mut config);
         assert_eq!(config.validate(), Vec::<String>::new());

@@ -11,6 +11,8 @@ use serde::{Deserialize, Serialize};
 pub struct Releasing {
     /// What would be given back, the asked ones first, then what hangs on them.
     pub rows: Vec<ResourceRow>,
+    /// How many snapshots go with them.
+    pub snapshots: i64,
 }
 
 /// The asked resources, as far as the reader sees them.
@@ -20,15 +22,20 @@ pub struct Releasing {
 #[server(name = GetReleasing, prefix = "/fn", endpoint = "requests/releasing", output = crate::json::Json)]
 pub async fn releasing(ids: String) -> Result<Releasing, ApiError> {
     let cx = crate::ssr::cx()?;
-    let mut rows: Vec<ResourceRow> = Vec::new();
+    let (mut rows, mut snapshots) = (Vec::new(), 0_usize);
     for id in ids.split(',').filter(|id| !id.is_empty()) {
         let id = crate::ssr::id(id)?;
-        rows.push(lingbao_core::service::resource::detail(&cx, &id).await?.row);
+        let found = lingbao_core::service::resource::detail(&cx, &id).await?;
+        snapshots += found.snapshots.len();
+        rows.push(found.row);
     }
     if rows.is_empty() {
         return Err(ApiError::not_found());
     }
-    Ok(Releasing { rows })
+    Ok(Releasing {
+        rows,
+        snapshots: i64::try_from(snapshots).unwrap_or(i64::MAX),
+    })
 }
 
 /// The page.
@@ -65,6 +72,8 @@ fn Form(found: Releasing) -> impl IntoView {
             sum + row.month
         })
         .yuan();
+    let snapshots = (found.snapshots > 0)
+        .then(|| view! { <p><b>{t!("release.snapshots", n = found.snapshots)}</b></p> });
     let rows = found
         .rows
         .into_iter()
@@ -101,6 +110,7 @@ fn Form(found: Releasing) -> impl IntoView {
             <FormId/>
             <input type="hidden" name="resources" value=ids/>
             <p>{t!("release.effect", month = month)}</p>
+            {snapshots}
             <Field name="reason" label=t!("release.reason") hint=t!("release.reason_hint")>
                 <TextArea maxlength=500_u32/>
             </Field>

@@ -1,6 +1,9 @@
 //! One resource: what it is, what happened, what may be done to it.
 
-use super::words::{billing, day, moment, service, word};
+use super::{
+    day_two, snapshots,
+    words::{billing, day, moment, service, word},
+};
 use crate::{error::ApiError, facts, form::use_form, i18n, live, routes, t, ui::*};
 use leptos::prelude::*;
 use leptos_router::hooks::use_params_map;
@@ -66,6 +69,9 @@ fn Detail(found: ResourceDetail) -> impl IntoView {
         view! { <Banner tone=Tone::Warn>{t!("resources.releasing")}</Banner> }
     });
     let secret = secret(&found, shown);
+    let console = form.value(day_two::CONSOLE).map(ToOwned::to_owned);
+    let operations = day_two::operations(&found, console);
+    let kept = snapshots::panel(&found);
     let events = found
         .events
         .iter()
@@ -96,12 +102,14 @@ fn Detail(found: ResourceDetail) -> impl IntoView {
         {releasing}
         <Columns aside>
             {secret}
+            {operations}
             <Panel title=t!("resources.spec") pad=true>
                 <Facts facts=spec/>
             </Panel>
             <Panel title=t!("resources.place") pad=true>
                 <Facts facts=place/>
             </Panel>
+            {kept}
             {attached}
         </Columns>
     }
@@ -112,8 +120,12 @@ fn shape(kind: EventKind) -> &'static str {
         EventKind::Delivered
         | EventKind::TrialStarted
         | EventKind::BillingStarted
-        | EventKind::Started => "ok",
-        EventKind::Stopped => "wait",
+        | EventKind::Started
+        | EventKind::Restarted
+        | EventKind::SnapshotTaken
+        | EventKind::SnapshotRestored
+        | EventKind::Attached => "ok",
+        EventKind::Stopped | EventKind::SnapshotDeleted | EventKind::Detached => "wait",
         EventKind::ReleaseStarted => "act",
         EventKind::Released => "stop",
     }
@@ -191,6 +203,9 @@ fn place(found: &ResourceDetail) -> Vec<(Text, AnyView)> {
             related(target).into_any(),
         ));
     }
+    if let Some(disk) = found.made_from.clone() {
+        all.push((t!("resources.made_from").into(), related(disk).into_any()));
+    }
     all.push((
         t!("resources.request").into(),
         view! {
@@ -243,7 +258,14 @@ fn acts(found: &ResourceDetail) -> AnyView {
                 let href = routes::with_query("/requests/release", &[("resource", &id)]);
                 view! { <LinkButton href=href kind=Kind::Bad icon="bin">{t!("resources.release")}</LinkButton> }.into_any()
             }
-            Act::ShowSecret => ().into_any(),
+            // In panels of their own.
+            Act::ShowSecret
+            | Act::Restart
+            | Act::Console
+            | Act::Snapshot
+            | Act::Restore
+            | Act::Attach
+            | Act::Detach => ().into_any(),
         })
         .collect_view()
         .into_any()
@@ -294,16 +316,20 @@ pub mod ssr {
         routes,
         ssr::{cx, id},
     };
-    use lingbao_core::{fulfil::power, service::resource};
+    use lingbao_core::{
+        Cx,
+        fulfil::{acts, power},
+        service::{console, resource},
+    };
     use lingbao_model::{
-        id::ResourceId,
+        id::{ResourceId, SnapshotId},
         msg::{FieldError, Msg},
     };
 
-    /// Switches the resource, or shows its one-time password.
+    /// Does what was pressed, or shows the one-time password or the way to the console.
     ///
     /// # Errors
-    /// What the services say; the page itself with the password.
+    /// What the services say; the page itself with what is shown once.
     pub async fn act(form: Posted) -> Result<Done, Refused> {
         let (cx, of) = (cx()?, id::<ResourceId>(form.param("id"))?);
         let on = match form.value("do") {
@@ -320,7 +346,15 @@ pub mod ssr {
                 let password = resource::show_secret(&cx, &of).await?;
                 return Err(Refused::Show(vec![(SHOWN.to_owned(), password)]));
             }
-            _ => return Err(ApiError::not_found().into()),
+            "console" => {
+                let link = console::open(&cx, &of).await?;
+                let shown = vec![(super::day_two::CONSOLE.to_owned(), link.url)];
+                return Err(Refused::Show(shown));
+            }
+            other => {
+                let said = day_two(&cx, &of, other, &form).await?;
+                return Ok(Done::to(routes::resource(of.as_str())).say(Msg::new(said)));
+            }
         };
         power::switch(&cx, &of, on).await?;
         let said = if on {
@@ -329,5 +363,42 @@ pub mod ssr {
             Msg::new("resources.stopping")
         };
         Ok(Done::to(routes::resource(of.as_str())).say(said))
+    }
+
+    /// What is asked for at once; gives what to say.
+    async fn day_two(
+        cx: &Cx,
+        of: &ResourceId,
+        what: &str,
+        form: &Posted,
+    ) -> Result<&'static str, Refused> {
+        let sent = form.form_id();
+        match what {
+            "restart" => {
+                acts::restart(cx, of, sent).await?;
+                Ok("resources.restarting")
+            }
+            "snapshot" => {
+                acts::take_snapshot(cx, of, form.value("name"), form.value("note"), sent).await?;
+                Ok("resources.snapshot_taking")
+            }
+            "delete_snapshot" => {
+                let snapshot = id::<SnapshotId>(form.value("snapshot"))?;
+                acts::delete_snapshot(cx, of, &snapshot, sent).await?;
+                Ok("resources.snapshot_deleting")
+            }
+            "attach" => {
+                let host = form.value("host").parse().map_err(|_| {
+                    Refused::from(FieldError::new("host", Msg::new("error.not_in_list")))
+                })?;
+                acts::attach(cx, of, &host, sent).await?;
+                Ok("resources.attaching")
+            }
+            "detach" => {
+                acts::detach(cx, of, sent).await?;
+                Ok("resources.detaching")
+            }
+            _ => Err(ApiError::not_found().into()),
+        }
     }
 }

@@ -1,8 +1,11 @@
 //! What the unit has: the list with its file, one resource, the delivery sheet of a request.
 
+mod day_two;
 mod detail;
 mod list;
+mod restore;
 mod sheet;
+mod snapshots;
 mod words;
 
 #[cfg(feature = "ssr")]
@@ -20,6 +23,8 @@ pub enum Page {
     Detail,
     /// The delivery sheet.
     Sheet,
+    /// A new disk out of a snapshot.
+    Restore,
 }
 
 /// The piece of code that is loaded when somebody opens one of the pages.
@@ -29,10 +34,11 @@ fn resources(page: Page) -> AnyView {
         Page::List => view! { <list::Resources/> }.into_any(),
         Page::Detail => view! { <detail::ResourcePage/> }.into_any(),
         Page::Sheet => view! { <sheet::Sheet/> }.into_any(),
+        Page::Restore => view! { <restore::RestorePage/> }.into_any(),
     }
 }
 
-lazy_pages!(resources, __preload_resources => ListRoute: List, DetailRoute: Detail, SheetRoute: Sheet);
+lazy_pages!(resources, __preload_resources => ListRoute: List, DetailRoute: Detail, SheetRoute: Sheet, RestoreRoute: Restore);
 
 /// Where the pages are.
 pub fn routes() -> Vec<AnyNestedRoute> {
@@ -40,6 +46,10 @@ pub fn routes() -> Vec<AnyNestedRoute> {
         page(path!("/resources"), Lazy::<ListRoute>::new()),
         page(path!("/resources/:id"), Lazy::<DetailRoute>::new()),
         page(path!("/deliveries/:id"), Lazy::<SheetRoute>::new()),
+        page(
+            path!("/resources/:id/snapshots/:snapshot"),
+            Lazy::<RestoreRoute>::new(),
+        ),
     ]
 }
 
@@ -48,5 +58,9 @@ pub fn routes() -> Vec<AnyNestedRoute> {
 pub fn posts() -> axum::Router<Pages> {
     axum::Router::new()
         .route("/resources/{id}", page_post(detail::ssr::act))
+        .route(
+            "/resources/{id}/snapshots/{snapshot}",
+            page_post(restore::ssr::submit),
+        )
         .route(list::CSV, axum::routing::get(list::ssr::csv))
 }

@@ -468,6 +468,9 @@ pub struct Capabilities {
     pub one_time_password: bool,
     /// Whether [`usage`](super::Provisioner::usage) has figures.
     pub usage: bool,
+    /// Whether [`console`](super::Provisioner::console) has links.
+    #[serde(default)]
+    pub console: bool,
 }
 
 /// How full a pool is. Totals of cores count the over-commit.

@@ -17,16 +17,22 @@
 //! finds the same operation ids, and a backend makes one thing for one id.
 //!
 //! Files: [`plan`] (what is to be built), [`build`] and [`step`] (building), [`power`] (start,
-//! stop), [`release`] (giving back), [`upkeep`] (what comes round by itself).
+//! stop), [`acts`] and [`operate`] (restart, snapshots, attaching), [`restore`] (a disk out of a
+//! snapshot), [`release`] (giving back), [`upkeep`] (what comes round by itself).
 
+pub mod acts;
 pub mod build;
+pub mod operate;
 pub mod pieces;
 pub mod plan;
 pub mod power;
 pub mod release;
+pub mod restore;
 pub mod step;
 pub mod upkeep;
 
+#[cfg(test)]
+mod day_two_tests;
 #[cfg(test)]
 mod tests;
 
@@ -42,6 +48,8 @@ pub fn wire(jobs: jobs::Registry, backends: &Arc<Backends>) -> jobs::Registry {
     let sagas = saga::Registry::new()
         .with(build::Build::new(backends.clone()))
         .with(power::Power::new(backends.clone()))
+        .with(operate::Operate::new(backends.clone()))
+        .with(restore::Restore::new(backends.clone()))
         .with(release::Release::new(backends.clone()));
     let jobs = saga::wire(jobs, Arc::new(sagas))
         .handle::<plan::FulfilRequest>(plan::Planner)

@@ -19,6 +19,7 @@ use lingbao_model::{
     quota::Amounts,
     request::{Outcome as RequestOutcome, Status as RequestStatus},
     resource::{EventKind, ServiceState},
+    view::resource::SnapshotState,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -30,7 +31,9 @@ use crate::{
     error::StorageError,
     jobs::{Handler, Job, JobError, Run},
     saga::{self, End, Ended, Outcome, Saga, Step, StepCx, Undone, Verified},
-    storage::{Tx, change, fulfilment, history, quota, request, resource, resource_action},
+    storage::{
+        Tx, change, fulfilment, history, quota, request, resource, resource_action, snapshot,
+    },
 };
 
 /// Starts the saga of an approved release request.
@@ -235,7 +238,7 @@ impl Saga for Release {
     }
 }
 
-/// Deletes one resource, after taking it off what it hangs on.
+/// Deletes one resource, after its snapshots and after taking it off what it hangs on.
 struct Delete {
     name: String,
     part: Part,
@@ -244,7 +247,33 @@ struct Delete {
 }
 
 impl Delete {
-    fn calls(&self, id: &str) -> Vec<(&'static str, Call)> {
+    /// The snapshots of a disk go before it: with one of them no cloud deletes it. They are looked
+    /// up when the disk's turn comes, because one may just have been taken; `Err` while one is.
+    async fn snapshots(&self, cx: &StepCx) -> Result<Vec<(String, Call)>, Outcome> {
+        if self.part.kind != Fulfiller::Volume {
+            return Ok(Vec::new());
+        }
+        let again = |error: StorageError| Outcome::Retry(error.to_string());
+        let mut rx = cx.cx.db().read().await.map_err(again)?;
+        let all = snapshot::of_resource(&mut rx, &self.part.resource)
+            .await
+            .map_err(again)?;
+        if all.iter().any(|s| s.row.state == SnapshotState::Making) {
+            return Err(Outcome::Wait {
+                until: Some(cx.cx.now().plus_millis(2_000)),
+                why: "a snapshot of it is being taken".into(),
+            });
+        }
+        Ok(all
+            .into_iter()
+            .filter_map(|s| {
+                let snapshot = ExternalId(s.external_id?);
+                Some((s.row.id.to_string(), Call::DeleteSnapshot { snapshot }))
+            })
+            .collect())
+    }
+
+    fn calls(&self, id: &str) -> Vec<(String, Call)> {
         let id = ExternalId(id.to_owned());
         let kind = match self.part.kind {
             Fulfiller::Server => Kind::Server,
@@ -255,10 +284,12 @@ impl Delete {
         };
         let mut calls = Vec::new();
         match self.part.kind {
-            Fulfiller::Volume => calls.push(("detach", Call::DetachVolume { volume: id.clone() })),
+            Fulfiller::Volume => {
+                calls.push(("detach".into(), Call::DetachVolume { volume: id.clone() }));
+            }
             Fulfiller::Address => {
                 calls.push((
-                    "free",
+                    "free".into(),
                     Call::AssociateAddress {
                         address: id.clone(),
                         server: None,
@@ -267,7 +298,7 @@ impl Delete {
             }
             _ => {}
         }
-        calls.extend(delete_call(kind, id).map(|call| ("delete", call)));
+        calls.extend(delete_call(kind, id).map(|call| ("delete".into(), call)));
         calls
     }
 }
@@ -282,7 +313,11 @@ impl Step for Delete {
         let (Some(backend), Some(id)) = (&self.backend, &self.part.external_id) else {
             return Outcome::Done(Value::Null);
         };
-        for (part, call) in self.calls(id) {
+        let snapshots = match self.snapshots(cx).await {
+            Ok(snapshots) => snapshots,
+            Err(outcome) => return outcome,
+        };
+        for (part, call) in snapshots.into_iter().chain(self.calls(id)) {
             let operation = OperationId(format!("{}:{part}", cx.operation));
             match backend.execute(&operation, call).await {
                 Answer::Done(_) => {}
@@ -324,6 +359,7 @@ impl Step for Delete {
         }
         resource::mark_released(tx, &found, cx.cx.now()).await?;
         resource::detach_all(tx, &found.id).await?;
+        snapshot::all_gone(tx, &found.id, cx.cx.now()).await?;
         resource::add_event(
             tx,
             &cx.cx.id(),

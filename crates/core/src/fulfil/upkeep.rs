@@ -7,7 +7,9 @@ use lingbao_backends::{
     Backends,
     provisioning::{CallKind, Capabilities, Capacity, Object, PoolRef},
 };
-use lingbao_model::{catalogue::Fulfiller, id::PoolId, quota::Dimension, resource::EventKind};
+use lingbao_model::{
+    catalogue::Fulfiller, id::PoolId, quota::Dimension, resource::EventKind, view::resource::Act,
+};
 use serde::{Deserialize, Serialize};
 
 use super::plan::FulfilRequest;
@@ -97,13 +99,14 @@ impl Handler<ReadCapacity> for CapacityReader {
             if let Some(cloud) = self.0.get(backend)
                 && let Ok(able) = cloud.capabilities().await
             {
-                lacking.push((backend, lacks(&able)));
+                lacking.push((backend, lacks(&able), acts(&able)));
             }
         }
         let mut tx = run.begin().await?;
         let now = run.cx().now();
-        for (backend, lacks) in &lacking {
+        for (backend, lacks, acts) in &lacking {
             cloud::save_lacks(&mut tx, backend, lacks).await?;
+            cloud::save_able(&mut tx, backend, acts).await?;
         }
         for (pool, capacity) in &said {
             for (dimension, total, used) in dimensions(capacity) {
@@ -145,6 +148,27 @@ fn lacks(able: &Capabilities) -> Vec<Fulfiller> {
     };
     let missing = |kind: &Fulfiller| needs(kind).iter().any(|call| !able.calls.contains(call));
     Fulfiller::ALL.iter().copied().filter(missing).collect()
+}
+
+/// What a backend can do to what stands.
+fn acts(able: &Capabilities) -> Vec<Act> {
+    let takes = |calls: &[CallKind]| calls.iter().all(|call| able.calls.contains(call));
+    [
+        (Act::Restart, takes(&[CallKind::RestartServer])),
+        (Act::Console, able.console),
+        (
+            Act::Snapshot,
+            takes(&[CallKind::CreateSnapshot, CallKind::DeleteSnapshot]),
+        ),
+        (Act::Restore, takes(&[CallKind::RestoreSnapshot])),
+        (
+            Act::Attach,
+            takes(&[CallKind::AttachVolume, CallKind::DetachVolume]),
+        ),
+    ]
+    .into_iter()
+    .filter_map(|(act, can)| can.then_some(act))
+    .collect()
 }
 
 fn dimensions(capacity: &Capacity) -> [(Dimension, i64, i64); 3] {
@@ -257,7 +281,7 @@ impl Handler<FindForeign> for ForeignFinder {
 }
 
 /// Projects and networks stay for the next order: they are never foreign. Snapshots hang on their
-/// volumes, and no order of the portal makes any yet.
+/// volumes and go with them; the clouds' own backups make some too.
 fn seen(object: &Object) -> Option<cloud::Seen> {
     let (kind, name) = match object {
         Object::Server(server) => ("server", server.spec.name.clone()),
@@ -285,9 +309,32 @@ mod tests {
             images: Vec::new(),
             one_time_password: true,
             usage: true,
+            console: false,
         };
         assert_eq!(lacks(&able), []);
         able.calls.remove(&CallKind::CreateBackupPlan);
         assert_eq!(lacks(&able), [Fulfiller::Backup]);
+    }
+
+    #[test]
+    fn what_a_cloud_can_not_do_to_what_stands_is_left_out() {
+        let mut able = Capabilities {
+            calls: CallKind::ALL.iter().copied().collect(),
+            images: Vec::new(),
+            one_time_password: true,
+            usage: true,
+            console: true,
+        };
+        let all = [
+            Act::Restart,
+            Act::Console,
+            Act::Snapshot,
+            Act::Restore,
+            Act::Attach,
+        ];
+        assert_eq!(acts(&able), all);
+        able.console = false;
+        able.calls.remove(&CallKind::DeleteSnapshot);
+        assert_eq!(acts(&able), [Act::Restart, Act::Restore, Act::Attach]);
     }
 }

@@ -22,9 +22,9 @@ use crate::{
     authz::{Ability, Access, Scope},
     error::{OrNotFound, ServiceError},
     storage::{
-        ReadTx, fulfilment, item,
+        ReadTx, cloud, fulfilment, item,
         resource::{self, Resource},
-        resource_action, secret,
+        resource_action, secret, snapshot,
     },
 };
 
@@ -140,16 +140,28 @@ pub async fn detail(cx: &Cx, id: &ResourceId) -> Result<ResourceDetail, ServiceE
     let busy = resource_action::current(&mut rx, id).await?;
     let release_request = resource_action::open_release(&mut rx, id).await?;
     let secret_waits = secret::waits(&mut rx, id).await?;
+    let able = match &found.backend {
+        Some(backend) => cloud::able(&mut rx, backend).await?,
+        None => Vec::new(),
+    };
     let may = if operates {
-        acts(
-            &found,
-            busy.is_some(),
-            release_request.is_some(),
-            secret_waits,
-        )
+        let free = busy.is_none() && release_request.is_none();
+        let orders = access.has(Ability::Order);
+        acts(&found, free, orders, secret_waits, &able)
     } else {
         Vec::new()
     };
+    let hosts = if may.contains(&Act::Attach) {
+        let scope = access.scope(Ability::OperateResources);
+        resource::hosts_for(&mut rx, &scope, &found).await?
+    } else {
+        Vec::new()
+    };
+    let made_from = match snapshot::origin(&mut rx, id).await? {
+        Some(origin) => resource::related_to(&mut rx, &origin).await?,
+        None => None,
+    };
+    let snapshots = snapshot::of_resource(&mut rx, id).await?;
     let attached_to = match &found.attached_to {
         Some(target) => resource::related_to(&mut rx, target).await?,
         None => None,
@@ -168,20 +180,44 @@ pub async fn detail(cx: &Cx, id: &ResourceId) -> Result<ResourceDetail, ServiceE
         events: resource::events(&mut rx, id).await?,
         may,
         secret_waits: operates && secret_waits,
+        snapshots: snapshots.into_iter().map(|s| s.row).collect(),
+        hosts,
+        made_from,
         row: Schemas::default().row(&mut rx, found).await?,
     })
 }
 
-fn acts(found: &Resource, busy: bool, releasing: bool, secret_waits: bool) -> Vec<Act> {
+/// What its owner may do to it now; `free` if nothing is under way, `able` what its cloud can do.
+fn acts(found: &Resource, free: bool, orders: bool, secret_waits: bool, able: &[Act]) -> Vec<Act> {
     let mut may = Vec::new();
-    let live = found.service != ServiceState::Released && !busy && !releasing;
+    let stands = matches!(found.service, ServiceState::Running | ServiceState::Stopped);
+    let live = found.service != ServiceState::Released && free;
     if live && found.kind == Fulfiller::Server {
         match found.service {
-            ServiceState::Running => may.push(Act::Stop),
+            ServiceState::Running => may.extend([Act::Stop, Act::Restart, Act::Console]),
             ServiceState::Stopped => may.push(Act::Start),
             ServiceState::Changing | ServiceState::Released => {}
         }
     }
+    if live && stands && found.kind == Fulfiller::Volume {
+        may.push(Act::Snapshot);
+        if orders {
+            may.push(Act::Restore);
+        }
+    }
+    if live && stands && matches!(found.kind, Fulfiller::Volume | Fulfiller::Address) {
+        may.push(match found.attached_to {
+            Some(_) => Act::Detach,
+            None => Act::Attach,
+        });
+    }
+    may.retain(|act| match act {
+        Act::Restart | Act::Console | Act::Snapshot | Act::Restore | Act::Attach => {
+            able.contains(act)
+        }
+        Act::Detach => able.contains(&Act::Attach),
+        Act::Start | Act::Stop | Act::Release | Act::ShowSecret => true,
+    });
     if live && found.kind != Fulfiller::People {
         may.push(Act::Release);
     }

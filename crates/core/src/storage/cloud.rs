@@ -3,7 +3,10 @@
 use lingbao_model::{
     catalogue::Fulfiller,
     time::Timestamp,
-    view::operation::{BackendLine, ForeignLine},
+    view::{
+        operation::{BackendLine, ForeignLine},
+        resource::Act,
+    },
 };
 
 use super::{ReadTx, Tx, sql::Sql};
@@ -88,6 +91,40 @@ pub async fn lacks(rx: &mut ReadTx) -> Result<Vec<(String, Fulfiller)>, StorageE
         .collect()
 }
 
+/// Writes down what a backend can do to what stands.
+///
+/// # Errors
+/// What the database says.
+pub async fn save_able(tx: &mut Tx, backend: &str, able: &[Act]) -> Result<(), StorageError> {
+    Sql::new("DELETE FROM backend_able WHERE backend = ")
+        .bind(backend)
+        .run(tx)
+        .await?;
+    for act in able {
+        on!(tx, conn => sqlx::query("INSERT INTO backend_able (backend, act) VALUES ($1, $2)")
+            .bind(backend).bind(act.as_str()).execute(conn).await.map(|_| ()))?;
+    }
+    Ok(())
+}
+
+/// What a backend can do to what stands, as it has said last; nothing if it never answered.
+///
+/// # Errors
+/// What the database says.
+pub async fn able(rx: &mut ReadTx, backend: &str) -> Result<Vec<Act>, StorageError> {
+    let rows: Vec<(String,)> = Sql::new("SELECT act FROM backend_able WHERE backend = ")
+        .bind(backend)
+        .push(" ORDER BY act")
+        .all(rx)
+        .await?;
+    rows.into_iter()
+        .map(|(act,)| {
+            act.parse()
+                .map_err(|e| StorageError::inconsistent("backend_able", "act", backend, e))
+        })
+        .collect()
+}
+
 /// Something that a cloud has.
 #[derive(Debug, Clone)]
 pub struct Seen {
@@ -142,7 +179,15 @@ pub async fn note_foreign(
         .bind(piece)
         .number(tx)
         .await?;
-        if under_way > 0 {
+        // Of what is made at once the operation is a step's of a saga that has not ended.
+        let at_once = Sql::new(
+            "SELECT count(*) FROM operation o JOIN saga s ON s.id = o.saga_id
+             WHERE s.state IN ('running', 'stuck', 'unwinding', 'residue') AND o.id = ",
+        )
+        .bind(one.operation.as_str())
+        .number(tx)
+        .await?;
+        if under_way + at_once > 0 {
             continue;
         }
         on!(tx, conn => sqlx::query("INSERT INTO cloud_foreign (backend, external_id, kind, name, operation, first_seen, last_seen)

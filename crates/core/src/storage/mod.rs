@@ -38,6 +38,7 @@ pub mod search;
 pub mod secret;
 pub mod session;
 pub mod session_list;
+pub mod snapshot;
 pub mod sql;
 pub mod step;
 pub mod system;

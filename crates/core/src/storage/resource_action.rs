@@ -1,7 +1,7 @@
 //! What is being done to a resource right now: one thing at a time.
 
 use lingbao_model::{
-    id::{RequestId, ResourceId, SagaId},
+    id::{RequestId, ResourceId, SagaId, UserId},
     time::Timestamp,
 };
 
@@ -47,7 +47,28 @@ pub async fn end(tx: &mut Tx, resource: &ResourceId, saga: &SagaId) -> Result<()
     Ok(())
 }
 
-/// Which change is under way: `start`, `stop`, `release`.
+/// Notes that a form was sent. `false` if the same form came before: its act is not done again.
+///
+/// # Errors
+/// What the database says.
+pub async fn note_form(
+    tx: &mut Tx,
+    form: &str,
+    user: &UserId,
+    resource: &ResourceId,
+    at: Timestamp,
+) -> Result<bool, StorageError> {
+    // Apart from the forms of requests, whose subjects are requests.
+    let form = format!("act:{form}");
+    let rows = on!(tx, conn => sqlx::query("INSERT INTO sent_form (form_id, user_id, subject_id, at) VALUES ($1, $2, $3, $4)
+         ON CONFLICT (form_id) DO NOTHING")
+        .bind(&form).bind(user.as_str()).bind(resource.as_str()).bind(at.millis())
+        .execute(conn).await.map(|done| done.rows_affected()))?;
+    Ok(rows == 1)
+}
+
+/// Which change is under way: `start`, `stop`, `release`, `restart`, `snapshot`, `delete_snapshot`,
+/// `restore`, `attach`, `detach`.
 ///
 /// # Errors
 /// What the database says.

@@ -3,11 +3,13 @@
 use serde::{Deserialize, Serialize};
 
 use crate::catalogue::Fulfiller;
-use crate::id::{RequestId, ResourceId, SystemId, UnitId};
+use crate::id::{PoolId, RequestId, ResourceId, SnapshotId, SystemId, UnitId};
 use crate::money::Money;
 use crate::msg::{Label, Msg};
 use crate::param::Fact;
 use crate::placement::Level;
+use crate::price::Quote;
+use crate::quota::Change;
 use crate::resource::{BillingState, EventKind, ServiceState};
 use crate::time::Timestamp;
 use crate::words;
@@ -104,7 +106,99 @@ words! {
         Release = "release",
         /// See the one-time password.
         ShowSecret = "show_secret",
+        /// Restart.
+        Restart = "restart",
+        /// Open the console in the browser.
+        Console = "console",
+        /// Take a snapshot, or delete one.
+        Snapshot = "snapshot",
+        /// Make a new disk out of a snapshot.
+        Restore = "restore",
+        /// Attach to a host.
+        Attach = "attach",
+        /// Take off its host.
+        Detach = "detach",
     }
+}
+
+/// Most snapshots that a disk has at a time. They take no quota and cost nothing; the bound keeps
+/// what they take of the pool's storage small.
+pub const MOST_SNAPSHOTS: usize = 5;
+
+words! {
+    /// Where a snapshot stands.
+    pub enum SnapshotState {
+        /// The cloud is taking it.
+        Making = "making",
+        /// Kept.
+        Ready = "ready",
+        /// The cloud is deleting it.
+        Deleting = "deleting",
+        /// It could not be taken, and something of it may be left in the cloud: operators see to it.
+        Left = "left",
+        /// Gone.
+        Deleted = "deleted",
+    }
+}
+
+/// One snapshot (快照) of a disk.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct SnapshotRow {
+    /// Identifier.
+    pub id: SnapshotId,
+    /// Name.
+    pub name: String,
+    /// What it is for, in the words of who took it.
+    pub note: String,
+    /// Size of the disk at that moment, GB.
+    pub size_gb: i64,
+    /// Where it stands.
+    pub state: SnapshotState,
+    /// When it was asked for.
+    pub at: Timestamp,
+    /// Who asked.
+    pub by: Option<String>,
+}
+
+/// What becomes of it when a new disk is made out of a snapshot; shown before it is confirmed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct RestoreView {
+    /// The disk.
+    pub resource: ResourceId,
+    /// Its name.
+    pub resource_name: String,
+    /// The snapshot.
+    pub snapshot: SnapshotRow,
+    /// Proposed name of the new disk.
+    pub name: String,
+    /// What it costs, by today's price.
+    pub quote: Quote,
+    /// Quota before and after.
+    pub changes: Vec<Change>,
+    /// What does not fit, in words.
+    pub blocks: Vec<Msg>,
+    /// Names of the pools that `changes` names.
+    pub pools: Vec<(PoolId, Label)>,
+    /// End of its term: that of the disk.
+    pub expires_at: Timestamp,
+}
+
+/// What came of asking for a new disk out of a snapshot.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Restoring {
+    /// The disk that will be there when the cloud has made it.
+    pub resource: ResourceId,
+}
+
+/// A way to a host's console. It is a key to the host: it is stored nowhere.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ConsoleLink {
+    /// The address, for as long as the cloud lets it live.
+    pub url: String,
 }
 
 /// One event of a resource.
@@ -163,6 +257,12 @@ pub struct ResourceDetail {
     pub may: Vec<Act>,
     /// Whether a one-time password waits to be shown.
     pub secret_waits: bool,
+    /// Snapshots of it, youngest first.
+    pub snapshots: Vec<SnapshotRow>,
+    /// Hosts to which the viewer may attach it now.
+    pub hosts: Vec<Related>,
+    /// The disk out of whose snapshot it was made.
+    pub made_from: Option<Related>,
 }
 
 /// One thing on the delivery sheet (交付单).

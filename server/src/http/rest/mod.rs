@@ -16,6 +16,7 @@ mod people;
 mod people_acts;
 mod quota;
 mod requests;
+mod resource_acts;
 mod resources;
 mod systems;
 
@@ -226,6 +227,7 @@ fn routes() -> OpenApiRouter<Portal> {
         .merge(requests::routes())
         .merge(approvals::routes())
         .merge(resources::routes())
+        .merge(resource_acts::routes())
         .merge(quota::routes())
         .merge(items::routes())
         .merge(audit::routes())

@@ -288,6 +288,7 @@ impl Provisioner for OpenStack {
             one_time_password: config.password_secret.is_some(),
             // Nova's own figures are those of the hypervisor's driver, another set for each.
             usage: false,
+            console: true,
         })
     }
 

@@ -380,6 +380,7 @@ impl Provisioner for Simulator {
             images: self.0.config.images.clone(),
             one_time_password: true,
             usage: true,
+            console: false,
         })
     }
 

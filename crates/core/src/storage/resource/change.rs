@@ -193,6 +193,53 @@ pub async fn mark_released(
     StorageError::expect_version(rows, "resource", resource.id.as_str())
 }
 
+/// Attaches a resource that was read in `version` to a host, or (`None`) takes it off.
+///
+/// # Errors
+/// A conflict if somebody else was faster.
+pub async fn attach(
+    tx: &mut Tx,
+    resource: &Resource,
+    to: Option<&ResourceId>,
+) -> Result<(), StorageError> {
+    let rows = on!(tx, conn => sqlx::query(
+        "UPDATE resource SET attached_to = $1, version = version + 1 WHERE id = $2 AND version = $3")
+        .bind(to.map(ResourceId::as_str)).bind(resource.id.as_str()).bind(resource.version)
+        .execute(conn).await.map(|done| done.rows_affected()))?;
+    StorageError::expect_version(rows, "resource", resource.id.as_str())
+}
+
+/// The number for one more thing of a line of a request: above all pieces that were ordered. Lock the
+/// request before, or two get the same.
+///
+/// # Errors
+/// What the database says.
+pub async fn next_piece(tx: &mut Tx, item: &RequestItemId) -> Result<i64, StorageError> {
+    // A line orders a hundred pieces at most.
+    let row: (i64,) = on!(tx, conn => sqlx::query_as(
+        "SELECT COALESCE(MAX(piece), 0) + 1 FROM resource WHERE request_item_id = $1 AND piece >= 1000")
+        .bind(item.as_str()).fetch_one(conn).await)?;
+    Ok(row.0.max(1000))
+}
+
+/// A thing that nobody needs to confirm: what it was made of was tried. Its trial run ends as it
+/// begins, and the next round of billing charges it from that moment.
+///
+/// # Errors
+/// What the database says.
+pub async fn begin_without_trial(
+    tx: &mut Tx,
+    resource: &ResourceId,
+    from: &SnapshotId,
+    at: Timestamp,
+) -> Result<(), StorageError> {
+    on!(tx, conn => sqlx::query(
+        "UPDATE resource SET billing_state = 'trial', confirmed_at = $1, trial_until = $1, from_snapshot = $2,
+           version = version + 1 WHERE id = $3")
+        .bind(at.millis()).bind(from.as_str()).bind(resource.as_str()).execute(conn).await.map(|_| ()))?;
+    Ok(())
+}
+
 /// What was attached to a resource hangs free now.
 ///
 /// # Errors

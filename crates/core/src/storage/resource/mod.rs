@@ -3,8 +3,8 @@
 mod change;
 
 pub use change::{
-    New, add_event, detach_all, events, insert, mark_released, set_states, start_billing,
-    start_trial,
+    New, add_event, attach, begin_without_trial, detach_all, events, insert, mark_released,
+    next_piece, set_states, start_billing, start_trial,
 };
 
 use lingbao_model::{
@@ -367,7 +367,7 @@ pub async fn get(
     row.map(Resource::try_from).transpose()
 }
 
-/// The resources of one request, in the order of its lines.
+/// The resources that one request ordered, in the order of its lines.
 ///
 /// # Errors
 /// What the database says.
@@ -377,7 +377,7 @@ pub async fn of_request(
     request: &RequestId,
 ) -> Result<Vec<Resource>, StorageError> {
     let sql = Sql::new(SELECT)
-        .push(" AND r.request_id = ")
+        .push(" AND r.from_snapshot IS NULL AND r.request_id = ")
         .bind(request.as_str());
     let rows: Vec<Row> = scope
         .filter(sql, " AND r.unit_id")
@@ -385,6 +385,41 @@ pub async fn of_request(
         .all(rx)
         .await?;
     rows.into_iter().map(Resource::try_from).collect()
+}
+
+/// Hosts to which a thing could be attached: of the same data centre, in the same cell, standing and
+/// with nothing under way. By name, at most 200.
+///
+/// # Errors
+/// What the database says.
+pub async fn hosts_for(
+    rx: &mut ReadTx,
+    scope: &Scope,
+    thing: &Resource,
+) -> Result<Vec<Related>, StorageError> {
+    let (Some(place), Some(backend)) = (&thing.placement, &thing.backend) else {
+        return Ok(Vec::new());
+    };
+    let sql = Sql::new(
+        "SELECT r.id, r.name, r.kind FROM resource r WHERE r.kind = 'server' AND r.external_id IS NOT NULL
+           AND r.service_state IN ('running', 'stopped')
+           AND NOT EXISTS (SELECT 1 FROM resource_action a WHERE a.resource_id = r.id) AND r.vdc_id = ",
+    )
+    .bind(thing.vdc.as_str())
+    .push(" AND r.backend = ")
+    .bind(backend.as_str())
+    .push(" AND r.pool_id = ")
+    .bind(place.pool.as_str())
+    .push(" AND r.zone_id = ")
+    .bind(place.zone.as_str())
+    .push(" AND r.level = ")
+    .bind(i64::from(place.level));
+    let rows: Vec<(String, String, String)> = scope
+        .filter(sql, " AND r.unit_id")
+        .push(" ORDER BY r.sort_key, r.id LIMIT 200")
+        .all(rx)
+        .await?;
+    rows.into_iter().map(related).collect()
 }
 
 /// What hangs on a resource and is not released.

@@ -1,0 +1,209 @@
+//! A new disk out of a snapshot: what it costs and takes, before it is confirmed.
+
+use super::words::{day, moment};
+use crate::{
+    error::ApiError,
+    facts,
+    form::FormId,
+    i18n, routes, t,
+    ui::{Amounts as Bar, *},
+};
+use leptos::prelude::*;
+use leptos_router::hooks::use_params_map;
+use lingbao_model::{
+    id::PoolId, money::Money, msg::Label, quota::Change, view::resource::RestoreView,
+};
+
+/// What becomes of it.
+///
+/// # Errors
+/// `NotFound`, `Forbidden`, or why it can't be done now.
+#[server(name = GetRestore, prefix = "/fn", endpoint = "resources/restore", output = crate::json::Json)]
+pub async fn restoring(id: String, snapshot: String) -> Result<RestoreView, ApiError> {
+    let cx = crate::ssr::cx()?;
+    let (id, snapshot) = (crate::ssr::id(&id)?, crate::ssr::id(&snapshot)?);
+    Ok(lingbao_core::fulfil::restore::preview(&cx, &id, &snapshot).await?)
+}
+
+/// The page.
+#[component]
+pub fn RestorePage() -> impl IntoView {
+    let params = use_params_map();
+    let of = move |name: &'static str| params.with(|p| p.get(name).unwrap_or_default());
+    let found = Resource::new(
+        move || (of("id"), of("snapshot")),
+        |(id, snapshot)| restoring(id, snapshot),
+    );
+    view! {
+        <Transition>
+            {move || Suspend::new(async move {
+                match found.await {
+                    Ok(found) => view! { <Form found/> }.into_any(),
+                    Err(error) => view! { <Refusal error/> }.into_any(),
+                }
+            })}
+        </Transition>
+    }
+}
+
+#[component]
+fn Form(found: RestoreView) -> impl IntoView {
+    let crumbs = vec![
+        (t!("nav.resources").to_owned(), routes::RESOURCES.to_owned()),
+        (
+            found.resource_name.clone(),
+            routes::resource(found.resource.as_str()),
+        ),
+    ];
+    let fact = t!(
+        "restore.fact",
+        snapshot = found.snapshot.name.clone(),
+        at = moment(found.snapshot.at)
+    );
+    let money = facts::charge(found.quote.each, found.quote.once);
+    let effect: Vec<(Text, AnyView)> = vec![
+        (
+            t!("resources.snapshot_size").into(),
+            t!("resources.gb", n = found.snapshot.size_gb).into_any(),
+        ),
+        (t!("restore.price").into(), money.into_any()),
+        (
+            t!("resources.until").into(),
+            day(found.expires_at).into_any(),
+        ),
+        (
+            t!("resources.billing").into(),
+            t!("restore.charged").into_any(),
+        ),
+    ];
+    let bars = found
+        .changes
+        .iter()
+        .filter(|change| change.asked != 0)
+        .map(|change| bar(change, &found.pools))
+        .collect_view();
+    let blocks: Vec<String> = found.blocks.iter().map(i18n::msg).collect();
+    let act = if blocks.is_empty() {
+        view! {
+            <form method="post" class="panel panel-pad narrow">
+                <FormId/>
+                <input type="hidden" name="month" value=found.quote.each.fen().to_string()/>
+                <Field name="name" label=t!("restore.name") hint=t!("restore.name_hint")>
+                    <TextInput value=found.name maxlength=40_u32/>
+                </Field>
+                <div class="field">
+                    <Button kind=Kind::Main>{t!("restore.submit")}</Button>
+                </div>
+            </form>
+        }
+        .into_any()
+    } else {
+        view! {
+            <Banner tone=Tone::Bad>
+                <ul>{blocks.into_iter().map(|text| view! { <li>{text}</li> }).collect_view()}</ul>
+                <a href=routes::QUOTA>{t!("restore.quota_link")}</a>
+            </Banner>
+        }
+        .into_any()
+    };
+    view! {
+        <PageHead title=t!("restore.title") fact=fact crumbs/>
+        <ErrorSummary/>
+        <div class="gap-6">
+            <Panel title=t!("restore.effect") pad=true>
+                <Facts facts=effect/>
+            </Panel>
+            <Panel title=t!("restore.quota") pad=true>
+                <div class="qs">{bars}</div>
+                <QuotaKey with_now=true/>
+            </Panel>
+            {act}
+        </div>
+    }
+}
+
+fn bar(change: &Change, pools: &[(PoolId, Label)]) -> AnyView {
+    let name = i18n::t_key(&format!("dimension.{}", change.dimension)).into_owned();
+    let label = match pools.iter().find(|(id, _)| *id == change.pool) {
+        Some((_, pool)) => format!("{name} · {}", i18n::label(pool)),
+        None => name,
+    };
+    let shown = |n: i64| facts::amount(change.dimension, n);
+    let after = change.before.with_held(change.asked);
+    let amounts = Bar {
+        limit: change.before.limit,
+        used: change.before.used + change.before.handed,
+        held: change.before.held,
+        now: change.asked,
+    };
+    let numbers = t!(
+        "restore.left",
+        asked = shown(change.asked),
+        left = shown(after.left()),
+        limit = shown(change.before.limit)
+    )
+    .into_any();
+    view! { <QuotaLine label amounts numbers/> }.into_any()
+}
+
+/// The month price that the form was shown with.
+#[cfg_attr(
+    not(feature = "ssr"),
+    expect(dead_code, reason = "only the server reads posts")
+)]
+fn month(typed: &str) -> Option<Money> {
+    typed.parse().ok().map(Money::from_fen)
+}
+
+/// The post of the page.
+#[cfg(feature = "ssr")]
+pub mod ssr {
+    use crate::{
+        error::ApiError,
+        form::ssr::{Done, Posted, Refused},
+        routes,
+        ssr::{cx, id},
+    };
+    use lingbao_core::{error::ServiceError, fulfil::restore};
+    use lingbao_model::{
+        id::{ResourceId, SnapshotId},
+        msg::{FieldError, Msg},
+        view::request::OverQuota,
+    };
+
+    /// Makes the disk.
+    ///
+    /// # Errors
+    /// The page again, with the reason.
+    pub async fn submit(form: Posted) -> Result<Done, Refused> {
+        let cx = cx()?;
+        let of = id::<ResourceId>(form.param("id"))?;
+        let snapshot = id::<SnapshotId>(form.param("snapshot"))?;
+        let month = super::month(form.value("month")).ok_or_else(ApiError::not_found)?;
+        let made = restore::restore(
+            &cx,
+            &of,
+            &snapshot,
+            form.value("name"),
+            month,
+            form.form_id(),
+        )
+        .await;
+        match made {
+            Ok(_) => Ok(Done::to(routes::resource(of.as_str())).say(Msg::new("restore.said"))),
+            // Somebody took it while the page was read: dimension by dimension, in words.
+            Err(ServiceError::QuotaExceeded(facts)) => {
+                match serde_json::from_value::<OverQuota>((*facts).clone()) {
+                    Ok(over) => Err(over
+                        .messages
+                        .into_iter()
+                        .map(|msg| FieldError::new("restore", msg))
+                        .collect::<Vec<_>>()
+                        .into()),
+                    Err(_) => Err(ServiceError::QuotaExceeded(facts).into()),
+                }
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+}

@@ -1,0 +1,305 @@
+//! What is done at once to a thing that stands: restart, snapshots, attaching. One saga of one
+//! step; the use cases that start it are in [`super::acts`].
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use lingbao_backends::{
+    Backends,
+    provisioning::{Call, ExternalId, Object, Provisioner, SnapshotSpec},
+};
+use lingbao_model::{
+    catalogue::Fulfiller,
+    id::{ResourceId, SnapshotId, UserId},
+    msg::Msg,
+    resource::{EventKind, ServiceState},
+    view::resource::SnapshotState,
+};
+use serde::{Deserialize, Serialize};
+
+use super::step::{CallStep, MakeCall, Undo};
+use crate::{
+    app::Cx,
+    authz::Scope,
+    error::StorageError,
+    saga::{End, Ended, Saga, Step},
+    storage::{Tx, change, resource, resource_action, snapshot},
+};
+
+/// What is done to what.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Params {
+    /// The thing.
+    pub resource: ResourceId,
+    /// Kind of thing.
+    pub kind: Fulfiller,
+    /// Its backend.
+    pub backend: String,
+    /// The backend's name for it.
+    pub external_id: String,
+    /// What is done.
+    pub what: What,
+    /// Who asked.
+    pub actor: UserId,
+}
+
+/// What is done.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(tag = "what", rename_all = "snake_case")]
+pub enum What {
+    /// A server is restarted.
+    Restart,
+    /// A snapshot of a disk is taken.
+    TakeSnapshot {
+        /// Our row of it.
+        snapshot: SnapshotId,
+        /// The backend's name of the project.
+        project: String,
+        /// Its name.
+        name: String,
+    },
+    /// A snapshot of a disk is deleted.
+    DeleteSnapshot {
+        /// Our row of it.
+        snapshot: SnapshotId,
+        /// The backend's name for it.
+        external_id: String,
+    },
+    /// A disk or an address is attached to a host.
+    Attach {
+        /// The host.
+        host: ResourceId,
+        /// The backend's name for it.
+        host_external_id: String,
+    },
+    /// A disk or an address is taken off its host.
+    Detach {
+        /// The host.
+        host: ResourceId,
+        /// The backend's name for it.
+        host_external_id: String,
+    },
+}
+
+impl What {
+    /// The word under which it stands in `resource_action`.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Restart => "restart",
+            Self::TakeSnapshot { .. } => "snapshot",
+            Self::DeleteSnapshot { .. } => "delete_snapshot",
+            Self::Attach { .. } => "attach",
+            Self::Detach { .. } => "detach",
+        }
+    }
+
+    /// The host that takes part in it.
+    #[must_use]
+    pub const fn host(&self) -> Option<&ResourceId> {
+        match self {
+            Self::Attach { host, .. } | Self::Detach { host, .. } => Some(host),
+            _ => None,
+        }
+    }
+
+    const fn failed(&self) -> &'static str {
+        match self {
+            Self::Restart => "resource.restart_failed",
+            Self::TakeSnapshot { .. } => "resource.snapshot_failed",
+            Self::DeleteSnapshot { .. } => "resource.delete_snapshot_failed",
+            Self::Attach { .. } => "resource.attach_failed",
+            Self::Detach { .. } => "resource.detach_failed",
+        }
+    }
+}
+
+/// The saga.
+pub struct Operate {
+    backends: Arc<Backends>,
+}
+
+impl Operate {
+    /// A saga that works at these backends.
+    #[must_use]
+    pub const fn new(backends: Arc<Backends>) -> Self {
+        Self { backends }
+    }
+}
+
+fn step(name: &str, backend: Arc<dyn Provisioner>, undo: Undo, call: Call) -> Vec<Box<dyn Step>> {
+    let call: MakeCall = Box::new(move |_| Ok(call.clone()));
+    vec![CallStep::boxed(name, backend, undo, call)]
+}
+
+fn back(call: Call) -> Undo {
+    Undo::Call(Box::new(move |_| Ok(call.clone())))
+}
+
+/// The call that attaches a thing to a host, or (`None`) takes it off whatever it hangs on.
+fn attaching(kind: Fulfiller, thing: ExternalId, host: Option<ExternalId>) -> Call {
+    match (kind, host) {
+        (Fulfiller::Address, server) => Call::AssociateAddress {
+            address: thing,
+            server,
+        },
+        (_, Some(server)) => Call::AttachVolume {
+            volume: thing,
+            server,
+        },
+        (_, None) => Call::DetachVolume { volume: thing },
+    }
+}
+
+#[async_trait]
+impl Saga for Operate {
+    const KIND: &'static str = "operate";
+    const VERSION: i64 = 1;
+    type Params = Params;
+
+    fn steps(&self, params: &Params) -> Vec<Box<dyn Step>> {
+        let backend = self.backends.get_or_absent(&params.backend);
+        let thing = ExternalId(params.external_id.clone());
+        let kind = params.kind;
+        let off = || attaching(kind, thing.clone(), None);
+        let on = |host: &str| attaching(kind, thing.clone(), Some(ExternalId(host.to_owned())));
+        match &params.what {
+            What::Restart => {
+                let call = Call::RestartServer { server: thing };
+                step("restart", backend, Undo::Nothing, call)
+            }
+            What::TakeSnapshot { project, name, .. } => {
+                let spec = SnapshotSpec {
+                    project: ExternalId(project.clone()),
+                    volume: thing,
+                    name: name.clone(),
+                };
+                let call = Call::CreateSnapshot { spec };
+                step("snapshot", backend, Undo::Delete, call)
+            }
+            What::DeleteSnapshot { external_id, .. } => {
+                let snapshot = ExternalId(external_id.clone());
+                let call = Call::DeleteSnapshot { snapshot };
+                step("delete", backend, Undo::Nothing, call)
+            }
+            What::Attach {
+                host_external_id, ..
+            } => step("attach", backend, back(off()), on(host_external_id)),
+            // Given up half way it hangs where our rows say that it hangs.
+            What::Detach {
+                host_external_id, ..
+            } => step("detach", backend, back(on(host_external_id)), off()),
+        }
+    }
+
+    async fn ended(
+        &self,
+        tx: &mut Tx,
+        cx: &Cx,
+        ended: &Ended<'_, Params>,
+    ) -> Result<(), StorageError> {
+        let params = ended.params;
+        for id in [Some(&params.resource), params.what.host()]
+            .into_iter()
+            .flatten()
+        {
+            resource_action::end(tx, id, ended.saga).await?;
+        }
+        let scope = Scope::system(cx)
+            .map_err(|e| StorageError::inconsistent("saga", "actor", ended.saga.as_str(), e))?;
+        let Some(found) = resource::get(tx, &scope, &params.resource).await? else {
+            return Ok(());
+        };
+        if *ended.end == End::Done {
+            // Of what was given back meanwhile only the snapshots' rows are still to be written.
+            let mut stands = found.service != ServiceState::Released;
+            if let Some(host) = params.what.host() {
+                let host = resource::get(tx, &scope, host).await?;
+                stands &= host.is_some_and(|h| h.service != ServiceState::Released);
+            }
+            done(tx, cx, ended, &found, stands).await?;
+        } else {
+            failed(tx, cx, ended, &found).await?;
+        }
+        change::touch(tx, cx, &format!("unit:{}", found.unit)).await
+    }
+}
+
+async fn done(
+    tx: &mut Tx,
+    cx: &Cx,
+    ended: &Ended<'_, Params>,
+    found: &resource::Resource,
+    stands: bool,
+) -> Result<(), StorageError> {
+    let params = ended.params;
+    match &params.what {
+        What::TakeSnapshot { snapshot, .. } => {
+            let made: Option<Object> = ended
+                .outputs
+                .get("snapshot")
+                .and_then(|value| serde_json::from_value(value.clone()).ok());
+            match made {
+                Some(object) => snapshot::made(tx, snapshot, object.id().as_str()).await?,
+                // Deleted behind our back before we could write it down.
+                None => snapshot::gone(tx, snapshot, cx.now()).await?,
+            }
+        }
+        What::DeleteSnapshot { snapshot, .. } => snapshot::gone(tx, snapshot, cx.now()).await?,
+        What::Restart | What::Attach { .. } | What::Detach { .. } => {}
+    }
+    if !stands {
+        return Ok(());
+    }
+    let event = match &params.what {
+        What::Restart => EventKind::Restarted,
+        What::TakeSnapshot { .. } => EventKind::SnapshotTaken,
+        What::DeleteSnapshot { .. } => EventKind::SnapshotDeleted,
+        What::Attach { host, .. } => {
+            resource::attach(tx, found, Some(host)).await?;
+            EventKind::Attached
+        }
+        What::Detach { .. } => {
+            resource::attach(tx, found, None).await?;
+            EventKind::Detached
+        }
+    };
+    for id in [Some(&params.resource), params.what.host()]
+        .into_iter()
+        .flatten()
+    {
+        resource::add_event(tx, &cx.id(), id, event, params.actor.as_str(), cx.now()).await?;
+    }
+    Ok(())
+}
+
+async fn failed(
+    tx: &mut Tx,
+    cx: &Cx,
+    ended: &Ended<'_, Params>,
+    found: &resource::Resource,
+) -> Result<(), StorageError> {
+    let params = ended.params;
+    match (&params.what, ended.end) {
+        (What::TakeSnapshot { snapshot, .. }, End::Residue(_)) => {
+            snapshot::set_state(tx, snapshot, SnapshotState::Left).await?;
+        }
+        (What::TakeSnapshot { snapshot, .. }, _) => {
+            snapshot::gone(tx, snapshot, cx.now()).await?;
+        }
+        (What::DeleteSnapshot { snapshot, .. }, _) => {
+            snapshot::set_state(tx, snapshot, SnapshotState::Ready).await?;
+        }
+        _ => {}
+    }
+    let reason = ended
+        .reason
+        .cloned()
+        .unwrap_or_else(|| Msg::new("fulfilment.unknown_reason"));
+    let msg = Msg::new(params.what.failed())
+        .with("name", found.name.clone())
+        .with("reason", reason);
+    let link = format!("/resources/{}", params.resource);
+    crate::service::notice::send(tx, cx, &params.actor, &msg, &link).await?;
+    Ok(())
+}

@@ -1,0 +1,470 @@
+//! A new disk out of a snapshot: at once, with its price and quota told before.
+//!
+//! It takes what the disk took of which the snapshot was: by the same version of the item, at the
+//! size of that moment, at today's price. What it takes is held with the act and becomes use in the
+//! transaction that ends the saga; if the cloud refuses, it is given back there.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use lingbao_backends::{
+    Backends,
+    provisioning::{Call, ExternalId, Object, PoolRef, VolumeSpec},
+};
+use lingbao_model::{
+    catalogue::Fulfiller,
+    id::{ResourceId, SnapshotId, UserId},
+    money::Money,
+    msg::Msg,
+    param::{Answer, Answers},
+    placement::Pool,
+    price::Quote,
+    quota::{Amounts, Demand, Dimension, Shortfall},
+    resource::{EventKind, ServiceState},
+    text,
+    time::Timestamp,
+    verdict,
+    view::{
+        request::OverQuota,
+        resource::{Act, RestoreView, Restoring, SnapshotState},
+    },
+};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::{
+    acts::{came_before, conflict, not_now, ready},
+    step::{CallStep, Undo},
+};
+use crate::{
+    app::Cx,
+    audit,
+    authz::{Ability, Access, Scope},
+    error::{OrNotFound, ServiceError, StorageError},
+    saga::{self, End, Ended, Saga, Step},
+    service::{notice, refusal::traced},
+    storage::{
+        ReadTx, Tx, change, cloud, fulfilment, item, place, project, quota,
+        resource::{self, Resource},
+        resource_action,
+        snapshot::{self, Snapshot},
+    },
+};
+
+/// Longest name of a disk.
+const NAME_MAX: usize = 40;
+
+/// What is made out of what. Written once when it starts: a later change of the catalogue does not
+/// reach it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Params {
+    /// The disk of which the snapshot is.
+    pub resource: ResourceId,
+    /// The snapshot.
+    pub snapshot: SnapshotId,
+    /// The resource that the new disk becomes.
+    pub new: ResourceId,
+    /// Its backend.
+    pub backend: String,
+    /// The backend's name of the snapshot.
+    pub snapshot_external_id: String,
+    /// The backend's name of the project.
+    pub project: String,
+    /// The backend's name of the pool.
+    pub backend_pool: String,
+    /// Name of the new disk.
+    pub name: String,
+    /// Its answers.
+    pub answers: Answers,
+    /// What it takes from the quota.
+    pub amounts: Amounts,
+    /// Its month price.
+    pub month: Money,
+    /// Price version.
+    pub price_version: i64,
+    /// End of its term.
+    pub expires_at: Timestamp,
+    /// Who asked.
+    pub actor: UserId,
+}
+
+// ---- saga
+
+/// The saga.
+pub struct Restore {
+    backends: Arc<Backends>,
+}
+
+impl Restore {
+    /// A saga that restores at these backends.
+    #[must_use]
+    pub const fn new(backends: Arc<Backends>) -> Self {
+        Self { backends }
+    }
+}
+
+#[async_trait]
+impl Saga for Restore {
+    const KIND: &'static str = "restore";
+    const VERSION: i64 = 1;
+    type Params = Params;
+
+    fn steps(&self, params: &Params) -> Vec<Box<dyn Step>> {
+        let backend = self.backends.get_or_absent(&params.backend);
+        let size = params.answers.integer("size_gb").unwrap_or(0);
+        let call = Call::RestoreSnapshot {
+            snapshot: ExternalId(params.snapshot_external_id.clone()),
+            spec: VolumeSpec {
+                project: ExternalId(params.project.clone()),
+                pool: PoolRef(params.backend_pool.clone()),
+                name: params.name.clone(),
+                size_gb: u32::try_from(size).unwrap_or(0),
+                volume_type: params.answers.text("disk_class").map(str::to_owned),
+            },
+        };
+        let make = move |_: &saga::StepCx| Ok(call.clone());
+        vec![CallStep::boxed(
+            "volume",
+            backend,
+            Undo::Delete,
+            Box::new(make),
+        )]
+    }
+
+    async fn ended(
+        &self,
+        tx: &mut Tx,
+        cx: &Cx,
+        ended: &Ended<'_, Params>,
+    ) -> Result<(), StorageError> {
+        let params = ended.params;
+        resource_action::end(tx, &params.resource, ended.saga).await?;
+        let scope = Scope::system(cx)
+            .map_err(|e| StorageError::inconsistent("saga", "actor", ended.saga.as_str(), e))?;
+        let source = resource::get(tx, &scope, &params.resource)
+            .await?
+            .ok_or_else(|| {
+                StorageError::inconsistent("saga", "params", ended.saga.as_str(), "no such disk")
+            })?;
+        let made: Option<Object> = ended
+            .outputs
+            .get("volume")
+            .and_then(|value| serde_json::from_value(value.clone()).ok());
+        match (ended.end, made) {
+            (End::Done, Some(object)) => {
+                deliver(tx, cx, params, &source, object.id().as_str()).await?;
+            }
+            // The hold stays as long as something stands in the cloud.
+            (End::Residue(_), _) => tell_failure(tx, cx, ended, &source).await?,
+            (End::Done | End::Undone, _) => {
+                quota::release_part(tx, cx, &booking("release", &source, params)).await?;
+                tell_failure(tx, cx, ended, &source).await?;
+            }
+        }
+        change::touch(tx, cx, &format!("unit:{}", source.unit)).await
+    }
+}
+
+pub(super) fn booking(what: &str, source: &Resource, params: &Params) -> quota::Booking {
+    quota::Booking {
+        operation: format!("{what}:{}", params.new),
+        vdc: source.vdc.clone(),
+        request: None,
+        demand: demand(source, &params.amounts),
+    }
+}
+
+fn demand(source: &Resource, amounts: &Amounts) -> Demand {
+    source
+        .placement
+        .iter()
+        .map(|place| (place.pool.clone(), amounts.clone()))
+        .collect()
+}
+
+/// Writes the new disk down and turns its hold into use.
+async fn deliver(
+    tx: &mut Tx,
+    cx: &Cx,
+    params: &Params,
+    source: &Resource,
+    external_id: &str,
+) -> Result<(), StorageError> {
+    // Two disks of one line may be made at one moment: each takes its number alone.
+    fulfilment::lock(tx, &source.request).await?;
+    let new = resource::New {
+        id: &params.new,
+        unit: &source.unit,
+        vdc: &source.vdc,
+        system: &source.system,
+        request: &source.request,
+        item: &source.item,
+        piece: resource::next_piece(tx, &source.item).await?,
+        code: &source.code,
+        item_version: source.item_version.as_str(),
+        kind: source.kind,
+        name: &params.name,
+        placement: source.placement.as_ref(),
+        backend: Some(&params.backend),
+        external_id: Some(external_id),
+        address: None,
+        attached_to: None,
+        answers: &params.answers,
+        amounts: &params.amounts,
+        month: params.month,
+        price_version: params.price_version,
+        delivered_at: cx.now(),
+        expires_at: params.expires_at,
+    };
+    resource::insert(tx, &cx.id(), &new).await?;
+    resource::begin_without_trial(tx, &params.new, &params.snapshot, cx.now()).await?;
+    quota::convert(tx, cx, &booking("convert", source, params), &params.new).await?;
+    let (actor, event) = (params.actor.as_str(), EventKind::SnapshotRestored);
+    resource::add_event(tx, &cx.id(), &source.id, event, actor, cx.now()).await?;
+    let msg = Msg::new("resource.restored")
+        .with("name", source.name.clone())
+        .with("new", params.name.clone());
+    let link = format!("/resources/{}", params.new);
+    notice::send(tx, cx, &params.actor, &msg, &link).await
+}
+
+async fn tell_failure(
+    tx: &mut Tx,
+    cx: &Cx,
+    ended: &Ended<'_, Params>,
+    source: &Resource,
+) -> Result<(), StorageError> {
+    let reason = ended
+        .reason
+        .cloned()
+        .unwrap_or_else(|| Msg::new("fulfilment.unknown_reason"));
+    let msg = Msg::new("resource.restore_failed")
+        .with("name", source.name.clone())
+        .with("reason", reason);
+    let link = format!("/resources/{}", source.id);
+    notice::send(tx, cx, &ended.params.actor, &msg, &link).await
+}
+
+// ---- use cases
+
+/// What a disk out of a snapshot would be.
+struct Offered {
+    answers: Answers,
+    quote: Quote,
+    price_version: i64,
+    amounts: Amounts,
+}
+
+async fn offered(
+    rx: &mut ReadTx,
+    source: &Resource,
+    snap: &Snapshot,
+) -> Result<Offered, ServiceError> {
+    let (Some(content), Some(offer)) = (
+        item::content(rx, &source.item_version).await?,
+        item::offer(rx, &source.code).await?,
+    ) else {
+        return conflict("resource.item_not_offered");
+    };
+    let mut answers = source.answers.clone();
+    if let Some(attach) = content.attach_param() {
+        answers.0.remove(&attach.key);
+    }
+    let size = Answer::Integer(snap.row.size_gb);
+    answers.0.insert("size_gb".to_owned(), size);
+    let quote = offer.price.quote(&answers, 1);
+    let mut amounts = content.consumption.amounts(&answers, 1);
+    amounts.add(Dimension::MonthlyFee, quote.each.fen());
+    Ok(Offered {
+        answers,
+        quote,
+        price_version: offer.price_version,
+        amounts,
+    })
+}
+
+/// Whether nothing new may stand where the disk stands.
+fn is_closed(pools: &[Pool], source: &Resource) -> bool {
+    let place = source.placement.as_ref();
+    place.is_none_or(|place| !pools.iter().any(|p| p.id == place.pool && p.open))
+}
+
+/// What becomes of it: price, quota before and after, what does not fit.
+///
+/// # Errors
+/// [`ServiceError::NotFound`] if the caller doesn't see the disk or it has no such snapshot,
+/// [`ServiceError::Forbidden`] if it is not the caller's to use, [`ServiceError::Conflict`] if it
+/// can't be done now.
+pub async fn preview(
+    cx: &Cx,
+    id: &ResourceId,
+    snapshot: &SnapshotId,
+) -> Result<RestoreView, ServiceError> {
+    let mut rx = cx.db().read().await?;
+    let access = Access::load(&mut rx, cx).await?;
+    let source = resource::get(&mut rx, &access.scope(Ability::ReadResources), id)
+        .await?
+        .or_not_found()?;
+    for ability in [Ability::OperateResources, Ability::Order] {
+        access.require_on(&mut rx, ability, &source.unit).await?;
+    }
+    let snap = snapshot::get(&mut rx, id, snapshot).await?.or_not_found()?;
+    if !matches!(
+        source.service,
+        ServiceState::Running | ServiceState::Stopped
+    ) {
+        return not_now(&source);
+    }
+    if snap.row.state != SnapshotState::Ready {
+        return conflict("resource.snapshot_not_ready");
+    }
+    let backend = source.backend.clone().unwrap_or_default();
+    if !cloud::able(&mut rx, &backend)
+        .await?
+        .contains(&Act::Restore)
+    {
+        return conflict("resource.cloud_can_not");
+    }
+    let offered = offered(&mut rx, &source, &snap).await?;
+    let account = quota::account(&mut rx, &source.vdc).await?;
+    let demand = demand(&source, &offered.amounts);
+    let pools = place::pools(&mut rx).await?;
+    let short = |s: &Shortfall| verdict::shortfall_msg("verdict.over_quota", s, &pools);
+    let mut blocks: Vec<Msg> = account.shortfalls(&demand).iter().map(short).collect();
+    if is_closed(&pools, &source) {
+        blocks.push(Msg::new("resource.pool_closed"));
+    }
+    let name = format!("{}-{}", source.name, snap.row.name);
+    Ok(RestoreView {
+        resource: source.id.clone(),
+        resource_name: source.name.clone(),
+        name: name.chars().take(NAME_MAX).collect(),
+        snapshot: snap.row,
+        quote: offered.quote,
+        changes: account.changes(&demand),
+        blocks,
+        pools: pools
+            .iter()
+            .filter(|p| demand.contains_key(&p.id))
+            .map(|p| (p.id.clone(), p.name.clone()))
+            .collect(),
+        expires_at: source.expires_at,
+    })
+}
+
+/// Makes a new disk out of a snapshot. `month` is the price that was shown: if today's is another
+/// one, the caller looks again.
+///
+/// # Errors
+/// Those of [`preview`]; [`ServiceError::Invalid`] on `name`, [`ServiceError::QuotaExceeded`] with an
+/// [`OverQuota`], [`ServiceError::Conflict`] if the price has changed meanwhile.
+pub async fn restore(
+    cx: &Cx,
+    id: &ResourceId,
+    snapshot: &SnapshotId,
+    name: &str,
+    month: Money,
+    form: &str,
+) -> Result<Option<Restoring>, ServiceError> {
+    let result = restore_once(cx, id, snapshot, name, month, form).await;
+    traced(cx, result, || {
+        audit::Event::new("snapshot.restore", "resource", id)
+            .detail(json!({ "snapshot": snapshot }))
+    })
+    .await
+}
+
+async fn restore_once(
+    cx: &Cx,
+    id: &ResourceId,
+    wanted: &SnapshotId,
+    name: &str,
+    month: Money,
+    form: &str,
+) -> Result<Option<Restoring>, ServiceError> {
+    let mut tx = cx.db().begin().await?;
+    let access = Access::load(&mut tx, cx).await?;
+    let ready = ready(&mut tx, &access, id, Act::Restore).await?;
+    let source = &ready.found;
+    access
+        .require_on(&mut tx, Ability::Order, &source.unit)
+        .await?;
+    let snap = snapshot::get(&mut tx, id, wanted).await?.or_not_found()?;
+    if came_before(&mut tx, cx, &access, id, form).await? {
+        return Ok(None);
+    }
+    let name = text::line("name", name, 1, NAME_MAX).map_err(|e| ServiceError::Invalid(vec![e]))?;
+    let (SnapshotState::Ready, Some(snapshot_external_id)) =
+        (snap.row.state, snap.external_id.clone())
+    else {
+        return conflict("resource.snapshot_not_ready");
+    };
+    let (Fulfiller::Volume, Some(place)) = (source.kind, &source.placement) else {
+        return conflict("resource.no_disk");
+    };
+    if is_closed(&place::pools(&mut tx).await?, source) {
+        return conflict("resource.pool_closed");
+    }
+    let offered = offered(&mut tx, source, &snap).await?;
+    if offered.quote.each != month {
+        return conflict("resource.price_changed");
+    }
+    let Some(project) = project::project(&mut tx, &source.vdc, &ready.backend).await? else {
+        return conflict("resource.not_in_cloud");
+    };
+    let site = fulfilment::pool_site(&mut tx, &place.pool).await?;
+    let params = Params {
+        resource: id.clone(),
+        snapshot: wanted.clone(),
+        new: cx.id(),
+        backend: ready.backend.clone(),
+        snapshot_external_id,
+        project,
+        backend_pool: site.backend_pool,
+        name,
+        answers: offered.answers,
+        amounts: offered.amounts,
+        month: offered.quote.each,
+        price_version: offered.price_version,
+        expires_at: source.expires_at,
+        actor: access.user.clone(),
+    };
+    let saga = saga::start::<Restore>(&mut tx, cx, id.as_str(), &params).await?;
+    let actor = access.user.as_str();
+    if !resource_action::begin(&mut tx, id, &saga, "restore", actor, cx.now()).await? {
+        return conflict("resource.busy_now");
+    }
+    let short = quota::hold(&mut tx, cx, &booking("hold", source, &params)).await?;
+    if !short.is_empty() {
+        return Err(over_quota(&mut tx, short).await?);
+    }
+    change::touch(&mut tx, cx, &format!("unit:{}", source.unit)).await?;
+    let event = audit::Event::new("snapshot.restore", "resource", id)
+        .of_unit(&source.unit)
+        .detail(json!({ "snapshot": wanted, "new": params.new, "month": params.month }));
+    audit::record(&mut tx, cx, event).await?;
+    tx.commit().await?;
+    Ok(Some(Restoring {
+        resource: params.new,
+    }))
+}
+
+/// The answer to more than is left.
+async fn over_quota(
+    rx: &mut ReadTx,
+    shortfalls: Vec<Shortfall>,
+) -> Result<ServiceError, ServiceError> {
+    let pools = place::pools(rx).await?;
+    let answer = OverQuota {
+        messages: shortfalls
+            .iter()
+            .map(|s| verdict::shortfall_msg("verdict.over_quota", s, &pools))
+            .collect(),
+        link: None,
+        shortfalls,
+    };
+    match serde_json::to_value(&answer) {
+        Ok(value) => Ok(ServiceError::QuotaExceeded(Box::new(value))),
+        Err(error) => Err(ServiceError::internal("an over-quota answer", error)),
+    }
+}

@@ -1,0 +1,136 @@
+// Day two of a host and its disk, all from the page of each: restart, snapshot, a new disk out of it
+// with its price and quota told before, attaching, taking off, deleting.
+import type { Page } from '@playwright/test';
+import { call, session } from '../support/api.ts';
+import { expect, test } from '../support/fixtures.ts';
+import { axeClean, fitsTheWindow, signIn } from '../support/helpers.ts';
+import { approveAll, put } from '../support/order.ts';
+
+interface Thing {
+  id: string;
+  name: string;
+  kind: string;
+  system_name: string;
+}
+
+/** Confirms an act that asks once more: the first press says what it leads to. */
+async function confirm(page: Page, act: string): Promise<void> {
+  const asked = page.locator('details.confirm').filter({ has: page.locator(`button[value=${act}]`) }).first();
+  await asked.locator('summary').click();
+  await asked.locator(`button[name=do][value=${act}]`).click();
+  await expect(page.locator('.summary')).toHaveCount(0);
+}
+
+/** The page again, until something of it is so: without scripts nothing follows by itself. */
+async function until(page: Page, so: () => Promise<void>): Promise<void> {
+  const here = page.url();
+  await expect(async () => {
+    await page.goto(here);
+    await so();
+  }).toPass({ timeout: 60_000 });
+}
+
+test('a host is restarted; its disk is kept, doubled, moved and freed', async ({ page, server }, info) => {
+  test.setTimeout(180_000);
+  const where = () => server.url;
+  const name = `day-${info.project.name}`;
+  await signIn(page, 'clerk');
+  await page.goto('/drafts');
+  await page.locator('button[name=do][value=new]').click();
+  await expect(page).toHaveURL(/\/cart\//);
+  await put(page, 'C-ECS', { name, count: '1', vcpus: '1', memory_gb: '2' });
+  await put(page, 'S-EVS', { size_gb: '20' }, true);
+  await page.locator('select[name=system]').selectOption({ index: 1 });
+  await page.locator('input[name=title]').fill(`日常运维 ${name}`);
+  await page.locator('textarea[name=reason]').fill('一台主机和一块云硬盘，用于日常运维核验。');
+  await page.locator('button[name=do][value=submit]').click();
+  await expect(page).toHaveURL(/\/requests\//);
+  const request = page.url().split('/').pop() ?? '';
+  await approveAll(where, request, 'leader.tjj');
+
+  const clerk = await session(where(), 'clerk');
+  let host: Thing | undefined;
+  let disk: { id: string; name: string } | undefined;
+  await expect(async () => {
+    const { body } = await call(where, clerk, 'GET', `/resources?q=${name}&limit=200`);
+    host = (body.rows as Thing[]).find((row) => row.kind === 'server' && row.name === name);
+    expect(host).toBeTruthy();
+    disk = (await call(where, clerk, 'GET', `/resources/${host!.id}`)).body.attachments[0];
+    expect(disk).toBeTruthy();
+  }).toPass({ timeout: 60_000 });
+
+  // Restart. What the cloud can do is read within a minute of the start.
+  await page.goto(`/resources/${host!.id}`);
+  await until(page, () => expect(page.locator('button[value=restart]')).toHaveCount(1, { timeout: 500 }));
+  await fitsTheWindow(page);
+  await axeClean(page);
+  await confirm(page, 'restart');
+  await until(page, () => expect(page.locator('main')).toContainText('重启', { timeout: 500 }));
+  await until(page, () => expect(page.locator('button[value=restart]')).toHaveCount(1, { timeout: 500 }));
+
+  // A snapshot without a name is refused beside the field, and what was typed is still there.
+  await page.goto(`/resources/${disk!.id}`);
+  await page.locator('input[name=note]').fill('升级之前');
+  await page.locator('button[name=do][value=snapshot]').click();
+  await expect(page.locator('.summary')).toBeVisible();
+  await expect(page.locator('input[name=note]')).toHaveValue('升级之前');
+  await page.locator('input[name=name]').fill('before');
+  await page.locator('button[name=do][value=snapshot]').click();
+  await page.goto(`/resources/${disk!.id}`);
+  const fresh = page.locator('a[href*="/snapshots/"]');
+  await until(page, () => expect(fresh).toHaveCount(1, { timeout: 500 }));
+  await fitsTheWindow(page);
+  await axeClean(page);
+
+  // A new disk: price and quota stand there before anything is pressed.
+  const offer = (await fresh.getAttribute('href')) ?? '';
+  await page.goto(offer);
+  await expect(page.locator('main')).toContainText('20 GB');
+  await expect(page.locator('svg.qbar').first()).toBeVisible();
+  await fitsTheWindow(page);
+  await axeClean(page);
+  await page.locator('input[name=name]').fill(`${name}-copy`);
+  await page.locator('main form button').last().click();
+  await expect(page).toHaveURL(new RegExp(`/resources/${disk!.id}$`));
+  let copy: Thing | undefined;
+  await expect(async () => {
+    const { body } = await call(where, clerk, 'GET', `/resources?q=${name}-copy`);
+    copy = (body.rows as Thing[])[0];
+    expect(copy?.name).toBe(`${name}-copy`);
+  }).toPass({ timeout: 60_000 });
+
+  // It hangs on nothing; it is attached to the host, and taken off again.
+  await page.goto(`/resources/${copy!.id}`);
+  await page.locator('select[name=host]').selectOption(host!.id);
+  await page.locator('button[name=do][value=attach]').click();
+  await page.goto(`/resources/${copy!.id}`);
+  await until(page, () => expect(page.locator(`main a[href="/resources/${host!.id}"]`)).toHaveCount(1, { timeout: 500 }));
+  await until(page, () => expect(page.locator('button[value=detach]')).toHaveCount(1, { timeout: 500 }));
+  await confirm(page, 'detach');
+  await page.goto(`/resources/${copy!.id}`);
+  await until(page, () => expect(page.locator('select[name=host]')).toHaveCount(1, { timeout: 500 }));
+
+  // The snapshot goes; while it is there the release says that it goes with the disk.
+  await page.goto(`/requests/release?resource=${disk!.id}`);
+  await expect(page.locator('main')).toContainText('1 个快照');
+  await page.goto(`/resources/${disk!.id}`);
+  await confirm(page, 'delete_snapshot');
+  await page.goto(`/resources/${disk!.id}`);
+  await until(page, () => expect(page.locator('a[href*="/snapshots/"]')).toHaveCount(0, { timeout: 500 }));
+});
+
+test('what is done at once is not there for others @once', async ({ page, server }) => {
+  const where = () => server.url;
+  const clerk = await session(where(), 'clerk');
+  const { body } = await call(where, clerk, 'GET', '/resources?kind=server&state=running');
+  const host = (body.rows as Thing[])[0]!;
+  const stranger = await session(where(), 'clerk.rsj');
+  for (const act of ['restart', 'console', 'detach']) {
+    const answer = await call(where, stranger, 'POST', `/resources/${host.id}/${act}`, {});
+    expect(answer.status, act).toBe(404);
+  }
+  // The leader reads it and presses nothing; the simulated cloud has no consoles.
+  await signIn(page, 'leader.tjj');
+  await page.goto(`/resources/${host.id}`);
+  await expect(page.locator('button[value=restart], button[value=console], button[value=stop]')).toHaveCount(0);
+});
