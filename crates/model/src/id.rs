@@ -200,6 +200,8 @@ ids! {
     FormId = "frm";
     /// A line of the cart's saved answers.
     OpinionId = "opn";
+    /// Something in a cloud that is otherwise than the portal thinks.
+    DifferenceId = "dif";
 }
 
 #[cfg(test)]

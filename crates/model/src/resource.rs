@@ -48,6 +48,10 @@ words! {
         ReleaseStarted = "release_started",
         /// Given back; charging ends.
         Released = "released",
+        /// Lost in the cloud and built anew; what it held is gone.
+        Restored = "restored",
+        /// Lost in the cloud and written off; its release follows.
+        WrittenOff = "written_off",
     }
 }
 
@@ -63,9 +67,14 @@ impl BillingState {
             (Self::Unconfirmed | Self::Trial | Self::Billing, EventKind::Released) => {
                 Ok(Self::Stopped)
             }
-            (state, EventKind::Started | EventKind::Stopped | EventKind::ReleaseStarted) => {
-                Ok(state)
-            }
+            (
+                state,
+                EventKind::Started
+                | EventKind::Stopped
+                | EventKind::ReleaseStarted
+                | EventKind::Restored
+                | EventKind::WrittenOff,
+            ) => Ok(state),
             (from, event) => Err(InvalidTransition {
                 from: from.as_str(),
                 event: event.as_str(),
@@ -89,7 +98,10 @@ impl ServiceState {
             }
             (
                 Self::Running | Self::Stopped,
-                EventKind::TrialStarted | EventKind::BillingStarted,
+                EventKind::TrialStarted
+                | EventKind::BillingStarted
+                | EventKind::Restored
+                | EventKind::WrittenOff,
             ) => Ok(self),
             (from, event) => Err(InvalidTransition {
                 from: from.as_str(),

@@ -17,12 +17,14 @@
 //! finds the same operation ids, and a backend makes one thing for one id.
 //!
 //! Files: [`plan`] (what is to be built), [`build`] and [`step`] (building), [`power`] (start,
-//! stop), [`release`] (giving back), [`upkeep`] (what comes round by itself).
+//! stop), [`release`] (giving back), [`upkeep`] (what comes round by itself), [`reconcile`] (what the
+//! clouds say, held beside our rows).
 
 pub mod build;
 pub mod pieces;
 pub mod plan;
 pub mod power;
+pub mod reconcile;
 pub mod release;
 pub mod step;
 pub mod upkeep;
@@ -42,9 +44,10 @@ pub fn wire(jobs: jobs::Registry, backends: &Arc<Backends>) -> jobs::Registry {
     let sagas = saga::Registry::new()
         .with(build::Build::new(backends.clone()))
         .with(power::Power::new(backends.clone()))
-        .with(release::Release::new(backends.clone()));
+        .with(release::Release::new(backends.clone()))
+        .with(reconcile::mend::Mend::new(backends.clone()));
     let jobs = saga::wire(jobs, Arc::new(sagas))
         .handle::<plan::FulfilRequest>(plan::Planner)
         .handle::<release::ReleaseRequest>(release::Releaser);
-    upkeep::wire(jobs, backends)
+    reconcile::wire(upkeep::wire(jobs, backends), backends)
 }

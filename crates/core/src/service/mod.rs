@@ -7,6 +7,7 @@ pub mod audit;
 pub mod backup;
 pub mod cart;
 pub mod catalogue;
+pub mod difference;
 pub mod examine;
 pub mod grant;
 pub mod home;

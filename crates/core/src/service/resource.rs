@@ -12,7 +12,9 @@ use lingbao_model::{
     resource::ServiceState,
     view::{
         page::Page,
-        resource::{Act, DeliveryLine, DeliverySheet, ResourceDetail, ResourceFilter, ResourceRow},
+        resource::{
+            Act, CloudWord, DeliveryLine, DeliverySheet, ResourceDetail, ResourceFilter, ResourceRow,
+        },
     },
 };
 
@@ -22,7 +24,7 @@ use crate::{
     authz::{Ability, Access, Scope},
     error::{OrNotFound, ServiceError},
     storage::{
-        ReadTx, fulfilment, item,
+        ReadTx, cloud, difference, fulfilment, item,
         resource::{self, Resource},
         resource_action, secret,
     },
@@ -168,8 +170,32 @@ pub async fn detail(cx: &Cx, id: &ResourceId) -> Result<ResourceDetail, ServiceE
         events: resource::events(&mut rx, id).await?,
         may,
         secret_waits: operates && secret_waits,
+        cloud: cloud_word(&mut rx, &found, access.has(Ability::Operate)).await?,
         row: Schemas::default().row(&mut rx, found).await?,
     })
+}
+
+/// What the cloud says otherwise of a resource, or that it says nothing.
+async fn cloud_word(
+    rx: &mut ReadTx,
+    found: &Resource,
+    operator: bool,
+) -> Result<Option<CloudWord>, ServiceError> {
+    let Some(backend) = &found.backend else {
+        return Ok(None);
+    };
+    if found.service == ServiceState::Released {
+        return Ok(None);
+    }
+    let (silent, answered_at) = cloud::silence(rx, backend).await?;
+    let stands = difference::of_resource(rx, &found.id).await?.into_iter().next();
+    Ok((silent || stands.is_some()).then(|| CloudWord {
+        silent,
+        answered_at,
+        kind: stands.as_ref().map(|row| row.kind),
+        since: stands.as_ref().map(|row| row.first_seen),
+        difference: stands.filter(|_| operator).map(|row| row.id),
+    }))
 }
 
 fn acts(found: &Resource, busy: bool, releasing: bool, secret_waits: bool) -> Vec<Act> {

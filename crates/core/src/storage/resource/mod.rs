@@ -3,7 +3,7 @@
 mod change;
 
 pub use change::{
-    New, add_event, detach_all, events, insert, mark_released, set_states, start_billing,
+    New, add_event, detach_all, events, insert, mark_released, rebuilt, set_states, start_billing,
     start_trial,
 };
 
