@@ -188,7 +188,9 @@ async fn cloud_word(
         return Ok(None);
     }
     let (silent, answered_at) = cloud::silence(rx, backend).await?;
-    let stands = difference::of_resource(rx, &found.id).await?.into_iter().next();
+    // What an operator lets stand is nobody's worry.
+    let mut stands = difference::of_resource(rx, &found.id).await?.into_iter();
+    let stands = stands.find(|row| row.note.is_empty());
     Ok((silent || stands.is_some()).then(|| CloudWord {
         silent,
         answered_at,

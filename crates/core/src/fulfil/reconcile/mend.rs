@@ -533,7 +533,7 @@ async fn switch(
 }
 
 /// The works that build a lost resource anew, with what hung on it.
-async fn anew(
+pub(super) async fn anew(
     tx: &mut Tx,
     cx: &Cx,
     found: &Resource,
