@@ -10,3 +10,4 @@ mod around;
 mod door;
 mod portal;
 mod rest;
+mod truth;

@@ -9,9 +9,7 @@ use leptos::prelude::*;
 use leptos_router::hooks::use_params_map;
 use lingbao_model::{
     resource::ServiceState,
-    view::difference::{
-        Act, Aspect, DifferenceDetail, DifferenceKind, DifferenceRow, Said,
-    },
+    view::difference::{Act, Aspect, DifferenceDetail, DifferenceKind, DifferenceRow, Said},
 };
 
 /// One difference.
@@ -220,9 +218,10 @@ fn acts(found: &DifferenceDetail) -> AnyView {
 /// Making the cloud follow the portal. What costs data or a restart asks for a tick.
 fn restore(row: &DifferenceRow, hung: bool) -> AnyView {
     let lost = row.kind == DifferenceKind::Missing;
-    let resized = row.said.iter().any(|said| {
-        said.differs() && matches!(said.aspect, Aspect::Vcpus | Aspect::Memory)
-    });
+    let resized = row
+        .said
+        .iter()
+        .any(|said| said.differs() && matches!(said.aspect, Aspect::Vcpus | Aspect::Memory));
     let say = match (lost, resized) {
         (true, _) => t!("difference.rebuild_note"),
         (false, true) => t!("difference.resize_note"),
@@ -262,7 +261,8 @@ fn restore(row: &DifferenceRow, hung: bool) -> AnyView {
 
 fn follow(row: &DifferenceRow) -> AnyView {
     let on = row.said.iter().any(|said| {
-        said.aspect == Aspect::Power && said.cloud.as_deref() == Some(ServiceState::Running.as_str())
+        said.aspect == Aspect::Power
+            && said.cloud.as_deref() == Some(ServiceState::Running.as_str())
     });
     let say = if on {
         t!("difference.follow_on")

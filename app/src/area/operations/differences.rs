@@ -178,8 +178,8 @@ fn List(view: DifferencesView, asked: Asked) -> impl IntoView {
 /// The count of a kind, with what it costs a month.
 fn tile(count: DifferenceCount) -> AnyView {
     let DifferenceCount { kind, count, month } = count;
-    let note = (month != Money::ZERO)
-        .then(|| t!("difference.at_stake", n = month.yuan()).into_any());
+    let note =
+        (month != Money::ZERO).then(|| t!("difference.at_stake", n = month.yuan()).into_any());
     let href = routes::with_query(routes::DIFFERENCES, &[("kind", kind.as_str())]);
     view! {
         <Tile
@@ -201,11 +201,21 @@ fn round(line: &RoundLine) -> AnyView {
         .map_or_else(|| t!("clouds.never").to_owned(), when);
     if line.error.is_none() {
         let n = grouped_signed(line.things);
-        let text = t!("difference.compared", backend = backend, at = compared, n = n);
+        let text = t!(
+            "difference.compared",
+            backend = backend,
+            at = compared,
+            n = n
+        );
         view! { <p class="sub">{text}</p> }.into_any()
     } else {
         let tried = when(line.tried_at);
-        let text = t!("difference.broke_off", backend = backend, tried = tried, at = compared);
+        let text = t!(
+            "difference.broke_off",
+            backend = backend,
+            tried = tried,
+            at = compared
+        );
         view! { <Banner tone=Tone::Warn>{text}</Banner> }.into_any()
     }
 }

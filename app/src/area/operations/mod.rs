@@ -87,18 +87,12 @@ pub fn posts() -> axum::Router<Pages> {
         .route("/operations/sagas/{id}", page_post(saga::ssr::act))
         .route(crate::routes::JOBS, page_post(jobs::ssr::act))
         .route("/work-orders/{id}", page_post(order::ssr::act))
-        .route(
-            crate::routes::DIFFERENCES,
-            page_post(differences::ssr::act),
-        )
+        .route(crate::routes::DIFFERENCES, page_post(differences::ssr::act))
         .route(
             "/operations/differences/{id}",
             page_post(difference::ssr::act),
         )
-        .route(
-            differences::CSV,
-            axum::routing::get(differences::ssr::csv),
-        )
+        .route(differences::CSV, axum::routing::get(differences::ssr::csv))
 }
 
 fn when(at: Timestamp) -> String {

@@ -118,10 +118,9 @@ fn cloud_banner(word: &CloudWord) -> AnyView {
         Some(at) => t!("resources.cloud_silent", at = moment(at)),
         None => t!("resources.cloud_never").to_owned(),
     });
-    let link = word
-        .difference
-        .as_ref()
-        .map(|id| view! { <a href=routes::difference(id.as_str())>{t!("resources.cloud_more")}</a> });
+    let link = word.difference.as_ref().map(
+        |id| view! { <a href=routes::difference(id.as_str())>{t!("resources.cloud_more")}</a> },
+    );
     let says = word.kind.zip(word.since).map(|(kind, since)| {
         let at = moment(since);
         let (tone, text) = match kind {

@@ -52,7 +52,11 @@ pub fn work_orders(params: &Params) -> Vec<Box<dyn Step>> {
     params.pieces.iter().enumerate().map(order).collect()
 }
 
-pub(super) fn project_step(backend: &Arc<dyn Provisioner>, params: &Params, site: &Site) -> Box<dyn Step> {
+pub(super) fn project_step(
+    backend: &Arc<dyn Provisioner>,
+    params: &Params,
+    site: &Site,
+) -> Box<dyn Step> {
     let spec = ProjectSpec {
         key: params.vdc.to_string(),
         name: params.unit_name.clone(),

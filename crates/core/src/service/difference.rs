@@ -22,7 +22,7 @@ use crate::{
     audit::{self, Event},
     authz::{Ability, Access, Scope},
     error::{OrNotFound, ServiceError},
-    fulfil::reconcile::{CompareClouds, mend},
+    fulfil::reconcile::{CompareClouds, begin},
     jobs,
     storage::{
         ReadTx, Tx, change, cloud, difference, operation, quota,
@@ -110,10 +110,8 @@ fn acts(row: &DifferenceRow, busy: bool) -> Vec<Act> {
         return Vec::new();
     }
     let may = |act: &&Act| match act {
-        Act::Restore => !busy && mend::can_mend(row),
-        Act::Follow => {
-            !busy && row.kind == DifferenceKind::Changed && followed(row).is_some()
-        }
+        Act::Restore => !busy && begin::can_mend(row),
+        Act::Follow => !busy && row.kind == DifferenceKind::Changed && followed(row).is_some(),
         Act::WriteOff => !busy && row.kind == DifferenceKind::Missing,
         // A lost machine is nothing to get used to.
         Act::Note => row.kind != DifferenceKind::Missing,
@@ -231,7 +229,7 @@ async fn begin_restore(cx: &Cx, id: &DifferenceId) -> Result<(), ServiceError> {
         return Err(ServiceError::Conflict(Msg::new("resource.being_released")));
     }
     let (row, user) = (opened.row.clone(), opened.access.user.clone());
-    mend::begin(&mut opened.tx, cx, &row, &found, &user).await?;
+    begin::begin(&mut opened.tx, cx, &row, &found, &user).await?;
     change::touch(&mut opened.tx, cx, &format!("unit:{}", found.unit)).await?;
     let said = json!({ "resource": found.id, "name": found.name, "kind": row.kind });
     let event = event("difference.restore", id, said).of_unit(&found.unit);

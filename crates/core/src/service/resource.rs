@@ -13,7 +13,8 @@ use lingbao_model::{
     view::{
         page::Page,
         resource::{
-            Act, CloudWord, DeliveryLine, DeliverySheet, ResourceDetail, ResourceFilter, ResourceRow,
+            Act, CloudWord, DeliveryLine, DeliverySheet, ResourceDetail, ResourceFilter,
+            ResourceRow,
         },
     },
 };

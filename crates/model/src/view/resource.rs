@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::catalogue::Fulfiller;
 use super::difference::DifferenceKind;
+use crate::catalogue::Fulfiller;
 use crate::id::{DifferenceId, RequestId, ResourceId, SystemId, UnitId};
 use crate::money::Money;
 use crate::msg::{Label, Msg};

@@ -12,9 +12,10 @@
 //! Nothing is written before the whole list was read: a cloud that does not answer, or answers half,
 //! makes no difference and closes none. What a saga of ours works on, or is about to, is left alone.
 //!
-//! Files: [`compare`] (one thing beside one row), [`round`] (one backend), [`mend`] (making the cloud
-//! follow the portal).
+//! Files: [`compare`] (one thing beside one row), [`round`] (one backend), [`begin`] and [`mend`] (making
+//! the cloud follow the portal).
 
+pub mod begin;
 pub mod compare;
 pub mod mend;
 pub mod round;

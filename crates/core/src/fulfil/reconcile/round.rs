@@ -256,7 +256,12 @@ async fn confirm(
         let verdict = match answer {
             Ok(Some(object)) => compare::compare(&ours, &object),
             Ok(None) if ours.delivered_at < begun => {
-                cases.push(case(&ours, DifferenceKind::Missing, compare::missing(&ours), 0));
+                cases.push(case(
+                    &ours,
+                    DifferenceKind::Missing,
+                    compare::missing(&ours),
+                    0,
+                ));
                 continue;
             }
             // It says nothing of this one thing.
@@ -333,7 +338,10 @@ async fn nobodys(
     drop(rx);
     let foreign = |found: &&Found| {
         // `<line>:<piece>:<verb>`, see fulfil::pieces; other sagas name theirs by the operation.
-        let piece = found.operation.rsplit_once(':').map_or("", |(piece, _)| piece);
+        let piece = found
+            .operation
+            .rsplit_once(':')
+            .map_or("", |(piece, _)| piece);
         !ours.contains_key(&found.external_id)
             && !under_way.contains(piece)
             && !open.contains(&found.operation)

@@ -33,7 +33,8 @@ use lingbao_model::{
 };
 
 use super::{
-    mend::{self, Mend, Params},
+    begin,
+    mend::{Mend, Params},
     round::{Desk, Ended, PATIENCE_MS, round},
 };
 use crate::{
@@ -50,8 +51,7 @@ use crate::{
         resource as resources,
     },
     storage::{
-        difference as rows,
-        request as requests,
+        difference as rows, request as requests,
         resource::{self, Resource},
         resource_action,
         sql::Sql,
@@ -347,6 +347,8 @@ async fn a_deleted_host_is_found_missing_and_built_anew_as_the_same_resource() {
         assert_eq!(word.kind, Some(DifferenceKind::Missing));
         assert_eq!((word.silent, word.difference), (false, None));
 
+        world.city.app.clock.advance_ms(1_000);
+        let cx = world.city.cx(&world.operator);
         difference::restore(&cx, &lost.id).await.unwrap();
         // Twice is once.
         conflict(
@@ -364,10 +366,7 @@ async fn a_deleted_host_is_found_missing_and_built_anew_as_the_same_resource() {
         assert_eq!(servers.len(), 1);
         assert_eq!(servers[0].id, ext(&back));
         assert_eq!(servers[0].spec.name, host.name);
-        assert_eq!(
-            Some(servers[0].private_address.to_string()),
-            back.address
-        );
+        assert_eq!(Some(servers[0].private_address.to_string()), back.address);
         let there = world.cloud.get(Kind::Volume, &ext(&disk)).await.unwrap();
         let volume = match there {
             Some(Object::Volume(volume)) => volume,
@@ -413,7 +412,7 @@ impl Bench for Rebuilding<'_> {
         let host = self.world.resource(&self.host).await;
         self.world.delete(&host).await;
         let mut tx = app.db.begin().await.unwrap();
-        let (build, works) = mend::anew(&mut tx, &app.system(), &host, true)
+        let (build, works) = begin::anew(&mut tx, &app.system(), &host, true)
             .await
             .unwrap();
         tx.commit().await.unwrap();
@@ -604,7 +603,9 @@ async fn what_a_saga_works_on_and_what_was_just_delivered_is_left_alone() {
         world.one_round(&world.cloud).await;
         assert_eq!(world.standing().await, []);
         let mut tx = app.db.begin().await.unwrap();
-        resource_action::end(&mut tx, &host.id, &saga).await.unwrap();
+        resource_action::end(&mut tx, &host.id, &saga)
+            .await
+            .unwrap();
         tx.commit().await.unwrap();
         world.one_round(&world.cloud).await;
         let lost = world.only(DifferenceKind::Missing).await;
@@ -680,7 +681,9 @@ async fn a_host_that_was_switched_off_there_is_switched_back_or_followed() {
         let found = world.standing().await;
         assert_eq!(found.len(), 2);
         let of = |host: &Resource| {
-            let row = found.iter().find(|row| row.resource.as_ref() == Some(&host.id));
+            let row = found
+                .iter()
+                .find(|row| row.resource.as_ref() == Some(&host.id));
             row.unwrap().id.clone()
         };
         let (restored, followed) = (of(&hosts[0]), of(&hosts[1]));
@@ -691,14 +694,17 @@ async fn a_host_that_was_switched_off_there_is_switched_back_or_followed() {
         conflict(refused, "difference.not_this");
         difference::restore(&cx, &restored).await.unwrap();
         difference::follow(&cx, &followed).await.unwrap();
-        conflict(
-            difference::follow(&cx, &followed).await,
-            "difference.over",
-        );
+        conflict(difference::follow(&cx, &followed).await, "difference.over");
         world.work().await;
         assert_eq!(world.standing().await, []);
-        assert_eq!(world.resource(&hosts[0].id).await.service, ServiceState::Running);
-        assert_eq!(world.resource(&hosts[1].id).await.service, ServiceState::Stopped);
+        assert_eq!(
+            world.resource(&hosts[0].id).await.service,
+            ServiceState::Running
+        );
+        assert_eq!(
+            world.resource(&hosts[1].id).await.service,
+            ServiceState::Stopped
+        );
         assert_eq!(world.events(&hosts[1].id).await[0], "stopped");
         world.next_round().await;
         assert_eq!(world.standing().await, []);
@@ -822,7 +828,11 @@ async fn what_is_written_off_is_released_frees_its_quota_once_and_is_charged_no_
         );
         assert_eq!(world.city.count(audited).await, 1);
         world.next_round().await;
-        assert_eq!(world.standing().await, [], "the disk hangs on nothing, on both sides");
+        assert_eq!(
+            world.standing().await,
+            [],
+            "the disk hangs on nothing, on both sides"
+        );
     }
 }
 
@@ -844,7 +854,9 @@ async fn what_is_foreign_is_listed_noted_and_forgotten_when_it_has_gone() {
         let clouds = operation::clouds(&cx).await.unwrap();
         assert_eq!(clouds.foreign.len(), 1);
         assert_eq!(operation::counts(&cx).await.unwrap().differences, 1);
-        difference::note(&cx, &found.id, "网络组的跳板机").await.unwrap();
+        difference::note(&cx, &found.id, "网络组的跳板机")
+            .await
+            .unwrap();
         world.next_round().await;
         let noted = world.only(DifferenceKind::Foreign).await;
         assert_eq!(noted.note, "网络组的跳板机");
@@ -934,7 +946,10 @@ async fn none_but_an_operator_of_the_whole_site_sees_or_settles_a_difference() {
         let nobody: DifferenceId = city.app.id();
         let operator = city.cx(&world.operator);
         let unknown = difference::restore(&operator, &nobody).await;
-        assert!(matches!(unknown, Err(ServiceError::NotFound)), "{unknown:?}");
+        assert!(
+            matches!(unknown, Err(ServiceError::NotFound)),
+            "{unknown:?}"
+        );
         difference::compare(&operator).await.unwrap();
     }
 }
