@@ -20,7 +20,7 @@ use super::{notice, refusal::traced};
 use crate::{
     app::Cx,
     audit::{self, Event},
-    authz::{Ability, Access, Scope},
+    authz::{Ability, Access},
     error::{OrNotFound, ServiceError},
     fulfil::reconcile::{CompareClouds, begin},
     jobs,
@@ -143,9 +143,9 @@ async fn open(cx: &Cx, id: &DifferenceId, act: Act) -> Result<Opened, ServiceErr
 
 impl Opened {
     /// The resource, which nothing else may be working on.
-    async fn resource(&mut self, cx: &Cx) -> Result<Resource, ServiceError> {
+    async fn resource(&mut self) -> Result<Resource, ServiceError> {
         let id = self.row.resource.clone().or_not_found()?;
-        let scope = Scope::system(&cx.app.system())?;
+        let scope = self.access.scope(Ability::ReadResources);
         resource_action::lock(&mut self.tx, &id).await?;
         let found = resource::get(&mut self.tx, &scope, &id)
             .await?
@@ -221,7 +221,7 @@ pub async fn restore(cx: &Cx, id: &DifferenceId) -> Result<(), ServiceError> {
 
 async fn begin_restore(cx: &Cx, id: &DifferenceId) -> Result<(), ServiceError> {
     let mut opened = open(cx, id, Act::Restore).await?;
-    let found = opened.resource(cx).await?;
+    let found = opened.resource().await?;
     if resource_action::open_release(&mut opened.tx, &found.id)
         .await?
         .is_some()
@@ -229,7 +229,8 @@ async fn begin_restore(cx: &Cx, id: &DifferenceId) -> Result<(), ServiceError> {
         return Err(ServiceError::Conflict(Msg::new("resource.being_released")));
     }
     let (row, user) = (opened.row.clone(), opened.access.user.clone());
-    begin::begin(&mut opened.tx, cx, &row, &found, &user).await?;
+    let scope = opened.access.scope(Ability::ReadResources);
+    begin::begin(&mut opened.tx, cx, &scope, &row, &found, &user).await?;
     change::touch(&mut opened.tx, cx, &format!("unit:{}", found.unit)).await?;
     let said = json!({ "resource": found.id, "name": found.name, "kind": row.kind });
     let event = event("difference.restore", id, said).of_unit(&found.unit);
@@ -250,7 +251,7 @@ pub async fn write_off(cx: &Cx, id: &DifferenceId, reason: &str) -> Result<(), S
 
 async fn do_write_off(cx: &Cx, id: &DifferenceId, reason: &str) -> Result<(), ServiceError> {
     let mut opened = open(cx, id, Act::WriteOff).await?;
-    let found = opened.resource(cx).await?;
+    let found = opened.resource().await?;
     let by = opened.access.user.clone();
     let tx = &mut opened.tx;
     resource::mark_released(tx, &found, cx.now()).await?;
@@ -291,7 +292,7 @@ pub async fn follow(cx: &Cx, id: &DifferenceId) -> Result<(), ServiceError> {
 
 async fn do_follow(cx: &Cx, id: &DifferenceId) -> Result<(), ServiceError> {
     let mut opened = open(cx, id, Act::Follow).await?;
-    let found = opened.resource(cx).await?;
+    let found = opened.resource().await?;
     let over = || ServiceError::Conflict(Msg::new("difference.over"));
     let (state, kind) = followed(&opened.row).ok_or_else(over)?;
     if found.kind != Fulfiller::Server || found.service == state {

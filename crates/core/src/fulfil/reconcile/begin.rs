@@ -55,6 +55,7 @@ pub fn can_mend(row: &DifferenceRow) -> bool {
 pub async fn begin(
     tx: &mut Tx,
     cx: &Cx,
+    scope: &Scope,
     row: &DifferenceRow,
     found: &Resource,
     actor: &UserId,
@@ -65,7 +66,7 @@ pub async fn begin(
     let differing: Vec<&Said> = row.said.iter().filter(|said| said.differs()).collect();
     let on = found.service != ServiceState::Stopped;
     let params = if row.kind == DifferenceKind::Missing {
-        let (build, works) = anew(tx, cx, found, on).await?;
+        let (build, works) = anew(tx, cx, scope, found, on).await?;
         Params {
             difference: row.id.clone(),
             resource: found.id.clone(),
@@ -142,6 +143,7 @@ async fn switch(
 pub(super) async fn anew(
     tx: &mut Tx,
     cx: &Cx,
+    scope: &Scope,
     found: &Resource,
     on: bool,
 ) -> Result<(build::Params, Vec<Work>), ServiceError> {
@@ -188,10 +190,9 @@ pub(super) async fn anew(
         }
         return Ok((build, works));
     }
-    let scope = Scope::system(&cx.app.system())?;
     let mut last = Vec::new();
     for hung in resource::attachments(tx, &found.id).await? {
-        let Some(row) = resource::get(tx, &scope, &hung.id).await? else {
+        let Some(row) = resource::get(tx, scope, &hung.id).await? else {
             continue;
         };
         // What is lost too comes back by itself later, and what is being given back not at all.

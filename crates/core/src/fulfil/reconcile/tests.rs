@@ -411,8 +411,9 @@ impl Bench for Rebuilding<'_> {
     async fn fresh(&self, app: &TestApp) -> (Mend, Params) {
         let host = self.world.resource(&self.host).await;
         self.world.delete(&host).await;
+        let scope = Scope::system(&app.system()).unwrap();
         let mut tx = app.db.begin().await.unwrap();
-        let (build, works) = begin::anew(&mut tx, &app.system(), &host, true)
+        let (build, works) = begin::anew(&mut tx, &app.system(), &scope, &host, true)
             .await
             .unwrap();
         tx.commit().await.unwrap();
@@ -1077,7 +1078,7 @@ async fn five_thousand_servers_are_compared_in_ten_seconds() {
                 .unwrap();
             let took = began.elapsed();
             let engine = city.app.db.read().await.unwrap().engine();
-            println!("{engine:?}: 5000 servers, {what}: {} ms", took.as_millis());
+            eprintln!("{engine:?}: 5000 servers, {what}: {} ms", took.as_millis());
             let Ended::Whole { differences, .. } = ended else {
                 panic!("{ended:?}");
             };
