@@ -47,6 +47,8 @@ pub const OPERATIONS: &str = "/operations";
 pub const JOBS: &str = "/operations/jobs";
 /// The backends, for operators.
 pub const CLOUDS: &str = "/operations/clouds";
+/// Where the portal and the clouds differ, for operators.
+pub const DIFFERENCES: &str = "/operations/differences";
 /// Work orders for people.
 pub const WORK_ORDERS: &str = "/work-orders";
 /// Items and prices, for administrators.
@@ -113,6 +115,11 @@ pub fn delivery(request: &str) -> String {
 /// One fulfilment, for operators.
 pub fn saga(id: &str) -> String {
     format!("{OPERATIONS}/sagas/{}", segment(id))
+}
+
+/// One difference, for operators.
+pub fn difference(id: &str) -> String {
+    format!("{DIFFERENCES}/{}", segment(id))
 }
 
 /// One work order.
@@ -297,6 +304,8 @@ pub const PATHS: &[&str] = &[
     "/operations/sagas/{id}",
     JOBS,
     CLOUDS,
+    DIFFERENCES,
+    "/operations/differences/{id}",
     ADMIN_AUDIT,
     ADMIN_ITEMS,
     "/admin/items/{code}",

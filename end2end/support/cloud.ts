@@ -37,3 +37,37 @@ export function inTheCloud(folder: string, names: Set<string>): string[] {
   }
   return [...standing.values()].sort();
 }
+
+interface Listed {
+  objects: { kind: string; object: { id: string; power: string; spec: { name: string } } }[];
+  next: string | null;
+}
+
+async function tell(cloud: Server, path: string, body: object): Promise<unknown> {
+  const answer = await fetch(cloud.url + path, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) });
+  if (!answer.ok) throw new Error(`${path}: ${answer.status}`);
+  const text = await answer.text();
+  return text ? JSON.parse(text) : null;
+}
+
+/** The servers of a name as the cloud itself tells them. */
+export async function serversNamed(cloud: Server, name: string): Promise<{ id: string; power: string }[]> {
+  const found = [];
+  for (let cursor: string | null = ''; cursor !== null; ) {
+    const { Ok: page } = (await tell(cloud, '/v1/ask', { ask: 'list', project: null, cursor: cursor || null })) as { Ok: Listed };
+    for (const { kind, object } of page.objects) if (kind === 'server' && object.spec.name === name) found.push({ id: object.id, power: object.power });
+    cursor = page.next;
+  }
+  return found;
+}
+
+/** Deletes a server behind the portal's back. */
+export async function destroy(cloud: Server, server: string): Promise<void> {
+  await tell(cloud, '/v1/execute', { op: `by-hand-${server}`, call: { call: 'delete_server', server } });
+}
+
+/** Lets the cloud answer nobody, until it is told to again. */
+export async function silent(cloud: Server, yes: boolean): Promise<void> {
+  if (!yes) return void (await tell(cloud, '/control/clear', {}));
+  for (const on of ['any_call', 'reading']) await tell(cloud, '/control/faults', { on, what: 'unreachable', times: null });
+}

@@ -202,6 +202,8 @@ ids! {
     OpinionId = "opn";
     /// A snapshot (快照) of a disk.
     SnapshotId = "snp";
+    /// Something in a cloud that is otherwise than the portal thinks.
+    DifferenceId = "dif";
 }
 
 #[cfg(test)]

@@ -60,6 +60,10 @@ words! {
         Attached = "attached",
         /// Taken off its host; on the host: something was taken off it.
         Detached = "detached",
+        /// Lost in the cloud and built anew; what it held is gone.
+        Restored = "restored",
+        /// Lost in the cloud and written off; its release follows.
+        WrittenOff = "written_off",
     }
 }
 
@@ -74,6 +78,8 @@ impl EventKind {
                 | Self::SnapshotRestored
                 | Self::Attached
                 | Self::Detached
+                | Self::Restored
+                | Self::WrittenOff
         )
     }
 }

@@ -11,3 +11,4 @@ mod day_two;
 mod door;
 mod portal;
 mod rest;
+mod truth;

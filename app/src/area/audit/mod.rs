@@ -261,6 +261,7 @@ fn subject(line: &AuditLine) -> AnyView {
         "item" => (routes::item(id), &["manage_items", "manage_prices"][..]),
         "saga" => (routes::saga(id), &["operate"][..]),
         "work_order" => (routes::work_order(id), &["operate"][..]),
+        "difference" if name.is_some() => (routes::difference(id), &["operate"][..]),
         _ => (String::new(), &[][..]),
     };
     let opens = crate::viewer::use_viewer().is_some_and(|v| ability.iter().any(|a| v.can(a)));

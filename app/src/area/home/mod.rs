@@ -182,7 +182,7 @@ fn number(label: &'static str, n: i64, href: String, warn: bool) -> AnyView {
 fn operator(counts: &OperationCounts) -> Vec<AnyView> {
     let to = |path: &str| path.to_owned();
     let stuck = counts.stuck + counts.residue;
-    let (jobs, silent, foreign) = (counts.stuck_jobs, counts.silent, counts.foreign);
+    let (jobs, silent, differences) = (counts.stuck_jobs, counts.silent, counts.differences);
     vec![
         number(t!("home.stuck"), stuck, to(routes::OPERATIONS), stuck > 0),
         number(t!("home.stuck_jobs"), jobs, to(routes::JOBS), jobs > 0),
@@ -193,7 +193,12 @@ fn operator(counts: &OperationCounts) -> Vec<AnyView> {
             false,
         ),
         number(t!("home.silent"), silent, to(routes::CLOUDS), silent > 0),
-        number(t!("home.foreign"), foreign, to(routes::CLOUDS), foreign > 0),
+        number(
+            t!("difference.title"),
+            differences,
+            to(routes::DIFFERENCES),
+            differences > 0,
+        ),
     ]
 }
 

@@ -23,8 +23,10 @@ pub fn Clouds() -> impl IntoView {
         t!("nav.operations").to_owned(),
         routes::OPERATIONS.to_owned(),
     )];
+    let acts = view! { <LinkButton href=routes::DIFFERENCES icon="tool">{t!("difference.title")}</LinkButton> }
+        .into_any();
     view! {
-        <PageHead title=t!("clouds.title") crumbs fact=t!("clouds.fact")/>
+        <PageHead title=t!("clouds.title") crumbs fact=t!("clouds.fact") acts/>
         <Transition>
             {move || Suspend::new(async move {
                 match view.await {

@@ -1,6 +1,8 @@
 //! What operators look after: fulfilments on their way and stuck ones, and work orders for people.
 
 mod clouds;
+mod difference;
+mod differences;
 mod jobs;
 mod order;
 mod orders;
@@ -28,6 +30,10 @@ pub enum Page {
     Jobs,
     /// Backends, and what in them is nobody's.
     Clouds,
+    /// Where the portal and the clouds differ.
+    Differences,
+    /// One difference.
+    Difference,
     /// Work orders.
     Orders,
     /// One work order.
@@ -42,6 +48,8 @@ fn operations(page: Page) -> AnyView {
         Page::Saga => view! { <saga::SagaPage/> }.into_any(),
         Page::Jobs => view! { <jobs::Jobs/> }.into_any(),
         Page::Clouds => view! { <clouds::Clouds/> }.into_any(),
+        Page::Differences => view! { <differences::Differences/> }.into_any(),
+        Page::Difference => view! { <difference::DifferencePage/> }.into_any(),
         Page::Orders => view! { <orders::Orders/> }.into_any(),
         Page::Order => view! { <order::OrderPage/> }.into_any(),
     }
@@ -49,6 +57,7 @@ fn operations(page: Page) -> AnyView {
 
 lazy_pages!(operations, __preload_operations =>
     SagasRoute: Sagas, SagaRoute: Saga, JobsRoute: Jobs, CloudsRoute: Clouds, OrdersRoute: Orders, OrderRoute: Order,
+    DifferencesRoute: Differences, DifferenceRoute: Difference,
 );
 
 /// Where the pages are.
@@ -58,6 +67,14 @@ pub fn routes() -> Vec<AnyNestedRoute> {
         page(path!("/operations/sagas/:id"), Lazy::<SagaRoute>::new()),
         page(path!("/operations/jobs"), Lazy::<JobsRoute>::new()),
         page(path!("/operations/clouds"), Lazy::<CloudsRoute>::new()),
+        page(
+            path!("/operations/differences"),
+            Lazy::<DifferencesRoute>::new(),
+        ),
+        page(
+            path!("/operations/differences/:id"),
+            Lazy::<DifferenceRoute>::new(),
+        ),
         page(path!("/work-orders"), Lazy::<OrdersRoute>::new()),
         page(path!("/work-orders/:id"), Lazy::<OrderRoute>::new()),
     ]
@@ -70,6 +87,12 @@ pub fn posts() -> axum::Router<Pages> {
         .route("/operations/sagas/{id}", page_post(saga::ssr::act))
         .route(crate::routes::JOBS, page_post(jobs::ssr::act))
         .route("/work-orders/{id}", page_post(order::ssr::act))
+        .route(crate::routes::DIFFERENCES, page_post(differences::ssr::act))
+        .route(
+            "/operations/differences/{id}",
+            page_post(difference::ssr::act),
+        )
+        .route(differences::CSV, axum::routing::get(differences::ssr::csv))
 }
 
 fn when(at: Timestamp) -> String {

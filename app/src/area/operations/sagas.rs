@@ -143,11 +143,11 @@ fn List(
                 warn={counts.stuck_jobs > 0}
             />
             <Tile
-                label=t!("clouds.foreign")
-                value=number(counts.foreign)
-                href=routes::CLOUDS
+                label=t!("difference.title")
+                value=number(counts.differences)
+                href=routes::DIFFERENCES
                 note=silent
-                warn={counts.foreign > 0 || counts.silent > 0}
+                warn={counts.differences > 0 || counts.silent > 0}
             />
         </Tiles>
         <Tabs label=t!("nav.operations") tabs/>

@@ -9,7 +9,10 @@ use leptos::prelude::*;
 use leptos_router::hooks::use_params_map;
 use lingbao_model::{
     resource::EventKind,
-    view::resource::{Act, Related, ResourceDetail},
+    view::{
+        difference::DifferenceKind,
+        resource::{Act, CloudWord, Related, ResourceDetail},
+    },
 };
 
 /// Under this name the page finds the password that was just shown. Only the answer to the post
@@ -68,6 +71,7 @@ fn Detail(found: ResourceDetail) -> impl IntoView {
     let releasing = found.release_request.is_some().then(|| {
         view! { <Banner tone=Tone::Warn>{t!("resources.releasing")}</Banner> }
     });
+    let cloud = found.cloud.as_ref().map(cloud_banner);
     let secret = secret(&found, shown);
     let console = form.value(day_two::CONSOLE).map(ToOwned::to_owned);
     let operations = day_two::operations(&found, console);
@@ -98,6 +102,7 @@ fn Detail(found: ResourceDetail) -> impl IntoView {
             {service(state)} " " {billing(charged)}
         </PageHead>
         <ErrorSummary/>
+        {cloud}
         {busy}
         {releasing}
         <Columns aside>
@@ -115,18 +120,48 @@ fn Detail(found: ResourceDetail) -> impl IntoView {
     }
 }
 
+/// The cloud says otherwise, or nothing.
+fn cloud_banner(word: &CloudWord) -> AnyView {
+    let silent = word.silent.then(|| match word.answered_at {
+        Some(at) => t!("resources.cloud_silent", at = moment(at)),
+        None => t!("resources.cloud_never").to_owned(),
+    });
+    let link = word.difference.as_ref().map(
+        |id| view! { <a href=routes::difference(id.as_str())>{t!("resources.cloud_more")}</a> },
+    );
+    let says = word.kind.zip(word.since).map(|(kind, since)| {
+        let at = moment(since);
+        let (tone, text) = match kind {
+            DifferenceKind::Missing => (Tone::Bad, t!("resources.cloud_missing", at = at)),
+            DifferenceKind::Stuck => (Tone::Warn, t!("resources.cloud_stuck", at = at)),
+            DifferenceKind::Changed | DifferenceKind::Foreign => {
+                (Tone::Warn, t!("resources.cloud_changed", at = at))
+            }
+        };
+        view! { <Banner tone=tone>{text} " " {link}</Banner> }
+    });
+    let silent = silent.map(|text| view! { <Banner tone=Tone::Warn>{text}</Banner> });
+    view! {
+        {says}
+        {silent}
+    }
+    .into_any()
+}
+
 fn shape(kind: EventKind) -> &'static str {
     match kind {
         EventKind::Delivered
         | EventKind::TrialStarted
         | EventKind::BillingStarted
         | EventKind::Started
+        | EventKind::Restored
         | EventKind::Restarted
         | EventKind::SnapshotTaken
         | EventKind::SnapshotRestored
         | EventKind::Attached => "ok",
         EventKind::Stopped | EventKind::SnapshotDeleted | EventKind::Detached => "wait",
         EventKind::ReleaseStarted => "act",
+        EventKind::WrittenOff => "bad",
         EventKind::Released => "stop",
     }
 }

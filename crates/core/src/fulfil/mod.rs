@@ -18,7 +18,8 @@
 //!
 //! Files: [`plan`] (what is to be built), [`build`] and [`step`] (building), [`power`] (start,
 //! stop), [`acts`] and [`operate`] (restart, snapshots, attaching), [`restore`] (a disk out of a
-//! snapshot), [`release`] (giving back), [`upkeep`] (what comes round by itself).
+//! snapshot), [`release`] (giving back), [`upkeep`] (what comes round by itself), [`reconcile`] (what
+//! the clouds say, held beside our rows).
 
 pub mod acts;
 pub mod build;
@@ -26,6 +27,7 @@ pub mod operate;
 pub mod pieces;
 pub mod plan;
 pub mod power;
+pub mod reconcile;
 pub mod release;
 pub mod restore;
 pub mod step;
@@ -50,9 +52,10 @@ pub fn wire(jobs: jobs::Registry, backends: &Arc<Backends>) -> jobs::Registry {
         .with(power::Power::new(backends.clone()))
         .with(operate::Operate::new(backends.clone()))
         .with(restore::Restore::new(backends.clone()))
-        .with(release::Release::new(backends.clone()));
+        .with(release::Release::new(backends.clone()))
+        .with(reconcile::mend::Mend::new(backends.clone()));
     let jobs = saga::wire(jobs, Arc::new(sagas))
         .handle::<plan::FulfilRequest>(plan::Planner)
         .handle::<release::ReleaseRequest>(release::Releaser);
-    upkeep::wire(jobs, backends)
+    reconcile::wire(upkeep::wire(jobs, backends), backends)
 }

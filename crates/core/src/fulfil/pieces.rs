@@ -52,7 +52,11 @@ pub fn work_orders(params: &Params) -> Vec<Box<dyn Step>> {
     params.pieces.iter().enumerate().map(order).collect()
 }
 
-fn project_step(backend: &Arc<dyn Provisioner>, params: &Params, site: &Site) -> Box<dyn Step> {
+pub(super) fn project_step(
+    backend: &Arc<dyn Provisioner>,
+    params: &Params,
+    site: &Site,
+) -> Box<dyn Step> {
     let spec = ProjectSpec {
         key: params.vdc.to_string(),
         name: params.unit_name.clone(),
@@ -66,7 +70,7 @@ fn project_step(backend: &Arc<dyn Provisioner>, params: &Params, site: &Site) ->
     Box::new(Saving { step, keep })
 }
 
-fn network_step(backend: &Arc<dyn Provisioner>, site: &Site) -> Box<dyn Step> {
+pub(super) fn network_step(backend: &Arc<dyn Provisioner>, site: &Site) -> Box<dyn Step> {
     let (key, name, cidr) = (
         site.vpc.to_string(),
         site.vpc_name.clone(),
@@ -187,9 +191,7 @@ fn piece_steps(
             steps
         }
         Fulfiller::Backup => {
-            let keep_days = number(&piece.answers, "keep_days");
-            let weekly = piece.answers.text("schedule") == Some("weekly");
-            let every_hours = if weekly { 7 * 24 } else { 24 };
+            let (every_hours, keep_days) = schedule(&piece.answers);
             let make = move |cx: &StepCx| {
                 let target = target.as_ref().ok_or("server to back up")?(cx)?;
                 let project = id_of(cx, "project")?;
@@ -209,14 +211,21 @@ fn piece_steps(
 }
 
 /// A checked answer as the small number that backends take; the schema's range keeps it there.
-fn number(answers: &Answers, key: &str) -> u32 {
+pub(super) fn number(answers: &Answers, key: &str) -> u32 {
     answers
         .integer(key)
         .and_then(|n| u32::try_from(n).ok())
         .unwrap_or(0)
 }
 
-fn server_call(
+/// Hours between two backups, and days that one is kept.
+pub(super) fn schedule(answers: &Answers) -> (u32, u32) {
+    let weekly = answers.text("schedule") == Some("weekly");
+    let every_hours = if weekly { 7 * 24 } else { 24 };
+    (every_hours, number(answers, "keep_days"))
+}
+
+pub(super) fn server_call(
     cx: &StepCx,
     piece: &PiecePlan,
     pool: &PoolRef,
@@ -256,7 +265,7 @@ fn server_call(
     })
 }
 
-fn volume_call(cx: &StepCx, piece: &PiecePlan, pool: &PoolRef) -> Result<Call, String> {
+pub(super) fn volume_call(cx: &StepCx, piece: &PiecePlan, pool: &PoolRef) -> Result<Call, String> {
     Ok(Call::CreateVolume {
         spec: VolumeSpec {
             project: id_of(cx, "project")?,

@@ -203,7 +203,7 @@ async fn begin(
     }
     let site = match &place {
         None => None,
-        Some(place) => Some(site(tx, cx, head, place).await?),
+        Some(place) => Some(site(tx, cx, &head.vdc, place).await?),
     };
     let params = Params {
         request: head.id.clone(),
@@ -312,10 +312,16 @@ async fn amounts(rx: &mut ReadTx, line: &Line) -> Result<Amounts, StorageError> 
     Ok(one_piece(line, &content(rx, line).await?))
 }
 
-async fn site(tx: &mut Tx, cx: &Cx, head: &Head, place: &Placement) -> Result<Site, StorageError> {
+/// Where a VDC's things stand: backend, pool and network.
+pub(super) async fn site(
+    tx: &mut Tx,
+    cx: &Cx,
+    vdc: &VdcId,
+    place: &Placement,
+) -> Result<Site, StorageError> {
     let pool = fulfilment::pool_site(tx, &place.pool).await?;
     let name = format!("vpc-{}", pool.backend_pool);
-    let vpc = project::ensure_vpc(tx, cx.id(), &head.vdc, &place.pool, &name, cx.now()).await?;
+    let vpc = project::ensure_vpc(tx, cx.id(), vdc, &place.pool, &name, cx.now()).await?;
     let level = if place.level == Level::Three {
         "level3"
     } else {

@@ -98,6 +98,7 @@ impl Saga for Power {
             return Ok(());
         };
         if *ended.end == End::Done && found.service != ServiceState::Released {
+            super::reconcile::switched(tx, cx, id, actor).await?;
             let (state, event) = if *on {
                 (ServiceState::Running, EventKind::Started)
             } else {

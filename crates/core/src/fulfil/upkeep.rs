@@ -1,11 +1,11 @@
-//! What comes round by itself: reading capacity, beginning to charge, finding what is foreign.
+//! What comes round by itself: reading capacity, beginning to charge, ending terms.
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use async_trait::async_trait;
 use lingbao_backends::{
     Backends,
-    provisioning::{CallKind, Capabilities, Capacity, Object, PoolRef},
+    provisioning::{CallKind, Capabilities, Capacity, PoolRef},
 };
 use lingbao_model::{
     catalogue::Fulfiller, id::PoolId, quota::Dimension, resource::EventKind, view::resource::Act,
@@ -44,14 +44,6 @@ impl Job for EndTerms {
     const KIND: &'static str = "upkeep.terms";
 }
 
-/// Compares the clouds with our rows.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct FindForeign {}
-impl Job for FindForeign {
-    const KIND: &'static str = "upkeep.foreign";
-    const MAX_ATTEMPTS: i64 = 3;
-}
-
 /// Adds the handlers and their schedules.
 #[must_use]
 pub fn wire(registry: Registry, backends: &Arc<Backends>) -> Registry {
@@ -59,11 +51,9 @@ pub fn wire(registry: Registry, backends: &Arc<Backends>) -> Registry {
         .handle::<ReadCapacity>(CapacityReader(backends.clone()))
         .handle::<StartBilling>(BillingStarter)
         .handle::<EndTerms>(TermEnder)
-        .handle::<FindForeign>(ForeignFinder(backends.clone()))
         .every(MINUTE_MS, ReadCapacity {})
         .every(5 * MINUTE_MS, StartBilling {})
         .every(10 * MINUTE_MS, EndTerms {})
-        .every(10 * MINUTE_MS, FindForeign {})
 }
 
 struct CapacityReader(Arc<Backends>);
@@ -242,60 +232,6 @@ impl Handler<EndTerms> for TermEnder {
         tx.commit().await?;
         Ok(())
     }
-}
-
-struct ForeignFinder(Arc<Backends>);
-
-#[async_trait]
-impl Handler<FindForeign> for ForeignFinder {
-    async fn run(&self, run: &Run, _: FindForeign) -> Result<(), JobError> {
-        'clouds: for (name, backend) in self.0.iter() {
-            let begun = run.cx().now();
-            let mut cursor = None;
-            loop {
-                let page = match backend.list(None, cursor.as_deref()).await {
-                    Ok(page) => page,
-                    // Its health says so already; the next round asks again, and the other clouds
-                    // are read now.
-                    Err(error) => {
-                        tracing::warn!(backend = name, %error, "a cloud could not be compared");
-                        continue 'clouds;
-                    }
-                };
-                let seen: Vec<cloud::Seen> = page.objects.iter().filter_map(seen).collect();
-                let mut tx = run.begin().await?;
-                cloud::note_foreign(&mut tx, name, &seen, begun).await?;
-                tx.commit().await?;
-                match page.next {
-                    Some(next) => cursor = Some(next),
-                    None => break,
-                }
-            }
-            // What was not seen again has gone, or has been adopted.
-            let mut tx = run.begin().await?;
-            cloud::forget_unseen(&mut tx, name, begun).await?;
-            tx.commit().await?;
-        }
-        Ok(())
-    }
-}
-
-/// Projects and networks stay for the next order: they are never foreign. Snapshots hang on their
-/// volumes and go with them; the clouds' own backups make some too.
-fn seen(object: &Object) -> Option<cloud::Seen> {
-    let (kind, name) = match object {
-        Object::Server(server) => ("server", server.spec.name.clone()),
-        Object::Volume(volume) => ("volume", volume.spec.name.clone()),
-        Object::Address(address) => ("address", address.address.to_string()),
-        Object::BackupPlan(plan) => ("backup", plan.id.to_string()),
-        Object::Project(_) | Object::Network(_) | Object::Snapshot(_) => return None,
-    };
-    Some(cloud::Seen {
-        external_id: object.id().to_string(),
-        kind,
-        name,
-        operation: object.operation().to_string(),
-    })
 }
 
 #[cfg(test)]

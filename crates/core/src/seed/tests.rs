@@ -24,7 +24,7 @@ async fn ningbo_has_33_units_105_systems_and_530_hosts_on_85_percent_of_its_capa
         told.now()
     })
     .unwrap();
-    let backends = Arc::new(Backends::default().with(simulator));
+    let backends = Arc::new(Backends::default().with(simulator.clone()));
     let jobs = Arc::new(fulfil::wire(jobs::Registry::new(), &backends));
     let begun = std::time::Instant::now();
     load(
@@ -55,6 +55,15 @@ async fn ningbo_has_33_units_105_systems_and_530_hosts_on_85_percent_of_its_capa
         (840..=860).contains(&seen.allocation_permille()),
         "{}",
         seen.allocation_permille()
+    );
+    // What the story did in the portal is what stands in the cloud.
+    clock.advance_ms(60_000);
+    let desk = fulfil::reconcile::round::Desk::Bare(&app.app);
+    let round = fulfil::reconcile::round::round(&desk, "simulator", &simulator);
+    let ended = round.await.unwrap();
+    assert!(
+        matches!(ended, fulfil::reconcile::round::Ended::Whole { differences: 0, things } if things > 530),
+        "{ended:?}"
     );
 }
 

@@ -8,6 +8,7 @@ pub mod backup;
 pub mod cart;
 pub mod catalogue;
 pub mod console;
+pub mod difference;
 pub mod examine;
 pub mod grant;
 pub mod home;

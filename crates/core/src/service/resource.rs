@@ -12,7 +12,10 @@ use lingbao_model::{
     resource::ServiceState,
     view::{
         page::Page,
-        resource::{Act, DeliveryLine, DeliverySheet, ResourceDetail, ResourceFilter, ResourceRow},
+        resource::{
+            Act, CloudWord, DeliveryLine, DeliverySheet, ResourceDetail, ResourceFilter,
+            ResourceRow,
+        },
     },
 };
 
@@ -22,7 +25,7 @@ use crate::{
     authz::{Ability, Access, Scope},
     error::{OrNotFound, ServiceError},
     storage::{
-        ReadTx, cloud, fulfilment, item,
+        ReadTx, cloud, difference, fulfilment, item,
         resource::{self, Resource},
         resource_action, secret, snapshot,
     },
@@ -183,8 +186,34 @@ pub async fn detail(cx: &Cx, id: &ResourceId) -> Result<ResourceDetail, ServiceE
         snapshots: snapshots.into_iter().map(|s| s.row).collect(),
         hosts,
         made_from,
+        cloud: cloud_word(&mut rx, &found, access.has(Ability::Operate)).await?,
         row: Schemas::default().row(&mut rx, found).await?,
     })
+}
+
+/// What the cloud says otherwise of a resource, or that it says nothing.
+async fn cloud_word(
+    rx: &mut ReadTx,
+    found: &Resource,
+    operator: bool,
+) -> Result<Option<CloudWord>, ServiceError> {
+    let Some(backend) = &found.backend else {
+        return Ok(None);
+    };
+    if found.service == ServiceState::Released {
+        return Ok(None);
+    }
+    let (silent, answered_at) = cloud::silence(rx, backend).await?;
+    // What an operator lets stand is nobody's worry.
+    let mut stands = difference::of_resource(rx, &found.id).await?.into_iter();
+    let stands = stands.find(|row| row.note.is_empty());
+    Ok((silent || stands.is_some()).then(|| CloudWord {
+        silent,
+        answered_at,
+        kind: stands.as_ref().map(|row| row.kind),
+        since: stands.as_ref().map(|row| row.first_seen),
+        difference: stands.filter(|_| operator).map(|row| row.id),
+    }))
 }
 
 /// What its owner may do to it now; `free` if nothing is under way, `able` what its cloud can do.

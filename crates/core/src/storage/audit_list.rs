@@ -64,6 +64,7 @@ const SELECT: &str = "SELECT e.id, e.seq, e.at, e.actor, p.name AS actor_name, e
     WHEN 'unit' THEN (SELECT s.short_name FROM unit s WHERE s.id = e.subject_id)
     WHEN 'resource' THEN (SELECT s.name FROM resource s WHERE s.id = e.subject_id)
     WHEN 'system' THEN (SELECT s.name FROM app_system s WHERE s.id = e.subject_id)
+    WHEN 'difference' THEN (SELECT s.name FROM difference s WHERE s.id = e.subject_id)
     END AS subject_name, u.short_name AS unit_name, e.detail, e.request_id, e.ip
   FROM audit_event e LEFT JOIN user_account p ON p.id = e.actor LEFT JOIN unit u ON u.id = e.unit_id
   WHERE TRUE";

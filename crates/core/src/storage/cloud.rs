@@ -125,100 +125,14 @@ pub async fn able(rx: &mut ReadTx, backend: &str) -> Result<Vec<Act>, StorageErr
         .collect()
 }
 
-/// Something that a cloud has.
-#[derive(Debug, Clone)]
-pub struct Seen {
-    /// The backend's name for it.
-    pub external_id: String,
-    /// Kind of thing.
-    pub kind: &'static str,
-    /// Its name there.
-    pub name: String,
-    /// The operation that made it.
-    pub operation: String,
-}
-
-/// Writes down what of a page of a cloud's list is nobody's: no resource of ours names it, and the
-/// piece for which it was made is not on its way.
-///
-/// # Errors
-/// What the database says.
-pub async fn note_foreign(
-    tx: &mut Tx,
-    backend: &str,
-    seen: &[Seen],
-    at: Timestamp,
-) -> Result<(), StorageError> {
-    if seen.is_empty() {
-        return Ok(());
-    }
-    let known: Vec<(String,)> = Sql::new(
-        "SELECT external_id FROM resource WHERE service_state <> 'released' AND backend = ",
-    )
-    .bind(backend)
-    .push(" AND external_id IN ")
-    .bind_list(seen.iter().map(|s| s.external_id.as_str()))
-    .all(tx)
-    .await?;
-    for one in seen
-        .iter()
-        .filter(|s| !known.iter().any(|(id,)| *id == s.external_id))
-    {
-        // `<line>:<piece>:<verb>`, see fulfil::pieces.
-        let mut parts = one.operation.split(':');
-        let (item, piece) = (
-            parts.next().unwrap_or_default(),
-            parts.next().and_then(|p| p.parse::<i64>().ok()),
-        );
-        let under_way = Sql::new(
-            "SELECT count(*) FROM fulfilment f JOIN request q ON q.id = f.request_id
-             WHERE q.status = 'approved' AND f.status IN ('waiting', 'running', 'residue') AND f.request_item_id = ",
-        )
-        .bind(item)
-        .push(" AND f.piece = ")
-        .bind(piece)
-        .number(tx)
-        .await?;
-        // Of what is made at once the operation is a step's of a saga that has not ended.
-        let at_once = Sql::new(
-            "SELECT count(*) FROM operation o JOIN saga s ON s.id = o.saga_id
-             WHERE s.state IN ('running', 'stuck', 'unwinding', 'residue') AND o.id = ",
-        )
-        .bind(one.operation.as_str())
-        .number(tx)
-        .await?;
-        if under_way + at_once > 0 {
-            continue;
-        }
-        on!(tx, conn => sqlx::query("INSERT INTO cloud_foreign (backend, external_id, kind, name, operation, first_seen, last_seen)
-             VALUES ($1, $2, $3, $4, $5, $6, $6) ON CONFLICT (backend, external_id) DO UPDATE SET last_seen = excluded.last_seen")
-            .bind(backend).bind(&one.external_id).bind(one.kind).bind(&one.name).bind(&one.operation).bind(at.millis())
-            .execute(conn).await.map(|_| ()))?;
-    }
-    Ok(())
-}
-
-/// Forgets what a whole reading of a cloud has not seen again.
-///
-/// # Errors
-/// What the database says.
-pub async fn forget_unseen(
-    tx: &mut Tx,
-    backend: &str,
-    since: Timestamp,
-) -> Result<(), StorageError> {
-    on!(tx, conn => sqlx::query("DELETE FROM cloud_foreign WHERE backend = $1 AND last_seen < $2")
-        .bind(backend).bind(since.millis()).execute(conn).await.map(|_| ()))?;
-    Ok(())
-}
-
 /// What is nobody's, at most 500 things.
 ///
 /// # Errors
 /// What the database says.
 pub async fn foreign(rx: &mut ReadTx) -> Result<Vec<ForeignLine>, StorageError> {
     let rows: Vec<(String, String, String, String, i64, i64)> = Sql::new(
-        "SELECT backend, external_id, kind, name, first_seen, last_seen FROM cloud_foreign ORDER BY first_seen DESC, external_id LIMIT 500",
+        "SELECT backend, external_id, thing, name, first_seen, last_seen FROM difference
+         WHERE kind = 'foreign' AND closed_at IS NULL ORDER BY first_seen DESC, id DESC LIMIT 500",
     )
     .all(rx)
     .await?;
@@ -235,4 +149,22 @@ pub async fn foreign(rx: &mut ReadTx) -> Result<Vec<ForeignLine>, StorageError> 
             },
         )
         .collect())
+}
+
+/// Whether a backend is silent now, and when it last answered.
+///
+/// # Errors
+/// What the database says.
+pub async fn silence(
+    rx: &mut ReadTx,
+    backend: &str,
+) -> Result<(bool, Option<Timestamp>), StorageError> {
+    let row: Option<(Option<i64>, Option<String>)> =
+        Sql::new("SELECT answered_at, error FROM backend_health WHERE backend = ")
+            .bind(backend)
+            .optional(rx)
+            .await?;
+    Ok(row.map_or((false, None), |(answered_at, error)| {
+        (error.is_some(), answered_at.map(Timestamp::from_millis))
+    }))
 }

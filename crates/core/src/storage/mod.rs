@@ -8,6 +8,7 @@ pub mod calendar;
 pub mod change;
 pub mod cloud;
 pub mod db;
+pub mod difference;
 pub mod door;
 pub mod dump;
 pub mod examine;

@@ -182,9 +182,16 @@ pub async fn counts(rx: &mut ReadTx) -> Result<OperationCounts, StorageError> {
         stuck_jobs: Sql::new("SELECT count(*) FROM job WHERE status = 'stuck'")
             .number(rx)
             .await?,
-        foreign: Sql::new("SELECT count(*) FROM cloud_foreign")
-            .number(rx)
-            .await?,
+        foreign: Sql::new(
+            "SELECT count(*) FROM difference WHERE kind = 'foreign' AND closed_at IS NULL",
+        )
+        .number(rx)
+        .await?,
+        differences: Sql::new(
+            "SELECT count(*) FROM difference WHERE closed_at IS NULL AND ripe AND note = ''",
+        )
+        .number(rx)
+        .await?,
         silent: Sql::new("SELECT count(*) FROM backend_health WHERE error IS NOT NULL")
             .number(rx)
             .await?,
@@ -199,7 +206,8 @@ pub async fn waiting_for_operator(rx: &mut ReadTx) -> Result<i64, StorageError> 
     Sql::new(
         "SELECT (SELECT count(*) FROM saga WHERE state IN ('stuck', 'residue'))
            + (SELECT count(*) FROM job WHERE status = 'stuck')
-           + (SELECT count(*) FROM backend_health WHERE error IS NOT NULL)",
+           + (SELECT count(*) FROM backend_health WHERE error IS NOT NULL)
+           + (SELECT count(*) FROM difference WHERE closed_at IS NULL AND ripe AND note = '')",
     )
     .number(rx)
     .await

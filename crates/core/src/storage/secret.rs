@@ -24,6 +24,23 @@ pub async fn keep(
     Ok(())
 }
 
+/// A new one-time password in the place of the old one, which opens nothing any more.
+///
+/// # Errors
+/// What the database says.
+pub async fn renew(
+    tx: &mut Tx,
+    resource: &ResourceId,
+    wrapped: &str,
+    at: Timestamp,
+) -> Result<(), StorageError> {
+    on!(tx, conn => sqlx::query("INSERT INTO delivery_secret (resource_id, wrapped, created_at) VALUES ($1, $2, $3)
+         ON CONFLICT (resource_id) DO UPDATE SET wrapped = excluded.wrapped, created_at = excluded.created_at,
+           shown_at = NULL, shown_to = NULL")
+        .bind(resource.as_str()).bind(wrapped).bind(at.millis()).execute(conn).await.map(|_| ()))?;
+    Ok(())
+}
+
 /// Whether a one-time password waits.
 ///
 /// # Errors

@@ -4,6 +4,7 @@
 
 pub mod audit;
 pub mod catalogue;
+pub mod difference;
 pub mod home;
 pub mod item;
 pub mod operation;

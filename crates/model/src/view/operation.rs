@@ -232,6 +232,8 @@ pub struct OperationCounts {
     pub foreign: i64,
     /// Backends that don't answer.
     pub silent: i64,
+    /// Things that a cloud says otherwise and that nobody has said to let stand; foreign ones too.
+    pub differences: i64,
 }
 
 words! {

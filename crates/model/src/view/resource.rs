@@ -2,8 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::difference::DifferenceKind;
 use crate::catalogue::Fulfiller;
-use crate::id::{PoolId, RequestId, ResourceId, SnapshotId, SystemId, UnitId};
+use crate::id::{DifferenceId, PoolId, RequestId, ResourceId, SnapshotId, SystemId, UnitId};
 use crate::money::Money;
 use crate::msg::{Label, Msg};
 use crate::param::Fact;
@@ -263,6 +264,24 @@ pub struct ResourceDetail {
     pub hosts: Vec<Related>,
     /// The disk out of whose snapshot it was made.
     pub made_from: Option<Related>,
+    /// What there is to know about what the cloud says; `None` while it agrees and answers.
+    pub cloud: Option<CloudWord>,
+}
+
+/// What the cloud says of a resource, where it is not what the portal thinks, or that it says nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct CloudWord {
+    /// It does not answer now.
+    pub silent: bool,
+    /// Its last answer; `None` if there was none.
+    pub answered_at: Option<Timestamp>,
+    /// What it says otherwise.
+    pub kind: Option<DifferenceKind>,
+    /// Since when.
+    pub since: Option<Timestamp>,
+    /// The difference, for those who may act on it.
+    pub difference: Option<DifferenceId>,
 }
 
 /// One thing on the delivery sheet (交付单).

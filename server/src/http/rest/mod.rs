@@ -6,6 +6,7 @@
 mod approvals;
 mod audit;
 mod catalogue;
+mod differences;
 mod docs;
 mod drafts;
 mod idempotency;
@@ -231,6 +232,7 @@ fn routes() -> OpenApiRouter<Portal> {
         .merge(quota::routes())
         .merge(items::routes())
         .merge(audit::routes())
+        .merge(differences::routes())
         .merge(operations::routes());
     OpenApiRouter::with_openapi(Document::openapi()).nest("/api/v1", nouns)
 }

@@ -240,6 +240,27 @@ pub async fn begin_without_trial(
     Ok(())
 }
 
+/// A resource was built anew: the backend's name for it, and its address if it has one.
+///
+/// # Errors
+/// A conflict if somebody else was faster.
+pub async fn rebuilt(
+    tx: &mut Tx,
+    resource: &Resource,
+    external_id: &str,
+    address: Option<&str>,
+) -> Result<(), StorageError> {
+    let rows = on!(tx, conn => sqlx::query(
+        "UPDATE resource SET external_id = $1, address = COALESCE($2, address), version = version + 1
+         WHERE id = $3 AND version = $4 AND service_state <> 'released'")
+        .bind(external_id).bind(address).bind(resource.id.as_str()).bind(resource.version)
+        .execute(conn).await.map(|done| done.rows_affected()))?;
+    StorageError::expect_version(rows, "resource", resource.id.as_str())?;
+    let mut words = vec![resource.name.as_str()];
+    words.extend(address.or(resource.address.as_deref()));
+    search::index(tx, "resource", resource.id.as_str(), &words).await
+}
+
 /// What was attached to a resource hangs free now.
 ///
 /// # Errors

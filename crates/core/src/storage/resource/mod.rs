@@ -4,7 +4,7 @@ mod change;
 
 pub use change::{
     New, add_event, attach, begin_without_trial, detach_all, events, insert, mark_released,
-    next_piece, set_states, start_billing, start_trial,
+    next_piece, rebuilt, set_states, start_billing, start_trial,
 };
 
 use lingbao_model::{

@@ -1,0 +1,376 @@
+//! One difference: what the portal thinks, what the cloud says, and what may be done.
+
+use super::{
+    differences::{chip, price, value},
+    known, when, word,
+};
+use crate::{error::ApiError, i18n, live, routes, t, ui::*};
+use leptos::prelude::*;
+use leptos_router::hooks::use_params_map;
+use lingbao_model::{
+    resource::ServiceState,
+    view::difference::{Act, Aspect, DifferenceDetail, DifferenceKind, DifferenceRow, Said},
+};
+
+/// One difference.
+///
+/// # Errors
+/// `Forbidden` for others than operators, `NotFound`.
+#[server(name = GetDifference, prefix = "/fn", endpoint = "operations/difference", output = crate::json::Json)]
+pub async fn difference(id: String) -> Result<DifferenceDetail, ApiError> {
+    use lingbao_core::service::{difference, notice};
+    let cx = crate::ssr::cx()?;
+    let found = difference::detail(&cx, &crate::ssr::id(&id)?).await?;
+    notice::seen(&cx, &routes::difference(&id)).await;
+    Ok(found)
+}
+
+/// The page.
+#[component]
+pub fn DifferencePage() -> impl IntoView {
+    let params = use_params_map();
+    let id = Memo::new(move |_| params.with(|params| params.get("id").unwrap_or_default()));
+    let version = live::version("jobs");
+    let found = Resource::new(move || (id.get(), version.get()), |(id, _)| difference(id));
+    view! {
+        <Transition>
+            {move || Suspend::new(async move {
+                match found.await {
+                    Ok(found) => view! { <Detail found/> }.into_any(),
+                    Err(error) => view! { <Refusal error/> }.into_any(),
+                }
+            })}
+        </Transition>
+    }
+}
+
+#[component]
+fn Detail(found: DifferenceDetail) -> impl IntoView {
+    let crumbs = vec![
+        (
+            t!("nav.operations").to_owned(),
+            routes::OPERATIONS.to_owned(),
+        ),
+        (
+            t!("difference.title").to_owned(),
+            routes::DIFFERENCES.to_owned(),
+        ),
+    ];
+    let over = found.row.closed_at.is_some();
+    let acts = acts(&found);
+    let banners = banners(&found);
+    let facts = facts(&found);
+    let row = found.row;
+    let state = chip(row.kind, over);
+    let title = row.name.clone();
+    let fact = match row.kind {
+        DifferenceKind::Missing => t!("difference.missing_fact"),
+        DifferenceKind::Changed => t!("difference.changed_fact"),
+        DifferenceKind::Stuck => t!("difference.stuck_fact"),
+        DifferenceKind::Foreign => t!("clouds.foreign_note"),
+    };
+    let columns = vec![
+        col(t!("difference.aspect_of")),
+        col(t!("difference.ours")),
+        col(t!("difference.cloud")),
+        col(t!("difference.mark")).class("corner"),
+    ];
+    let (kind, said) = (row.kind, row.said);
+    view! {
+        <PageHead title=title crumbs fact=fact>{state}</PageHead>
+        <ErrorSummary/>
+        {banners}
+        <div class="gap-6">
+            <TableBox>
+                <Table caption=t!("difference.both") columns flat=true>
+                    {said.into_iter().map(move |one| side_by_side(kind, &one)).collect_view()}
+                </Table>
+            </TableBox>
+            <Panel title=t!("operations.about") pad=true><Facts facts/></Panel>
+            {acts}
+        </div>
+    }
+}
+
+/// One aspect, both sides; what differs is marked by shape, words and colour.
+fn side_by_side(kind: DifferenceKind, said: &Said) -> impl IntoView + use<> {
+    let lone = matches!(kind, DifferenceKind::Missing | DifferenceKind::Foreign);
+    let [ours, cloud] = [&said.ours, &said.cloud].map(|side| match side {
+        None if lone => "—".to_owned(),
+        side => value(said.aspect, side.as_deref()),
+    });
+    let (differs, aspect) = (
+        said.differs(),
+        word("difference.aspect", said.aspect.as_str()),
+    );
+    let mark = if differs {
+        view! { <Chip look=Look::Act text=t!("difference.differs")/> }.into_any()
+    } else {
+        view! { <Chip look=Look::Ok text=t!("difference.same")/> }.into_any()
+    };
+    view! {
+        <Row on=differs>
+            <RowHead name=aspect/>
+            <Cell l=t!("difference.ours")>{ours}</Cell>
+            <Cell l=t!("difference.cloud")>{cloud}</Cell>
+            <Cell l=t!("difference.mark") class="corner">{mark}</Cell>
+        </Row>
+    }
+}
+
+fn banners(found: &DifferenceDetail) -> AnyView {
+    let row = &found.row;
+    let ended = row.closed_at.map(|at| {
+        let how = row
+            .closing
+            .map(|how| word("difference.closing", how.as_str()))
+            .unwrap_or_default();
+        let who = row
+            .closed_by
+            .clone()
+            .unwrap_or_else(|| t!("resources.by_itself").to_owned());
+        let text = t!("difference.was_closed", at = when(at), how = how, who = who);
+        view! { <Banner tone=Tone::Ok>{text}</Banner> }
+    });
+    let silent = (row.closed_at.is_none() && found.silent).then(|| {
+        let at = found
+            .answered_at
+            .map_or_else(|| t!("clouds.never").to_owned(), when);
+        let text = t!("difference.silent", at = at);
+        view! { <Banner tone=Tone::Warn>{text}</Banner> }
+    });
+    let busy = found.busy.as_ref().map(|msg| {
+        let text = i18n::msg(msg);
+        view! { <Banner>{text}</Banner> }
+    });
+    let noted = (!row.note.is_empty()).then(|| {
+        let who = row.noted_by.clone().unwrap_or_default();
+        let text = t!("difference.noted_by", who = who, note = row.note.clone());
+        view! { <Banner>{text}</Banner> }
+    });
+    view! {
+        {ended}
+        {silent}
+        {busy}
+        {noted}
+    }
+    .into_any()
+}
+
+fn facts(found: &DifferenceDetail) -> Vec<(Text, AnyView)> {
+    let row = &found.row;
+    let text = |text: String| text.into_any();
+    let mut all: Vec<(Text, AnyView)> = vec![
+        (
+            t!("clouds.kind").into(),
+            text(known("foreign_kind", row.thing.as_str())),
+        ),
+        (t!("clouds.name").into(), text(row.backend.clone())),
+        (
+            t!("difference.external").into(),
+            view! { <span class="mono">{row.external_id.clone()}</span> }.into_any(),
+        ),
+    ];
+    if let Some(id) = &row.resource {
+        let (href, name) = (routes::resource(id.as_str()), row.name.clone());
+        let link = view! { <a href=href>{name}</a> }.into_any();
+        all.push((t!("difference.resource").into(), link));
+    }
+    if let Some(unit) = &row.unit_name {
+        all.push((t!("resources.unit").into(), text(unit.clone())));
+    }
+    if let Some(system) = &row.system_name {
+        all.push((t!("resources.system").into(), text(system.clone())));
+    }
+    let month = price(row.kind, row.month);
+    all.push((t!("resources.month_yuan").into(), text(month)));
+    all.push((t!("clouds.first_seen").into(), text(when(row.first_seen))));
+    all.push((t!("clouds.last_seen").into(), text(when(row.last_seen))));
+    if !row.operation.is_empty() {
+        let operation = row.operation.clone();
+        all.push((
+            t!("operations.operation").into(),
+            view! { <span class="mono">{operation}</span> }.into_any(),
+        ));
+    }
+    let hung = &found.attachments;
+    if !hung.is_empty() {
+        let names: Vec<_> = hung.iter().map(|one| one.name.clone()).collect();
+        all.push((t!("resources.attachments").into(), text(names.join(", "))));
+    }
+    all
+}
+
+fn acts(found: &DifferenceDetail) -> AnyView {
+    found
+        .may
+        .iter()
+        .map(|act| match act {
+            Act::Restore => restore(&found.row, !found.attachments.is_empty()),
+            Act::Follow => follow(&found.row),
+            Act::WriteOff => write_off(),
+            Act::Note => note(&found.row),
+        })
+        .collect_view()
+        .into_any()
+}
+
+/// Making the cloud follow the portal. What costs data or a restart asks for a tick.
+fn restore(row: &DifferenceRow, hung: bool) -> AnyView {
+    let lost = row.kind == DifferenceKind::Missing;
+    let resized = row
+        .said
+        .iter()
+        .any(|said| said.differs() && matches!(said.aspect, Aspect::Vcpus | Aspect::Memory));
+    let say = match (lost, resized) {
+        (true, _) => t!("difference.rebuild_note"),
+        (false, true) => t!("difference.resize_note"),
+        (false, false) => t!("difference.restore_note"),
+    };
+    let hung = (lost && hung).then(|| view! { <p>{t!("difference.hung_note")}</p> });
+    let confirm = (lost || resized).then(|| {
+        let tick = if lost {
+            t!("difference.rebuild_confirm")
+        } else {
+            t!("difference.resize_confirm")
+        };
+        view! {
+            <FieldSet name="confirm_restore" legend=t!("difference.restore") hide_legend=true>
+                <Check name="confirm_restore" value="yes">{tick}</Check>
+            </FieldSet>
+        }
+    });
+    let text = if lost {
+        t!("difference.rebuild")
+    } else {
+        t!("difference.restore")
+    };
+    let kind = if lost { Kind::Bad } else { Kind::Main };
+    view! {
+        <Panel title=text pad=true>
+            <form method="post">
+                <p>{say}</p>
+                {hung}
+                {confirm}
+                <Button kind=kind name="do" value="restore">{text}</Button>
+            </form>
+        </Panel>
+    }
+    .into_any()
+}
+
+fn follow(row: &DifferenceRow) -> AnyView {
+    let on = row.said.iter().any(|said| {
+        said.aspect == Aspect::Power
+            && said.cloud.as_deref() == Some(ServiceState::Running.as_str())
+    });
+    let say = if on {
+        t!("difference.follow_on")
+    } else {
+        t!("difference.follow_off")
+    };
+    view! {
+        <Panel title=t!("difference.follow") pad=true>
+            <form method="post">
+                <p>{say}</p>
+                <Button name="do" value="follow">{t!("difference.follow")}</Button>
+            </form>
+        </Panel>
+    }
+    .into_any()
+}
+
+fn write_off() -> AnyView {
+    view! {
+        <Panel title=t!("difference.write_off") pad=true>
+            <form method="post">
+                <p>{t!("difference.write_off_note")}</p>
+                <Field name="reason" label=t!("operations.reason") hint=t!("difference.reason_hint")>
+                    <TextArea rows=2 maxlength=500_u32 required=true/>
+                </Field>
+                <FieldSet name="confirm_write_off" legend=t!("difference.write_off") hide_legend=true>
+                    <Check name="confirm_write_off" value="yes">{t!("difference.write_off_confirm")}</Check>
+                </FieldSet>
+                <Button kind=Kind::Bad name="do" value="write_off">{t!("difference.write_off")}</Button>
+            </form>
+        </Panel>
+    }
+    .into_any()
+}
+
+fn note(row: &DifferenceRow) -> AnyView {
+    let written = row.note.clone();
+    view! {
+        <Panel title=t!("difference.let_stand") pad=true>
+            <form method="post">
+                <p>{t!("difference.let_stand_note")}</p>
+                <Field name="note" label=t!("difference.note") hint=t!("difference.note_hint")>
+                    <TextArea rows=2 maxlength=500_u32 required=true value=written/>
+                </Field>
+                <Button name="do" value="note">{t!("difference.let_stand")}</Button>
+            </form>
+        </Panel>
+    }
+    .into_any()
+}
+
+/// The posts of the page.
+#[cfg(feature = "ssr")]
+pub mod ssr {
+    use crate::{
+        error::ApiError,
+        form::ssr::{Done, Posted, Refused},
+        routes,
+        ssr::{cx, id},
+    };
+    use lingbao_core::service::difference;
+    use lingbao_model::{
+        id::DifferenceId,
+        msg::{FieldError, Msg},
+        view::difference::{Aspect, DifferenceKind},
+    };
+
+    fn ticked(form: &Posted, name: &'static str) -> Result<(), Refused> {
+        if form.value(name) == "yes" {
+            Ok(())
+        } else {
+            Err(FieldError::new(name, Msg::new("difference.unconfirmed")).into())
+        }
+    }
+
+    /// Restores, follows, writes off, or notes.
+    ///
+    /// # Errors
+    /// What the service says; a message at the tick when it is missing.
+    pub async fn act(form: Posted) -> Result<Done, Refused> {
+        let (cx, of) = (cx()?, id::<DifferenceId>(form.param("id"))?);
+        let said = match form.value("do") {
+            "restore" => {
+                let row = difference::detail(&cx, &of).await?.row;
+                let resized = row.said.iter().any(|said| {
+                    said.differs() && matches!(said.aspect, Aspect::Vcpus | Aspect::Memory)
+                });
+                if resized || row.kind == DifferenceKind::Missing {
+                    ticked(&form, "confirm_restore")?;
+                }
+                difference::restore(&cx, &of).await?;
+                Msg::new("difference.restoring")
+            }
+            "follow" => {
+                difference::follow(&cx, &of).await?;
+                Msg::new("difference.was_followed")
+            }
+            "write_off" => {
+                ticked(&form, "confirm_write_off")?;
+                difference::write_off(&cx, &of, form.value("reason")).await?;
+                Msg::new("difference.was_written_off")
+            }
+            "note" => {
+                difference::note(&cx, &of, form.value("note")).await?;
+                Msg::new("difference.was_noted")
+            }
+            _ => return Err(ApiError::not_found().into()),
+        };
+        Ok(Done::to(routes::difference(of.as_str())).say(said))
+    }
+}

@@ -1,0 +1,294 @@
+//! What is to be done so that the cloud follows the portal again: from a difference to the works of
+//! [`Mend`].
+
+use lingbao_model::{
+    catalogue::Fulfiller,
+    id::{ResourceId, SagaId, UserId},
+    msg::Msg,
+    resource::ServiceState,
+    view::difference::{Aspect, DifferenceKind, DifferenceRow, Said},
+};
+
+use super::mend::{Mend, Params, Thing, Work, there};
+use crate::{
+    app::Cx,
+    authz::Scope,
+    error::{ServiceError, StorageError},
+    fulfil::{
+        build::{self, PiecePlan},
+        pieces, plan, power,
+    },
+    saga,
+    storage::{
+        Tx, difference,
+        resource::{self, Resource},
+        resource_action,
+    },
+};
+
+/// Whether a difference of one aspect can be mended.
+fn mendable(thing: Fulfiller, aspect: Aspect) -> bool {
+    match aspect {
+        Aspect::Power | Aspect::Vcpus | Aspect::Memory => thing == Fulfiller::Server,
+        Aspect::Target => matches!(thing, Fulfiller::Volume | Fulfiller::Address),
+        Aspect::Size | Aspect::Name | Aspect::Address => false,
+    }
+}
+
+/// Whether the cloud can be made to follow the portal, in part at least.
+#[must_use]
+pub fn can_mend(row: &DifferenceRow) -> bool {
+    match row.kind {
+        DifferenceKind::Missing => matches!(row.thing, Fulfiller::Server | Fulfiller::Volume),
+        DifferenceKind::Changed => row
+            .said
+            .iter()
+            .any(|said| said.differs() && mendable(row.thing, said.aspect)),
+        DifferenceKind::Stuck | DifferenceKind::Foreign => false,
+    }
+}
+
+/// Begins to make the cloud follow the portal.
+///
+/// # Errors
+/// [`ServiceError::Conflict`] if it can't be, or something else is being done to the resource.
+pub async fn begin(
+    tx: &mut Tx,
+    cx: &Cx,
+    scope: &Scope,
+    row: &DifferenceRow,
+    found: &Resource,
+    actor: &UserId,
+) -> Result<(), ServiceError> {
+    if !can_mend(row) {
+        return Err(ServiceError::Conflict(Msg::new("difference.not_mendable")));
+    }
+    let differing: Vec<&Said> = row.said.iter().filter(|said| said.differs()).collect();
+    let on = found.service != ServiceState::Stopped;
+    let params = if row.kind == DifferenceKind::Missing {
+        let (build, works) = anew(tx, cx, scope, found, on).await?;
+        Params {
+            difference: row.id.clone(),
+            resource: found.id.clone(),
+            actor: actor.clone(),
+            backend: row.backend.clone(),
+            build: Some(build),
+            works,
+            whole: true,
+        }
+    } else {
+        if differing.iter().all(|said| said.aspect == Aspect::Power) {
+            return switch(tx, cx, row, found, actor, on).await;
+        }
+        Params {
+            difference: row.id.clone(),
+            resource: found.id.clone(),
+            actor: actor.clone(),
+            backend: row.backend.clone(),
+            build: None,
+            works: back(tx, row, found, &differing, on).await?,
+            whole: differing
+                .iter()
+                .all(|said| mendable(row.thing, said.aspect)),
+        }
+    };
+    let saga = saga::start::<Mend>(tx, cx, found.id.as_str(), &params).await?;
+    book(tx, cx, found, &saga, "restore", actor).await
+}
+
+async fn book(
+    tx: &mut Tx,
+    cx: &Cx,
+    found: &Resource,
+    saga: &SagaId,
+    kind: &str,
+    actor: &UserId,
+) -> Result<(), ServiceError> {
+    if resource_action::begin(tx, &found.id, saga, kind, actor.as_str(), cx.now()).await? {
+        Ok(())
+    } else {
+        Err(ServiceError::Conflict(Msg::new("resource.busy_now")))
+    }
+}
+
+/// The switch of the owner, on behalf of the operator.
+async fn switch(
+    tx: &mut Tx,
+    cx: &Cx,
+    row: &DifferenceRow,
+    found: &Resource,
+    actor: &UserId,
+    on: bool,
+) -> Result<(), ServiceError> {
+    let params = power::Params {
+        resource: found.id.clone(),
+        backend: row.backend.clone(),
+        external_id: row.external_id.clone(),
+        on,
+        actor: actor.clone(),
+    };
+    let saga = saga::start::<power::Power>(tx, cx, found.id.as_str(), &params).await?;
+    book(
+        tx,
+        cx,
+        found,
+        &saga,
+        if on { "start" } else { "stop" },
+        actor,
+    )
+    .await
+}
+
+/// The works that build a lost resource anew, with what hung on it.
+pub(super) async fn anew(
+    tx: &mut Tx,
+    cx: &Cx,
+    scope: &Scope,
+    found: &Resource,
+    on: bool,
+) -> Result<(build::Params, Vec<Work>), ServiceError> {
+    let not_placed = || ServiceError::Conflict(Msg::new("difference.not_mendable"));
+    let place = found.placement.as_ref().ok_or_else(not_placed)?;
+    let mut site = plan::site(tx, cx, &found.vdc, place).await?;
+    site.backend = found.backend.clone().ok_or_else(not_placed)?;
+    let piece = PiecePlan {
+        item: found.item.clone(),
+        piece: found.piece,
+        resource: found.id.clone(),
+        code: found.code.clone(),
+        item_name: found.item_name.clone(),
+        item_version: found.item_version.to_string(),
+        kind: found.kind,
+        name: found.name.clone(),
+        placement: found.placement.clone(),
+        answers: found.answers.clone(),
+        amounts: found.amounts.clone(),
+        month: found.month,
+        // Neither price nor term begin anew.
+        price_version: 0,
+        term_months: 0,
+        attach: None,
+        checklist: Vec::new(),
+        due_at: None,
+    };
+    let build = build::Params {
+        request: found.request.clone(),
+        unit: found.unit.clone(),
+        unit_name: found.unit_name.clone(),
+        vdc: found.vdc.clone(),
+        system: found.system.clone(),
+        site: Some(site),
+        pieces: vec![piece],
+    };
+    let mut works = vec![Work::Make];
+    if found.kind == Fulfiller::Volume {
+        if let Some(server) = target(tx, found).await? {
+            works.push(Work::Attach {
+                volume: Thing::Made,
+                server,
+            });
+        }
+        return Ok((build, works));
+    }
+    let mut last = Vec::new();
+    for hung in resource::attachments(tx, &found.id).await? {
+        let Some(row) = resource::get(tx, scope, &hung.id).await? else {
+            continue;
+        };
+        // What is lost too comes back by itself later, and what is being given back not at all.
+        let lost = is_lost(tx, &row.id).await?;
+        let busy = resource_action::current(tx, &row.id).await?.is_some();
+        let Some(external_id) = row.external_id.filter(|_| !lost && !busy) else {
+            continue;
+        };
+        match row.kind {
+            Fulfiller::Volume => works.push(Work::Attach {
+                volume: there(external_id),
+                server: Thing::Made,
+            }),
+            Fulfiller::Address => works.push(Work::Lead {
+                address: there(external_id),
+                server: Some(Thing::Made),
+            }),
+            Fulfiller::Backup => {
+                let (every_hours, keep_days) = pieces::schedule(&row.answers);
+                works.push(Work::Plan {
+                    resource: row.id,
+                    every_hours,
+                    keep_days,
+                });
+                last.push(Work::Drop { plan: external_id });
+            }
+            Fulfiller::Server | Fulfiller::People => {}
+        }
+    }
+    if !on {
+        works.push(Work::Switch {
+            server: Thing::Made,
+            on: false,
+        });
+    }
+    works.append(&mut last);
+    Ok((build, works))
+}
+
+/// The works that change a resource back.
+async fn back(
+    tx: &mut Tx,
+    row: &DifferenceRow,
+    found: &Resource,
+    differing: &[&Said],
+    on: bool,
+) -> Result<Vec<Work>, ServiceError> {
+    let own = there(row.external_id.clone());
+    let differs = |aspect: Aspect| differing.iter().find(|said| said.aspect == aspect);
+    let mut works = Vec::new();
+    match found.kind {
+        Fulfiller::Server => {
+            if differs(Aspect::Vcpus).or(differs(Aspect::Memory)).is_some() {
+                works.push(Work::Resize {
+                    server: own.clone(),
+                    vcpus: pieces::number(&found.answers, "vcpus"),
+                    memory_gb: pieces::number(&found.answers, "memory_gb"),
+                });
+            }
+            if differs(Aspect::Power).is_some() {
+                works.push(Work::Switch { server: own, on });
+            }
+        }
+        Fulfiller::Volume => {
+            let server = target(tx, found).await?;
+            if differs(Aspect::Target).is_some_and(|said| said.cloud.is_some()) {
+                works.push(Work::Detach {
+                    volume: own.clone(),
+                });
+            }
+            works.extend(server.map(|server| Work::Attach {
+                volume: own,
+                server,
+            }));
+        }
+        Fulfiller::Address => works.push(Work::Lead {
+            address: own,
+            server: target(tx, found).await?,
+        }),
+        Fulfiller::Backup | Fulfiller::People => {}
+    }
+    Ok(works)
+}
+
+/// What a resource hangs on, which must be there.
+async fn target(tx: &mut Tx, found: &Resource) -> Result<Option<Thing>, ServiceError> {
+    let Some(id) = &found.attached_to else {
+        return Ok(None);
+    };
+    if is_lost(tx, id).await? {
+        return Err(ServiceError::Conflict(Msg::new("difference.target_lost")));
+    }
+    Ok(resource::external_id(tx, id).await?.map(there))
+}
+
+async fn is_lost(tx: &mut Tx, id: &ResourceId) -> Result<bool, StorageError> {
+    let all = difference::of_resource(tx, id).await?;
+    Ok(all.iter().any(|row| row.kind == DifferenceKind::Missing))
+}

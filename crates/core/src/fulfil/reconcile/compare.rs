@@ -1,0 +1,368 @@
+//! What both sides say of one thing. Pure: a row of ours and an object of the cloud go in.
+
+use lingbao_backends::provisioning::{ExternalId, Kind, Object, Power};
+use lingbao_model::{
+    catalogue::Fulfiller,
+    param::Answers,
+    resource::ServiceState,
+    view::difference::{Aspect, Said},
+};
+
+use crate::storage::difference::Ours;
+
+/// How a thing stands beside our row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// Both say the same.
+    Agrees,
+    /// It is between two states: what it is will be seen when it has come to rest.
+    Moving(Vec<Said>),
+    /// It stands in an error.
+    Broken(Vec<Said>),
+    /// They differ.
+    Differs(Vec<Said>),
+}
+
+/// The kind of thing that an object is; `None` for what no order of ours is about: projects and
+/// networks stay for the next order, snapshots hang on their volumes.
+#[must_use]
+pub const fn thing(object: &Object) -> Option<Fulfiller> {
+    match object {
+        Object::Server(_) => Some(Fulfiller::Server),
+        Object::Volume(_) => Some(Fulfiller::Volume),
+        Object::Address(_) => Some(Fulfiller::Address),
+        Object::BackupPlan(_) => Some(Fulfiller::Backup),
+        Object::Project(_) | Object::Network(_) | Object::Snapshot(_) => None,
+    }
+}
+
+/// What a backend calls a kind of thing.
+#[must_use]
+pub const fn kind_of(thing: Fulfiller) -> Option<Kind> {
+    match thing {
+        Fulfiller::Server => Some(Kind::Server),
+        Fulfiller::Volume => Some(Kind::Volume),
+        Fulfiller::Address => Some(Kind::Address),
+        Fulfiller::Backup => Some(Kind::BackupPlan),
+        Fulfiller::People => None,
+    }
+}
+
+/// The cloud's name of an object, for people.
+#[must_use]
+pub fn name(object: &Object) -> String {
+    match object {
+        Object::Server(server) => server.spec.name.clone(),
+        Object::Volume(volume) => volume.spec.name.clone(),
+        Object::Address(address) => address.address.to_string(),
+        other => other.id().to_string(),
+    }
+}
+
+const fn power(power: Power) -> &'static str {
+    match power {
+        Power::Building => "building",
+        Power::Active => "running",
+        Power::Changing => "changing",
+        Power::Stopped => "stopped",
+        Power::Error => "error",
+    }
+}
+
+fn answer(answers: &Answers, key: &str) -> Option<String> {
+    answers.integer(key).map(|n| n.to_string())
+}
+
+/// What we say, aspect by aspect.
+fn ours_say(ours: &Ours) -> Vec<(Aspect, Option<String>)> {
+    let size = |key| answer(&ours.answers, key);
+    let target = ours.target.as_ref().map(|(_, name)| name.clone());
+    match ours.kind {
+        Fulfiller::Server => vec![
+            (Aspect::Power, Some(ours.service.as_str().to_owned())),
+            (Aspect::Vcpus, size("vcpus")),
+            (Aspect::Memory, size("memory_gb")),
+            (Aspect::Name, Some(ours.name.clone())),
+            (Aspect::Address, ours.address.clone()),
+        ],
+        Fulfiller::Volume => vec![
+            (Aspect::Size, size("size_gb")),
+            (Aspect::Name, Some(ours.name.clone())),
+            (Aspect::Target, target),
+        ],
+        Fulfiller::Address => vec![
+            (Aspect::Address, ours.address.clone()),
+            (Aspect::Target, target),
+        ],
+        Fulfiller::Backup => vec![(Aspect::Target, target)],
+        Fulfiller::People => Vec::new(),
+    }
+}
+
+/// What the cloud says, aspect by aspect. `named` gives the name of what a thing hangs on.
+fn cloud_says(
+    object: &Object,
+    named: impl Fn(&ExternalId) -> String,
+) -> Vec<(Aspect, Option<String>)> {
+    match object {
+        Object::Server(it) => vec![
+            (Aspect::Power, Some(power(it.power).to_owned())),
+            (Aspect::Vcpus, Some(it.spec.vcpus.to_string())),
+            (Aspect::Memory, Some(it.spec.memory_gb.to_string())),
+            (Aspect::Name, Some(it.spec.name.clone())),
+            (
+                Aspect::Address,
+                (!it.private_address.is_unspecified()).then(|| it.private_address.to_string()),
+            ),
+        ],
+        Object::Volume(it) => vec![
+            (Aspect::Size, Some(it.spec.size_gb.to_string())),
+            (Aspect::Name, Some(it.spec.name.clone())),
+            (Aspect::Target, it.attached_to.as_ref().map(named)),
+        ],
+        Object::Address(it) => vec![
+            (Aspect::Address, Some(it.address.to_string())),
+            (Aspect::Target, it.associated_with.as_ref().map(named)),
+        ],
+        Object::BackupPlan(it) => vec![(Aspect::Target, Some(named(&it.spec.target)))],
+        Object::Project(_) | Object::Network(_) | Object::Snapshot(_) => Vec::new(),
+    }
+}
+
+/// What we say of something that the cloud does not have.
+#[must_use]
+pub fn missing(ours: &Ours) -> Vec<Said> {
+    let alone = |(aspect, ours)| Said {
+        aspect,
+        ours,
+        cloud: None,
+    };
+    ours_say(ours)
+        .into_iter()
+        .filter(|(_, said)| said.is_some())
+        .map(alone)
+        .collect()
+}
+
+/// What the cloud says of something that is nobody's.
+#[must_use]
+pub fn foreign(object: &Object) -> Vec<Said> {
+    let alone = |(aspect, cloud)| Said {
+        aspect,
+        ours: None,
+        cloud,
+    };
+    cloud_says(object, ToString::to_string)
+        .into_iter()
+        .filter(|(_, said)| said.is_some())
+        .map(alone)
+        .collect()
+}
+
+/// Holds a row of ours beside the object that it names.
+#[must_use]
+pub fn compare(ours: &Ours, object: &Object) -> Verdict {
+    // Where a thing hangs is told by ids; people read names.
+    let named = |id: &ExternalId| match &ours.target {
+        Some((there, name)) if *there == id.0 => name.clone(),
+        _ => id.to_string(),
+    };
+    let cloud = cloud_says(object, named);
+    let mut said: Vec<Said> = Vec::new();
+    for (aspect, ours_said) in ours_say(ours) {
+        let cloud_said = cloud
+            .iter()
+            .find(|(of, _)| *of == aspect)
+            .and_then(|(_, said)| said.clone());
+        // What one side does not know says nothing: an address that is still to come, an item
+        // without such a parameter. Hanging on nothing is something to say.
+        let known = ours_said.is_some() && cloud_said.is_some();
+        // What hangs on a thing without a name in the cloud can't be compared.
+        let comparable = ours.attached == ours.target.is_some();
+        if known || (aspect == Aspect::Target && comparable) {
+            said.push(Said {
+                aspect,
+                ours: ours_said,
+                cloud: cloud_said,
+            });
+        }
+    }
+    if let Object::Server(server) = object {
+        match server.power {
+            Power::Error => return Verdict::Broken(said),
+            Power::Building | Power::Changing => return Verdict::Moving(said),
+            Power::Active | Power::Stopped if ours.service == ServiceState::Changing => {
+                return Verdict::Agrees;
+            }
+            Power::Active | Power::Stopped => {}
+        }
+    }
+    if said.iter().any(Said::differs) {
+        Verdict::Differs(said)
+    } else {
+        Verdict::Agrees
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use lingbao_backends::provisioning::{
+        Access, Address, AddressSpec, Server, ServerSpec, Volume, VolumeSpec,
+    };
+    use lingbao_model::{money::Money, time::Timestamp};
+
+    use super::*;
+
+    fn ours(kind: Fulfiller) -> Ours {
+        Ours {
+            id: "res_nb_01JD3C00000000000000000000".parse().unwrap(),
+            unit: "unt_nb_01JD3C00000000000000000000".parse().unwrap(),
+            kind,
+            name: "web".into(),
+            external_id: "s".into(),
+            address: Some("10.0.1.4".into()),
+            attached: false,
+            target: None,
+            answers: serde_json::from_value(
+                serde_json::json!({ "vcpus": 4, "memory_gb": 8, "size_gb": 100 }),
+            )
+            .unwrap(),
+            month: Money::from_fen(34_800),
+            service: ServiceState::Running,
+            delivered_at: Timestamp::from_millis(1),
+            version: 1,
+            busy: false,
+        }
+    }
+
+    fn server(power: Power) -> Server {
+        Server {
+            id: "s".into(),
+            spec: ServerSpec {
+                project: "p".into(),
+                pool: "gov".into(),
+                network: "n".into(),
+                name: "web".into(),
+                vcpus: 4,
+                memory_gb: 8,
+                system_disk_gb: 40,
+                image: "kylin-v10".into(),
+                flavour: None,
+                security_preset: None,
+                access: Access::OneTimePassword,
+                user_data: None,
+                metadata: Default::default(),
+            },
+            power,
+            host: None,
+            private_address: "10.0.1.4".parse().unwrap(),
+            one_time_password: None,
+            created_at: Timestamp::from_millis(1),
+            operation: "o".into(),
+        }
+    }
+
+    fn volume(on: Option<&str>) -> Object {
+        Object::Volume(Volume {
+            id: "v".into(),
+            spec: VolumeSpec {
+                project: "p".into(),
+                pool: "gov".into(),
+                name: "web".into(),
+                size_gb: 100,
+                volume_type: None,
+            },
+            attached_to: on.map(Into::into),
+            operation: "o".into(),
+        })
+    }
+
+    fn differing(verdict: Verdict) -> Vec<(Aspect, Option<String>, Option<String>)> {
+        let said = match verdict {
+            Verdict::Differs(said) => said,
+            other => panic!("{other:?}"),
+        };
+        said.into_iter()
+            .filter(Said::differs)
+            .map(|one| (one.aspect, one.ours, one.cloud))
+            .collect()
+    }
+
+    #[test]
+    fn power_size_name_and_address_of_a_server_are_compared() {
+        let text = |text: &str| Some(text.to_owned());
+        let own = ours(Fulfiller::Server);
+        let same = compare(&own, &Object::Server(server(Power::Active)));
+        assert_eq!(same, Verdict::Agrees);
+        let off = compare(&own, &Object::Server(server(Power::Stopped)));
+        let expected = (Aspect::Power, text("running"), text("stopped"));
+        assert_eq!(differing(off), [expected]);
+        let mut other = server(Power::Active);
+        other.spec.vcpus = 8;
+        other.spec.name = "db".into();
+        other.private_address = std::net::Ipv4Addr::UNSPECIFIED;
+        assert_eq!(
+            differing(compare(&own, &Object::Server(other))),
+            [
+                (Aspect::Vcpus, text("4"), text("8")),
+                (Aspect::Name, text("web"), text("db"))
+            ]
+        );
+    }
+
+    #[test]
+    fn what_is_between_two_states_is_not_called_different() {
+        let own = ours(Fulfiller::Server);
+        for power in [Power::Building, Power::Changing] {
+            let verdict = compare(&own, &Object::Server(server(power)));
+            assert!(matches!(verdict, Verdict::Moving(_)), "{verdict:?}");
+        }
+        let verdict = compare(&own, &Object::Server(server(Power::Error)));
+        assert!(matches!(verdict, Verdict::Broken(_)), "{verdict:?}");
+    }
+
+    #[test]
+    fn a_disk_attached_elsewhere_or_nowhere_differs() {
+        let mut own = ours(Fulfiller::Volume);
+        assert_eq!(compare(&own, &volume(None)), Verdict::Agrees);
+        assert_eq!(differing(compare(&own, &volume(Some("x")))).len(), 1);
+        own.attached = true;
+        // Its host has no name in the cloud: nothing to compare with.
+        assert_eq!(compare(&own, &volume(Some("x"))), Verdict::Agrees);
+        own.target = Some(("s1".into(), "web-1".into()));
+        assert_eq!(compare(&own, &volume(Some("s1"))), Verdict::Agrees);
+        let found = differing(compare(&own, &volume(None)));
+        assert_eq!(found, [(Aspect::Target, Some("web-1".into()), None)]);
+    }
+
+    #[test]
+    fn an_address_that_leads_elsewhere_differs() {
+        let mut own = ours(Fulfiller::Address);
+        (own.attached, own.target) = (true, Some(("s1".into(), "web-1".into())));
+        let object = |on: &str| {
+            Object::Address(Address {
+                id: "a".into(),
+                spec: AddressSpec {
+                    project: "p".into(),
+                    pool: "gov".into(),
+                    bandwidth_mbps: 2,
+                },
+                address: "10.0.1.4".parse().unwrap(),
+                associated_with: Some(on.into()),
+                operation: "o".into(),
+            })
+        };
+        assert_eq!(compare(&own, &object("s1")), Verdict::Agrees);
+        assert_eq!(differing(compare(&own, &object("s2"))).len(), 1);
+    }
+
+    #[test]
+    fn of_what_is_missing_only_we_speak_and_of_what_is_foreign_only_the_cloud() {
+        let alone = missing(&ours(Fulfiller::Server));
+        assert_eq!(alone.len(), 5);
+        assert!(alone.iter().all(|s| s.ours.is_some() && s.cloud.is_none()));
+        let alone = foreign(&Object::Server(server(Power::Active)));
+        assert_eq!(alone.len(), 5);
+        assert!(alone.iter().all(|s| s.ours.is_none() && s.cloud.is_some()));
+    }
+}

@@ -1,0 +1,424 @@
+//! Making the cloud follow the portal again: what is missing is built anew under the same resource,
+//! what was changed is changed back.
+//!
+//! The resource keeps its row, its price and its quota; only the cloud's name for it and its address
+//! change, in the transaction that ends the saga. The operation ids are the saga's own: those of the
+//! order stand for what was lost.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use lingbao_backends::{
+    Backends,
+    provisioning::{
+        BackupPlanSpec, Call, ExternalId, Object, PoolRef, Provisioner, Server, ServerSize,
+    },
+};
+use lingbao_model::{
+    catalogue::Fulfiller,
+    id::{DifferenceId, ResourceId, UserId},
+    msg::Msg,
+    people::Role,
+    resource::{EventKind, ServiceState},
+    view::difference::Closing,
+};
+use serde::{Deserialize, Serialize};
+
+use super::CompareCloud;
+use crate::{
+    app::Cx,
+    authz::Scope,
+    error::StorageError,
+    fulfil::{
+        build, pieces,
+        step::{CallStep, MakeCall, Undo, id_of, kept_password},
+    },
+    jobs,
+    saga::{End, Ended, Saga, Step, StepCx},
+    service::notice,
+    storage::{
+        Tx, change, difference,
+        resource::{self, Resource},
+        resource_action, secret,
+    },
+};
+
+// ---- params
+
+/// What one saga puts right. Written once when it starts.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Params {
+    /// The difference.
+    pub difference: DifferenceId,
+    /// The resource.
+    pub resource: ResourceId,
+    /// The operator.
+    pub actor: UserId,
+    /// The backend.
+    pub backend: String,
+    /// What is built anew: one piece, that of the resource.
+    pub build: Option<build::Params>,
+    /// What is done, in this order.
+    pub works: Vec<Work>,
+    /// Whether nothing else is different.
+    pub whole: bool,
+}
+
+/// Something in the cloud.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "thing", rename_all = "snake_case")]
+pub enum Thing {
+    /// What this saga makes.
+    Made,
+    /// What is there.
+    There {
+        /// The backend's name for it.
+        external_id: String,
+    },
+}
+
+pub(super) fn there(external_id: impl Into<String>) -> Thing {
+    Thing::There {
+        external_id: external_id.into(),
+    }
+}
+
+/// One work.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "work", rename_all = "snake_case")]
+pub enum Work {
+    /// Builds the resource anew.
+    Make,
+    /// Gives a server its size back.
+    Resize {
+        /// Which.
+        server: Thing,
+        /// Cores.
+        vcpus: u32,
+        /// Memory.
+        memory_gb: u32,
+    },
+    /// Takes a disk off whatever it hangs on.
+    Detach {
+        /// Which.
+        volume: Thing,
+    },
+    /// Attaches a disk.
+    Attach {
+        /// Which.
+        volume: Thing,
+        /// To which.
+        server: Thing,
+    },
+    /// Leads an address to a server, or to nowhere.
+    Lead {
+        /// Which.
+        address: Thing,
+        /// To which.
+        server: Option<Thing>,
+    },
+    /// Backs up what this saga makes, as a plan did that lost its server.
+    Plan {
+        /// The resource that is the plan.
+        resource: ResourceId,
+        /// Hours between two backups.
+        every_hours: u32,
+        /// Days that one is kept.
+        keep_days: u32,
+    },
+    /// Deletes the plan that lost its server.
+    Drop {
+        /// The backend's name for it.
+        plan: String,
+    },
+    /// Switches a server.
+    Switch {
+        /// Which.
+        server: Thing,
+        /// On or off.
+        on: bool,
+    },
+}
+
+impl Work {
+    fn name(&self, index: usize, made: &str) -> String {
+        let verb = match self {
+            Self::Make => return made.to_owned(),
+            Self::Resize { .. } => "resize",
+            Self::Detach { .. } => "detach",
+            Self::Attach { .. } => "attach",
+            Self::Lead { .. } => "associate",
+            Self::Plan { .. } => "backup",
+            Self::Drop { .. } => "drop",
+            Self::Switch { on: true, .. } => "start",
+            Self::Switch { on: false, .. } => "stop",
+        };
+        format!("{verb}-{}", index + 1)
+    }
+}
+
+// ---- definition
+
+/// The saga.
+pub struct Mend {
+    backends: Arc<Backends>,
+}
+
+impl Mend {
+    /// A saga that mends at these backends.
+    #[must_use]
+    pub const fn new(backends: Arc<Backends>) -> Self {
+        Self { backends }
+    }
+}
+
+/// Name of the step that builds anew.
+fn made(params: &Params) -> String {
+    let piece = params.build.as_ref().and_then(|build| build.pieces.first());
+    piece.map_or_else(String::new, |piece| pieces::make_name(0, piece.kind))
+}
+
+fn id(thing: Thing, made: String) -> impl Fn(&StepCx) -> Result<ExternalId, String> {
+    move |cx| match &thing {
+        Thing::Made => id_of(cx, &made),
+        Thing::There { external_id } => Ok(ExternalId(external_id.clone())),
+    }
+}
+
+impl Params {
+    fn step(
+        &self,
+        index: usize,
+        work: &Work,
+        backend: &Arc<dyn Provisioner>,
+    ) -> Option<Box<dyn Step>> {
+        let made = made(self);
+        let name = work.name(index, &made);
+        let of = |thing: &Thing| id(thing.clone(), made.clone());
+        let (undo, call): (Undo, MakeCall) = match work.clone() {
+            Work::Make => {
+                let build = self.build.as_ref()?;
+                let (site, piece) = (build.site.clone()?, build.pieces.first()?.clone());
+                let pool = PoolRef(site.backend_pool);
+                let preset = site.security_preset;
+                let make = move |cx: &StepCx| match piece.kind {
+                    Fulfiller::Volume => pieces::volume_call(cx, &piece, &pool),
+                    _ => pieces::server_call(cx, &piece, &pool, &preset),
+                };
+                (Undo::Delete, Box::new(make))
+            }
+            Work::Resize {
+                server,
+                vcpus,
+                memory_gb,
+            } => {
+                let server = of(&server);
+                let make = move |cx: &StepCx| {
+                    Ok(Call::ResizeServer {
+                        server: server(cx)?,
+                        size: ServerSize { vcpus, memory_gb },
+                    })
+                };
+                (Undo::Nothing, Box::new(make))
+            }
+            Work::Detach { volume } => {
+                let volume = of(&volume);
+                let make = move |cx: &StepCx| {
+                    Ok(Call::DetachVolume {
+                        volume: volume(cx)?,
+                    })
+                };
+                (Undo::Nothing, Box::new(make))
+            }
+            Work::Attach { volume, server } => {
+                let (back, volume, server) = (of(&volume), of(&volume), of(&server));
+                let make = move |cx: &StepCx| {
+                    Ok(Call::AttachVolume {
+                        volume: volume(cx)?,
+                        server: server(cx)?,
+                    })
+                };
+                let undo = move |cx: &StepCx| Ok(Call::DetachVolume { volume: back(cx)? });
+                (Undo::Call(Box::new(undo)), Box::new(make))
+            }
+            Work::Lead { address, server } => {
+                let (back, address) = (of(&address), of(&address));
+                let server = server.as_ref().map(of);
+                let make = move |cx: &StepCx| {
+                    Ok(Call::AssociateAddress {
+                        address: address(cx)?,
+                        server: server.as_ref().map(|server| server(cx)).transpose()?,
+                    })
+                };
+                let undo = move |cx: &StepCx| {
+                    Ok(Call::AssociateAddress {
+                        address: back(cx)?,
+                        server: None,
+                    })
+                };
+                (Undo::Call(Box::new(undo)), Box::new(make))
+            }
+            Work::Plan {
+                every_hours,
+                keep_days,
+                ..
+            } => {
+                let target = of(&Thing::Made);
+                let make = move |cx: &StepCx| {
+                    Ok(Call::CreateBackupPlan {
+                        spec: BackupPlanSpec {
+                            project: id_of(cx, "project")?,
+                            target: target(cx)?,
+                            every_hours,
+                            keep_days,
+                        },
+                    })
+                };
+                (Undo::Delete, Box::new(make))
+            }
+            Work::Drop { plan } => {
+                let plan = ExternalId(plan);
+                let make = move |_: &StepCx| Ok(Call::DeleteBackupPlan { plan: plan.clone() });
+                (Undo::Nothing, Box::new(make))
+            }
+            Work::Switch { server, on } => {
+                let server = of(&server);
+                let make = move |cx: &StepCx| {
+                    let server = server(cx)?;
+                    Ok(if on {
+                        Call::StartServer { server }
+                    } else {
+                        Call::StopServer { server }
+                    })
+                };
+                (Undo::Nothing, Box::new(make))
+            }
+        };
+        Some(CallStep::boxed(name, backend.clone(), undo, call))
+    }
+}
+
+#[async_trait]
+impl Saga for Mend {
+    const KIND: &'static str = "mend";
+    const VERSION: i64 = 1;
+    type Params = Params;
+
+    fn steps(&self, params: &Params) -> Vec<Box<dyn Step>> {
+        let backend = self.backends.get_or_absent(&params.backend);
+        let mut steps = Vec::new();
+        if let Some(build) = &params.build
+            && let Some(site) = &build.site
+        {
+            steps.push(pieces::project_step(&backend, build, site));
+            steps.push(pieces::network_step(&backend, site));
+        }
+        for (index, work) in params.works.iter().enumerate() {
+            steps.extend(params.step(index, work, &backend));
+        }
+        steps
+    }
+
+    async fn ended(
+        &self,
+        tx: &mut Tx,
+        cx: &Cx,
+        ended: &Ended<'_, Params>,
+    ) -> Result<(), StorageError> {
+        let params = ended.params;
+        resource_action::end(tx, &params.resource, ended.saga).await?;
+        let scope = Scope::system(cx)
+            .map_err(|e| StorageError::inconsistent("saga", "actor", ended.saga.as_str(), e))?;
+        let Some(found) = resource::get(tx, &scope, &params.resource).await? else {
+            return Ok(());
+        };
+        // Given back meanwhile, what was built is nobody's: the next round says so.
+        if *ended.end == End::Done && found.service != ServiceState::Released {
+            let object = |name: &str| -> Option<Object> {
+                let output = ended.outputs.get(name)?;
+                serde_json::from_value(output.clone()).ok()
+            };
+            if let Some(object) = object(&made(params)) {
+                rebuilt(tx, cx, &found, &object, &params.actor).await?;
+            }
+            for (index, work) in params.works.iter().enumerate() {
+                if let Work::Plan { resource: of, .. } = work
+                    && let Some(plan) = object(&work.name(index, ""))
+                    && let Some(row) = resource::get(tx, &scope, of).await?
+                    && row.service != ServiceState::Released
+                {
+                    resource::rebuilt(tx, &row, plan.id().as_str(), None).await?;
+                }
+            }
+            if params.whole {
+                let (id, by) = (&params.difference, Some(&params.actor));
+                difference::close(tx, id, Closing::Restored, by, cx.now()).await?;
+            }
+        } else if *ended.end != End::Done {
+            let reason = ended
+                .reason
+                .cloned()
+                .unwrap_or_else(|| Msg::new("fulfilment.unknown_reason"));
+            let msg = Msg::new("difference.restore_failed")
+                .with("name", found.name.clone())
+                .with("reason", reason);
+            let link = format!("/operations/differences/{}", params.difference);
+            notice::send(tx, cx, &params.actor, &msg, &link).await?;
+        }
+        // What hung on it may agree again too.
+        let backend = params.backend.clone();
+        jobs::enqueue(tx, cx, &CompareCloud { backend }).await?;
+        change::touch(tx, cx, &format!("unit:{}", found.unit)).await
+    }
+}
+
+/// The resource is what was just built; its unit hears of it.
+async fn rebuilt(
+    tx: &mut Tx,
+    cx: &Cx,
+    found: &Resource,
+    object: &Object,
+    by: &UserId,
+) -> Result<(), StorageError> {
+    let address = match object {
+        Object::Server(server) => Some(server.private_address.to_string()),
+        _ => None,
+    };
+    resource::rebuilt(tx, found, object.id().as_str(), address.as_deref()).await?;
+    resource::add_event(
+        tx,
+        &cx.id(),
+        &found.id,
+        EventKind::Restored,
+        by.as_str(),
+        cx.now(),
+    )
+    .await?;
+    if let Object::Server(server) = object {
+        keep_password(tx, cx, &found.id, server).await?;
+    }
+    let msg = Msg::new("notice.rebuilt").with("name", found.name.clone());
+    let link = format!("/resources/{}", found.id);
+    notice::send_to_role(tx, cx, Role::Applicant, &found.unit, &msg, &link)
+        .await
+        .map(|_| ())
+}
+
+async fn keep_password(
+    tx: &mut Tx,
+    cx: &Cx,
+    id: &ResourceId,
+    server: &Server,
+) -> Result<(), StorageError> {
+    let kept = kept_password(cx, server)
+        .map_err(|e| StorageError::inconsistent("saga_step", "output", &server.id.0, e))?;
+    let Some(password) = kept else {
+        return Ok(());
+    };
+    let wrapped = cx
+        .app
+        .crypto
+        .wrap(&cx.app.random, id.as_str(), &password)
+        .map_err(|e| StorageError::inconsistent("delivery_secret", "wrapped", id.as_str(), e))?;
+    secret::renew(tx, id, &wrapped, cx.now()).await
+}

@@ -1,0 +1,435 @@
+//! One round over one backend.
+
+use std::{
+    collections::{BTreeSet, HashMap, HashSet},
+    sync::Arc,
+};
+
+use futures::{StreamExt, stream};
+use lingbao_backends::provisioning::{ExternalId, Object, Provisioner, ReadError};
+use lingbao_model::{
+    id::UnitId,
+    money::Money,
+    time::Timestamp,
+    view::difference::{Closing, DifferenceKind},
+};
+
+use super::compare::{self, Verdict};
+use crate::{
+    app::{App, Cx},
+    error::StorageError,
+    jobs::Run,
+    storage::{
+        Tx, change,
+        difference::{self, Found, Ours},
+    },
+};
+
+/// Our rows are walked so many at a time.
+const SLICE: i64 = 500;
+/// So many differences are written in one transaction: others want to write too.
+const CHUNK: usize = 200;
+/// So many things are looked at anew at a time.
+const AT_ONCE: usize = 8;
+/// How long a thing may be between two states before it is called stuck.
+pub const PATIENCE_MS: i64 = 30 * 60_000;
+
+/// Where a round works: in a job, whose transactions are fenced.
+pub enum Desk<'a> {
+    /// The job.
+    Job(&'a Run),
+    /// Without one, for tests of rounds that meet.
+    Bare(&'a Arc<App>),
+}
+
+impl Desk<'_> {
+    fn cx(&self) -> Cx {
+        match self {
+            Self::Job(run) => run.cx(),
+            Self::Bare(app) => app.system(),
+        }
+    }
+
+    fn app(&self) -> &Arc<App> {
+        match self {
+            Self::Job(run) => run.app(),
+            Self::Bare(app) => app,
+        }
+    }
+
+    async fn begin(&self) -> Result<Tx, StorageError> {
+        match self {
+            Self::Job(run) => run.begin().await,
+            Self::Bare(app) => app.db.begin().await,
+        }
+    }
+}
+
+/// How a round ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ended {
+    /// The whole cloud was read and everything written.
+    Whole {
+        /// Things of the cloud.
+        things: i64,
+        /// What differs.
+        differences: usize,
+    },
+    /// The cloud did not answer, or not to the end; nothing was written.
+    Broken(String),
+    /// A younger round was faster.
+    Overtaken,
+}
+
+enum Stop {
+    Cloud(String),
+    Storage(StorageError),
+}
+
+impl From<StorageError> for Stop {
+    fn from(error: StorageError) -> Self {
+        Self::Storage(error)
+    }
+}
+
+impl From<ReadError> for Stop {
+    fn from(error: ReadError) -> Self {
+        Self::Cloud(error.to_string())
+    }
+}
+
+/// What the list of the cloud came to.
+#[derive(Default)]
+struct Read {
+    /// Everything that is there.
+    seen: HashSet<String>,
+    /// Ours that look different or are not there.
+    doubtful: Vec<String>,
+    /// What no resource of ours names.
+    strangers: Vec<Found>,
+    /// What nothing is said about in this round.
+    left_alone: HashSet<String>,
+}
+
+/// Something that differs, with the version of our row that it was held beside.
+struct Case {
+    found: Found,
+    version: Option<i64>,
+}
+
+/// Compares one backend with our rows.
+///
+/// # Errors
+/// What the database says. A cloud that does not answer is no error: the next round asks again.
+pub async fn round(
+    desk: &Desk<'_>,
+    backend: &str,
+    cloud: &dyn Provisioner,
+) -> Result<Ended, StorageError> {
+    let begun = desk.cx().now();
+    match look(desk, backend, cloud, begun).await {
+        Ok((read, cases)) => write(desk, backend, begun, read, cases).await,
+        Err(Stop::Storage(error)) => Err(error),
+        Err(Stop::Cloud(why)) => {
+            tracing::warn!(backend, why, "a cloud could not be compared");
+            let mut tx = desk.begin().await?;
+            difference::break_round(&mut tx, backend, begun, &why).await?;
+            tx.commit().await?;
+            Ok(Ended::Broken(why))
+        }
+    }
+}
+
+/// Reads everything and writes nothing.
+async fn look(
+    desk: &Desk<'_>,
+    backend: &str,
+    cloud: &dyn Provisioner,
+    begun: Timestamp,
+) -> Result<(Read, Vec<Case>), Stop> {
+    let mut read = read(desk, backend, cloud).await?;
+    not_listed(desk, backend, begun, &mut read).await?;
+    let mut cases = Vec::new();
+    let doubtful = std::mem::take(&mut read.doubtful);
+    for some in doubtful.chunks(CHUNK) {
+        confirm(desk, backend, cloud, begun, some, &mut read, &mut cases).await?;
+    }
+    let strangers = std::mem::take(&mut read.strangers);
+    for some in strangers.chunks(CHUNK) {
+        cases.extend(nobodys(desk, backend, some).await?);
+    }
+    // Two rounds that meet write in one order.
+    cases.sort_by(|a, b| a.found.external_id.cmp(&b.found.external_id));
+    Ok((read, cases))
+}
+
+/// The list of the cloud to its end, each page beside our rows of it.
+async fn read(desk: &Desk<'_>, backend: &str, cloud: &dyn Provisioner) -> Result<Read, Stop> {
+    let mut all = Read::default();
+    let mut cursor: Option<String> = None;
+    loop {
+        let page = cloud.list(None, cursor.as_deref()).await?;
+        let objects: Vec<&Object> = page
+            .objects
+            .iter()
+            .filter(|object| compare::thing(object).is_some())
+            .collect();
+        let ids = objects.iter().map(|object| object.id().as_str());
+        let mut rx = desk.app().db.read().await?;
+        let ours = difference::ours(&mut rx, backend, ids).await?;
+        drop(rx);
+        for object in objects {
+            let id = object.id().0.clone();
+            match ours.get(&id) {
+                None => all.strangers.extend(stranger(object)),
+                Some(ours) if ours.busy => {
+                    all.left_alone.insert(id.clone());
+                }
+                Some(ours) => {
+                    if compare::compare(ours, object) != Verdict::Agrees {
+                        all.doubtful.push(id.clone());
+                    }
+                }
+            }
+            all.seen.insert(id);
+        }
+        match page.next {
+            Some(next) if cursor.as_ref() == Some(&next) => {
+                return Err(Stop::Cloud("its list goes round in a circle".to_owned()));
+            }
+            Some(next) => cursor = Some(next),
+            None => return Ok(all),
+        }
+    }
+}
+
+/// Ours that stood before the round began and that the list does not have.
+async fn not_listed(
+    desk: &Desk<'_>,
+    backend: &str,
+    begun: Timestamp,
+    read: &mut Read,
+) -> Result<(), StorageError> {
+    let mut after = String::new();
+    loop {
+        let mut rx = desk.app().db.read().await?;
+        let names = difference::names_after(&mut rx, backend, &after, begun, SLICE).await?;
+        drop(rx);
+        let Some(last) = names.last() else {
+            return Ok(());
+        };
+        after.clone_from(last);
+        let gone = names.into_iter().filter(|id| !read.seen.contains(id));
+        read.doubtful.extend(gone);
+    }
+}
+
+/// Looks at both sides anew: our row first, then the thing itself. What our row says when the thing
+/// is looked at is known only if the row has not moved until the difference is written.
+async fn confirm(
+    desk: &Desk<'_>,
+    backend: &str,
+    cloud: &dyn Provisioner,
+    begun: Timestamp,
+    ids: &[String],
+    read: &mut Read,
+    cases: &mut Vec<Case>,
+) -> Result<(), Stop> {
+    let mut rx = desk.app().db.read().await?;
+    let ours = difference::ours(&mut rx, backend, ids.iter().map(String::as_str)).await?;
+    drop(rx);
+    let mut ask = Vec::new();
+    for (id, ours) in ours {
+        match compare::kind_of(ours.kind) {
+            Some(kind) if !ours.busy => ask.push((kind, ours)),
+            _ => {
+                read.left_alone.insert(id);
+            }
+        }
+    }
+    let answers = stream::iter(ask).map(|(kind, ours)| async move {
+        let id = ExternalId(ours.external_id.clone());
+        (cloud.get(kind, &id).await, ours)
+    });
+    let answers: Vec<_> = answers.buffer_unordered(AT_ONCE).collect().await;
+    for (answer, ours) in answers {
+        let verdict = match answer {
+            Ok(Some(object)) => compare::compare(&ours, &object),
+            Ok(None) if ours.delivered_at < begun => {
+                cases.push(case(
+                    &ours,
+                    DifferenceKind::Missing,
+                    compare::missing(&ours),
+                    0,
+                ));
+                continue;
+            }
+            // It says nothing of this one thing.
+            Ok(None) | Err(ReadError::Refused(_)) => {
+                read.left_alone.insert(ours.external_id);
+                continue;
+            }
+            Err(error) => return Err(error.into()),
+        };
+        match verdict {
+            Verdict::Agrees => {}
+            Verdict::Moving(said) => {
+                cases.push(case(&ours, DifferenceKind::Stuck, said, PATIENCE_MS));
+            }
+            Verdict::Broken(said) => cases.push(case(&ours, DifferenceKind::Stuck, said, 0)),
+            Verdict::Differs(said) => cases.push(case(&ours, DifferenceKind::Changed, said, 0)),
+        }
+    }
+    Ok(())
+}
+
+fn case(
+    ours: &Ours,
+    kind: DifferenceKind,
+    said: Vec<lingbao_model::view::difference::Said>,
+    patience_ms: i64,
+) -> Case {
+    Case {
+        version: Some(ours.version),
+        found: Found {
+            kind,
+            thing: ours.kind,
+            external_id: ours.external_id.clone(),
+            resource: Some((ours.id.clone(), ours.unit.clone())),
+            name: ours.name.clone(),
+            operation: String::new(),
+            said,
+            month: ours.month,
+            patience_ms,
+        },
+    }
+}
+
+fn stranger(object: &Object) -> Option<Found> {
+    Some(Found {
+        kind: DifferenceKind::Foreign,
+        thing: compare::thing(object)?,
+        external_id: object.id().to_string(),
+        resource: None,
+        name: compare::name(object),
+        operation: object.operation().to_string(),
+        said: compare::foreign(object),
+        month: Money::ZERO,
+        patience_ms: 0,
+    })
+}
+
+/// What of these is nobody's. In this order: what was being built when the list was read is either
+/// on its way still, or its row is there.
+async fn nobodys(
+    desk: &Desk<'_>,
+    backend: &str,
+    some: &[Found],
+) -> Result<Vec<Case>, StorageError> {
+    let mut rx = desk.app().db.read().await?;
+    let under_way = difference::under_way(&mut rx).await?;
+    let operations = some.iter().map(|found| found.operation.as_str());
+    let open = difference::open_operations(&mut rx, operations).await?;
+    drop(rx);
+    // A snapshot of its own: a row that was written after the first look is seen.
+    let mut rx = desk.app().db.read().await?;
+    let ids = some.iter().map(|found| found.external_id.as_str());
+    let ours = difference::ours(&mut rx, backend, ids).await?;
+    drop(rx);
+    let foreign = |found: &&Found| {
+        // `<line>:<piece>:<verb>`, see fulfil::pieces; other sagas name theirs by the operation.
+        let piece = found
+            .operation
+            .rsplit_once(':')
+            .map_or("", |(piece, _)| piece);
+        !ours.contains_key(&found.external_id)
+            && !under_way.contains(piece)
+            && !open.contains(&found.operation)
+    };
+    let case = |found: &Found| Case {
+        found: found.clone(),
+        version: None,
+    };
+    Ok(some.iter().filter(foreign).map(case).collect())
+}
+
+async fn write(
+    desk: &Desk<'_>,
+    backend: &str,
+    begun: Timestamp,
+    mut read: Read,
+    cases: Vec<Case>,
+) -> Result<Ended, StorageError> {
+    let mut found: HashSet<&str> = HashSet::new();
+    let mut differences = 0;
+    for some in cases.chunks(CHUNK) {
+        let cx = desk.cx();
+        let mut tx = desk.begin().await?;
+        if !difference::claim_round(&mut tx, backend, begun).await? {
+            return Ok(Ended::Overtaken);
+        }
+        let ids = some.iter().map(|case| case.found.external_id.as_str());
+        let now: HashMap<String, Ours> = difference::ours(&mut tx, backend, ids).await?;
+        let mut news: BTreeSet<&UnitId> = BTreeSet::new();
+        for case in some {
+            let id = &case.found.external_id;
+            let stands = now.get(id).map(|ours| (ours.version, ours.busy));
+            if stands != case.version.map(|version| (version, false)) {
+                // Something has happened to it meanwhile: the next round looks again.
+                read.left_alone.insert(id.clone());
+                continue;
+            }
+            found.insert(id);
+            differences += 1;
+            if difference::put(&mut tx, &cx.id(), backend, &case.found, begun).await? {
+                news.extend(case.found.resource.as_ref().map(|(_, unit)| unit));
+            }
+        }
+        tell(&mut tx, &cx, news).await?;
+        tx.commit().await?;
+    }
+    let cx = desk.cx();
+    let mut tx = desk.begin().await?;
+    if !difference::claim_round(&mut tx, backend, begun).await? {
+        return Ok(Ended::Overtaken);
+    }
+    let unseen = difference::unseen(&mut tx, backend, begun).await?;
+    let mut news: BTreeSet<&UnitId> = BTreeSet::new();
+    for one in &unseen {
+        let id = one.external_id.as_str();
+        let how = if one.released {
+            Closing::Released
+        } else if read.left_alone.contains(id) {
+            continue;
+        } else if found.contains(id) {
+            Closing::Turned
+        } else if one.kind == DifferenceKind::Foreign && !read.seen.contains(id) {
+            Closing::Gone
+        } else {
+            Closing::Agrees
+        };
+        if difference::close(&mut tx, &one.id, how, None, cx.now()).await? {
+            news.extend(&one.unit);
+        }
+    }
+    let things = i64::try_from(read.seen.len()).unwrap_or(i64::MAX);
+    difference::end_round(&mut tx, backend, begun, things).await?;
+    tell(&mut tx, &cx, news).await?;
+    change::touch(&mut tx, &cx, "clouds").await?;
+    if let Desk::Job(run) = desk {
+        run.complete(&mut tx).await?;
+    }
+    tx.commit().await?;
+    Ok(Ended::Whole {
+        things,
+        differences,
+    })
+}
+
+/// Pages of these units say so.
+async fn tell(tx: &mut Tx, cx: &Cx, units: BTreeSet<&UnitId>) -> Result<(), StorageError> {
+    for unit in units {
+        change::touch(tx, cx, &format!("unit:{unit}")).await?;
+    }
+    Ok(())
+}

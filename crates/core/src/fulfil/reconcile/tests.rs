@@ -1,0 +1,1089 @@
+//! Rounds over the simulated cloud, on both engines: what is done behind the portal's back is found,
+//! and put right once.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+};
+
+use async_trait::async_trait;
+use lingbao_backends::{
+    Backends,
+    provisioning::{
+        Access, Call, Capabilities, Capacity, ExternalId, Kind, NetworkSpec, Object, OperationId,
+        OperationState, Outcome, Page, PollToken, PoolRef, ProjectSpec, Provisioner, ReadError,
+        ServerSize, ServerSpec, Settled, Usage,
+        simulator::{Fault, Latency, On, Simulator, What},
+    },
+};
+use lingbao_model::{
+    catalogue::Fulfiller,
+    id::{DifferenceId, ResourceId, SagaId, UserId},
+    people::{Reach, Role},
+    quota::{Amounts, Dimension},
+    request::Decision,
+    resource::{BillingState, ServiceState},
+    view::{
+        difference::{Act, Aspect, Closing, DifferenceFilter, DifferenceKind, DifferenceRow},
+        request::LineForm,
+    },
+};
+
+use super::{
+    begin,
+    mend::{Mend, Params},
+    round::{Desk, Ended, PATIENCE_MS, round},
+};
+use crate::{
+    authz::Scope,
+    clock::Clock as _,
+    error::ServiceError,
+    fulfil,
+    jobs::{Registry, run_until_idle},
+    saga::harness::{Bench, drill},
+    seed,
+    service::{
+        approval, cart, difference, operation,
+        request::fixture::{City, add, give},
+        resource as resources,
+    },
+    storage::{
+        difference as rows, request as requests,
+        resource::{self, Resource},
+        resource_action,
+        sql::Sql,
+    },
+    testing::TestApp,
+};
+
+const CLOUD: &str = "simulator";
+const MINUTE_MS: i64 = 60_000;
+/// Longer than from one round to the next.
+const ROUND_MS: i64 = 6 * MINUTE_MS;
+
+/// A city with a cloud of its own.
+struct World {
+    city: City,
+    cloud: Simulator,
+    jobs: Arc<Registry>,
+    operator: UserId,
+    hand: AtomicI64,
+}
+
+impl World {
+    async fn all() -> Vec<Self> {
+        Self::all_with(Latency::default()).await
+    }
+
+    async fn all_with(latency: Latency) -> Vec<Self> {
+        let mut all = Vec::new();
+        for city in City::all().await {
+            let told = city.app.clock.clone();
+            let config = seed::cloud(None, 7, latency);
+            let cloud = Simulator::open(CLOUD, config, move || told.now()).unwrap();
+            let backends = Arc::new(Backends::default().with(cloud.clone()));
+            let jobs = Arc::new(fulfil::wire(Registry::new(), &backends));
+            let operator = add(&city.app, "operator", &city.bureau).await;
+            give(
+                &city.app,
+                &operator,
+                Role::Operator,
+                &city.bureau,
+                Reach::Site,
+            )
+            .await;
+            all.push(Self {
+                city,
+                cloud,
+                jobs,
+                operator,
+                hand: AtomicI64::new(0),
+            });
+        }
+        all
+    }
+
+    async fn work(&self) {
+        run_until_idle(&self.city.app.app, &self.jobs)
+            .await
+            .unwrap();
+    }
+
+    /// Time for a round passes.
+    async fn next_round(&self) {
+        self.city.app.clock.advance_ms(ROUND_MS);
+        self.work().await;
+    }
+
+    async fn approve(&self) {
+        let city = &self.city;
+        for signer in [&city.leader, &city.office, &city.security, &city.finance] {
+            while approval::next_todo(&city.cx(signer), None)
+                .await
+                .unwrap()
+                .is_some()
+            {
+                city.decide(signer, Decision::Approve).await;
+            }
+        }
+    }
+
+    /// A delivered host with a disk on it.
+    async fn host_with_disk(&self) -> (Resource, Resource) {
+        let city = &self.city;
+        let view = city.cart(1).await;
+        let disk: LineForm = city.disk(&view.lines[0].line.id);
+        let cx = city.cx(&city.clerk);
+        cart::put_line(&cx, &view.id, view.version, None, &disk)
+            .await
+            .unwrap();
+        let view = cart::open(&cx, &view.id).await.unwrap();
+        let request = city.submit(&view).await.unwrap().request;
+        self.approve().await;
+        self.work().await;
+        let scope = Scope::system(&city.app.system()).unwrap();
+        let mut rx = city.app.db.read().await.unwrap();
+        let all = resource::of_request(&mut rx, &scope, &request)
+            .await
+            .unwrap();
+        let of = |kind| all.iter().find(|r| r.kind == kind).unwrap().clone();
+        (of(Fulfiller::Server), of(Fulfiller::Volume))
+    }
+
+    /// Some delivered hosts.
+    async fn hosts(&self, count: i64) -> Vec<Resource> {
+        let city = &self.city;
+        let view = city.cart(count).await;
+        let request = city.submit(&view).await.unwrap().request;
+        self.approve().await;
+        self.work().await;
+        let scope = Scope::system(&city.app.system()).unwrap();
+        let mut rx = city.app.db.read().await.unwrap();
+        let all = resource::of_request(&mut rx, &scope, &request)
+            .await
+            .unwrap();
+        assert_eq!(all.len(), usize::try_from(count).unwrap());
+        all
+    }
+
+    async fn resource(&self, id: &ResourceId) -> Resource {
+        let scope = Scope::system(&self.city.app.system()).unwrap();
+        let mut rx = self.city.app.db.read().await.unwrap();
+        resource::get(&mut rx, &scope, id).await.unwrap().unwrap()
+    }
+
+    /// Somebody acts in the cloud itself.
+    async fn by_hand(&self, call: Call) {
+        let n = self.hand.fetch_add(1, Ordering::SeqCst);
+        let op = OperationId(format!("by-hand-{n}"));
+        let outcome = self.cloud.execute(&op, call).await;
+        assert!(
+            matches!(outcome, Outcome::Done(_) | Outcome::Running { .. }),
+            "{outcome:?}"
+        );
+    }
+
+    async fn delete(&self, lost: &Resource) {
+        self.by_hand(Call::DeleteServer { server: ext(lost) }).await;
+    }
+
+    async fn servers(&self) -> Vec<lingbao_backends::provisioning::Server> {
+        let page = self.cloud.list(None, None).await.unwrap();
+        page.objects
+            .into_iter()
+            .filter_map(Object::into_server)
+            .collect()
+    }
+
+    async fn standing(&self) -> Vec<DifferenceRow> {
+        self.list(false).await
+    }
+
+    async fn list(&self, past: bool) -> Vec<DifferenceRow> {
+        let filter = DifferenceFilter {
+            past,
+            ..DifferenceFilter::default()
+        };
+        let view = difference::list(&self.city.cx(&self.operator), &filter)
+            .await
+            .unwrap();
+        view.page.rows
+    }
+
+    async fn only(&self, kind: DifferenceKind) -> DifferenceRow {
+        let mut all = self.standing().await;
+        all.retain(|row| row.kind == kind);
+        assert_eq!(all.len(), 1, "{all:#?}");
+        all.remove(0)
+    }
+
+    async fn may(&self, id: &DifferenceId) -> Vec<Act> {
+        let cx = self.city.cx(&self.operator);
+        difference::detail(&cx, id).await.unwrap().may
+    }
+
+    async fn one_round(&self, cloud: &dyn Provisioner) -> Ended {
+        round(&Desk::Bare(&self.city.app.app), CLOUD, cloud)
+            .await
+            .unwrap()
+    }
+
+    async fn used(&self) -> i64 {
+        let vdc = &self.city.vdc;
+        self.city.standing(vdc, Dimension::Vcpu).await.used
+    }
+
+    async fn events(&self, id: &ResourceId) -> Vec<String> {
+        let mut rx = self.city.app.db.read().await.unwrap();
+        let all = resource::events(&mut rx, id).await.unwrap();
+        all.into_iter().map(|e| e.kind.to_string()).collect()
+    }
+}
+
+fn ext(of: &Resource) -> ExternalId {
+    ExternalId(of.external_id.clone().unwrap())
+}
+
+fn conflict<T: std::fmt::Debug>(result: Result<T, ServiceError>, key: &str) {
+    match result {
+        Err(ServiceError::Conflict(msg)) => assert_eq!(msg.key, key),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// A cloud whose list has small pages and breaks off after some of them.
+struct Halting {
+    inner: Simulator,
+    page: usize,
+    /// Pages that are still given; below zero: all.
+    left: AtomicI64,
+}
+
+#[async_trait]
+impl Provisioner for Halting {
+    fn name(&self) -> &str {
+        self.inner.name()
+    }
+    async fn capabilities(&self) -> Result<Capabilities, ReadError> {
+        self.inner.capabilities().await
+    }
+    async fn capacity(&self, pool: &PoolRef) -> Result<Capacity, ReadError> {
+        self.inner.capacity(pool).await
+    }
+    async fn health(&self) -> Result<(), ReadError> {
+        self.inner.health().await
+    }
+    async fn execute(&self, op: &OperationId, call: Call) -> Outcome<Settled> {
+        self.inner.execute(op, call).await
+    }
+    async fn poll(&self, token: &PollToken) -> Outcome<Settled> {
+        self.inner.poll(token).await
+    }
+    async fn get(&self, kind: Kind, id: &ExternalId) -> Result<Option<Object>, ReadError> {
+        self.inner.get(kind, id).await
+    }
+    async fn find_by_operation(&self, op: &OperationId) -> Result<OperationState, ReadError> {
+        self.inner.find_by_operation(op).await
+    }
+    async fn cancel(&self, op: &OperationId) -> Outcome<OperationState> {
+        self.inner.cancel(op).await
+    }
+    async fn list(
+        &self,
+        project: Option<&ExternalId>,
+        cursor: Option<&str>,
+    ) -> Result<Page, ReadError> {
+        if self.left.load(Ordering::SeqCst) == 0 {
+            return Err(ReadError::Unreachable("in the middle of the list".into()));
+        }
+        self.left.fetch_sub(1, Ordering::SeqCst);
+        let mut page = self.inner.list(project, cursor).await?;
+        if page.objects.len() > self.page {
+            page.objects.truncate(self.page);
+            page.next = page.objects.last().map(|object| object.id().0.clone());
+        }
+        Ok(page)
+    }
+    async fn usage(&self, server: &ExternalId) -> Result<Option<Usage>, ReadError> {
+        self.inner.usage(server).await
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_deleted_host_is_found_missing_and_built_anew_as_the_same_resource() {
+    for world in World::all().await {
+        let (host, disk) = world.host_with_disk().await;
+        world.next_round().await;
+        assert_eq!(world.standing().await, []);
+        let used = world.used().await;
+        let cx = world.city.cx(&world.city.clerk);
+        let first = resources::show_secret(&cx, &host.id).await.unwrap();
+
+        world.delete(&host).await;
+        world.next_round().await;
+        let lost = world.only(DifferenceKind::Missing).await;
+        assert_eq!(
+            (lost.resource.as_ref(), lost.month),
+            (Some(&host.id), host.month)
+        );
+        assert!(lost.said.iter().all(|said| said.cloud.is_none()));
+        assert_eq!(world.may(&lost.id).await, [Act::Restore, Act::WriteOff]);
+        // The disk hangs free there, and can't be put back before its host is.
+        let free = world.only(DifferenceKind::Changed).await;
+        assert_eq!(free.resource.as_ref(), Some(&disk.id));
+        let cx = world.city.cx(&world.operator);
+        conflict(
+            difference::restore(&cx, &free.id).await,
+            "difference.target_lost",
+        );
+        // Its unit reads it on the page of the host.
+        let seen = resources::detail(&world.city.cx(&world.city.clerk), &host.id)
+            .await
+            .unwrap();
+        let word = seen.cloud.unwrap();
+        assert_eq!(word.kind, Some(DifferenceKind::Missing));
+        assert_eq!((word.silent, word.difference), (false, None));
+
+        world.city.app.clock.advance_ms(1_000);
+        let cx = world.city.cx(&world.operator);
+        difference::restore(&cx, &lost.id).await.unwrap();
+        // Twice is once.
+        conflict(
+            difference::restore(&cx, &lost.id).await,
+            "resource.busy_now",
+        );
+        world.work().await;
+        let back = world.resource(&host.id).await;
+        assert_ne!(back.external_id, host.external_id);
+        assert_eq!(
+            (back.service, back.month, back.expires_at, back.billing),
+            (host.service, host.month, host.expires_at, host.billing)
+        );
+        let servers = world.servers().await;
+        assert_eq!(servers.len(), 1);
+        assert_eq!(servers[0].id, ext(&back));
+        assert_eq!(servers[0].spec.name, host.name);
+        assert_eq!(Some(servers[0].private_address.to_string()), back.address);
+        let there = world.cloud.get(Kind::Volume, &ext(&disk)).await.unwrap();
+        let volume = match there {
+            Some(Object::Volume(volume)) => volume,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(volume.attached_to, Some(ext(&back)));
+        assert_eq!(world.used().await, used, "quota is not booked again");
+        world.city.assert_ledger().await;
+        assert_eq!(world.events(&host.id).await[0], "restored");
+        assert_eq!(world.standing().await, []);
+        let closed = world.list(true).await;
+        let how = |id: &DifferenceId| {
+            let row = closed.iter().find(|row| row.id == *id).unwrap();
+            (row.closing, row.closed_by.clone())
+        };
+        assert_eq!(
+            how(&lost.id),
+            (Some(Closing::Restored), Some("operator".into()))
+        );
+        assert_eq!(how(&free.id), (Some(Closing::Agrees), None));
+        // A new password, shown once, and a notice.
+        let cx = world.city.cx(&world.city.clerk);
+        let second = resources::show_secret(&cx, &host.id).await.unwrap();
+        assert_ne!(first, second);
+        let told = Sql::new("SELECT count(*) FROM notice WHERE msg LIKE '%notice.rebuilt%'");
+        assert!(world.city.count(told).await > 0);
+    }
+}
+
+/// A lost host with a disk, to be built anew under every fault.
+struct Rebuilding<'a> {
+    world: &'a World,
+    host: ResourceId,
+    disk: Resource,
+    used: i64,
+}
+
+#[async_trait]
+impl Bench for Rebuilding<'_> {
+    type Saga = Mend;
+
+    async fn fresh(&self, app: &TestApp) -> (Mend, Params) {
+        let host = self.world.resource(&self.host).await;
+        self.world.delete(&host).await;
+        let scope = Scope::system(&app.system()).unwrap();
+        let mut tx = app.db.begin().await.unwrap();
+        let (build, works) = begin::anew(&mut tx, &app.system(), &scope, &host, true)
+            .await
+            .unwrap();
+        tx.commit().await.unwrap();
+        let params = Params {
+            difference: app.id(),
+            resource: self.host.clone(),
+            actor: self.world.operator.clone(),
+            backend: CLOUD.into(),
+            build: Some(build),
+            works,
+            whole: true,
+        };
+        let backends = Backends::default().with(self.world.cloud.clone());
+        (Mend::new(Arc::new(backends)), params)
+    }
+
+    async fn assert_whole(&self, _: &TestApp, when: &str) {
+        let host = self.world.resource(&self.host).await;
+        let servers = self.world.servers().await;
+        assert_eq!(servers.len(), 1, "{when}");
+        assert_eq!(servers[0].id, ext(&host), "{when}");
+        let there = self.world.cloud.get(Kind::Volume, &ext(&self.disk)).await;
+        let Ok(Some(Object::Volume(volume))) = there else {
+            panic!("{when}: no disk");
+        };
+        assert_eq!(volume.attached_to, Some(ext(&host)), "{when}");
+        assert_eq!(self.world.used().await, self.used, "{when}");
+    }
+
+    async fn assert_clean(&self, _: &TestApp, when: &str) {
+        assert_eq!(self.world.servers().await, [], "{when}");
+        assert_eq!(self.world.used().await, self.used, "{when}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_restore_that_is_killed_refused_or_doubled_at_any_step_builds_one_host_or_none() {
+    for world in World::all().await {
+        let (host, disk) = world.host_with_disk().await;
+        let bench = Rebuilding {
+            host: host.id,
+            disk,
+            used: world.used().await,
+            world: &world,
+        };
+        drill(&world.city.app, &bench).await;
+        world.city.assert_ledger().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cloud_that_answers_half_makes_no_difference_and_closes_none() {
+    for world in World::all().await {
+        let hosts = world.hosts(4).await;
+        world.city.app.clock.advance_ms(MINUTE_MS);
+        let cloud = Halting {
+            inner: world.cloud.clone(),
+            page: 2,
+            left: AtomicI64::new(-1),
+        };
+        let whole = world.one_round(&cloud).await;
+        let agrees = Ended::Whole {
+            things: 4,
+            differences: 0,
+        };
+        assert_eq!(whole, agrees);
+        world.delete(&hosts[0]).await;
+        let size = ServerSize {
+            vcpus: 8,
+            memory_gb: 16,
+        };
+        let server = ext(&hosts[1]);
+        world.by_hand(Call::ResizeServer { server, size }).await;
+        for pages in 0..3 {
+            cloud.left.store(pages, Ordering::SeqCst);
+            let ended = world.one_round(&cloud).await;
+            assert!(matches!(ended, Ended::Broken(_)), "{pages}: {ended:?}");
+            assert_eq!(world.standing().await, [], "after {pages} pages");
+        }
+        cloud.left.store(-1, Ordering::SeqCst);
+        world.one_round(&cloud).await;
+        assert_eq!(world.standing().await.len(), 2);
+        // Put right by hand, it stands until a whole round has been read.
+        let size = ServerSize {
+            vcpus: 4,
+            memory_gb: 8,
+        };
+        let server = ext(&hosts[1]);
+        world.by_hand(Call::ResizeServer { server, size }).await;
+        world.city.app.clock.advance_ms(MINUTE_MS);
+        for pages in 0..3 {
+            cloud.left.store(pages, Ordering::SeqCst);
+            world.one_round(&cloud).await;
+            assert_eq!(world.standing().await.len(), 2);
+        }
+        let view = difference::list(
+            &world.city.cx(&world.operator),
+            &DifferenceFilter::default(),
+        )
+        .await
+        .unwrap();
+        assert!(view.rounds[0].error.is_some() && view.rounds[0].compared_at.is_some());
+        cloud.left.store(-1, Ordering::SeqCst);
+        world.one_round(&cloud).await;
+        world.only(DifferenceKind::Missing).await;
+        assert_eq!(world.standing().await.len(), 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_hour_without_the_cloud_is_said_and_nothing_is_ordered_twice_when_it_returns() {
+    for world in World::all().await {
+        let old = world.hosts(1).await.remove(0);
+        world.next_round().await;
+        // The answer to the order is lost on the way, and then all is silent.
+        world.cloud.inject(Fault {
+            on: On::Call(lingbao_backends::provisioning::CallKind::CreateServer),
+            what: What::LoseAnswer,
+            skip: 0,
+            times: Some(1),
+        });
+        world.cloud.inject(Fault {
+            on: On::AnyCall,
+            what: What::Unreachable,
+            skip: 3,
+            times: None,
+        });
+        world.cloud.inject(Fault {
+            on: On::Reading,
+            what: What::Unreachable,
+            skip: 0,
+            times: None,
+        });
+        let view = world.city.cart(1).await;
+        let request = world.city.submit(&view).await.unwrap().request;
+        world.approve().await;
+        for _ in 0..12 {
+            world.city.app.clock.advance_ms(5 * MINUTE_MS);
+            world.work().await;
+        }
+        assert_eq!(world.standing().await, [], "silence is no difference");
+        let clerk = world.city.cx(&world.city.clerk);
+        let page = resources::detail(&clerk, &old.id).await.unwrap();
+        let word = page.cloud.unwrap();
+        assert!(word.silent && word.answered_at.is_some() && word.kind.is_none());
+        assert_eq!(page.row.service, ServiceState::Running);
+
+        world.cloud.clear_faults();
+        let operator = world.city.cx(&world.operator);
+        let stuck = operation::sagas(&operator, &Default::default())
+            .await
+            .unwrap();
+        for saga in stuck.rows {
+            operation::retry_saga(&operator, &saga.id).await.unwrap();
+        }
+        world.work().await;
+        world.next_round().await;
+        let scope = Scope::system(&world.city.app.system()).unwrap();
+        let mut rx = world.city.app.db.read().await.unwrap();
+        let made = resource::of_request(&mut rx, &scope, &request)
+            .await
+            .unwrap();
+        drop(rx);
+        assert_eq!(made.len(), 1);
+        assert_eq!(world.servers().await.len(), 2, "one old, one ordered");
+        assert_eq!(world.standing().await, []);
+        let page = resources::detail(&clerk, &old.id).await.unwrap();
+        assert_eq!(page.cloud, None);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_saga_works_on_and_what_was_just_delivered_is_left_alone() {
+    for world in World::all().await {
+        let host = world.hosts(1).await.remove(0);
+        world.delete(&host).await;
+        // Delivered in the very moment in which the round begins.
+        world.one_round(&world.cloud).await;
+        assert_eq!(world.standing().await, []);
+        world.city.app.clock.advance_ms(MINUTE_MS);
+        let app = &world.city.app;
+        let saga: SagaId = app.id();
+        let mut tx = app.db.begin().await.unwrap();
+        resource_action::begin(&mut tx, &host.id, &saga, "stop", "x", app.clock.now())
+            .await
+            .unwrap();
+        tx.commit().await.unwrap();
+        world.one_round(&world.cloud).await;
+        assert_eq!(world.standing().await, []);
+        let mut tx = app.db.begin().await.unwrap();
+        resource_action::end(&mut tx, &host.id, &saga)
+            .await
+            .unwrap();
+        tx.commit().await.unwrap();
+        world.one_round(&world.cloud).await;
+        let lost = world.only(DifferenceKind::Missing).await;
+        // It stands while something is done to it, and only this is refused meanwhile.
+        let mut tx = app.db.begin().await.unwrap();
+        resource_action::begin(&mut tx, &host.id, &saga, "stop", "x", app.clock.now())
+            .await
+            .unwrap();
+        tx.commit().await.unwrap();
+        app.clock.advance_ms(MINUTE_MS);
+        world.one_round(&world.cloud).await;
+        assert_eq!(world.only(DifferenceKind::Missing).await.id, lost.id);
+        assert_eq!(world.may(&lost.id).await, []);
+        let cx = world.city.cx(&world.operator);
+        let refused = difference::write_off(&cx, &lost.id, "没有了").await;
+        conflict(refused, "resource.busy_now");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_rounds_at_once_double_nothing_and_an_older_one_undoes_nothing() {
+    for world in World::all().await {
+        let hosts = world.hosts(3).await;
+        world.city.app.clock.advance_ms(MINUTE_MS);
+        world.delete(&hosts[0]).await;
+        let server = ext(&hosts[1]);
+        world.by_hand(Call::StopServer { server }).await;
+        let (app, cloud) = (world.city.app.app.clone(), world.cloud.clone());
+        let many: Vec<_> = (0..4)
+            .map(|_| {
+                let (app, cloud) = (app.clone(), cloud.clone());
+                tokio::spawn(async move { round(&Desk::Bare(&app), CLOUD, &cloud).await })
+            })
+            .collect();
+        for one in many {
+            one.await.unwrap().unwrap();
+        }
+        assert_eq!(world.standing().await.len(), 2);
+        let all = Sql::new("SELECT count(*) FROM difference");
+        assert_eq!(world.city.count(all).await, 2);
+        // A younger round has written: what this one read is old.
+        let mut tx = app.db.begin().await.unwrap();
+        let later = app.clock.now().plus_millis(1);
+        assert!(rows::claim_round(&mut tx, CLOUD, later).await.unwrap());
+        tx.commit().await.unwrap();
+        let server = ext(&hosts[1]);
+        world.by_hand(Call::StartServer { server }).await;
+        assert_eq!(world.one_round(&world.cloud).await, Ended::Overtaken);
+        assert_eq!(world.standing().await.len(), 2);
+        // Two workers with the jobs of the same moment.
+        world.city.app.clock.advance_ms(ROUND_MS);
+        let (a, b) = tokio::join!(
+            run_until_idle(&app, &world.jobs),
+            run_until_idle(&app, &world.jobs)
+        );
+        a.unwrap();
+        b.unwrap();
+        world.only(DifferenceKind::Missing).await;
+        let all = Sql::new("SELECT count(*) FROM difference");
+        assert_eq!(world.city.count(all).await, 2);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_host_that_was_switched_off_there_is_switched_back_or_followed() {
+    for world in World::all().await {
+        let hosts = world.hosts(2).await;
+        for host in &hosts {
+            let server = ext(host);
+            world.by_hand(Call::StopServer { server }).await;
+        }
+        world.next_round().await;
+        let found = world.standing().await;
+        assert_eq!(found.len(), 2);
+        let of = |host: &Resource| {
+            let row = found
+                .iter()
+                .find(|row| row.resource.as_ref() == Some(&host.id));
+            row.unwrap().id.clone()
+        };
+        let (restored, followed) = (of(&hosts[0]), of(&hosts[1]));
+        let acts = [Act::Restore, Act::Follow, Act::Note];
+        assert_eq!(world.may(&restored).await, acts);
+        let cx = world.city.cx(&world.operator);
+        let refused = difference::write_off(&cx, &restored, "不要了").await;
+        conflict(refused, "difference.not_this");
+        difference::restore(&cx, &restored).await.unwrap();
+        difference::follow(&cx, &followed).await.unwrap();
+        conflict(difference::follow(&cx, &followed).await, "difference.over");
+        world.work().await;
+        assert_eq!(world.standing().await, []);
+        assert_eq!(
+            world.resource(&hosts[0].id).await.service,
+            ServiceState::Running
+        );
+        assert_eq!(
+            world.resource(&hosts[1].id).await.service,
+            ServiceState::Stopped
+        );
+        assert_eq!(world.events(&hosts[1].id).await[0], "stopped");
+        world.next_round().await;
+        assert_eq!(world.standing().await, []);
+        let mut how: Vec<_> = world.list(true).await.iter().map(|r| r.closing).collect();
+        how.sort();
+        assert_eq!(how, [Some(Closing::Restored), Some(Closing::Followed)]);
+        let on = world.servers().await;
+        assert_eq!(
+            on.iter()
+                .filter(|s| s.power == lingbao_backends::provisioning::Power::Active)
+                .count(),
+            1
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_size_and_a_disk_that_were_changed_there_are_changed_back() {
+    for world in World::all().await {
+        let (host, disk) = world.host_with_disk().await;
+        let size = ServerSize {
+            vcpus: 8,
+            memory_gb: 16,
+        };
+        let server = ext(&host);
+        world.by_hand(Call::ResizeServer { server, size }).await;
+        let volume = ext(&disk);
+        world.by_hand(Call::DetachVolume { volume }).await;
+        world.next_round().await;
+        let found = world.standing().await;
+        assert_eq!(found.len(), 2);
+        let differing = |row: &DifferenceRow| -> Vec<Aspect> {
+            let differ = row.said.iter().filter(|said| said.differs());
+            differ.map(|said| said.aspect).collect()
+        };
+        for row in &found {
+            let expected = if row.thing == Fulfiller::Server {
+                vec![Aspect::Vcpus, Aspect::Memory]
+            } else {
+                vec![Aspect::Target]
+            };
+            assert_eq!(differing(row), expected);
+            let cx = world.city.cx(&world.operator);
+            // What was ordered stays ordered: neither side's size is for sale here.
+            conflict(
+                difference::follow(&cx, &row.id).await,
+                "difference.not_this",
+            );
+            difference::restore(&cx, &row.id).await.unwrap();
+        }
+        world.work().await;
+        world.next_round().await;
+        assert_eq!(world.standing().await, []);
+        let server = world.servers().await.remove(0);
+        assert_eq!((server.spec.vcpus, server.spec.memory_gb), (4, 8));
+        let closed = world.list(true).await;
+        assert!(closed.iter().all(|r| r.closing == Some(Closing::Restored)));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lost_disk_is_made_anew_empty_and_attached() {
+    for world in World::all().await {
+        let (host, disk) = world.host_with_disk().await;
+        let volume = ext(&disk);
+        world.by_hand(Call::DetachVolume { volume }).await;
+        let volume = ext(&disk);
+        world.by_hand(Call::DeleteVolume { volume }).await;
+        world.next_round().await;
+        let lost = world.only(DifferenceKind::Missing).await;
+        let cx = world.city.cx(&world.operator);
+        difference::restore(&cx, &lost.id).await.unwrap();
+        world.work().await;
+        let back = world.resource(&disk.id).await;
+        let there = world.cloud.get(Kind::Volume, &ext(&back)).await.unwrap();
+        let Some(Object::Volume(volume)) = there else {
+            panic!("no disk");
+        };
+        assert_eq!(volume.attached_to, Some(ext(&host)));
+        assert_eq!(volume.spec.size_gb, 100);
+        world.next_round().await;
+        assert_eq!(world.standing().await, []);
+        world.city.assert_ledger().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_written_off_is_released_frees_its_quota_once_and_is_charged_no_more() {
+    for world in World::all().await {
+        let (host, disk) = world.host_with_disk().await;
+        assert!(world.used().await > 0);
+        world.delete(&host).await;
+        world.next_round().await;
+        let lost = world.only(DifferenceKind::Missing).await;
+        let cx = world.city.cx(&world.operator);
+        let empty = difference::write_off(&cx, &lost.id, " ").await;
+        assert!(matches!(empty, Err(ServiceError::Invalid(_))), "{empty:?}");
+        difference::write_off(&cx, &lost.id, "机房故障，主机不再需要")
+            .await
+            .unwrap();
+        conflict(
+            difference::write_off(&cx, &lost.id, "再来一次").await,
+            "difference.over",
+        );
+        let gone = world.resource(&host.id).await;
+        assert_eq!(
+            (gone.service, gone.billing),
+            (ServiceState::Released, BillingState::Stopped)
+        );
+        assert_eq!(world.used().await, 0);
+        world.city.assert_ledger().await;
+        assert_eq!(world.resource(&disk.id).await.attached_to, None);
+        let events = world.events(&host.id).await;
+        for kind in ["released", "written_off"] {
+            assert_eq!(events.iter().filter(|e| *e == kind).count(), 1, "{kind}");
+        }
+        let told = Sql::new("SELECT count(*) FROM notice WHERE msg LIKE '%notice.written_off%'");
+        assert!(world.city.count(told).await > 0);
+        let audited = Sql::new(
+            "SELECT count(*) FROM audit_event WHERE action = 'difference.write_off' AND outcome = 'done'",
+        );
+        assert_eq!(world.city.count(audited).await, 1);
+        world.next_round().await;
+        assert_eq!(
+            world.standing().await,
+            [],
+            "the disk hangs on nothing, on both sides"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_foreign_is_listed_noted_and_forgotten_when_it_has_gone() {
+    for world in World::all().await {
+        let host = world.hosts(1).await.remove(0);
+        let own = world.servers().await.remove(0);
+        let spec = ServerSpec {
+            name: "nobodys".into(),
+            ..own.spec.clone()
+        };
+        world.by_hand(Call::CreateServer { spec }).await;
+        world.next_round().await;
+        let found = world.only(DifferenceKind::Foreign).await;
+        assert_eq!((found.name.as_str(), found.resource), ("nobodys", None));
+        assert_eq!(world.may(&found.id).await, [Act::Note]);
+        let cx = world.city.cx(&world.operator);
+        let clouds = operation::clouds(&cx).await.unwrap();
+        assert_eq!(clouds.foreign.len(), 1);
+        assert_eq!(operation::counts(&cx).await.unwrap().differences, 1);
+        difference::note(&cx, &found.id, "网络组的跳板机")
+            .await
+            .unwrap();
+        world.next_round().await;
+        let noted = world.only(DifferenceKind::Foreign).await;
+        assert_eq!(noted.note, "网络组的跳板机");
+        assert_eq!(noted.noted_by.as_deref(), Some("operator"));
+        let counts = operation::counts(&cx).await.unwrap();
+        assert_eq!((counts.differences, counts.foreign), (0, 1));
+        let server = ExternalId(found.external_id.clone());
+        world.by_hand(Call::DeleteServer { server }).await;
+        world.next_round().await;
+        assert_eq!(world.standing().await, []);
+        assert_eq!(world.list(true).await[0].closing, Some(Closing::Gone));
+        assert_eq!(world.servers().await[0].id, ext(&host));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_between_two_states_is_called_stuck_only_after_a_while() {
+    let latency = Latency {
+        change_server_ms: 2 * 60 * 60_000,
+        ..Latency::default()
+    };
+    for world in World::all_with(latency).await {
+        let host = world.hosts(1).await.remove(0);
+        world.next_round().await;
+        let server = ext(&host);
+        world.by_hand(Call::StopServer { server }).await;
+        world.next_round().await;
+        assert_eq!(world.standing().await, []);
+        let cx = world.city.cx(&world.operator);
+        assert_eq!(operation::counts(&cx).await.unwrap().differences, 0);
+        world.city.app.clock.advance_ms(PATIENCE_MS);
+        world.work().await;
+        let stuck = world.only(DifferenceKind::Stuck).await;
+        assert_eq!(stuck.said[0].cloud.as_deref(), Some("changing"));
+        world.city.app.clock.advance_ms(2 * 60 * MINUTE_MS);
+        world.work().await;
+        world.only(DifferenceKind::Changed).await;
+        assert_eq!(world.list(true).await[0].closing, Some(Closing::Turned));
+    }
+}
+
+#[tokio::test]
+async fn none_but_an_operator_of_the_whole_site_sees_or_settles_a_difference() {
+    for world in World::all().await {
+        let host = world.hosts(1).await.remove(0);
+        world.delete(&host).await;
+        world.next_round().await;
+        let id = world.only(DifferenceKind::Missing).await.id;
+        let city = &world.city;
+        let mut people: BTreeMap<String, UserId> = BTreeMap::new();
+        for role in Role::ALL {
+            let login = format!("as-{role}").replace('_', "-");
+            let person = add(&city.app, &login, &city.bureau).await;
+            let reach = if *role == Role::Operator {
+                // A county's operator runs no cloud.
+                Reach::Subtree
+            } else {
+                role.widest()
+            };
+            give(&city.app, &person, *role, &city.bureau, reach).await;
+            people.insert(login, person);
+        }
+        for (login, person) in &people {
+            let cx = city.cx(person);
+            let filter = DifferenceFilter::default();
+            let answers = [
+                difference::list(&cx, &filter).await.map(|_| ()),
+                difference::export(&cx, &filter).await.map(|_| ()),
+                difference::detail(&cx, &id).await.map(|_| ()),
+                difference::compare(&cx).await,
+                difference::restore(&cx, &id).await,
+                difference::follow(&cx, &id).await,
+                difference::write_off(&cx, &id, "不要了").await,
+                difference::note(&cx, &id, "不管它").await,
+            ];
+            for (n, answer) in answers.iter().enumerate() {
+                let forbidden = matches!(answer, Err(ServiceError::Forbidden));
+                assert!(forbidden, "{login}, act {n}: {answer:?}");
+            }
+        }
+        let refused = Sql::new(
+            "SELECT count(*) FROM audit_event WHERE outcome = 'refused' AND action LIKE 'difference.%'",
+        );
+        let acts = 5 * i64::try_from(people.len()).unwrap();
+        assert_eq!(city.count(refused).await, acts);
+        assert_eq!(world.standing().await.len(), 1);
+        let nobody: DifferenceId = city.app.id();
+        let operator = city.cx(&world.operator);
+        let unknown = difference::restore(&operator, &nobody).await;
+        assert!(
+            matches!(unknown, Err(ServiceError::NotFound)),
+            "{unknown:?}"
+        );
+        difference::compare(&operator).await.unwrap();
+    }
+}
+
+/// Five thousand hosts of the bureau, in the cloud and in the rows.
+async fn five_thousand(city: &City, cloud: &Simulator) -> Vec<ExternalId> {
+    const COUNT: i64 = 5_000;
+    let view = city.cart(1).await;
+    let request = city.submit(&view).await.unwrap().request;
+    let mut tx = city.app.db.begin().await.unwrap();
+    let line = requests::lines(&mut tx, &request).await.unwrap().remove(0);
+    tx.commit().await.unwrap();
+    let made = |outcome: Outcome<Settled>| match outcome {
+        Outcome::Done(Settled::Present(object)) => *object,
+        other => panic!("{other:?}"),
+    };
+    let project = Call::EnsureProject {
+        spec: ProjectSpec {
+            key: "p".into(),
+            name: "p".into(),
+        },
+    };
+    let project = made(cloud.seed(vec![("p".into(), project)]).remove(0));
+    let network = Call::EnsureNetwork {
+        spec: NetworkSpec {
+            project: project.id().clone(),
+            key: "n".into(),
+            name: "n".into(),
+            cidr: "10.0.0.0/16".into(),
+        },
+    };
+    let network = made(cloud.seed(vec![("n".into(), network)]).remove(0));
+    let calls = (0..COUNT).map(|n| {
+        let spec = ServerSpec {
+            project: project.id().clone(),
+            pool: "public-general".into(),
+            network: network.id().clone(),
+            name: format!("web-{n:04}"),
+            vcpus: 4,
+            memory_gb: 8,
+            system_disk_gb: 40,
+            image: "kylin-v10".into(),
+            flavour: None,
+            security_preset: None,
+            access: Access::OneTimePassword,
+            user_data: None,
+            metadata: BTreeMap::new(),
+        };
+        (OperationId(format!("s{n}")), Call::CreateServer { spec })
+    });
+    let servers: Vec<_> = cloud
+        .seed(calls.collect())
+        .into_iter()
+        .filter_map(|outcome| made(outcome).into_server())
+        .collect();
+    let cx = city.app.system();
+    let mut tx = city.app.db.begin().await.unwrap();
+    for (n, server) in servers.iter().enumerate() {
+        let address = server.private_address.to_string();
+        let new = resource::New {
+            id: &cx.id(),
+            unit: &city.bureau,
+            vdc: &city.vdc,
+            system: &city.system,
+            request: &request,
+            item: &line.id,
+            piece: i64::try_from(n).unwrap(),
+            code: &line.code,
+            item_version: line.version.as_str(),
+            kind: line.kind,
+            name: &server.spec.name,
+            placement: line.placement.as_ref(),
+            backend: Some(CLOUD),
+            external_id: Some(server.id.as_str()),
+            address: Some(&address),
+            attached_to: None,
+            answers: &line.answers,
+            amounts: &Amounts::default(),
+            month: line.quote.each,
+            price_version: line.price_version,
+            delivered_at: cx.now(),
+            expires_at: cx.now(),
+        };
+        resource::insert(&mut tx, &cx.id(), &new).await.unwrap();
+    }
+    tx.commit().await.unwrap();
+    servers.into_iter().map(|server| server.id).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "a figure: cargo nextest run --release --run-ignored all -E 'test(five_thousand)' --no-capture"]
+async fn five_thousand_servers_are_compared_in_ten_seconds() {
+    for city in City::all().await {
+        let told = city.app.clock.clone();
+        let mut config = seed::cloud(None, 7, Latency::default());
+        for pool in &mut config.pools {
+            pool.hosts = 400;
+        }
+        let cloud = Simulator::open(CLOUD, config, move || told.now()).unwrap();
+        let servers = five_thousand(&city, &cloud).await;
+        city.app.clock.advance_ms(MINUTE_MS);
+        for (what, expected) in [("everything agrees", 0), ("three hundred differ", 300)] {
+            if expected > 0 {
+                let calls = servers.iter().take(300).enumerate().map(|(n, server)| {
+                    let server = server.clone();
+                    let call = match n % 3 {
+                        0 => Call::DeleteServer { server },
+                        1 => Call::StopServer { server },
+                        _ => Call::ResizeServer {
+                            server,
+                            size: ServerSize {
+                                vcpus: 2,
+                                memory_gb: 4,
+                            },
+                        },
+                    };
+                    (OperationId(format!("hand{n}")), call)
+                });
+                let _ = cloud.seed(calls.collect());
+                city.app.clock.advance_ms(MINUTE_MS);
+            }
+            let began = std::time::Instant::now();
+            let ended = round(&Desk::Bare(&city.app.app), CLOUD, &cloud)
+                .await
+                .unwrap();
+            let took = began.elapsed();
+            let engine = city.app.db.read().await.unwrap().engine();
+            eprintln!("{engine:?}: 5000 servers, {what}: {} ms", took.as_millis());
+            let Ended::Whole { differences, .. } = ended else {
+                panic!("{ended:?}");
+            };
+            assert_eq!(differences, expected);
+            assert!(took.as_secs() < 10, "{took:?}");
+        }
+    }
+}

@@ -1,0 +1,335 @@
+//! Where the portal and the clouds differ, for operators: what there is, and what is done about it.
+//!
+//! The rounds themselves stand in [`crate::fulfil::reconcile`].
+
+use lingbao_model::{
+    catalogue::Fulfiller,
+    id::DifferenceId,
+    msg::Msg,
+    people::Role,
+    resource::{EventKind, ServiceState},
+    text,
+    view::difference::{
+        Act, Aspect, Closing, DifferenceDetail, DifferenceFilter, DifferenceKind, DifferenceRow,
+        DifferencesView, Said,
+    },
+};
+use serde_json::{Value, json};
+
+use super::{notice, refusal::traced};
+use crate::{
+    app::Cx,
+    audit::{self, Event},
+    authz::{Ability, Access},
+    error::{OrNotFound, ServiceError},
+    fulfil::reconcile::{CompareClouds, begin},
+    jobs,
+    storage::{
+        ReadTx, Tx, change, cloud, difference, operation, quota,
+        resource::{self, Resource},
+        resource_action,
+    },
+};
+
+/// Rows of one slice of the file.
+const SLICE: i64 = 500;
+
+async fn operator(rx: &mut ReadTx, cx: &Cx) -> Result<Access, ServiceError> {
+    let access = Access::load(rx, cx).await?;
+    access.require(Ability::Operate)?;
+    Ok(access)
+}
+
+// ---- reading
+
+/// One page of differences with the counts of all.
+///
+/// # Errors
+/// [`ServiceError::Forbidden`] for others than operators.
+pub async fn list(cx: &Cx, filter: &DifferenceFilter) -> Result<DifferencesView, ServiceError> {
+    let mut rx = cx.db().read().await?;
+    operator(&mut rx, cx).await?;
+    Ok(DifferencesView {
+        page: difference::list(&mut rx, filter).await?,
+        counts: difference::counts(&mut rx).await?,
+        rounds: difference::rounds(&mut rx).await?,
+        stuck_tasks: operation::counts(&mut rx).await?.stuck,
+    })
+}
+
+/// The next rows of an export and where it goes on.
+///
+/// # Errors
+/// As [`list`].
+pub async fn export(
+    cx: &Cx,
+    filter: &DifferenceFilter,
+) -> Result<(Vec<DifferenceRow>, Option<String>), ServiceError> {
+    let mut rx = cx.db().read().await?;
+    operator(&mut rx, cx).await?;
+    Ok(difference::slice(&mut rx, filter, SLICE).await?)
+}
+
+/// One difference with what can be done about it.
+///
+/// # Errors
+/// [`ServiceError::NotFound`] if there is none.
+pub async fn detail(cx: &Cx, id: &DifferenceId) -> Result<DifferenceDetail, ServiceError> {
+    let mut rx = cx.db().read().await?;
+    operator(&mut rx, cx).await?;
+    let row = difference::get(&mut rx, id).await?.or_not_found()?;
+    let (silent, answered_at) = cloud::silence(&mut rx, &row.backend).await?;
+    let (mut busy, mut attachments) = (None, Vec::new());
+    if let Some(resource) = &row.resource {
+        busy = resource_action::current(&mut rx, resource).await?;
+        attachments = resource::attachments(&mut rx, resource).await?;
+    }
+    Ok(DifferenceDetail {
+        may: acts(&row, busy.is_some()),
+        busy: busy.map(|kind| Msg::new(format!("resource.busy.{kind}"))),
+        attachments,
+        silent,
+        answered_at,
+        row,
+    })
+}
+
+/// What the power of a server is in the cloud, if it differs and is one that we can follow.
+fn followed(row: &DifferenceRow) -> Option<(ServiceState, EventKind)> {
+    let power = |said: &&Said| said.aspect == Aspect::Power && said.differs();
+    let said = row.said.iter().find(power)?;
+    match said.cloud.as_deref()? {
+        "running" => Some((ServiceState::Running, EventKind::Started)),
+        "stopped" => Some((ServiceState::Stopped, EventKind::Stopped)),
+        _ => None,
+    }
+}
+
+fn acts(row: &DifferenceRow, busy: bool) -> Vec<Act> {
+    if row.closed_at.is_some() {
+        return Vec::new();
+    }
+    let may = |act: &&Act| match act {
+        Act::Restore => !busy && begin::can_mend(row),
+        Act::Follow => !busy && row.kind == DifferenceKind::Changed && followed(row).is_some(),
+        Act::WriteOff => !busy && row.kind == DifferenceKind::Missing,
+        // A lost machine is nothing to get used to.
+        Act::Note => row.kind != DifferenceKind::Missing,
+    };
+    Act::ALL.iter().filter(may).copied().collect()
+}
+
+// ---- acting
+
+/// A transaction of an operator over a difference that stands.
+struct Opened {
+    tx: Tx,
+    access: Access,
+    row: DifferenceRow,
+}
+
+async fn open(cx: &Cx, id: &DifferenceId, act: Act) -> Result<Opened, ServiceError> {
+    let mut tx = cx.db().begin().await?;
+    let access = operator(&mut tx, cx).await?;
+    let row = difference::get(&mut tx, id).await?.or_not_found()?;
+    if row.closed_at.is_some() {
+        return Err(ServiceError::Conflict(Msg::new("difference.over")));
+    }
+    if !acts(&row, false).contains(&act) {
+        return Err(ServiceError::Conflict(Msg::new("difference.not_this")));
+    }
+    Ok(Opened { tx, access, row })
+}
+
+impl Opened {
+    /// The resource, which nothing else may be working on.
+    async fn resource(&mut self) -> Result<Resource, ServiceError> {
+        let id = self.row.resource.clone().or_not_found()?;
+        let scope = self.access.scope(Ability::ReadResources);
+        resource_action::lock(&mut self.tx, &id).await?;
+        let found = resource::get(&mut self.tx, &scope, &id)
+            .await?
+            .or_not_found()?;
+        if found.service == ServiceState::Released {
+            return Err(ServiceError::Conflict(Msg::new("difference.over")));
+        }
+        if resource_action::current(&mut self.tx, &id).await?.is_some() {
+            return Err(ServiceError::Conflict(Msg::new("resource.busy_now")));
+        }
+        // Built anew or changed since the round saw it.
+        if found.external_id.as_deref() != Some(&self.row.external_id) {
+            return Err(ServiceError::Conflict(Msg::new("difference.over")));
+        }
+        Ok(found)
+    }
+
+    async fn close(&mut self, cx: &Cx, how: Closing) -> Result<(), ServiceError> {
+        let (id, by) = (&self.row.id, Some(&self.access.user));
+        if difference::close(&mut self.tx, id, how, by, cx.now()).await? {
+            Ok(())
+        } else {
+            Err(ServiceError::Conflict(Msg::new("difference.over")))
+        }
+    }
+
+    async fn commit(mut self, cx: &Cx, event: Event) -> Result<(), ServiceError> {
+        change::touch(&mut self.tx, cx, "clouds").await?;
+        audit::record(&mut self.tx, cx, event).await?;
+        self.tx.commit().await?;
+        Ok(())
+    }
+}
+
+fn event(action: &'static str, id: &DifferenceId, detail: Value) -> Event {
+    Event::new(action, "difference", id).detail(detail)
+}
+
+/// Asks for a round over each backend now.
+///
+/// # Errors
+/// [`ServiceError::Forbidden`] for others than operators.
+pub async fn compare(cx: &Cx) -> Result<(), ServiceError> {
+    let asked = async {
+        let mut tx = cx.db().begin().await?;
+        operator(&mut tx, cx).await?;
+        jobs::enqueue(&mut tx, cx, &CompareClouds {}).await?;
+        audit::record(
+            &mut tx,
+            cx,
+            Event::new("difference.compare", "difference", "all"),
+        )
+        .await?;
+        tx.commit().await?;
+        Ok(())
+    };
+    traced(cx, asked.await, || {
+        Event::new("difference.compare", "difference", "all")
+    })
+    .await
+}
+
+/// Begins to make the cloud follow the portal: switches back, resizes back, attaches anew, or builds
+/// anew what is lost. What a lost thing held does not come back.
+///
+/// # Errors
+/// [`ServiceError::NotFound`] if there is no such difference, [`ServiceError::Conflict`] if it is
+/// over, can't be mended, or something else is being done to the resource.
+pub async fn restore(cx: &Cx, id: &DifferenceId) -> Result<(), ServiceError> {
+    let done = begin_restore(cx, id).await;
+    traced(cx, done, || event("difference.restore", id, Value::Null)).await
+}
+
+async fn begin_restore(cx: &Cx, id: &DifferenceId) -> Result<(), ServiceError> {
+    let mut opened = open(cx, id, Act::Restore).await?;
+    let found = opened.resource().await?;
+    if resource_action::open_release(&mut opened.tx, &found.id)
+        .await?
+        .is_some()
+    {
+        return Err(ServiceError::Conflict(Msg::new("resource.being_released")));
+    }
+    let (row, user) = (opened.row.clone(), opened.access.user.clone());
+    let scope = opened.access.scope(Ability::ReadResources);
+    begin::begin(&mut opened.tx, cx, &scope, &row, &found, &user).await?;
+    change::touch(&mut opened.tx, cx, &format!("unit:{}", found.unit)).await?;
+    let said = json!({ "resource": found.id, "name": found.name, "kind": row.kind });
+    let event = event("difference.restore", id, said).of_unit(&found.unit);
+    opened.commit(cx, event).await
+}
+
+/// Writes a lost resource off: it is released, its quota is free, charging ends, its unit hears why.
+///
+/// # Errors
+/// [`ServiceError::Invalid`] without a reason, [`ServiceError::Conflict`] if it is not missing any
+/// more or something is being done to it.
+pub async fn write_off(cx: &Cx, id: &DifferenceId, reason: &str) -> Result<(), ServiceError> {
+    let reason =
+        text::paragraph("reason", reason, 2, 500).map_err(|e| ServiceError::Invalid(vec![e]))?;
+    let done = do_write_off(cx, id, &reason).await;
+    traced(cx, done, || event("difference.write_off", id, Value::Null)).await
+}
+
+async fn do_write_off(cx: &Cx, id: &DifferenceId, reason: &str) -> Result<(), ServiceError> {
+    let mut opened = open(cx, id, Act::WriteOff).await?;
+    let found = opened.resource().await?;
+    let by = opened.access.user.clone();
+    let tx = &mut opened.tx;
+    resource::mark_released(tx, &found, cx.now()).await?;
+    resource::detach_all(tx, &found.id).await?;
+    for kind in [EventKind::WrittenOff, EventKind::Released] {
+        resource::add_event(tx, &cx.id(), &found.id, kind, by.as_str(), cx.now()).await?;
+    }
+    if let Some(place) = &found.placement {
+        let booking = quota::Booking {
+            // The same as a release's: whichever comes, it is freed once.
+            operation: format!("free:{}", found.id),
+            vdc: found.vdc.clone(),
+            request: None,
+            demand: [(place.pool.clone(), found.amounts.clone())].into(),
+        };
+        quota::free(tx, cx, &booking, &found.id).await?;
+    }
+    let msg = Msg::new("notice.written_off")
+        .with("name", found.name.clone())
+        .with("reason", reason.to_owned());
+    let link = format!("/resources/{}", found.id);
+    notice::send_to_role(tx, cx, Role::Applicant, &found.unit, &msg, &link).await?;
+    change::touch(tx, cx, &format!("unit:{}", found.unit)).await?;
+    opened.close(cx, Closing::WrittenOff).await?;
+    let said = json!({ "resource": found.id, "name": found.name, "reason": reason });
+    let event = event("difference.write_off", id, said).of_unit(&found.unit);
+    opened.commit(cx, event).await
+}
+
+/// Lets the portal follow the cloud: a server is called what it is there, running or stopped.
+///
+/// # Errors
+/// [`ServiceError::Conflict`] if its power does not differ any more or something is being done to it.
+pub async fn follow(cx: &Cx, id: &DifferenceId) -> Result<(), ServiceError> {
+    let done = do_follow(cx, id).await;
+    traced(cx, done, || event("difference.follow", id, Value::Null)).await
+}
+
+async fn do_follow(cx: &Cx, id: &DifferenceId) -> Result<(), ServiceError> {
+    let mut opened = open(cx, id, Act::Follow).await?;
+    let found = opened.resource().await?;
+    let over = || ServiceError::Conflict(Msg::new("difference.over"));
+    let (state, kind) = followed(&opened.row).ok_or_else(over)?;
+    if found.kind != Fulfiller::Server || found.service == state {
+        return Err(over());
+    }
+    let by = opened.access.user.clone();
+    let tx = &mut opened.tx;
+    resource::set_states(tx, &found, state, found.billing).await?;
+    resource::add_event(tx, &cx.id(), &found.id, kind, by.as_str(), cx.now()).await?;
+    change::touch(tx, cx, &format!("unit:{}", found.unit)).await?;
+    // Of several things that differ, the others stand; the next round says which.
+    let mut differing = opened.row.said.iter().filter(|said| said.differs());
+    if differing.all(|said| said.aspect == Aspect::Power) {
+        opened.close(cx, Closing::Followed).await?;
+    }
+    let said = json!({ "resource": found.id, "before": found.service, "after": state });
+    let event = event("difference.follow", id, said).of_unit(&found.unit);
+    opened.commit(cx, event).await
+}
+
+/// Lets a difference stand, with a note why; it asks nobody to act any more.
+///
+/// # Errors
+/// [`ServiceError::Invalid`] without a note, [`ServiceError::Conflict`] if it is over, or about a lost
+/// resource.
+pub async fn note(cx: &Cx, id: &DifferenceId, note: &str) -> Result<(), ServiceError> {
+    let note = text::paragraph("note", note, 2, 500).map_err(|e| ServiceError::Invalid(vec![e]))?;
+    let done = do_note(cx, id, &note).await;
+    traced(cx, done, || event("difference.note", id, Value::Null)).await
+}
+
+async fn do_note(cx: &Cx, id: &DifferenceId, note: &str) -> Result<(), ServiceError> {
+    let mut opened = open(cx, id, Act::Note).await?;
+    let by = opened.access.user.clone();
+    if !difference::note(&mut opened.tx, id, note, &by, cx.now()).await? {
+        return Err(ServiceError::Conflict(Msg::new("difference.over")));
+    }
+    let said = json!({ "before": opened.row.note, "after": note });
+    opened.commit(cx, event("difference.note", id, said)).await
+}

@@ -1,0 +1,408 @@
+//! Where the portal and the clouds differ: what a round compares with, writes and closes, and what
+//! operators read of it.
+
+mod list;
+
+pub use list::{counts, get, list, of_resource, slice};
+
+use std::collections::{HashMap, HashSet};
+
+use lingbao_model::{
+    catalogue::Fulfiller,
+    id::{DifferenceId, ResourceId, UnitId, UserId},
+    money::Money,
+    param::Answers,
+    resource::ServiceState,
+    time::Timestamp,
+    view::difference::{Closing, DifferenceKind, RoundLine, Said},
+};
+
+use super::{ReadTx, Tx, sql::Sql};
+use crate::{error::StorageError, on};
+
+// ---- what is compared
+
+/// A resource as a round compares it.
+#[derive(Debug, Clone)]
+pub struct Ours {
+    /// The resource.
+    pub id: ResourceId,
+    /// Whose.
+    pub unit: UnitId,
+    /// Kind of thing.
+    pub kind: Fulfiller,
+    /// Name.
+    pub name: String,
+    /// The backend's name for it.
+    pub external_id: String,
+    /// Address.
+    pub address: Option<String>,
+    /// Whether it hangs on something.
+    pub attached: bool,
+    /// On what: the backend's name for it, and ours.
+    pub target: Option<(String, String)>,
+    /// Answers of the order: sizes.
+    pub answers: Answers,
+    /// Month price.
+    pub month: Money,
+    /// What it does.
+    pub service: ServiceState,
+    /// When it was delivered.
+    pub delivered_at: Timestamp,
+    /// Version of the row.
+    pub version: i64,
+    /// Whether something is being done to it, or its release was approved.
+    pub busy: bool,
+}
+
+#[derive(sqlx::FromRow)]
+struct OursRow {
+    id: String,
+    unit_id: String,
+    kind: String,
+    name: String,
+    external_id: String,
+    address: Option<String>,
+    attached_to: Option<String>,
+    target_id: Option<String>,
+    target_name: Option<String>,
+    answers: String,
+    month_fen: i64,
+    service_state: String,
+    delivered_at: i64,
+    version: i64,
+    busy: i64,
+}
+
+const OURS: &str = "SELECT r.id, r.unit_id, r.kind, r.name, r.external_id, r.address, r.attached_to,
+  t.external_id AS target_id, t.name AS target_name, r.answers, r.month_fen, r.service_state, r.delivered_at, r.version,
+  (SELECT count(*) FROM resource_action a WHERE a.resource_id = r.id)
+    + (SELECT count(*) FROM request_release l JOIN request q ON q.id = l.request_id
+       WHERE l.resource_id = r.id AND q.status = 'approved') AS busy
+FROM resource r LEFT JOIN resource t ON t.id = r.attached_to
+WHERE r.service_state <> 'released' AND r.backend = ";
+
+impl TryFrom<OursRow> for Ours {
+    type Error = StorageError;
+    fn try_from(row: OursRow) -> Result<Self, StorageError> {
+        let at = row.id.clone();
+        let wrong = |column, e: &dyn std::fmt::Display| {
+            StorageError::inconsistent("resource", column, at.as_str(), e)
+        };
+        Ok(Self {
+            id: row.id.parse().map_err(|e| wrong("id", &e))?,
+            unit: row.unit_id.parse().map_err(|e| wrong("unit_id", &e))?,
+            kind: row.kind.parse().map_err(|e| wrong("kind", &e))?,
+            name: row.name,
+            external_id: row.external_id,
+            address: row.address,
+            attached: row.attached_to.is_some(),
+            target: row.target_id.zip(row.target_name),
+            answers: serde_json::from_str(&row.answers).map_err(|e| wrong("answers", &e))?,
+            month: Money::from_fen(row.month_fen),
+            service: row
+                .service_state
+                .parse()
+                .map_err(|e| wrong("service_state", &e))?,
+            delivered_at: Timestamp::from_millis(row.delivered_at),
+            version: row.version,
+            busy: row.busy > 0,
+        })
+    }
+}
+
+/// The resources that some things of a backend belong to, by the backend's names.
+///
+/// # Errors
+/// What the database says.
+pub async fn ours<'a>(
+    rx: &mut ReadTx,
+    backend: &str,
+    ids: impl IntoIterator<Item = &'a str>,
+) -> Result<HashMap<String, Ours>, StorageError> {
+    let rows: Vec<OursRow> = Sql::new(OURS)
+        .bind(backend)
+        .push(" AND r.external_id IN ")
+        .bind_list(ids)
+        .all(rx)
+        .await?;
+    rows.into_iter()
+        .map(|row| Ok((row.external_id.clone(), Ours::try_from(row)?)))
+        .collect()
+}
+
+/// The backend's names of our resources after one of them, in order: those that were delivered
+/// before a moment.
+///
+/// # Errors
+/// What the database says.
+pub async fn names_after(
+    rx: &mut ReadTx,
+    backend: &str,
+    after: &str,
+    before: Timestamp,
+    limit: i64,
+) -> Result<Vec<String>, StorageError> {
+    let rows: Vec<(String,)> = Sql::new("SELECT external_id FROM resource WHERE backend = ")
+        .bind(backend)
+        .push(" AND external_id > ")
+        .bind(after)
+        .push(" AND service_state <> 'released' AND delivered_at < ")
+        .bind(before.millis())
+        .push(" ORDER BY external_id LIMIT ")
+        .bind(limit)
+        .all(rx)
+        .await?;
+    Ok(rows.into_iter().map(|(id,)| id).collect())
+}
+
+/// The pieces that are being built or have left something behind: `<line>:<piece>`, as the
+/// operations that build them begin.
+///
+/// # Errors
+/// What the database says.
+pub async fn under_way(rx: &mut ReadTx) -> Result<HashSet<String>, StorageError> {
+    let rows: Vec<(String, i64)> = Sql::new(
+        "SELECT f.request_item_id, f.piece FROM fulfilment f JOIN request q ON q.id = f.request_id
+         WHERE q.status = 'approved' AND f.status IN ('waiting', 'running', 'residue')",
+    )
+    .all(rx)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|(item, piece)| format!("{item}:{piece}"))
+        .collect())
+}
+
+/// Which of these operations belong to a saga that has not ended.
+///
+/// # Errors
+/// What the database says.
+pub async fn open_operations<'a>(
+    rx: &mut ReadTx,
+    ids: impl IntoIterator<Item = &'a str>,
+) -> Result<HashSet<String>, StorageError> {
+    let rows: Vec<(String,)> = Sql::new(
+        "SELECT o.id FROM operation o JOIN saga s ON s.id = o.saga_id
+         WHERE s.state IN ('running', 'stuck', 'unwinding', 'residue') AND o.id IN ",
+    )
+    .bind_list(ids)
+    .all(rx)
+    .await?;
+    Ok(rows.into_iter().map(|(id,)| id).collect())
+}
+
+// ---- rounds
+
+/// Makes sure that no younger round has written: from here to the end of the transaction this one
+/// has the backend for itself. `false` if a younger one was faster.
+///
+/// # Errors
+/// What the database says.
+pub async fn claim_round(
+    tx: &mut Tx,
+    backend: &str,
+    begun: Timestamp,
+) -> Result<bool, StorageError> {
+    let rows = on!(tx, conn => sqlx::query("INSERT INTO cloud_round (backend, begun_at, tried_at) VALUES ($1, $2, $2)
+         ON CONFLICT (backend) DO UPDATE SET begun_at = excluded.begun_at WHERE cloud_round.begun_at <= excluded.begun_at")
+        .bind(backend).bind(begun.millis()).execute(conn).await.map(|done| done.rows_affected()))?;
+    Ok(rows == 1)
+}
+
+/// A whole round has been read and written.
+///
+/// # Errors
+/// What the database says.
+pub async fn end_round(
+    tx: &mut Tx,
+    backend: &str,
+    begun: Timestamp,
+    things: i64,
+) -> Result<(), StorageError> {
+    on!(tx, conn => sqlx::query("UPDATE cloud_round SET compared_at = $1, things = $2, tried_at = $1, error = NULL WHERE backend = $3")
+        .bind(begun.millis()).bind(things).bind(backend).execute(conn).await.map(|_| ()))?;
+    Ok(())
+}
+
+/// A round broke off: nothing is known.
+///
+/// # Errors
+/// What the database says.
+pub async fn break_round(
+    tx: &mut Tx,
+    backend: &str,
+    begun: Timestamp,
+    error: &str,
+) -> Result<(), StorageError> {
+    on!(tx, conn => sqlx::query("INSERT INTO cloud_round (backend, begun_at, tried_at, error) VALUES ($1, $2, $2, $3)
+         ON CONFLICT (backend) DO UPDATE SET tried_at = excluded.tried_at, error = excluded.error")
+        .bind(backend).bind(begun.millis()).bind(error).execute(conn).await.map(|_| ()))?;
+    Ok(())
+}
+
+/// The rounds, by backend.
+///
+/// # Errors
+/// What the database says.
+pub async fn rounds(rx: &mut ReadTx) -> Result<Vec<RoundLine>, StorageError> {
+    let rows: Vec<(String, Option<i64>, i64, i64, Option<String>)> = Sql::new(
+        "SELECT backend, compared_at, things, tried_at, error FROM cloud_round ORDER BY backend",
+    )
+    .all(rx)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(
+            |(backend, compared_at, things, tried_at, error)| RoundLine {
+                backend,
+                compared_at: compared_at.map(Timestamp::from_millis),
+                things,
+                tried_at: Timestamp::from_millis(tried_at),
+                error,
+            },
+        )
+        .collect())
+}
+
+/// Something that a round found.
+#[derive(Debug, Clone)]
+pub struct Found {
+    /// In what way it differs.
+    pub kind: DifferenceKind,
+    /// Kind of thing.
+    pub thing: Fulfiller,
+    /// The backend's name for it.
+    pub external_id: String,
+    /// The resource and its unit.
+    pub resource: Option<(ResourceId, UnitId)>,
+    /// Its name.
+    pub name: String,
+    /// The operation that made it.
+    pub operation: String,
+    /// What both sides say.
+    pub said: Vec<Said>,
+    /// Month price at stake.
+    pub month: Money,
+    /// How long it may pass by itself, in milliseconds: 0 shows it at once.
+    pub patience_ms: i64,
+}
+
+/// Writes down what a round found, or that it stands still; `true` if it is new. A note is kept
+/// while both sides say the same as when it was written; on what is foreign always.
+///
+/// # Errors
+/// What the database says.
+pub async fn put(
+    tx: &mut Tx,
+    id: &DifferenceId,
+    backend: &str,
+    found: &Found,
+    round: Timestamp,
+) -> Result<bool, StorageError> {
+    let said = serde_json::to_string(&found.said)
+        .map_err(|e| StorageError::inconsistent("difference", "said", id.as_str(), e))?;
+    let row: (String,) = on!(tx, conn => sqlx::query_as(
+        "INSERT INTO difference (id, backend, kind, thing, external_id, resource_id, name, operation, said, month_fen,
+           first_seen, last_seen, ripe) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11, $12 = 0)
+         ON CONFLICT (backend, external_id, kind) WHERE closed_at IS NULL DO UPDATE SET
+           name = excluded.name, said = excluded.said, month_fen = excluded.month_fen, last_seen = excluded.last_seen,
+           ripe = difference.ripe OR difference.first_seen + $12 <= excluded.last_seen,
+           note = CASE WHEN difference.kind = 'foreign' OR difference.said = excluded.said THEN difference.note ELSE '' END
+         RETURNING id")
+        .bind(id.as_str()).bind(backend).bind(found.kind.as_str()).bind(found.thing.as_str()).bind(&found.external_id)
+        .bind(found.resource.as_ref().map(|(id, _)| id.as_str())).bind(&found.name).bind(&found.operation).bind(&said)
+        .bind(found.month.fen()).bind(round.millis()).bind(found.patience_ms).fetch_one(conn).await)?;
+    Ok(row.0 == id.as_str())
+}
+
+/// A difference that a round did not find again.
+#[derive(Debug, Clone)]
+pub struct Unseen {
+    /// Identifier.
+    pub id: DifferenceId,
+    /// The backend's name for the thing.
+    pub external_id: String,
+    /// In what way it differed.
+    pub kind: DifferenceKind,
+    /// Whether its resource was given back.
+    pub released: bool,
+    /// Whose the resource is.
+    pub unit: Option<UnitId>,
+}
+
+/// What stands at a backend and was not found since a moment.
+///
+/// # Errors
+/// What the database says.
+pub async fn unseen(
+    rx: &mut ReadTx,
+    backend: &str,
+    since: Timestamp,
+) -> Result<Vec<Unseen>, StorageError> {
+    let rows: Vec<(String, String, String, Option<String>, Option<String>)> = Sql::new(
+        "SELECT d.id, d.external_id, d.kind, r.service_state, r.unit_id FROM difference d
+         LEFT JOIN resource r ON r.id = d.resource_id WHERE d.closed_at IS NULL AND d.backend = ",
+    )
+    .bind(backend)
+    .push(" AND d.last_seen < ")
+    .bind(since.millis())
+    .push(" ORDER BY d.id")
+    .all(rx)
+    .await?;
+    rows.into_iter()
+        .map(|(id, external_id, kind, state, unit)| {
+            let wrong = |column, e: &dyn std::fmt::Display| {
+                StorageError::inconsistent("difference", column, id.as_str(), e)
+            };
+            Ok(Unseen {
+                id: id.parse().map_err(|e| wrong("id", &e))?,
+                external_id,
+                kind: kind.parse().map_err(|e| wrong("kind", &e))?,
+                released: state.as_deref() == Some(ServiceState::Released.as_str()),
+                unit: unit
+                    .map(|unit| unit.parse())
+                    .transpose()
+                    .map_err(|e| wrong("resource_id", &e))?,
+            })
+        })
+        .collect()
+}
+
+/// Closes a difference; `false` if somebody was faster. What nobody was shown leaves no history.
+///
+/// # Errors
+/// What the database says.
+pub async fn close(
+    tx: &mut Tx,
+    id: &DifferenceId,
+    how: Closing,
+    by: Option<&UserId>,
+    at: Timestamp,
+) -> Result<bool, StorageError> {
+    on!(tx, conn => sqlx::query("DELETE FROM difference WHERE id = $1 AND closed_at IS NULL AND NOT ripe")
+        .bind(id.as_str()).execute(conn).await.map(|_| ()))?;
+    let rows = on!(tx, conn => sqlx::query(
+        "UPDATE difference SET closed_at = $1, closed_how = $2, closed_by = $3 WHERE id = $4 AND closed_at IS NULL")
+        .bind(at.millis()).bind(how.as_str()).bind(by.map(UserId::as_str)).bind(id.as_str())
+        .execute(conn).await.map(|done| done.rows_affected()))?;
+    Ok(rows == 1)
+}
+
+/// Notes why a difference stands; `false` if it has been closed.
+///
+/// # Errors
+/// What the database says.
+pub async fn note(
+    tx: &mut Tx,
+    id: &DifferenceId,
+    note: &str,
+    by: &UserId,
+    at: Timestamp,
+) -> Result<bool, StorageError> {
+    let rows = on!(tx, conn => sqlx::query(
+        "UPDATE difference SET note = $1, noted_at = $2, noted_by = $3 WHERE id = $4 AND closed_at IS NULL")
+        .bind(note).bind(at.millis()).bind(by.as_str()).bind(id.as_str())
+        .execute(conn).await.map(|done| done.rows_affected()))?;
+    Ok(rows == 1)
+}

@@ -1,0 +1,221 @@
+//! Where the portal and a cloud differ: what is missing there, changed, stuck, or foreign.
+
+use serde::{Deserialize, Serialize};
+
+use super::{page::Page, resource::Related};
+use crate::{
+    catalogue::Fulfiller,
+    id::{DifferenceId, ResourceId},
+    money::Money,
+    msg::Msg,
+    time::Timestamp,
+    words,
+};
+
+words! {
+    /// In what way the cloud differs.
+    pub enum DifferenceKind {
+        /// A resource of ours is not there.
+        Missing = "missing",
+        /// It is there, and otherwise.
+        Changed = "changed",
+        /// It stands there in an error, or between two states for too long.
+        Stuck = "stuck",
+        /// It is there, and nobody's.
+        Foreign = "foreign",
+    }
+}
+
+words! {
+    /// What of a thing is compared.
+    pub enum Aspect {
+        /// What a server does: `running`, `stopped`, `building`, `changing`, `error`.
+        Power = "power",
+        /// Cores.
+        Vcpus = "vcpus",
+        /// Memory, GiB.
+        Memory = "memory_gb",
+        /// Size of a disk, GiB.
+        Size = "size_gb",
+        /// Name.
+        Name = "name",
+        /// What it is attached to, leads to or backs up.
+        Target = "target",
+        /// Address.
+        Address = "address",
+    }
+}
+
+/// What both sides say of one aspect; `None` where a side has nothing to say.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Said {
+    /// Of what.
+    pub aspect: Aspect,
+    /// What the portal thinks.
+    pub ours: Option<String>,
+    /// What the cloud says.
+    pub cloud: Option<String>,
+}
+
+impl Said {
+    /// Whether the two are different.
+    #[must_use]
+    pub fn differs(&self) -> bool {
+        self.ours != self.cloud
+    }
+}
+
+words! {
+    /// How a difference ended.
+    pub enum Closing {
+        /// Both say the same again.
+        Agrees = "agrees",
+        /// What was foreign is there no more.
+        Gone = "gone",
+        /// It became a difference of another kind.
+        Turned = "turned",
+        /// The resource was given back.
+        Released = "released",
+        /// The cloud was made to follow the portal.
+        Restored = "restored",
+        /// The portal follows the cloud.
+        Followed = "followed",
+        /// The resource was written off.
+        WrittenOff = "written_off",
+    }
+}
+
+words! {
+    /// What an operator may do about a difference now.
+    #[cfg_attr(feature = "openapi", schema(as = DifferenceAct))]
+    pub enum Act {
+        /// Make the cloud follow the portal.
+        Restore = "restore",
+        /// Let the portal follow the cloud.
+        Follow = "follow",
+        /// Write the resource off.
+        WriteOff = "write_off",
+        /// Let it stand, with a note.
+        Note = "note",
+    }
+}
+
+/// One difference.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct DifferenceRow {
+    /// Identifier.
+    pub id: DifferenceId,
+    /// Name of the backend.
+    pub backend: String,
+    /// In what way.
+    pub kind: DifferenceKind,
+    /// Kind of thing.
+    pub thing: Fulfiller,
+    /// The backend's name for it.
+    pub external_id: String,
+    /// The operation that made it; empty if it was not the portal.
+    pub operation: String,
+    /// The resource; `None` for what is foreign.
+    pub resource: Option<ResourceId>,
+    /// Its name, ours or the cloud's.
+    pub name: String,
+    /// Short name of the unit.
+    pub unit_name: Option<String>,
+    /// Name of the system.
+    pub system_name: Option<String>,
+    /// What both sides say.
+    pub said: Vec<Said>,
+    /// Month price at stake.
+    pub month: Money,
+    /// When a round first found it.
+    pub first_seen: Timestamp,
+    /// The last round that found it.
+    pub last_seen: Timestamp,
+    /// Why an operator lets it stand; empty if nobody does.
+    pub note: String,
+    /// Who.
+    pub noted_by: Option<String>,
+    /// When it ended.
+    pub closed_at: Option<Timestamp>,
+    /// How.
+    pub closing: Option<Closing>,
+    /// By whom; `None` by itself.
+    pub closed_by: Option<String>,
+}
+
+/// One difference with what can be done about it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct DifferenceDetail {
+    /// The difference.
+    pub row: DifferenceRow,
+    /// What hangs on the resource.
+    pub attachments: Vec<Related>,
+    /// A change of the resource that is under way, in words.
+    pub busy: Option<Msg>,
+    /// Whether the cloud answers now.
+    pub silent: bool,
+    /// Its last answer.
+    pub answered_at: Option<Timestamp>,
+    /// What may be done now.
+    pub may: Vec<Act>,
+}
+
+/// Filter of differences.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct DifferenceFilter {
+    /// In this way.
+    pub kind: Option<DifferenceKind>,
+    /// At this backend.
+    pub backend: Option<String>,
+    /// Those that have ended instead of those that stand.
+    pub past: bool,
+    /// Where the page begins.
+    pub cursor: Option<String>,
+    /// Rows of a page.
+    pub limit: Option<i64>,
+}
+
+/// How often a kind stands, and what it costs a month.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct DifferenceCount {
+    /// The kind.
+    pub kind: DifferenceKind,
+    /// Differences that stand.
+    pub count: i64,
+    /// Sum of their month prices.
+    pub month: Money,
+}
+
+/// The rounds over one backend.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct RoundLine {
+    /// Name of the backend.
+    pub backend: String,
+    /// When the last whole round began; `None` if there was none.
+    pub compared_at: Option<Timestamp>,
+    /// How many things of the cloud it read.
+    pub things: i64,
+    /// When one was last tried.
+    pub tried_at: Timestamp,
+    /// Why the last one broke off.
+    pub error: Option<String>,
+}
+
+/// The list with its counts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DifferencesView {
+    /// The page.
+    pub page: Page<DifferenceRow>,
+    /// By kind, all backends; every kind is there.
+    pub counts: Vec<DifferenceCount>,
+    /// By backend.
+    pub rounds: Vec<RoundLine>,
+    /// Tasks of ours that wait for an operator: they have a list of their own.
+    pub stuck_tasks: i64,
+}

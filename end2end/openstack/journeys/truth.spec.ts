@@ -1,0 +1,41 @@
+// A server is deleted in Nova behind the portal's back: a round finds it, an operator has it built
+// anew, and there is exactly one again.
+import { call, session } from '../../support/api.ts';
+import { signIn } from '../../support/helpers.ts';
+import { approveAll, orderHosts } from '../../support/order.ts';
+import { delivered, exactly, expect, RUN, SMALL, test } from '../world.ts';
+
+test('a server deleted in OpenStack is found missing and built anew', async ({ page, town, cloud }) => {
+  const { where } = town;
+  const name = `truth-${RUN}`;
+  const clerk = await session(where(), 'clerk');
+  const operator = await session(where(), 'operator');
+  const request = await orderHosts(where, clerk, name, 1, SMALL);
+  await approveAll(where, request, 'leader.tjj');
+  await delivered(where, clerk, request);
+  const [lost] = await cloud.servers(name);
+  await cloud.destroy(lost!.id);
+  await expect.poll(async () => (await cloud.servers(name)).length, { timeout: 120_000 }).toBe(0);
+
+  const missing = async () => {
+    const { body } = await call(where, operator, 'GET', '/differences?kind=missing');
+    return (body.rows as { id: string; name: string }[]).filter((row) => row.name === name);
+  };
+  expect((await call(where, operator, 'POST', '/differences/compare', {})).status).toBe(200);
+  await expect.poll(async () => (await missing()).length, { timeout: 120_000 }).toBe(1);
+  const [found] = await missing();
+
+  await signIn(page, 'operator');
+  await page.goto(`/operations/differences/${found!.id}`);
+  await page.locator('input[name=confirm_restore]').check();
+  await page.locator('button[name=do][value=restore]').click();
+  await expect.poll(async () => (await cloud.servers(name)).map((one) => one.status), { timeout: 280_000 }).toEqual(['ACTIVE']);
+  await expect.poll(async () => (await missing()).length, { timeout: 120_000 }).toBe(0);
+  const [made] = await cloud.servers(name);
+  expect(made!.id).not.toBe(lost!.id);
+  await exactly(where, clerk, cloud, name, 1);
+  // The address of the row is that of the new server.
+  const rows = (await call(where, clerk, 'GET', `/resources?q=${name}`)).body.rows as { address: string }[];
+  const fixed = Object.values(made!.addresses).flat().map((one) => one.addr);
+  expect(fixed).toContain(rows[0]?.address);
+});

@@ -1,0 +1,160 @@
+//! Where the portal and the clouds differ, for operators.
+use axum::{
+    Json,
+    extract::{Path, Query},
+};
+use lingbao_core::service::{difference, operation};
+use lingbao_model::{
+    id::DifferenceId,
+    view::{
+        difference::{
+            DifferenceCount, DifferenceDetail, DifferenceFilter, DifferenceKind, DifferenceRow,
+            RoundLine,
+        },
+        operation::OperationCounts,
+    },
+};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use super::{Answer, Body, Caller, Paging, Portal, ProblemDocument, id};
+
+pub(super) fn routes() -> OpenApiRouter<Portal> {
+    OpenApiRouter::new()
+        .routes(routes!(list))
+        .routes(routes!(compare))
+        .routes(routes!(one))
+        .routes(routes!(restore))
+        .routes(routes!(follow))
+        .routes(routes!(write_off))
+        .routes(routes!(note))
+}
+
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(default)]
+#[into_params(parameter_in = Query)]
+struct DifferenceQuery {
+    /// In this way.
+    kind: Option<DifferenceKind>,
+    /// At this backend.
+    backend: Option<String>,
+    /// Those that have ended instead of those that stand.
+    past: bool,
+}
+
+/// A page of differences, with the counts of all and the rounds over the clouds.
+#[derive(Debug, Serialize, ToSchema)]
+struct Differences {
+    /// The rows.
+    rows: Vec<DifferenceRow>,
+    /// `after` of the next page; absent on the last one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
+    /// How many stand, by kind.
+    counts: Vec<DifferenceCount>,
+    /// The rounds, by backend.
+    rounds: Vec<RoundLine>,
+}
+
+/// What the clouds say otherwise than the portal, the latest first.
+#[utoipa::path(get, path = "/differences", tag = "operations", params(DifferenceQuery, Paging),
+    responses((status = 200, body = Differences), (status = 403, body = ProblemDocument)))]
+async fn list(
+    Caller(cx): Caller,
+    Query(query): Query<DifferenceQuery>,
+    Query(paging): Query<Paging>,
+) -> Answer<Differences> {
+    let filter = DifferenceFilter {
+        kind: query.kind,
+        backend: query.backend,
+        past: query.past,
+        limit: Some(paging.rows()),
+        cursor: paging.after,
+    };
+    let view = difference::list(&cx, &filter).await?;
+    Ok(Json(Differences {
+        rows: view.page.rows,
+        next: view.page.next,
+        counts: view.counts,
+        rounds: view.rounds,
+    }))
+}
+
+/// Compares the clouds now; the answer comes before the rounds have ended.
+#[utoipa::path(post, path = "/differences/compare", tag = "operations",
+    responses((status = 200, body = OperationCounts), (status = 403, body = ProblemDocument)))]
+async fn compare(Caller(cx): Caller) -> Answer<OperationCounts> {
+    difference::compare(&cx).await?;
+    Ok(Json(operation::counts(&cx).await?))
+}
+
+/// One difference with what can be done about it.
+#[utoipa::path(get, path = "/differences/{id}", tag = "operations", params(("id" = String, Path)),
+    responses((status = 200, body = DifferenceDetail), (status = 404, body = ProblemDocument)))]
+async fn one(Caller(cx): Caller, Path(of): Path<String>) -> Answer<DifferenceDetail> {
+    Ok(Json(difference::detail(&cx, &id(&of)?).await?))
+}
+
+/// Makes the cloud follow the portal. What is missing is built anew and empty; a resized host is
+/// resized back and restarts.
+#[utoipa::path(post, path = "/differences/{id}/restore", tag = "operations", params(("id" = String, Path)),
+    responses((status = 200, body = DifferenceDetail), (status = 409, body = ProblemDocument)))]
+async fn restore(Caller(cx): Caller, Path(of): Path<String>) -> Answer<DifferenceDetail> {
+    let of: DifferenceId = id(&of)?;
+    difference::restore(&cx, &of).await?;
+    Ok(Json(difference::detail(&cx, &of).await?))
+}
+
+/// Lets the portal follow the cloud: a server is called running or stopped, as it is there.
+#[utoipa::path(post, path = "/differences/{id}/follow", tag = "operations", params(("id" = String, Path)),
+    responses((status = 200, body = DifferenceDetail), (status = 409, body = ProblemDocument)))]
+async fn follow(Caller(cx): Caller, Path(of): Path<String>) -> Answer<DifferenceDetail> {
+    let of: DifferenceId = id(&of)?;
+    difference::follow(&cx, &of).await?;
+    Ok(Json(difference::detail(&cx, &of).await?))
+}
+
+/// Why something is written off.
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = WriteOff)]
+struct WriteOff {
+    /// For the unit and the audit trail.
+    reason: String,
+}
+
+/// Writes a missing resource off: it is given back, its quota is free, charging ends.
+#[utoipa::path(post, path = "/differences/{id}/write-off", tag = "operations", params(("id" = String, Path)),
+    request_body = WriteOff,
+    responses((status = 200, body = DifferenceDetail), (status = 409, body = ProblemDocument)))]
+async fn write_off(
+    Caller(cx): Caller,
+    Path(of): Path<String>,
+    Body(why): Body<WriteOff>,
+) -> Answer<DifferenceDetail> {
+    let of: DifferenceId = id(&of)?;
+    difference::write_off(&cx, &of, &why.reason).await?;
+    Ok(Json(difference::detail(&cx, &of).await?))
+}
+
+/// Why a difference may stand.
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = DifferenceNote)]
+struct Note {
+    /// For colleagues and the audit trail.
+    note: String,
+}
+
+/// Lets a difference stand, with a note; it asks nobody to act any more.
+#[utoipa::path(post, path = "/differences/{id}/note", tag = "operations", params(("id" = String, Path)),
+    request_body = Note,
+    responses((status = 200, body = DifferenceDetail), (status = 409, body = ProblemDocument)))]
+async fn note(
+    Caller(cx): Caller,
+    Path(of): Path<String>,
+    Body(why): Body<Note>,
+) -> Answer<DifferenceDetail> {
+    let of: DifferenceId = id(&of)?;
+    difference::note(&cx, &of, &why.note).await?;
+    Ok(Json(difference::detail(&cx, &of).await?))
+}

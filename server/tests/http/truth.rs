@@ -1,0 +1,192 @@
+//! Where the portal and the clouds differ: pages, file and programming interface.
+use lingbao_core::storage::difference::{self, Found};
+use lingbao_model::{
+    catalogue::Fulfiller,
+    id::DifferenceId,
+    money::Money,
+    people::Role,
+    view::{
+        difference::{Aspect, DifferenceKind, Said},
+        people::TokenScope,
+    },
+};
+use serde_json::json;
+
+use crate::portal::Portal;
+
+/// What a round would have written.
+async fn found(portal: &Portal, kind: DifferenceKind, name: &str, said: &[Said]) -> DifferenceId {
+    let cx = portal.app.app.system();
+    let id: DifferenceId = cx.id();
+    let found = Found {
+        kind,
+        thing: Fulfiller::Server,
+        external_id: format!("srv-{name}"),
+        resource: None,
+        name: name.to_owned(),
+        operation: String::new(),
+        said: said.to_vec(),
+        month: Money::from_fen(34_800),
+        patience_ms: 0,
+    };
+    let mut tx = cx.db().begin().await.unwrap();
+    assert!(
+        difference::claim_round(&mut tx, "simulator", cx.now())
+            .await
+            .unwrap()
+    );
+    assert!(
+        difference::put(&mut tx, &id, "simulator", &found, cx.now())
+            .await
+            .unwrap()
+    );
+    difference::end_round(&mut tx, "simulator", cx.now(), 7)
+        .await
+        .unwrap();
+    tx.commit().await.unwrap();
+    id
+}
+
+fn said(aspect: Aspect, ours: Option<&str>, cloud: Option<&str>) -> Said {
+    Said {
+        aspect,
+        ours: ours.map(str::to_owned),
+        cloud: cloud.map(str::to_owned),
+    }
+}
+
+#[tokio::test]
+async fn an_operator_lists_reads_and_notes_differences_over_the_programming_interface() {
+    let portal = Portal::start().await;
+    let operator = portal.account("operator", &[Role::Operator]).await;
+    let clerk = portal.account("clerk", &[Role::Applicant]).await;
+    let jump = [said(Aspect::Power, None, Some("running"))];
+    let id = found(&portal, DifferenceKind::Foreign, "jump", &jump).await;
+    let client = portal.token("operator", &operator, TokenScope::Write).await;
+    let list = client.get("/api/v1/differences?kind=foreign").await;
+    assert_eq!(list.status, 200, "{}", list.text);
+    let list = list.json();
+    assert_eq!(list["rows"][0]["name"], "jump");
+    assert_eq!(list["rows"][0]["said"][0]["cloud"], "running");
+    assert_eq!(list["rounds"][0]["things"], 7);
+    let none = client.get("/api/v1/differences?kind=missing").await.json();
+    assert_eq!(none["rows"].as_array().unwrap().len(), 0);
+    let path = format!("/api/v1/differences/{id}");
+    assert_eq!(client.get(&path).await.json()["may"], json!(["note"]));
+    // What can't be done about it is a conflict, a note without words a message at its field.
+    for act in ["restore", "follow"] {
+        let answer = client
+            .json("POST", &format!("{path}/{act}"), &json!({}))
+            .await;
+        assert_eq!(
+            (answer.status, answer.json()["key"].as_str()),
+            (409, Some("difference.not_this")),
+            "{act}"
+        );
+    }
+    let lost = json!({ "reason": "没有了" });
+    let answer = client
+        .json("POST", &format!("{path}/write-off"), &lost)
+        .await;
+    assert_eq!(answer.status, 409, "{}", answer.text);
+    let note = format!("{path}/note");
+    let empty = client.json("POST", &note, &json!({ "note": "" })).await;
+    assert_eq!(empty.json()["errors"][0]["field"], "note");
+    let noted = client
+        .json("POST", &note, &json!({ "note": "网络组的跳板机" }))
+        .await;
+    assert_eq!(noted.status, 200, "{}", noted.text);
+    assert_eq!(noted.json()["row"]["note"], "网络组的跳板机");
+    let counts = client.get("/api/v1/operations").await.json();
+    assert_eq!(
+        (&counts["differences"], &counts["foreign"]),
+        (&json!(0), &json!(1))
+    );
+    let asked = client
+        .json("POST", "/api/v1/differences/compare", &json!({}))
+        .await;
+    assert_eq!(asked.status, 200, "{}", asked.text);
+    let unknown = client.get(&path.replace("dif_", "req_")).await;
+    assert_eq!(unknown.status, 404);
+
+    let stranger = portal.token("clerk", &clerk, TokenScope::Write).await;
+    for path in ["/api/v1/differences".to_owned(), path] {
+        assert_eq!(stranger.get(&path).await.status, 403, "{path}");
+    }
+    let asked = stranger
+        .json("POST", "/api/v1/differences/compare", &json!({}))
+        .await;
+    assert_eq!(asked.status, 403);
+}
+
+#[tokio::test]
+async fn the_pages_show_both_sides_ask_before_loss_and_are_the_operators_alone() {
+    let portal = Portal::start().await;
+    portal.account("operator", &[Role::Operator]).await;
+    portal.account("clerk", &[Role::Applicant]).await;
+    let operator = portal.sign_in("operator").await;
+    let list = operator.get("/operations/differences").await;
+    assert_eq!(list.status, 200);
+    assert!(list.text.contains("还没有核对过"), "{}", list.text);
+    let off = [
+        said(Aspect::Power, Some("running"), Some("stopped")),
+        said(Aspect::Name, Some("web"), Some("web")),
+    ];
+    let changed = found(&portal, DifferenceKind::Changed, "web", &off).await;
+    let gone = [said(Aspect::Vcpus, Some("4"), None)];
+    let missing = found(&portal, DifferenceKind::Missing, "db", &gone).await;
+
+    let list = operator.get("/operations/differences").await.text;
+    for words in ["状态 运行中 → 已停机", "云上缺失", "348.00", "共 7 项"] {
+        assert!(list.contains(words), "{words}: {list}");
+    }
+    let past = operator.get("/operations/differences?past=yes").await;
+    assert!(past.text.contains("没有符合条件的差异"));
+    let file = operator.get("/operations/differences.csv").await;
+    assert_eq!(file.header("content-type"), "text/csv; charset=utf-8");
+    assert_eq!(file.text.lines().count(), 3, "{}", file.text);
+
+    let one = format!("/operations/differences/{changed}");
+    let page = operator.get(&one).await.text;
+    for words in ["门户认为", "云上实际", "不同", "一致", "按云上更新"] {
+        assert!(page.contains(words), "{words}");
+    }
+    let lost = format!("/operations/differences/{missing}");
+    let page = operator.get(&lost).await.text;
+    assert!(page.contains("原有数据已丢失") && page.contains("核销"));
+    // Without the tick the page comes again, with what was typed.
+    for act in ["restore", "write_off"] {
+        let fields = [("do", act), ("reason", "机房断电")];
+        let again = operator.post(&lost, &fields).await;
+        assert_eq!(again.status, 422, "{act}");
+        assert!(again.text.contains("请先勾选确认"), "{act}");
+        assert!(again.text.contains("机房断电") || act == "restore");
+    }
+    let noted = operator
+        .post(&one, &[("do", "note"), ("note", "夜间关机")])
+        .await;
+    assert_eq!(
+        (noted.status, noted.header("location")),
+        (303, one.as_str())
+    );
+    assert!(operator.get(&one).await.text.contains("夜间关机"));
+    let asked = operator
+        .post("/operations/differences", &[("do", "compare")])
+        .await;
+    assert_eq!(asked.status, 303);
+
+    // The desk counts what nobody has let stand.
+    let desk = operator.get("/").await.text;
+    assert!(desk.contains("云上核对"));
+    let clerk = portal.sign_in("clerk").await;
+    for path in ["/operations/differences", &one] {
+        assert_eq!(clerk.get(path).await.status, 403, "{path}");
+    }
+    assert_eq!(clerk.get("/operations/differences.csv").await.status, 403);
+    let fields = [
+        ("do", "write_off"),
+        ("confirm_write_off", "yes"),
+        ("reason", "x x"),
+    ];
+    assert_eq!(clerk.post(&lost, &fields).await.status, 403);
+}
