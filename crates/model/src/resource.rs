@@ -44,6 +44,14 @@ words! {
         Started = "started",
         /// Switched off.
         Stopped = "stopped",
+        /// Has another size; its month price may be another from here on.
+        Resized = "resized",
+        /// A disk has grown; its month price may be another from here on.
+        Extended = "extended",
+        /// Its term goes on.
+        Renewed = "renewed",
+        /// The month price of a renewed term begins to hold.
+        Repriced = "repriced",
         /// Release was asked for and approved.
         ReleaseStarted = "release_started",
         /// Given back; charging ends.
@@ -63,9 +71,18 @@ impl BillingState {
             (Self::Unconfirmed | Self::Trial | Self::Billing, EventKind::Released) => {
                 Ok(Self::Stopped)
             }
-            (state, EventKind::Started | EventKind::Stopped | EventKind::ReleaseStarted) => {
-                Ok(state)
-            }
+            (
+                state,
+                EventKind::Started
+                | EventKind::Stopped
+                | EventKind::Resized
+                | EventKind::Extended
+                | EventKind::ReleaseStarted,
+            ) => Ok(state),
+            (
+                Self::Unconfirmed | Self::Trial | Self::Billing,
+                EventKind::Renewed | EventKind::Repriced,
+            ) => Ok(self),
             (from, event) => Err(InvalidTransition {
                 from: from.as_str(),
                 event: event.as_str(),
@@ -89,7 +106,12 @@ impl ServiceState {
             }
             (
                 Self::Running | Self::Stopped,
-                EventKind::TrialStarted | EventKind::BillingStarted,
+                EventKind::TrialStarted
+                | EventKind::BillingStarted
+                | EventKind::Resized
+                | EventKind::Extended
+                | EventKind::Renewed
+                | EventKind::Repriced,
             ) => Ok(self),
             (from, event) => Err(InvalidTransition {
                 from: from.as_str(),

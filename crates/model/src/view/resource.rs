@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::catalogue::Fulfiller;
+use crate::change::Change;
 use crate::id::{RequestId, ResourceId, SystemId, UnitId};
 use crate::money::Money;
 use crate::msg::{Label, Msg};
@@ -100,6 +101,12 @@ words! {
         Start = "start",
         /// Switch off.
         Stop = "stop",
+        /// Ask for another size.
+        Resize = "resize",
+        /// Ask for a larger disk.
+        Extend = "extend",
+        /// Ask for a longer term.
+        Renew = "renew",
         /// Ask for its release.
         Release = "release",
         /// See the one-time password.
@@ -117,6 +124,8 @@ pub struct ResourceEventRow {
     pub kind: EventKind,
     /// Who; `None` for the program itself.
     pub actor: Option<String>,
+    /// What changed, before and after.
+    pub change: Option<Change>,
 }
 
 /// Another resource that hangs together with this one.
@@ -157,6 +166,8 @@ pub struct ResourceDetail {
     pub busy: Option<Msg>,
     /// A release that waits for approval.
     pub release_request: Option<RequestId>,
+    /// The number of a request that waits to change it.
+    pub change_request: Option<String>,
     /// Events, youngest first.
     pub events: Vec<ResourceEventRow>,
     /// What the viewer may do now.
