@@ -100,6 +100,12 @@ pub fn resource(id: &str) -> String {
     format!("{RESOURCES}/{}", segment(id))
 }
 
+/// The form that changes a resource; `request` is the returned one that is supplemented, or empty.
+pub fn change(id: &str, what: &str, request: &str) -> String {
+    let form = format!("{}/change", resource(id));
+    with_query(&form, &[("what", what), ("request", request)])
+}
+
 /// The delivery sheet of a request, by the request's id.
 pub fn delivery(request: &str) -> String {
     format!("/deliveries/{}", segment(request))
@@ -286,6 +292,7 @@ pub const PATHS: &[&str] = &[
     SEARCH,
     RESOURCES,
     "/resources/{id}",
+    "/resources/{id}/change",
     "/deliveries/{id}",
     OPERATIONS,
     "/operations/sagas/{id}",

@@ -192,11 +192,15 @@ impl Plan {
                 after: after.value,
             })
         };
-        let amounts = self.differences().0.into_keys().map(|dimension| AmountStep {
-            dimension,
-            before: self.was.amounts.get(dimension),
-            after: self.will.amounts.get(dimension),
-        });
+        let amounts = self
+            .differences()
+            .0
+            .into_keys()
+            .map(|dimension| AmountStep {
+                dimension,
+                before: self.was.amounts.get(dimension),
+                after: self.will.amounts.get(dimension),
+            });
         Change {
             what: self.what,
             months: self.months,

@@ -65,6 +65,15 @@ fn Detail(found: ResourceDetail) -> impl IntoView {
     let releasing = found.release_request.is_some().then(|| {
         view! { <Banner tone=Tone::Warn>{t!("resources.releasing")}</Banner> }
     });
+    let changing = found
+        .change_request
+        .as_ref()
+        .filter(|_| found.busy.is_none())
+        .map(|number| {
+            let text = t!("resources.changing", number = number.clone());
+            let href = routes::request(number);
+            view! { <Banner tone=Tone::Warn><a href=href>{text}</a></Banner> }
+        });
     let secret = secret(&found, shown);
     let events = found
         .events
@@ -79,7 +88,11 @@ fn Detail(found: ResourceDetail) -> impl IntoView {
                 shape: shape(event.kind),
                 title: view! { <b>{title}</b>" "<span class="sub">{who}</span> }.into_any(),
                 when: moment(event.at),
-                say: String::new(),
+                say: event
+                    .change
+                    .as_ref()
+                    .map(facts::steps_line)
+                    .unwrap_or_default(),
             }
         })
         .collect::<Vec<_>>();
@@ -94,6 +107,7 @@ fn Detail(found: ResourceDetail) -> impl IntoView {
         <ErrorSummary/>
         {busy}
         {releasing}
+        {changing}
         <Columns aside>
             {secret}
             <Panel title=t!("resources.spec") pad=true>
@@ -112,7 +126,11 @@ fn shape(kind: EventKind) -> &'static str {
         EventKind::Delivered
         | EventKind::TrialStarted
         | EventKind::BillingStarted
-        | EventKind::Started => "ok",
+        | EventKind::Started
+        | EventKind::Resized
+        | EventKind::Extended
+        | EventKind::Renewed
+        | EventKind::Repriced => "ok",
         EventKind::Stopped => "wait",
         EventKind::ReleaseStarted => "act",
         EventKind::Released => "stop",
@@ -239,6 +257,11 @@ fn acts(found: &ResourceDetail) -> AnyView {
                 </form>
             }
             .into_any(),
+            Act::Resize | Act::Extend | Act::Renew => {
+                let href = routes::change(&id, act.as_str(), "");
+                let text = word("resources", act.as_str());
+                view! { <LinkButton href=href>{text}</LinkButton> }.into_any()
+            }
             Act::Release => {
                 let href = routes::with_query("/requests/release", &[("resource", &id)]);
                 view! { <LinkButton href=href kind=Kind::Bad icon="bin">{t!("resources.release")}</LinkButton> }.into_any()

@@ -16,10 +16,12 @@
 //! the database before the first call. So a process may be killed at any moment: whoever goes on
 //! finds the same operation ids, and a backend makes one thing for one id.
 //!
-//! Files: [`plan`] (what is to be built), [`build`] and [`step`] (building), [`power`] (start,
+//! Files: [`change`] (another size, a longer term), [`expiry`] (the end of a term), [`plan`] (what is to be built), [`build`] and [`step`] (building), [`power`] (start,
 //! stop), [`release`] (giving back), [`upkeep`] (what comes round by itself).
 
 pub mod build;
+pub mod change;
+pub mod expiry;
 pub mod pieces;
 pub mod plan;
 pub mod power;
@@ -42,9 +44,10 @@ pub fn wire(jobs: jobs::Registry, backends: &Arc<Backends>) -> jobs::Registry {
     let sagas = saga::Registry::new()
         .with(build::Build::new(backends.clone()))
         .with(power::Power::new(backends.clone()))
-        .with(release::Release::new(backends.clone()));
+        .with(release::Release::new(backends.clone()))
+        .with(change::Change::new(backends.clone()));
     let jobs = saga::wire(jobs, Arc::new(sagas))
         .handle::<plan::FulfilRequest>(plan::Planner)
         .handle::<release::ReleaseRequest>(release::Releaser);
-    upkeep::wire(jobs, backends)
+    upkeep::wire(expiry::wire(jobs), backends)
 }

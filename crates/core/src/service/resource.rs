@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use lingbao_model::{
     catalogue::{Content, Fulfiller},
+    change::What,
     id::{ItemVersionId, RequestId, ResourceId},
     msg::{Label, Msg},
     param::Fact,
@@ -22,7 +23,7 @@ use crate::{
     authz::{Ability, Access, Scope},
     error::{OrNotFound, ServiceError},
     storage::{
-        ReadTx, fulfilment, item,
+        ReadTx, fulfilment, item, request_change,
         resource::{self, Resource},
         resource_action, secret,
     },
@@ -139,17 +140,28 @@ pub async fn detail(cx: &Cx, id: &ResourceId) -> Result<ResourceDetail, ServiceE
         .is_ok();
     let busy = resource_action::current(&mut rx, id).await?;
     let release_request = resource_action::open_release(&mut rx, id).await?;
+    let change_request = request_change::under_way(&mut rx, id, None).await?;
     let secret_waits = secret::waits(&mut rx, id).await?;
-    let may = if operates {
+    let mut may = if operates {
         acts(
             &found,
             busy.is_some(),
             release_request.is_some(),
+            change_request.is_some(),
             secret_waits,
         )
     } else {
         Vec::new()
     };
+    let orders = access
+        .require_on(&mut rx, Ability::Order, &found.unit)
+        .await;
+    let still = busy.is_none() && release_request.is_none() && change_request.is_none();
+    if orders.is_ok() && still && found.service != ServiceState::Released {
+        let term = resource::term(&mut rx, id).await?;
+        let renewed = term.next_from.is_some_and(|from| from > cx.now());
+        may.extend(changes(&found, renewed));
+    }
     let attached_to = match &found.attached_to {
         Some(target) => resource::related_to(&mut rx, target).await?,
         None => None,
@@ -165,6 +177,7 @@ pub async fn detail(cx: &Cx, id: &ResourceId) -> Result<ResourceDetail, ServiceE
         released_at: found.released_at,
         busy: busy.map(|kind| Msg::new(format!("resource.busy.{kind}"))),
         release_request,
+        change_request,
         events: resource::events(&mut rx, id).await?,
         may,
         secret_waits: operates && secret_waits,
@@ -172,7 +185,27 @@ pub async fn detail(cx: &Cx, id: &ResourceId) -> Result<ResourceDetail, ServiceE
     })
 }
 
-fn acts(found: &Resource, busy: bool, releasing: bool, secret_waits: bool) -> Vec<Act> {
+/// What may be asked to be changed about it; a term that goes on already is not renewed twice.
+fn changes(found: &Resource, renewed: bool) -> Vec<Act> {
+    let all = [
+        (What::Resize, Act::Resize),
+        (What::Extend, Act::Extend),
+        (What::Renew, Act::Renew),
+    ];
+    let may = |(what, act): (What, Act)| {
+        let fits = what.fits(found.kind) && !(renewed && what == What::Renew);
+        fits.then_some(act)
+    };
+    all.into_iter().filter_map(may).collect()
+}
+
+fn acts(
+    found: &Resource,
+    busy: bool,
+    releasing: bool,
+    changing: bool,
+    secret_waits: bool,
+) -> Vec<Act> {
     let mut may = Vec::new();
     let live = found.service != ServiceState::Released && !busy && !releasing;
     if live && found.kind == Fulfiller::Server {
@@ -182,7 +215,7 @@ fn acts(found: &Resource, busy: bool, releasing: bool, secret_waits: bool) -> Ve
             ServiceState::Changing | ServiceState::Released => {}
         }
     }
-    if live && found.kind != Fulfiller::People {
+    if live && !changing && found.kind != Fulfiller::People {
         may.push(Act::Release);
     }
     if secret_waits && found.service != ServiceState::Released {
