@@ -7,6 +7,7 @@
 #![recursion_limit = "512"]
 
 mod around;
+mod change;
 mod door;
 mod portal;
 mod rest;

@@ -1,7 +1,7 @@
 //! Changes of resources, each rule as a test on both engines. The hosts are real ones of the
 //! simulator, so that money and quota can be counted from the order to the end of the change.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use lingbao_backends::{
     Backends,
@@ -31,17 +31,20 @@ use super::{change, detail, fixture::City, release, tests::key, withdraw};
 use crate::{
     clock::Clock as _,
     error::ServiceError,
-    fulfil::power,
+    fulfil::{self, power},
     jobs::{Registry, run_until_idle},
+    saga::harness::{self, Bench},
     seed,
     service::{approval, cart, resource},
-    storage::{item, sql::Sql},
+    storage::{item, quota, request_change, sql::Sql},
+    testing::TestApp,
 };
 
 /// A city with a cloud under it, and a host of the clerk: 4 cores, 8 GB, 348.00 a month.
 struct Site {
     city: City,
     cloud: Arc<dyn Provisioner>,
+    backends: Arc<Backends>,
     jobs: Arc<Registry>,
     host: ResourceId,
 }
@@ -66,6 +69,7 @@ impl Site {
             all.push(Self {
                 city,
                 cloud,
+                backends,
                 jobs,
                 host,
             });
@@ -102,7 +106,11 @@ impl Site {
 
     /// Cores, memory and power of the host at the cloud.
     async fn machine(&self) -> (u32, u32, Power) {
-        let id = Sql::new("SELECT external_id FROM resource WHERE id = ").bind(self.host.as_str());
+        self.machine_of(&self.host).await
+    }
+
+    async fn machine_of(&self, host: &ResourceId) -> (u32, u32, Power) {
+        let id = Sql::new("SELECT external_id FROM resource WHERE id = ").bind(host.as_str());
         let mut rx = self.city.app.db.read().await.unwrap();
         let (id,): (String,) = id.optional(&mut rx).await.unwrap().unwrap();
         match self.cloud.get(Thing::Server, &ExternalId(id)).await {
@@ -227,6 +235,112 @@ async fn a_larger_host_holds_what_it_takes_more_and_books_it_when_it_stands() {
         assert_eq!(request.row.outcome, Some(Outcome::Complete));
         assert_eq!(request.row.month, yuan(320));
         site.assert_settled().await;
+    }
+}
+
+/// The drills of the saga: refused, lied to, done twice, killed after every commit.
+struct Drill {
+    site: Site,
+    now: Mutex<Option<(RequestId, ResourceId)>>,
+}
+
+impl Drill {
+    async fn end(&self, when: &str, size: (u32, u32), outcome: Outcome) {
+        let (request, host) = self.now.lock().unwrap().clone().unwrap();
+        let (vcpus, memory_gb, power) = self.site.machine_of(&host).await;
+        assert_eq!(
+            (vcpus, memory_gb, power),
+            (size.0, size.1, Power::Active),
+            "{when}"
+        );
+        let seen = self.site.request(&request).await;
+        assert_eq!(seen.row.status, Status::Closed, "{when}");
+        assert_eq!(seen.row.outcome, Some(outcome), "{when}");
+        self.site.assert_settled().await;
+        let events = Sql::new(
+            "SELECT count(*) FROM resource_event WHERE kind = 'resized' AND resource_id = ",
+        )
+        .bind(host.as_str());
+        let events = self.site.city.count(events).await;
+        assert_eq!(events, i64::from(outcome == Outcome::Complete), "{when}");
+    }
+}
+
+#[async_trait::async_trait]
+impl Bench for Drill {
+    type Saga = fulfil::change::Change;
+
+    async fn fresh(&self, _: &TestApp) -> (Self::Saga, fulfil::change::Params) {
+        let city = &self.site.city;
+        // The drill opens one world more than it plays.
+        let unplayed = self.now.lock().unwrap().take();
+        if let Some((request, _)) = unplayed
+            && self.site.request(&request).await.row.status == Status::Approved
+        {
+            let mut tx = city.app.db.begin().await.unwrap();
+            quota::release_all(&mut tx, &city.app.system(), &request, "unplayed")
+                .await
+                .unwrap();
+            tx.commit().await.unwrap();
+        }
+        let ordered = city.submit(&city.cart(1).await).await.unwrap();
+        self.site.work().await;
+        let host = resource_of(city, &ordered.request, "server").await;
+        let (cx, form) = (city.cx(&city.clerk), size(16, 32));
+        let sent = format!("form-for-{host}");
+        let asked = change::create(&cx, &host, &form, &sent).await.unwrap();
+        let mut tx = city.app.db.begin().await.unwrap();
+        Sql::new("UPDATE request SET status = 'approved' WHERE id = ")
+            .bind(asked.request.as_str())
+            .run(&mut tx)
+            .await
+            .unwrap();
+        let row: (String, String) =
+            Sql::new("SELECT external_id, pool_id FROM resource WHERE id = ")
+                .bind(host.as_str())
+                .optional(&mut tx)
+                .await
+                .unwrap()
+                .unwrap();
+        let (_, plan) = request_change::get(&mut tx, &asked.request)
+            .await
+            .unwrap()
+            .unwrap();
+        tx.commit().await.unwrap();
+        let params = fulfil::change::Params {
+            request: asked.request.clone(),
+            applicant: city.clerk.clone(),
+            resource: host.clone(),
+            vdc: city.vdc.clone(),
+            pool: Some(row.1.parse().unwrap()),
+            backend: "simulator".into(),
+            external_id: row.0,
+            plan,
+        };
+        *self.now.lock().unwrap() = Some((asked.request, host));
+        (
+            fulfil::change::Change::new(self.site.backends.clone()),
+            params,
+        )
+    }
+
+    async fn assert_whole(&self, _: &TestApp, when: &str) {
+        self.end(when, (16, 32), Outcome::Complete).await;
+    }
+
+    async fn assert_clean(&self, _: &TestApp, when: &str) {
+        self.end(when, (4, 8), Outcome::Failed).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_change_that_is_killed_refused_or_done_twice_ends_whole_or_leaves_nothing() {
+    for site in Site::all().await {
+        let drill = Drill {
+            site,
+            now: Mutex::default(),
+        };
+        harness::drill(&drill.site.city.app, &drill).await;
     }
 }
 
