@@ -25,10 +25,12 @@ use lingbao_model::{
 /// `NotFound`, `Forbidden`, `Conflict` when it can't be changed now.
 #[server(name = GetChange, prefix = "/fn", endpoint = "resources/change", output = crate::json::Json)]
 pub async fn get_change(id: String, what: String, request: String) -> Result<ChangeView, ApiError> {
-    use lingbao_core::service::request::change;
+    use lingbao_core::service::{notice, request::change};
     let cx = crate::ssr::cx()?;
+    let led = routes::change(&id, &what, "");
     let what = what.parse().map_err(|_| ApiError::not_found().answered())?;
     let request = ssr::supplement(&request)?;
+    notice::seen(&cx, &led).await;
     Ok(change::form(&cx, &crate::ssr::id(&id)?, what, request.as_ref()).await?)
 }
 

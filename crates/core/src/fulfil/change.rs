@@ -195,6 +195,12 @@ fn system_scope(cx: &Cx, at: &str) -> Result<Scope, StorageError> {
         .map_err(|e| StorageError::inconsistent("saga", "actor", at, e))
 }
 
+/// The form that renews a resource: where its reminders lead.
+#[must_use]
+pub fn renewal(resource: &ResourceId) -> String {
+    format!("/resources/{resource}/change?what=renew")
+}
+
 /// What a change books, once: what was held is used, what is not needed any more is free, the
 /// resource stands as planned, and its history says what was and what is.
 async fn book(
@@ -216,6 +222,11 @@ async fn book(
         quota::free(tx, cx, &booking("free", plan.less()), &found.id).await?;
     }
     resource::apply(tx, found, plan, cx.now()).await?;
+    if plan.what == What::Renew {
+        // Nobody need be reminded of the old end any more.
+        let asked = [renewal(&found.id), format!("/resources/{}", found.id)];
+        notice::settle(tx, cx, &asked).await?;
+    }
     let content = item::content(tx, &plan.will.version).await?;
     let schema = content.map(|c| c.schema).unwrap_or_default();
     let kind = match plan.what {

@@ -14,6 +14,7 @@ use lingbao_model::{
 };
 use serde::{Deserialize, Serialize};
 
+use super::change::renewal;
 use crate::{
     app::Cx,
     authz::Scope,
@@ -122,7 +123,7 @@ async fn remind(tx: &mut Tx, cx: &Cx, ending: &Ending) -> Result<(), StorageErro
         }
         // A leader orders nothing: the form is the applicant's.
         let to = if role == Role::Applicant {
-            format!("/resources/{}/change?what=renew", found.id)
+            renewal(&found.id)
         } else {
             format!("/resources/{}", found.id)
         };

@@ -74,8 +74,6 @@ pub(crate) mod fixture;
 mod tests;
 #[cfg(test)]
 mod tests_bounds;
-#[cfg(test)]
-mod tests_change;
 
 use lingbao_model::{
     id::{RequestId, UserId},

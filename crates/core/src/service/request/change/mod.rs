@@ -12,6 +12,9 @@
 
 pub mod think;
 
+#[cfg(test)]
+mod tests;
+
 use lingbao_model::{
     change::What,
     id::{RequestId, ResourceId},
