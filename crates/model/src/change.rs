@@ -110,6 +110,7 @@ pub struct AmountStep {
 /// A change as people read it: before and after, side by side.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", schema(as = ResourceChange))]
 pub struct Change {
     /// What is changed.
     pub what: What,
