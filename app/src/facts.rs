@@ -7,10 +7,12 @@ use crate::{
 };
 use lingbao_model::{
     calendar::Lamp,
+    change::Change,
     money::{Money, grouped_signed},
     msg::{Label, Msg},
     param::{Fact, FactValue},
     quota::Dimension,
+    time::Zone,
 };
 
 /// A label of the catalogue in the language of the page.
@@ -29,7 +31,11 @@ pub fn value(fact: &Fact) -> String {
 }
 
 fn value_in(lang: Lang, fact: &Fact) -> String {
-    match &fact.value {
+    answer_in(lang, &fact.value)
+}
+
+fn answer_in(lang: Lang, value: &FactValue) -> String {
+    match value {
         FactValue::Number(n, unit) => {
             i18n::msg_in(lang, &Msg::new(format!("quantity.{unit}")).with("n", *n))
         }
@@ -39,6 +45,44 @@ fn value_in(lang: Lang, fact: &Fact) -> String {
         }
         FactValue::Text(text) => text.clone(),
     }
+}
+
+/// A change as rows of what, before and after: its parameters, the month price always, the end of
+/// the term where it moves.
+pub fn steps(change: &Change) -> Vec<(String, String, String)> {
+    let lang = i18n::lang();
+    let mut rows: Vec<_> = change
+        .facts
+        .iter()
+        .map(|step| {
+            (
+                label_in(lang, &step.label),
+                answer_in(lang, &step.before),
+                answer_in(lang, &step.after),
+            )
+        })
+        .collect();
+    let mut row = |name: &str, before: String, after: String| {
+        rows.push((name.to_owned(), before, after));
+    };
+    if change.until_before != change.until_after {
+        let day = |at| Zone::SHANGHAI.date(at).to_string();
+        row(
+            t!("change.until"),
+            day(change.until_before),
+            day(change.until_after),
+        );
+    }
+    let (before, after) = (change.month_before, change.month_after);
+    row(t!("change.month"), before.yuan(), after.yuan());
+    rows
+}
+
+/// The same in one line: `处理器 4 核 → 8 核`.
+pub fn steps_line(change: &Change) -> String {
+    let one = |(what, before, after)| format!("{what} {before} → {after}");
+    let all: Vec<String> = steps(change).into_iter().map(one).collect();
+    all.join(t!("approvals.comma"))
 }
 
 /// What something costs: a month, once, or both. One never hides the other.

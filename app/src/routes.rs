@@ -107,6 +107,12 @@ pub fn restore(disk: &str, snapshot: &str) -> String {
     format!("{}/snapshots/{}", resource(disk), segment(snapshot))
 }
 
+/// The form that changes a resource; `request` is the returned one that is supplemented, or empty.
+pub fn change(id: &str, what: &str, request: &str) -> String {
+    let form = format!("{}/change", resource(id));
+    with_query(&form, &[("what", what), ("request", request)])
+}
+
 /// The delivery sheet of a request, by the request's id.
 pub fn delivery(request: &str) -> String {
     format!("/deliveries/{}", segment(request))
@@ -299,6 +305,7 @@ pub const PATHS: &[&str] = &[
     RESOURCES,
     "/resources/{id}",
     "/resources/{id}/snapshots/{snapshot}",
+    "/resources/{id}/change",
     "/deliveries/{id}",
     OPERATIONS,
     "/operations/sagas/{id}",

@@ -1,6 +1,7 @@
 //! The panel beside a form: money, its lines, limits, verdict, act, in this order.
 
 use super::{Icon, Text};
+use crate::t;
 use leptos::prelude::*;
 
 /// The panel. On phones a [`BuyBar`] repeats sum and act at the thumb.
@@ -118,5 +119,39 @@ pub fn BuyBar(
             </div>
             {children()}
         </div>
+    }
+}
+
+/// What was and what will be, side by side: rows of name, before and after.
+#[component]
+pub fn BeforeAfter(
+    #[prop(into)] caption: Text,
+    rows: Vec<(String, String, String)>,
+) -> impl IntoView {
+    view! {
+        <table class="ba">
+            <caption class="sr">{caption}</caption>
+            <thead>
+                <tr>
+                    <th scope="col">{t!("ui.what")}</th>
+                    <th scope="col">{t!("ui.before")}</th>
+                    <th scope="col">{t!("ui.after")}</th>
+                </tr>
+            </thead>
+            <tbody>
+                {rows
+                    .into_iter()
+                    .map(|(what, before, after)| {
+                        view! {
+                            <tr>
+                                <th scope="row">{what}</th>
+                                <td>{before}</td>
+                                <td class="to">{after}</td>
+                            </tr>
+                        }
+                    })
+                    .collect_view()}
+            </tbody>
+        </table>
     }
 }

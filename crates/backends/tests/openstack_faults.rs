@@ -98,12 +98,7 @@ fn login(stand: &mut Stand) -> Response {
         "" => token.to_string(),
         other => other.to_owned(),
     };
-    (
-        StatusCode::CREATED,
-        [("X-Subject-Token", id)],
-        text,
-    )
-        .into_response()
+    (StatusCode::CREATED, [("X-Subject-Token", id)], text).into_response()
 }
 
 fn said(status: u16, body: &str) -> Response {
@@ -607,10 +602,7 @@ async fn an_answer_without_its_list_makes_no_second_object() {
         // A process that remembers nothing: only the list could tell it what is there.
         let other = open(&w.stand.lock().unwrap().url, &w.now);
         let made = other.create_volume(&"op".into(), spec()).await;
-        assert!(
-            matches!(made, Outcome::Unreachable(_)),
-            "{wrong}: {made:?}"
-        );
+        assert!(matches!(made, Outcome::Unreachable(_)), "{wrong}: {made:?}");
         let found = other.find_by_operation(&"op".into()).await;
         assert!(
             matches!(found, Err(ReadError::Unreachable(_))),
@@ -684,7 +676,13 @@ async fn what_is_no_cursor_does_not_end_a_list() {
 async fn an_answer_without_its_object_is_not_gone() {
     let w = world().await;
     assert!(matches!(w.make().await, Outcome::Running { .. }));
-    for wrong in ["", "null", "{}", "{\"volume\": null}", "{\"volume\": {\"id\": \"v1\"}}"] {
+    for wrong in [
+        "",
+        "null",
+        "{}",
+        "{\"volume\": null}",
+        "{\"volume\": {\"id\": \"v1\"}}",
+    ] {
         w.say("/volume/v3/p1/volumes/v1", wrong);
         let there = w.cloud.get(Kind::Volume, &"v1".into()).await;
         assert!(
@@ -692,7 +690,10 @@ async fn an_answer_without_its_object_is_not_gone() {
             "{wrong}: {there:?}"
         );
         let deleted = w.cloud.delete_volume(&"away".into(), "v1".into()).await;
-        assert!(matches!(deleted, Outcome::Unknown(_)), "{wrong}: {deleted:?}");
+        assert!(
+            matches!(deleted, Outcome::Unknown(_)),
+            "{wrong}: {deleted:?}"
+        );
     }
     assert_eq!(w.volumes(), 1);
 }

@@ -6,12 +6,13 @@
 //!
 //! Read in this order: [`msg`] and [`id`] (how things are said and named), [`time`], [`calendar`],
 //! [`money`] (quantities), [`people`] and [`placement`] (who and where), [`param`], [`price`],
-//! [`quota`], [`catalogue`] (what can be ordered), [`policy`] and [`verdict`] (what will become of
+//! [`quota`], [`catalogue`] (what can be ordered), [`change`] (what becomes of what runs), [`policy`] and [`verdict`] (what will become of
 //! it), and the three machines [`request`], [`fulfilment`], [`resource`].
 #![deny(missing_docs)]
 
 pub mod calendar;
 pub mod catalogue;
+pub mod change;
 pub mod fulfilment;
 pub mod id;
 pub mod money;

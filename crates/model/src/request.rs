@@ -46,6 +46,8 @@ words! {
         New = "new",
         /// Giving resources back (退订).
         Release = "release",
+        /// Another size or a longer term for a resource (变更).
+        Change = "change",
     }
 }
 

@@ -44,6 +44,14 @@ words! {
         Started = "started",
         /// Switched off.
         Stopped = "stopped",
+        /// Has another size; its month price may be another from here on.
+        Resized = "resized",
+        /// A disk has grown; its month price may be another from here on.
+        Extended = "extended",
+        /// Its term goes on.
+        Renewed = "renewed",
+        /// The month price of a renewed term begins to hold.
+        Repriced = "repriced",
         /// Release was asked for and approved.
         ReleaseStarted = "release_started",
         /// Given back; charging ends.
@@ -99,6 +107,11 @@ impl BillingState {
             (state, EventKind::Started | EventKind::Stopped | EventKind::ReleaseStarted) => {
                 Ok(state)
             }
+            (state, EventKind::Resized | EventKind::Extended) => Ok(state),
+            (
+                Self::Unconfirmed | Self::Trial | Self::Billing,
+                EventKind::Renewed | EventKind::Repriced,
+            ) => Ok(self),
             (state, event) if event.changes_no_state() => Ok(state),
             (from, event) => Err(InvalidTransition {
                 from: from.as_str(),
@@ -123,7 +136,12 @@ impl ServiceState {
             }
             (
                 Self::Running | Self::Stopped,
-                EventKind::TrialStarted | EventKind::BillingStarted,
+                EventKind::TrialStarted
+                | EventKind::BillingStarted
+                | EventKind::Resized
+                | EventKind::Extended
+                | EventKind::Renewed
+                | EventKind::Repriced,
             ) => Ok(self),
             (Self::Running | Self::Stopped, event) if event.changes_no_state() => Ok(self),
             (from, event) => Err(InvalidTransition {

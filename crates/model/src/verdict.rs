@@ -4,11 +4,12 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::change::Plan;
 use crate::id::PoolId;
 use crate::money::Money;
 use crate::msg::Msg;
 use crate::people::UnitLevel;
-use crate::placement::{Level, Pool, Zone, legal};
+use crate::placement::{Level, Placement, Pool, Zone, legal};
 use crate::policy::{Facts, Policy, Route};
 use crate::quota::{Account, Amounts, Change, Consumption, Demand, Dimension, Shortfall};
 use crate::request::Line;
@@ -117,50 +118,8 @@ pub fn judge(
         }
     }
     let demand = demand(lines, consumption);
-    let changes = around.account.changes(&demand);
-    let shortfalls = around.account.shortfalls(&demand);
-    for short in &shortfalls {
-        let named = |key: &'static str| shortfall_msg(key, short, &around.pools);
-        if !with_quota_change {
-            blocks.push(named("verdict.over_quota"));
-        } else {
-            let above = around
-                .parent
-                .as_ref()
-                .map(|p| p.standing(&short.pool, short.dimension).left());
-            if above.is_some_and(|left| left >= short.missing()) {
-                warns.push(named("verdict.quota_change"));
-            } else {
-                blocks.push(named("verdict.parent_short"));
-            }
-        }
-    }
-    for change in changes.iter().filter(|c| c.asked > 0) {
-        let percent = change.before.with_held(change.asked).percent();
-        let fits = change.asked <= change.before.left();
-        if fits && percent >= 90 {
-            warns.push(
-                Msg::new("verdict.near_limit")
-                    .with("dimension", Msg::new(dimension_key(change.dimension)))
-                    .with("percent", percent),
-            );
-        }
-    }
-    for (pool, amounts) in &demand {
-        let Some((_, free)) = around.capacity.iter().find(|(p, _)| p == pool) else {
-            continue;
-        };
-        for (dimension, asked) in &amounts.0 {
-            let left = free.0.get(dimension).copied();
-            if left.is_some_and(|left| *asked > left) {
-                warns.push(
-                    Msg::new("verdict.capacity")
-                        .with("dimension", Msg::new(dimension_key(*dimension)))
-                        .with("left", left.unwrap_or(0)),
-                );
-            }
-        }
-    }
+    let (changes, shortfalls) =
+        quota_says(&demand, around, with_quota_change, &mut blocks, &mut warns);
     let month: Money = lines.iter().map(|l| l.quote.month).sum();
     let once: Money = lines.iter().map(|l| l.quote.once).sum();
     let mut items: Vec<String> = lines.iter().map(|l| l.code.clone()).collect();
@@ -188,6 +147,100 @@ pub fn judge(
         route,
         facts,
     }
+}
+
+/// Judges the change of one resource by the same rules: only what it takes beyond what it has must
+/// fit. The month is the difference; the route is found by [`Plan::to_agree`].
+pub fn judge_change(
+    plan: &Plan,
+    code: &str,
+    placement: Option<&Placement>,
+    around: &Surroundings,
+) -> Verdict {
+    let (mut blocks, mut warns) = (Vec::new(), Vec::new());
+    let demand: Demand = placement
+        .map(|place| (place.pool.clone(), plan.differences()))
+        .into_iter()
+        .collect();
+    let (changes, shortfalls) = quota_says(&demand, around, false, &mut blocks, &mut warns);
+    let zone = placement.and_then(|p| around.zones.iter().find(|z| z.id == p.zone));
+    let facts = Facts {
+        month: plan.to_agree(),
+        once: Money::ZERO,
+        within_quota: shortfalls.is_empty(),
+        level: placement.map(|p| p.level),
+        internet: zone.is_some_and(|z| z.internet),
+        items: vec![code.to_owned()],
+        unit_level: around.unit_level,
+        has_upper: around.has_upper,
+    };
+    let month = plan.difference();
+    Verdict {
+        month,
+        once: Money::ZERO,
+        year: month.year(),
+        changes,
+        shortfalls,
+        blocks,
+        warns,
+        route: around.policy.route(&facts),
+        facts,
+    }
+}
+
+/// What the quotas and the pools say to a demand.
+fn quota_says(
+    demand: &Demand,
+    around: &Surroundings,
+    with_quota_change: bool,
+    blocks: &mut Vec<Msg>,
+    warns: &mut Vec<Msg>,
+) -> (Vec<Change>, Vec<Shortfall>) {
+    let changes = around.account.changes(demand);
+    let shortfalls = around.account.shortfalls(demand);
+    for short in &shortfalls {
+        let named = |key: &'static str| shortfall_msg(key, short, &around.pools);
+        if !with_quota_change {
+            blocks.push(named("verdict.over_quota"));
+        } else {
+            let above = around
+                .parent
+                .as_ref()
+                .map(|p| p.standing(&short.pool, short.dimension).left());
+            if above.is_some_and(|left| left >= short.missing()) {
+                warns.push(named("verdict.quota_change"));
+            } else {
+                blocks.push(named("verdict.parent_short"));
+            }
+        }
+    }
+    for change in changes.iter().filter(|c| c.asked > 0) {
+        let percent = change.before.with_held(change.asked).percent();
+        let fits = change.asked <= change.before.left();
+        if fits && percent >= 90 {
+            warns.push(
+                Msg::new("verdict.near_limit")
+                    .with("dimension", Msg::new(dimension_key(change.dimension)))
+                    .with("percent", percent),
+            );
+        }
+    }
+    for (pool, amounts) in demand {
+        let Some((_, free)) = around.capacity.iter().find(|(p, _)| p == pool) else {
+            continue;
+        };
+        for (dimension, asked) in &amounts.0 {
+            let left = free.0.get(dimension).copied();
+            if *asked > 0 && left.is_some_and(|left| *asked > left) {
+                warns.push(
+                    Msg::new("verdict.capacity")
+                        .with("dimension", Msg::new(dimension_key(*dimension)))
+                        .with("left", left.unwrap_or(0)),
+                );
+            }
+        }
+    }
+    (changes, shortfalls)
 }
 
 /// Key of a dimension's name in the dictionaries.

@@ -7,6 +7,7 @@
 #![recursion_limit = "512"]
 
 mod around;
+mod change;
 mod day_two;
 mod door;
 mod portal;

@@ -17,7 +17,7 @@ use lingbao_model::{
     quota::{Change, Dimension},
     request::{Decision, Kind as RequestKind},
     time::Zone,
-    view::request::{CardView, LineView, OpinionView, PHRASES},
+    view::request::{CardView, ChangeLine, LineView, OpinionView, PHRASES},
 };
 
 /// The card of a step; opening it marks the step as seen.
@@ -70,6 +70,7 @@ fn Shown(card: CardView) -> impl IntoView {
             names.join(t!("approvals.comma"))
         }
         RequestKind::Release => t!("approvals.release", n = card.releases.len()),
+        RequestKind::Change => card.change.as_ref().map(changed).unwrap_or_default(),
     };
     let who = format!(
         "{} · {} {}",
@@ -86,8 +87,12 @@ fn Shown(card: CardView) -> impl IntoView {
     let places = places(&card.lines);
     let (year, year_unit) = facts::large(card.year);
     let (month, once) = (card.month, card.once);
-    let monthly =
-        (month.fen() != 0 || once.fen() == 0).then(|| sum(t!("approvals.per_month"), month));
+    // Of a change the month is the difference.
+    let per_month = match card.kind {
+        RequestKind::Change => t!("change.difference"),
+        _ => t!("approvals.per_month"),
+    };
+    let monthly = (month.fen() != 0 || once.fen() == 0).then(|| sum(per_month, month));
     let once = (once.fen() != 0).then(|| sum(t!("approvals.once"), once));
     let pools = card.pools.clone();
     let decision = if card.open && card.position > 0 {
@@ -121,6 +126,7 @@ fn Shown(card: CardView) -> impl IntoView {
                     <b>{year}<span class="unit">{year_unit}</span></b>
                 </div>
             </section>
+            {card.change.as_ref().map(before_after)}
             {(!card.changes.is_empty()).then(|| quota(&card.changes, &pools))}
             <section>
                 <h2>{t!("approvals.flags")}</h2>
@@ -154,6 +160,23 @@ fn Shown(card: CardView) -> impl IntoView {
             {decision}
         </form>
     }
+}
+
+/// What is changed: `变更规格 web（云主机）`.
+fn changed(line: &ChangeLine) -> String {
+    let what = i18n::t_key(&format!("resources.{}", line.change.what)).into_owned();
+    format!("{what} · {} · {}", line.name, i18n::label(&line.item_name))
+}
+
+/// 原 and 现 of a change, and from when another price holds.
+fn before_after(line: &ChangeLine) -> impl IntoView + use<> {
+    let change = &line.change;
+    let rows = facts::steps(change);
+    let from = change.price_from.map(|at| {
+        let day = Zone::SHANGHAI.date(at).to_string();
+        view! { <p class="sub">{t!("change.price_from", day = day)}</p> }
+    });
+    view! { <section><BeforeAfter caption=t!("change.effect") rows/>{from}</section> }
 }
 
 /// Zone, level and pool of a line; nothing for work of people.
@@ -226,9 +249,9 @@ fn quota(
             let after = change.before.with_held(change.asked);
             let bar = Bar {
                 limit: change.before.limit,
-                used: change.before.used + change.before.handed,
+                used: change.before.used + change.before.handed + change.asked.min(0),
                 held: change.before.held,
-                now: change.asked,
+                now: change.asked.max(0),
             };
             let class = if after.percent() >= 90 { "to rise" } else { "to" };
             let left = amount(change.dimension, after.left());

@@ -113,6 +113,7 @@ fn todo(row: TodoRow) -> impl IntoView {
     let what = match row.kind {
         RequestKind::New => t!("approvals.new", n = row.lines),
         RequestKind::Release => t!("approvals.release", n = row.lines),
+        RequestKind::Change => t!("approvals.change").to_owned(),
     };
     let money = facts::charge(row.month, row.once);
     view! {

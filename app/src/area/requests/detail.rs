@@ -81,6 +81,23 @@ fn Shown(request: RequestDetail) -> impl IntoView {
             }
         })
         .collect_view();
+    let change = request.change.as_ref().map(|line| {
+        let href = routes::resource(line.resource.as_str());
+        let rows = facts::steps(&line.change);
+        let name = format!("{} · {}", line.name, i18n::label(&line.item_name));
+        let from = line.change.price_from.map(|at| {
+            let day = Zone::SHANGHAI.date(at).to_string();
+            view! { <p class="sub">{t!("change.price_from", day = day)}</p> }
+        });
+        view! {
+            <Panel title=t!("change.effect") pad=true>
+                <p><a href=href>{name}</a></p>
+                <BeforeAfter caption=t!("change.effect") rows/>
+                {from}
+            </Panel>
+        }
+    });
+    let lists = request.change.is_none();
     let columns = vec![
         col(t!("requests.item")),
         col(t!("requests.spec")),
@@ -109,6 +126,10 @@ fn Shown(request: RequestDetail) -> impl IntoView {
         .system
         .as_ref()
         .map_or_else(|| "—".to_owned(), |s| s.name.clone());
+    let per_month = match request.change {
+        Some(_) => t!("change.difference"),
+        None => t!("requests.per_month"),
+    };
     let facts: Vec<(Text, AnyView)> = vec![
         (t!("requests.system").into(), system.into_any()),
         (
@@ -116,7 +137,7 @@ fn Shown(request: RequestDetail) -> impl IntoView {
             request.reason.clone().into_any(),
         ),
         (
-            t!("requests.per_month").into(),
+            per_month.into(),
             format!("{} {}", row.month.yuan(), t!("requests.yuan")).into_any(),
         ),
         (
@@ -133,9 +154,15 @@ fn Shown(request: RequestDetail) -> impl IntoView {
         <ErrorSummary/>
         <p class="acts acts-tail"><Chip look=look(row.status) text=status_text(row.status) boxed=true/></p>
         <Track steps=track(&request)/>
-        <TableBox>
-            <Table caption=t!("requests.lines") columns>{lines}{releases}</Table>
-        </TableBox>
+        {change}
+        {lists
+            .then(|| {
+                view! {
+                    <TableBox>
+                        <Table caption=t!("requests.lines") columns>{lines}{releases}</Table>
+                    </TableBox>
+                }
+            })}
         <Panel title=t!("requests.about") pad=true>
             <Facts facts/>
             <ul>{warns}</ul>
@@ -276,7 +303,7 @@ fn pieces(pieces: &[PieceView]) -> AnyView {
 /// The sign of an entry of the history.
 fn shape(key: &str) -> &'static str {
     let says = |word: &str| key.contains(word);
-    if says("reject") || says("failed") || says("not_released") {
+    if says("reject") || says("failed") || says("not_released") || says("not_changed") {
         "bad"
     } else if says("return") || says("withdraw") || says("partial") || says("expired") {
         "act"
@@ -328,7 +355,14 @@ fn Acts(request: RequestDetail) -> impl IntoView {
         view! { <LinkButton href icon="doc">{t!("requests.delivery_sheet")}</LinkButton> }
     });
     let supplement = may(Act::Supplement).then(|| {
-        let href = format!("{}/{}", routes::CART, request.row.id);
+        let href = match &request.change {
+            Some(line) => routes::change(
+                line.resource.as_str(),
+                line.change.what.as_str(),
+                request.row.id.as_str(),
+            ),
+            None => format!("{}/{}", routes::CART, request.row.id),
+        };
         view! { <LinkButton href kind=Kind::Main>{t!("requests.supplement")}</LinkButton> }
     });
     view! {

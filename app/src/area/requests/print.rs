@@ -101,6 +101,24 @@ fn Paper(request: RequestDetail) -> impl IntoView {
             }
         })
         .collect_view();
+    let change_lines = request
+        .change
+        .iter()
+        .map(|line| {
+            let what = i18n::t_key(&format!("resources.{}", line.change.what)).into_owned();
+            let name = format!("{what} {}", line.name);
+            let spec = facts::steps_line(&line.change);
+            view! {
+                <tr>
+                    <td class="c">"1"</td>
+                    <td>{name}</td>
+                    <td>{spec}</td>
+                    <td class="c">"1"</td>
+                    <td class="num">{row.month.yuan()}</td>
+                </tr>
+            }
+        })
+        .collect_view();
     let verdict = request.verdict.as_ref();
     let year = verdict.map(|v| v.year.yuan()).unwrap_or_default();
     let sums = t!(
@@ -159,7 +177,7 @@ fn Paper(request: RequestDetail) -> impl IntoView {
                         <th scope="col">{t!("requests.month")}</th>
                     </tr>
                 </thead>
-                <tbody>{lines}{releases}</tbody>
+                <tbody>{lines}{releases}{change_lines}</tbody>
             </table>
             <p class="sheet-code">{sums}</p>
             <h2>{t!("print.quota")}</h2>

@@ -72,6 +72,15 @@ fn Detail(found: ResourceDetail) -> impl IntoView {
         view! { <Banner tone=Tone::Warn>{t!("resources.releasing")}</Banner> }
     });
     let cloud = found.cloud.as_ref().map(cloud_banner);
+    let changing = found
+        .change_request
+        .as_ref()
+        .filter(|_| found.busy.is_none())
+        .map(|number| {
+            let text = t!("resources.changing", number = number.clone());
+            let href = routes::request(number);
+            view! { <Banner tone=Tone::Warn><a href=href>{text}</a></Banner> }
+        });
     let secret = secret(&found, shown);
     let console = form.value(day_two::CONSOLE).map(ToOwned::to_owned);
     let operations = day_two::operations(&found, console);
@@ -89,7 +98,11 @@ fn Detail(found: ResourceDetail) -> impl IntoView {
                 shape: shape(event.kind),
                 title: view! { <b>{title}</b>" "<span class="sub">{who}</span> }.into_any(),
                 when: moment(event.at),
-                say: String::new(),
+                say: event
+                    .change
+                    .as_ref()
+                    .map(facts::steps_line)
+                    .unwrap_or_default(),
             }
         })
         .collect::<Vec<_>>();
@@ -105,6 +118,7 @@ fn Detail(found: ResourceDetail) -> impl IntoView {
         {cloud}
         {busy}
         {releasing}
+        {changing}
         <Columns aside>
             {secret}
             {operations}
@@ -158,7 +172,11 @@ fn shape(kind: EventKind) -> &'static str {
         | EventKind::Restarted
         | EventKind::SnapshotTaken
         | EventKind::SnapshotRestored
-        | EventKind::Attached => "ok",
+        | EventKind::Attached
+        | EventKind::Resized
+        | EventKind::Extended
+        | EventKind::Renewed
+        | EventKind::Repriced => "ok",
         EventKind::Stopped | EventKind::SnapshotDeleted | EventKind::Detached => "wait",
         EventKind::ReleaseStarted => "act",
         EventKind::WrittenOff => "bad",
@@ -289,6 +307,11 @@ fn acts(found: &ResourceDetail) -> AnyView {
                 </form>
             }
             .into_any(),
+            Act::Resize | Act::Extend | Act::Renew => {
+                let href = routes::change(&id, act.as_str(), "");
+                let text = word("resources", act.as_str());
+                view! { <LinkButton href=href>{text}</LinkButton> }.into_any()
+            }
             Act::Release => {
                 let href = routes::with_query("/requests/release", &[("resource", &id)]);
                 view! { <LinkButton href=href kind=Kind::Bad icon="bin">{t!("resources.release")}</LinkButton> }.into_any()

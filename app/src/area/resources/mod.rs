@@ -1,5 +1,7 @@
-//! What the unit has: the list with its file, one resource, the delivery sheet of a request.
+//! What the unit has: the list with its file, one resource, the form that changes it, the delivery
+//! sheet of a request.
 
+mod change;
 mod day_two;
 mod detail;
 mod list;
@@ -40,11 +42,34 @@ fn resources(page: Page) -> AnyView {
 
 lazy_pages!(resources, __preload_resources => ListRoute: List, DetailRoute: Detail, SheetRoute: Sheet, RestoreRoute: Restore);
 
+/// The form that changes a resource lets the server compute while one types: a piece of its own, so
+/// that list and detail do not carry it.
+#[lazy]
+fn changing() -> AnyView {
+    view! { <change::ChangePage/> }.into_any()
+}
+
+/// The route of the page `ChangePage`.
+pub struct ChangeRoute;
+impl leptos_router::LazyRoute for ChangeRoute {
+    fn data() -> Self {
+        Self
+    }
+    async fn view(_: Self) -> AnyView {
+        changing().await
+    }
+    async fn preload() {
+        #[cfg(all(feature = "hydrate", target_arch = "wasm32"))]
+        __preload_changing().await;
+    }
+}
+
 /// Where the pages are.
 pub fn routes() -> Vec<AnyNestedRoute> {
     vec![
         page(path!("/resources"), Lazy::<ListRoute>::new()),
         page(path!("/resources/:id"), Lazy::<DetailRoute>::new()),
+        page(path!("/resources/:id/change"), Lazy::<ChangeRoute>::new()),
         page(path!("/deliveries/:id"), Lazy::<SheetRoute>::new()),
         page(
             path!("/resources/:id/snapshots/:snapshot"),
@@ -62,5 +87,6 @@ pub fn posts() -> axum::Router<Pages> {
             "/resources/{id}/snapshots/{snapshot}",
             page_post(restore::ssr::submit),
         )
+        .route("/resources/{id}/change", page_post(change::ssr::submit))
         .route(list::CSV, axum::routing::get(list::ssr::csv))
 }

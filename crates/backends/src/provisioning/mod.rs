@@ -85,6 +85,8 @@ calls! {
     DeleteServer { #[doc = "Which."] server: ExternalId },
     /// Makes a volume.
     CreateVolume { #[doc = "What."] spec: VolumeSpec },
+    /// Makes a volume larger, attached or not; it never shrinks. Of its own size already it stays.
+    ExtendVolume { #[doc = "Which."] volume: ExternalId, #[doc = "To what."] size_gb: u32 },
     /// Attaches a volume.
     AttachVolume { #[doc = "Which."] volume: ExternalId, #[doc = "To which."] server: ExternalId },
     /// Detaches a volume from whatever it is attached to.
@@ -212,6 +214,18 @@ pub trait Provisioner: Send + Sync {
     /// See [`Call::CreateVolume`].
     async fn create_volume(&self, op: &OperationId, spec: VolumeSpec) -> Outcome<Volume> {
         let done = self.execute(op, Call::CreateVolume { spec }).await;
+        done.narrow(Object::into_volume)
+    }
+    /// See [`Call::ExtendVolume`].
+    async fn extend_volume(
+        &self,
+        op: &OperationId,
+        volume: ExternalId,
+        size_gb: u32,
+    ) -> Outcome<Volume> {
+        let done = self
+            .execute(op, Call::ExtendVolume { volume, size_gb })
+            .await;
         done.narrow(Object::into_volume)
     }
     /// See [`Call::AttachVolume`].

@@ -100,10 +100,14 @@ async fn with_server(status: &str) -> World {
     let w = world().await;
     {
         let mut stand = w.stand.lock().unwrap();
-        stand.servers.push(json!({ "id": "s1", "tenant_id": "p1", "name": "h", "status": status,
+        stand.servers.push(
+            json!({ "id": "s1", "tenant_id": "p1", "name": "h", "status": status,
             "metadata": {}, "flavor": { "vcpus": 1, "ram": 2_048 },
-            "updated": "2026-01-01T00:00:00Z", "created": "2026-01-01T00:00:00Z" }));
-        stand.actions.push(json!({ "server": "s1", "action": "create", "request_id": "req-1", "message": null }));
+            "updated": "2026-01-01T00:00:00Z", "created": "2026-01-01T00:00:00Z" }),
+        );
+        stand.actions.push(
+            json!({ "server": "s1", "action": "create", "request_id": "req-1", "message": null }),
+        );
     }
     w
 }
@@ -221,7 +225,10 @@ async fn a_resize_under_way_is_waited_for_and_then_goes_back() {
     for status in ["RESIZE", "VERIFY_RESIZE"] {
         w.status(status);
         let cancelled = w.cloud.cancel(&"op".into()).await;
-        assert!(matches!(cancelled, Outcome::Running { .. }), "{status}: {cancelled:?}");
+        assert!(
+            matches!(cancelled, Outcome::Running { .. }),
+            "{status}: {cancelled:?}"
+        );
     }
     assert_eq!(w.words(), ["resize", "revertResize"]);
     let cancelled = w.cloud.cancel(&"op".into()).await;
@@ -235,13 +242,18 @@ async fn somebody_elses_resize_is_not_answered() {
     {
         // By hand, after ours was over; the mark is still ours.
         let mut stand = w.stand.lock().unwrap();
-        stand.actions.push(json!({ "server": "s1", "action": "resize", "request_id": "req-9", "message": null }));
+        stand.actions.push(
+            json!({ "server": "s1", "action": "resize", "request_id": "req-9", "message": null }),
+        );
         stand.servers[0]["status"] = json!("VERIFY_RESIZE");
     }
     let other = w.elsewhere();
     assert_eq!(other.cancel(&"op".into()).await, Outcome::Done(CANCELLED));
     let stop = Call::StopServer { server: id() };
-    assert_eq!(reason(other.execute(&"b".into(), stop).await), RefusalReason::Conflict);
+    assert_eq!(
+        reason(other.execute(&"b".into(), stop).await),
+        RefusalReason::Conflict
+    );
     let back = other.execute(&"c".into(), resize(SMALL)).await;
     assert_eq!(reason(back), RefusalReason::Conflict);
     assert_eq!(w.words(), ["resize", "confirmResize", "resize"]);
@@ -255,7 +267,10 @@ async fn the_old_size_takes_a_resize_back_that_nobody_has_confirmed() {
     for status in ["RESIZE", "VERIFY_RESIZE", "REVERT_RESIZE"] {
         w.status(status);
         let back = w.cloud.execute(&"op:undo".into(), resize(SMALL)).await;
-        assert!(matches!(back, Outcome::Running { .. }), "{status}: {back:?}");
+        assert!(
+            matches!(back, Outcome::Running { .. }),
+            "{status}: {back:?}"
+        );
     }
     w.status("ACTIVE");
     let there = settled(w.settle("op:undo", resize(SMALL)).await);
@@ -303,7 +318,10 @@ async fn what_only_sleeps_is_switched_off_when_a_stop_is_asked_for() {
 #[tokio::test]
 async fn what_sleeps_can_be_neither_restarted_nor_resized() {
     let w = with_server("PAUSED").await;
-    for (op, call) in [("a", Call::RestartServer { server: id() }), ("b", resize(LARGE))] {
+    for (op, call) in [
+        ("a", Call::RestartServer { server: id() }),
+        ("b", resize(LARGE)),
+    ] {
         let refused = w.cloud.execute(&op.into(), call).await;
         assert_eq!(reason(refused), RefusalReason::Conflict, "{op}");
     }
@@ -320,7 +338,10 @@ async fn a_restart_happens_once_for_each_operation() {
     };
     w.status("REBOOT");
     let under_way = w.cloud.poll(&poll).await;
-    assert!(matches!(under_way, Outcome::Running { .. }), "{under_way:?}");
+    assert!(
+        matches!(under_way, Outcome::Running { .. }),
+        "{under_way:?}"
+    );
     w.status("ACTIVE");
     assert_eq!(settled(w.cloud.poll(&poll).await).power, Power::Active);
     for cloud in [w.cloud.clone(), w.elsewhere()] {
@@ -345,7 +366,11 @@ async fn an_act_that_is_over_is_not_done_again_after_another() {
     assert_eq!(again.power, Power::Active);
     assert_eq!(w.words(), ["stop", "start"]);
     // And stands for no other call.
-    for call in [start, Call::DeleteServer { server: id() }, Call::CreateVolume { spec: spec() }] {
+    for call in [
+        start,
+        Call::DeleteServer { server: id() },
+        Call::CreateVolume { spec: spec() },
+    ] {
         let other = w.cloud.execute(&"a".into(), call).await;
         assert_eq!(reason(other), RefusalReason::Conflict);
     }

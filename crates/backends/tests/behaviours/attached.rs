@@ -125,3 +125,39 @@ pub async fn a_snapshot_keeps_what_a_volume_was(g: &Ground) {
     );
     assert_eq!(g.own(Kind::Snapshot).await, 0);
 }
+
+pub async fn a_volume_grows_where_it_is_and_never_shrinks(g: &Ground) {
+    let server = done(g.make("s", g.server(1)).await).id;
+    let op = g.op("v");
+    let disk = done(g.settle(|| g.cloud.create_volume(&op, g.volume())).await).id;
+    let extend = |op: &str, size_gb: u32| {
+        let (op, disk) = (g.op(op), disk.clone());
+        async move {
+            g.settle(|| g.cloud.extend_volume(&op, disk.clone(), size_gb))
+                .await
+        }
+    };
+    assert_eq!(done(extend("1", 110).await).spec.size_gb, 110);
+    let op = g.op("2");
+    done(
+        g.settle(|| g.cloud.attach_volume(&op, disk.clone(), server.clone()))
+            .await,
+    );
+    // Attached or not, the same operation twice, and its own size once more.
+    for op in ["3", "3", "4"] {
+        let grown = done(extend(op, 120).await);
+        assert_eq!(grown.spec.size_gb, 120);
+        assert_eq!(grown.attached_to, Some(server.clone()));
+    }
+    assert_eq!(reason(extend("5", 110).await), RefusalReason::InvalidSpec);
+    match g.cloud.get(Kind::Volume, &disk).await.unwrap() {
+        Some(Object::Volume(volume)) => assert_eq!(volume.spec.size_gb, 120),
+        other => panic!("{other:?}"),
+    }
+    let op = g.op("6");
+    done(g.settle(|| g.cloud.detach_volume(&op, disk.clone())).await);
+    let op = g.op("7");
+    done(g.settle(|| g.cloud.delete_volume(&op, disk.clone())).await);
+    let gone = extend("8", 130).await;
+    assert_eq!(reason(gone), RefusalReason::NotFound);
+}

@@ -180,6 +180,7 @@ macro_rules! shared_behaviours {
             a_project_quota_is_kept;
             deleting_twice_is_done_twice;
             a_volume_is_on_one_server_at_a_time;
+            a_volume_grows_where_it_is_and_never_shrinks;
             a_snapshot_keeps_what_a_volume_was;
             power_follows_orders;
             the_password_is_told_only_to_its_operation;

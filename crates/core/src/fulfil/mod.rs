@@ -18,11 +18,14 @@
 //!
 //! Files: [`plan`] (what is to be built), [`build`] and [`step`] (building), [`power`] (start,
 //! stop), [`acts`] and [`operate`] (restart, snapshots, attaching), [`restore`] (a disk out of a
-//! snapshot), [`release`] (giving back), [`upkeep`] (what comes round by itself), [`reconcile`] (what
-//! the clouds say, held beside our rows).
+//! snapshot), [`change`] (another size, a longer term), [`expiry`] (the end of a term), [`release`]
+//! (giving back), [`upkeep`] (what comes round by itself), [`reconcile`] (what the clouds say, held
+//! beside our rows).
 
 pub mod acts;
 pub mod build;
+pub mod change;
+pub mod expiry;
 pub mod operate;
 pub mod pieces;
 pub mod plan;
@@ -53,9 +56,10 @@ pub fn wire(jobs: jobs::Registry, backends: &Arc<Backends>) -> jobs::Registry {
         .with(operate::Operate::new(backends.clone()))
         .with(restore::Restore::new(backends.clone()))
         .with(release::Release::new(backends.clone()))
+        .with(change::Change::new(backends.clone()))
         .with(reconcile::mend::Mend::new(backends.clone()));
     let jobs = saga::wire(jobs, Arc::new(sagas))
         .handle::<plan::FulfilRequest>(plan::Planner)
         .handle::<release::ReleaseRequest>(release::Releaser);
-    reconcile::wire(upkeep::wire(jobs, backends), backends)
+    reconcile::wire(upkeep::wire(expiry::wire(jobs), backends), backends)
 }

@@ -112,6 +112,8 @@ async fn start(tx: &mut Tx, cx: &Cx, request: &RequestId) -> Result<(), StorageE
         .map_err(|e| StorageError::inconsistent("job", "actor", request.as_str(), e))?;
     let mut resources = Vec::new();
     for id in request::releases(tx, request).await? {
+        // What it takes from the quota must not change between here and the end.
+        resource_action::lock(tx, &id).await?;
         let Some(found) = resource::get(tx, &scope, &id).await? else {
             continue;
         };

@@ -138,7 +138,7 @@ pub async fn surroundings(
         None => None,
         Some(id) => Some(quota::account(rx, &id).await?),
     };
-    let (_, policy) = policy::published(rx, kind)
+    let (_, policy) = policy::in_force(rx, kind)
         .await?
         .ok_or_else(|| ServiceError::Internal {
             context: format!("no policy is in force for `{kind}`"),

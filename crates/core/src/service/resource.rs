@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use lingbao_model::{
     catalogue::{Content, Fulfiller},
+    change::What,
     id::{ItemVersionId, RequestId, ResourceId},
     msg::{Label, Msg},
     param::Fact,
@@ -25,7 +26,7 @@ use crate::{
     authz::{Ability, Access, Scope},
     error::{OrNotFound, ServiceError},
     storage::{
-        ReadTx, cloud, difference, fulfilment, item,
+        ReadTx, cloud, difference, fulfilment, item, request_change,
         resource::{self, Resource},
         resource_action, secret, snapshot,
     },
@@ -142,18 +143,28 @@ pub async fn detail(cx: &Cx, id: &ResourceId) -> Result<ResourceDetail, ServiceE
         .is_ok();
     let busy = resource_action::current(&mut rx, id).await?;
     let release_request = resource_action::open_release(&mut rx, id).await?;
+    let change_request = request_change::under_way(&mut rx, id, None).await?;
     let secret_waits = secret::waits(&mut rx, id).await?;
     let able = match &found.backend {
         Some(backend) => cloud::able(&mut rx, backend).await?,
         None => Vec::new(),
     };
-    let may = if operates {
-        let free = busy.is_none() && release_request.is_none();
-        let orders = access.has(Ability::Order);
-        acts(&found, free, orders, secret_waits, &able)
+    let orders = access
+        .require_on(&mut rx, Ability::Order, &found.unit)
+        .await
+        .is_ok();
+    let free = busy.is_none() && release_request.is_none();
+    let changing = change_request.is_some();
+    let mut may = if operates {
+        acts(&found, free, changing, orders, secret_waits, &able)
     } else {
         Vec::new()
     };
+    if orders && free && !changing && found.service != ServiceState::Released {
+        let term = resource::term(&mut rx, id).await?;
+        let renewed = term.next_from.is_some_and(|from| from > cx.now());
+        may.extend(changes(&found, renewed));
+    }
     let hosts = if may.contains(&Act::Attach) {
         let scope = access.scope(Ability::OperateResources);
         resource::hosts_for(&mut rx, &scope, &found).await?
@@ -180,6 +191,7 @@ pub async fn detail(cx: &Cx, id: &ResourceId) -> Result<ResourceDetail, ServiceE
         released_at: found.released_at,
         busy: busy.map(|kind| Msg::new(format!("resource.busy.{kind}"))),
         release_request,
+        change_request,
         events: resource::events(&mut rx, id).await?,
         may,
         secret_waits: operates && secret_waits,
@@ -216,8 +228,30 @@ async fn cloud_word(
     }))
 }
 
-/// What its owner may do to it now; `free` if nothing is under way, `able` what its cloud can do.
-fn acts(found: &Resource, free: bool, orders: bool, secret_waits: bool, able: &[Act]) -> Vec<Act> {
+/// What may be asked to be changed about it; a term that goes on already is not renewed twice.
+fn changes(found: &Resource, renewed: bool) -> Vec<Act> {
+    let all = [
+        (What::Resize, Act::Resize),
+        (What::Extend, Act::Extend),
+        (What::Renew, Act::Renew),
+    ];
+    let may = |(what, act): (What, Act)| {
+        let fits = what.fits(found.kind) && !(renewed && what == What::Renew);
+        fits.then_some(act)
+    };
+    all.into_iter().filter_map(may).collect()
+}
+
+/// What its owner may do to it now; `free` if nothing is under way, `changing` if a change is asked
+/// for, `able` what its cloud can do.
+fn acts(
+    found: &Resource,
+    free: bool,
+    changing: bool,
+    orders: bool,
+    secret_waits: bool,
+    able: &[Act],
+) -> Vec<Act> {
     let mut may = Vec::new();
     let stands = matches!(found.service, ServiceState::Running | ServiceState::Stopped);
     let live = found.service != ServiceState::Released && free;
@@ -245,9 +279,15 @@ fn acts(found: &Resource, free: bool, orders: bool, secret_waits: bool, able: &[
             able.contains(act)
         }
         Act::Detach => able.contains(&Act::Attach),
-        Act::Start | Act::Stop | Act::Release | Act::ShowSecret => true,
+        Act::Start
+        | Act::Stop
+        | Act::Release
+        | Act::ShowSecret
+        | Act::Resize
+        | Act::Extend
+        | Act::Renew => true,
     });
-    if live && found.kind != Fulfiller::People {
+    if live && !changing && found.kind != Fulfiller::People {
         may.push(Act::Release);
     }
     if secret_waits && found.service != ServiceState::Released {

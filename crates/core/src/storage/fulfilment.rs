@@ -320,9 +320,31 @@ pub async fn settle_request(
     outcome: Outcome,
     at: Timestamp,
 ) -> Result<(), StorageError> {
+    settle_as(tx, head, outcome, outcome == Outcome::Failed, at).await
+}
+
+/// Ends a request about whose end there is nothing to confirm.
+///
+/// # Errors
+/// A conflict if somebody else was faster.
+pub async fn end_request(
+    tx: &mut Tx,
+    head: &Head,
+    outcome: Outcome,
+    at: Timestamp,
+) -> Result<(), StorageError> {
+    settle_as(tx, head, outcome, true, at).await
+}
+
+async fn settle_as(
+    tx: &mut Tx,
+    head: &Head,
+    outcome: Outcome,
+    nothing: bool,
+    at: Timestamp,
+) -> Result<(), StorageError> {
     let wrong = |e| StorageError::inconsistent("request", "status", head.id.as_str(), e);
     let mut next = head.status.after(RequestEvent::Settle).map_err(wrong)?;
-    let nothing = outcome == Outcome::Failed;
     if nothing {
         next = next.after(RequestEvent::Confirm).map_err(wrong)?;
     }

@@ -30,6 +30,7 @@ pub mod policy;
 pub mod project;
 pub mod quota;
 pub mod request;
+pub mod request_change;
 pub mod request_line;
 pub mod request_list;
 pub mod resource;

@@ -5,7 +5,7 @@ use lingbao_model::{catalogue::Publication, id::PolicyId, policy::Policy, time::
 use super::{ReadTx, Tx, sql::Sql};
 use crate::{error::StorageError, on};
 
-/// The policy in force for a kind of request (`new`, `release`).
+/// The policy in force for a kind of request (`new`, `release`, `change`).
 ///
 /// # Errors
 /// What the database says.
@@ -28,6 +28,21 @@ pub async fn published(
         ))
     })
     .transpose()
+}
+
+/// The policy that holds for a kind of request: its own, and for a change, while it has none, that
+/// of what is new.
+///
+/// # Errors
+/// What the database says.
+pub async fn in_force(
+    rx: &mut ReadTx,
+    kind: &str,
+) -> Result<Option<(PolicyId, Policy)>, StorageError> {
+    match published(rx, kind).await? {
+        None if kind == "change" => published(rx, "new").await,
+        found => Ok(found),
+    }
 }
 
 /// A version to be written down.

@@ -42,7 +42,8 @@ const TODO: &str =
     "SELECT s.id, s.name, s.request_id, r.number, r.kind, r.title, u.short_name AS unit_name,
   p.name AS applicant_name,
   (SELECT count(*) FROM request_item i WHERE i.request_id = r.id)
-    + (SELECT count(*) FROM request_release l WHERE l.request_id = r.id) AS lines,
+    + (SELECT count(*) FROM request_release l WHERE l.request_id = r.id)
+    + (SELECT count(*) FROM request_change c WHERE c.request_id = r.id) AS lines,
   r.month_fen, r.once_fen, s.opened_at, s.due_at, s.seen_at
   FROM approval_step s JOIN request r ON r.id = s.request_id JOIN unit u ON u.id = r.unit_id
   JOIN user_account p ON p.id = r.applicant_id WHERE s.id IN (";

@@ -43,6 +43,7 @@ pub const ACTIONS: &[&str] = &[
     "job.retry",
     "quota.hand",
     "request.approve",
+    "request.change",
     "request.confirm",
     "request.reject",
     "request.release",

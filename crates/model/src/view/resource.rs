@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::difference::DifferenceKind;
 use crate::catalogue::Fulfiller;
+use crate::change::Change;
 use crate::id::{DifferenceId, PoolId, RequestId, ResourceId, SnapshotId, SystemId, UnitId};
 use crate::money::Money;
 use crate::msg::{Label, Msg};
@@ -103,6 +104,12 @@ words! {
         Start = "start",
         /// Switch off.
         Stop = "stop",
+        /// Ask for another size.
+        Resize = "resize",
+        /// Ask for a larger disk.
+        Extend = "extend",
+        /// Ask for a longer term.
+        Renew = "renew",
         /// Ask for its release.
         Release = "release",
         /// See the one-time password.
@@ -212,6 +219,8 @@ pub struct ResourceEventRow {
     pub kind: EventKind,
     /// Who; `None` for the program itself.
     pub actor: Option<String>,
+    /// What changed, before and after.
+    pub change: Option<Change>,
 }
 
 /// Another resource that hangs together with this one.
@@ -252,6 +261,8 @@ pub struct ResourceDetail {
     pub busy: Option<Msg>,
     /// A release that waits for approval.
     pub release_request: Option<RequestId>,
+    /// The number of a request that waits to change it.
+    pub change_request: Option<String>,
     /// Events, youngest first.
     pub events: Vec<ResourceEventRow>,
     /// What the viewer may do now.

@@ -2,19 +2,26 @@
 use axum::{
     Json,
     extract::{Path, Query},
+    http::StatusCode,
 };
-use lingbao_core::{fulfil::power, service::resource};
+use lingbao_core::{
+    fulfil::power,
+    service::{cart, request::change as changes, resource},
+};
 use lingbao_model::{
     catalogue::Fulfiller,
     id::{ResourceId, SystemId},
     resource::ServiceState,
-    view::resource::{ResourceDetail, ResourceFilter, ResourceRow},
+    view::{
+        request::{ChangeForm, Submitted, TriedChange},
+        resource::{ResourceDetail, ResourceFilter, ResourceRow},
+    },
 };
 use serde::Deserialize;
-use utoipa::IntoParams;
+use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{Answer, Caller, Listed, Paging, Portal, ProblemDocument, id};
+use super::{Answer, Body, Caller, Failed, Listed, Paging, Portal, ProblemDocument, id};
 
 pub(super) fn routes() -> OpenApiRouter<Portal> {
     OpenApiRouter::new()
@@ -22,6 +29,9 @@ pub(super) fn routes() -> OpenApiRouter<Portal> {
         .routes(routes!(one))
         .routes(routes!(start))
         .routes(routes!(stop))
+        .routes(routes!(change))
+        .routes(routes!(try_change))
+        .routes(routes!(change_again))
 }
 
 #[derive(Debug, Default, Deserialize, IntoParams)]
@@ -72,6 +82,64 @@ async fn start(Caller(cx): Caller, Path(resource_id): Path<String>) -> Answer<Re
     let resource_id: ResourceId = id(&resource_id)?;
     power::switch(&cx, &resource_id, true).await?;
     Ok(Json(resource::detail(&cx, &resource_id).await?))
+}
+
+/// Asks for another size (`resize`, `extend`) or a longer term (`renew`). Where the policy wants
+/// nobody's consent it begins at once. Over quota the answer is a problem with `code`
+/// `quota_exceeded`.
+#[utoipa::path(post, path = "/resources/{id}/changes", tag = "resources", params(("id" = String, Path)),
+    request_body = ChangeForm,
+    responses((status = 201, body = Submitted), (status = 404, body = ProblemDocument),
+        (status = 409, body = ProblemDocument), (status = 422, body = ProblemDocument)))]
+async fn change(
+    Caller(cx): Caller,
+    Path(resource_id): Path<String>,
+    Body(form): Body<ChangeForm>,
+) -> Result<(StatusCode, Json<Submitted>), Failed> {
+    let sent = cart::form_id(&cx);
+    let made = changes::create(&cx, &id(&resource_id)?, &form, &sent).await?;
+    Ok((StatusCode::CREATED, Json(made)))
+}
+
+/// What would become of a change: before and after, price, quota, route. Nothing is written.
+#[utoipa::path(post, path = "/resources/{id}/changes/try", tag = "resources", params(("id" = String, Path)),
+    request_body = ChangeForm,
+    responses((status = 200, body = TriedChange), (status = 404, body = ProblemDocument)))]
+async fn try_change(
+    Caller(cx): Caller,
+    Path(resource_id): Path<String>,
+    Body(form): Body<ChangeForm>,
+) -> Answer<TriedChange> {
+    Ok(Json(
+        changes::try_it(&cx, &id(&resource_id)?, &form, None).await?,
+    ))
+}
+
+/// A returned change as it is submitted again.
+#[derive(Debug, Deserialize, ToSchema)]
+struct ChangeAgain {
+    /// The version that was read.
+    version: i64,
+    /// The change.
+    #[serde(flatten)]
+    form: ChangeForm,
+}
+
+/// Submits a returned change again, with other sizes or the same.
+#[utoipa::path(post, path = "/requests/{id}/change", tag = "requests", params(("id" = String, Path)),
+    request_body = ChangeAgain,
+    responses((status = 200, body = Submitted), (status = 409, body = ProblemDocument),
+        (status = 422, body = ProblemDocument)))]
+async fn change_again(
+    Caller(cx): Caller,
+    Path(request): Path<String>,
+    Body(read): Body<ChangeAgain>,
+) -> Answer<Submitted> {
+    let sent = cart::form_id(&cx);
+    let request = id(&request)?;
+    Ok(Json(
+        changes::resubmit(&cx, &request, read.version, &read.form, &sent).await?,
+    ))
 }
 
 /// Switches a server off.

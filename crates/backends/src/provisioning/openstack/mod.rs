@@ -233,6 +233,7 @@ impl OpenStack {
             Call::RestartServer { server } => cloud.act(memory, op, &server, Act::Restart).await,
             Call::DeleteServer { server } => cloud.delete_server(&server).await,
             Call::CreateVolume { spec } => cloud.create_volume(memory, op, spec, None).await,
+            Call::ExtendVolume { volume, size_gb } => cloud.extend(&volume, size_gb).await,
             Call::AttachVolume { volume, server } => cloud.attach(op, &volume, &server).await,
             Call::DetachVolume { volume } => cloud.detach(&volume).await,
             Call::DeleteVolume { volume } => cloud.delete_volume(&volume).await,

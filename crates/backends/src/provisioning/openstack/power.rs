@@ -322,7 +322,13 @@ mod tests {
         let resize = |vcpus, memory_gb| Act::Resize(ServerSize { vcpus, memory_gb });
         let no = Err(RefusalReason::Conflict);
         for (status, start, stop, restart, larger) in [
-            ("ACTIVE", None, Some("stop"), Ok(Some("reboot")), Ok(Some("resize"))),
+            (
+                "ACTIVE",
+                None,
+                Some("stop"),
+                Ok(Some("reboot")),
+                Ok(Some("resize")),
+            ),
             ("SHUTOFF", Some("start"), None, no, Ok(Some("resize"))),
             ("PAUSED", Some("unpause"), Some("unpause"), no, no),
             ("SUSPENDED", Some("resume"), Some("resume"), no, no),
@@ -346,7 +352,10 @@ mod tests {
             memory_gb: 4,
         };
         let mark = Mark::of(&it).unwrap();
-        assert_eq!((mark.op, mark.newest, mark.before), ("op", "req-1", Some(size)));
+        assert_eq!(
+            (mark.op, mark.newest, mark.before),
+            ("op", "req-1", Some(size))
+        );
         let it = of("op -");
         let mark = Mark::of(&it).unwrap();
         assert_eq!((mark.op, mark.newest, mark.before), ("op", "-", None));

@@ -116,7 +116,10 @@ mod tests {
         };
         for (words, expected) in [
             (&[("resize", None)][..], Some(Back::Ask)),
-            (&[("revertResize", None), ("resize", None)], Some(Back::Asked)),
+            (
+                &[("revertResize", None), ("resize", None)],
+                Some(Back::Asked),
+            ),
             (
                 &[("revertResize", Some("Error")), ("resize", None)],
                 Some(Back::Ask),

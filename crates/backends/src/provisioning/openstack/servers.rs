@@ -36,9 +36,7 @@ impl Cloud {
         let found = self
             .get(Service::Compute, "/servers/detail", &query)
             .await?;
-        let own = |it: &&Value| {
-            text(&it["metadata"], META_OP) == op.as_str() && !is_deleted(it)
-        };
+        let own = |it: &&Value| text(&it["metadata"], META_OP) == op.as_str() && !is_deleted(it);
         let mut all: Vec<Value> = list(&found, "servers", FIELDS)?
             .iter()
             .filter(own)

@@ -124,7 +124,9 @@ impl Cloud {
             status => return Err(Fault::NotSent(format!("{root}: status {status}"))),
         };
         if !page["version"].is_object() && !page["versions"].is_array() {
-            return Err(Fault::NotSent(format!("{root}: an answer without versions")));
+            return Err(Fault::NotSent(format!(
+                "{root}: an answer without versions"
+            )));
         }
         let agreed = agree(&page, range).map_err(|problem| {
             let said = format!("{}: {problem}", service.word());

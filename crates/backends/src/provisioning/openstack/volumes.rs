@@ -31,6 +31,17 @@ pub(super) const ACT: &str = "lingbao_act";
 /// That a detaching was asked for. Operations have more letters.
 const DETACH: &str = "detach";
 
+/// That a larger size was asked for.
+const EXTEND: &str = "extend";
+
+/// Whether a microversion of Cinder extends what is attached.
+fn extends_attached(version: &str) -> bool {
+    version
+        .split_once('.')
+        .and_then(|(major, minor)| Some((major.parse::<u32>().ok()?, minor.parse::<u32>().ok()?)))
+        .is_some_and(|version| version >= (3, 42))
+}
+
 /// What tells two orders under one operation apart.
 fn call(spec: &VolumeSpec, from: Option<&ExternalId>) -> String {
     let class = spec.volume_type.as_deref().unwrap_or_default();
@@ -314,6 +325,60 @@ impl Cloud {
         }
     }
 
+    /// Makes a volume larger. Asked again, its size says how that stands.
+    pub async fn extend(&self, id: &ExternalId, size_gb: u32) -> Flow<Settled> {
+        let Some(it) = self.volume_value(id).await? else {
+            return refuse(RefusalReason::NotFound, format!("no volume {id}"));
+        };
+        let has = volume(&it).spec.size_gb;
+        if size_gb < has {
+            return refuse(RefusalReason::InvalidSpec, "a volume never shrinks");
+        }
+        let asked = text(&it["metadata"], ACT) == EXTEND;
+        match text(&it, "status") {
+            "extending" => {
+                return Err(self.under_way(text(&it, "updated_at"), "extending the volume"));
+            }
+            "available" | "in-use" if size_gb == has => {
+                if asked {
+                    self.mark(id, "").await?;
+                }
+                return Ok(present(&it));
+            }
+            // It was asked for and fell back: said once, so that the next attempt tries again.
+            "available" | "in-use" if asked => {
+                self.mark(id, "").await?;
+                let said = "cinder found no room for the new size";
+                return refuse(RefusalReason::NoCapacity, said);
+            }
+            "available" => {}
+            "in-use" if self.extends_in_use().await? => {}
+            "in-use" => {
+                let said = "this Cinder extends only what is not attached (before 3.42)";
+                return refuse(RefusalReason::Unsupported, said);
+            }
+            "error_extending" => {
+                let said = "cinder could not extend the volume; reset its state";
+                return refuse(RefusalReason::Conflict, said);
+            }
+            status => {
+                return refuse(RefusalReason::Conflict, format!("the volume is {status}"));
+            }
+        }
+        let path = format!("/volumes/{id}/action");
+        let body = json!({ "os-extend": { "new_size": size_gb } });
+        self.change(Service::Volume, Method::POST, &path, Some(&body))
+            .await?;
+        self.mark_asked("volumes", id, EXTEND).await;
+        Err(Stop::Running(self.config.poll_ms))
+    }
+
+    /// Whether Cinder extends a volume that is attached: from 3.42 on.
+    async fn extends_in_use(&self) -> Answer<bool> {
+        let agreed = self.version(Service::Volume).await?;
+        Ok(agreed.is_some_and(|agreed| extends_attached(&agreed)))
+    }
+
     /// Detaches a volume from whatever it is attached to.
     pub async fn detach(&self, id: &ExternalId) -> Flow<Settled> {
         let Some(it) = self.volume_value(id).await? else {
@@ -389,4 +454,15 @@ pub(super) fn volume_fault() -> Refusal {
         RefusalReason::NoCapacity,
         "cinder could not make the volume",
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_attached_grows_from_cinder_3_42_on() {
+        assert!(extends_attached("3.42") && extends_attached("3.70"));
+        assert!(!extends_attached("3.41") && !extends_attached("3.9") && !extends_attached(""));
+    }
 }

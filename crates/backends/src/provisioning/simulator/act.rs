@@ -75,6 +75,7 @@ impl Deciding<'_> {
             Call::RestartServer { server } => self.restart(&server),
             Call::DeleteServer { server } => self.delete_server(server),
             Call::CreateVolume { spec } => self.create_volume(spec),
+            Call::ExtendVolume { volume, size_gb } => self.extend(&volume, size_gb),
             Call::AttachVolume { volume, server } => self.attach(&volume, Some(&server)),
             Call::DetachVolume { volume } => self.attach(&volume, None),
             Call::DeleteVolume { volume } => self.delete_volume(volume),
@@ -417,6 +418,21 @@ impl Deciding<'_> {
             attached_to: None,
             operation: self.op.clone(),
         })))
+    }
+
+    fn extend(&self, id: &ExternalId, size_gb: u32) -> Decision {
+        let mut volume = self.volume(id)?;
+        let Some(more) = size_gb.checked_sub(volume.spec.size_gb) else {
+            return no(RefusalReason::InvalidSpec, "a volume never shrinks");
+        };
+        if more == 0 {
+            return nothing(id.clone());
+        }
+        let pool = self.pool(volume.spec.pool.as_str())?;
+        self.quota(&volume.spec.project, 0, 0, more.into(), 0)?;
+        self.disk(pool, more)?;
+        volume.spec.size_gb = size_gb;
+        put(Record::quiet(Object::Volume(volume)))
     }
 
     fn attach(&self, id: &ExternalId, to: Option<&ExternalId>) -> Decision {

@@ -10,7 +10,7 @@ use super::{advance, link};
 use crate::{
     app::Cx,
     error::{ServiceError, StorageError},
-    fulfil::{plan::FulfilRequest, release::ReleaseRequest},
+    fulfil::{change, plan::FulfilRequest, release::ReleaseRequest},
     jobs,
     service::notice,
     storage::{
@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// Asks for the work of an approved request, in the transaction of the last approval: one row for
-/// each piece, and a job that starts it.
+/// each piece, and a job that starts it. A change was begun before, because that may be refused.
 ///
 /// # Errors
 /// What the database says.
@@ -44,6 +44,8 @@ pub async fn approved(
             }
             jobs::enqueue(tx, cx, &FulfilRequest { request: id }).await?;
         }
+        // By `change::begin`.
+        Kind::Change => {}
     }
     Ok(())
 }
@@ -65,16 +67,33 @@ pub(super) async fn approve(
     {
         quota::grant_missing(tx, cx, &request.id, &parent, &request.vdc).await?;
     }
+    let change = request.kind == Kind::Change;
+    // Its row and the quota before that of the request: the order of a submit.
+    let done = change && change::begin(tx, cx, request).await?;
     requests::save(tx, request).await?;
     approved(tx, cx, request, lines).await?;
-    let key = if automatic {
-        "request.history.approved_automatically"
-    } else {
-        "request.history.approved"
+    let key = match (automatic, change) {
+        (true, _) => "request.history.approved_automatically",
+        (false, false) => "request.history.approved",
+        (false, true) => "request.history.change_approved",
     };
     history::add(tx, cx, &request.id, &Msg::new(key)).await?;
+    if done {
+        history::add(
+            tx,
+            cx,
+            &request.id,
+            &Msg::new("request.history.changed.renew"),
+        )
+        .await?;
+    }
     if !automatic {
-        let msg = Msg::new("notice.approved")
+        let key = if change {
+            "notice.change_approved"
+        } else {
+            "notice.approved"
+        };
+        let msg = Msg::new(key)
             .with("number", request.number.clone().unwrap_or_default())
             .with("title", request.title.clone());
         notice::send(

@@ -63,6 +63,7 @@ pub async fn card(cx: &Cx, id: &StepId) -> Result<CardView, ServiceError> {
         system_name: snapshot.shown.system_name.clone(),
         reason: snapshot.shown.reason.clone(),
         releases: detail::releases(&mut rx, cx, &request).await?,
+        change: snapshot.shown.change.clone(),
         month: snapshot.shown.month,
         year: snapshot.shown.month.year() + snapshot.shown.once,
         once: snapshot.shown.once,

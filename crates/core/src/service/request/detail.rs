@@ -86,6 +86,7 @@ pub async fn detail(cx: &Cx, id: &RequestId) -> Result<RequestDetail, ServiceErr
         applicant_phone: users::phone(&mut rx, &request.applicant).await?,
         lines,
         releases: releases(&mut rx, cx, &request).await?,
+        change: snapshot.and_then(|s| s.shown.change),
         steps: step_views(&mut rx, &request, steps, &calendar, cx.now()).await?,
         history: history::of_request(&mut rx, id).await?,
         pools: match &verdict {
@@ -191,7 +192,7 @@ pub(super) async fn releases(
     cx: &Cx,
     request: &Request,
 ) -> Result<Vec<ReleaseLine>, ServiceError> {
-    if request.kind == Kind::New {
+    if request.kind != Kind::Release {
         return Ok(Vec::new());
     }
     let scope = Scope::system(&cx.acting_as(crate::app::Actor::System))?;

@@ -71,7 +71,7 @@ pub async fn load(
     kind: Kind,
 ) -> Result<Ground, ServiceError> {
     let around = catalogue::surroundings(rx, unit, vdc_id, kind.as_str()).await?;
-    let (policy, _) = policy::published(rx, kind.as_str()).await?.or_not_found()?;
+    let (policy, _) = policy::in_force(rx, kind.as_str()).await?.or_not_found()?;
     Ok(Ground {
         around,
         policy,

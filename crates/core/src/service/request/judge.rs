@@ -185,7 +185,7 @@ fn line_problems(
 }
 
 /// An account as if these were not held in it.
-fn without(account: &mut Account, held: &[(PoolId, Dimension, i64)]) {
+pub(super) fn without(account: &mut Account, held: &[(PoolId, Dimension, i64)]) {
     for (pool, dimension, standing) in &mut account.standings {
         let own = held.iter().find(|(p, d, _)| p == pool && d == dimension);
         *standing = standing.with_held(-own.map_or(0, |(_, _, n)| *n));

@@ -24,6 +24,10 @@
 //!           confirm::confirm(cx, &RequestId, version) -> ()
 //!           release::create(cx, &[ResourceId], reason: &str, form_id: &str) -> Submitted
 //!           release::resubmit(cx, &RequestId, version, reason: &str, form_id: &str) -> Submitted
+//!           change::form(cx, &ResourceId, What, supplement: Option<&RequestId>) -> ChangeView
+//!           change::try_it(cx, &ResourceId, &ChangeForm, supplement) -> TriedChange
+//!           change::create(cx, &ResourceId, &ChangeForm, form_id: &str) -> Submitted
+//!           change::resubmit(cx, &RequestId, version, &ChangeForm, form_id: &str) -> Submitted
 //!           list::list(cx, &RequestFilter) -> Page<RequestRow>
 //!           list::counts(cx, &RequestFilter) -> Vec<(Status, i64)>           under way, by state
 //!           list::export(cx, &RequestFilter) -> (Vec<RequestRow>, next)     slices of a file
@@ -49,6 +53,7 @@
 
 mod approved;
 pub mod card;
+pub mod change;
 pub mod confirm;
 pub mod decide;
 pub mod detail;
@@ -84,7 +89,7 @@ use crate::{
     error::{OrNotFound, ServiceError, StorageError},
     service::notice,
     storage::{
-        ReadTx, Tx, change,
+        ReadTx, Tx, change as topics,
         request::{self as requests, Request},
         step::{self, Sight, Step},
     },
@@ -149,8 +154,8 @@ async fn void_steps(tx: &mut Tx, cx: &Cx, steps: &mut [Step]) -> Result<(), Stor
 
 /// Tells open pages that a request changed.
 async fn touch(tx: &mut Tx, cx: &Cx, request: &Request) -> Result<(), StorageError> {
-    change::touch(tx, cx, &format!("request:{}", request.id)).await?;
-    change::touch(tx, cx, &format!("unit:{}", request.unit)).await
+    topics::touch(tx, cx, &format!("request:{}", request.id)).await?;
+    topics::touch(tx, cx, &format!("unit:{}", request.unit)).await
 }
 
 /// Name of a person, for papers and snapshots.

@@ -34,6 +34,7 @@ use crate::{
     storage::{
         Tx, calendar, history,
         request::{self as requests, Request},
+        request_change,
         resource::{self, Resource},
         resource_action, step, system, unit as units,
     },
@@ -215,6 +216,13 @@ async fn load(
         if let Some(number) = requests::release_under_way(tx, id).await? {
             return Err(ServiceError::Conflict(
                 Msg::new("release.under_way")
+                    .with("name", name.clone())
+                    .with("number", number),
+            ));
+        }
+        if let Some(number) = request_change::under_way(tx, id, None).await? {
+            return Err(ServiceError::Conflict(
+                Msg::new("release.changing")
                     .with("name", name)
                     .with("number", number),
             ));

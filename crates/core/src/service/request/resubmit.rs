@@ -62,8 +62,10 @@ async fn resubmit_once(
         return Ok(answer);
     }
     let mut request = own(&mut tx, &access, id).await?;
-    if request.kind == Kind::Release {
-        return Err(ServiceError::Conflict(Msg::new("release.is_one")));
+    match request.kind {
+        Kind::New => {}
+        Kind::Release => return Err(ServiceError::Conflict(Msg::new("release.is_one"))),
+        Kind::Change => return Err(ServiceError::Conflict(Msg::new("change.is_one"))),
     }
     if request.status != Status::Returned {
         advance(&mut request, Event::Resubmit)?;

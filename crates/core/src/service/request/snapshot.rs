@@ -2,15 +2,18 @@
 //! them make the answer "this changed since you looked".
 
 use lingbao_model::{
+    change::Change,
     id::RequestItemId,
     money::Money,
     msg::{Label, Msg},
     param::{Fact, FactValue},
     placement::Level,
+    quota::Dimension,
     request::{Kind, Line},
-    verdict::Verdict,
+    time::Zone,
+    verdict::{Verdict, dimension_key},
     view::{
-        request::{Difference, LineView, ReleaseLine},
+        request::{ChangeLine, Difference, LineView, ReleaseLine},
         system::SystemRow,
     },
 };
@@ -50,6 +53,9 @@ pub struct Shown {
     pub month: Money,
     /// Charged once.
     pub once: Money,
+    /// The resource that is changed, before and after.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub change: Option<ChangeLine>,
 }
 
 /// One line.
@@ -92,6 +98,7 @@ impl Shown {
             releases,
             month: request.month,
             once: request.once,
+            change: None,
         }
     }
 }
@@ -167,7 +174,70 @@ pub fn differences(before: &Shown, after: &Shown) -> Vec<Difference> {
         quota(after.with_quota_change),
     );
     lines(&before.lines, &after.lines, &mut found);
+    if let (Some(before), Some(after)) = (&before.change, &after.change) {
+        change(&before.change, &after.change, &mut found);
+    }
     found
+}
+
+/// What differs between two changes of one resource: how it would stand afterwards.
+fn change(before: &Change, after: &Change, found: &mut Vec<Difference>) {
+    let mut differ = |what: Msg, before: Option<Msg>, after: Option<Msg>| {
+        if before != after {
+            found.push(Difference {
+                what,
+                before,
+                after,
+            });
+        }
+    };
+    let mut labels: Vec<(&str, &Label)> = Vec::new();
+    for step in before.facts.iter().chain(&after.facts) {
+        if !labels.iter().any(|(key, _)| *key == step.key) {
+            labels.push((&step.key, &step.label));
+        }
+    }
+    for (key, label) in labels {
+        // A parameter that is not among the steps stays as it is.
+        let at = |change: &Change, other: &Change| {
+            let own = change.facts.iter().find(|s| s.key == key);
+            let stays = other.facts.iter().find(|s| s.key == key);
+            own.map(|s| value_msg(&s.after))
+                .or_else(|| stays.map(|s| value_msg(&s.before)))
+        };
+        let what = Msg::new("request.diff.label").with("label", label.clone());
+        differ(what, at(before, after), at(after, before));
+    }
+    let money = |amount: Money| Some(Msg::new("request.diff.money").with("amount", amount));
+    differ(
+        Msg::new("request.diff.month_after"),
+        money(before.month_after),
+        money(after.month_after),
+    );
+    let day = |change: &Change| {
+        let day = Zone::SHANGHAI.date(change.until_after);
+        Some(Msg::new("request.diff.day").with("day", day))
+    };
+    differ(Msg::new("request.diff.until"), day(before), day(after));
+    let mut dimensions: Vec<Dimension> = before
+        .amounts
+        .iter()
+        .chain(&after.amounts)
+        .map(|a| a.dimension)
+        .filter(|d| *d != Dimension::MonthlyFee)
+        .collect();
+    dimensions.sort_unstable();
+    dimensions.dedup();
+    for dimension in dimensions {
+        let more = |change: &Change| {
+            let step = change.amounts.iter().find(|a| a.dimension == dimension);
+            let n = step.map_or(0, |a| a.after - a.before);
+            Some(Msg::new("request.diff.amount").with("n", n))
+        };
+        let name = Msg::new(dimension_key(dimension));
+        let what = Msg::new("request.diff.quota").with("dimension", name);
+        differ(what, more(before), more(after));
+    }
 }
 
 fn lines(before: &[ShownLine], after: &[ShownLine], found: &mut Vec<Difference>) {
@@ -261,7 +331,11 @@ fn summary(line: &Line) -> Msg {
 }
 
 fn fact_msg(fact: &Fact) -> Msg {
-    match &fact.value {
+    value_msg(&fact.value)
+}
+
+fn value_msg(value: &FactValue) -> Msg {
+    match value {
         FactValue::Number(n, unit) => Msg::new("request.diff.number")
             .with("n", *n)
             .with("unit", Msg::new(format!("measure.{unit}"))),

@@ -2,6 +2,7 @@
 
 use lingbao_model::{
     catalogue::Fulfiller,
+    change::Change,
     id::*,
     money::Money,
     param::Answers,
@@ -134,6 +135,25 @@ pub async fn add_event(
     Ok(())
 }
 
+/// Appends the event of a change, with what was before and after: bills are made of it.
+///
+/// # Errors
+/// What the database says.
+pub async fn add_change(
+    tx: &mut Tx,
+    event: &ResourceEventId,
+    resource: &ResourceId,
+    kind: EventKind,
+    (actor, at): (&str, Timestamp),
+    change: &Change,
+) -> Result<(), StorageError> {
+    let detail = json("detail", resource.as_str(), change)?;
+    on!(tx, conn => sqlx::query("INSERT INTO resource_event (id, resource_id, at, kind, actor, detail) VALUES ($1, $2, $3, $4, $5, $6)")
+        .bind(event.as_str()).bind(resource.as_str()).bind(at.millis()).bind(kind.as_str()).bind(actor).bind(&detail)
+        .execute(conn).await.map(|_| ()))?;
+    Ok(())
+}
+
 /// The newest events, at most 200.
 ///
 /// # Errors
@@ -142,18 +162,26 @@ pub async fn events(
     rx: &mut ReadTx,
     resource: &ResourceId,
 ) -> Result<Vec<ResourceEventRow>, StorageError> {
-    let rows: Vec<(String, i64, String, Option<String>)> = on!(rx, conn => sqlx::query_as(
-        "SELECT e.id, e.at, e.kind, u.name FROM resource_event e LEFT JOIN user_account u ON u.id = e.actor
+    let rows: Vec<(String, i64, String, Option<String>, String)> = on!(rx, conn => sqlx::query_as(
+        "SELECT e.id, e.at, e.kind, u.name, e.detail FROM resource_event e LEFT JOIN user_account u ON u.id = e.actor
          WHERE e.resource_id = $1 ORDER BY e.at DESC, e.id DESC LIMIT 200")
         .bind(resource.as_str()).fetch_all(conn).await)?;
     rows.into_iter()
-        .map(|(id, at, kind, actor)| {
+        .map(|(id, at, kind, actor, detail)| {
+            let wrong = |column, e: &dyn std::fmt::Display| {
+                StorageError::inconsistent("resource_event", column, id.as_str(), e)
+            };
+            let kind: EventKind = kind.parse().map_err(|e| wrong("kind", &e))?;
+            let changed = matches!(
+                kind,
+                EventKind::Resized | EventKind::Extended | EventKind::Renewed | EventKind::Repriced
+            );
+            let change = changed.then(|| serde_json::from_str(&detail)).transpose();
             Ok(ResourceEventRow {
                 at: Timestamp::from_millis(at),
-                kind: kind
-                    .parse()
-                    .map_err(|e| StorageError::inconsistent("resource_event", "kind", id, e))?,
+                kind,
                 actor,
+                change: change.map_err(|e| wrong("detail", &e))?,
             })
         })
         .collect()

@@ -1,11 +1,13 @@
 //! Resources and their events.
 
 mod change;
+mod term;
 
 pub use change::{
-    New, add_event, attach, begin_without_trial, detach_all, events, insert, mark_released,
-    next_piece, rebuilt, set_states, start_billing, start_trial,
+    New, add_change, add_event, attach, begin_without_trial, detach_all, events, insert,
+    mark_released, next_piece, rebuilt, set_states, start_billing, start_trial,
 };
+pub use term::{Ending, Term, apply, ending, note_reminder, stand, term, turn, turning};
 
 use lingbao_model::{
     catalogue::Fulfiller,

@@ -104,6 +104,8 @@ pub struct CardView {
     pub lines: Vec<LineView>,
     /// Resources that are given back.
     pub releases: Vec<ReleaseLine>,
+    /// The resource that is changed, before and after.
+    pub change: Option<ChangeLine>,
     /// Money a month.
     pub month: Money,
     /// Money a year, what is charged once included.

@@ -1,6 +1,9 @@
 //! What pages show of requests: the cart, the list, one request, to-dos, the approval card.
 
 mod approval;
+mod change;
+
+pub use change::{ChangeForm, ChangeLine, ChangeView, TriedChange};
 
 pub use approval::{
     CardView, Changed, DecideAnswer, Decided, Difference, DoneRow, PHRASES, TodoRow,
@@ -475,6 +478,8 @@ pub struct RequestDetail {
     pub lines: Vec<DetailLine>,
     /// Resources that it gives back.
     pub releases: Vec<ReleaseLine>,
+    /// The resource that it changes, before and after.
+    pub change: Option<ChangeLine>,
     /// Steps of all rounds, in order.
     pub steps: Vec<StepView>,
     /// History, oldest first.

@@ -1,0 +1,296 @@
+//! Changing what runs: what an approved change request starts.
+//!
+//! A renewal needs no cloud: it is booked in the transaction of the approval. Another size is a saga
+//! of one call, begun in that same transaction, so that nothing else can be begun on the resource in
+//! between. Quota, price and the resource's row change in the transaction that ends it. There is
+//! nothing to confirm: no trial run begins, and the request is closed.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use lingbao_backends::{
+    Backends,
+    provisioning::{Call, ExternalId, ServerSize},
+};
+use lingbao_model::{
+    change::{Plan, Stand, What},
+    id::{PoolId, RequestId, ResourceId, UserId, VdcId},
+    msg::Msg,
+    quota::Amounts,
+    request::{Event, Outcome, Status as RequestStatus},
+    resource::EventKind,
+};
+use serde::{Deserialize, Serialize};
+
+use super::step::{CallStep, MakeCall, Undo};
+use crate::{
+    app::Cx,
+    audit,
+    authz::Scope,
+    error::{ServiceError, StorageError},
+    saga::{self, End, Ended, Saga, Step},
+    service::{notice, request::change::think::free},
+    storage::{
+        Tx, change, fulfilment, history, item, quota,
+        request::Request,
+        request_change,
+        resource::{self, Resource},
+        resource_action,
+    },
+};
+
+/// What is changed.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Params {
+    /// The request.
+    pub request: RequestId,
+    /// Who asked.
+    pub applicant: UserId,
+    /// The resource.
+    pub resource: ResourceId,
+    /// Whose quota.
+    pub vdc: VdcId,
+    /// In which pool.
+    pub pool: Option<PoolId>,
+    /// Its backend.
+    pub backend: String,
+    /// The backend's name for it.
+    pub external_id: String,
+    /// The change.
+    pub plan: Plan,
+}
+
+/// The saga.
+pub struct Change {
+    backends: Arc<Backends>,
+}
+
+impl Change {
+    /// A saga that changes things at these backends.
+    #[must_use]
+    pub const fn new(backends: Arc<Backends>) -> Self {
+        Self { backends }
+    }
+}
+
+/// The call that gives a thing the size with which it stands.
+fn sized(what: What, id: ExternalId, stand: &Stand) -> MakeCall {
+    let number = |key: &str| {
+        let n = stand.answers.integer(key).unwrap_or(0);
+        u32::try_from(n).unwrap_or(0)
+    };
+    let call = match what {
+        What::Resize => Some(Call::ResizeServer {
+            server: id,
+            size: ServerSize {
+                vcpus: number("vcpus"),
+                memory_gb: number("memory_gb"),
+            },
+        }),
+        What::Extend => Some(Call::ExtendVolume {
+            volume: id,
+            size_gb: number("size_gb"),
+        }),
+        What::Renew => None,
+    };
+    Box::new(move |_| {
+        call.clone()
+            .ok_or_else(|| "call: a renewal needs none".to_owned())
+    })
+}
+
+#[async_trait]
+impl Saga for Change {
+    const KIND: &'static str = "change";
+    const VERSION: i64 = 1;
+    type Params = Params;
+
+    fn steps(&self, params: &Params) -> Vec<Box<dyn Step>> {
+        let backend = self.backends.get_or_absent(&params.backend);
+        let (plan, id) = (&params.plan, ExternalId(params.external_id.clone()));
+        // A disk that has grown after all can't be shrunk: asked for its old size the backend
+        // refuses, and an operator looks. One that has not grown has that size.
+        let undo = Undo::Call(sized(plan.what, id.clone(), &plan.was));
+        let make = sized(plan.what, id, &plan.will);
+        vec![CallStep::boxed(plan.what.as_str(), backend, undo, make)]
+    }
+
+    async fn ended(
+        &self,
+        tx: &mut Tx,
+        cx: &Cx,
+        ended: &Ended<'_, Params>,
+    ) -> Result<(), StorageError> {
+        // Nobody knows its size: it stays busy and held until an operator has looked.
+        if matches!(ended.end, End::Residue(_)) {
+            return Ok(());
+        }
+        let params = ended.params;
+        resource_action::lock(tx, &params.resource).await?;
+        resource_action::end(tx, &params.resource, ended.saga).await?;
+        let scope = system_scope(cx, ended.saga.as_str())?;
+        let found = resource::get(tx, &scope, &params.resource).await?;
+        let outcome = match (&found, ended.end) {
+            (Some(found), End::Done) => {
+                book(
+                    tx,
+                    cx,
+                    &params.request,
+                    &params.applicant,
+                    found,
+                    &params.plan,
+                )
+                .await?;
+                Outcome::Complete
+            }
+            _ => {
+                let operation = format!("undo:{}", params.request);
+                quota::release_all(tx, cx, &params.request, &operation).await?;
+                Outcome::Failed
+            }
+        };
+        let Some(head) = fulfilment::head(tx, &params.request).await? else {
+            return Ok(());
+        };
+        if head.status == RequestStatus::Approved {
+            fulfilment::end_request(tx, &head, outcome, cx.now()).await?;
+        }
+        let unknown = Msg::new("fulfilment.unknown_reason");
+        let reason = ended.reason.unwrap_or(&unknown).clone();
+        let (said, told) = if outcome == Outcome::Complete {
+            (
+                Msg::new(format!("request.history.changed.{}", params.plan.what)),
+                Msg::new("notice.changed"),
+            )
+        } else {
+            (
+                Msg::new("request.history.not_changed").with("reason", reason.clone()),
+                Msg::new("notice.not_changed").with("reason", reason),
+            )
+        };
+        history::add(tx, cx, &head.id, &said).await?;
+        let name = found.as_ref().map(|f| f.name.clone()).unwrap_or_default();
+        let told = told.with("number", head.number.clone()).with("name", name);
+        let to = format!("/requests/{}", head.id);
+        notice::send(tx, cx, &head.applicant, &told, &to).await?;
+        change::touch(tx, cx, &to_topic(&head.id)).await?;
+        change::touch(tx, cx, &format!("unit:{}", head.unit)).await?;
+        audit::record(
+            tx,
+            cx,
+            audit::Event::new("request.settle", "request", &head.id)
+                .of_unit(&head.unit)
+                .detail(serde_json::json!({ "outcome": outcome, "resource": params.resource })),
+        )
+        .await
+    }
+}
+
+fn to_topic(request: &RequestId) -> String {
+    format!("request:{request}")
+}
+
+fn system_scope(cx: &Cx, at: &str) -> Result<Scope, StorageError> {
+    Scope::system(&cx.acting_as(crate::app::Actor::System))
+        .map_err(|e| StorageError::inconsistent("saga", "actor", at, e))
+}
+
+/// The form that renews a resource: where its reminders lead.
+#[must_use]
+pub fn renewal(resource: &ResourceId) -> String {
+    format!("/resources/{resource}/change?what=renew")
+}
+
+/// What a change books, once: what was held is used, what is not needed any more is free, the
+/// resource stands as planned, and its history says what was and what is.
+async fn book(
+    tx: &mut Tx,
+    cx: &Cx,
+    request: &RequestId,
+    applicant: &UserId,
+    found: &Resource,
+    plan: &Plan,
+) -> Result<(), StorageError> {
+    if let Some(place) = &found.placement {
+        let booking = |what: &str, amounts: Amounts| quota::Booking {
+            operation: format!("{what}:{request}"),
+            vdc: found.vdc.clone(),
+            request: Some(request.clone()),
+            demand: [(place.pool.clone(), amounts)].into(),
+        };
+        quota::convert(tx, cx, &booking("convert", plan.more()), &found.id).await?;
+        quota::free(tx, cx, &booking("free", plan.less()), &found.id).await?;
+    }
+    resource::apply(tx, found, plan, cx.now()).await?;
+    if plan.what == What::Renew {
+        // Nobody need be reminded of the old end any more.
+        let asked = [renewal(&found.id), format!("/resources/{}", found.id)];
+        notice::settle(tx, cx, &asked).await?;
+    }
+    let content = item::content(tx, &plan.will.version).await?;
+    let schema = content.map(|c| c.schema).unwrap_or_default();
+    let kind = match plan.what {
+        What::Resize => EventKind::Resized,
+        What::Extend => EventKind::Extended,
+        What::Renew => EventKind::Renewed,
+    };
+    let by = (applicant.as_str(), cx.now());
+    resource::add_change(tx, &cx.id(), &found.id, kind, by, &plan.shown(&schema)).await
+}
+
+/// Begins an approved change, in the transaction of the approval. A renewal is done then: the
+/// request is closed, and the caller saves it. `true` if it is.
+///
+/// # Errors
+/// [`ServiceError::Conflict`] if the resource is not as it was when the change was asked for, or
+/// something else is done to it; nothing of the transaction may be committed then.
+pub async fn begin(tx: &mut Tx, cx: &Cx, request: &mut Request) -> Result<bool, ServiceError> {
+    let inconsistent = |what| {
+        StorageError::inconsistent("request_change", "resource_id", request.id.as_str(), what)
+    };
+    let (id, plan) = request_change::get(tx, &request.id)
+        .await?
+        .ok_or_else(|| inconsistent("nothing is changed"))?;
+    resource_action::lock(tx, &id).await?;
+    let scope = system_scope(cx, request.id.as_str())?;
+    let found = resource::get(tx, &scope, &id)
+        .await?
+        .ok_or_else(|| inconsistent("no such resource"))?;
+    free(tx, &found, plan.what, Some(&request.id)).await?;
+    let term = resource::term(tx, &id).await?;
+    if resource::stand(&found, &term) != plan.was {
+        let msg = Msg::new("change.moved_on").with("name", found.name.clone());
+        return Err(ServiceError::Conflict(msg));
+    }
+    if plan.what == What::Renew {
+        book(tx, cx, &request.id, &request.applicant, &found, &plan).await?;
+        for event in [Event::Settle, Event::Confirm] {
+            let next = request.status.after(event);
+            request.status = next.map_err(|e| ServiceError::Conflict(e.msg()))?;
+        }
+        request.outcome = Some(Outcome::Complete);
+        request.settled_at = Some(cx.now());
+        request.closed_at = Some(cx.now());
+        return Ok(true);
+    }
+    let (Some(backend), Some(external_id)) = (found.backend.clone(), found.external_id.clone())
+    else {
+        return Err(ServiceError::Conflict(Msg::new("resource.not_in_cloud")));
+    };
+    let params = Params {
+        request: request.id.clone(),
+        applicant: request.applicant.clone(),
+        resource: id.clone(),
+        vdc: found.vdc.clone(),
+        pool: found.placement.as_ref().map(|p| p.pool.clone()),
+        backend,
+        external_id,
+        plan,
+    };
+    let saga = saga::start::<Change>(tx, cx, request.id.as_str(), &params).await?;
+    let by = request.applicant.as_str();
+    if !resource_action::begin(tx, &id, &saga, "change", by, cx.now()).await? {
+        return Err(ServiceError::Conflict(Msg::new("resource.busy_now")));
+    }
+    Ok(false)
+}

@@ -1,0 +1,580 @@
+//! Changing what runs (变更): a host of another size, a disk that grows, a term that goes on.
+//!
+//! A [`Plan`] is made from how a resource stands, what is offered today, and what was typed. It says
+//! how the resource will stand; everything else (what is held, freed, paid, shown) is the difference
+//! between the two.
+
+use serde::{Deserialize, Serialize};
+
+use crate::catalogue::{Fulfiller, Offer};
+use crate::id::ItemVersionId;
+use crate::money::Money;
+use crate::msg::{FieldError, Msg};
+use crate::param::{Answers, FactValue, Schema, Typed};
+use crate::quota::{Amounts, Dimension};
+use crate::request::MAX_TERM_MONTHS;
+use crate::text;
+use crate::time::{Timestamp, Zone};
+use crate::words;
+
+words! {
+    /// What is changed about a resource.
+    #[cfg_attr(feature = "openapi", schema(as = ChangeKind))]
+    pub enum What {
+        /// Cores and memory of a host (变更规格).
+        Resize = "resize",
+        /// The size of a disk, which never shrinks (扩容).
+        Extend = "extend",
+        /// The term (续期).
+        Renew = "renew",
+    }
+}
+
+impl What {
+    /// The parameters that it changes on a kind of thing; none for a renewal.
+    pub const fn keys(self, kind: Fulfiller) -> &'static [&'static str] {
+        match (self, kind) {
+            (Self::Resize, Fulfiller::Server) => &["vcpus", "memory_gb"],
+            (Self::Extend, Fulfiller::Volume) => &["size_gb"],
+            _ => &[],
+        }
+    }
+
+    /// Whether a kind of thing can be changed so. Work of people has no size and no term.
+    pub const fn fits(self, kind: Fulfiller) -> bool {
+        match self {
+            Self::Renew => !matches!(kind, Fulfiller::People),
+            Self::Resize | Self::Extend => !self.keys(kind).is_empty(),
+        }
+    }
+}
+
+/// How a resource stands: all that a change may touch.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stand {
+    /// Version of the item.
+    pub version: ItemVersionId,
+    /// Number of the price version.
+    pub price_version: i64,
+    /// Answers to the parameters.
+    pub answers: Answers,
+    /// What it takes from the quota, its month price included.
+    pub amounts: Amounts,
+    /// Month price.
+    pub month: Money,
+    /// End of the term.
+    pub until: Timestamp,
+}
+
+/// A change that was thought through: from how the resource stands to how it will stand.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan {
+    /// What is changed.
+    pub what: What,
+    /// Months by which the term grows; 0 for a change of size.
+    pub months: i64,
+    /// How it stands.
+    pub was: Stand,
+    /// How it will stand.
+    pub will: Stand,
+    /// From when the new month price holds; `None` is "from the delivery of the change".
+    pub price_from: Option<Timestamp>,
+}
+
+/// One answer before and after (原/现).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct FactStep {
+    /// Key of the parameter.
+    pub key: String,
+    /// Name of the parameter.
+    pub label: crate::msg::Label,
+    /// As it is.
+    pub before: FactValue,
+    /// As it will be.
+    pub after: FactValue,
+}
+
+/// One dimension of the quota before and after.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct AmountStep {
+    /// The dimension.
+    pub dimension: Dimension,
+    /// What the resource takes now.
+    pub before: i64,
+    /// What it will take.
+    pub after: i64,
+}
+
+/// A change as people read it: before and after, side by side.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", schema(as = ResourceChange))]
+pub struct Change {
+    /// What is changed.
+    pub what: What,
+    /// Months by which the term grows; 0 for a change of size.
+    pub months: i64,
+    /// The parameters that change.
+    pub facts: Vec<FactStep>,
+    /// Month price before.
+    pub month_before: Money,
+    /// Month price after.
+    pub month_after: Money,
+    /// From when the new month price holds; `None` is "from the delivery of the change".
+    pub price_from: Option<Timestamp>,
+    /// Number of the price version by which the new price was found.
+    pub price_version: i64,
+    /// End of the term before.
+    pub until_before: Timestamp,
+    /// End of the term after.
+    pub until_after: Timestamp,
+    /// The dimensions of the quota that change.
+    pub amounts: Vec<AmountStep>,
+}
+
+impl Change {
+    /// By how much the month price grows; negative when it falls.
+    pub fn difference(&self) -> Money {
+        self.month_after - self.month_before
+    }
+}
+
+impl Plan {
+    /// The difference of every dimension; positive is more.
+    pub fn differences(&self) -> Amounts {
+        let mut all = self.will.amounts.clone();
+        all.add_all(&self.was.amounts.times(-1));
+        all.0.retain(|_, n| *n != 0);
+        all
+    }
+
+    /// What is taken beyond what the resource takes already.
+    pub fn more(&self) -> Amounts {
+        let mut more = self.differences();
+        more.0.retain(|_, n| *n > 0);
+        more
+    }
+
+    /// What is given back, as positive numbers.
+    pub fn less(&self) -> Amounts {
+        let mut less = self.differences();
+        less.0.retain(|_, n| *n < 0);
+        less.times(-1)
+    }
+
+    /// By how much the month price grows; negative when it falls.
+    pub fn difference(&self) -> Money {
+        self.will.month - self.was.month
+    }
+
+    /// The month price to which somebody must agree: of a new size the difference, because the rest
+    /// was agreed to; of a renewal the whole, because consent ended with the term.
+    pub fn to_agree(&self) -> Money {
+        match self.what {
+            What::Renew => self.will.month,
+            What::Resize | What::Extend => self.difference().max(Money::ZERO),
+        }
+    }
+
+    /// Before and after, side by side. `schema` is that of the version that the resource will have.
+    pub fn shown(&self, schema: &Schema) -> Change {
+        let (old, new) = (
+            schema.facts(&self.was.answers),
+            schema.facts(&self.will.answers),
+        );
+        let step = |after: crate::param::Fact| {
+            let before = old.iter().find(|b| b.key == after.key)?;
+            (before.value != after.value).then(|| FactStep {
+                before: before.value.clone(),
+                key: after.key,
+                label: after.label,
+                after: after.value,
+            })
+        };
+        let amounts = self
+            .differences()
+            .0
+            .into_keys()
+            .map(|dimension| AmountStep {
+                dimension,
+                before: self.was.amounts.get(dimension),
+                after: self.will.amounts.get(dimension),
+            });
+        Change {
+            what: self.what,
+            months: self.months,
+            facts: new.into_iter().filter_map(step).collect(),
+            month_before: self.was.month,
+            month_after: self.will.month,
+            price_from: self.price_from,
+            price_version: self.will.price_version,
+            until_before: self.was.until,
+            until_after: self.will.until,
+            amounts: amounts.collect(),
+        }
+    }
+}
+
+/// Thinks a change through. What can't be read or can't be done comes back beside the plan, which
+/// then holds what could be read, so that a half-filled form shows something.
+pub fn plan(
+    what: What,
+    kind: Fulfiller,
+    was: &Stand,
+    offer: Option<&Offer>,
+    typed: &Typed,
+    (zone, now): (Zone, Timestamp),
+) -> (Plan, Vec<FieldError>) {
+    let mut plan = Plan {
+        what,
+        months: 0,
+        was: was.clone(),
+        will: was.clone(),
+        price_from: None,
+    };
+    let mut errors = Vec::new();
+    if !what.fits(kind) {
+        errors.push(FieldError::new("what", Msg::new("change.not_for_this")));
+    } else if what == What::Renew {
+        renew(&mut plan, offer, typed, (zone, now), &mut errors);
+    } else {
+        match offer {
+            Some(offer) => resize(&mut plan, what.keys(kind), offer, typed, &mut errors),
+            None => errors.push(FieldError::new("what", Msg::new("change.not_offered"))),
+        }
+    }
+    (plan, errors)
+}
+
+fn resize(
+    plan: &mut Plan,
+    keys: &[&str],
+    offer: &Offer,
+    typed: &Typed,
+    errors: &mut Vec<FieldError>,
+) {
+    let was = &plan.was.answers;
+    let mut merged: Typed = was.0.iter().map(|(k, a)| (k.clone(), a.typed())).collect();
+    for key in keys {
+        if let Some(text) = typed.get(*key) {
+            merged.insert((*key).to_owned(), text.clone());
+        }
+    }
+    let answers = match offer.content.schema.read(&merged) {
+        Ok(answers) => answers,
+        Err((mut answers, wrong)) => {
+            for error in wrong {
+                // What can't be read counts as it stands, so that a price can be shown.
+                if let Some(old) = was.0.get(&error.field) {
+                    answers.0.insert(error.field.clone(), old.clone());
+                }
+                if keys.contains(&error.field.as_str()) {
+                    errors.push(error);
+                } else if !errors.iter().any(|e| e.field == "what") {
+                    // The item is another by now: what stands does not fit into it any more.
+                    errors.push(FieldError::new("what", Msg::new("change.item_changed")));
+                }
+            }
+            answers
+        }
+    };
+    let number = |answers: &Answers, key: &str| answers.integer(key).unwrap_or(0);
+    let same = keys
+        .iter()
+        .all(|key| number(&answers, key) == number(was, key));
+    if let Some(key) = keys.first()
+        && errors.is_empty()
+        && same
+    {
+        errors.push(FieldError::new(*key, Msg::new("change.nothing")));
+    }
+    if plan.what == What::Extend {
+        for key in keys {
+            let least = number(was, key);
+            if number(&answers, key) < least {
+                let msg = Msg::new("change.never_shrinks").with("least", least);
+                errors.push(FieldError::new(*key, msg));
+            }
+        }
+    }
+    let month = offer.price.quote(&answers, 1).each;
+    let mut amounts = offer.content.consumption.amounts(&answers, 1);
+    amounts.add(Dimension::MonthlyFee, month.fen());
+    plan.will = Stand {
+        version: offer.version_id.clone(),
+        price_version: offer.price_version,
+        answers,
+        amounts,
+        month,
+        until: plan.was.until,
+    };
+}
+
+fn renew(
+    plan: &mut Plan,
+    offer: Option<&Offer>,
+    typed: &Typed,
+    (zone, now): (Zone, Timestamp),
+    errors: &mut Vec<FieldError>,
+) {
+    let text = typed.get("months").map_or("", |t| t.trim());
+    let wrong = |msg| FieldError::new("months", msg);
+    let months = match text::parse_integer(text) {
+        _ if text.is_empty() => Err(wrong(Msg::new("error.required"))),
+        None => Err(wrong(Msg::new("error.not_a_number"))),
+        Some(n) if n < 1 => Err(wrong(Msg::new("error.too_small").with("min", 1))),
+        Some(n) if n > MAX_TERM_MONTHS => {
+            let msg = Msg::new("error.too_large").with("max", MAX_TERM_MONTHS);
+            Err(wrong(msg))
+        }
+        Some(n) => Ok(n),
+    };
+    let months = months.unwrap_or_else(|error| {
+        errors.push(error);
+        0
+    });
+    let was = &plan.was;
+    let day = zone
+        .date(was.until)
+        .plus_months(i32::try_from(months).unwrap_or(0));
+    let will = &mut plan.will;
+    if months > 0 {
+        will.until = zone.moment(day, 0);
+        if will.until <= now {
+            errors.push(wrong(Msg::new("change.term_over")));
+        }
+    }
+    plan.months = months;
+    // The price of the day, if the item is still offered and what stands still fits into it.
+    let priced = offer.filter(|o| o.content.schema.check_answers(&was.answers).is_ok());
+    if let Some(offer) = priced {
+        will.month = offer.price.quote(&was.answers, 1).each;
+        will.price_version = offer.price_version;
+    }
+    if will.month != was.month {
+        plan.price_from = Some(was.until.max(now));
+    }
+    // The contract price holds to the end of the term: until then the quota takes the higher one.
+    let fee = if was.until > now {
+        will.month.max(was.month)
+    } else {
+        will.month
+    };
+    will.amounts.0.insert(Dimension::MonthlyFee, fee.fen());
+    will.amounts.0.retain(|_, n| *n != 0);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalogue::{Content, Family};
+    use crate::id::Id;
+    use crate::msg::Label;
+    use crate::param::{Answer, Kind, Param, Unit};
+    use crate::price::{Charge, Component, Formula, Quantity, Tariff};
+    use crate::quota::{Consumption, Takes};
+    use proptest::prelude::*;
+
+    const DAY_MS: i64 = 86_400_000;
+
+    fn integer(key: &str) -> Param {
+        Param {
+            key: key.into(),
+            label: Label::new(key, key),
+            help: None,
+            section: None,
+            kind: Kind::Integer {
+                min: 1,
+                max: 1000,
+                step: 1,
+                unit: Unit::Gigabyte,
+                default: 1,
+            },
+            required: true,
+            depends_on: None,
+        }
+    }
+
+    fn offer(keys: &[&str], fen_each: i64) -> Offer {
+        let param = |key: &&str| Quantity::Param {
+            key: (*key).to_owned(),
+        };
+        let dimensions = [Dimension::Vcpu, Dimension::MemoryGb];
+        let takes = keys.iter().zip(dimensions).map(|(key, dimension)| Takes {
+            dimension,
+            quantity: param(key),
+            when: None,
+        });
+        let component = |key: &&str| Component {
+            label: Label::new("x", "x"),
+            tariff: Tariff::Flat {
+                rate: serde_json::from_str(&(fen_each * 1_000_000).to_string()).unwrap(),
+            },
+            quantity: param(key),
+            unit: Unit::Gigabyte,
+            charge: Charge::Monthly,
+            when: None,
+        };
+        let site = "tt".to_owned().try_into().unwrap();
+        Offer {
+            item: Id::generate(&site, Timestamp::default(), 1),
+            code: "C-ECS".into(),
+            version_id: Id::generate(&site, Timestamp::default(), 2),
+            version: 1,
+            content: Content {
+                name: Label::new("x", "x"),
+                summary: Label::new("x", "x"),
+                family: Family::ALL[0],
+                fulfiller: Fulfiller::Server,
+                placed: true,
+                schema: Schema(keys.iter().map(|k| integer(k)).collect()),
+                consumption: Consumption(takes.collect()),
+                max_count: 1,
+                deliver_hours: 1,
+                checklist: Vec::new(),
+            },
+            price_version: 2,
+            price: Formula(keys.iter().map(component).collect()),
+        }
+    }
+
+    fn stand(offer: &Offer, sizes: &[(&str, i64)], until: Timestamp) -> Stand {
+        let answers = Answers(
+            sizes
+                .iter()
+                .map(|(k, n)| ((*k).to_owned(), Answer::Integer(*n)))
+                .collect(),
+        );
+        let month = offer.price.quote(&answers, 1).each;
+        let mut amounts = offer.content.consumption.amounts(&answers, 1);
+        amounts.add(Dimension::MonthlyFee, month.fen());
+        Stand {
+            version: offer.version_id.clone(),
+            price_version: 1,
+            answers,
+            amounts,
+            month,
+            until,
+        }
+    }
+
+    fn typed(pairs: &[(&str, &str)]) -> Typed {
+        pairs
+            .iter()
+            .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
+            .collect()
+    }
+
+    const KEYS: &[&str] = &["vcpus", "memory_gb"];
+    const NOON: Timestamp = Timestamp::from_millis(1_763_956_800_000);
+
+    fn think(what: What, kind: Fulfiller, was: &Stand, offer: &Offer, form: &Typed) -> Plan {
+        let (plan, errors) = plan(what, kind, was, Some(offer), form, (Zone::SHANGHAI, NOON));
+        assert_eq!(errors, []);
+        plan
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_taken_and_what_is_given_back_lead_from_before_to_after(
+            (a, b) in (1_i64..500, 1_i64..500), (c, d) in (1_i64..500, 1_i64..500),
+        ) {
+            prop_assume!((a, b) != (c, d));
+            let offer = offer(KEYS, 700);
+            let was = stand(&offer, &[("vcpus", a), ("memory_gb", b)], NOON);
+            let form = typed(&[("vcpus", &c.to_string()), ("memory_gb", &d.to_string())]);
+            let plan = think(What::Resize, Fulfiller::Server, &was, &offer, &form);
+            let mut after = was.amounts.clone();
+            after.add_all(&plan.more());
+            after.add_all(&plan.less().times(-1));
+            after.0.retain(|_, n| *n != 0);
+            prop_assert_eq!(&after, &plan.will.amounts);
+            prop_assert!(plan.more().0.values().all(|n| *n > 0));
+            prop_assert!(plan.less().0.values().all(|n| *n > 0));
+            prop_assert_eq!(plan.difference().fen(), 700 * (c + d - a - b));
+            prop_assert_eq!(plan.will.until, was.until);
+        }
+
+        #[test]
+        fn a_renewal_takes_no_machine_and_pays_the_old_price_to_the_old_end(
+            old in 1_i64..2000, new in 1_i64..2000, months in 1_i64..=12, days in 1_i64..300,
+        ) {
+            let (before, today) = (offer(KEYS, old), offer(KEYS, new));
+            let end = NOON.plus_millis(days * DAY_MS);
+            let was = stand(&before, &[("vcpus", 4), ("memory_gb", 8)], end);
+            let form = typed(&[("months", &months.to_string())]);
+            let plan = think(What::Renew, Fulfiller::Server, &was, &today, &form);
+            let keys: Vec<Dimension> = plan.differences().0.into_keys().collect();
+            prop_assert!(keys.iter().all(|d| *d == Dimension::MonthlyFee));
+            prop_assert_eq!(plan.more().get(Dimension::MonthlyFee), (12 * (new - old)).max(0));
+            prop_assert!(plan.less().0.is_empty(), "nothing is given back before the old price ends");
+            prop_assert_eq!(plan.price_from, (new != old).then_some(end));
+            prop_assert!(plan.will.until > was.until);
+            prop_assert_eq!(plan.to_agree().fen(), 12 * new);
+        }
+    }
+
+    #[test]
+    fn a_disk_never_shrinks_and_a_change_changes_something() {
+        let offer = offer(&["size_gb"], 70);
+        let was = stand(&offer, &[("size_gb", 100)], NOON);
+        for (size, key) in [("90", "change.never_shrinks"), ("100", "change.nothing")] {
+            let form = typed(&[("size_gb", size)]);
+            let (_, errors) = plan(
+                What::Extend,
+                Fulfiller::Volume,
+                &was,
+                Some(&offer),
+                &form,
+                (Zone::SHANGHAI, NOON),
+            );
+            assert_eq!(errors[0].msg.key, key);
+            assert_eq!(errors[0].field, "size_gb");
+        }
+    }
+
+    #[test]
+    fn what_is_not_offered_any_more_keeps_its_size_and_its_price() {
+        let old = offer(KEYS, 700);
+        let was = stand(&old, &[("vcpus", 4), ("memory_gb", 8)], NOON.plus_millis(1));
+        let at = (Zone::SHANGHAI, NOON);
+        let form = typed(&[("vcpus", "8"), ("months", "6")]);
+        let (_, errors) = plan(What::Resize, Fulfiller::Server, &was, None, &form, at);
+        assert_eq!(errors[0].msg.key, "change.not_offered");
+        let (plan, errors) = plan(What::Renew, Fulfiller::Server, &was, None, &form, at);
+        assert_eq!((errors, plan.will.month), (vec![], was.month));
+    }
+
+    #[test]
+    fn a_term_is_renewed_by_one_to_twelve_months_and_reaches_beyond_today() {
+        let offer = offer(KEYS, 700);
+        let sizes = [("vcpus", 4), ("memory_gb", 8)];
+        let was = stand(&offer, &sizes, NOON.plus_millis(DAY_MS));
+        let at = (Zone::SHANGHAI, NOON);
+        for months in ["", "0", "13", "x"] {
+            let form = typed(&[("months", months)]);
+            let (_, errors) = plan(
+                What::Renew,
+                Fulfiller::Server,
+                &was,
+                Some(&offer),
+                &form,
+                at,
+            );
+            assert_eq!(errors.len(), 1, "{months}");
+        }
+        let long_over = stand(&offer, &sizes, NOON.plus_millis(-100 * DAY_MS));
+        let form = typed(&[("months", "1")]);
+        let (_, errors) = plan(
+            What::Renew,
+            Fulfiller::Server,
+            &long_over,
+            Some(&offer),
+            &form,
+            at,
+        );
+        assert_eq!(errors[0].msg.key, "change.term_over");
+    }
+}
