@@ -623,7 +623,7 @@ async fn a_disk_out_of_a_snapshot_is_told_held_made_and_charged() {
         town.run().await;
         let new = town.see(&made.resource).await;
         assert_eq!(new.row.billing, BillingState::Billing);
-        let foreign = Sql::new("SELECT count(*) FROM cloud_foreign");
+        let foreign = Sql::new("SELECT count(*) FROM difference WHERE closed_at IS NULL");
         assert_eq!(city.count(foreign).await, 0);
         // Given back, it frees what it took.
         let ids = [made.resource.clone()];
@@ -983,7 +983,6 @@ async fn killed_after_any_commit_or_failed_at_its_step_a_disk_is_made_once_or_no
             drill: Drill {
                 town: &town,
                 last: Mutex::default(),
-                begun: AtomicBool::default(),
                 begun: AtomicBool::default(),
             },
             snapshot,

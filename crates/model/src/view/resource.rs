@@ -11,7 +11,7 @@ use crate::msg::{Label, Msg};
 use crate::param::Fact;
 use crate::placement::Level;
 use crate::price::Quote;
-use crate::quota::Change;
+use crate::quota::Change as QuotaChange;
 use crate::resource::{BillingState, EventKind, ServiceState};
 use crate::time::Timestamp;
 use crate::words;
@@ -184,7 +184,7 @@ pub struct RestoreView {
     /// What it costs, by today's price.
     pub quote: Quote,
     /// Quota before and after.
-    pub changes: Vec<Change>,
+    pub changes: Vec<QuotaChange>,
     /// What does not fit, in words.
     pub blocks: Vec<Msg>,
     /// Names of the pools that `changes` names.

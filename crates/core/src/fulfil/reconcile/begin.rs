@@ -93,7 +93,7 @@ pub async fn begin(
         }
     };
     let saga = saga::start::<Mend>(tx, cx, found.id.as_str(), &params).await?;
-    book(tx, cx, found, &saga, "restore", actor).await
+    book(tx, cx, found, &saga, "mend", actor).await
 }
 
 async fn book(
