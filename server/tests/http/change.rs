@@ -206,7 +206,8 @@ async fn the_form_works_without_scripts_and_keeps_what_was_typed() {
     let page = clerk.get(&path).await;
     assert!(page.text.contains("4 核 → 8 核"));
     let csv = clerk.get("/requests.csv").await;
-    assert!(csv.status != 200 || csv.text.contains("变更"));
+    assert_eq!(csv.status, 200);
+    assert!(csv.text.contains("变更"), "{}", csv.text);
 }
 
 #[tokio::test]

@@ -168,7 +168,7 @@ fn Form(view: ChangeView) -> impl IntoView {
     let reason = begun
         .get("reason")
         .cloned()
-        .unwrap_or(view.form.reason.clone());
+        .unwrap_or_else(|| view.form.reason.clone());
     let note = (what == What::Resize).then(|| view! { <p class="hint">{t!("change.restart")}</p> });
     let fields = fields(&view, &begun);
     view! {
