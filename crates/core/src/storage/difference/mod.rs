@@ -246,7 +246,8 @@ pub async fn break_round(
 /// # Errors
 /// What the database says.
 pub async fn rounds(rx: &mut ReadTx) -> Result<Vec<RoundLine>, StorageError> {
-    let rows: Vec<(String, Option<i64>, i64, i64, Option<String>)> = Sql::new(
+    type Row = (String, Option<i64>, i64, i64, Option<String>);
+    let rows: Vec<Row> = Sql::new(
         "SELECT backend, compared_at, things, tried_at, error FROM cloud_round ORDER BY backend",
     )
     .all(rx)
@@ -340,7 +341,8 @@ pub async fn unseen(
     backend: &str,
     since: Timestamp,
 ) -> Result<Vec<Unseen>, StorageError> {
-    let rows: Vec<(String, String, String, Option<String>, Option<String>)> = Sql::new(
+    type Row = (String, String, String, Option<String>, Option<String>);
+    let rows: Vec<Row> = Sql::new(
         "SELECT d.id, d.external_id, d.kind, r.service_state, r.unit_id FROM difference d
          LEFT JOIN resource r ON r.id = d.resource_id WHERE d.closed_at IS NULL AND d.backend = ",
     )

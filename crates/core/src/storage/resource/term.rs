@@ -31,7 +31,8 @@ pub struct Term {
 /// # Errors
 /// What the database says.
 pub async fn term(rx: &mut ReadTx, id: &ResourceId) -> Result<Term, StorageError> {
-    let row: Option<(i64, Option<i64>, Option<i64>, Option<i64>)> = Sql::new(
+    type Row = (i64, Option<i64>, Option<i64>, Option<i64>);
+    let row: Option<Row> = Sql::new(
         "SELECT price_version, next_from, next_month_fen, next_price_version FROM resource WHERE id = ",
     )
     .bind(id.as_str())

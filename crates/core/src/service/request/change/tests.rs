@@ -222,7 +222,7 @@ async fn a_larger_host_holds_what_it_takes_more_and_books_it_when_it_stands() {
         assert_eq!(site.booked(Dimension::SsdGb).await, (0, 40));
         let busy = site.seen().await;
         assert_eq!(busy.busy.unwrap().key, "resource.busy.change");
-        assert!(!busy.may.iter().any(|a| *a == ResourceAct::Resize));
+        assert!(!busy.may.contains(&ResourceAct::Resize));
         site.work().await;
 
         let after = site.seen().await;
