@@ -144,7 +144,8 @@ async fn a_program_restarts_keeps_doubles_moves_and_deletes() {
         .get(&format!("/api/v1/resources/{}", town.host))
         .await
         .json();
-    assert_eq!(seen["events"][0]["kind"], "restarted");
+    let events = seen["events"].as_array().unwrap();
+    assert!(events.iter().any(|event| event["kind"] == "restarted"));
 
     let nameless = post(&clerk, &town.path("/snapshots"), &json!({ "name": "" })).await;
     assert_eq!(

@@ -42,7 +42,7 @@ use crate::{
     authz::{Ability, Access, Scope},
     error::{OrNotFound, ServiceError, StorageError},
     saga::{self, End, Ended, Saga, Step},
-    service::{notice, refusal::traced},
+    service::{notice, refusal::traced, request::ground::needs_nobody},
     storage::{
         ReadTx, Tx, change, cloud, fulfilment, item, place, project, quota,
         resource::{self, Resource},
@@ -334,6 +334,9 @@ pub async fn preview(
     if is_closed(&pools, &source) {
         blocks.push(Msg::new("resource.pool_closed"));
     }
+    if !needs_nobody(&mut rx, &source, offered.quote.each).await? {
+        blocks.push(Msg::new("resource.restore_needs_consent"));
+    }
     let name = format!("{}-{}", source.name, snap.row.name);
     Ok(RestoreView {
         resource: source.id.clone(),
@@ -408,6 +411,10 @@ async fn restore_once(
     let offered = offered(&mut tx, source, &snap).await?;
     if offered.quote.each != month {
         return conflict("resource.price_changed");
+    }
+    // An act at once is no way round those who sign.
+    if !needs_nobody(&mut tx, source, offered.quote.each).await? {
+        return conflict("resource.restore_needs_consent");
     }
     let Some(project) = project::project(&mut tx, &source.vdc, &ready.backend).await? else {
         return conflict("resource.not_in_cloud");

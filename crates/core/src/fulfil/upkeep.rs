@@ -155,6 +155,8 @@ fn acts(able: &Capabilities) -> Vec<Act> {
             Act::Attach,
             takes(&[CallKind::AttachVolume, CallKind::DetachVolume]),
         ),
+        (Act::Resize, takes(&[CallKind::ResizeServer])),
+        (Act::Extend, takes(&[CallKind::ExtendVolume])),
     ]
     .into_iter()
     .filter_map(|(act, can)| can.then_some(act))
@@ -267,10 +269,14 @@ mod tests {
             Act::Snapshot,
             Act::Restore,
             Act::Attach,
+            Act::Resize,
+            Act::Extend,
         ];
         assert_eq!(acts(&able), all);
         able.console = false;
         able.calls.remove(&CallKind::DeleteSnapshot);
-        assert_eq!(acts(&able), [Act::Restart, Act::Restore, Act::Attach]);
+        able.calls.remove(&CallKind::ExtendVolume);
+        let left = [Act::Restart, Act::Restore, Act::Attach, Act::Resize];
+        assert_eq!(acts(&able), left);
     }
 }

@@ -163,7 +163,7 @@ pub async fn detail(cx: &Cx, id: &ResourceId) -> Result<ResourceDetail, ServiceE
     if orders && free && !changing && found.service != ServiceState::Released {
         let term = resource::term(&mut rx, id).await?;
         let renewed = term.next_from.is_some_and(|from| from > cx.now());
-        may.extend(changes(&found, renewed));
+        may.extend(changes(&found, renewed, &able));
     }
     let hosts = if may.contains(&Act::Attach) {
         let scope = access.scope(Ability::OperateResources);
@@ -228,16 +228,20 @@ async fn cloud_word(
     }))
 }
 
-/// What may be asked to be changed about it; a term that goes on already is not renewed twice.
-fn changes(found: &Resource, renewed: bool) -> Vec<Act> {
+/// What may be asked to be changed about it, of what its cloud can do; a term that goes on already
+/// is not renewed twice.
+fn changes(found: &Resource, renewed: bool, able: &[Act]) -> Vec<Act> {
     let all = [
         (What::Resize, Act::Resize),
         (What::Extend, Act::Extend),
         (What::Renew, Act::Renew),
     ];
     let may = |(what, act): (What, Act)| {
-        let fits = what.fits(found.kind) && !(renewed && what == What::Renew);
-        fits.then_some(act)
+        let can = match what {
+            What::Renew => !renewed,
+            What::Resize | What::Extend => able.contains(&act),
+        };
+        (what.fits(found.kind) && can).then_some(act)
     };
     all.into_iter().filter_map(may).collect()
 }

@@ -3,7 +3,9 @@
 use lingbao_model::{
     catalogue::Fulfiller,
     id::{PolicyId, UnitId, VdcId},
+    money::Money,
     placement::Pool,
+    policy::Facts,
     request::Kind,
     verdict::Surroundings,
 };
@@ -11,7 +13,7 @@ use lingbao_model::{
 use crate::{
     error::{OrNotFound, ServiceError, StorageError},
     service::catalogue,
-    storage::{ReadTx, cloud, policy, vdc},
+    storage::{ReadTx, cloud, policy, resource::Resource, vdc},
 };
 
 /// The surroundings of a verdict, the policy in force, and the VDC above.
@@ -78,4 +80,34 @@ pub async fn load(
         parent: vdc::parent(rx, vdc_id).await?,
         lacks: Lacks::load(rx).await?,
     })
+}
+
+/// Whether one more thing like `resource`, at this month price and within the quota, would need
+/// nobody's signature if it were ordered.
+///
+/// # Errors
+/// As [`load`].
+pub async fn needs_nobody(
+    rx: &mut ReadTx,
+    resource: &Resource,
+    month: Money,
+) -> Result<bool, ServiceError> {
+    let around = load(rx, &resource.unit, &resource.vdc, Kind::New)
+        .await?
+        .around;
+    let place = resource.placement.as_ref();
+    let facts = Facts {
+        month,
+        once: Money::ZERO,
+        within_quota: true,
+        level: place.map(|p| p.level),
+        internet: place.is_some_and(|p| {
+            let zone = around.zones.iter().find(|z| z.id == p.zone);
+            zone.is_some_and(|z| z.internet)
+        }),
+        items: vec![resource.code.clone()],
+        unit_level: around.unit_level,
+        has_upper: around.has_upper,
+    };
+    Ok(around.policy.route(&facts).is_automatic())
 }

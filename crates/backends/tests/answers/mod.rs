@@ -1,0 +1,154 @@
+//! Half an answer is never nothing: what lacks its list, its object or its parts is asked for again.
+use super::*;
+
+const WRONG: [&str; 8] = [
+    "",
+    "null",
+    "[]",
+    "{}",
+    "{\"KIND\": null}",
+    "{\"KIND\": {}}",
+    "{\"KIND\": [\"x\"]}",
+    "{\"KIND\": [{\"id\": \"x\"}]}",
+];
+
+#[tokio::test]
+async fn an_answer_without_its_list_makes_no_second_object() {
+    let w = world().await;
+    assert!(matches!(w.make().await, Outcome::Running { .. }));
+    let detail = format!("{VOLUMES}/detail");
+    for wrong in WRONG {
+        let wrong = wrong.replace("KIND", "volumes");
+        w.say(&detail, &wrong);
+        // A process that remembers nothing: only the list could tell it what is there.
+        let other = open(&w.stand.lock().unwrap().url, &w.now);
+        let made = other.create_volume(&"op".into(), spec()).await;
+        assert!(matches!(made, Outcome::Unreachable(_)), "{wrong}: {made:?}");
+        let found = other.find_by_operation(&"op".into()).await;
+        assert!(
+            matches!(found, Err(ReadError::Unreachable(_))),
+            "{wrong}: {found:?}"
+        );
+        let cancelled = other.cancel(&"op".into()).await;
+        assert!(
+            matches!(cancelled, Outcome::Unreachable(_)),
+            "{wrong}: {cancelled:?}"
+        );
+    }
+    assert_eq!((w.volumes(), w.asked("POST", VOLUMES)), (1, 1));
+}
+
+/// Everything, or why not.
+async fn all(cloud: &OpenStack) -> Result<Vec<Object>, ReadError> {
+    let (mut all, mut cursor) = (Vec::new(), None::<String>);
+    loop {
+        let page = cloud.list(None, cursor.as_deref()).await?;
+        all.extend(page.objects);
+        match page.next {
+            Some(next) => cursor = Some(next),
+            None => return Ok(all),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_list_that_could_not_be_read_is_not_an_empty_one() {
+    let w = world().await;
+    assert_eq!(all(&w.cloud).await.unwrap(), []);
+    for (kind, path) in [
+        ("projects", "/v3/projects"),
+        ("networks", "/network/v2.0/networks"),
+        ("servers", "/compute/v2.1/servers/detail"),
+        ("volumes", "/volume/v3/p1/volumes/detail"),
+        ("floatingips", "/network/v2.0/floatingips"),
+        ("snapshots", "/volume/v3/p1/snapshots/detail"),
+    ] {
+        for wrong in WRONG {
+            let wrong = wrong.replace("KIND", kind);
+            w.say(path, &wrong);
+            let read = all(&w.cloud).await;
+            assert!(
+                matches!(read, Err(ReadError::Unreachable(_))),
+                "{path} {wrong}: {read:?}"
+            );
+        }
+        w.stand.lock().unwrap().wrong.clear();
+    }
+    // Projects that Keystone leaves out would take everything in them along.
+    w.say("/v3/projects", "{\"projects\": [], \"truncated\": true}");
+    let read = all(&w.cloud).await;
+    assert!(matches!(read, Err(ReadError::Unreachable(_))), "{read:?}");
+}
+
+#[tokio::test]
+async fn what_is_no_cursor_does_not_end_a_list() {
+    let w = world().await;
+    for cursor in ["", "server", "bucket x"] {
+        match w.cloud.list(None, Some(cursor)).await {
+            Err(ReadError::Refused(refusal)) => {
+                assert_eq!(refusal.reason, RefusalReason::InvalidSpec);
+            }
+            other => panic!("{cursor}: {other:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_answer_without_its_object_is_not_gone() {
+    let w = world().await;
+    assert!(matches!(w.make().await, Outcome::Running { .. }));
+    for wrong in [
+        "",
+        "null",
+        "{}",
+        "{\"volume\": null}",
+        "{\"volume\": {\"id\": \"v1\"}}",
+    ] {
+        w.say("/volume/v3/p1/volumes/v1", wrong);
+        let there = w.cloud.get(Kind::Volume, &"v1".into()).await;
+        assert!(
+            matches!(there, Err(ReadError::Unreachable(_))),
+            "{wrong}: {there:?}"
+        );
+        let deleted = w.cloud.delete_volume(&"away".into(), "v1".into()).await;
+        assert!(
+            matches!(deleted, Outcome::Unknown(_)),
+            "{wrong}: {deleted:?}"
+        );
+    }
+    assert_eq!(w.volumes(), 1);
+}
+
+#[tokio::test]
+async fn a_token_without_its_parts_is_asked_for_again() {
+    for part in ["catalog", "project", "user"] {
+        let w = world().await;
+        w.stand.lock().unwrap().without = part;
+        // Half a catalogue would refuse the order for good: "the cloud has no such service".
+        let made = w.make().await;
+        assert!(matches!(made, Outcome::Unreachable(_)), "{part}: {made:?}");
+        w.stand.lock().unwrap().without = "";
+        assert!(matches!(w.make().await, Outcome::Running { .. }), "{part}");
+    }
+}
+
+#[tokio::test]
+async fn a_page_without_versions_is_asked_for_again() {
+    let w = world().await;
+    w.say("/volume/v3/", "{}");
+    let made = w.make().await;
+    assert!(matches!(made, Outcome::Unreachable(_)), "{made:?}");
+}
+
+#[tokio::test]
+async fn what_a_token_can_t_be_is_no_reason_to_fall() {
+    let w = world().await;
+    for wrong in ["[]", "\"token\"", "7"] {
+        w.stand.lock().unwrap().sign_in = wrong;
+        let health = w.cloud.health().await;
+        assert!(
+            matches!(health, Err(ReadError::Unreachable(_))),
+            "{wrong}: {health:?}"
+        );
+    }
+}
