@@ -44,7 +44,7 @@ export default defineConfig<World>({
     // The three worlds in which the pages must work as plain HTML, and the one without Referer.
     // The same pages are looked at one by one in the first two.
     { name: 'no-script', use: { ...desktop, javaScriptEnabled: false }, grepInvert: /@live|@once|@shots/, testIgnore: /pages/ },
-    { name: 'no-wasm', use: { ...desktop, blockWasm: true }, grepInvert: /@live|@once|@shots/, testIgnore: /pages/ },
-    { name: 'no-referer', use: { ...desktop, dropReferer: true }, grepInvert: /@once|@shots/, testIgnore: /pages/ },
+    { name: 'no-wasm', use: { ...desktop, blockWasm: true }, grepInvert: /@live|@once|@shots/, testIgnore: /pages|change|disk/ },
+    { name: 'no-referer', use: { ...desktop, dropReferer: true }, grepInvert: /@once|@shots/, testIgnore: /pages|change|disk/ },
   ],
 });

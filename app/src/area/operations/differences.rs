@@ -207,7 +207,7 @@ fn round(line: &RoundLine) -> AnyView {
             at = compared,
             n = n
         );
-        view! { <p class="sub">{text}</p> }.into_any()
+        view! { <p class="sub between">{text}</p> }.into_any()
     } else {
         let tried = when(line.tried_at);
         let text = t!(
@@ -244,9 +244,9 @@ fn Rows(rows: Vec<DifferenceRow>, past: bool) -> impl IntoView {
         col(t!("clouds.thing")),
         col(t!("difference.what")),
         col(t!("resources.unit")),
-        col(t!("resources.month_yuan")).class("num half"),
-        col(t!("clouds.first_seen")).class("half"),
-        col(last).class("half"),
+        col(t!("resources.month_yuan")).class("num"),
+        col(t!("clouds.first_seen")),
+        col(last),
         col(t!("difference.way")).class("corner"),
     ];
     view! {
@@ -281,9 +281,9 @@ fn row(line: DifferenceRow, last: &'static str) -> impl IntoView {
             <RowHead name=line.name href=href sub=sub/>
             <Cell l=t!("difference.what")>{what}{noted}</Cell>
             <Cell l=t!("resources.unit")>{line.unit_name.unwrap_or_else(|| "—".to_owned())}</Cell>
-            <Cell l=t!("resources.month_yuan") class="num half">{price(line.kind, line.month)}</Cell>
-            <Cell l=t!("clouds.first_seen") class="half">{when(line.first_seen)}</Cell>
-            <Cell l=last class="half">{ended}</Cell>
+            <Cell l=t!("resources.month_yuan") class="num">{price(line.kind, line.month)}</Cell>
+            <Cell l=t!("clouds.first_seen")>{when(line.first_seen)}</Cell>
+            <Cell l=last>{ended}</Cell>
             <Cell l=t!("difference.way") class="corner">{chip(line.kind, over)}</Cell>
         </Row>
     }

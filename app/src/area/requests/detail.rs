@@ -91,7 +91,7 @@ fn Shown(request: RequestDetail) -> impl IntoView {
         });
         view! {
             <Panel title=t!("change.effect") pad=true>
-                <p><a href=href>{name}</a></p>
+                <p class="h-gap"><a href=href>{name}</a></p>
                 <BeforeAfter caption=t!("change.effect") rows/>
                 {from}
             </Panel>

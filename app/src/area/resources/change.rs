@@ -169,7 +169,8 @@ fn Form(view: ChangeView) -> impl IntoView {
         .get("reason")
         .cloned()
         .unwrap_or_else(|| view.form.reason.clone());
-    let note = (what == What::Resize).then(|| view! { <p class="hint">{t!("change.restart")}</p> });
+    let note = (what == What::Resize)
+        .then(|| view! { <p class="hint hint-after">{t!("change.restart")}</p> });
     let fields = fields(&view, &begun);
     view! {
         <PageHead title fact crumbs/>
