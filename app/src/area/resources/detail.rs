@@ -29,6 +29,7 @@ pub async fn resource(id: String) -> Result<ResourceDetail, ApiError> {
     let cx = crate::ssr::cx()?;
     let found = resource::detail(&cx, &crate::ssr::id(&id)?).await?;
     notice::seen(&cx, &routes::resource(&id)).await;
+    notice::seen(&cx, &format!("{}#term", routes::resource(&id))).await;
     Ok(found)
 }
 

@@ -16,7 +16,7 @@ use lingbao_model::{
     change::{Plan, Stand, What},
     id::{PoolId, RequestId, ResourceId, UserId, VdcId},
     msg::Msg,
-    quota::Amounts,
+    quota::{Amounts, Dimension},
     request::{Event, Outcome, Status as RequestStatus},
     resource::EventKind,
 };
@@ -108,9 +108,12 @@ impl Saga for Change {
     fn steps(&self, params: &Params) -> Vec<Box<dyn Step>> {
         let backend = self.backends.get_or_absent(&params.backend);
         let (plan, id) = (&params.plan, ExternalId(params.external_id.clone()));
-        // A disk that has grown after all can't be shrunk: asked for its old size the backend
-        // refuses, and an operator looks. One that has not grown has that size.
-        let undo = Undo::Call(sized(plan.what, id.clone(), &plan.was));
+        // A disk can't be shrunk: there is nothing to take back. One that has grown after all is a
+        // difference that the next round of the reconciler shows; asked for that size it is booked.
+        let undo = match plan.what {
+            What::Extend => Undo::Nothing,
+            What::Resize | What::Renew => Undo::Call(sized(plan.what, id.clone(), &plan.was)),
+        };
         let make = sized(plan.what, id, &plan.will);
         vec![CallStep::boxed(plan.what.as_str(), backend, undo, make)]
     }
@@ -201,6 +204,13 @@ pub fn renewal(resource: &ResourceId) -> String {
     format!("/resources/{resource}/change?what=renew")
 }
 
+/// The term on a resource's page: where the reminders of those lead who order nothing. A place of its
+/// own, so that a renewal settles no other notice of the resource.
+#[must_use]
+pub fn term_of(resource: &ResourceId) -> String {
+    format!("/resources/{resource}#term")
+}
+
 /// What a change books, once: what was held is used, what is not needed any more is free, the
 /// resource stands as planned, and its history says what was and what is.
 async fn book(
@@ -224,7 +234,7 @@ async fn book(
     resource::apply(tx, found, plan, cx.now()).await?;
     if plan.what == What::Renew {
         // Nobody need be reminded of the old end any more.
-        let asked = [renewal(&found.id), format!("/resources/{}", found.id)];
+        let asked = [renewal(&found.id), term_of(&found.id)];
         notice::settle(tx, cx, &asked).await?;
     }
     let content = item::content(tx, &plan.will.version).await?;
@@ -248,7 +258,7 @@ pub async fn begin(tx: &mut Tx, cx: &Cx, request: &mut Request) -> Result<bool, 
     let inconsistent = |what| {
         StorageError::inconsistent("request_change", "resource_id", request.id.as_str(), what)
     };
-    let (id, plan) = request_change::get(tx, &request.id)
+    let (id, mut plan) = request_change::get(tx, &request.id)
         .await?
         .ok_or_else(|| inconsistent("nothing is changed"))?;
     resource_action::lock(tx, &id).await?;
@@ -263,6 +273,15 @@ pub async fn begin(tx: &mut Tx, cx: &Cx, request: &mut Request) -> Result<bool, 
         return Err(ServiceError::Conflict(msg));
     }
     if plan.what == What::Renew {
+        if plan.will.until <= cx.now() {
+            return Err(ServiceError::Conflict(Msg::new("change.term_over")));
+        }
+        // The old term ended while consent was waited for: nothing of its price is kept.
+        if plan.was.until <= cx.now() && found.placement.is_some() {
+            let fee = plan.will.month.fen();
+            plan.will.amounts.0.insert(Dimension::MonthlyFee, fee);
+            plan.will.amounts.0.retain(|_, n| *n != 0);
+        }
         book(tx, cx, &request.id, &request.applicant, &found, &plan).await?;
         for event in [Event::Settle, Event::Confirm] {
             let next = request.status.after(event);

@@ -551,6 +551,9 @@ async fn a_release_waits_for_the_snapshot_that_is_just_being_taken() {
         town.run().await;
         assert_eq!(town.there(Kind::Volume).await.len(), 1);
         town.settle().await;
+        // The snapshot stands; the release begins now.
+        town.city.app.clock.advance_ms(MINUTE_MS);
+        town.settle().await;
         assert_eq!(town.there(Kind::Snapshot).await.len(), 0);
         assert_eq!(town.there(Kind::Volume).await.len(), 0);
         let busy = town

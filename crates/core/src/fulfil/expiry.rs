@@ -9,12 +9,12 @@ use lingbao_model::{
     msg::Msg,
     people::Role,
     quota::Dimension,
-    resource::EventKind,
+    resource::{EventKind, ServiceState},
     time::{Timestamp, Zone},
 };
 use serde::{Deserialize, Serialize};
 
-use super::change::renewal;
+use super::change::{renewal, term_of};
 use crate::{
     app::Cx,
     authz::Scope,
@@ -125,7 +125,7 @@ async fn remind(tx: &mut Tx, cx: &Cx, ending: &Ending) -> Result<(), StorageErro
         let to = if role == Role::Applicant {
             renewal(&found.id)
         } else {
-            format!("/resources/{}", found.id)
+            term_of(&found.id)
         };
         notice::send(tx, cx, &user, &msg, &to).await?;
     }
@@ -142,15 +142,18 @@ struct Turner;
 impl Handler<TurnTerms> for Turner {
     async fn run(&self, run: &Run, _: TurnTerms) -> Result<(), JobError> {
         loop {
-            let mut tx = run.begin().await?;
             let cx = run.cx();
-            let found = resource::turning(&mut tx, cx.now(), SLICE).await?;
-            let none = found.is_empty();
+            let mut rx = run.app().db.read().await?;
+            let found = resource::turning(&mut rx, cx.now(), SLICE).await?;
+            drop(rx);
+            let mut turned = false;
+            // A transaction each: the row, then the quota, as everybody else locks them.
             for id in found {
-                turn(&mut tx, &cx, &id).await?;
+                let mut tx = run.begin().await?;
+                turned |= turn(&mut tx, &cx, &id).await?;
+                tx.commit().await?;
             }
-            tx.commit().await?;
-            if none {
+            if !turned {
                 return Ok(());
             }
         }
@@ -158,17 +161,22 @@ impl Handler<TurnTerms> for Turner {
 }
 
 /// The renewed term of one resource begins: its price holds, and what the old one took of the quota
-/// beyond it is given back.
-async fn turn(tx: &mut Tx, cx: &Cx, id: &ResourceId) -> Result<(), StorageError> {
+/// beyond it is given back. `false` if somebody was faster.
+async fn turn(tx: &mut Tx, cx: &Cx, id: &ResourceId) -> Result<bool, StorageError> {
     resource_action::lock(tx, id).await?;
     let Some(found) = resource::get(tx, &system(cx, id)?, id).await? else {
-        return Ok(());
+        return Ok(false);
     };
+    // It was free when it was looked for; whoever began something since has read what it takes.
+    if found.service == ServiceState::Released || resource_action::current(tx, id).await?.is_some()
+    {
+        return Ok(false);
+    }
     let term = resource::term(tx, id).await?;
     let was = resource::stand(&found, &term);
     let mut will = was.clone();
-    let Some(from) = term.next_from else {
-        return Ok(());
+    let Some(from) = term.next_from.filter(|from| *from <= cx.now()) else {
+        return Ok(false);
     };
     if let Some((month, version)) = term.next {
         will.month = month;
@@ -206,7 +214,8 @@ async fn turn(tx: &mut Tx, cx: &Cx, id: &ResourceId) -> Result<(), StorageError>
         let by = ("system", from);
         resource::add_change(tx, &cx.id(), id, EventKind::Repriced, by, &said).await?;
     }
-    change::touch(tx, cx, &format!("unit:{}", found.unit)).await
+    change::touch(tx, cx, &format!("unit:{}", found.unit)).await?;
+    Ok(true)
 }
 
 #[cfg(test)]

@@ -199,11 +199,21 @@ impl Saga for Operate {
         ended: &Ended<'_, Params>,
     ) -> Result<(), StorageError> {
         let params = ended.params;
-        for id in [Some(&params.resource), params.what.host()]
+        let mut parts: Vec<&ResourceId> = [Some(&params.resource), params.what.host()]
             .into_iter()
             .flatten()
-        {
-            resource_action::end(tx, id, ended.saga).await?;
+            .collect();
+        parts.sort();
+        // The row first, as whoever begins something locks it.
+        for id in &parts {
+            resource_action::lock(tx, id).await?;
+        }
+        // Nobody knows where it hangs: both stay busy until an operator has cleaned up.
+        let unsure = matches!(ended.end, End::Residue(_)) && params.what.host().is_some();
+        if !unsure {
+            for id in &parts {
+                resource_action::end(tx, id, ended.saga).await?;
+            }
         }
         let scope = Scope::system(cx)
             .map_err(|e| StorageError::inconsistent("saga", "actor", ended.saga.as_str(), e))?;

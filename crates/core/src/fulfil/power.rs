@@ -91,6 +91,8 @@ impl Saga for Power {
             actor,
             ..
         } = ended.params;
+        // The row first, as whoever begins something locks it.
+        resource_action::lock(tx, id).await?;
         resource_action::end(tx, id, ended.saga).await?;
         let scope = Scope::system(cx)
             .map_err(|e| StorageError::inconsistent("saga", "actor", ended.saga.as_str(), e))?;

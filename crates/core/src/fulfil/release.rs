@@ -92,21 +92,31 @@ pub struct Releaser;
 impl Handler<ReleaseRequest> for Releaser {
     async fn run(&self, run: &Run, job: ReleaseRequest) -> Result<(), JobError> {
         let mut tx = run.begin().await?;
-        start(&mut tx, &run.cx(), &job.request).await?;
+        if !start(&mut tx, &run.cx(), &job.request).await? {
+            drop(tx);
+            let again = run.cx().now().plus_millis(2_000);
+            return Err(JobError::wait(
+                again,
+                "something else is being done to a resource of it",
+            ));
+        }
         run.complete(&mut tx).await?;
         tx.commit().await?;
         Ok(())
     }
 }
 
-async fn start(tx: &mut Tx, cx: &Cx, request: &RequestId) -> Result<(), StorageError> {
+/// Begins the release, unless it has begun. `false`, with nothing written, while something else is
+/// done to one of its resources: that may change what the cloud calls it and what it takes. Once a
+/// release is approved nothing new begins, so the waiting ends.
+async fn start(tx: &mut Tx, cx: &Cx, request: &RequestId) -> Result<bool, StorageError> {
     let Some(head) = fulfilment::head(tx, request).await? else {
-        return Ok(());
+        return Ok(true);
     };
     if head.status != RequestStatus::Approved
         || crate::storage::operation::has_saga(tx, request.as_str()).await?
     {
-        return Ok(());
+        return Ok(true);
     }
     let scope = Scope::system(cx)
         .map_err(|e| StorageError::inconsistent("job", "actor", request.as_str(), e))?;
@@ -119,6 +129,9 @@ async fn start(tx: &mut Tx, cx: &Cx, request: &RequestId) -> Result<(), StorageE
         };
         if found.service == ServiceState::Released {
             continue;
+        }
+        if resource_action::current(tx, &id).await?.is_some() {
+            return Ok(false);
         }
         resources.push(Part {
             attached: found.attached_to.is_some(),
@@ -141,7 +154,6 @@ async fn start(tx: &mut Tx, cx: &Cx, request: &RequestId) -> Result<(), StorageE
     };
     let saga = saga::start::<Release>(tx, cx, request.as_str(), &params).await?;
     for part in &params.resources {
-        // A start or stop that is still under way ends first; the saga's steps wait for the backend.
         resource_action::begin(
             tx,
             &part.resource,
@@ -161,7 +173,7 @@ async fn start(tx: &mut Tx, cx: &Cx, request: &RequestId) -> Result<(), StorageE
         )
         .await?;
     }
-    Ok(())
+    Ok(true)
 }
 
 /// The saga.
@@ -376,7 +388,7 @@ impl Step for Delete {
                 operation: format!("free:{}", found.id),
                 vdc: self.part.vdc.clone(),
                 request: None,
-                demand: [(pool.clone(), self.part.amounts.clone())].into(),
+                demand: [(pool.clone(), found.amounts.clone())].into(),
             };
             quota::free(tx, &cx.cx, &booking, &found.id).await?;
         }

@@ -186,7 +186,11 @@ impl Step for CallStep {
             Undo::Nothing => Undone::Done,
             Undo::Delete => self.delete_what_was_made(cx).await,
             Undo::Call(make) => match make(cx) {
-                Ok(call) => self.settle(cx, call).await,
+                Ok(call) => match self.hangs_elsewhere(cx).await {
+                    Ok(false) => self.settle(cx, call).await,
+                    Ok(true) => Undone::Done,
+                    Err(why) => Undone::Retry(why),
+                },
                 // What it changed was never made: there is nothing to take back.
                 Err(_) => Undone::Done,
             },
@@ -237,6 +241,26 @@ impl CallStep {
             Some(call) => self.settle(cx, call).await,
             None => Undone::Done,
         }
+    }
+
+    /// Whether what this step was to hang on a server hangs on another one by now: then it is not
+    /// this step's to take off. If it hangs on nothing, the hanging may still be on its way.
+    async fn hangs_elsewhere(&self, cx: &StepCx) -> Result<bool, String> {
+        let (kind, thing, own) = match (self.call)(cx) {
+            Ok(Call::AttachVolume { volume, server }) => (Kind::Volume, volume, server),
+            Ok(Call::AssociateAddress {
+                address,
+                server: Some(server),
+            }) => (Kind::Address, address, server),
+            _ => return Ok(false),
+        };
+        let there = self.backend.get(kind, &thing).await;
+        let on = match there.map_err(|error| error.to_string())? {
+            Some(Object::Volume(it)) => it.attached_to,
+            Some(Object::Address(it)) => it.associated_with,
+            _ => None,
+        };
+        Ok(on.is_some_and(|on| on != own))
     }
 
     async fn settle(&self, cx: &StepCx, call: Call) -> Undone {

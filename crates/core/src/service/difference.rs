@@ -2,6 +2,9 @@
 //!
 //! The rounds themselves stand in [`crate::fulfil::reconcile`].
 
+use std::time::Duration;
+
+use lingbao_backends::provisioning::ExternalId;
 use lingbao_model::{
     catalogue::Fulfiller,
     id::DifferenceId,
@@ -22,17 +25,19 @@ use crate::{
     audit::{self, Event},
     authz::{Ability, Access},
     error::{OrNotFound, ServiceError},
-    fulfil::reconcile::{CompareClouds, begin},
+    fulfil::reconcile::{CompareClouds, begin, compare},
     jobs,
     storage::{
-        ReadTx, Tx, change, cloud, difference, operation, quota,
+        ReadTx, Tx, change, cloud, difference, operation, quota, request_change,
         resource::{self, Resource},
-        resource_action,
+        resource_action, snapshot,
     },
 };
 
 /// Rows of one slice of the file.
 const SLICE: i64 = 500;
+/// How long an operator waits for the cloud's answer.
+const PATIENCE: Duration = Duration::from_secs(15);
 
 async fn operator(rx: &mut ReadTx, cx: &Cx) -> Result<Access, ServiceError> {
     let access = Access::load(rx, cx).await?;
@@ -219,7 +224,28 @@ pub async fn restore(cx: &Cx, id: &DifferenceId) -> Result<(), ServiceError> {
     traced(cx, done, || event("difference.restore", id, Value::Null)).await
 }
 
+/// The list may be old, and what waits for its final deletion can be called back: nobody builds it
+/// twice or writes it off without asking once more.
+async fn still_gone(cx: &Cx, id: &DifferenceId) -> Result<(), ServiceError> {
+    let mut rx = cx.db().read().await?;
+    operator(&mut rx, cx).await?;
+    let row = difference::get(&mut rx, id).await?.or_not_found()?;
+    drop(rx);
+    let missing = row.kind == DifferenceKind::Missing && row.closed_at.is_none();
+    let Some(kind) = compare::kind_of(row.thing).filter(|_| missing) else {
+        return Ok(());
+    };
+    let cloud = cx.app.backends.get_or_absent(&row.backend);
+    let id = ExternalId(row.external_id);
+    match tokio::time::timeout(PATIENCE, cloud.get(kind, &id)).await {
+        Ok(Ok(None)) => Ok(()),
+        Ok(Ok(Some(_))) => Err(ServiceError::Conflict(Msg::new("difference.over"))),
+        Ok(Err(_)) | Err(_) => Err(ServiceError::Conflict(Msg::new("resource.cloud_away"))),
+    }
+}
+
 async fn begin_restore(cx: &Cx, id: &DifferenceId) -> Result<(), ServiceError> {
+    still_gone(cx, id).await?;
     let mut opened = open(cx, id, Act::Restore).await?;
     let found = opened.resource().await?;
     if resource_action::open_release(&mut opened.tx, &found.id)
@@ -250,12 +276,22 @@ pub async fn write_off(cx: &Cx, id: &DifferenceId, reason: &str) -> Result<(), S
 }
 
 async fn do_write_off(cx: &Cx, id: &DifferenceId, reason: &str) -> Result<(), ServiceError> {
+    still_gone(cx, id).await?;
     let mut opened = open(cx, id, Act::WriteOff).await?;
     let found = opened.resource().await?;
     let by = opened.access.user.clone();
     let tx = &mut opened.tx;
+    // Its hold would stay for ever: the request is withdrawn or rejected first.
+    if let Some(number) = request_change::under_way(tx, &found.id, None).await? {
+        let msg = Msg::new("change.under_way")
+            .with("name", found.name.clone())
+            .with("number", number);
+        return Err(ServiceError::Conflict(msg));
+    }
     resource::mark_released(tx, &found, cx.now()).await?;
     resource::detach_all(tx, &found.id).await?;
+    // No cloud deletes a disk that has snapshots: they went before it.
+    snapshot::all_gone(tx, &found.id, cx.now()).await?;
     for kind in [EventKind::WrittenOff, EventKind::Released] {
         resource::add_event(tx, &cx.id(), &found.id, kind, by.as_str(), cx.now()).await?;
     }

@@ -162,7 +162,7 @@ pub async fn detail(cx: &Cx, id: &ResourceId) -> Result<ResourceDetail, ServiceE
     };
     if orders && free && !changing && found.service != ServiceState::Released {
         let term = resource::term(&mut rx, id).await?;
-        let renewed = term.next_from.is_some_and(|from| from > cx.now());
+        let renewed = term.next_from.is_some();
         may.extend(changes(&found, renewed, &able));
     }
     let hosts = if may.contains(&Act::Attach) {

@@ -198,7 +198,9 @@ pub(super) async fn anew(
         // What is lost too comes back by itself later, and what is being given back not at all.
         let lost = is_lost(tx, &row.id).await?;
         let busy = resource_action::current(tx, &row.id).await?.is_some();
-        let Some(external_id) = row.external_id.filter(|_| !lost && !busy) else {
+        // What is known to hang on another server is left there: its own difference says so.
+        let elsewhere = hangs_elsewhere(tx, &row.id).await?;
+        let Some(external_id) = row.external_id.filter(|_| !lost && !busy && !elsewhere) else {
             continue;
         };
         match row.kind {
@@ -286,6 +288,15 @@ async fn target(tx: &mut Tx, found: &Resource) -> Result<Option<Thing>, ServiceE
         return Err(ServiceError::Conflict(Msg::new("difference.target_lost")));
     }
     Ok(resource::external_id(tx, id).await?.map(there))
+}
+
+async fn hangs_elsewhere(tx: &mut Tx, id: &ResourceId) -> Result<bool, StorageError> {
+    let elsewhere =
+        |said: &Said| said.aspect == Aspect::Target && said.differs() && said.cloud.is_some();
+    let all = difference::of_resource(tx, id).await?;
+    Ok(all
+        .iter()
+        .any(|row| row.kind == DifferenceKind::Changed && row.said.iter().any(elsewhere)))
 }
 
 async fn is_lost(tx: &mut Tx, id: &ResourceId) -> Result<bool, StorageError> {

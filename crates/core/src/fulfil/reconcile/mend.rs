@@ -39,7 +39,7 @@ use crate::{
     storage::{
         Tx, change, difference,
         resource::{self, Resource},
-        resource_action, secret,
+        resource_action, secret, snapshot,
     },
 };
 
@@ -326,7 +326,12 @@ impl Saga for Mend {
         ended: &Ended<'_, Params>,
     ) -> Result<(), StorageError> {
         let params = ended.params;
-        resource_action::end(tx, &params.resource, ended.saga).await?;
+        // The row first, as whoever begins something locks it.
+        resource_action::lock(tx, &params.resource).await?;
+        // What is left in the cloud keeps it busy until an operator has cleaned up.
+        if !matches!(ended.end, End::Residue(_)) {
+            resource_action::end(tx, &params.resource, ended.saga).await?;
+        }
         let scope = Scope::system(cx)
             .map_err(|e| StorageError::inconsistent("saga", "actor", ended.saga.as_str(), e))?;
         let Some(found) = resource::get(tx, &scope, &params.resource).await? else {
@@ -385,6 +390,10 @@ async fn rebuilt(
         _ => None,
     };
     resource::rebuilt(tx, found, object.id().as_str(), address.as_deref()).await?;
+    if found.kind == Fulfiller::Volume {
+        // No cloud deletes a disk that has snapshots: they went before it.
+        snapshot::all_gone(tx, &found.id, cx.now()).await?;
+    }
     resource::add_event(
         tx,
         &cx.id(),

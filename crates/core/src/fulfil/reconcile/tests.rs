@@ -80,11 +80,12 @@ impl World {
 
     async fn all_with(latency: Latency) -> Vec<Self> {
         let mut all = Vec::new();
-        for city in City::all().await {
+        for mut city in City::all().await {
             let told = city.app.clock.clone();
             let config = seed::cloud(None, 7, latency);
             let cloud = Simulator::open(CLOUD, config, move || told.now()).unwrap();
             let backends = Arc::new(Backends::default().with(cloud.clone()));
+            city.app = city.app.clone().with_backends(backends.clone());
             let jobs = Arc::new(fulfil::wire(Registry::new(), &backends));
             let operator = add(&city.app, "operator", &city.bureau).await;
             give(

@@ -59,14 +59,15 @@ async fn end(
     why: &'static str,
 ) -> Result<(), ServiceError> {
     advance(request, Event::Withdraw)?;
+    // The steps first, as a decision locks them.
+    let mut steps = step::of_request(tx, &request.id).await?;
+    void_steps(tx, cx, &mut steps).await?;
     request.closed_at = Some(cx.now());
     request.due_at = None;
     request.stage = None;
     let operation = format!("withdraw:{}", request.id);
     quota::release_all(tx, cx, &request.id, &operation).await?;
     requests::save(tx, request).await?;
-    let mut steps = step::of_request(tx, &request.id).await?;
-    void_steps(tx, cx, &mut steps).await?;
     history::add(tx, cx, &request.id, &Msg::new(why)).await?;
     touch(tx, cx, request).await?;
     let event = AuditEvent::new("request.withdraw", "request", &request.id)

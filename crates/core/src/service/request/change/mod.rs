@@ -89,11 +89,26 @@ async fn supplemented(
     Ok((request, plan.what, typed))
 }
 
+/// What keeps a resource from being changed now. It is said in the form and not instead of it: what
+/// was typed outlives a colleague's snapshot.
+async fn in_the_way(
+    rx: &mut ReadTx,
+    found: &Resource,
+    what: What,
+    own: Option<&RequestId>,
+) -> Result<Option<Msg>, ServiceError> {
+    match free(rx, found, what, own).await {
+        Ok(()) => Ok(None),
+        Err(ServiceError::Conflict(msg)) => Ok(Some(msg)),
+        Err(other) => Err(other),
+    }
+}
+
 /// The form that changes a resource, with what would become of what stands in it.
 ///
 /// # Errors
 /// [`ServiceError::NotFound`] out of sight, [`ServiceError::Forbidden`] for whoever orders nothing
-/// for its unit, [`ServiceError::Conflict`] when it can't be changed now.
+/// for its unit. What keeps it from being changed now stands among the blocks of the verdict.
 pub async fn form(
     cx: &Cx,
     id: &ResourceId,
@@ -111,7 +126,7 @@ pub async fn form(
     if !what.fits(found.kind) {
         return Err(ServiceError::NotFound);
     }
-    free(&mut rx, &found, what, supplement).await?;
+    let in_the_way = in_the_way(&mut rx, &found, what, supplement).await?;
     let keys = what.keys(found.kind);
     let (request, typed) = match again {
         Some((request, _, typed)) => (Some(request), typed),
@@ -140,7 +155,8 @@ pub async fn form(
     let params = offer.map(|o| o.content.schema.0).unwrap_or_default();
     let thought = think(&mut rx, cx, found, (what, &typed), request.as_ref()).await?;
     let of = thought.resource.clone();
-    let tried = thought.tried(&mut rx, &access.user).await?;
+    let mut tried = thought.tried(&mut rx, &access.user).await?;
+    tried.verdict.blocks.extend(in_the_way);
     Ok(ChangeView {
         resource: of.id,
         name: of.name,
@@ -184,9 +200,12 @@ pub async fn try_it(
         Some(request) => Some(supplemented(&mut rx, &access, id, request).await?.0),
         None => None,
     };
+    let in_the_way = in_the_way(&mut rx, &found, form.what, supplement).await?;
     let typed = (form.what, &form.typed);
     let thought = think(&mut rx, cx, found, typed, request.as_ref()).await?;
-    Ok(thought.tried(&mut rx, &access.user).await?)
+    let mut tried = thought.tried(&mut rx, &access.user).await?;
+    tried.verdict.blocks.extend(in_the_way);
+    Ok(tried)
 }
 
 /// Asks for a change. Where the policy wants nobody's consent it begins at once.

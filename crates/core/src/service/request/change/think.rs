@@ -11,7 +11,10 @@ use lingbao_model::{
     resource::ServiceState,
     time::Zone,
     verdict::{self, Verdict},
-    view::request::{ChangeLine, OverQuota, TriedChange},
+    view::{
+        request::{ChangeLine, OverQuota, TriedChange},
+        resource::Act,
+    },
 };
 
 use crate::{
@@ -24,7 +27,7 @@ use crate::{
         route,
     },
     storage::{
-        ReadTx, item,
+        ReadTx, cloud, item,
         request::{self as requests, Request},
         request_change,
         resource::{self, Resource},
@@ -72,10 +75,8 @@ pub async fn think(
         typed,
         (zone, now),
     );
-    if let Some(from) = term
-        .next_from
-        .filter(|from| what == What::Renew && *from > now)
-    {
+    // Also while it has begun and its price not yet: a second one would wipe that price out.
+    if let Some(from) = term.next_from.filter(|_| what == What::Renew) {
         let msg = Msg::new("change.renewed_already").with("day", zone.date(from));
         errors.push(FieldError::new("months", msg));
     }
@@ -140,6 +141,16 @@ pub async fn free(
     let in_cloud = resource.backend.is_some() && resource.external_id.is_some();
     if what != What::Renew && !in_cloud {
         return conflict(Msg::new("resource.not_in_cloud"));
+    }
+    let needed = match what {
+        What::Resize => Some(Act::Resize),
+        What::Extend => Some(Act::Extend),
+        What::Renew => None,
+    };
+    if let (Some(act), Some(backend)) = (needed, &resource.backend)
+        && !cloud::able(rx, backend).await?.contains(&act)
+    {
+        return conflict(Msg::new("resource.cloud_can_not"));
     }
     Ok(())
 }
