@@ -2,7 +2,7 @@
 // before and after side by side, done, and seen in price, quota and history.
 import { expect, test } from '../support/fixtures.ts';
 import { axeClean, fitsTheWindow, signIn, signOut } from '../support/helpers.ts';
-import { session } from '../support/api.ts';
+import { call, session } from '../support/api.ts';
 import { orderHost } from '../support/order.ts';
 
 test('a host is made larger by request and renewed at once', async ({ page, server, baseURL }, info) => {
@@ -108,4 +108,34 @@ test('price and verdict follow what is typed @live', async ({ page, server }) =>
     await page.locator('input[name=vcpus]').fill('4');
     expect(await sum.textContent()).not.toBe(before);
   }).toPass({ timeout: 15_000 });
+});
+
+test('a backup plan runs otherwise, at once where it costs no more @once', async ({ page, server }) => {
+  test.setTimeout(150_000);
+  const clerk = await session(server.url, 'clerk');
+  const plans = (await call(() => server.url, clerk, 'GET', '/resources?kind=backup&state=running')).body.rows as { id: string }[];
+  const plan = `/resources/${plans[0]!.id}`;
+  await signIn(page, 'clerk');
+  // What the cloud can do is read within a minute of the start.
+  await expect(async () => {
+    await page.goto(plan);
+    await page.getByRole('link', { name: '变更备份策略' }).click({ timeout: 500 });
+  }).toPass({ timeout: 90_000 });
+  await expect(page).toHaveURL(/\/change\?what=plan/);
+  await fitsTheWindow(page);
+  const weekly = page.locator('input[name=schedule][value=weekly]');
+  const other = (await weekly.isChecked()) ? '每天一次' : '每周一次';
+  await page.locator('label').filter({ hasText: other }).click();
+  await page.locator('input[name=keep_days]').fill('45');
+  await expect(page.locator('.price .ba')).toContainText(other);
+  await expect(page.locator('.price .ba')).toContainText('45 天');
+  await axeClean(page);
+  await page.locator('textarea[name=reason]').fill('按新的保存要求调整。');
+  await page.locator('button[name=do][value=submit]').first().click();
+  await expect(page).toHaveURL(/\/requests\//);
+  await expect(async () => {
+    await page.goto(plan);
+    await expect(page.locator('main')).toContainText('→ 45 天', { timeout: 500 });
+  }).toPass({ timeout: 60_000 });
+  await fitsTheWindow(page);
 });

@@ -1,17 +1,7 @@
 // Every page, by the people who use it: it answers, fits the window, and axe finds nothing.
 import { expect, test } from '../support/fixtures.ts';
-import { axeClean, fitsTheWindow, look, shots, signIn } from '../support/helpers.ts';
-
-const PAGES: Record<string, string[]> = {
-  clerk: ['/', '/catalogue', '/catalogue/C-ECS', '/catalogue/S-EVS', '/catalogue/M-MIG', '/cart', '/drafts', '/requests', '/resources', '/quota', '/notices', '/me', '/me/password', '/me/tokens', '/search?q=web', '/help'],
-  'leader.tjj': ['/', '/todo', '/done', '/quota'],
-  reviewer: ['/todo', '/done', '/overview', '/admin/items', '/admin/items/C-ECS', '/quota'],
-  finance: ['/admin/items/C-ECS'],
-  operator: ['/operations', '/operations?state=done', '/operations/jobs', '/operations/jobs?state=done', '/operations/clouds', '/operations/differences', '/operations/differences?past=yes&kind=changed', '/work-orders', '/overview'],
-  leader: ['/overview', '/todo'],
-  auditor: ['/admin/audit'],
-  sysadmin: ['/admin/units', '/admin/users'],
-};
+import { axeClean, fitsTheWindow, look, signIn } from '../support/helpers.ts';
+import { PAGES } from '../support/pages.ts';
 
 /** Lists whose first row is opened too. */
 const FIRST: Record<string, string[]> = {
@@ -43,15 +33,6 @@ for (const [login, paths] of Object.entries(PAGES)) {
       await expect(page.getByRole('heading', { level: 1 }), path).toHaveCount(1);
       await fitsTheWindow(page);
       await axeClean(page);
-    }
-  });
-
-  test(`pictures for ${login} @shots`, async ({ page }) => {
-    test.setTimeout(600_000);
-    await signIn(page, login);
-    for (const path of paths) {
-      await page.goto(path);
-      await shots(page, `${login}-${path.replaceAll(/[^a-zA-Z0-9]+/g, '_')}`);
     }
   });
 }

@@ -6,7 +6,7 @@ export default {
   testDir: 'journeys',
   // The town of these journeys is on its first day: nothing is loaded for it.
   globalSetup: undefined,
-  outputDir: '../test-results/openstack',
+  outputDir: '../test-results-openstack',
   timeout: 300_000,
   // Figures take half an hour: scripts/ratios openstack asks for them.
   grepInvert: process.env.LINGBAO_FIGURES ? undefined : /@figures/,

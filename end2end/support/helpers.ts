@@ -82,11 +82,12 @@ export async function fitsTheWindow(page: Page): Promise<void> {
   expect(wide, `width of ${page.url()}`).toBeLessThanOrEqual(window);
 }
 
-/** Screenshots of the page one stands on: 1440 and 360 px, light and dark, Chinese and English. */
-export async function shots(page: Page, name: string): Promise<void> {
+/** Screenshots of the page one stands on: 1440 and 360 px, light and dark, Chinese and English; or only
+ *  the first of the looks. */
+export async function shots(page: Page, name: string, all = true): Promise<void> {
   const before = page.viewportSize();
-  for (const language of ['zh', 'en'] as const) {
-    for (const theme of ['light', 'dark'] as const) {
+  for (const language of all ? (['zh', 'en'] as const) : (['zh'] as const)) {
+    for (const theme of all ? (['light', 'dark'] as const) : (['light'] as const)) {
       await look(page, theme, language);
       for (const width of [1440, 360]) {
         await page.setViewportSize({ width, height: width === 360 ? 740 : 900 });

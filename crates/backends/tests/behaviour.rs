@@ -337,7 +337,24 @@ async fn backups_need_something_to_back_up(w: World) {
         keep_days: 7,
     };
     let plan = done(w.cloud.create_backup_plan(&"b".into(), spec.clone()).await);
-    done(w.cloud.delete_backup_plan(&"c".into(), plan.id).await);
+    let id = plan.id;
+    let changed = done(
+        w.cloud
+            .change_backup_plan(&"e".into(), id.clone(), 168, 30)
+            .await,
+    );
+    assert_eq!(
+        (changed.spec.every_hours, changed.spec.keep_days),
+        (168, 30)
+    );
+    let never = w
+        .cloud
+        .change_backup_plan(&"f".into(), id.clone(), 0, 30)
+        .await;
+    assert_eq!(reason(never), RefusalReason::InvalidSpec);
+    done(w.cloud.delete_backup_plan(&"c".into(), id.clone()).await);
+    let gone = w.cloud.change_backup_plan(&"g".into(), id, 24, 7).await;
+    assert_eq!(reason(gone), RefusalReason::NotFound);
     spec.target = "none".into();
     let none = w.cloud.create_backup_plan(&"d".into(), spec).await;
     assert_eq!(reason(none), RefusalReason::NotFound);

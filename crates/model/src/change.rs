@@ -1,4 +1,5 @@
-//! Changing what runs (变更): a host of another size, a disk that grows, a term that goes on.
+//! Changing what runs (变更): a host of another size, a disk that grows, another backup plan, a term
+//! that goes on.
 //!
 //! A [`Plan`] is made from how a resource stands, what is offered today, and what was typed. It says
 //! how the resource will stand; everything else (what is held, freed, paid, shown) is the difference
@@ -25,6 +26,8 @@ words! {
         Resize = "resize",
         /// The size of a disk, which never shrinks (扩容).
         Extend = "extend",
+        /// Space, schedule and keeping of a backup plan (变更备份策略).
+        Plan = "plan",
         /// The term (续期).
         Renew = "renew",
     }
@@ -36,6 +39,7 @@ impl What {
         match (self, kind) {
             (Self::Resize, Fulfiller::Server) => &["vcpus", "memory_gb"],
             (Self::Extend, Fulfiller::Volume) => &["size_gb"],
+            (Self::Plan, Fulfiller::Backup) => &["size_gb", "schedule", "keep_days"],
             _ => &[],
         }
     }
@@ -44,7 +48,7 @@ impl What {
     pub const fn fits(self, kind: Fulfiller) -> bool {
         match self {
             Self::Renew => !matches!(kind, Fulfiller::People),
-            Self::Resize | Self::Extend => !self.keys(kind).is_empty(),
+            Self::Resize | Self::Extend | Self::Plan => !self.keys(kind).is_empty(),
         }
     }
 }
@@ -62,6 +66,9 @@ pub struct Stand {
     pub amounts: Amounts,
     /// Month price.
     pub month: Money,
+    /// Month price of a renewed term that was agreed to and has not begun.
+    #[serde(default)]
+    pub next: Option<Money>,
     /// End of the term.
     pub until: Timestamp,
 }
@@ -170,11 +177,15 @@ impl Plan {
     }
 
     /// The month price to which somebody must agree: of a new size the difference, because the rest
-    /// was agreed to; of a renewal the whole, because consent ended with the term.
+    /// was agreed to; of a renewal the whole, because consent ended with the term. A new size also
+    /// sets the price of a renewed term, so what counts beside one is the lower of the two prices.
     pub fn to_agree(&self) -> Money {
         match self.what {
             What::Renew => self.will.month,
-            What::Resize | What::Extend => self.difference().max(Money::ZERO),
+            What::Resize | What::Extend | What::Plan => {
+                let agreed = self.was.next.unwrap_or(self.was.month).min(self.was.month);
+                (self.will.month - agreed).max(Money::ZERO)
+            }
         }
     }
 
@@ -283,7 +294,7 @@ fn resize(
     let number = |answers: &Answers, key: &str| answers.integer(key).unwrap_or(0);
     let same = keys
         .iter()
-        .all(|key| number(&answers, key) == number(was, key));
+        .all(|key| answers.0.get(*key) == was.0.get(*key));
     if let Some(key) = keys.first()
         && errors.is_empty()
         && same
@@ -308,6 +319,7 @@ fn resize(
         answers,
         amounts,
         month,
+        next: None,
         until: plan.was.until,
     };
 }
@@ -456,6 +468,7 @@ mod tests {
             answers,
             amounts,
             month,
+            next: None,
             until,
         }
     }
@@ -514,6 +527,22 @@ mod tests {
             prop_assert!(plan.will.until > was.until);
             prop_assert_eq!(plan.to_agree().fen(), 12 * new);
         }
+    }
+
+    #[test]
+    fn a_size_beside_a_cheaper_renewal_is_agreed_to_from_the_cheaper_price() {
+        let offer = offer(KEYS, 700);
+        let mut was = stand(&offer, &[("vcpus", 4), ("memory_gb", 8)], NOON);
+        let form = typed(&[("vcpus", "5")]);
+        let alone = think(What::Resize, Fulfiller::Server, &was, &offer, &form);
+        assert_eq!(alone.to_agree().fen(), 700);
+        was.next = Some(Money::from_fen(was.month.fen() - 3_000));
+        let beside = think(What::Resize, Fulfiller::Server, &was, &offer, &form);
+        assert_eq!(beside.to_agree().fen(), 3_700);
+        // A dearer renewal was agreed to for its own term alone: the running one still grows.
+        was.next = Some(Money::from_fen(was.month.fen() + 3_000));
+        let dearer = think(What::Resize, Fulfiller::Server, &was, &offer, &form);
+        assert_eq!(dearer.to_agree().fen(), 700);
     }
 
     #[test]

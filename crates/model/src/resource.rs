@@ -48,6 +48,8 @@ words! {
         Resized = "resized",
         /// A disk has grown; its month price may be another from here on.
         Extended = "extended",
+        /// Backs up otherwise; its month price may be another from here on.
+        Replanned = "replanned",
         /// Its term goes on.
         Renewed = "renewed",
         /// The month price of a renewed term begins to hold.
@@ -107,7 +109,7 @@ impl BillingState {
             (state, EventKind::Started | EventKind::Stopped | EventKind::ReleaseStarted) => {
                 Ok(state)
             }
-            (state, EventKind::Resized | EventKind::Extended) => Ok(state),
+            (state, EventKind::Resized | EventKind::Extended | EventKind::Replanned) => Ok(state),
             (
                 Self::Unconfirmed | Self::Trial | Self::Billing,
                 EventKind::Renewed | EventKind::Repriced,
@@ -140,6 +142,7 @@ impl ServiceState {
                 | EventKind::BillingStarted
                 | EventKind::Resized
                 | EventKind::Extended
+                | EventKind::Replanned
                 | EventKind::Renewed
                 | EventKind::Repriced,
             ) => Ok(self),

@@ -1,4 +1,4 @@
-//! The form that changes a resource: another size, a larger disk, a longer term. What becomes of it
+//! The form that changes a resource: another size, a larger disk, another backup plan, a longer term. What becomes of it
 //! is computed on the server: at the button 计算, and with scripts while one types.
 
 use super::words::day;
@@ -34,7 +34,7 @@ pub async fn get_change(id: String, what: String, request: String) -> Result<Cha
     Ok(change::form(&cx, &crate::ssr::id(&id)?, what, request.as_ref()).await?)
 }
 
-/// What would become of the change as it is typed.
+/// What would become of the change as it is typed; `typed` is a JSON object of its fields.
 ///
 /// # Errors
 /// As [`get_change`].
@@ -43,23 +43,14 @@ pub async fn try_change(
     id: String,
     what: String,
     request: String,
-    vcpus: String,
-    memory_gb: String,
-    size_gb: String,
-    months: String,
+    typed: String,
 ) -> Result<TriedChange, ApiError> {
     use lingbao_core::service::request::change;
     let cx = crate::ssr::cx()?;
     let what = what.parse().map_err(|_| ApiError::not_found().answered())?;
-    let pairs = [
-        ("vcpus", vcpus),
-        ("memory_gb", memory_gb),
-        ("size_gb", size_gb),
-        ("months", months),
-    ];
     let form = lingbao_model::view::request::ChangeForm {
         what,
-        typed: pairs.map(|(k, v)| (k.to_owned(), v)).into(),
+        typed: serde_json::from_str(&typed).map_err(|_| ApiError::not_found().answered())?,
         reason: String::new(),
     };
     let request = ssr::supplement(&request)?;
@@ -117,29 +108,17 @@ fn Form(view: ChangeView) -> impl IntoView {
         .unwrap_or_default();
     let asked = {
         let (id, request) = (id.clone(), request.clone());
+        let keys: Vec<String> = view.params.iter().map(|p| p.key.clone()).collect();
         move || {
-            let typed = typed.get();
-            let value = |key: &str| typed.get(key).cloned().unwrap_or_default();
-            let sizes = [
-                value("vcpus"),
-                value("memory_gb"),
-                value("size_gb"),
-                value("months"),
-            ];
-            (id.clone(), request.clone(), sizes)
+            let asked = |key: &String| key == "months" || keys.contains(key);
+            let mut typed = typed.get();
+            typed.retain(|key, _| asked(key));
+            let typed = serde_json::to_string(&typed).unwrap_or_default();
+            (id.clone(), request.clone(), typed)
         }
     };
-    let tried = Resource::new(asked, move |(id, request, sizes)| {
-        let [vcpus, memory_gb, size_gb, months] = sizes;
-        try_change(
-            id,
-            what.to_string(),
-            request,
-            vcpus,
-            memory_gb,
-            size_gb,
-            months,
-        )
+    let tried = Resource::new(asked, move |(id, request, typed)| {
+        try_change(id, what.to_string(), request, typed)
     });
     let labels = view
         .params
@@ -209,12 +188,9 @@ fn Form(view: ChangeView) -> impl IntoView {
 }
 
 fn fields(view: &ChangeView, begun: &Typed) -> AnyView {
-    let value = |key: &str| {
-        let text = begun.get(key).map_or("", String::as_str);
-        lingbao_model::text::parse_integer(text)
-    };
+    let text = |key: &str| begun.get(key).map_or("", String::as_str);
     if view.what == What::Renew {
-        let months = value("months").unwrap_or(MAX_TERM_MONTHS);
+        let months = lingbao_model::text::parse_integer(text("months")).unwrap_or(MAX_TERM_MONTHS);
         return view! {
             <Field name="months" label=t!("change.months") hint=t!("change.months_hint")>
                 <NumberStepper label=t!("change.months") unit=t!("order.months") value=months min=1 max=MAX_TERM_MONTHS/>
@@ -224,31 +200,42 @@ fn fields(view: &ChangeView, begun: &Typed) -> AnyView {
     }
     view.params
         .iter()
-        .map(|param| size(param, value(&param.key)))
+        .map(|param| part(param, text(&param.key)))
         .collect_view()
         .into_any()
 }
 
-fn size(param: &Param, value: Option<i64>) -> AnyView {
-    let ParamKind::Integer {
-        min,
-        max,
-        step,
-        unit,
-        default,
-    } = param.kind
-    else {
-        return ().into_any();
-    };
+/// A number or a choice: nothing else of what runs can be changed.
+fn part(param: &Param, now: &str) -> AnyView {
     let (name, label) = (param.key.clone(), i18n::label(&param.label));
-    let unit = i18n::t_key(&format!("measure.{unit}")).into_owned();
-    let value = value.unwrap_or(default);
-    view! {
-        <Field name label=label.clone()>
-            <NumberStepper label=label.clone() unit value min max by=step/>
-        </Field>
+    match &param.kind {
+        ParamKind::Integer {
+            min,
+            max,
+            step,
+            unit,
+            default,
+        } => {
+            let (min, max, step) = (*min, *max, *step);
+            let unit = i18n::t_key(&format!("measure.{unit}")).into_owned();
+            let value = lingbao_model::text::parse_integer(now).unwrap_or(*default);
+            view! {
+                <Field name label=label.clone()>
+                    <NumberStepper label=label.clone() unit value min max by=step/>
+                </Field>
+            }
+            .into_any()
+        }
+        ParamKind::Choice { options, default } => {
+            let value = if now.is_empty() { default } else { now }.to_owned();
+            let options: Vec<Opt> = options
+                .iter()
+                .map(|option| (option.value.clone(), i18n::label(&option.label)))
+                .collect();
+            view! { <Field name=name.clone() label><Seg name options value/></Field> }.into_any()
+        }
+        ParamKind::Text { .. } | ParamKind::Flag { .. } | ParamKind::Attach { .. } => ().into_any(),
     }
-    .into_any()
 }
 
 /// Before and after, the difference, the quota, the verdict, who will approve.

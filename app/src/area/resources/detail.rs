@@ -176,6 +176,7 @@ fn shape(kind: EventKind) -> &'static str {
         | EventKind::Attached
         | EventKind::Resized
         | EventKind::Extended
+        | EventKind::Replanned
         | EventKind::Renewed
         | EventKind::Repriced => "ok",
         EventKind::Stopped | EventKind::SnapshotDeleted | EventKind::Detached => "wait",
@@ -308,7 +309,7 @@ fn acts(found: &ResourceDetail) -> AnyView {
                 </form>
             }
             .into_any(),
-            Act::Resize | Act::Extend | Act::Renew => {
+            Act::Resize | Act::Extend | Act::Plan | Act::Renew => {
                 let href = routes::change(&id, act.as_str(), "");
                 let text = word("resources", act.as_str());
                 view! { <LinkButton href=href>{text}</LinkButton> }.into_any()

@@ -101,6 +101,8 @@ calls! {
     ReleaseAddress { #[doc = "Which."] address: ExternalId },
     /// Makes a backup plan.
     CreateBackupPlan { #[doc = "What."] spec: BackupPlanSpec },
+    /// Lets a backup plan run otherwise; what it has kept stays for as long as it keeps now.
+    ChangeBackupPlan { #[doc = "Which."] plan: ExternalId, #[doc = "Hours between two backups, at least 1."] every_hours: u32, #[doc = "Days a backup is kept, at least 1."] keep_days: u32 },
     /// Deletes a backup plan.
     DeleteBackupPlan { #[doc = "Which."] plan: ExternalId },
     /// Keeps the state of a volume as it is now.
@@ -280,6 +282,23 @@ pub trait Provisioner: Send + Sync {
     ) -> Outcome<BackupPlan> {
         let done = self.execute(op, Call::CreateBackupPlan { spec }).await;
         done.narrow(Object::into_backup_plan)
+    }
+    /// See [`Call::ChangeBackupPlan`].
+    async fn change_backup_plan(
+        &self,
+        op: &OperationId,
+        plan: ExternalId,
+        every_hours: u32,
+        keep_days: u32,
+    ) -> Outcome<BackupPlan> {
+        let call = Call::ChangeBackupPlan {
+            plan,
+            every_hours,
+            keep_days,
+        };
+        self.execute(op, call)
+            .await
+            .narrow(Object::into_backup_plan)
     }
     /// See [`Call::DeleteBackupPlan`].
     async fn delete_backup_plan(&self, op: &OperationId, plan: ExternalId) -> Outcome<()> {

@@ -94,6 +94,22 @@ async fn what_is_no_cursor_does_not_end_a_list() {
 }
 
 #[tokio::test]
+async fn a_full_page_may_have_a_next_one_whether_or_not_a_link_says_so() {
+    let w = world().await;
+    for (count, next) in [(499, None), (500, Some("snapshot s499".to_owned()))] {
+        let of = |n| {
+            json!({ "id": format!("s{n}"), "status": "available", "metadata": {},
+            "os-extended-snapshot-attributes:project_id": "of another" })
+        };
+        let all: Vec<Value> = (0..count).map(of).collect();
+        let said = json!({ "snapshots": all }).to_string();
+        w.say("/volume/v3/p1/snapshots/detail", &said);
+        let page = w.cloud.list(None, Some("snapshot ")).await.unwrap();
+        assert_eq!((page.objects, page.next), (vec![], next), "{count}");
+    }
+}
+
+#[tokio::test]
 async fn an_answer_without_its_object_is_not_gone() {
     let w = world().await;
     assert!(matches!(w.make().await, Outcome::Running { .. }));

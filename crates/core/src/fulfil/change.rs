@@ -22,7 +22,10 @@ use lingbao_model::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::step::{CallStep, MakeCall, Undo};
+use super::{
+    pieces::schedule,
+    step::{CallStep, MakeCall, Undo},
+};
 use crate::{
     app::Cx,
     audit,
@@ -91,6 +94,14 @@ fn sized(what: What, id: ExternalId, stand: &Stand) -> MakeCall {
             volume: id,
             size_gb: number("size_gb"),
         }),
+        What::Plan => {
+            let (every_hours, keep_days) = schedule(&stand.answers);
+            Some(Call::ChangeBackupPlan {
+                plan: id,
+                every_hours,
+                keep_days,
+            })
+        }
         What::Renew => None,
     };
     Box::new(move |_| {
@@ -112,7 +123,9 @@ impl Saga for Change {
         // difference that the next round of the reconciler shows; asked for that size it is booked.
         let undo = match plan.what {
             What::Extend => Undo::Nothing,
-            What::Resize | What::Renew => Undo::Call(sized(plan.what, id.clone(), &plan.was)),
+            What::Resize | What::Plan | What::Renew => {
+                Undo::Call(sized(plan.what, id.clone(), &plan.was))
+            }
         };
         let make = sized(plan.what, id, &plan.will);
         vec![CallStep::boxed(plan.what.as_str(), backend, undo, make)]
@@ -242,6 +255,7 @@ async fn book(
     let kind = match plan.what {
         What::Resize => EventKind::Resized,
         What::Extend => EventKind::Extended,
+        What::Plan => EventKind::Replanned,
         What::Renew => EventKind::Renewed,
     };
     let by = (applicant.as_str(), cx.now());

@@ -9,7 +9,8 @@ use async_trait::async_trait;
 use lingbao_backends::{
     Backends,
     provisioning::{
-        CallKind, ExternalId, Kind, Object, PoolRef, Power, Provisioner, RefusalReason,
+        Call, CallKind, ExternalId, Kind, Object, OperationId, Outcome, PoolRef, Power,
+        Provisioner, RefusalReason,
         simulator::{Fault, Latency, On, Simulator, What as Failure},
     },
 };
@@ -720,6 +721,39 @@ async fn a_disk_moves_from_one_host_to_another() {
         let there = rows::external_id(&mut rx, &town.other).await.unwrap();
         drop(rx);
         assert_eq!(volume.attached_to.map(|id| id.0), there);
+    }
+}
+
+#[tokio::test]
+async fn attaching_that_fails_takes_nothing_off_a_host_where_somebody_else_hung_it() {
+    for town in Town::all().await {
+        let cx = town.clerk();
+        acts::detach(&cx, &town.disk, "").await.unwrap();
+        town.settle().await;
+        let mut rx = town.city.app.db.read().await.unwrap();
+        let disk = rows::external_id(&mut rx, &town.disk).await.unwrap();
+        let host = rows::external_id(&mut rx, &town.host).await.unwrap();
+        drop(rx);
+        let host = ExternalId(host.unwrap());
+        let by_hand = Call::AttachVolume {
+            volume: ExternalId(disk.unwrap()),
+            server: host.clone(),
+        };
+        let op = OperationId("hand".into());
+        let done = town.cloud.execute(&op, by_hand).await;
+        assert!(matches!(done, Outcome::Done(_) | Outcome::Running { .. }));
+        let refused = Failure::Refuse(RefusalReason::InvalidSpec);
+        town.fault(CallKind::AttachVolume, refused, 1);
+        acts::attach(&cx, &town.disk, &town.other, "")
+            .await
+            .unwrap();
+        town.settle().await;
+        let Object::Volume(volume) = town.there(Kind::Volume).await.remove(0) else {
+            panic!("a volume")
+        };
+        assert_eq!(volume.attached_to, Some(host));
+        let seen = town.see(&town.disk).await;
+        assert_eq!((seen.attached_to, seen.busy), (None, None));
     }
 }
 

@@ -157,6 +157,7 @@ fn acts(able: &Capabilities) -> Vec<Act> {
         ),
         (Act::Resize, takes(&[CallKind::ResizeServer])),
         (Act::Extend, takes(&[CallKind::ExtendVolume])),
+        (Act::Plan, takes(&[CallKind::ChangeBackupPlan])),
     ]
     .into_iter()
     .filter_map(|(act, can)| can.then_some(act))
@@ -271,11 +272,13 @@ mod tests {
             Act::Attach,
             Act::Resize,
             Act::Extend,
+            Act::Plan,
         ];
         assert_eq!(acts(&able), all);
         able.console = false;
         able.calls.remove(&CallKind::DeleteSnapshot);
         able.calls.remove(&CallKind::ExtendVolume);
+        able.calls.remove(&CallKind::ChangeBackupPlan);
         let left = [Act::Restart, Act::Restore, Act::Attach, Act::Resize];
         assert_eq!(acts(&able), left);
     }

@@ -234,12 +234,13 @@ fn changes(found: &Resource, renewed: bool, able: &[Act]) -> Vec<Act> {
     let all = [
         (What::Resize, Act::Resize),
         (What::Extend, Act::Extend),
+        (What::Plan, Act::Plan),
         (What::Renew, Act::Renew),
     ];
     let may = |(what, act): (What, Act)| {
         let can = match what {
             What::Renew => !renewed,
-            What::Resize | What::Extend => able.contains(&act),
+            What::Resize | What::Extend | What::Plan => able.contains(&act),
         };
         (what.fits(found.kind) && can).then_some(act)
     };
@@ -289,6 +290,7 @@ fn acts(
         | Act::ShowSecret
         | Act::Resize
         | Act::Extend
+        | Act::Plan
         | Act::Renew => true,
     });
     if live && !changing && found.kind != Fulfiller::People {

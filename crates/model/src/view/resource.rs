@@ -108,6 +108,8 @@ words! {
         Resize = "resize",
         /// Ask for a larger disk.
         Extend = "extend",
+        /// Ask for another backup plan.
+        Plan = "plan",
         /// Ask for a longer term.
         Renew = "renew",
         /// Ask for its release.

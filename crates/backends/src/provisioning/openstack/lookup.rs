@@ -70,10 +70,14 @@ impl OpenStack {
     pub(super) async fn making(&self, op: &OperationId, kind: Kind) -> Flow<Option<Settled>> {
         let cloud = &self.cloud;
         match kind {
-            Kind::Server => match cloud.server_of(op).await? {
-                Some(it) => cloud.built(&it).map(Some),
-                None => Ok(None),
-            },
+            Kind::Server => {
+                let building = cloud.building(&self.memory, op).await?;
+                let found = match building {
+                    Some(it) => Some(it),
+                    None => cloud.server_of(op).await?,
+                };
+                found.map(|it| cloud.built(&it)).transpose()
+            }
             Kind::Volume => match cloud.volume_of(op).await? {
                 Some(it) => cloud.volume_built(&it).map(Some),
                 None => Ok(None),

@@ -113,7 +113,9 @@ fn target(call: &Call) -> Option<(Kind, &ExternalId)> {
             (Kind::Address, address)
         }
         Call::DeleteSnapshot { snapshot } => (Kind::Snapshot, snapshot),
-        Call::DeleteBackupPlan { plan } => (Kind::BackupPlan, plan),
+        Call::ChangeBackupPlan { plan, .. } | Call::DeleteBackupPlan { plan } => {
+            (Kind::BackupPlan, plan)
+        }
         _ => return None,
     })
 }
@@ -247,7 +249,9 @@ impl OpenStack {
             Call::RestoreSnapshot { snapshot, spec } => {
                 cloud.create_volume(memory, op, spec, Some(snapshot)).await
             }
-            Call::CreateBackupPlan { .. } | Call::DeleteBackupPlan { .. } => refuse(
+            Call::CreateBackupPlan { .. }
+            | Call::ChangeBackupPlan { .. }
+            | Call::DeleteBackupPlan { .. } => refuse(
                 RefusalReason::Unsupported,
                 "OpenStack has no regular backups of its own",
             ),
@@ -265,6 +269,7 @@ impl Provisioner for OpenStack {
         let config = &self.cloud.config;
         let mut calls: std::collections::BTreeSet<_> = CallKind::ALL.iter().copied().collect();
         calls.remove(&CallKind::CreateBackupPlan);
+        calls.remove(&CallKind::ChangeBackupPlan);
         calls.remove(&CallKind::DeleteBackupPlan);
         if !config
             .zones

@@ -88,6 +88,16 @@ impl Cloud {
         })
     }
 
+    /// The server that this process has made under an operation, while it is being built. One cheap
+    /// request: the search by tag is for when it stands, and looks for doubles then.
+    pub async fn building(&self, memory: &Memory, op: &OperationId) -> Answer<Option<Value>> {
+        let Some(made) = memory.what(op).filter(|it| it.kind == Kind::Server) else {
+            return Ok(None);
+        };
+        let it = self.server_value(&made.id).await?;
+        Ok(it.filter(|it| power(it) == Power::Building))
+    }
+
     /// Makes a server.
     pub async fn create_server(
         &self,
@@ -95,7 +105,12 @@ impl Cloud {
         op: &OperationId,
         spec: ServerSpec,
     ) -> Flow<Settled> {
-        if let Some(it) = self.server_of(op).await? {
+        let building = self.building(memory, op).await?;
+        let found = match building {
+            Some(it) => Some(it),
+            None => self.server_of(op).await?,
+        };
+        if let Some(it) = found {
             if text(&it["metadata"], META_CALL) != call(&spec) {
                 let said = "this operation id stands for another call";
                 return refuse(RefusalReason::Conflict, said);
@@ -154,13 +169,16 @@ impl Cloud {
             },
             Access::SshKeys(_) => None,
         };
-        let image = self.image(&spec.image).await?;
         let size = ServerSize {
             vcpus: spec.vcpus,
             memory_gb: spec.memory_gb,
         };
-        let flavour = self.flavour(size, spec.flavour.as_deref()).await?;
-        match self.network_value(&spec.network).await? {
+        let (image, flavour, network) = tokio::try_join!(
+            self.image(&spec.image),
+            self.flavour(size, spec.flavour.as_deref()),
+            self.network_value(&spec.network),
+        )?;
+        match network {
             Some(it) if text(&it, "project_id") == spec.project.as_str() => {}
             Some(_) => return refuse(InvalidSpec, "the network is another project's"),
             None => {

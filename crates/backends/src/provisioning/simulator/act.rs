@@ -83,6 +83,11 @@ impl Deciding<'_> {
             Call::AssociateAddress { address, server } => self.associate(&address, server),
             Call::ReleaseAddress { address } => self.delete(address, Kind::Address),
             Call::CreateBackupPlan { spec } => self.create_plan(spec),
+            Call::ChangeBackupPlan {
+                plan,
+                every_hours,
+                keep_days,
+            } => self.change_plan(&plan, every_hours, keep_days),
             Call::DeleteBackupPlan { plan } => self.delete(plan, Kind::BackupPlan),
             Call::CreateSnapshot { spec } => self.create_snapshot(spec),
             Call::DeleteSnapshot { snapshot } => self.delete(snapshot, Kind::Snapshot),
@@ -529,6 +534,19 @@ impl Deciding<'_> {
             spec,
             operation: self.op.clone(),
         })))
+    }
+
+    fn change_plan(&self, id: &ExternalId, every_hours: u32, keep_days: u32) -> Decision {
+        let Object::BackupPlan(mut plan) = self.object(id, Kind::BackupPlan)?.object.clone() else {
+            return no(RefusalReason::NotFound, id.as_str());
+        };
+        check(
+            every_hours > 0 && keep_days > 0,
+            RefusalReason::InvalidSpec,
+            "never, or kept for no time",
+        )?;
+        (plan.spec.every_hours, plan.spec.keep_days) = (every_hours, keep_days);
+        put(Record::quiet(Object::BackupPlan(plan)))
     }
 
     fn create_snapshot(&self, spec: SnapshotSpec) -> Decision {

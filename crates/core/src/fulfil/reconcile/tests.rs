@@ -838,6 +838,48 @@ async fn what_is_written_off_is_released_frees_its_quota_once_and_is_charged_no_
     }
 }
 
+#[tokio::test]
+async fn what_came_back_or_can_not_be_asked_for_is_neither_built_anew_nor_written_off() {
+    for world in World::all().await {
+        let hosts = world.hosts(2).await;
+        world.delete(&hosts[0]).await;
+        world.next_round().await;
+        let lost = world.only(DifferenceKind::Missing).await;
+        let cx = world.city.cx(&world.operator);
+        let reading = |times| Fault {
+            on: On::Reading,
+            what: What::Unreachable,
+            skip: 0,
+            times,
+        };
+        let both = async |key: &str| {
+            conflict(difference::restore(&cx, &lost.id).await, key);
+            let reason = "机房故障，主机不再需要";
+            conflict(difference::write_off(&cx, &lost.id, reason).await, key);
+        };
+        world.cloud.inject(reading(None));
+        both("resource.cloud_away").await;
+        world.cloud.clear_faults();
+        // The list is old: under that name something stands by now.
+        let there = hosts[1].external_id.clone().unwrap();
+        let mut tx = world.city.app.db.begin().await.unwrap();
+        Sql::new("UPDATE difference SET external_id = ")
+            .bind(&*there)
+            .push(" WHERE id = ")
+            .bind(lost.id.as_str())
+            .run(&mut tx)
+            .await
+            .unwrap();
+        tx.commit().await.unwrap();
+        both("difference.over").await;
+        world.work().await;
+        assert_eq!(world.servers().await.len(), 1, "nothing was built");
+        let host = world.resource(&hosts[0].id).await;
+        assert_eq!(host.service, ServiceState::Running);
+        world.city.assert_ledger().await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_foreign_is_listed_noted_and_forgotten_when_it_has_gone() {
     for world in World::all().await {

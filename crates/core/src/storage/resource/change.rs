@@ -174,7 +174,11 @@ pub async fn events(
             let kind: EventKind = kind.parse().map_err(|e| wrong("kind", &e))?;
             let changed = matches!(
                 kind,
-                EventKind::Resized | EventKind::Extended | EventKind::Renewed | EventKind::Repriced
+                EventKind::Resized
+                    | EventKind::Extended
+                    | EventKind::Replanned
+                    | EventKind::Renewed
+                    | EventKind::Repriced
             );
             let change = changed.then(|| serde_json::from_str(&detail)).transpose();
             Ok(ResourceEventRow {

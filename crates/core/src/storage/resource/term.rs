@@ -59,6 +59,7 @@ pub fn stand(resource: &Resource, term: &Term) -> Stand {
         answers: resource.answers.clone(),
         amounts: resource.amounts.clone(),
         month: resource.month,
+        next: term.next.map(|(month, _)| month),
         until: resource.expires_at,
     }
 }

@@ -32,7 +32,8 @@ pub struct ChangeLine {
 pub struct ChangeForm {
     /// What is to be changed.
     pub what: What,
-    /// The new sizes by parameter (`vcpus`, `memory_gb`, `size_gb`), or `months` of a renewal.
+    /// The new sizes by parameter (`vcpus`, `memory_gb`; `size_gb`; of a backup plan
+    /// `size_gb`, `schedule`, `keep_days`), or `months` of a renewal.
     #[serde(default)]
     pub typed: Typed,
     /// Why.

@@ -22,7 +22,9 @@ use lingbao_model::{
     resource::{EventKind, ServiceState},
     time::{DAY_MS, Timestamp},
     view::{
-        request::{Act, CardView, ChangeForm, DecideAnswer, OverQuota, RequestDetail, Submitted},
+        request::{
+            Act, CardView, ChangeForm, DecideAnswer, LineForm, OverQuota, RequestDetail, Submitted,
+        },
         resource::{Act as ResourceAct, ResourceDetail, ResourceEventRow},
     },
 };
@@ -803,6 +805,82 @@ async fn a_disk_grows_where_it_is() {
         assert!(event(&seen, EventKind::Extended).change.is_some());
         assert!(seen.may.contains(&ResourceAct::Extend));
         assert!(seen.attached_to.is_some());
+        site.assert_settled().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_backup_plan_takes_space_and_price_of_what_it_becomes() {
+    for site in Site::all().await {
+        let city = &site.city;
+        let view = city.cart(1).await;
+        let cx = city.cx(&city.clerk);
+        let host = view.lines[0].line.id.clone();
+        let typed = [
+            ("attach_to", host.as_str()),
+            ("size_gb", "100"),
+            ("schedule", "daily"),
+            ("keep_days", "7"),
+        ];
+        let backup = LineForm {
+            item: "D-LB".into(),
+            typed: typed.map(|(k, v)| (k.to_owned(), v.to_owned())).into(),
+            ..city.disk(&host)
+        };
+        cart::put_line(&cx, &view.id, view.version, None, &backup)
+            .await
+            .unwrap();
+        let view = cart::open(&cx, &view.id).await.unwrap();
+        let made = city.submit(&view).await.unwrap();
+        site.work().await;
+        let plan = resource_of(city, &made.request, "backup").await;
+        let becomes = |size: &str, schedule: &str, days: &str| ChangeForm {
+            what: What::Plan,
+            typed: [
+                ("size_gb", size),
+                ("schedule", schedule),
+                ("keep_days", days),
+            ]
+            .map(|(k, v)| (k.to_owned(), v.to_owned()))
+            .into(),
+            reason: "保留更久".into(),
+        };
+        let (_, used) = site.booked(Dimension::BackupGb).await;
+        let as_it_is = becomes("100", "daily", "7");
+        let same = change::create(&cx, &plan, &as_it_is, "form-of-a-plan").await;
+        assert_eq!(key(same), "size_gb:change.nothing ");
+        // A schedule alone changes neither space nor price.
+        change::create(
+            &cx,
+            &plan,
+            &becomes("100", "weekly", "30"),
+            "form-of-a-plan",
+        )
+        .await
+        .unwrap();
+        site.work().await;
+        assert_eq!(site.booked(Dimension::BackupGb).await, (0, used));
+        change::create(
+            &cx,
+            &plan,
+            &becomes("250", "weekly", "30"),
+            "form-of-a-plan-2",
+        )
+        .await
+        .unwrap();
+        assert_eq!(site.booked(Dimension::BackupGb).await, (150, used));
+        site.work().await;
+        assert_eq!(site.booked(Dimension::BackupGb).await, (0, used + 150));
+        let seen = resource::detail(&cx, &plan).await.unwrap();
+        assert_eq!(seen.row.month, yuan(50));
+        let events = seen.events.iter();
+        let said = events.filter(|e| e.kind == EventKind::Replanned && e.change.is_some());
+        assert_eq!(said.count(), 2);
+        assert!(seen.may.contains(&ResourceAct::Plan));
+        let page = site.cloud.list(None, None).await.unwrap();
+        let there = page.objects.into_iter().find_map(Object::into_backup_plan);
+        let spec = there.unwrap().spec;
+        assert_eq!((spec.every_hours, spec.keep_days), (168, 30));
         site.assert_settled().await;
     }
 }

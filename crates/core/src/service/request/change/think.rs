@@ -145,6 +145,7 @@ pub async fn free(
     let needed = match what {
         What::Resize => Some(Act::Resize),
         What::Extend => Some(Act::Extend),
+        What::Plan => Some(Act::Plan),
         What::Renew => None,
     };
     if let (Some(act), Some(backend)) = (needed, &resource.backend)
