@@ -74,7 +74,8 @@ pub async fn count(
             Sql::new(
                 "SELECT count(*), CAST(SUM(q.settled_at - q.approved_at) AS BIGINT),
                    CAST(SUM(CASE WHEN q.approved_at = q.submitted_at THEN 1 ELSE 0 END) AS BIGINT)
-                 FROM request q WHERE q.status IN ('delivered', 'closed') AND q.approved_at IS NOT NULL AND q.settled_at >= ",
+                 FROM request q WHERE q.kind = 'new' AND q.status IN ('delivered', 'closed')
+                   AND q.approved_at IS NOT NULL AND q.settled_at >= ",
             )
             .bind(since),
             " AND q.unit_id",
