@@ -266,7 +266,7 @@ impl Cloud {
             return Refusal::new(RefusalReason::Conflict, said).into();
         }
         let shortest = self.config.poll_ms;
-        Stop::Running((age / 25).clamp(shortest, shortest.max(15_000)))
+        Stop::Running((age / 12).clamp(shortest, shortest.max(15_000)))
     }
 
     /// Milliseconds of the present.

@@ -96,6 +96,21 @@ impl Cloud {
             .transpose()
     }
 
+    /// Whose a network is; `None` if it is not there. Kept for a minute, because each server of an
+    /// order asks: what is deleted meanwhile Nova refuses.
+    pub async fn network_owner(&self, id: &ExternalId) -> Answer<Option<String>> {
+        let key = format!("owner {id}");
+        if let Some(Value::String(owner)) = self.cache.get(&key, self.now()) {
+            return Ok(Some(owner));
+        }
+        let found = self.network_value(id).await?;
+        let owner = found.map(|it| text(&it, "project_id").to_owned());
+        if let Some(owner) = &owner {
+            self.cache.put(&key, self.now(), &json!(owner));
+        }
+        Ok(owner)
+    }
+
     /// Networks by their operation.
     pub async fn networks_of(&self, op: &OperationId) -> Answer<Vec<Value>> {
         let found = self

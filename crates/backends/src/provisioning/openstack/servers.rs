@@ -176,10 +176,10 @@ impl Cloud {
         let (image, flavour, network) = tokio::try_join!(
             self.image(&spec.image),
             self.flavour(size, spec.flavour.as_deref()),
-            self.network_value(&spec.network),
+            self.network_owner(&spec.network),
         )?;
         match network {
-            Some(it) if text(&it, "project_id") == spec.project.as_str() => {}
+            Some(owner) if owner == spec.project.as_str() => {}
             Some(_) => return refuse(InvalidSpec, "the network is another project's"),
             None => {
                 return refuse(
