@@ -16,8 +16,8 @@ use std::path::{Path, PathBuf};
 pub use openstack::Files;
 pub use reference::reference;
 pub use sections::{
-    Backend, Config, Crypto, Database, Key, Limits, Log, LogFormat, SECTIONS, Server, Session,
-    Site, Worker,
+    Backend, Config, Crypto, Database, Key, Limits, Log, LogFormat, Release, SECTIONS, Server,
+    Session, Site, Worker,
 };
 
 /// The file that is read when none is named.

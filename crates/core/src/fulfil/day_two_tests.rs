@@ -500,7 +500,7 @@ async fn a_disk_that_is_given_back_takes_its_snapshots_with_it() {
         let snapshot = town.snapshot("one").await;
         town.snapshot("two").await;
         let disk = town.disk.clone();
-        release::create(&cx, &[disk], "系统下线", "form-of-the-release")
+        release::create(&cx, &[disk], "系统下线", true, "form-of-the-release")
             .await
             .unwrap();
         // From now on nothing else is done to it.
@@ -544,7 +544,7 @@ async fn a_release_waits_for_the_snapshot_that_is_just_being_taken() {
         town.run().await;
         assert_eq!(town.there(Kind::Snapshot).await.len(), 1);
         let disk = town.disk.clone();
-        release::create(&cx, &[disk], "系统下线", "form-of-the-release")
+        release::create(&cx, &[disk], "系统下线", true, "form-of-the-release")
             .await
             .unwrap();
         town.approve().await;
@@ -633,7 +633,7 @@ async fn a_disk_out_of_a_snapshot_is_told_held_made_and_charged() {
         assert_eq!(city.count(foreign).await, 0);
         // Given back, it frees what it took.
         let ids = [made.resource.clone()];
-        release::create(&cx, &ids, "不再需要", "form-of-the-release")
+        release::create(&cx, &ids, "不再需要", true, "form-of-the-release")
             .await
             .unwrap();
         town.approve().await;
@@ -742,7 +742,7 @@ async fn a_disk_goes_to_no_host_of_another_cell_and_to_none_that_is_given_back()
         let elsewhere = acts::attach(&cx, &town.disk, &town.host, "").await;
         assert_eq!(key(elsewhere), "host:error.not_in_list ");
         let ids = [town.other.clone()];
-        release::create(&cx, &ids, "系统下线", "form-of-the-release")
+        release::create(&cx, &ids, "系统下线", true, "form-of-the-release")
             .await
             .unwrap();
         let going = acts::attach(&cx, &town.disk, &town.other, "").await;

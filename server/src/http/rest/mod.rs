@@ -5,6 +5,7 @@
 //! its work once ([`idempotency`]).
 mod approvals;
 mod audit;
+mod bin;
 mod catalogue;
 mod differences;
 mod docs;
