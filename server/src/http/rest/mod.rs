@@ -230,6 +230,7 @@ fn routes() -> OpenApiRouter<Portal> {
         .merge(approvals::routes())
         .merge(resources::routes())
         .merge(resource_acts::routes())
+        .merge(bin::routes())
         .merge(quota::routes())
         .merge(items::routes())
         .merge(audit::routes())
