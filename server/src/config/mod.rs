@@ -164,6 +164,17 @@ mod tests {
     }
 
     #[test]
+    fn the_recycle_bin_keeps_a_week_and_thirty_days_at_most() {
+        assert_eq!(parse("x", "", &[]).unwrap().release.keep_days, 7);
+        let off = with(&[("LINGBAO_RELEASE__KEEP_DAYS", "0")]).unwrap();
+        assert_eq!(off.release.keep_days, 0);
+        let said = with(&[("LINGBAO_RELEASE__KEEP_DAYS", "31")])
+            .unwrap_err()
+            .to_string();
+        assert!(said.contains("release.keep_days"), "{said}");
+    }
+
+    #[test]
     fn an_unknown_key_is_refused_with_the_nearest_known_one() {
         let error = parse("x.toml", "[server]\nlissten = \"a\"\n", &[]).unwrap_err();
         let said = error.to_string();

@@ -174,6 +174,33 @@ pub(super) async fn start(
     head: &fulfilment::Head,
     keep_days: i64,
 ) -> Result<bool, StorageError> {
+    let Some(params) = plan(tx, cx, head, keep_days).await? else {
+        return Ok(false);
+    };
+    let saga = saga::start::<Recycle>(tx, cx, head.id.as_str(), &params).await?;
+    let actor = params.applicant.as_str();
+    let kept = params.kept.iter().map(|kept| &kept.resource);
+    let going: BTreeSet<_> = kept
+        .chain(params.gone.iter().map(|part| &part.resource))
+        .collect();
+    for id in params.parts() {
+        resource_action::begin(tx, id, &saga, "release", actor, cx.now()).await?;
+        if going.contains(id) {
+            let event = EventKind::ReleaseStarted;
+            resource::add_event(tx, &cx.id(), id, event, actor, cx.now()).await?;
+        }
+    }
+    Ok(true)
+}
+
+/// What goes where, with everything that takes part locked; `None` while something else is done to a
+/// part of it.
+pub(super) async fn plan(
+    tx: &mut Tx,
+    cx: &Cx,
+    head: &fulfilment::Head,
+    keep_days: i64,
+) -> Result<Option<Params>, StorageError> {
     let scope = system(cx, &head.id)?;
     let going: BTreeSet<ResourceId> = request::releases(tx, &head.id).await?.into_iter().collect();
     let seen = stays_behind(tx, &scope, &going).await?;
@@ -184,7 +211,7 @@ pub(super) async fn start(
     for id in &all {
         resource_action::lock(tx, id).await?;
         if resource_action::current(tx, id).await?.is_some() {
-            return Ok(false);
+            return Ok(None);
         }
     }
     // Whoever attaches something locks both: from here on nothing moves. What moved just before is
@@ -193,7 +220,7 @@ pub(super) async fn start(
     let hosts = hosts_left(tx, &scope, &going).await?;
     let known = |id: &ResourceId| all.contains(id);
     if !behind.iter().all(|found| known(&found.id)) || !hosts.iter().all(known) {
-        return Ok(false);
+        return Ok(None);
     }
     let mut params = Params {
         request: head.id.clone(),
@@ -228,16 +255,7 @@ pub(super) async fn start(
             _ => params.gone.push(Part::of(found)),
         }
     }
-    let saga = saga::start::<Recycle>(tx, cx, head.id.as_str(), &params).await?;
-    let actor = params.applicant.as_str();
-    for id in params.parts() {
-        resource_action::begin(tx, id, &saga, "release", actor, cx.now()).await?;
-        if going.contains(id) {
-            let event = EventKind::ReleaseStarted;
-            resource::add_event(tx, &cx.id(), id, event, actor, cx.now()).await?;
-        }
-    }
-    Ok(true)
+    Ok(Some(params))
 }
 
 /// What is taken off a thing that goes, or off what it is taken itself.
