@@ -4,7 +4,7 @@ import type { Locator, Page } from '@playwright/test';
 import { call, session } from '../support/api.ts';
 import { expect, test } from '../support/fixtures.ts';
 import { axeClean, fitsTheWindow, signIn, signOut } from '../support/helpers.ts';
-import { approveAll, put } from '../support/order.ts';
+import { approveAll, orderHost, put } from '../support/order.ts';
 
 interface Thing {
   id: string;
@@ -129,8 +129,13 @@ test('erased at once there is nothing to take back, and strangers find nothing @
   test.setTimeout(180_000);
   const where = () => server.url;
   const clerk = await session(where(), 'clerk');
-  const { body } = await call(where, clerk, 'GET', '/resources?kind=server&state=running&sort=oldest');
-  const host = (body.rows as Thing[])[0]!;
+  await orderHost(where(), clerk, 'gone-at-once');
+  let host: Thing = { id: '', name: '', kind: '', service: '' };
+  await expect(async () => {
+    const { body } = await call(where, clerk, 'GET', '/resources?q=gone-at-once&kind=server');
+    expect(body.rows).toHaveLength(1);
+    host = body.rows[0];
+  }).toPass({ timeout: 60_000 });
   const asked = { resources: [host.id], reason: '核验立即销毁。', erase_at_once: true };
   const made = await call(where, clerk, 'POST', '/releases', asked);
   expect(made.status, JSON.stringify(made.body)).toBe(201);
