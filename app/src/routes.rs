@@ -113,6 +113,26 @@ pub fn change(id: &str, what: &str, request: &str) -> String {
     with_query(&form, &[("what", what), ("request", request)])
 }
 
+/// A thing in the recycle bin.
+pub fn bin(id: &str) -> String {
+    format!("{}/bin", resource(id))
+}
+
+/// The list of what lies in the recycle bin, what is erased first on top.
+pub fn in_bin() -> String {
+    with_query(RESOURCES, &[("state", "recycled"), ("sort", "erase")])
+}
+
+/// The certificate of erasure of a resource.
+pub fn certificate(id: &str) -> String {
+    format!("{}/certificate", resource(id))
+}
+
+/// The certificates of erasure of everything that a request gave back.
+pub fn certificates(number: &str) -> String {
+    format!("{}/certificates", request(number))
+}
+
 /// The delivery sheet of a request, by the request's id.
 pub fn delivery(request: &str) -> String {
     format!("/deliveries/{}", segment(request))
@@ -306,6 +326,9 @@ pub const PATHS: &[&str] = &[
     "/resources/{id}",
     "/resources/{id}/snapshots/{snapshot}",
     "/resources/{id}/change",
+    "/resources/{id}/bin",
+    "/resources/{id}/certificate",
+    "/requests/{id}/certificates",
     "/deliveries/{id}",
     OPERATIONS,
     "/operations/sagas/{id}",

@@ -257,7 +257,8 @@ fn bare(config: &Config, db: Db, clock: Arc<dyn Clock>) -> Result<App, WiringErr
     let random = lingbao_core::app::Random::from_os();
     let crypto = crypto(config, &random)?;
     let site = SiteCode::try_from(config.site.code.clone()).map_err(|_| WiringError::Site)?;
-    Ok(App::with(db, site, Arc::new(crypto), clock, random))
+    let app = App::with(db, site, Arc::new(crypto), clock, random);
+    Ok(app.with_keep_days(config.release.keep_days.into()))
 }
 
 /// The clouds of the configuration; without any, the simulated one.

@@ -12,6 +12,7 @@ use std::{
 use lingbao_backends::Backends;
 use lingbao_model::{
     id::{Id, SiteCode, UserId},
+    resource::{KEEP_DAYS, MOST_KEEP_DAYS},
     time::Timestamp,
 };
 use rand::{RngCore, SeedableRng};
@@ -46,6 +47,8 @@ pub struct App {
     /// The clouds, for the few questions whose answers are kept nowhere (a console). Whatever
     /// changes something in a cloud is a step of a saga.
     pub backends: Arc<Backends>,
+    /// How many days what is given back lies in the recycle bin; 0: it is erased at once.
+    pub keep_days: i64,
 }
 
 impl App {
@@ -73,6 +76,7 @@ impl App {
             passwords: Passwords::default(),
             job_bell: Arc::default(),
             backends: Arc::default(),
+            keep_days: KEEP_DAYS,
         }
     }
 
@@ -80,6 +84,13 @@ impl App {
     #[must_use]
     pub fn with_backends(mut self, backends: Arc<Backends>) -> Self {
         self.backends = backends;
+        self
+    }
+
+    /// The same with another time in the recycle bin.
+    #[must_use]
+    pub fn with_keep_days(mut self, days: i64) -> Self {
+        self.keep_days = days.clamp(0, MOST_KEEP_DAYS);
         self
     }
 

@@ -28,6 +28,8 @@ pub enum Ability {
     ReadResources,
     /// Start and stop resources.
     OperateResources,
+    /// Have what lies in the recycle bin erased before its time.
+    EraseResources,
     /// Read quotas.
     ReadQuota,
     /// Hand limits on to units below.
@@ -58,6 +60,7 @@ impl Ability {
         Self::Decide,
         Self::ReadResources,
         Self::OperateResources,
+        Self::EraseResources,
         Self::ReadQuota,
         Self::HandQuota,
         Self::SetSiteQuota,
@@ -108,6 +111,7 @@ impl Ability {
                 Operator,
                 Auditor,
             ],
+            Self::EraseResources => &[DeptLeader],
             Self::ReadQuota => &[
                 Applicant,
                 DeptLeader,
@@ -153,6 +157,7 @@ impl Ability {
             Self::Decide => "decide",
             Self::ReadResources => "read_resources",
             Self::OperateResources => "operate_resources",
+            Self::EraseResources => "erase_resources",
             Self::ReadQuota => "read_quota",
             Self::HandQuota => "hand_quota",
             Self::SetSiteQuota => "set_site_quota",

@@ -175,6 +175,23 @@ impl TestApp {
         }
     }
 
+    /// The same application with another time in the recycle bin.
+    #[must_use]
+    pub fn with_keep_days(self, days: i64) -> Self {
+        let app = App::with(
+            self.app.db.clone(),
+            self.app.site.clone(),
+            self.app.crypto.clone(),
+            self.app.clock.clone(),
+            Random::from_seed(44),
+        );
+        let app = app.with_backends(self.app.backends.clone());
+        Self {
+            app: Arc::new(app.with_keep_days(days)),
+            ..self
+        }
+    }
+
     /// The surroundings of an act by this user.
     #[must_use]
     pub fn cx(&self, user: &UserId) -> Cx {

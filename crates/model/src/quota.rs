@@ -33,6 +33,17 @@ words! {
     }
 }
 
+impl Dimension {
+    /// Whether it is room for data: what lies in the recycle bin goes on taking it.
+    #[must_use]
+    pub const fn is_storage(self) -> bool {
+        matches!(
+            self,
+            Self::SsdGb | Self::SasGb | Self::SataGb | Self::BackupGb
+        )
+    }
+}
+
 /// Amounts by dimension; a dimension that is absent is 0.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -55,6 +66,16 @@ impl Amounts {
         for (dimension, amount) in &other.0 {
             self.add(*dimension, *amount);
         }
+    }
+    /// What goes on being taken in the recycle bin, and what is free meanwhile.
+    #[must_use]
+    pub fn kept_and_freed(&self) -> (Self, Self) {
+        let (kept, freed) = self
+            .0
+            .clone()
+            .into_iter()
+            .partition(|(dimension, _)| dimension.is_storage());
+        (Self(kept), Self(freed))
     }
     /// Every amount `n` times.
     #[must_use]
@@ -285,6 +306,28 @@ mod tests {
             .left(),
             -2
         );
+    }
+
+    #[test]
+    fn in_the_bin_room_for_data_stays_taken_and_everything_else_is_free() {
+        let mut all = Amounts::default();
+        for dimension in Dimension::ALL {
+            all.add(*dimension, 7);
+        }
+        let (mut kept, freed) = all.kept_and_freed();
+        let names: Vec<_> = kept.0.keys().copied().collect();
+        assert_eq!(
+            names,
+            [
+                Dimension::SsdGb,
+                Dimension::SasGb,
+                Dimension::SataGb,
+                Dimension::BackupGb
+            ]
+        );
+        assert_eq!(freed.get(Dimension::Vcpu), 7);
+        kept.add_all(&freed);
+        assert_eq!(kept, all);
     }
 
     #[test]

@@ -1,7 +1,35 @@
 //! A resource (资源): what runs, and what is charged for it. Two states side by side.
 
 use crate::request::InvalidTransition;
+use crate::time::{DAY_MS, Timestamp};
 use crate::words;
+
+/// How many days a thing that was given back lies in the recycle bin (回收站), unless the
+/// configuration says otherwise.
+pub const KEEP_DAYS: i64 = 7;
+/// Most days that it may lie there.
+pub const MOST_KEEP_DAYS: i64 = 30;
+
+/// A certificate's number: site, `X` for 销毁, day, counter of the day: `NB-X20261121-0001`.
+#[must_use]
+pub fn erasure_number(site: &crate::id::SiteCode, day: crate::time::Date, counter: i64) -> String {
+    format!(
+        "{}-X{}-{counter:04}",
+        site.as_str().to_ascii_uppercase(),
+        day.compact()
+    )
+}
+
+/// How many days are left until a moment; a day that has begun counts.
+#[must_use]
+pub const fn days_left(now: Timestamp, until: Timestamp) -> i64 {
+    let ms = until.millis().saturating_sub(now.millis());
+    if ms <= 0 {
+        0
+    } else {
+        (ms - 1) / DAY_MS + 1
+    }
+}
 
 words! {
     /// What the resource does.
@@ -12,6 +40,8 @@ words! {
         Stopped = "stopped",
         /// The backend is working on it.
         Changing = "changing",
+        /// In the recycle bin (回收站): given back, switched off, its data kept until it is erased.
+        Recycled = "recycled",
         /// Given back; nothing runs.
         Released = "released",
     }
@@ -56,8 +86,14 @@ words! {
         Repriced = "repriced",
         /// Release was asked for and approved.
         ReleaseStarted = "release_started",
-        /// Given back; charging ends.
+        /// Given back and gone from its cloud; charging has ended.
         Released = "released",
+        /// Given back and put into the recycle bin; charging ends.
+        Recycled = "recycled",
+        /// Taken back out of the recycle bin; charging goes on where its trial run is over.
+        TakenBack = "taken_back",
+        /// What lay in the recycle bin begins to be erased.
+        EraseStarted = "erase_started",
         /// Restarted by its owner.
         Restarted = "restarted",
         /// A snapshot was taken of it.
@@ -103,12 +139,21 @@ impl BillingState {
         match (self, event) {
             (Self::Unconfirmed, EventKind::TrialStarted) => Ok(Self::Trial),
             (Self::Trial, EventKind::BillingStarted) => Ok(Self::Billing),
-            (Self::Unconfirmed | Self::Trial | Self::Billing, EventKind::Released) => {
-                Ok(Self::Stopped)
-            }
-            (state, EventKind::Started | EventKind::Stopped | EventKind::ReleaseStarted) => {
-                Ok(state)
-            }
+            (
+                Self::Unconfirmed | Self::Trial | Self::Billing,
+                EventKind::Released | EventKind::Recycled,
+            )
+            // Out of the recycle bin, where nothing is charged.
+            | (Self::Stopped, EventKind::Released) => Ok(Self::Stopped),
+            // `BillingStarted` follows at once where the trial run is over.
+            (Self::Stopped, EventKind::TakenBack) => Ok(Self::Trial),
+            (
+                state,
+                EventKind::Started
+                | EventKind::Stopped
+                | EventKind::ReleaseStarted
+                | EventKind::EraseStarted,
+            ) => Ok(state),
             (state, EventKind::Resized | EventKind::Extended | EventKind::Replanned) => Ok(state),
             (
                 Self::Unconfirmed | Self::Trial | Self::Billing,
@@ -133,9 +178,16 @@ impl ServiceState {
             (Self::Stopped | Self::Changing, EventKind::Started) => Ok(Self::Running),
             (Self::Running | Self::Changing, EventKind::Stopped) => Ok(Self::Stopped),
             (Self::Running | Self::Stopped, EventKind::ReleaseStarted) => Ok(Self::Changing),
-            (Self::Running | Self::Stopped | Self::Changing, EventKind::Released) => {
-                Ok(Self::Released)
+            (Self::Running | Self::Stopped | Self::Changing, EventKind::Recycled) => {
+                Ok(Self::Recycled)
             }
+            // A host comes back switched off: `Stopped` follows.
+            (Self::Recycled, EventKind::TakenBack) => Ok(Self::Running),
+            (Self::Recycled, EventKind::EraseStarted | EventKind::WrittenOff) => Ok(self),
+            (
+                Self::Running | Self::Stopped | Self::Changing | Self::Recycled,
+                EventKind::Released,
+            ) => Ok(Self::Released),
             (
                 Self::Running | Self::Stopped,
                 EventKind::TrialStarted
@@ -168,6 +220,62 @@ mod tests {
             trial.after(EventKind::BillingStarted),
             Ok(BillingState::Billing)
         );
+    }
+
+    #[test]
+    fn out_of_the_recycle_bin_lead_taking_back_and_erasing_alone() {
+        let bin = ServiceState::Recycled;
+        let leads: Vec<_> = EventKind::ALL
+            .iter()
+            .filter_map(|event| Some((*event, bin.after(*event).ok()?)))
+            .collect();
+        assert_eq!(
+            leads,
+            [
+                (EventKind::Released, ServiceState::Released),
+                (EventKind::TakenBack, ServiceState::Running),
+                (EventKind::EraseStarted, bin),
+                (EventKind::WrittenOff, bin),
+            ]
+        );
+        for state in ServiceState::ALL {
+            let may = state.after(EventKind::Recycled).is_ok();
+            let stands = !matches!(state, ServiceState::Recycled | ServiceState::Released);
+            assert_eq!(may, stands, "{state}");
+        }
+    }
+
+    #[test]
+    fn the_bin_ends_the_charge_and_taking_back_lets_it_go_on() {
+        for state in [
+            BillingState::Unconfirmed,
+            BillingState::Trial,
+            BillingState::Billing,
+        ] {
+            assert_eq!(
+                state.after(EventKind::Recycled),
+                Ok(BillingState::Stopped)
+            );
+        }
+        let back = BillingState::Stopped.after(EventKind::TakenBack).unwrap();
+        assert_eq!(
+            back.after(EventKind::BillingStarted),
+            Ok(BillingState::Billing)
+        );
+        assert_eq!(
+            BillingState::Stopped.after(EventKind::Released),
+            Ok(BillingState::Stopped)
+        );
+    }
+
+    #[test]
+    fn a_day_that_has_begun_is_left() {
+        let at = Timestamp::from_millis;
+        assert_eq!(days_left(at(0), at(7 * DAY_MS)), 7);
+        assert_eq!(days_left(at(1), at(7 * DAY_MS)), 7);
+        assert_eq!(days_left(at(6 * DAY_MS), at(7 * DAY_MS)), 1);
+        assert_eq!(days_left(at(7 * DAY_MS), at(7 * DAY_MS)), 0);
+        assert_eq!(days_left(at(9 * DAY_MS), at(7 * DAY_MS)), 0);
     }
 
     #[test]

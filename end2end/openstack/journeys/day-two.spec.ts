@@ -74,7 +74,7 @@ test('a host is restarted and its disk kept, taken off, put back and given back 
 
   // Given back: neither server nor volumes are left, and the snapshot went before its disk.
   const all = [host.id, disk.id, made.resource];
-  const release = await call(where, clerk, 'POST', '/releases', { resources: all, reason: '核验完毕，全部退回。' });
+  const release = await call(where, clerk, 'POST', '/releases', { resources: all, reason: '核验完毕，全部退回。', erase_at_once: true });
   expect(release.status, JSON.stringify(release.body)).toBe(201);
   await approveAll(where, release.body.request, 'leader.tjj');
   await expect.poll(async () => (await cloud.servers(name)).length, { timeout: 120_000 }).toBe(0);

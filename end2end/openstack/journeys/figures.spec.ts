@@ -36,7 +36,7 @@ async function ordered(town: Town, cookies: Record<string, string>, name: string
   const clerk = cookies.clerk ?? '';
   const found = (await call(where, clerk, 'GET', `/resources?q=${name}&limit=200`)).body.rows as { id: string; service: string }[];
   expect(found.map((one) => one.service)).toEqual(Array(count).fill('running'));
-  const release = await call(where, clerk, 'POST', '/releases', { resources: found.map((one) => one.id), reason: '测量完毕，全部退回。' });
+  const release = await call(where, clerk, 'POST', '/releases', { resources: found.map((one) => one.id), reason: '测量完毕，全部退回。', erase_at_once: true });
   expect(release.status, JSON.stringify(release.body)).toBe(201);
   await approveAll(where, release.body.request, 'leader.tjj', cookies);
   await expect

@@ -87,7 +87,7 @@ test('a host with a disk and an address, from the catalogue to a server in OpenS
 
   // Given back, nothing of it is left in the cloud.
   const all = (await call(where, clerk, 'GET', '/resources?limit=200')).body.rows.map((row: { id: string }) => row.id);
-  const release = await call(where, clerk, 'POST', '/releases', { resources: all, reason: '验证完毕，全部退回。' });
+  const release = await call(where, clerk, 'POST', '/releases', { resources: all, reason: '验证完毕，全部退回。', erase_at_once: true });
   expect(release.status, JSON.stringify(release.body)).toBe(201);
   await signOut(page);
   await approve(page, `${where()}/requests/${release.body.request}`);

@@ -16,8 +16,8 @@ use std::path::{Path, PathBuf};
 pub use openstack::Files;
 pub use reference::reference;
 pub use sections::{
-    Backend, Config, Crypto, Database, Key, Limits, Log, LogFormat, SECTIONS, Server, Session,
-    Site, Worker,
+    Backend, Config, Crypto, Database, Key, Limits, Log, LogFormat, Release, SECTIONS, Server,
+    Session, Site, Worker,
 };
 
 /// The file that is read when none is named.
@@ -161,6 +161,17 @@ mod tests {
         assert_eq!(config.server.listen, "127.0.0.1:2");
         assert_eq!(config.server.trusted_proxies, ["10.0.0.0/8", "127.0.0.1"]);
         assert_eq!((config.worker.jobs, config.worker.embedded), (9, false));
+    }
+
+    #[test]
+    fn the_recycle_bin_keeps_a_week_and_thirty_days_at_most() {
+        assert_eq!(parse("x", "", &[]).unwrap().release.keep_days, 7);
+        let off = with(&[("LINGBAO_RELEASE__KEEP_DAYS", "0")]).unwrap();
+        assert_eq!(off.release.keep_days, 0);
+        let said = with(&[("LINGBAO_RELEASE__KEEP_DAYS", "31")])
+            .unwrap_err()
+            .to_string();
+        assert!(said.contains("release.keep_days"), "{said}");
     }
 
     #[test]

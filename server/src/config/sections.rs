@@ -120,6 +120,12 @@ sections! {
         /// Most open event streams of one person.
         streams_per_user: usize = 12;
     }
+    /// Giving resources back.
+    Release as "release" {
+        /// How many days what is given back lies in the recycle bin, from where it can be taken back,
+        /// before it is erased: 0 to 30; 0 erases it at once. What was submitted keeps its days.
+        keep_days: u32 = 7;
+    }
     /// What the log says.
     Log as "log" {
         /// `auto` (pretty on a terminal, else JSON), `json` or `pretty`.
@@ -258,6 +264,8 @@ pub struct Config {
     pub worker: Worker,
     /// Browser sessions.
     pub session: Session,
+    /// Giving resources back.
+    pub release: Release,
     /// What the log says.
     pub log: Log,
     /// Limits of what one request may cost.

@@ -1,7 +1,7 @@
 //! What can't work is said before anything is started, all at once.
 use std::{collections::BTreeSet, net::SocketAddr};
 
-use lingbao_model::id::SiteCode;
+use lingbao_model::{id::SiteCode, resource::MOST_KEEP_DAYS};
 
 use super::Config;
 use crate::http::middleware::client::Network;
@@ -96,6 +96,11 @@ impl Config {
         ] {
             check(value >= least, format!("{key} = {value}: at least {least}"));
         }
+        let days = self.release.keep_days;
+        check(
+            i64::from(days) <= MOST_KEEP_DAYS,
+            format!("release.keep_days = {days}: 0 to {MOST_KEEP_DAYS}"),
+        );
         let mut folders = BTreeSet::new();
         for (name, backend) in &self.backends {
             match backend.kind.as_str() {

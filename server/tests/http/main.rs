@@ -7,6 +7,7 @@
 #![recursion_limit = "512"]
 
 mod around;
+mod bin;
 mod change;
 mod day_two;
 mod door;

@@ -65,9 +65,17 @@ fn Shown(request: RequestDetail) -> impl IntoView {
                 one.code.clone(),
                 facts::charge(-one.month, Money::ZERO),
             );
-            let when = one
-                .released_at
-                .map_or_else(|| "—".to_owned(), |at| at.minute_text(Zone::SHANGHAI));
+            let when = match (one.erase_at, one.released_at) {
+                (Some(at), _) => {
+                    t!("requests.erased_on", day = Zone::SHANGHAI.date(at))
+                }
+                (None, Some(at)) => at.minute_text(Zone::SHANGHAI),
+                (None, None) => "—".to_owned(),
+            };
+            let certificate = one.certificate.clone().map(|number| {
+                let href = routes::certificate(one.resource.as_str());
+                view! { <a class="sub" href=href>{number}</a> }
+            });
             view! {
                 <Row>
                     <RowHead name href sub=code/>
@@ -75,6 +83,7 @@ fn Shown(request: RequestDetail) -> impl IntoView {
                     <Cell l=t!("requests.count")>"1"</Cell>
                     <Cell l=t!("requests.delivery")>
                         {when}
+                        {certificate}
                     </Cell>
                     <Cell l=t!("requests.month") class="num">{month}</Cell>
                 </Row>
@@ -149,6 +158,14 @@ fn Shown(request: RequestDetail) -> impl IntoView {
             row.submitted_at.minute_text(Zone::SHANGHAI).into_any(),
         ),
     ];
+    let mut facts = facts;
+    if let Some(days) = request.keep_days {
+        let text = match days {
+            0 => t!("requests.kept_not").to_owned(),
+            n => t!("requests.kept_days", n = n),
+        };
+        facts.push((t!("requests.kept").into(), text.into_any()));
+    }
     view! {
         <PageHead title=row.title.clone() fact crumbs acts=acts.into_any()/>
         <ErrorSummary/>
@@ -354,6 +371,11 @@ fn Acts(request: RequestDetail) -> impl IntoView {
         let href = format!("/deliveries/{}", request.row.id);
         view! { <LinkButton href icon="doc">{t!("requests.delivery_sheet")}</LinkButton> }
     });
+    let certified = request.releases.iter().any(|one| one.certificate.is_some());
+    let certificates = certified.then(|| {
+        let href = routes::certificates(&request.row.number);
+        view! { <LinkButton href icon="doc">{t!("certificate.all")}</LinkButton> }
+    });
     let supplement = may(Act::Supplement).then(|| {
         let href = match &request.change {
             Some(line) => routes::change(
@@ -367,6 +389,7 @@ fn Acts(request: RequestDetail) -> impl IntoView {
     });
     view! {
         {delivery}
+        {certificates}
         {supplement}
         {card}
         <LinkButton href=print icon="print">{t!("print.open")}</LinkButton>

@@ -13,6 +13,8 @@ pub struct Releasing {
     pub rows: Vec<ResourceRow>,
     /// How many snapshots go with them.
     pub snapshots: i64,
+    /// How many days they lie in the recycle bin; 0: there is none.
+    pub keep_days: i64,
 }
 
 /// The asked resources, as far as the reader sees them.
@@ -35,6 +37,7 @@ pub async fn releasing(ids: String) -> Result<Releasing, ApiError> {
     Ok(Releasing {
         rows,
         snapshots: i64::try_from(snapshots).unwrap_or(i64::MAX),
+        keep_days: lingbao_core::service::request::release::keep_days(&cx),
     })
 }
 
@@ -74,6 +77,7 @@ fn Form(found: Releasing) -> impl IntoView {
         .yuan();
     let snapshots = (found.snapshots > 0)
         .then(|| view! { <p><b>{t!("release.snapshots", n = found.snapshots)}</b></p> });
+    let ending = ending(found.keep_days);
     let rows = found
         .rows
         .into_iter()
@@ -111,6 +115,7 @@ fn Form(found: Releasing) -> impl IntoView {
             <input type="hidden" name="resources" value=ids/>
             <p>{t!("release.effect", month = month)}</p>
             {snapshots}
+            {ending}
             <Field name="reason" label=t!("release.reason") hint=t!("release.reason_hint")>
                 <TextArea maxlength=500_u32/>
             </Field>
@@ -119,6 +124,32 @@ fn Form(found: Releasing) -> impl IntoView {
             </div>
         </form>
     }
+}
+
+/// What becomes of the data: kept for some days, or, chosen and confirmed, erased at once. Where there
+/// is no recycle bin it is said, and nothing is to be chosen.
+fn ending(days: i64) -> AnyView {
+    if days == 0 {
+        return view! { <p><b>{t!("release.no_bin")}</b></p> }.into_any();
+    }
+    view! {
+        <FieldSet name="ending" legend=t!("release.ending")>
+            <Choices>
+                <Choice
+                    name="ending"
+                    value="bin"
+                    title=t!("release.bin", n = days)
+                    note=t!("release.bin_note", n = days)
+                    checked=true
+                />
+                <Choice name="ending" value="erase" title=t!("release.erase") note=t!("release.erase_note")/>
+            </Choices>
+        </FieldSet>
+        <FieldSet name="confirm" legend=t!("release.confirm_legend") hide_legend=true>
+            <Check name="confirm" value="yes">{t!("release.confirm")}</Check>
+        </FieldSet>
+    }
+    .into_any()
 }
 
 /// The post of the page.
@@ -133,7 +164,7 @@ pub mod ssr {
         ssr::{cx, id},
     };
     use lingbao_core::service::request::release;
-    use lingbao_model::msg::Msg;
+    use lingbao_model::msg::{FieldError, Msg};
 
     /// Asks for the release.
     ///
@@ -147,7 +178,12 @@ pub mod ssr {
             .filter(|one| !one.is_empty())
             .map(id)
             .collect::<Result<Vec<_>, _>>()?;
-        let done = release::create(&cx, &ids, form.value("reason"), form.value(FORM_ID)).await?;
+        let at_once = form.value("ending") == "erase";
+        if at_once && form.value("confirm") != "yes" {
+            return Err(FieldError::new("confirm", Msg::new("release.unconfirmed")).into());
+        }
+        let (reason, sent) = (form.value("reason"), form.value(FORM_ID));
+        let done = release::create(&cx, &ids, reason, at_once, sent).await?;
         Ok(Done::to(routes::request(done.request.as_str()))
             .say(Msg::new("release.said").with("number", done.number)))
     }

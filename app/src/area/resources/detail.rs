@@ -1,7 +1,7 @@
 //! One resource: what it is, what happened, what may be done to it.
 
 use super::{
-    day_two, snapshots,
+    day_two, ending, snapshots,
     words::{billing, day, moment, service, word},
 };
 use crate::{error::ApiError, facts, form::use_form, i18n, live, routes, t, ui::*};
@@ -73,6 +73,7 @@ fn Detail(found: ResourceDetail) -> impl IntoView {
         view! { <Banner tone=Tone::Warn>{t!("resources.releasing")}</Banner> }
     });
     let cloud = found.cloud.as_ref().map(cloud_banner);
+    let ending = ending::banner(&found);
     let changing = found
         .change_request
         .as_ref()
@@ -119,6 +120,7 @@ fn Detail(found: ResourceDetail) -> impl IntoView {
         {cloud}
         {busy}
         {releasing}
+        {ending}
         {changing}
         <Columns aside>
             {secret}
@@ -178,11 +180,12 @@ fn shape(kind: EventKind) -> &'static str {
         | EventKind::Extended
         | EventKind::Replanned
         | EventKind::Renewed
-        | EventKind::Repriced => "ok",
+        | EventKind::Repriced
+        | EventKind::TakenBack => "ok",
         EventKind::Stopped | EventKind::SnapshotDeleted | EventKind::Detached => "wait",
-        EventKind::ReleaseStarted => "act",
+        EventKind::ReleaseStarted | EventKind::EraseStarted => "act",
         EventKind::WrittenOff => "bad",
-        EventKind::Released => "stop",
+        EventKind::Recycled | EventKind::Released => "stop",
     }
 }
 
@@ -318,8 +321,10 @@ fn acts(found: &ResourceDetail) -> AnyView {
                 let href = routes::with_query("/requests/release", &[("resource", &id)]);
                 view! { <LinkButton href=href kind=Kind::Bad icon="bin">{t!("resources.release")}</LinkButton> }.into_any()
             }
-            // In panels of their own.
-            Act::ShowSecret
+            // In panels of their own, or on the page of the bin.
+            Act::TakeBack
+            | Act::Erase
+            | Act::ShowSecret
             | Act::Restart
             | Act::Console
             | Act::Snapshot

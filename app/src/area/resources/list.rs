@@ -131,8 +131,20 @@ fn List(page: Page<ResourceRow>, asked: Asked) -> impl IntoView {
         }
     });
     let hidden = asked.system.clone();
+    let in_bin = asked.state == ServiceState::Recycled.as_str();
+    let tab = |href: String, text: &'static str, current: bool| SegLink {
+        href,
+        text: text.to_owned(),
+        count: None,
+        current,
+    };
+    let tabs = vec![
+        tab(routes::RESOURCES.to_owned(), t!("resources.tab_all"), !in_bin),
+        tab(routes::in_bin(), t!("resources.tab_bin"), in_bin),
+    ];
     view! {
         <PageHead title=t!("nav.resources") fact=t!("resources.fact") nostrip:acts=acts/>
+        <SegLinks links=tabs/>
         {system}
         <TableBox>
             <FilterBar action=routes::RESOURCES active=active>
@@ -159,6 +171,10 @@ fn List(page: Page<ResourceRow>, asked: Asked) -> impl IntoView {
                 <FilterSelect name="sort" label=t!("resources.sort") options=orders() value=asked.sort.clone()/>
             </FilterBar>
             {match (empty, active) {
+                (true, true) if in_bin => view! {
+                    <Empty icon="bin" title=t!("bin.none") note=t!("bin.none_note")/>
+                }
+                .into_any(),
                 (true, true) => view! {
                     <Empty icon="search" title=t!("resources.none_found") note=t!("resources.none_found_note")/>
                 }
@@ -208,6 +224,10 @@ fn Rows(rows: Vec<ResourceRow>) -> impl IntoView {
 
 fn row(row: ResourceRow) -> impl IntoView {
     let sub = format!("{} · {}", facts::label(&row.item_name), row.unit_name);
+    let until = match (row.days_left, row.erase_at) {
+        (Some(n), Some(at)) => t!("bin.days_left", n = n, day = day(at)),
+        _ => day(row.expires_at),
+    };
     view! {
         <Row>
             <RowHead name=row.name href=routes::resource(row.id.as_str()) sub=sub/>
@@ -215,7 +235,7 @@ fn row(row: ResourceRow) -> impl IntoView {
             <Cell l=t!("resources.spec")>{facts::line(&row.facts)}</Cell>
             <Cell l=t!("resources.address")>{row.address.unwrap_or_else(|| "—".to_owned())}</Cell>
             <Cell l=t!("resources.month_yuan") class="num half">{row.month.yuan()}</Cell>
-            <Cell l=t!("resources.until") class="half">{day(row.expires_at)}</Cell>
+            <Cell l=t!("resources.until") class="half">{until}</Cell>
             <Cell l=t!("resources.state")>{service(row.service)}</Cell>
             <Cell l=t!("resources.billing")>{billing(row.billing)}</Cell>
         </Row>

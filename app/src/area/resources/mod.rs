@@ -1,9 +1,12 @@
 //! What the unit has: the list with its file, one resource, the form that changes it, the delivery
 //! sheet of a request.
 
+mod bin;
+mod certificate;
 mod change;
 mod day_two;
 mod detail;
+mod ending;
 mod list;
 mod restore;
 mod sheet;
@@ -66,7 +69,7 @@ impl leptos_router::LazyRoute for ChangeRoute {
 
 /// Where the pages are.
 pub fn routes() -> Vec<AnyNestedRoute> {
-    vec![
+    let mut all = vec![
         page(path!("/resources"), Lazy::<ListRoute>::new()),
         page(path!("/resources/:id"), Lazy::<DetailRoute>::new()),
         page(path!("/resources/:id/change"), Lazy::<ChangeRoute>::new()),
@@ -75,7 +78,9 @@ pub fn routes() -> Vec<AnyNestedRoute> {
             path!("/resources/:id/snapshots/:snapshot"),
             Lazy::<RestoreRoute>::new(),
         ),
-    ]
+    ];
+    all.extend(ending::routes());
+    all
 }
 
 /// What the pages post to themselves, and the list as a file.
@@ -88,5 +93,6 @@ pub fn posts() -> axum::Router<Pages> {
             page_post(restore::ssr::submit),
         )
         .route("/resources/{id}/change", page_post(change::ssr::submit))
+        .route("/resources/{id}/bin", page_post(bin::ssr::act))
         .route(list::CSV, axum::routing::get(list::ssr::csv))
 }

@@ -122,7 +122,8 @@ fn Form(found: RestoreView) -> impl IntoView {
     }
 }
 
-fn bar(change: &Change, pools: &[(PoolId, Label)]) -> AnyView {
+/// One dimension in one pool, before and after.
+pub fn bar(change: &Change, pools: &[(PoolId, Label)]) -> AnyView {
     let name = i18n::t_key(&format!("dimension.{}", change.dimension)).into_owned();
     let label = match pools.iter().find(|(id, _)| *id == change.pool) {
         Some((_, pool)) => format!("{name} · {}", i18n::label(pool)),

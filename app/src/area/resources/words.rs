@@ -18,6 +18,7 @@ pub fn service(state: ServiceState) -> impl IntoView {
         ServiceState::Running => Look::Ok,
         ServiceState::Stopped => Look::Pause,
         ServiceState::Changing => Look::Run,
+        ServiceState::Recycled => Look::Wait,
         ServiceState::Released => Look::Stop,
     };
     view! { <Chip look text=word("resource.service", state.as_str())/> }

@@ -46,21 +46,21 @@ use crate::{
 };
 
 /// A city with a cloud, two hosts of the bureau, a disk on the first.
-struct Town {
-    city: City,
-    cloud: Simulator,
-    jobs: Arc<Registry>,
-    host: ResourceId,
-    other: ResourceId,
-    disk: ResourceId,
+pub(super) struct Town {
+    pub(super) city: City,
+    pub(super) cloud: Simulator,
+    pub(super) jobs: Arc<Registry>,
+    pub(super) host: ResourceId,
+    pub(super) other: ResourceId,
+    pub(super) disk: ResourceId,
 }
 
 impl Town {
-    async fn all() -> Vec<Self> {
+    pub(super) async fn all() -> Vec<Self> {
         Self::slow(Latency::default()).await
     }
 
-    async fn slow(latency: Latency) -> Vec<Self> {
+    pub(super) async fn slow(latency: Latency) -> Vec<Self> {
         let mut all = Vec::new();
         for city in City::all().await {
             all.push(Self::on(city, latency).await);
@@ -68,7 +68,7 @@ impl Town {
         all
     }
 
-    async fn on(mut city: City, latency: Latency) -> Self {
+    pub(super) async fn on(mut city: City, latency: Latency) -> Self {
         let told = city.app.clock.clone();
         let config = seed::cloud(None, 7, latency);
         let cloud = Simulator::open("simulator", config, move || told.now()).unwrap();
@@ -106,11 +106,11 @@ impl Town {
         town
     }
 
-    fn clerk(&self) -> Cx {
+    pub(super) fn clerk(&self) -> Cx {
         self.city.cx(&self.city.clerk)
     }
 
-    async fn approve(&self) {
+    pub(super) async fn approve(&self) {
         let city = &self.city;
         for signer in [&city.leader, &city.office, &city.security, &city.finance] {
             let cx = city.cx(signer);
@@ -120,14 +120,14 @@ impl Town {
         }
     }
 
-    async fn run(&self) {
+    pub(super) async fn run(&self) {
         run_until_idle(&self.city.app.app, &self.jobs)
             .await
             .unwrap();
     }
 
     /// Until nothing that was begun is still under way.
-    async fn settle(&self) {
+    pub(super) async fn settle(&self) {
         for _ in 0..60 {
             self.run().await;
             let open =
@@ -140,23 +140,23 @@ impl Town {
         panic!("something does not end");
     }
 
-    async fn see(&self, id: &ResourceId) -> ResourceDetail {
+    pub(super) async fn see(&self, id: &ResourceId) -> ResourceDetail {
         resource::detail(&self.clerk(), id).await.unwrap()
     }
 
-    async fn events(&self, id: &ResourceId, kind: EventKind) -> usize {
+    pub(super) async fn events(&self, id: &ResourceId, kind: EventKind) -> usize {
         let events = self.see(id).await.events;
         events.iter().filter(|e| e.kind == kind).count()
     }
 
     /// What of a kind the cloud holds.
-    async fn there(&self, kind: Kind) -> Vec<Object> {
+    pub(super) async fn there(&self, kind: Kind) -> Vec<Object> {
         let page = self.cloud.list(None, None).await.unwrap();
         let objects = page.objects.into_iter();
         objects.filter(|o| o.kind() == kind).collect()
     }
 
-    fn fault(&self, kind: CallKind, what: Failure, times: u32) {
+    pub(super) fn fault(&self, kind: CallKind, what: Failure, times: u32) {
         self.cloud.inject(Fault {
             on: On::Call(kind),
             what,
@@ -165,12 +165,12 @@ impl Town {
         });
     }
 
-    async fn notices(&self) -> Vec<String> {
+    pub(super) async fn notices(&self) -> Vec<String> {
         let page = notice::list(&self.clerk(), false, None, 50).await.unwrap();
         page.rows.into_iter().map(|n| n.msg.key.into()).collect()
     }
 
-    async fn snapshot(&self, name: &str) -> SnapshotId {
+    pub(super) async fn snapshot(&self, name: &str) -> SnapshotId {
         acts::take_snapshot(&self.clerk(), &self.disk, name, "", "")
             .await
             .unwrap();
@@ -178,7 +178,7 @@ impl Town {
         self.see(&self.disk).await.snapshots[0].id.clone()
     }
 
-    async fn audited(&self, action: &'static str, outcome: &'static str) -> i64 {
+    pub(super) async fn audited(&self, action: &'static str, outcome: &'static str) -> i64 {
         let sql = Sql::new("SELECT count(*) FROM audit_event WHERE action = ")
             .bind(action)
             .push(" AND outcome = ")
@@ -187,7 +187,7 @@ impl Town {
     }
 }
 
-fn key<T: std::fmt::Debug>(result: Result<T, ServiceError>) -> String {
+pub(super) fn key<T: std::fmt::Debug>(result: Result<T, ServiceError>) -> String {
     match result {
         Ok(value) => format!("{value:?}"),
         Err(ServiceError::Conflict(msg)) => msg.key.to_string(),
@@ -501,7 +501,7 @@ async fn a_disk_that_is_given_back_takes_its_snapshots_with_it() {
         let snapshot = town.snapshot("one").await;
         town.snapshot("two").await;
         let disk = town.disk.clone();
-        release::create(&cx, &[disk], "系统下线", "form-of-the-release")
+        release::create(&cx, &[disk], "系统下线", true, "form-of-the-release")
             .await
             .unwrap();
         // From now on nothing else is done to it.
@@ -545,7 +545,7 @@ async fn a_release_waits_for_the_snapshot_that_is_just_being_taken() {
         town.run().await;
         assert_eq!(town.there(Kind::Snapshot).await.len(), 1);
         let disk = town.disk.clone();
-        release::create(&cx, &[disk], "系统下线", "form-of-the-release")
+        release::create(&cx, &[disk], "系统下线", true, "form-of-the-release")
             .await
             .unwrap();
         town.approve().await;
@@ -634,7 +634,7 @@ async fn a_disk_out_of_a_snapshot_is_told_held_made_and_charged() {
         assert_eq!(city.count(foreign).await, 0);
         // Given back, it frees what it took.
         let ids = [made.resource.clone()];
-        release::create(&cx, &ids, "不再需要", "form-of-the-release")
+        release::create(&cx, &ids, "不再需要", true, "form-of-the-release")
             .await
             .unwrap();
         town.approve().await;
@@ -776,7 +776,7 @@ async fn a_disk_goes_to_no_host_of_another_cell_and_to_none_that_is_given_back()
         let elsewhere = acts::attach(&cx, &town.disk, &town.host, "").await;
         assert_eq!(key(elsewhere), "host:error.not_in_list ");
         let ids = [town.other.clone()];
-        release::create(&cx, &ids, "系统下线", "form-of-the-release")
+        release::create(&cx, &ids, "系统下线", true, "form-of-the-release")
             .await
             .unwrap();
         let going = acts::attach(&cx, &town.disk, &town.other, "").await;

@@ -168,8 +168,11 @@ async fn turn(tx: &mut Tx, cx: &Cx, id: &ResourceId) -> Result<bool, StorageErro
         return Ok(false);
     };
     // It was free when it was looked for; whoever began something since has read what it takes.
-    if found.service == ServiceState::Released || resource_action::current(tx, id).await?.is_some()
-    {
+    let over = matches!(
+        found.service,
+        ServiceState::Recycled | ServiceState::Released
+    );
+    if over || resource_action::current(tx, id).await?.is_some() {
         return Ok(false);
     }
     let term = resource::term(tx, id).await?;

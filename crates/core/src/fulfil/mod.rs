@@ -19,11 +19,14 @@
 //! Files: [`plan`] (what is to be built), [`build`] and [`step`] (building), [`power`] (start,
 //! stop), [`acts`] and [`operate`] (restart, snapshots, attaching), [`restore`] (a disk out of a
 //! snapshot), [`change`] (another size, a longer term), [`expiry`] (the end of a term), [`release`]
-//! (giving back), [`upkeep`] (what comes round by itself), [`reconcile`] (what the clouds say, held
+//! (giving back and erasing), [`recycle`] (into the recycle bin), [`bin`] (out of it, either way),
+//! [`certificate`] (that it is erased), [`upkeep`] (what comes round by itself), [`reconcile`] (what the clouds say, held
 //! beside our rows).
 
 pub mod acts;
+pub mod bin;
 pub mod build;
+pub mod certificate;
 pub mod change;
 pub mod expiry;
 pub mod operate;
@@ -31,11 +34,14 @@ pub mod pieces;
 pub mod plan;
 pub mod power;
 pub mod reconcile;
+pub mod recycle;
 pub mod release;
 pub mod restore;
 pub mod step;
 pub mod upkeep;
 
+#[cfg(test)]
+mod bin_tests;
 #[cfg(test)]
 mod day_two_tests;
 #[cfg(test)]
@@ -56,10 +62,12 @@ pub fn wire(jobs: jobs::Registry, backends: &Arc<Backends>) -> jobs::Registry {
         .with(operate::Operate::new(backends.clone()))
         .with(restore::Restore::new(backends.clone()))
         .with(release::Release::new(backends.clone()))
+        .with(recycle::Recycle::new(backends.clone()))
         .with(change::Change::new(backends.clone()))
         .with(reconcile::mend::Mend::new(backends.clone()));
     let jobs = saga::wire(jobs, Arc::new(sagas))
         .handle::<plan::FulfilRequest>(plan::Planner)
         .handle::<release::ReleaseRequest>(release::Releaser);
-    reconcile::wire(upkeep::wire(expiry::wire(jobs), backends), backends)
+    let jobs = bin::wire(expiry::wire(jobs));
+    reconcile::wire(upkeep::wire(jobs, backends), backends)
 }

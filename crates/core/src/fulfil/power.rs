@@ -99,7 +99,10 @@ impl Saga for Power {
         let Some(found) = resource::get(tx, &scope, id).await? else {
             return Ok(());
         };
-        if *ended.end == End::Done && found.service != ServiceState::Released {
+        if *ended.end == End::Done && found.service == ServiceState::Recycled {
+            // An operator switched it off again behind whoever had switched it on there.
+            super::reconcile::switched(tx, cx, id, actor).await?;
+        } else if *ended.end == End::Done && found.service != ServiceState::Released {
             super::reconcile::switched(tx, cx, id, actor).await?;
             let (state, event) = if *on {
                 (ServiceState::Running, EventKind::Started)

@@ -1,4 +1,8 @@
-//! Giving resources back: what an approved release request starts.
+//! Giving resources back: what an approved release request starts, and what erases what has lain in
+//! the recycle bin long enough.
+//!
+//! A request that keeps its things goes into the bin by [`super::recycle`]; here they are erased, at
+//! once or later. What was deleted is read back, and a certificate says so.
 //!
 //! Deleting can't be undone, so this saga never unwinds: a step that the backend refuses waits for
 //! an operator. Each resource is written off in the transaction that ends its step.
@@ -19,20 +23,27 @@ use lingbao_model::{
     quota::Amounts,
     request::{Outcome as RequestOutcome, Status as RequestStatus},
     resource::{EventKind, ServiceState},
-    view::resource::SnapshotState,
+    time::{DAY_MS, Timestamp},
+    view::{bin::ErasureMethod, resource::SnapshotState},
 };
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::step::delete_call;
+use super::{
+    certificate::{self, How},
+    reconcile::compare::kind_of,
+    recycle,
+    step::delete_call,
+};
 use crate::{
-    app::Cx,
+    app::{Actor, Cx},
     authz::Scope,
     error::StorageError,
     jobs::{Handler, Job, JobError, Run},
     saga::{self, End, Ended, Outcome, Saga, Step, StepCx, Undone, Verified},
+    service::notice,
     storage::{
-        Tx, change, fulfilment, history, quota, request, resource, resource_action, snapshot,
+        Tx, bin, change, fulfilment, history, quota, request, resource, resource_action, snapshot,
     },
 };
 
@@ -61,6 +72,12 @@ pub struct Params {
     pub applicant: UserId,
     /// The resources; what attaches comes before what it is attached to.
     pub resources: Vec<Part>,
+    /// Whether they lay in the recycle bin: then the request is closed already.
+    #[serde(default)]
+    pub from_bin: bool,
+    /// Who had them erased before their time.
+    #[serde(default)]
+    pub by: Option<UserId>,
 }
 
 /// One resource.
@@ -118,6 +135,10 @@ async fn start(tx: &mut Tx, cx: &Cx, request: &RequestId) -> Result<bool, Storag
     {
         return Ok(true);
     }
+    match bin::terms(tx, request).await? {
+        Some(days) if days > 0 => return recycle::start(tx, cx, &head, days).await,
+        _ => {}
+    }
     let scope = Scope::system(cx)
         .map_err(|e| StorageError::inconsistent("job", "actor", request.as_str(), e))?;
     let mut resources = Vec::new();
@@ -133,16 +154,7 @@ async fn start(tx: &mut Tx, cx: &Cx, request: &RequestId) -> Result<bool, Storag
         if resource_action::current(tx, &id).await?.is_some() {
             return Ok(false);
         }
-        resources.push(Part {
-            attached: found.attached_to.is_some(),
-            resource: found.id,
-            kind: found.kind,
-            backend: found.backend,
-            external_id: found.external_id,
-            vdc: found.vdc,
-            pool: found.placement.map(|p| p.pool),
-            amounts: found.amounts,
-        });
+        resources.push(Part::of(found));
     }
     // What hangs on a server goes before the server.
     resources.sort_by_key(|p| p.kind == Fulfiller::Server);
@@ -151,6 +163,8 @@ async fn start(tx: &mut Tx, cx: &Cx, request: &RequestId) -> Result<bool, Storag
         unit: head.unit,
         applicant: head.applicant,
         resources,
+        from_bin: false,
+        by: None,
     };
     let saga = saga::start::<Release>(tx, cx, request.as_str(), &params).await?;
     for part in &params.resources {
@@ -174,6 +188,79 @@ async fn start(tx: &mut Tx, cx: &Cx, request: &RequestId) -> Result<bool, Storag
         .await?;
     }
     Ok(true)
+}
+
+impl Part {
+    pub(super) fn of(found: resource::Resource) -> Self {
+        Self {
+            attached: found.attached_to.is_some(),
+            resource: found.id,
+            kind: found.kind,
+            backend: found.backend,
+            external_id: found.external_id,
+            vdc: found.vdc,
+            pool: found.placement.map(|p| p.pool),
+            amounts: found.amounts,
+        }
+    }
+}
+
+/// Begins to erase what of these lies in the bin, was given back by the request and is to be erased
+/// by `due`: how many. What is taken back, or being erased, at this very moment is left alone.
+///
+/// # Errors
+/// What the database says.
+pub(super) async fn erase(
+    tx: &mut Tx,
+    cx: &Cx,
+    request: &RequestId,
+    ids: &[ResourceId],
+    by: Option<&UserId>,
+    due: Timestamp,
+) -> Result<usize, StorageError> {
+    let Some(head) = fulfilment::head(tx, request).await? else {
+        return Ok(0);
+    };
+    let scope = Scope::system(&cx.acting_as(Actor::System))
+        .map_err(|e| StorageError::inconsistent("job", "actor", request.as_str(), e))?;
+    let mut ids = ids.to_vec();
+    ids.sort();
+    let mut resources = Vec::new();
+    for id in &ids {
+        resource_action::lock(tx, id).await?;
+        let Some(found) = resource::get(tx, &scope, id).await? else {
+            continue;
+        };
+        let lies = found.service == ServiceState::Recycled;
+        if lies
+            && found.erase_at.is_some_and(|at| at <= due)
+            && resource_action::current(tx, id).await?.is_none()
+        {
+            resources.push(Part::of(found));
+        }
+    }
+    if resources.is_empty() {
+        return Ok(0);
+    }
+    resources.sort_by_key(|p| p.kind == Fulfiller::Server);
+    let params = Params {
+        request: request.clone(),
+        unit: head.unit,
+        applicant: head.applicant,
+        resources,
+        from_bin: true,
+        by: by.cloned(),
+    };
+    let saga = saga::start::<Release>(tx, cx, request.as_str(), &params).await?;
+    let actor = by.map_or("system", UserId::as_str);
+    for part in &params.resources {
+        let id = &part.resource;
+        resource_action::begin(tx, id, &saga, "erase", actor, cx.now()).await?;
+        let event = EventKind::EraseStarted;
+        resource::add_event(tx, &cx.id(), id, event, actor, cx.now()).await?;
+    }
+    change::touch(tx, cx, &format!("unit:{}", params.unit)).await?;
+    Ok(params.resources.len())
 }
 
 /// The saga.
@@ -206,6 +293,8 @@ impl Saga for Release {
                 part: part.clone(),
                 backend,
                 applicant: params.applicant.clone(),
+                request: params.request.clone(),
+                by: params.by.clone(),
             })
         };
         params.resources.iter().enumerate().map(step).collect()
@@ -223,6 +312,22 @@ impl Saga for Release {
         for part in &ended.params.resources {
             resource_action::end(tx, &part.resource, ended.saga).await?;
         }
+        let link = format!("/requests/{}", head.id);
+        if ended.params.from_bin {
+            let done = *ended.end == End::Done;
+            if !done {
+                // An operator gave it up: what still lies there gets another day.
+                let until = cx.now().plus_millis(DAY_MS);
+                for part in &ended.params.resources {
+                    bin::lie_until(tx, &part.resource, until).await?;
+                }
+            }
+            let key = if done { "notice.erased" } else { "notice.not_erased" };
+            let msg = Msg::new(key).with("number", head.number.clone());
+            notice::send(tx, cx, &head.applicant, &msg, &link).await?;
+            change::touch(tx, cx, &format!("unit:{}", head.unit)).await?;
+            return change::touch(tx, cx, &format!("request:{}", head.id)).await;
+        }
         // Given up half way, what was not deleted still stands, is held against the quota and
         // charged: the applicant must hear that, and may ask again.
         let (outcome, history, notice) = match ended.end {
@@ -237,27 +342,33 @@ impl Saga for Release {
                 "notice.not_released",
             ),
         };
-        fulfilment::settle_request(tx, &head, outcome, cx.now()).await?;
+        // What is gone is nobody's to confirm.
+        fulfilment::end_request(tx, &head, outcome, cx.now()).await?;
         history::add(tx, cx, &head.id, &Msg::new(history)).await?;
         let msg = Msg::new(notice).with("number", head.number.clone());
-        crate::service::notice::send(
-            tx,
-            cx,
-            &head.applicant,
-            &msg,
-            &format!("/requests/{}", head.id),
-        )
-        .await?;
+        notice::send(tx, cx, &head.applicant, &msg, &link).await?;
         change::touch(tx, cx, &format!("request:{}", head.id)).await
     }
 }
 
-/// Deletes one resource, after its snapshots and after taking it off what it hangs on.
-struct Delete {
-    name: String,
-    part: Part,
-    backend: Option<Arc<dyn Provisioner>>,
-    applicant: UserId,
+/// Deletes one resource, after its snapshots and after taking it off what it hangs on, and reads it
+/// back.
+pub(super) struct Delete {
+    pub name: String,
+    pub part: Part,
+    pub backend: Option<Arc<dyn Provisioner>>,
+    pub applicant: UserId,
+    pub request: RequestId,
+    pub by: Option<UserId>,
+}
+
+/// What the step keeps: what the certificate says of how it went.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Gone {
+    /// When the cloud said that it does not have it; `None` for what is in no cloud.
+    absent_at: Option<Timestamp>,
+    /// How many snapshots went with it.
+    snapshots: i64,
 }
 
 impl Delete {
@@ -289,12 +400,8 @@ impl Delete {
 
     fn calls(&self, id: &str) -> Vec<(String, Call)> {
         let id = ExternalId(id.to_owned());
-        let kind = match self.part.kind {
-            Fulfiller::Server => Kind::Server,
-            Fulfiller::Volume => Kind::Volume,
-            Fulfiller::Address => Kind::Address,
-            Fulfiller::Backup => Kind::BackupPlan,
-            Fulfiller::People => return Vec::new(),
+        let Some(kind) = kind_of(self.part.kind) else {
+            return Vec::new();
         };
         let mut calls = Vec::new();
         match self.part.kind {
@@ -317,6 +424,19 @@ impl Delete {
     }
 }
 
+/// Asks the cloud for what was deleted: `Ok` when it says that it does not have it.
+async fn read_back(
+    backend: &dyn Provisioner,
+    kind: Kind,
+    id: &ExternalId,
+) -> Result<(), Outcome> {
+    match backend.get(kind, id).await {
+        Ok(None) => Ok(()),
+        Ok(Some(_)) => Err(Outcome::Retry(format!("{id} was deleted and is still there"))),
+        Err(error) => Err(Outcome::Retry(error.to_string())),
+    }
+}
+
 #[async_trait]
 impl Step for Delete {
     fn name(&self) -> String {
@@ -331,6 +451,13 @@ impl Step for Delete {
             Ok(snapshots) => snapshots,
             Err(outcome) => return outcome,
         };
+        let kept: Vec<ExternalId> = snapshots
+            .iter()
+            .filter_map(|(_, call)| match call {
+                Call::DeleteSnapshot { snapshot } => Some(snapshot.clone()),
+                _ => None,
+            })
+            .collect();
         for (part, call) in snapshots.into_iter().chain(self.calls(id)) {
             let operation = OperationId(format!("{}:{part}", cx.operation));
             match backend.execute(&operation, call).await {
@@ -350,7 +477,18 @@ impl Step for Delete {
                 Answer::Unreachable(why) | Answer::Unknown(why) => return Outcome::Retry(why),
             }
         }
-        Outcome::Done(Value::Null)
+        let own = kind_of(self.part.kind).map(|kind| (kind, ExternalId(id.clone())));
+        let gone = kept.iter().map(|snapshot| (Kind::Snapshot, snapshot.clone()));
+        for (kind, id) in gone.chain(own) {
+            if let Err(outcome) = read_back(&**backend, kind, &id).await {
+                return outcome;
+            }
+        }
+        let snapshots = i64::try_from(kept.len()).unwrap_or(i64::MAX);
+        Outcome::Done(json!(Gone {
+            absent_at: Some(cx.cx.now()),
+            snapshots,
+        }))
     }
 
     async fn undo(&self, _: &StepCx) -> Undone {
@@ -362,7 +500,7 @@ impl Step for Delete {
         Verified::Absent
     }
 
-    async fn save(&self, tx: &mut Tx, cx: &StepCx, _: &Value) -> Result<(), StorageError> {
+    async fn save(&self, tx: &mut Tx, cx: &StepCx, output: &Value) -> Result<(), StorageError> {
         let scope = Scope::system(&cx.cx)
             .map_err(|e| StorageError::inconsistent("saga", "actor", cx.saga.as_str(), e))?;
         let Some(found) = resource::get(tx, &scope, &self.part.resource).await? else {
@@ -392,6 +530,18 @@ impl Step for Delete {
             };
             quota::free(tx, &cx.cx, &booking, &found.id).await?;
         }
+        let gone: Gone = serde_json::from_value(output.clone()).unwrap_or_default();
+        let how = How {
+            request: Some(self.request.clone()),
+            by: self.by.clone(),
+            method: match gone.absent_at {
+                Some(_) => ErasureMethod::Deleted,
+                None => ErasureMethod::NotInCloud,
+            },
+            absent_at: gone.absent_at,
+            snapshots: gone.snapshots,
+        };
+        certificate::certify(tx, &cx.cx, &found, how).await?;
         change::touch(tx, &cx.cx, &format!("unit:{}", found.unit)).await
     }
 }

@@ -457,7 +457,7 @@ async fn restore_once(
 }
 
 /// The answer to more than is left.
-async fn over_quota(
+pub(super) async fn over_quota(
     rx: &mut ReadTx,
     shortfalls: Vec<Shortfall>,
 ) -> Result<ServiceError, ServiceError> {

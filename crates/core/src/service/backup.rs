@@ -184,7 +184,9 @@ pub async fn restore(
         return Err(BackupError::InUse);
     }
     let day = day(cx.now());
+    let certificates = format!("X{day}");
     let before = dump::last_number(&mut tx, &day).await?;
+    let certified = dump::last_number(&mut tx, &certificates).await?;
     let tables: BTreeMap<String, dump::Table> = dump::tables(&mut tx)
         .await?
         .into_iter()
@@ -229,6 +231,13 @@ pub async fn restore(
         None => restored + JUMP,
     };
     dump::set_last_number(&mut tx, &day, last).await?;
+    let restored = dump::last_number(&mut tx, &certificates).await?;
+    let last_certificate = if used {
+        certified.max(restored)
+    } else {
+        restored + JUMP
+    };
+    dump::set_last_number(&mut tx, &certificates, last_certificate).await?;
     let event = Event::new("system.restore", "backup", head.at.millis().to_string())
         .detail(json!({ "at": head.at, "numbers_from": last }));
     audit::record(&mut tx, cx, event).await?;

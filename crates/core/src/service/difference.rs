@@ -12,6 +12,7 @@ use lingbao_model::{
     people::Role,
     resource::{EventKind, ServiceState},
     text,
+    view::bin::ErasureMethod,
     view::difference::{
         Act, Aspect, Closing, DifferenceDetail, DifferenceFilter, DifferenceKind, DifferenceRow,
         DifferencesView, Said,
@@ -25,10 +26,13 @@ use crate::{
     audit::{self, Event},
     authz::{Ability, Access},
     error::{OrNotFound, ServiceError},
-    fulfil::reconcile::{CompareClouds, begin, compare},
+    fulfil::{
+        certificate::{self, How},
+        reconcile::{CompareClouds, begin, compare},
+    },
     jobs,
     storage::{
-        ReadTx, Tx, change, cloud, difference, operation, quota, request_change,
+        ReadTx, Tx, bin, change, cloud, difference, operation, quota, request_change,
         resource::{self, Resource},
         resource_action, snapshot,
     },
@@ -85,12 +89,13 @@ pub async fn detail(cx: &Cx, id: &DifferenceId) -> Result<DifferenceDetail, Serv
     let row = difference::get(&mut rx, id).await?.or_not_found()?;
     let (silent, answered_at) = cloud::silence(&mut rx, &row.backend).await?;
     let (mut busy, mut attachments) = (None, Vec::new());
+    let lies = in_bin(&mut rx, &row).await?;
     if let Some(resource) = &row.resource {
         busy = resource_action::current(&mut rx, resource).await?;
         attachments = resource::attachments(&mut rx, resource).await?;
     }
     Ok(DifferenceDetail {
-        may: acts(&row, busy.is_some()),
+        may: acts(&row, busy.is_some(), lies),
         busy: busy.map(|kind| Msg::new(format!("resource.busy.{kind}"))),
         attachments,
         silent,
@@ -110,13 +115,28 @@ fn followed(row: &DifferenceRow) -> Option<(ServiceState, EventKind)> {
     }
 }
 
-fn acts(row: &DifferenceRow, busy: bool) -> Vec<Act> {
+/// Whether it is about something in the recycle bin.
+async fn in_bin(rx: &mut ReadTx, row: &DifferenceRow) -> Result<bool, ServiceError> {
+    Ok(match &row.resource {
+        Some(resource) => bin::holds(rx, resource).await?,
+        None => false,
+    })
+}
+
+/// What can be done now. What lies in the bin (`lies`) is not built anew, and is never running.
+fn acts(row: &DifferenceRow, busy: bool, lies: bool) -> Vec<Act> {
     if row.closed_at.is_some() {
         return Vec::new();
     }
     let may = |act: &&Act| match act {
-        Act::Restore => !busy && begin::can_mend(row),
-        Act::Follow => !busy && row.kind == DifferenceKind::Changed && followed(row).is_some(),
+        Act::Restore => {
+            let anew = row.kind == DifferenceKind::Missing;
+            !busy && begin::can_mend(row) && !(lies && anew)
+        }
+        Act::Follow => {
+            let changed = row.kind == DifferenceKind::Changed;
+            !busy && !lies && changed && followed(row).is_some()
+        }
         Act::WriteOff => !busy && row.kind == DifferenceKind::Missing,
         // A lost machine is nothing to get used to.
         Act::Note => row.kind != DifferenceKind::Missing,
@@ -140,8 +160,14 @@ async fn open(cx: &Cx, id: &DifferenceId, act: Act) -> Result<Opened, ServiceErr
     if row.closed_at.is_some() {
         return Err(ServiceError::Conflict(Msg::new("difference.over")));
     }
-    if !acts(&row, false).contains(&act) {
-        return Err(ServiceError::Conflict(Msg::new("difference.not_this")));
+    let lies = in_bin(&mut tx, &row).await?;
+    if !acts(&row, false, lies).contains(&act) {
+        let key = if lies {
+            "difference.in_bin"
+        } else {
+            "difference.not_this"
+        };
+        return Err(ServiceError::Conflict(Msg::new(key)));
     }
     Ok(Opened { tx, access, row })
 }
@@ -305,6 +331,17 @@ async fn do_write_off(cx: &Cx, id: &DifferenceId, reason: &str) -> Result<(), Se
         };
         quota::free(tx, cx, &booking, &found.id).await?;
     }
+    // What lay in the bin ends with a paper too; it says that nobody confirms anything.
+    if let Some(lying) = bin::lying(tx, &found.id).await? {
+        let how = How {
+            request: Some(lying.request),
+            by: Some(by.clone()),
+            method: ErasureMethod::WrittenOff,
+            absent_at: None,
+            snapshots: 0,
+        };
+        certificate::certify(tx, cx, &found, how).await?;
+    }
     let msg = Msg::new("notice.written_off")
         .with("name", found.name.clone())
         .with("reason", reason.to_owned());
@@ -331,7 +368,8 @@ async fn do_follow(cx: &Cx, id: &DifferenceId) -> Result<(), ServiceError> {
     let found = opened.resource().await?;
     let over = || ServiceError::Conflict(Msg::new("difference.over"));
     let (state, kind) = followed(&opened.row).ok_or_else(over)?;
-    if found.kind != Fulfiller::Server || found.service == state {
+    let lies = found.service == ServiceState::Recycled;
+    if found.kind != Fulfiller::Server || found.service == state || lies {
         return Err(over());
     }
     let by = opened.access.user.clone();

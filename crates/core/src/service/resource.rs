@@ -10,7 +10,8 @@ use lingbao_model::{
     id::{ItemVersionId, RequestId, ResourceId},
     msg::{Label, Msg},
     param::Fact,
-    resource::ServiceState,
+    resource::{ServiceState, days_left},
+    time::Timestamp,
     view::{
         page::Page,
         resource::{
@@ -26,7 +27,7 @@ use crate::{
     authz::{Ability, Access, Scope},
     error::{OrNotFound, ServiceError},
     storage::{
-        ReadTx, cloud, difference, fulfilment, item, request_change,
+        ReadTx, cloud, difference, erasure, fulfilment, item, request_change,
         resource::{self, Resource},
         resource_action, secret, snapshot,
     },
@@ -57,6 +58,7 @@ impl Schemas {
     async fn row(
         &mut self,
         rx: &mut ReadTx,
+        now: Timestamp,
         resource: Resource,
     ) -> Result<ResourceRow, ServiceError> {
         let facts = self.facts(rx, &resource).await?;
@@ -80,6 +82,8 @@ impl Schemas {
             month: resource.month,
             delivered_at: resource.delivered_at,
             expires_at: resource.expires_at,
+            erase_at: resource.erase_at,
+            days_left: resource.erase_at.map(|at| days_left(now, at)),
         })
     }
 }
@@ -96,7 +100,7 @@ pub async fn list(cx: &Cx, filter: &ResourceFilter) -> Result<Page<ResourceRow>,
     let mut schemas = Schemas::default();
     let mut rows = Vec::with_capacity(page.rows.len());
     for one in page.rows {
-        rows.push(schemas.row(&mut rx, one).await?);
+        rows.push(schemas.row(&mut rx, cx.now(), one).await?);
     }
     Ok(Page {
         rows,
@@ -122,7 +126,7 @@ pub async fn export(
     let mut schemas = Schemas::default();
     let mut rows = Vec::with_capacity(slice.len());
     for one in slice {
-        rows.push(schemas.row(&mut rx, one).await?);
+        rows.push(schemas.row(&mut rx, cx.now(), one).await?);
     }
     Ok((rows, next))
 }
@@ -160,7 +164,13 @@ pub async fn detail(cx: &Cx, id: &ResourceId) -> Result<ResourceDetail, ServiceE
     } else {
         Vec::new()
     };
-    if orders && free && !changing && found.service != ServiceState::Released {
+    let lies = found.service == ServiceState::Recycled;
+    if lies && busy.is_none() {
+        may.extend((operates && orders).then_some(Act::TakeBack));
+        let erases = access.require_on(&mut rx, Ability::EraseResources, &found.unit);
+        may.extend(erases.await.is_ok().then_some(Act::Erase));
+    }
+    if orders && free && !changing && !lies && found.service != ServiceState::Released {
         let term = resource::term(&mut rx, id).await?;
         let renewed = term.next_from.is_some();
         may.extend(changes(&found, renewed, &able));
@@ -199,7 +209,8 @@ pub async fn detail(cx: &Cx, id: &ResourceId) -> Result<ResourceDetail, ServiceE
         hosts,
         made_from,
         cloud: cloud_word(&mut rx, &found, access.has(Ability::Operate)).await?,
-        row: Schemas::default().row(&mut rx, found).await?,
+        certificate: erasure::number(&mut rx, id).await?,
+        row: Schemas::default().row(&mut rx, cx.now(), found).await?,
     })
 }
 
@@ -259,12 +270,13 @@ fn acts(
 ) -> Vec<Act> {
     let mut may = Vec::new();
     let stands = matches!(found.service, ServiceState::Running | ServiceState::Stopped);
-    let live = found.service != ServiceState::Released && free;
+    let gone = matches!(found.service, ServiceState::Recycled | ServiceState::Released);
+    let live = !gone && free;
     if live && found.kind == Fulfiller::Server {
         match found.service {
             ServiceState::Running => may.extend([Act::Stop, Act::Restart, Act::Console]),
             ServiceState::Stopped => may.push(Act::Start),
-            ServiceState::Changing | ServiceState::Released => {}
+            ServiceState::Changing | ServiceState::Recycled | ServiceState::Released => {}
         }
     }
     if live && stands && found.kind == Fulfiller::Volume {
@@ -288,6 +300,8 @@ fn acts(
         | Act::Stop
         | Act::Release
         | Act::ShowSecret
+        | Act::TakeBack
+        | Act::Erase
         | Act::Resize
         | Act::Extend
         | Act::Plan
@@ -296,7 +310,7 @@ fn acts(
     if live && !changing && found.kind != Fulfiller::People {
         may.push(Act::Release);
     }
-    if secret_waits && found.service != ServiceState::Released {
+    if secret_waits && !gone {
         may.push(Act::ShowSecret);
     }
     may
@@ -316,6 +330,11 @@ pub async fn show_secret(cx: &Cx, id: &ResourceId) -> Result<String, ServiceErro
     access
         .require_on(&mut tx, Ability::OperateResources, &found.unit)
         .await?;
+    if found.service == ServiceState::Recycled {
+        let state = Msg::new(format!("resource.service.{}", found.service));
+        let msg = Msg::new("resource.not_possible_now").with("state", state);
+        return Err(ServiceError::Conflict(msg));
+    }
     let wrapped = secret::take(&mut tx, id, &access.user, cx.now())
         .await?
         .ok_or_else(|| ServiceError::Conflict(Msg::new("resource.secret_gone")))?;
@@ -360,7 +379,7 @@ pub async fn delivery_sheet(cx: &Cx, request: &RequestId) -> Result<DeliveryShee
         };
         let secret_waits = own && secret::waits(&mut rx, &one.id).await?;
         lines.push(DeliveryLine {
-            row: schemas.row(&mut rx, one).await?,
+            row: schemas.row(&mut rx, cx.now(), one).await?,
             attached_to,
             secret_waits,
         });

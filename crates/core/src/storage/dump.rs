@@ -255,7 +255,7 @@ pub async fn in_use(rx: &mut ReadTx) -> Result<bool, StorageError> {
     Ok(count > 0)
 }
 
-/// The last request number of a day (`YYYYMMDD`).
+/// The last request number of a day (`YYYYMMDD`), or the last number of a certificate (`XYYYYMMDD`).
 ///
 /// # Errors
 /// What the database says.

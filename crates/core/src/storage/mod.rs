@@ -4,6 +4,7 @@
 pub mod access;
 pub mod audit;
 pub mod audit_list;
+pub mod bin;
 pub mod calendar;
 pub mod change;
 pub mod cloud;
@@ -11,6 +12,7 @@ pub mod db;
 pub mod difference;
 pub mod door;
 pub mod dump;
+pub mod erasure;
 pub mod examine;
 pub mod fulfilment;
 pub mod history;

@@ -25,6 +25,8 @@ words! {
         Oldest = "oldest",
         /// By name.
         Name = "name",
+        /// What is erased next first; only what lies in the recycle bin.
+        Erase = "erase",
     }
 }
 
@@ -94,6 +96,10 @@ pub struct ResourceRow {
     pub delivered_at: Timestamp,
     /// End of the term.
     pub expires_at: Timestamp,
+    /// When it is erased, if it lies in the recycle bin.
+    pub erase_at: Option<Timestamp>,
+    /// How many days are left until then.
+    pub days_left: Option<i64>,
 }
 
 words! {
@@ -128,6 +134,10 @@ words! {
         Attach = "attach",
         /// Take off its host.
         Detach = "detach",
+        /// Take back out of the recycle bin.
+        TakeBack = "take_back",
+        /// Erase before its time in the recycle bin is over.
+        Erase = "erase",
     }
 }
 
@@ -279,6 +289,8 @@ pub struct ResourceDetail {
     pub made_from: Option<Related>,
     /// What there is to know about what the cloud says; `None` while it agrees and answers.
     pub cloud: Option<CloudWord>,
+    /// Number of the certificate of its erasure.
+    pub certificate: Option<String>,
 }
 
 /// What the cloud says of a resource, where it is not what the portal thinks, or that it says nothing.

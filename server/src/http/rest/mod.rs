@@ -5,6 +5,7 @@
 //! its work once ([`idempotency`]).
 mod approvals;
 mod audit;
+mod bin;
 mod catalogue;
 mod differences;
 mod docs;
@@ -229,6 +230,7 @@ fn routes() -> OpenApiRouter<Portal> {
         .merge(approvals::routes())
         .merge(resources::routes())
         .merge(resource_acts::routes())
+        .merge(bin::routes())
         .merge(quota::routes())
         .merge(items::routes())
         .merge(audit::routes())

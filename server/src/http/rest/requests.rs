@@ -163,9 +163,14 @@ struct ReleaseOrder {
     resources: Vec<ResourceId>,
     /// Why.
     reason: String,
+    /// Erase them as soon as everybody has agreed; nothing can be taken back then. Otherwise they lie
+    /// in the recycle bin first.
+    #[serde(default)]
+    erase_at_once: bool,
 }
 
-/// Asks for the release of resources.
+/// Asks for the release of resources. They lie in the recycle bin before they are erased, unless
+/// `erase_at_once` says otherwise.
 #[utoipa::path(post, path = "/releases", tag = "requests", request_body = ReleaseOrder,
     responses((status = 201, body = Submitted), (status = 422, body = ProblemDocument)))]
 async fn give_back(
@@ -173,6 +178,7 @@ async fn give_back(
     Body(order): Body<ReleaseOrder>,
 ) -> Result<(StatusCode, Json<Submitted>), Failed> {
     let form = cart::form_id(&cx);
-    let made = release::create(&cx, &order.resources, &order.reason, &form).await?;
+    let (ids, reason) = (&order.resources, &order.reason);
+    let made = release::create(&cx, ids, reason, order.erase_at_once, &form).await?;
     Ok((StatusCode::CREATED, Json(made)))
 }

@@ -14,7 +14,7 @@ use lingbao_model::{
     resource::ServiceState,
     view::{
         request::{ChangeForm, Submitted, TriedChange},
-        resource::{ResourceDetail, ResourceFilter, ResourceRow},
+        resource::{ResourceDetail, ResourceFilter, ResourceRow, Sort},
     },
 };
 use serde::Deserialize;
@@ -46,9 +46,12 @@ struct ResourceQuery {
     state: Option<ServiceState>,
     /// Of this system.
     system: Option<SystemId>,
+    /// In this order; `erase` is for what lies in the recycle bin.
+    sort: Option<Sort>,
 }
 
-/// Resources that the caller reads, the latest first.
+/// Resources that the caller reads, the latest first. What lies in the recycle bin (`recycled`) and what
+/// was given back (`released`) is there when asked for.
 #[utoipa::path(get, path = "/resources", tag = "resources", params(ResourceQuery, Paging),
     responses((status = 200, body = Listed<ResourceRow>)))]
 async fn resources(
@@ -61,6 +64,7 @@ async fn resources(
         kind: query.kind,
         state: query.state,
         system: query.system,
+        sort: query.sort,
         limit: Some(paging.rows()),
         cursor: paging.after,
         ..ResourceFilter::default()

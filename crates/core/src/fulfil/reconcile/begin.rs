@@ -64,7 +64,12 @@ pub async fn begin(
         return Err(ServiceError::Conflict(Msg::new("difference.not_mendable")));
     }
     let differing: Vec<&Said> = row.said.iter().filter(|said| said.differs()).collect();
-    let on = found.service != ServiceState::Stopped;
+    // What lies in the bin is nobody's to build anew; a host of it is switched off.
+    let lies = found.service == ServiceState::Recycled;
+    if lies && row.kind == DifferenceKind::Missing {
+        return Err(ServiceError::Conflict(Msg::new("difference.in_bin")));
+    }
+    let on = found.service != ServiceState::Stopped && !lies;
     let params = if row.kind == DifferenceKind::Missing {
         let (build, works) = anew(tx, cx, scope, found, on).await?;
         Params {

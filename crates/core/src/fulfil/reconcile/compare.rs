@@ -69,6 +69,14 @@ const fn power(power: Power) -> &'static str {
     }
 }
 
+/// What a server's power should be; one in the recycle bin is switched off.
+const fn power_of(service: ServiceState) -> &'static str {
+    match service {
+        ServiceState::Recycled => ServiceState::Stopped.as_str(),
+        other => other.as_str(),
+    }
+}
+
 fn answer(answers: &Answers, key: &str) -> Option<String> {
     answers.integer(key).map(|n| n.to_string())
 }
@@ -79,7 +87,7 @@ fn ours_say(ours: &Ours) -> Vec<(Aspect, Option<String>)> {
     let target = ours.target.as_ref().map(|(_, name)| name.clone());
     match ours.kind {
         Fulfiller::Server => vec![
-            (Aspect::Power, Some(ours.service.as_str().to_owned())),
+            (Aspect::Power, Some(power_of(ours.service).to_owned())),
             (Aspect::Vcpus, size("vcpus")),
             (Aspect::Memory, size("memory_gb")),
             (Aspect::Name, Some(ours.name.clone())),
@@ -308,6 +316,17 @@ mod tests {
                 (Aspect::Name, text("web"), text("db"))
             ]
         );
+    }
+
+    #[test]
+    fn a_host_in_the_bin_is_switched_off_and_differs_when_it_runs() {
+        let mut own = ours(Fulfiller::Server);
+        own.service = ServiceState::Recycled;
+        let off = compare(&own, &Object::Server(server(Power::Stopped)));
+        assert_eq!(off, Verdict::Agrees);
+        let on = differing(compare(&own, &Object::Server(server(Power::Active))));
+        let text = |text: &str| Some(text.to_owned());
+        assert_eq!(on, [(Aspect::Power, text("stopped"), text("running"))]);
     }
 
     #[test]

@@ -152,6 +152,11 @@ fn flags(request: &Request, snapshot: &Snapshot) -> Vec<Msg> {
     if request.with_quota_change {
         flags.push(Msg::new("card.flag.quota_change"));
     }
+    match snapshot.shown.keep_days {
+        Some(0) => flags.push(Msg::new("card.flag.erased_at_once")),
+        Some(days) => flags.push(Msg::new("card.flag.recycled").with("days", days)),
+        None => {}
+    }
     if request.revision > 1 {
         flags.push(Msg::new("card.flag.supplemented").with("revision", request.revision));
     }

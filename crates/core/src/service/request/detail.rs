@@ -18,7 +18,7 @@ use crate::{
     authz::{Ability, Access, Scope},
     error::{OrNotFound, ServiceError, StorageError},
     storage::{
-        ReadTx, calendar, fulfilment, history, place,
+        ReadTx, calendar, erasure, fulfilment, history, place,
         request::{self as requests, Request},
         request_list, resource,
         step::{self, Step},
@@ -86,6 +86,7 @@ pub async fn detail(cx: &Cx, id: &RequestId) -> Result<RequestDetail, ServiceErr
         applicant_phone: users::phone(&mut rx, &request.applicant).await?,
         lines,
         releases: releases(&mut rx, cx, &request).await?,
+        keep_days: snapshot.as_ref().and_then(|s| s.shown.keep_days),
         change: snapshot.and_then(|s| s.shown.change),
         steps: step_views(&mut rx, &request, steps, &calendar, cx.now()).await?,
         history: history::of_request(&mut rx, id).await?,
@@ -199,7 +200,9 @@ pub(super) async fn releases(
     let mut found = Vec::new();
     for id in requests::releases(rx, &request.id).await? {
         if let Some(resource) = resource::get(rx, &scope, &id).await? {
-            found.push(release::line(&resource));
+            let mut line = release::line(&resource);
+            line.certificate = erasure::number(rx, &id).await?;
+            found.push(line);
         }
     }
     Ok(found)

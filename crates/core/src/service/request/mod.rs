@@ -22,7 +22,7 @@
 //!           resubmit::resubmit(cx, &RequestId, version, form_id: &str) -> Submitted
 //!           withdraw::withdraw(cx, &RequestId, version) -> ()
 //!           confirm::confirm(cx, &RequestId, version) -> ()
-//!           release::create(cx, &[ResourceId], reason: &str, form_id: &str) -> Submitted
+//!           release::create(cx, &[ResourceId], reason: &str, at_once: bool, form_id: &str) -> Submitted
 //!           release::resubmit(cx, &RequestId, version, reason: &str, form_id: &str) -> Submitted
 //!           change::form(cx, &ResourceId, What, supplement: Option<&RequestId>) -> ChangeView
 //!           change::try_it(cx, &ResourceId, &ChangeForm, supplement) -> TriedChange

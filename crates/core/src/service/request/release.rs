@@ -32,7 +32,7 @@ use crate::{
     error::{OrNotFound, ServiceError},
     service::refusal::traced,
     storage::{
-        Tx, calendar, history,
+        Tx, bin, calendar, history,
         request::{self as requests, Request},
         request_change,
         resource::{self, Resource},
@@ -43,7 +43,14 @@ use crate::{
 /// Most resources that one request gives back.
 const MOST: usize = 100;
 
-/// Asks for the release of resources of one unit.
+/// How many days what is given back now lies in the recycle bin, unless it is to be erased at once.
+#[must_use]
+pub fn keep_days(cx: &Cx) -> i64 {
+    cx.app.keep_days
+}
+
+/// Asks for the release of resources of one unit. They go into the recycle bin, or, `at_once`, are
+/// erased as soon as everybody has agreed.
 ///
 /// # Errors
 /// [`ServiceError::NotFound`] for a resource out of sight, [`ServiceError::Forbidden`],
@@ -53,9 +60,10 @@ pub async fn create(
     cx: &Cx,
     ids: &[ResourceId],
     reason: &str,
+    at_once: bool,
     form: &str,
 ) -> Result<Submitted, ServiceError> {
-    let result = create_once(cx, ids, reason, form).await;
+    let result = create_once(cx, ids, reason, at_once, form).await;
     let subject = ids.first().map_or("-".to_owned(), ToString::to_string);
     traced(cx, result, || {
         AuditEvent::new("request.release", "resource", subject)
@@ -67,6 +75,7 @@ async fn create_once(
     cx: &Cx,
     ids: &[ResourceId],
     reason: &str,
+    at_once: bool,
     form: &str,
 ) -> Result<Submitted, ServiceError> {
     let mut tx = cx.db().begin().await?;
@@ -89,6 +98,9 @@ async fn create_once(
     for resource in &resources {
         requests::add_release(&mut tx, &request.id, &resource.id).await?;
     }
+    // What is agreed to is kept: another configuration tomorrow does not reach it.
+    let days = if at_once { 0 } else { keep_days(cx) };
+    bin::set_terms(&mut tx, &request.id, days).await?;
     advance(&mut request, Event::Submit)?;
     request.revision = 1;
     take_number(&mut tx, cx, &mut request).await?;
@@ -107,7 +119,7 @@ async fn create_once(
     touch(&mut tx, cx, &request).await?;
     let event = AuditEvent::new("request.release", "request", &request.id)
         .of_unit(&request.unit)
-        .detail(json!({ "number": request.number, "resources": ids }));
+        .detail(json!({ "number": request.number, "resources": ids, "keep_days": days }));
     audit::record(&mut tx, cx, event).await?;
     tx.commit().await?;
     Ok(answer(&request, false))
@@ -307,6 +319,8 @@ pub(super) fn line(resource: &Resource) -> ReleaseLine {
         code: resource.code.clone(),
         month: resource.month,
         released_at: resource.released_at,
+        erase_at: resource.erase_at,
+        certificate: None,
     }
 }
 
@@ -319,15 +333,17 @@ async fn snapshot_of(
     let applicant = person_name(tx, &request.applicant).await?;
     let system = system::of_request(tx, request).await?;
     let releases = resources.iter().map(line).collect();
+    let mut shown = Shown::of(
+        request,
+        &unit,
+        &applicant,
+        system.as_ref(),
+        Vec::new(),
+        releases,
+    );
+    shown.keep_days = bin::terms(tx, &request.id).await?;
     Ok(Snapshot {
-        shown: Shown::of(
-            request,
-            &unit,
-            &applicant,
-            system.as_ref(),
-            Vec::new(),
-            releases,
-        ),
+        shown,
         verdict: None,
     })
 }

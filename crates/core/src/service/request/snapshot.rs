@@ -56,6 +56,9 @@ pub struct Shown {
     /// The resource that is changed, before and after.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub change: Option<ChangeLine>,
+    /// How many days what is given back lies in the recycle bin; 0: it is erased at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keep_days: Option<i64>,
 }
 
 /// One line.
@@ -99,6 +102,7 @@ impl Shown {
             month: request.month,
             once: request.once,
             change: None,
+            keep_days: None,
         }
     }
 }

@@ -511,14 +511,14 @@ async fn a_resource_is_given_back_once_and_only_with_the_leaders_consent() {
         let id = city.submit(&cart_view).await.unwrap().request;
         let host = city.deliver(&id).await;
         let hosts = std::slice::from_ref(&host);
-        let made = release::create(&cx, hosts, "系统停用", "form-of-release")
+        let made = release::create(&cx, hosts, "系统停用", true, "form-of-release")
             .await
             .unwrap();
-        let again = release::create(&cx, hosts, "系统停用", "form-of-release")
+        let again = release::create(&cx, hosts, "系统停用", true, "form-of-release")
             .await
             .unwrap();
         assert!(again.again && again.number == made.number);
-        let second = release::create(&cx, hosts, "系统停用", "another-form").await;
+        let second = release::create(&cx, hosts, "系统停用", true, "another-form").await;
         assert_eq!(key(second), "release.under_way");
 
         let card = city.card(&city.leader).await;

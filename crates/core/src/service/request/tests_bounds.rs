@@ -60,7 +60,7 @@ async fn a_foreign_id_and_an_unknown_one_are_the_same_to_everybody() {
             not_found(decided);
         }
         let resource: ResourceId = city.app.id();
-        not_found(release::create(&stranger, &[resource], "不再使用", "some-form-id").await);
+        not_found(release::create(&stranger, &[resource], "不再使用", true, "some-form-id").await);
         // Nothing of it is counted, found or listed either.
         let filter = RequestFilter {
             text: "经济普查".into(),

@@ -218,7 +218,8 @@ pub async fn mark_released(
     at: Timestamp,
 ) -> Result<(), StorageError> {
     let rows = on!(tx, conn => sqlx::query(
-        "UPDATE resource SET service_state = 'released', billing_state = 'stopped', released_at = $1, version = version + 1
+        "UPDATE resource SET service_state = 'released', billing_state = 'stopped', released_at = $1, erase_at = NULL,
+           version = version + 1
          WHERE id = $2 AND version = $3 AND service_state <> 'released'")
         .bind(at.millis()).bind(resource.id.as_str()).bind(resource.version)
         .execute(conn).await.map(|done| done.rows_affected()))?;

@@ -103,6 +103,8 @@ pub struct Resource {
     pub expires_at: Timestamp,
     /// Given back.
     pub released_at: Option<Timestamp>,
+    /// When it is erased, while it lies in the recycle bin.
+    pub erase_at: Option<Timestamp>,
     /// Version of the row.
     pub version: i64,
 }
@@ -147,6 +149,7 @@ struct Row {
     billing_from: Option<i64>,
     expires_at: i64,
     released_at: Option<i64>,
+    erase_at: Option<i64>,
     version: i64,
 }
 
@@ -155,7 +158,7 @@ const SELECT: &str = "SELECT r.id, r.unit_id, u.short_name AS unit_name, r.vdc_i
   r.name, r.sort_key, r.zone_id, z.name_zh AS zone_zh, z.name_en AS zone_en, r.pool_id, p.name_zh AS pool_zh,
   p.name_en AS pool_en, r.level, r.backend, r.external_id, r.address, r.attached_to, r.answers, r.amounts, r.month_fen,
   r.service_state, r.billing_state, r.delivered_at, r.confirmed_at, r.trial_until, r.billing_from, r.expires_at,
-  r.released_at, r.version
+  r.released_at, r.erase_at, r.version
 FROM resource r JOIN unit u ON u.id = r.unit_id JOIN app_system s ON s.id = r.system_id
   JOIN request q ON q.id = r.request_id JOIN request_item i ON i.id = r.request_item_id
   LEFT JOIN zone z ON z.id = r.zone_id LEFT JOIN pool p ON p.id = r.pool_id WHERE TRUE";
@@ -240,6 +243,7 @@ impl TryFrom<Row> for Resource {
             billing_from: row.billing_from.map(Timestamp::from_millis),
             expires_at: Timestamp::from_millis(row.expires_at),
             released_at: row.released_at.map(Timestamp::from_millis),
+            erase_at: row.erase_at.map(Timestamp::from_millis),
             version: row.version,
         })
     }
@@ -262,11 +266,15 @@ fn filtered(sql: Sql, scope: &Scope, filter: &ResourceFilter) -> Sql {
             " AND r.unit_id = ",
             filter.unit.as_ref().map(UnitId::as_str),
         );
-    // What was given back is history: shown only when asked for.
+    // What was given back is history, or lies in the bin: shown only when asked for.
     sql = match filter.state {
         Some(state) => sql.push(" AND r.service_state = ").bind(state.as_str()),
-        None => sql.push(" AND r.service_state <> 'released'"),
+        None => sql.push(" AND r.service_state NOT IN ('released', 'recycled')"),
     };
+    // By its end only what has one coming can be sorted.
+    if filter.sort == Some(Sort::Erase) {
+        sql = sql.push(" AND r.erase_at IS NOT NULL");
+    }
     match filter
         .text
         .as_deref()
@@ -320,6 +328,7 @@ pub async fn slice(
         (Sort::Oldest, Some(at)) => {
             after(sql, " AND (r.delivered_at, r.id) > (", at.number(), at.id)
         }
+        (Sort::Erase, Some(at)) => after(sql, " AND (r.erase_at, r.id) > (", at.number(), at.id),
         (Sort::Name, Some(at)) => sql
             .push(" AND (r.sort_key, r.id) > (")
             .bind(at.key)
@@ -332,10 +341,15 @@ pub async fn slice(
         Sort::Newest => " ORDER BY r.delivered_at DESC, r.id DESC LIMIT ",
         Sort::Oldest => " ORDER BY r.delivered_at, r.id LIMIT ",
         Sort::Name => " ORDER BY r.sort_key, r.id LIMIT ",
+        Sort::Erase => " ORDER BY r.erase_at, r.id LIMIT ",
     });
     let rows: Vec<Row> = sql.bind(limit + 1).all(rx).await?;
     let (rows, next) = cut(rows, limit, |r| match sort {
         Sort::Name => (r.sort_key.clone(), r.id.clone()),
+        Sort::Erase => (
+            r.erase_at.map(|at| at.to_string()).unwrap_or_default(),
+            r.id.clone(),
+        ),
         Sort::Newest | Sort::Oldest => (r.delivered_at.to_string(), r.id.clone()),
     });
     Ok((

@@ -392,6 +392,12 @@ pub struct ReleaseLine {
     pub month: Money,
     /// When it was given back.
     pub released_at: Option<Timestamp>,
+    /// When it is erased, while it lies in the recycle bin.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub erase_at: Option<Timestamp>,
+    /// Number of the certificate of its erasure.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<String>,
 }
 
 /// One approval step.
@@ -478,6 +484,8 @@ pub struct RequestDetail {
     pub lines: Vec<DetailLine>,
     /// Resources that it gives back.
     pub releases: Vec<ReleaseLine>,
+    /// How many days they lie in the recycle bin; 0: they are erased at once.
+    pub keep_days: Option<i64>,
     /// The resource that it changes, before and after.
     pub change: Option<ChangeLine>,
     /// Steps of all rounds, in order.

@@ -614,13 +614,13 @@ async fn a_change_and_a_release_refuse_each_other() {
         let cx = city.cx(&city.clerk);
         let hosts = std::slice::from_ref(&site.host);
         let made = site.ask(&size(16, 32), "form-of-a-change").await.unwrap();
-        let refused = release::create(&cx, hosts, "系统停用", "form-of-release").await;
+        let refused = release::create(&cx, hosts, "系统停用", true, "form-of-release").await;
         assert_eq!(key(refused), "release.changing");
         let second = site.ask(&months(6), "form-of-another").await;
         assert_eq!(key(second), "change.under_way");
         assert_eq!(site.seen().await.change_request, Some(made.number));
         city.decide(&city.leader, Decision::Reject).await;
-        release::create(&cx, hosts, "系统停用", "form-of-release")
+        release::create(&cx, hosts, "系统停用", true, "form-of-release")
             .await
             .unwrap();
         let refused = site.ask(&size(8, 16), "form-of-a-third").await;
@@ -932,7 +932,7 @@ async fn what_is_being_given_back_is_not_reminded_of_and_a_renewed_term_anew() {
         site.work().await;
         assert_eq!(city.count(all()).await, 2);
         let hosts = std::slice::from_ref(&site.host);
-        release::create(&cx, hosts, "系统停用", "form-of-release")
+        release::create(&cx, hosts, "系统停用", true, "form-of-release")
             .await
             .unwrap();
         city.app.clock.advance_ms(to(end) - 6 * DAY_MS);
