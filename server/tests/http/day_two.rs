@@ -19,16 +19,16 @@ use serde_json::{Value, json};
 
 use crate::portal::{Browser, Portal};
 
-struct Town {
-    portal: Portal,
+pub struct Town {
+    pub portal: Portal,
     jobs: Arc<Registry>,
-    host: String,
-    disk: String,
+    pub host: String,
+    pub disk: String,
 }
 
 impl Town {
     /// A portal with a cloud, and a host with a disk on it, ordered and delivered.
-    async fn start() -> Self {
+    pub async fn start() -> Self {
         let portal = Portal::with_clouds(|app| {
             let told = app.clock.clone();
             let config = seed::cloud(None, 7, Latency::default());
@@ -105,7 +105,7 @@ impl Town {
         town
     }
 
-    async fn run(&self) {
+    pub async fn run(&self) {
         run_until_idle(&self.portal.app.app, &self.jobs)
             .await
             .unwrap();
@@ -116,7 +116,7 @@ impl Town {
     }
 }
 
-async fn post(clerk: &Browser<'_>, path: &str, body: &Value) -> crate::portal::Answer {
+pub async fn post(clerk: &Browser<'_>, path: &str, body: &Value) -> crate::portal::Answer {
     let headers = [
         ("content-type", "application/json"),
         ("sec-fetch-site", "same-origin"),

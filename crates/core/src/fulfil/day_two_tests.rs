@@ -45,21 +45,21 @@ use crate::{
 };
 
 /// A city with a cloud, two hosts of the bureau, a disk on the first.
-struct Town {
-    city: City,
-    cloud: Simulator,
+pub(super) struct Town {
+    pub(super) city: City,
+    pub(super) cloud: Simulator,
     jobs: Arc<Registry>,
-    host: ResourceId,
-    other: ResourceId,
-    disk: ResourceId,
+    pub(super) host: ResourceId,
+    pub(super) other: ResourceId,
+    pub(super) disk: ResourceId,
 }
 
 impl Town {
-    async fn all() -> Vec<Self> {
+    pub(super) async fn all() -> Vec<Self> {
         Self::slow(Latency::default()).await
     }
 
-    async fn slow(latency: Latency) -> Vec<Self> {
+    pub(super) async fn slow(latency: Latency) -> Vec<Self> {
         let mut all = Vec::new();
         for city in City::all().await {
             all.push(Self::on(city, latency).await);
@@ -105,11 +105,11 @@ impl Town {
         town
     }
 
-    fn clerk(&self) -> Cx {
+    pub(super) fn clerk(&self) -> Cx {
         self.city.cx(&self.city.clerk)
     }
 
-    async fn approve(&self) {
+    pub(super) async fn approve(&self) {
         let city = &self.city;
         for signer in [&city.leader, &city.office, &city.security, &city.finance] {
             let cx = city.cx(signer);
@@ -126,7 +126,7 @@ impl Town {
     }
 
     /// Until nothing that was begun is still under way.
-    async fn settle(&self) {
+    pub(super) async fn settle(&self) {
         for _ in 0..60 {
             self.run().await;
             let open =
@@ -139,11 +139,11 @@ impl Town {
         panic!("something does not end");
     }
 
-    async fn see(&self, id: &ResourceId) -> ResourceDetail {
+    pub(super) async fn see(&self, id: &ResourceId) -> ResourceDetail {
         resource::detail(&self.clerk(), id).await.unwrap()
     }
 
-    async fn events(&self, id: &ResourceId, kind: EventKind) -> usize {
+    pub(super) async fn events(&self, id: &ResourceId, kind: EventKind) -> usize {
         let events = self.see(id).await.events;
         events.iter().filter(|e| e.kind == kind).count()
     }
@@ -155,7 +155,7 @@ impl Town {
         objects.filter(|o| o.kind() == kind).collect()
     }
 
-    fn fault(&self, kind: CallKind, what: Failure, times: u32) {
+    pub(super) fn fault(&self, kind: CallKind, what: Failure, times: u32) {
         self.cloud.inject(Fault {
             on: On::Call(kind),
             what,
@@ -164,7 +164,7 @@ impl Town {
         });
     }
 
-    async fn notices(&self) -> Vec<String> {
+    pub(super) async fn notices(&self) -> Vec<String> {
         let page = notice::list(&self.clerk(), false, None, 50).await.unwrap();
         page.rows.into_iter().map(|n| n.msg.key.into()).collect()
     }
@@ -177,7 +177,7 @@ impl Town {
         self.see(&self.disk).await.snapshots[0].id.clone()
     }
 
-    async fn audited(&self, action: &'static str, outcome: &'static str) -> i64 {
+    pub(super) async fn audited(&self, action: &'static str, outcome: &'static str) -> i64 {
         let sql = Sql::new("SELECT count(*) FROM audit_event WHERE action = ")
             .bind(action)
             .push(" AND outcome = ")
@@ -186,7 +186,7 @@ impl Town {
     }
 }
 
-fn key<T: std::fmt::Debug>(result: Result<T, ServiceError>) -> String {
+pub(super) fn key<T: std::fmt::Debug>(result: Result<T, ServiceError>) -> String {
     match result {
         Ok(value) => format!("{value:?}"),
         Err(ServiceError::Conflict(msg)) => msg.key.to_string(),
@@ -201,7 +201,7 @@ fn key<T: std::fmt::Debug>(result: Result<T, ServiceError>) -> String {
     }
 }
 
-const FORM: &str = "form-of-this-test";
+pub(super) const FORM: &str = "form-of-this-test";
 
 #[tokio::test]
 async fn a_server_restarts_once_however_often_the_form_is_sent() {

@@ -17,11 +17,12 @@
 //! finds the same operation ids, and a backend makes one thing for one id.
 //!
 //! Files: [`plan`] (what is to be built), [`build`] and [`step`] (building), [`power`] (start,
-//! stop), [`acts`] and [`operate`] (restart, snapshots, attaching), [`restore`] (a disk out of a
-//! snapshot), [`change`] (another size, a longer term), [`expiry`] (the end of a term), [`release`]
+//! stop), [`acts`] and [`operate`] (restart, snapshots, attaching), [`access_rule`] (what may come in
+//! to a host, and who), [`restore`] (a disk out of a snapshot), [`change`] (another size, a longer term), [`expiry`] (the end of a term), [`release`]
 //! (giving back), [`upkeep`] (what comes round by itself), [`reconcile`] (what the clouds say, held
 //! beside our rows).
 
+pub mod access_rule;
 pub mod acts;
 pub mod build;
 pub mod change;
@@ -36,6 +37,8 @@ pub mod restore;
 pub mod step;
 pub mod upkeep;
 
+#[cfg(test)]
+mod access_rule_tests;
 #[cfg(test)]
 mod day_two_tests;
 #[cfg(test)]

@@ -157,6 +157,11 @@ fn acts(able: &Capabilities) -> Vec<Act> {
         ),
         (Act::Resize, takes(&[CallKind::ResizeServer])),
         (Act::Extend, takes(&[CallKind::ExtendVolume])),
+        (Act::Rules, takes(&[CallKind::SetServerRules])),
+        (
+            Act::NewPassword,
+            able.one_time_password && takes(&[CallKind::RenewPassword]),
+        ),
     ]
     .into_iter()
     .filter_map(|(act, can)| can.then_some(act))
@@ -271,9 +276,13 @@ mod tests {
             Act::Attach,
             Act::Resize,
             Act::Extend,
+            Act::Rules,
+            Act::NewPassword,
         ];
         assert_eq!(acts(&able), all);
         able.console = false;
+        able.one_time_password = false;
+        able.calls.remove(&CallKind::SetServerRules);
         able.calls.remove(&CallKind::DeleteSnapshot);
         able.calls.remove(&CallKind::ExtendVolume);
         let left = [Act::Restart, Act::Restore, Act::Attach, Act::Resize];
