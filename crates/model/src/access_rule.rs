@@ -36,9 +36,7 @@ words! {
 // ---- networks
 
 /// A network of IPv4, as `10.8.0.0/24`; a single address has 32 bits.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Cidr {
     first: u32,
@@ -173,9 +171,7 @@ impl From<Cidr> for String {
 // ---- ports
 
 /// The ports from one to another, both included.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct PortRange {
     /// The first, 1 or more.
@@ -266,9 +262,7 @@ pub fn listener(port: u16) -> Option<&'static str> {
 // ---- rules
 
 /// One rule of a host's owner: this may come in, from there.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct AccessRule {
     /// What.
@@ -499,9 +493,22 @@ mod tests {
             assert_eq!(typed.parse::<Cidr>(), Err(inside));
         }
         for typed in [
-            "", "/", "10", "10.0.0/8", "10.0.0.0.0/8", "10.0.0.256", "10.0.0.0/33", "10.0.0.0/",
-            "10.0.0.0/+8", "10.0.0.0/008", "010.0.0.0/8", "a.b.c.d", "fd00::/8", "-1.0.0.0",
-            "10.0.0.0/8/8", "1..2.3",
+            "",
+            "/",
+            "10",
+            "10.0.0/8",
+            "10.0.0.0.0/8",
+            "10.0.0.256",
+            "10.0.0.0/33",
+            "10.0.0.0/",
+            "10.0.0.0/+8",
+            "10.0.0.0/008",
+            "010.0.0.0/8",
+            "a.b.c.d",
+            "fd00::/8",
+            "-1.0.0.0",
+            "10.0.0.0/8/8",
+            "1..2.3",
         ] {
             assert_eq!(typed.parse::<Cidr>(), Err(NoCidr::Unreadable), "{typed}");
         }
@@ -518,7 +525,17 @@ mod tests {
         ] {
             assert_eq!(typed.parse::<PortRange>().unwrap().to_string(), read);
         }
-        for typed in ["", "0", "65536", "8100-8000", "0-10", "80,443", "-", "1-", "http"] {
+        for typed in [
+            "",
+            "0",
+            "65536",
+            "8100-8000",
+            "0-10",
+            "80,443",
+            "-",
+            "1-",
+            "http",
+        ] {
             assert!(typed.parse::<PortRange>().is_err(), "{typed}");
         }
     }
@@ -531,13 +548,23 @@ mod tests {
             source: "10.1.2.3/8".into(),
             note: "长".repeat(61),
         };
-        let fields: Vec<String> = form.read().unwrap_err().into_iter().map(|e| e.field).collect();
+        let fields: Vec<String> = form
+            .read()
+            .unwrap_err()
+            .into_iter()
+            .map(|e| e.field)
+            .collect();
         assert_eq!(fields, ["protocol", "source", "note"]);
         let form = AccessRuleForm {
             protocol: "TCP".into(),
             ..form
         };
-        let fields: Vec<String> = form.read().unwrap_err().into_iter().map(|e| e.field).collect();
+        let fields: Vec<String> = form
+            .read()
+            .unwrap_err()
+            .into_iter()
+            .map(|e| e.field)
+            .collect();
         assert_eq!(fields, ["ports", "source", "note"]);
         let form = AccessRuleForm {
             protocol: "icmp".into(),
@@ -600,19 +627,31 @@ mod tests {
             internet: false,
             ..OPEN
         };
-        assert_eq!(said(judge(&https, closed)), "source:access_rule.no_internet");
+        assert_eq!(
+            said(judge(&https, closed)),
+            "source:access_rule.no_internet"
+        );
         assert_eq!(said(judge(&partner, closed)), "ok");
     }
 
     #[test]
     fn nobody_sends_from_where_nobody_is_and_no_rule_stands_twice() {
-        for source in ["127.0.0.1", "0.0.0.0", "224.0.0.1", "255.255.255.255", "240.0.0.0/4"] {
+        for source in [
+            "127.0.0.1",
+            "0.0.0.0",
+            "224.0.0.1",
+            "255.255.255.255",
+            "240.0.0.0/4",
+        ] {
             let one = rule(Protocol::Tcp, "8080", source);
             assert_eq!(said(judge(&one, OPEN)), "source:access_rule.nobody");
         }
         let one = rule(Protocol::Tcp, "8080", "10.0.0.0/8");
         let other = rule(Protocol::Udp, "8080", "10.0.0.0/8");
-        assert_eq!(said(may_add(&[one], &one, OPEN)), "source:access_rule.twice");
+        assert_eq!(
+            said(may_add(&[one], &one, OPEN)),
+            "source:access_rule.twice"
+        );
         assert_eq!(said(may_add(&[one], &other, OPEN)), "ok");
     }
 

@@ -21,7 +21,8 @@ async fn a_program_opens_and_closes_and_is_told_what_the_law_forbids() {
     let path = format!("/api/v1/resources/{}/rules", town.host);
     let seen = clerk.get(&path).await.json();
     assert_eq!((&seen["own"], &seen["may"]), (&json!([]), &json!(true)));
-    let ssh = json!({ "protocol": "tcp", "ports": { "from": 22, "to": 22 }, "source": "10.0.0.0/8" });
+    let ssh =
+        json!({ "protocol": "tcp", "ports": { "from": 22, "to": 22 }, "source": "10.0.0.0/8" });
     assert!(seen["preset"].as_array().unwrap().contains(&ssh), "{seen}");
 
     let guarded = json!({ "protocol": "tcp", "ports": "22", "source": "0.0.0.0/0" });
@@ -33,7 +34,8 @@ async fn a_program_opens_and_closes_and_is_told_what_the_law_forbids() {
         (Some("source"), Some("access_rule.guarded"))
     );
     assert!(error["message"].as_str().unwrap().contains("SSH"));
-    let good = json!({ "protocol": "tcp", "ports": "8000-8100", "source": "10.8.0.0/24", "note": "接口" });
+    let good =
+        json!({ "protocol": "tcp", "ports": "8000-8100", "source": "10.8.0.0/24", "note": "接口" });
     let taken = post(&clerk, &path, &good).await;
     assert_eq!(taken.status, 200, "{}", taken.text);
     assert_eq!(taken.json()["busy"]["key"], "resource.busy.rules");
@@ -55,7 +57,11 @@ async fn a_program_opens_and_closes_and_is_told_what_the_law_forbids() {
     let seen = clerk.get(&host).await.json();
     assert_eq!(seen["secret_waits"], json!(true));
     let events = seen["events"].as_array().unwrap();
-    assert!(events.iter().any(|event| event["kind"] == "password_renewed"));
+    assert!(
+        events
+            .iter()
+            .any(|event| event["kind"] == "password_renewed")
+    );
 }
 
 #[tokio::test]
@@ -105,7 +111,12 @@ async fn the_page_says_who_comes_in_keeps_what_was_typed_and_offers_the_right_ne
     assert!(before.text.contains("value=\"new_password\""));
     let shown = clerk.get(&page).await;
     assert_eq!(shown.status, 200);
-    for words in ["TCP 22（SSH）", "10.0.0.0/8", "不收费，不占配额", "等保二级"] {
+    for words in [
+        "TCP 22（SSH）",
+        "10.0.0.0/8",
+        "不收费，不占配额",
+        "等保二级",
+    ] {
         assert!(shown.text.contains(words), "{words}: {}", shown.text);
     }
     let typed = |source: &'static str, form: &'static str| {
@@ -118,13 +129,17 @@ async fn the_page_says_who_comes_in_keeps_what_was_typed_and_offers_the_right_ne
             ("form_id", form),
         ]
     };
-    let refused = clerk.post(&page, &typed("10.1.2.3/8", "one-form-of-many")).await;
+    let refused = clerk
+        .post(&page, &typed("10.1.2.3/8", "one-form-of-many"))
+        .await;
     assert_eq!(refused.status, 422);
     for words in ["10.1.2.3/8", "10.0.0.0/8", "名称解析", "5353"] {
         assert!(refused.text.contains(words), "{words}");
     }
     for _ in 0..2 {
-        let taken = clerk.post(&page, &typed("10.0.0.0/8", "one-form-of-many")).await;
+        let taken = clerk
+            .post(&page, &typed("10.0.0.0/8", "one-form-of-many"))
+            .await;
         assert_eq!(
             (taken.status, taken.header("location")),
             (303, page.as_str())

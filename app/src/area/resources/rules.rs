@@ -1,12 +1,7 @@
 //! What may come in to a host: what its protection level lets in, read only, and its own rules.
 
 use super::words::{moment, word};
-use crate::{
-    error::ApiError,
-    form::FormId,
-    i18n, live, routes, t,
-    ui::*,
-};
+use crate::{error::ApiError, form::FormId, i18n, live, routes, t, ui::*};
 use leptos::prelude::*;
 use leptos_router::hooks::use_params_map;
 use lingbao_model::{
@@ -59,10 +54,14 @@ fn Rules(found: AccessRulesView) -> impl IntoView {
     };
     let level = word("level", &found.level.to_string());
     let fact = format!("{} · {level} · {zone}", found.name);
-    let says = [&found.busy, &found.closed].into_iter().flatten();
-    let banners = says
-        .map(|msg| view! { <Banner>{i18n::msg(msg)}</Banner> })
-        .collect_view();
+    let banners = [&found.busy, &found.closed]
+        .into_iter()
+        .flatten()
+        .map(|msg| {
+            let text = i18n::msg(msg);
+            view! { <Banner>{text}</Banner> }.into_any()
+        })
+        .collect::<Vec<_>>();
     let may = found.may;
     let own = own(&found.own, may);
     let form = may.then(|| form(&found));
@@ -162,7 +161,9 @@ fn row(one: &AccessRuleRow, may: bool) -> AnyView {
         .clone()
         .unwrap_or_else(|| t!("resources.by_itself").to_owned());
     let said = format!("{by} {}", moment(one.at));
-    let id = one.id.to_string();
+    let (id, note) = (one.id.to_string(), one.note.clone());
+    let name = what(Some(one.rule.protocol), one.rule.ports);
+    let source = from(Some(one.rule.source));
     let remove = may.then(|| {
         view! {
             <form method="post">
@@ -174,9 +175,9 @@ fn row(one: &AccessRuleRow, may: bool) -> AnyView {
     });
     view! {
         <Row>
-            <RowHead name=what(Some(one.rule.protocol), one.rule.ports)/>
-            <Cell l=t!("rules.from")><span class="mono">{from(Some(one.rule.source))}</span></Cell>
-            <Cell l=t!("rules.note")>{one.note.clone()}<span class="sub">{said}</span></Cell>
+            <RowHead name/>
+            <Cell l=t!("rules.from")><span class="mono">{source}</span></Cell>
+            <Cell l=t!("rules.note")>{note}<span class="sub">{said}</span></Cell>
             <Cell l=t!("rules.acts")><div class="acts">{remove}</div></Cell>
         </Row>
     }

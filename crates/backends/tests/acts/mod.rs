@@ -59,7 +59,8 @@ pub fn serve(
             if name == "changePassword" {
                 return Some(match stand.agent {
                     Some((status, words)) => {
-                        let said = json!({ "conflictingRequest": { "code": status, "message": words } });
+                        let said =
+                            json!({ "conflictingRequest": { "code": status, "message": words } });
                         self::said(status, &said.to_string())
                     }
                     None => {
@@ -394,7 +395,11 @@ async fn an_act_that_is_over_is_not_done_again_after_another() {
 async fn a_new_password_follows_from_its_operation_and_is_the_same_after_a_lost_answer() {
     let w = with_server("ACTIVE").await;
     let renew = async |cloud: &OpenStack, op: &str| {
-        let told = settled(cloud.execute(&op.into(), Call::RenewPassword { server: id() }).await);
+        let told = settled(
+            cloud
+                .execute(&op.into(), Call::RenewPassword { server: id() })
+                .await,
+        );
         told.one_time_password.unwrap().0
     };
     let first = renew(&w.cloud, "a").await;
@@ -416,9 +421,17 @@ async fn where_nothing_inside_takes_the_order_the_old_password_stays() {
     use RefusalReason::{Conflict, NoAgent};
     for (status, words, means) in [
         (409, "QEMU guest agent is not enabled", NoAgent),
-        (409, "Failed to set admin password on s1 because error setting admin password", NoAgent),
+        (
+            409,
+            "Failed to set admin password on s1 because error setting admin password",
+            NoAgent,
+        ),
         (501, "Unable to set password on instance", NoAgent),
-        (409, "Cannot 'changePassword' instance s1 while it is in task_state rebooting", Conflict),
+        (
+            409,
+            "Cannot 'changePassword' instance s1 while it is in task_state rebooting",
+            Conflict,
+        ),
         (409, "Instance s1 is locked", Conflict),
     ] {
         let w = with_server("ACTIVE").await;

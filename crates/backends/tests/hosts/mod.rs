@@ -33,7 +33,12 @@ pub fn neutron(
 ) -> Option<Response> {
     let id = path.strip_prefix("security-groups/")?;
     assert_eq!(method, Method::DELETE);
-    let uses = |port: &Value| port["security_groups"].as_array().unwrap().contains(&json!(id));
+    let uses = |port: &Value| {
+        port["security_groups"]
+            .as_array()
+            .unwrap()
+            .contains(&json!(id))
+    };
     let gone = stand.contains_key("gone");
     if !gone && stand.get("ports").is_some_and(|all| all.iter().any(uses)) {
         return Some(refused(StatusCode::CONFLICT, "SecurityGroupInUse"));
@@ -105,7 +110,11 @@ fn own(stand: &Stand) -> Vec<(String, Value)> {
         .filter(|it| it["name"] == GROUP)
         .collect();
     assert!(groups.len() <= 1, "{groups:?}");
-    let of = |it: &&Value| groups.iter().any(|group| group["id"] == it["security_group_id"]);
+    let of = |it: &&Value| {
+        groups
+            .iter()
+            .any(|group| group["id"] == it["security_group_id"])
+    };
     let rules = stand["security-group-rules"].iter().filter(of);
     let mut all: Vec<_> = rules
         .map(|it| {
@@ -152,7 +161,10 @@ async fn a_hosts_own_rules_stand_beside_its_preset_and_go_with_it() {
     let gone = clouds[0].delete_server(&"away".into(), "s1".into()).await;
     assert_eq!(gone, Outcome::Done(()));
     let stand = stand.lock().unwrap();
-    let left: Vec<&Value> = stand["security-groups"].iter().map(|it| &it["name"]).collect();
+    let left: Vec<&Value> = stand["security-groups"]
+        .iter()
+        .map(|it| &it["name"])
+        .collect();
     assert_eq!(left, ["lingbao-level2"]);
 }
 
@@ -169,7 +181,13 @@ async fn what_neutron_has_no_room_for_is_refused_and_opens_nothing() {
     let told = clouds[0].server_rules(&"s1".into()).await;
     assert_eq!(told, Ok(Some(Vec::new())));
     let stand = stand.lock().unwrap();
-    assert_eq!(stand["ports"][0]["security_groups"].as_array().unwrap().len(), 1);
+    assert_eq!(
+        stand["ports"][0]["security_groups"]
+            .as_array()
+            .unwrap()
+            .len(),
+        1
+    );
 }
 
 #[tokio::test]

@@ -142,17 +142,34 @@ async fn a_rule_stands_when_the_cloud_has_taken_it_and_goes_when_it_has_given_it
 async fn what_the_law_forbids_is_refused_at_its_field_and_reaches_no_cloud() {
     for town in Town::all().await {
         let cx = town.clerk();
-        let try_it = async |form: AccessRuleForm| {
-            key(access_rule::add(&cx, &town.host, &form, "").await)
-        };
+        let try_it =
+            async |form: AccessRuleForm| key(access_rule::add(&cx, &town.host, &form, "").await);
         for (form, says) in [
-            (typed("tcp", "22", "0.0.0.0/0"), "source:access_rule.guarded "),
-            (typed("tcp", "3306", "8.8.8.8"), "source:access_rule.guarded "),
+            (
+                typed("tcp", "22", "0.0.0.0/0"),
+                "source:access_rule.guarded ",
+            ),
+            (
+                typed("tcp", "3306", "8.8.8.8"),
+                "source:access_rule.guarded ",
+            ),
             (typed("tcp", "1", "127.0.0.1"), "source:access_rule.nobody "),
-            (typed("tcp", "1", "10.1.2.3/8"), "source:access_rule.host_bits "),
-            (typed("tcp", "9-1", "10.0.0.0/8"), "ports:access_rule.bad_ports "),
-            (typed("icmp", "1", "10.0.0.0/8"), "ports:access_rule.icmp_has_no_ports "),
-            (typed("gre", "1", "x"), "protocol:error.not_in_list source:access_rule.bad_source "),
+            (
+                typed("tcp", "1", "10.1.2.3/8"),
+                "source:access_rule.host_bits ",
+            ),
+            (
+                typed("tcp", "9-1", "10.0.0.0/8"),
+                "ports:access_rule.bad_ports ",
+            ),
+            (
+                typed("icmp", "1", "10.0.0.0/8"),
+                "ports:access_rule.icmp_has_no_ports ",
+            ),
+            (
+                typed("gre", "1", "x"),
+                "protocol:error.not_in_list source:access_rule.bad_source ",
+            ),
         ] {
             assert_eq!(try_it(form).await, says);
         }
@@ -216,7 +233,9 @@ async fn a_host_has_fifty_rules_at_most() {
             there(&town, &town.host).await.unwrap().len(),
             MOST_RULES - 1
         );
-        access_rule::add(&cx, &town.host, &pages(), "").await.unwrap();
+        access_rule::add(&cx, &town.host, &pages(), "")
+            .await
+            .unwrap();
         town.settle().await;
         assert_eq!(ours(&town, &town.host).await.len(), MOST_RULES);
     }
@@ -228,7 +247,9 @@ async fn what_the_cloud_refuses_opens_nothing_and_what_is_lost_comes_to_one_set(
         let cx = town.clerk();
         let refuse = Failure::Refuse(RefusalReason::QuotaExceeded);
         town.fault(CallKind::SetServerRules, refuse, 1);
-        access_rule::add(&cx, &town.host, &pages(), "").await.unwrap();
+        access_rule::add(&cx, &town.host, &pages(), "")
+            .await
+            .unwrap();
         town.settle().await;
         assert_eq!(ours(&town, &town.host).await, []);
         assert_eq!(there(&town, &town.host).await.unwrap(), []);
@@ -239,7 +260,9 @@ async fn what_the_cloud_refuses_opens_nothing_and_what_is_lost_comes_to_one_set(
         );
         town.fault(CallKind::SetServerRules, Failure::LoseAnswer, 1);
         town.fault(CallKind::SetServerRules, Failure::Unreachable, 1);
-        access_rule::add(&cx, &town.host, &pages(), "").await.unwrap();
+        access_rule::add(&cx, &town.host, &pages(), "")
+            .await
+            .unwrap();
         town.settle().await;
         let both = (
             ours(&town, &town.host).await,
@@ -308,7 +331,9 @@ async fn only_who_operates_the_host_changes_its_rules_and_a_stranger_finds_nothi
 async fn a_host_that_is_given_back_takes_its_rules_with_it() {
     for town in Town::all().await {
         let cx = town.clerk();
-        access_rule::add(&cx, &town.other, &pages(), "").await.unwrap();
+        access_rule::add(&cx, &town.other, &pages(), "")
+            .await
+            .unwrap();
         town.settle().await;
         let ids = [town.other.clone()];
         release::create(&cx, &ids, "系统下线", "form-of-the-release")
@@ -375,7 +400,9 @@ async fn where_no_password_can_be_set_the_old_one_stays_and_the_reason_is_told()
         let cx = town.clerk();
         let refuse = Failure::Refuse(RefusalReason::NoAgent);
         town.fault(CallKind::RenewPassword, refuse, 1);
-        access_rule::new_password(&cx, &town.host, "").await.unwrap();
+        access_rule::new_password(&cx, &town.host, "")
+            .await
+            .unwrap();
         town.settle().await;
         assert_eq!(town.events(&town.host, EventKind::PasswordRenewed).await, 0);
         let told = Sql::new("SELECT count(*) FROM notice WHERE msg LIKE '%refused.no_agent%'");
@@ -390,7 +417,9 @@ async fn where_no_password_can_be_set_the_old_one_stays_and_the_reason_is_told()
         let off = access_rule::new_password(&cx, &town.host, "").await;
         assert_eq!(key(off), "resource.not_possible_now");
         // What is switched off can be opened all the same.
-        access_rule::add(&cx, &town.host, &pages(), "").await.unwrap();
+        access_rule::add(&cx, &town.host, &pages(), "")
+            .await
+            .unwrap();
         town.settle().await;
         let disk = access_rule::new_password(&cx, &town.disk, "").await;
         assert_eq!(key(disk), "resource.no_host");

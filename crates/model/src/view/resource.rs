@@ -6,7 +6,9 @@ use super::difference::DifferenceKind;
 use crate::access_rule::{AccessRule, Opening};
 use crate::catalogue::Fulfiller;
 use crate::change::Change;
-use crate::id::{AccessRuleId, DifferenceId, PoolId, RequestId, ResourceId, SnapshotId, SystemId, UnitId};
+use crate::id::{
+    AccessRuleId, DifferenceId, PoolId, RequestId, ResourceId, SnapshotId, SystemId, UnitId,
+};
 use crate::money::Money;
 use crate::msg::{Label, Msg};
 use crate::param::Fact;

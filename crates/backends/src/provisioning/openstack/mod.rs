@@ -211,7 +211,8 @@ impl OpenStack {
         }
         if acted.is_some_and(|it| it.done) {
             let mut there = self.object(kind, &id).await?;
-            if let (Call::RenewPassword { .. }, Some(Object::Server(server))) = (&call, &mut there) {
+            if let (Call::RenewPassword { .. }, Some(Object::Server(server))) = (&call, &mut there)
+            {
                 server.one_time_password = self.cloud.password(op);
             }
             return Ok(there.map_or(Settled::Gone, |it| Settled::Present(Box::new(it))));

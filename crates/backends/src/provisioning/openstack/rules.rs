@@ -78,10 +78,7 @@ impl Cloud {
 
     /// The ports of a server.
     async fn ports(&self, id: &ExternalId, project: &ExternalId) -> Answer<Vec<Value>> {
-        let query = [
-            ("device_id", id.as_str()),
-            ("project_id", project.as_str()),
-        ];
+        let query = [("device_id", id.as_str()), ("project_id", project.as_str())];
         let found = self.get(Service::Network, "/ports", &query).await?;
         // Anybody may write a server's id on a port of his own; only Nova writes its owner.
         let is_servers = |it: &&Value| text(it, "device_owner").starts_with("compute:");

@@ -146,7 +146,12 @@ impl Cloud {
     }
 
     /// Makes the rules of a group what they shall be.
-    pub(super) async fn mend(&self, group: &Value, project: &ExternalId, rules: &[Rule]) -> Answer<()> {
+    pub(super) async fn mend(
+        &self,
+        group: &Value,
+        project: &ExternalId,
+        rules: &[Rule],
+    ) -> Answer<()> {
         let id = text(group, "id");
         let there: Vec<&Value> = list(group, "security_group_rules", &["id"])?
             .iter()
