@@ -107,6 +107,11 @@ pub fn restore(disk: &str, snapshot: &str) -> String {
     format!("{}/snapshots/{}", resource(disk), segment(snapshot))
 }
 
+/// What may come in to a host.
+pub fn rules(host: &str) -> String {
+    format!("{}/rules", resource(host))
+}
+
 /// The form that changes a resource; `request` is the returned one that is supplemented, or empty.
 pub fn change(id: &str, what: &str, request: &str) -> String {
     let form = format!("{}/change", resource(id));
@@ -329,6 +334,7 @@ pub const PATHS: &[&str] = &[
     "/resources/{id}/bin",
     "/resources/{id}/certificate",
     "/requests/{id}/certificates",
+    "/resources/{id}/rules",
     "/deliveries/{id}",
     OPERATIONS,
     "/operations/sagas/{id}",

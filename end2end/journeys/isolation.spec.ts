@@ -19,6 +19,8 @@ const OTHERS = ['sysadmin', 'security', 'auditor'];
 
 /** Stands behind a disk's id, which is what is tried. */
 const SNAPSHOT = 'snp_nb_01JD3C00000000000000000000';
+/** Stands behind a host's id. */
+const RULE = 'acr_nb_01JD3C00000000000000000000';
 
 /** All `.rs` files below a folder. */
 function sources(folder: string): string[] {
@@ -160,7 +162,7 @@ test('what belongs to another unit is not there, whatever asks for it @once', as
       for (const [method, operation] of Object.entries<Json>(methods)) {
         const schema = operation.requestBody?.content?.['application/json']?.schema;
         await pair(`${method} ${path}`, mine, (id) =>
-          fetch(url + path.replace(/\{(?:line|grant)\}/, 'x').replace('{snapshot}', SNAPSHOT).replace(/\{\w+\}/, id), {
+          fetch(url + path.replace(/\{(?:line|grant)\}/, 'x').replace('{snapshot}', SNAPSHOT).replace('{rule}', RULE).replace(/\{\w+\}/, id), {
             method: method.toUpperCase(),
             headers: { ...SAME, cookie, 'content-type': 'application/json' },
             body: schema ? JSON.stringify(sample(document, schema)) : undefined,

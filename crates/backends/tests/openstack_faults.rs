@@ -57,6 +57,9 @@ struct Stand {
     servers: Vec<Value>,
     /// What was asked of servers, the newest last.
     actions: Vec<Value>,
+    /// What is said to a new password instead of yes, if anything; the passwords that were set.
+    agent: Option<(u16, &'static str)>,
+    passwords: Vec<String>,
     /// The sizes before resizes, by server.
     before: BTreeMap<String, Value>,
     /// What the sign-in leaves out of its token.
@@ -249,7 +252,7 @@ fn open(url: &str, now: &Arc<AtomicI64>) -> OpenStack {
         },
         domain: "default".into(),
         role: "member".into(),
-        password_secret: None,
+        password_secret: Some(Secret("s".repeat(32))),
         timeout_ms: 1_000,
         connect_timeout_ms: 500,
         settle_ms: 10_000,

@@ -5,6 +5,8 @@
     clippy::unwrap_used,
     reason = "helpers of tests stand outside the test functions"
 )]
+mod hosts;
+
 use std::{
     collections::BTreeMap,
     sync::{
@@ -101,9 +103,8 @@ async fn answer(State((stand, url)): State<(Stand, String)>, request: Request) -
     if path == "/compute/v2.1/" {
         return fine(&json!({ "version": { "id": "v2.1", "version": "2.93" } }));
     }
-    if path == "/compute/v2.1/servers/s1" {
-        let server = json!({ "id": "s1", "status": "ACTIVE", "tenant_id": "p1", "metadata": {} });
-        return fine(&json!({ "server": server }));
+    if let Some(reply) = hosts::nova(&stand, &parts.method, &path) {
+        return reply;
     }
     // What is asked at once meets at once.
     tokio::time::sleep(Duration::from_millis(30)).await;
@@ -167,6 +168,9 @@ fn serve(
     query: &str,
     body: &Value,
 ) -> Response {
+    if let Some(reply) = hosts::neutron(stand, method, path) {
+        return reply;
+    }
     let parts: Vec<&str> = path.split('/').collect();
     let there = stand.clone();
     let known = |kind: &str| there.get(kind).cloned().unwrap_or_default();
@@ -195,7 +199,8 @@ fn serve(
                 let filter = format!("{key}={}", it[key].as_str().unwrap());
                 query.split('&').any(|one| one == filter)
             };
-            groups.retain(|it| same(it, "project_id") && same(it, "name"));
+            let whose = query.contains("project_id=");
+            groups.retain(|it| (!whose || same(it, "project_id")) && same(it, "name"));
             for group in &mut groups {
                 let mut rules = known("security-group-rules");
                 rules.retain(|it| it["security_group_id"] == group["id"]);

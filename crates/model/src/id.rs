@@ -204,6 +204,8 @@ ids! {
     SnapshotId = "snp";
     /// Something in a cloud that is otherwise than the portal thinks.
     DifferenceId = "dif";
+    /// A rule of what may come in to a host (安全组规则).
+    AccessRuleId = "acr";
 }
 
 #[cfg(test)]

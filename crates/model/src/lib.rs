@@ -6,10 +6,11 @@
 //!
 //! Read in this order: [`msg`] and [`id`] (how things are said and named), [`time`], [`calendar`],
 //! [`money`] (quantities), [`people`] and [`placement`] (who and where), [`param`], [`price`],
-//! [`quota`], [`catalogue`] (what can be ordered), [`change`] (what becomes of what runs), [`policy`] and [`verdict`] (what will become of
+//! [`quota`], [`catalogue`] (what can be ordered), [`change`] (what becomes of what runs), [`access_rule`] (what may come in to it), [`policy`] and [`verdict`] (what will become of
 //! it), and the three machines [`request`], [`fulfilment`], [`resource`].
 #![deny(missing_docs)]
 
+pub mod access_rule;
 pub mod calendar;
 pub mod catalogue;
 pub mod change;

@@ -106,6 +106,10 @@ words! {
         Attached = "attached",
         /// Taken off its host; on the host: something was taken off it.
         Detached = "detached",
+        /// What may come in to a host is another set of rules from here on.
+        RulesChanged = "rules_changed",
+        /// A host has a new one-time password; the old one opens nothing any more.
+        PasswordRenewed = "password_renewed",
         /// Lost in the cloud and built anew; what it held is gone.
         Restored = "restored",
         /// Lost in the cloud and written off; its release follows.
@@ -124,6 +128,8 @@ impl EventKind {
                 | Self::SnapshotRestored
                 | Self::Attached
                 | Self::Detached
+                | Self::RulesChanged
+                | Self::PasswordRenewed
                 | Self::Restored
                 | Self::WrittenOff
         )

@@ -6,6 +6,7 @@
 )]
 #![recursion_limit = "512"]
 
+mod access_rule;
 mod around;
 mod bin;
 mod change;

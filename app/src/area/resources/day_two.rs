@@ -1,9 +1,13 @@
-//! What is done at once to what runs: restart, console, attaching. The page stays calm: these stand
+//! What is done at once to what runs: restart, console, rules, a new password, attaching. The page stays calm: these stand
 //! in a panel of their own, each with what it leads to.
 
-use crate::{form::FormId, t, ui::*};
+use crate::{form::FormId, routes, t, ui::*};
 use leptos::prelude::*;
-use lingbao_model::view::resource::{Act, ResourceDetail};
+use lingbao_model::{
+    catalogue::Fulfiller,
+    resource::ServiceState,
+    view::resource::{Act, ResourceDetail},
+};
 
 /// Under this name the page finds the console's address that was just fetched. Only the answer to
 /// the post has it; it is stored nowhere. A posted value of such a name never comes back into a page,
@@ -31,6 +35,28 @@ pub fn operations(found: &ResourceDetail, console: Option<String>) -> Option<Any
         rows.push(row(
             t!("resources.restart"),
             t!("resources.no_effect"),
+            act.into_any(),
+        ));
+    }
+    if found.row.kind == Fulfiller::Server && found.row.service != ServiceState::Released {
+        let href = routes::rules(found.row.id.as_str());
+        let link = view! { <LinkButton href=href>{t!("resources.rules_open")}</LinkButton> };
+        rows.push(row(
+            t!("resources.rules"),
+            t!("resources.rules_note"),
+            link.into_any(),
+        ));
+    }
+    if may(Act::NewPassword) {
+        let act = view! {
+            <form method="post">
+                <FormId/>
+                <Confirm act=t!("resources.new_password") note=t!("resources.new_password_note") value="new_password"/>
+            </form>
+        };
+        rows.push(row(
+            t!("resources.new_password"),
+            t!("resources.new_password_effect"),
             act.into_any(),
         ));
     }

@@ -176,6 +176,8 @@ fn shape(kind: EventKind) -> &'static str {
         | EventKind::SnapshotTaken
         | EventKind::SnapshotRestored
         | EventKind::Attached
+        | EventKind::RulesChanged
+        | EventKind::PasswordRenewed
         | EventKind::Resized
         | EventKind::Extended
         | EventKind::Replanned
@@ -330,7 +332,9 @@ fn acts(found: &ResourceDetail) -> AnyView {
             | Act::Snapshot
             | Act::Restore
             | Act::Attach
-            | Act::Detach => ().into_any(),
+            | Act::Detach
+            | Act::Rules
+            | Act::NewPassword => ().into_any(),
         })
         .collect_view()
         .into_any()
@@ -383,7 +387,7 @@ pub mod ssr {
     };
     use lingbao_core::{
         Cx,
-        fulfil::{acts, power},
+        fulfil::{access_rule, acts, power},
         service::{console, resource},
     };
     use lingbao_model::{
@@ -451,6 +455,10 @@ pub mod ssr {
                 let snapshot = id::<SnapshotId>(form.value("snapshot"))?;
                 acts::delete_snapshot(cx, of, &snapshot, sent).await?;
                 Ok("resources.snapshot_deleting")
+            }
+            "new_password" => {
+                access_rule::new_password(cx, of, sent).await?;
+                Ok("resources.new_password_begun")
             }
             "attach" => {
                 let host = form.value("host").parse().map_err(|_| {

@@ -9,6 +9,7 @@ mod detail;
 mod ending;
 mod list;
 mod restore;
+mod rules;
 mod sheet;
 mod snapshots;
 mod words;
@@ -67,12 +68,34 @@ impl leptos_router::LazyRoute for ChangeRoute {
     }
 }
 
+/// So is the page of what may come in to a host: few people open it.
+#[lazy]
+fn guarding() -> AnyView {
+    view! { <rules::RulesPage/> }.into_any()
+}
+
+/// The route of the page `RulesPage`.
+pub struct RulesRoute;
+impl leptos_router::LazyRoute for RulesRoute {
+    fn data() -> Self {
+        Self
+    }
+    async fn view(_: Self) -> AnyView {
+        guarding().await
+    }
+    async fn preload() {
+        #[cfg(all(feature = "hydrate", target_arch = "wasm32"))]
+        __preload_guarding().await;
+    }
+}
+
 /// Where the pages are.
 pub fn routes() -> Vec<AnyNestedRoute> {
     let mut all = vec![
         page(path!("/resources"), Lazy::<ListRoute>::new()),
         page(path!("/resources/:id"), Lazy::<DetailRoute>::new()),
         page(path!("/resources/:id/change"), Lazy::<ChangeRoute>::new()),
+        page(path!("/resources/:id/rules"), Lazy::<RulesRoute>::new()),
         page(path!("/deliveries/:id"), Lazy::<SheetRoute>::new()),
         page(
             path!("/resources/:id/snapshots/:snapshot"),
@@ -94,5 +117,6 @@ pub fn posts() -> axum::Router<Pages> {
         )
         .route("/resources/{id}/change", page_post(change::ssr::submit))
         .route("/resources/{id}/bin", page_post(bin::ssr::act))
+        .route("/resources/{id}/rules", page_post(rules::ssr::submit))
         .route(list::CSV, axum::routing::get(list::ssr::csv))
 }

@@ -14,6 +14,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::post,
 };
+use lingbao_model::access_rule::AccessRule;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use subtle::ConstantTimeEq;
@@ -46,6 +47,9 @@ enum Ask {
         cursor: Option<String>,
     },
     Usage {
+        server: ExternalId,
+    },
+    Rules {
         server: ExternalId,
     },
 }
@@ -134,6 +138,7 @@ async fn ask(State(simulator): State<Simulator>, Json(ask): Json<Ask>) -> Respon
             answer(simulator.list(project.as_ref(), cursor.as_deref()).await)
         }
         Ask::Usage { server } => answer(simulator.usage(&server).await),
+        Ask::Rules { server } => answer(simulator.server_rules(&server).await),
     }
 }
 
@@ -302,5 +307,13 @@ impl Provisioner for RemoteSimulator {
     async fn usage(&self, server: &ExternalId) -> Result<Option<Usage>, ReadError> {
         let server = server.clone();
         self.read(Ask::Usage { server }).await
+    }
+
+    async fn server_rules(
+        &self,
+        server: &ExternalId,
+    ) -> Result<Option<Vec<AccessRule>>, ReadError> {
+        let server = server.clone();
+        self.read(Ask::Rules { server }).await
     }
 }

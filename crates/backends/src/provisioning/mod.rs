@@ -29,6 +29,7 @@ pub mod simulator;
 pub mod spec;
 
 use async_trait::async_trait;
+use lingbao_model::access_rule::{self, AccessRule, Opening};
 use serde::{Deserialize, Serialize};
 
 pub use outcome::{
@@ -81,6 +82,12 @@ calls! {
     StopServer { #[doc = "Which."] server: ExternalId },
     /// Restarts a running server.
     RestartServer { #[doc = "Which."] server: ExternalId },
+    /// Lets in to a server, beside its preset, exactly what these rules say: the whole set, so that
+    /// twice is once.
+    SetServerRules { #[doc = "Which."] server: ExternalId, #[doc = "What."] rules: Vec<AccessRule> },
+    /// Sets a new one-time password for the administrator of a running server; see
+    /// [`Server::one_time_password`].
+    RenewPassword { #[doc = "Which."] server: ExternalId },
     /// Deletes a server; its disks are detached and its addresses freed of it.
     DeleteServer { #[doc = "Which."] server: ExternalId },
     /// Makes a volume.
@@ -153,6 +160,18 @@ pub trait Provisioner: Send + Sync {
     async fn console(&self, _server: &ExternalId) -> Result<Option<Secret>, ReadError> {
         Ok(None)
     }
+    /// What may come in to a server beside its preset, in no order; `None` if it is not there, or the
+    /// backend does not tell.
+    async fn server_rules(
+        &self,
+        _server: &ExternalId,
+    ) -> Result<Option<Vec<AccessRule>>, ReadError> {
+        Ok(None)
+    }
+    /// What a preset ([`ServerSpec::security_preset`]) lets in; `None` if there is none of that name.
+    fn preset(&self, name: &str) -> Option<Vec<Opening>> {
+        access_rule::preset(name)
+    }
     /// How busy a server is now; `None` if it is not there or not running.
     async fn usage(&self, server: &ExternalId) -> Result<Option<Usage>, ReadError>;
 
@@ -206,6 +225,23 @@ pub trait Provisioner: Send + Sync {
     /// See [`Call::RestartServer`].
     async fn restart_server(&self, op: &OperationId, server: ExternalId) -> Outcome<Server> {
         let done = self.execute(op, Call::RestartServer { server }).await;
+        done.narrow(Object::into_server)
+    }
+    /// See [`Call::SetServerRules`].
+    async fn set_server_rules(
+        &self,
+        op: &OperationId,
+        server: ExternalId,
+        rules: Vec<AccessRule>,
+    ) -> Outcome<Server> {
+        let done = self
+            .execute(op, Call::SetServerRules { server, rules })
+            .await;
+        done.narrow(Object::into_server)
+    }
+    /// See [`Call::RenewPassword`].
+    async fn renew_password(&self, op: &OperationId, server: ExternalId) -> Outcome<Server> {
+        let done = self.execute(op, Call::RenewPassword { server }).await;
         done.narrow(Object::into_server)
     }
     /// See [`Call::DeleteServer`].

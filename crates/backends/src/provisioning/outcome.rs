@@ -154,6 +154,8 @@ pub enum RefusalReason {
     Conflict,
     /// This backend can't do such a thing.
     Unsupported,
+    /// It has to be done inside the server, and nothing there takes the order: no guest agent.
+    NoAgent,
     /// The backend does not let us.
     Denied,
     /// The operation was cancelled; it can make nothing any more.

@@ -240,8 +240,9 @@ pub struct Server {
     pub host: Option<String>,
     /// Its address in its network; `0.0.0.0` until it has one.
     pub private_address: Ipv4Addr,
-    /// Given only in answers to the operation that made it (create, poll, find by operation), never
-    /// by `get` and `list`: show it once and do not keep it.
+    /// Given only in answers to the operation that made it (create, poll, find by operation) and to
+    /// the one that set another (renew, poll), each its own; never by `get` and `list`: show it once
+    /// and do not keep it.
     pub one_time_password: Option<Secret>,
     /// When it was asked for.
     pub created_at: Timestamp,

@@ -56,6 +56,20 @@ pub fn serve(
             let asked: Value = serde_json::from_slice(body).unwrap();
             let (name, asked) = asked.as_object().unwrap().iter().next().unwrap();
             let it = stand.servers.iter_mut().find(|it| it["id"] == *id)?;
+            if name == "changePassword" {
+                return Some(match stand.agent {
+                    Some((status, words)) => {
+                        let said =
+                            json!({ "conflictingRequest": { "code": status, "message": words } });
+                        self::said(status, &said.to_string())
+                    }
+                    None => {
+                        let word = asked["adminPass"].as_str().unwrap();
+                        stand.passwords.push(word.to_owned());
+                        StatusCode::ACCEPTED.into_response()
+                    }
+                });
+            }
             let (from, to) = match name.as_str() {
                 "os-start" => ("SHUTOFF", "ACTIVE"),
                 "os-stop" => ("ACTIVE", "SHUTOFF"),
@@ -375,4 +389,59 @@ async fn an_act_that_is_over_is_not_done_again_after_another() {
         assert_eq!(reason(other), RefusalReason::Conflict);
     }
     assert_eq!(w.asked("DELETE", &format!("{SERVERS}/s1")), 0);
+}
+
+#[tokio::test]
+async fn a_new_password_follows_from_its_operation_and_is_the_same_after_a_lost_answer() {
+    let w = with_server("ACTIVE").await;
+    let renew = async |cloud: &OpenStack, op: &str| {
+        let told = settled(
+            cloud
+                .execute(&op.into(), Call::RenewPassword { server: id() })
+                .await,
+        );
+        told.one_time_password.unwrap().0
+    };
+    let first = renew(&w.cloud, "a").await;
+    // Known here, and to a process that knows nothing.
+    assert_eq!(renew(&w.cloud, "a").await, first);
+    assert_eq!(renew(&w.elsewhere(), "a").await, first);
+    let second = renew(&w.cloud, "b").await;
+    assert_ne!(second, first);
+    let set = w.stand.lock().unwrap().passwords.clone();
+    assert_eq!(set, [first.clone(), first, second]);
+    assert_eq!(w.server().await.one_time_password, None);
+    w.status("SHUTOFF");
+    let off = w.cloud.renew_password(&"c".into(), id()).await;
+    assert_eq!(reason(off), RefusalReason::Conflict);
+}
+
+#[tokio::test]
+async fn where_nothing_inside_takes_the_order_the_old_password_stays() {
+    use RefusalReason::{Conflict, NoAgent};
+    for (status, words, means) in [
+        (409, "QEMU guest agent is not enabled", NoAgent),
+        (
+            409,
+            "Failed to set admin password on s1 because error setting admin password",
+            NoAgent,
+        ),
+        (501, "Unable to set password on instance", NoAgent),
+        (
+            409,
+            "Cannot 'changePassword' instance s1 while it is in task_state rebooting",
+            Conflict,
+        ),
+        (409, "Instance s1 is locked", Conflict),
+    ] {
+        let w = with_server("ACTIVE").await;
+        w.stand.lock().unwrap().agent = Some((status, words));
+        let told = w.cloud.renew_password(&"a".into(), id()).await;
+        assert_eq!(reason(told), means, "{words}");
+        assert!(w.stand.lock().unwrap().passwords.is_empty());
+        // A refusal was no act: what was mended since is asked anew.
+        w.stand.lock().unwrap().agent = None;
+        let told = w.cloud.renew_password(&"a".into(), id()).await;
+        assert!(matches!(told, Outcome::Done(_)), "{words}: {told:?}");
+    }
 }

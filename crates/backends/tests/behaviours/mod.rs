@@ -7,12 +7,14 @@
     reason = "helpers of tests stand outside the test functions"
 )]
 mod attached;
+mod guarded;
 
 use std::{collections::BTreeSet, fmt::Debug, future::Future, time::Duration};
 
 use lingbao_backends::provisioning::*;
 
 pub use attached::*;
+pub use guarded::*;
 
 /// A cloud under test with a project and a network in it.
 pub struct Ground {
@@ -184,6 +186,8 @@ macro_rules! shared_behaviours {
             a_snapshot_keeps_what_a_volume_was;
             power_follows_orders;
             the_password_is_told_only_to_its_operation;
+            what_comes_in_is_the_whole_set_that_was_said;
+            a_new_password_is_told_to_who_set_it;
             what_was_ordered_is_read_back;
             ensuring_twice_is_one;
             what_makes_no_sense_is_refused;

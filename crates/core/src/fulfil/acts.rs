@@ -108,7 +108,7 @@ pub(super) async fn came_before(
 }
 
 /// Starts the saga, with everything that takes part booked for it.
-async fn begin(
+pub(super) async fn begin(
     tx: &mut Tx,
     cx: &Cx,
     access: &Access,

@@ -202,7 +202,7 @@ pub(super) fn key<T: std::fmt::Debug>(result: Result<T, ServiceError>) -> String
     }
 }
 
-const FORM: &str = "form-of-this-test";
+pub(super) const FORM: &str = "form-of-this-test";
 
 #[tokio::test]
 async fn a_server_restarts_once_however_often_the_form_is_sent() {

@@ -17,12 +17,14 @@
 //! finds the same operation ids, and a backend makes one thing for one id.
 //!
 //! Files: [`plan`] (what is to be built), [`build`] and [`step`] (building), [`power`] (start,
-//! stop), [`acts`] and [`operate`] (restart, snapshots, attaching), [`restore`] (a disk out of a
-//! snapshot), [`change`] (another size, a longer term), [`expiry`] (the end of a term), [`release`]
-//! (giving back and erasing), [`recycle`] (into the recycle bin), [`bin`] (out of it, either way),
-//! [`certificate`] (that it is erased), [`upkeep`] (what comes round by itself), [`reconcile`] (what the clouds say, held
+//! stop), [`acts`] and [`operate`] (restart, snapshots, attaching), [`access_rule`] (what may come in
+//! to a host, and who), [`restore`] (a disk out of a snapshot), [`change`] (another size, a longer
+//! term), [`expiry`] (the end of a term), [`release`] (giving back and erasing), [`recycle`] (into the
+//! recycle bin), [`bin`] (out of it, either way), [`certificate`] (that it is erased), [`upkeep`]
+//! (what comes round by itself), [`reconcile`] (what the clouds say, held
 //! beside our rows).
 
+pub mod access_rule;
 pub mod acts;
 pub mod bin;
 pub mod build;
@@ -40,6 +42,8 @@ pub mod restore;
 pub mod step;
 pub mod upkeep;
 
+#[cfg(test)]
+mod access_rule_tests;
 #[cfg(test)]
 mod bin_tests;
 #[cfg(test)]

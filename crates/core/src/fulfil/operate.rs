@@ -1,5 +1,5 @@
-//! What is done at once to a thing that stands: restart, snapshots, attaching. One saga of one
-//! step; the use cases that start it are in [`super::acts`].
+//! What is done at once to a thing that stands: restart, snapshots, attaching, rules, passwords. One
+//! saga of one step; the use cases that start it are in [`super::acts`] and [`super::access_rule`].
 
 use std::sync::Arc;
 
@@ -9,6 +9,7 @@ use lingbao_backends::{
     provisioning::{Call, ExternalId, Object, Provisioner, SnapshotSpec},
 };
 use lingbao_model::{
+    access_rule::AccessRule,
     catalogue::Fulfiller,
     id::{ResourceId, SnapshotId, UserId},
     msg::Msg,
@@ -17,12 +18,16 @@ use lingbao_model::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::step::{CallStep, MakeCall, Undo};
+use super::{
+    access_rule,
+    step::{CallStep, MakeCall, Undo},
+};
 use crate::{
     app::Cx,
     authz::Scope,
     error::StorageError,
     saga::{End, Ended, Saga, Step},
+    service::notice,
     storage::{Tx, change, resource, resource_action, snapshot},
 };
 
@@ -79,6 +84,17 @@ pub enum What {
         /// The backend's name for it.
         host_external_id: String,
     },
+    /// Other rules say what may come in to a server.
+    SetRules {
+        /// All of them.
+        rules: Vec<AccessRule>,
+        /// All of them before.
+        before: Vec<AccessRule>,
+        /// What becomes of our rows.
+        change: access_rule::Change,
+    },
+    /// A server gets a new one-time password.
+    NewPassword,
 }
 
 impl What {
@@ -91,6 +107,8 @@ impl What {
             Self::DeleteSnapshot { .. } => "delete_snapshot",
             Self::Attach { .. } => "attach",
             Self::Detach { .. } => "detach",
+            Self::SetRules { .. } => "rules",
+            Self::NewPassword => "password",
         }
     }
 
@@ -110,6 +128,8 @@ impl What {
             Self::DeleteSnapshot { .. } => "resource.delete_snapshot_failed",
             Self::Attach { .. } => "resource.attach_failed",
             Self::Detach { .. } => "resource.detach_failed",
+            Self::SetRules { .. } => "resource.rules_failed",
+            Self::NewPassword => "resource.password_failed",
         }
     }
 }
@@ -189,6 +209,17 @@ impl Saga for Operate {
             What::Detach {
                 host_external_id, ..
             } => step("detach", backend, back(on(host_external_id)), off()),
+            What::SetRules { rules, before, .. } => {
+                let set = |rules: &[AccessRule]| Call::SetServerRules {
+                    server: thing.clone(),
+                    rules: rules.to_vec(),
+                };
+                step("rules", backend, back(set(before)), set(rules))
+            }
+            What::NewPassword => {
+                let call = Call::RenewPassword { server: thing };
+                step("password", backend, Undo::Nothing, call)
+            }
         }
     }
 
@@ -208,8 +239,9 @@ impl Saga for Operate {
         for id in &parts {
             resource_action::lock(tx, id).await?;
         }
-        // Nobody knows where it hangs: both stay busy until an operator has cleaned up.
-        let unsure = matches!(ended.end, End::Residue(_)) && params.what.host().is_some();
+        // Nobody knows where it hangs, or what is open: all stay busy until an operator has cleaned up.
+        let doubtful = params.what.host().is_some() || matches!(params.what, What::SetRules { .. });
+        let unsure = matches!(ended.end, End::Residue(_)) && doubtful;
         if !unsure {
             for id in &parts {
                 resource_action::end(tx, id, ended.saga).await?;
@@ -256,7 +288,11 @@ async fn done(
             }
         }
         What::DeleteSnapshot { snapshot, .. } => snapshot::gone(tx, snapshot, cx.now()).await?,
-        What::Restart | What::Attach { .. } | What::Detach { .. } => {}
+        What::Restart
+        | What::Attach { .. }
+        | What::Detach { .. }
+        | What::SetRules { .. }
+        | What::NewPassword => {}
     }
     if !stands {
         return Ok(());
@@ -272,6 +308,19 @@ async fn done(
         What::Detach { .. } => {
             resource::attach(tx, found, None).await?;
             EventKind::Detached
+        }
+        What::SetRules { change, .. } => {
+            access_rule::written(tx, cx, params, change).await?;
+            EventKind::RulesChanged
+        }
+        What::NewPassword => {
+            if !access_rule::keep_password(tx, cx, ended).await? {
+                return failed(tx, cx, ended, found).await;
+            }
+            let msg = Msg::new("resource.password_waits").with("name", found.name.clone());
+            let link = format!("/resources/{}", found.id);
+            notice::send(tx, cx, &params.actor, &msg, &link).await?;
+            EventKind::PasswordRenewed
         }
     };
     for id in [Some(&params.resource), params.what.host()]
@@ -310,6 +359,6 @@ async fn failed(
         .with("name", found.name.clone())
         .with("reason", reason);
     let link = format!("/resources/{}", params.resource);
-    crate::service::notice::send(tx, cx, &params.actor, &msg, &link).await?;
+    notice::send(tx, cx, &params.actor, &msg, &link).await?;
     Ok(())
 }

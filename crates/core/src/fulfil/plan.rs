@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use lingbao_model::{
+    access_rule,
     catalogue::{Content, Fulfiller},
     fulfilment::{self as machine, Event, Status, is_bound},
     id::{RequestId, RequestItemId, ResourceId, VdcId},
     msg::Msg,
-    placement::{Level, Placement},
+    placement::Placement,
     quota::{Amounts, Dimension},
     request::{Line, Outcome, Status as RequestStatus},
 };
@@ -322,11 +323,6 @@ pub(super) async fn site(
     let pool = fulfilment::pool_site(tx, &place.pool).await?;
     let name = format!("vpc-{}", pool.backend_pool);
     let vpc = project::ensure_vpc(tx, cx.id(), vdc, &place.pool, &name, cx.now()).await?;
-    let level = if place.level == Level::Three {
-        "level3"
-    } else {
-        "level2"
-    };
     Ok(Site {
         backend: pool.backend,
         pool: place.pool.clone(),
@@ -334,11 +330,7 @@ pub(super) async fn site(
         vpc: vpc.id,
         vpc_name: vpc.name,
         cidr: vpc.cidr,
-        security_preset: if pool.internet {
-            format!("{level}-internet")
-        } else {
-            level.to_owned()
-        },
+        security_preset: access_rule::preset_name(place.level, pool.internet),
     })
 }
 

@@ -99,6 +99,7 @@ fn refused(refusal: &Refusal) -> Msg {
             "fulfilment.refused.invalid_spec"
         }
         RefusalReason::NotFound => "fulfilment.refused.not_found",
+        RefusalReason::NoAgent => "fulfilment.refused.no_agent",
         RefusalReason::Conflict | RefusalReason::Denied | RefusalReason::Cancelled => {
             "fulfilment.refused.other"
         }

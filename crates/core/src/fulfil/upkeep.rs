@@ -158,6 +158,11 @@ fn acts(able: &Capabilities) -> Vec<Act> {
         (Act::Resize, takes(&[CallKind::ResizeServer])),
         (Act::Extend, takes(&[CallKind::ExtendVolume])),
         (Act::Plan, takes(&[CallKind::ChangeBackupPlan])),
+        (Act::Rules, takes(&[CallKind::SetServerRules])),
+        (
+            Act::NewPassword,
+            able.one_time_password && takes(&[CallKind::RenewPassword]),
+        ),
     ]
     .into_iter()
     .filter_map(|(act, can)| can.then_some(act))
@@ -273,9 +278,13 @@ mod tests {
             Act::Resize,
             Act::Extend,
             Act::Plan,
+            Act::Rules,
+            Act::NewPassword,
         ];
         assert_eq!(acts(&able), all);
         able.console = false;
+        able.one_time_password = false;
+        able.calls.remove(&CallKind::SetServerRules);
         able.calls.remove(&CallKind::DeleteSnapshot);
         able.calls.remove(&CallKind::ExtendVolume);
         able.calls.remove(&CallKind::ChangeBackupPlan);

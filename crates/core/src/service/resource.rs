@@ -274,8 +274,14 @@ fn acts(
     let live = !gone && free;
     if live && found.kind == Fulfiller::Server {
         match found.service {
-            ServiceState::Running => may.extend([Act::Stop, Act::Restart, Act::Console]),
-            ServiceState::Stopped => may.push(Act::Start),
+            ServiceState::Running => may.extend([
+                Act::Stop,
+                Act::Restart,
+                Act::Console,
+                Act::NewPassword,
+                Act::Rules,
+            ]),
+            ServiceState::Stopped => may.extend([Act::Start, Act::Rules]),
             ServiceState::Changing | ServiceState::Recycled | ServiceState::Released => {}
         }
     }
@@ -292,9 +298,13 @@ fn acts(
         });
     }
     may.retain(|act| match act {
-        Act::Restart | Act::Console | Act::Snapshot | Act::Restore | Act::Attach => {
-            able.contains(act)
-        }
+        Act::Restart
+        | Act::Console
+        | Act::Snapshot
+        | Act::Restore
+        | Act::Attach
+        | Act::Rules
+        | Act::NewPassword => able.contains(act),
         Act::Detach => able.contains(&Act::Attach),
         Act::Start
         | Act::Stop

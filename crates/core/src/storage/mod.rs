@@ -2,6 +2,7 @@
 //!
 //! Read [`db`] first: it explains the two transaction types and the macro `on!`.
 pub mod access;
+pub mod access_rule;
 pub mod audit;
 pub mod audit_list;
 pub mod bin;

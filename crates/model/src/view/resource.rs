@@ -3,9 +3,12 @@
 use serde::{Deserialize, Serialize};
 
 use super::difference::DifferenceKind;
+use crate::access_rule::{AccessRule, Opening};
 use crate::catalogue::Fulfiller;
 use crate::change::Change;
-use crate::id::{DifferenceId, PoolId, RequestId, ResourceId, SnapshotId, SystemId, UnitId};
+use crate::id::{
+    AccessRuleId, DifferenceId, PoolId, RequestId, ResourceId, SnapshotId, SystemId, UnitId,
+};
 use crate::money::Money;
 use crate::msg::{Label, Msg};
 use crate::param::Fact;
@@ -138,6 +141,10 @@ words! {
         TakeBack = "take_back",
         /// Erase before its time in the recycle bin is over.
         Erase = "erase",
+        /// Change what may come in.
+        Rules = "rules",
+        /// Set a new one-time password.
+        NewPassword = "new_password",
     }
 }
 
@@ -211,6 +218,48 @@ pub struct RestoreView {
 pub struct Restoring {
     /// The disk that will be there when the cloud has made it.
     pub resource: ResourceId,
+}
+
+/// One rule of a host's owner.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct AccessRuleRow {
+    /// Identifier.
+    pub id: AccessRuleId,
+    /// What it lets in.
+    pub rule: AccessRule,
+    /// What it is for, in the words of who added it.
+    pub note: String,
+    /// When it was asked for.
+    pub at: Timestamp,
+    /// Who asked.
+    pub by: Option<String>,
+}
+
+/// What may come in to a host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct AccessRulesView {
+    /// The host.
+    pub resource: ResourceId,
+    /// Its name.
+    pub name: String,
+    /// Its protection level.
+    pub level: Level,
+    /// Whether the internet reaches its zone.
+    pub internet: bool,
+    /// The addresses of the network in which it stands.
+    pub network: Option<String>,
+    /// What its protection level lets in; nobody changes that for one host.
+    pub preset: Vec<Opening>,
+    /// What its owner lets in beside that, the oldest first.
+    pub own: Vec<AccessRuleRow>,
+    /// Whether the viewer may change it now.
+    pub may: bool,
+    /// A change that is under way, in words.
+    pub busy: Option<Msg>,
+    /// Why nobody can change it, whoever looks.
+    pub closed: Option<Msg>,
 }
 
 /// A way to a host's console. It is a key to the host: it is stored nowhere.

@@ -3,6 +3,7 @@
 //! Every handler is three lines: who, what, convert. Refusals are problem documents; lists are pages
 //! with `next`; amounts are whole 分, moments Unix milliseconds; a POST with `Idempotency-Key` does
 //! its work once ([`idempotency`]).
+mod access_rules;
 mod approvals;
 mod audit;
 mod bin;
@@ -231,6 +232,7 @@ fn routes() -> OpenApiRouter<Portal> {
         .merge(resources::routes())
         .merge(resource_acts::routes())
         .merge(bin::routes())
+        .merge(access_rules::routes())
         .merge(quota::routes())
         .merge(items::routes())
         .merge(audit::routes())

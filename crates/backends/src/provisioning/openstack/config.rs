@@ -1,6 +1,10 @@
 //! Which cloud, and what its things are called there.
 use std::{collections::BTreeMap, net::Ipv4Addr};
 
+use lingbao_model::{
+    access_rule::{self, AccessRule, Opening, PortRange},
+    placement::Level,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::provisioning::Secret;
@@ -223,47 +227,61 @@ impl OpenStackConfig {
     }
 }
 
-/// The presets of a configuration that has none: the levels of protection, without and with the
-/// internet before them. Inside a preset hosts reach each other; administration comes from private
-/// addresses alone; only what stands at the internet offers its pages to everybody.
+/// The presets of a configuration that has none: those of [`access_rule::preset`].
 #[must_use]
 pub fn default_presets() -> BTreeMap<String, Vec<Rule>> {
-    let rule = |protocol: &str, port, from: &str| Rule {
-        protocol: protocol.to_owned(),
-        from_port: port,
-        to_port: port,
-        from: from.to_owned(),
-    };
-    let private = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"];
-    let inside: Vec<Rule> = private
+    let both = |level: &Level| [false, true].map(|net| access_rule::preset_name(*level, net));
+    Level::ALL
         .iter()
-        .flat_map(|from| [rule("tcp", 22, from), rule("tcp", 3389, from)])
-        .chain([rule("", 0, "")])
-        .collect();
-    let pages = |from: &[&str]| -> Vec<Rule> {
-        let of = |from: &&str| [rule("tcp", 80, from), rule("tcp", 443, from)];
-        from.iter().flat_map(of).collect()
-    };
-    let icmp = private.map(|from| rule("icmp", 0, from)).to_vec();
-    let level2 = [inside.clone(), icmp, pages(&private)].concat();
-    // Level three answers no pings and shows nothing in the clear.
-    let tls = |from: &str| rule("tcp", 443, from);
-    let level3 = [inside, private.map(tls).to_vec()].concat();
-    [
-        (
-            "level2-internet",
-            [level2.clone(), pages(&["0.0.0.0/0"])].concat(),
-        ),
-        (
-            "level3-internet",
-            [level3.clone(), vec![tls("0.0.0.0/0")]].concat(),
-        ),
-        ("level2", level2),
-        ("level3", level3),
-    ]
-    .into_iter()
-    .map(|(name, rules)| (name.to_owned(), rules))
-    .collect()
+        .flat_map(both)
+        .map(|name| {
+            let openings = access_rule::preset(&name).unwrap_or_default();
+            (name, openings.iter().map(Rule::from).collect())
+        })
+        .collect()
+}
+
+impl From<&Opening> for Rule {
+    fn from(opening: &Opening) -> Self {
+        let text = |it: Option<String>| it.unwrap_or_default();
+        Self {
+            protocol: text(opening.protocol.map(|it| it.to_string())),
+            from_port: opening.ports.map_or(0, |ports| ports.from),
+            to_port: opening.ports.map_or(0, |ports| ports.to),
+            from: text(opening.source.map(|it| it.to_string())),
+        }
+    }
+}
+
+impl From<&AccessRule> for Rule {
+    fn from(rule: &AccessRule) -> Self {
+        Self::from(&Opening {
+            protocol: Some(rule.protocol),
+            ports: rule.ports,
+            source: Some(rule.source),
+        })
+    }
+}
+
+impl Rule {
+    /// As pages tell it; what [`Rule::problem`] complains about opens nothing.
+    pub(super) fn opening(&self) -> Option<Opening> {
+        if self.problem().is_some() {
+            return None;
+        }
+        let source = match self.from.as_str() {
+            "" => None,
+            from => Some(network(from)?.parse().ok()?),
+        };
+        Some(Opening {
+            protocol: self.protocol().parse().ok(),
+            ports: (self.from_port > 0).then(|| PortRange {
+                from: self.from_port,
+                to: self.to_port.max(self.from_port),
+            }),
+            source,
+        })
+    }
 }
 
 #[cfg(test)]

@@ -24,6 +24,7 @@ mod op;
 mod power;
 mod projects;
 mod resize;
+mod rules;
 mod security;
 mod server;
 mod servers;
@@ -36,6 +37,7 @@ mod volumes;
 use std::{fmt, sync::Arc};
 
 use async_trait::async_trait;
+use lingbao_model::access_rule::{AccessRule, Opening};
 use serde::{Deserialize, Serialize};
 
 pub use config::{Credential, OpenStackConfig, Rule, ZoneConfig};
@@ -105,6 +107,8 @@ fn target(call: &Call) -> Option<(Kind, &ExternalId)> {
         | Call::StartServer { server }
         | Call::StopServer { server }
         | Call::RestartServer { server }
+        | Call::SetServerRules { server, .. }
+        | Call::RenewPassword { server }
         | Call::DeleteServer { server } => (Kind::Server, server),
         Call::AttachVolume { volume, .. }
         | Call::DetachVolume { volume }
@@ -208,7 +212,11 @@ impl OpenStack {
             return refuse(RefusalReason::Conflict, OTHER);
         }
         if acted.is_some_and(|it| it.done) {
-            let there = self.object(kind, &id).await?;
+            let mut there = self.object(kind, &id).await?;
+            if let (Call::RenewPassword { .. }, Some(Object::Server(server))) = (&call, &mut there)
+            {
+                server.one_time_password = self.cloud.password(op);
+            }
             return Ok(there.map_or(Settled::Gone, |it| Settled::Present(Box::new(it))));
         }
         let flow = self.dispatch(op, call).await;
@@ -233,6 +241,10 @@ impl OpenStack {
             Call::StartServer { server } => cloud.act(memory, op, &server, Act::Start).await,
             Call::StopServer { server } => cloud.act(memory, op, &server, Act::Stop).await,
             Call::RestartServer { server } => cloud.act(memory, op, &server, Act::Restart).await,
+            Call::SetServerRules { server, rules } => {
+                cloud.set_rules(memory, &server, &rules).await
+            }
+            Call::RenewPassword { server } => cloud.renew_password(op, &server).await,
             Call::DeleteServer { server } => cloud.delete_server(&server).await,
             Call::CreateVolume { spec } => cloud.create_volume(memory, op, spec, None).await,
             Call::ExtendVolume { volume, size_gb } => cloud.extend(&volume, size_gb).await,
@@ -419,6 +431,18 @@ impl Provisioner for OpenStack {
 
     async fn console(&self, server: &ExternalId) -> Result<Option<Secret>, ReadError> {
         Ok(Some(self.cloud.console(server).await?))
+    }
+
+    async fn server_rules(
+        &self,
+        server: &ExternalId,
+    ) -> Result<Option<Vec<AccessRule>>, ReadError> {
+        Ok(self.cloud.rules_of(server).await?)
+    }
+
+    fn preset(&self, name: &str) -> Option<Vec<Opening>> {
+        let rules = self.cloud.preset(name)?;
+        Some(rules.iter().filter_map(Rule::opening).collect())
     }
 
     async fn usage(&self, _: &ExternalId) -> Result<Option<Usage>, ReadError> {

@@ -16,7 +16,7 @@ use crate::provisioning::{ExternalId, Refusal, RefusalReason};
 type Face = (String, i64, i64, String, bool);
 
 /// What each group that is read must have.
-const FIELDS: &[&str] = &["id", "security_group_rules"];
+pub(super) const FIELDS: &[&str] = &["id", "security_group_rules"];
 
 /// Neutron's form of a rule. Without a project it would count against the limits of the portal's own,
 /// and one day every order would be refused.
@@ -100,17 +100,7 @@ impl Cloud {
         let name = format!("lingbao-{preset}");
         let group = match self.groups(project, &name).await?.into_iter().next() {
             Some(it) => it,
-            None => {
-                let body = json!({ "security_group": {
-                    "name": name, "project_id": project, "description": "lingbao: do not change",
-                }});
-                let path = "/security-groups";
-                let made = self
-                    .change(Service::Network, Method::POST, path, Some(&body))
-                    .await?;
-                self.settle_group(project, &name, inner(made, "security_group", FIELDS)?)
-                    .await?
-            }
+            None => self.make_group(project, &name).await?,
         };
         let id = text(&group, "id").to_owned();
         self.mend(&group, project, &rules).await?;
@@ -118,8 +108,21 @@ impl Cloud {
         Ok(id)
     }
 
+    /// Makes a group; the one that stays, if another process made it too.
+    pub(super) async fn make_group(&self, project: &ExternalId, name: &str) -> Answer<Value> {
+        let body = json!({ "security_group": {
+            "name": name, "project_id": project, "description": "lingbao: do not change",
+        }});
+        let path = "/security-groups";
+        let made = self
+            .change(Service::Network, Method::POST, path, Some(&body))
+            .await?;
+        self.settle_group(project, name, inner(made, "security_group", FIELDS)?)
+            .await
+    }
+
     /// The project's groups of a name, the oldest first.
-    async fn groups(&self, project: &ExternalId, name: &str) -> Answer<Vec<Value>> {
+    pub(super) async fn groups(&self, project: &ExternalId, name: &str) -> Answer<Vec<Value>> {
         let query = [("project_id", project.as_str()), ("name", name)];
         let found = self
             .get(Service::Network, "/security-groups", &query)
@@ -142,7 +145,13 @@ impl Cloud {
         Ok(oldest)
     }
 
-    async fn mend(&self, group: &Value, project: &ExternalId, rules: &[Rule]) -> Answer<()> {
+    /// Makes the rules of a group what they shall be.
+    pub(super) async fn mend(
+        &self,
+        group: &Value,
+        project: &ExternalId,
+        rules: &[Rule],
+    ) -> Answer<()> {
         let id = text(group, "id");
         let there: Vec<&Value> = list(group, "security_group_rules", &["id"])?
             .iter()

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{
     access,
     client::{Cloud, inner, list, text},
-    fault::{Answer, Flow, Stop, of_build, optional, refuse},
+    fault::{Answer, Fault, Flow, Stop, of_build, optional, refuse},
     keystone::Scope,
     networks::oldest_first,
     op::{MARK, META_OP, Memory, tag},
@@ -16,6 +16,17 @@ use crate::provisioning::{
     Access, ExternalId, Kind, Object, OperationId, Power, Refusal, RefusalReason, Secret,
     ServerSize, ServerSpec, Settled,
 };
+
+/// Whether nobody inside the server takes the order. Nova says "conflict" to that too, as to a server
+/// between two states or a locked one; those words are its own.
+fn is_no_agent(refusal: &Refusal) -> bool {
+    let passes = ["while it is in", "is locked"];
+    match refusal.reason {
+        RefusalReason::Unsupported => true,
+        RefusalReason::Conflict => !passes.iter().any(|word| refusal.detail.contains(word)),
+        _ => false,
+    }
+}
 
 impl Cloud {
     /// A server; `None` if it is not there.
@@ -55,7 +66,7 @@ impl Cloud {
     }
 
     /// The password that an operation gave, if it gave one.
-    fn password(&self, op: &OperationId) -> Option<Secret> {
+    pub(super) fn password(&self, op: &OperationId) -> Option<Secret> {
         let secret = self.config.password_secret.as_ref()?;
         Some(access::password(secret, op))
     }
@@ -236,6 +247,7 @@ impl Cloud {
     /// with it.
     pub async fn delete_server(&self, id: &ExternalId) -> Flow<Settled> {
         let Some(it) = self.server_value(id).await? else {
+            self.drop_rules(id).await?;
             return Ok(Settled::Gone);
         };
         let mut failed = false;
@@ -248,7 +260,10 @@ impl Cloud {
             )?;
         }
         match self.server_value(id).await? {
-            None => Ok(Settled::Gone),
+            None => {
+                self.drop_rules(id).await?;
+                Ok(Settled::Gone)
+            }
             // Asked again, and said: waiting would have no end, and no operator would hear of it.
             Some(_) if failed => refuse(
                 RefusalReason::Conflict,
@@ -270,6 +285,29 @@ impl Cloud {
                 refuse(RefusalReason::Conflict, "the server is between two states")
             }
         }
+    }
+
+    /// Sets a new password for the administrator of a running server, and tells it. It follows from
+    /// the operation: asked for again after a lost answer it is the same one.
+    pub async fn renew_password(&self, op: &OperationId, id: &ExternalId) -> Flow<Settled> {
+        let Some(password) = self.password(op) else {
+            let said = "one-time passwords need backends.….secret_file";
+            return refuse(RefusalReason::Unsupported, said);
+        };
+        let it = self.calm_server(id).await?;
+        if power(&it) != Power::Active {
+            return refuse(RefusalReason::Conflict, "the server does not run");
+        }
+        let body = json!({ "changePassword": { "adminPass": password.0 } });
+        match self.ask(id, &body).await {
+            Err(Fault::Refused(refusal)) if is_no_agent(&refusal) => {
+                return refuse(RefusalReason::NoAgent, refusal.detail);
+            }
+            answer => answer?,
+        };
+        let mut server = server(&it);
+        server.one_time_password = Some(password);
+        Ok(Settled::Present(Box::new(Object::Server(server))))
     }
 
     /// A console in the browser, for as long as the cloud lets the link live.

@@ -1,7 +1,7 @@
 //! What a call does to the simulated cloud: pure decisions, from a state to a [`Change`].
 use std::net::Ipv4Addr;
 
-use lingbao_model::time::Timestamp;
+use lingbao_model::{access_rule::AccessRule, time::Timestamp};
 
 use super::{
     chance,
@@ -73,6 +73,8 @@ impl Deciding<'_> {
             Call::StartServer { server } => self.power(&server, Power::Active),
             Call::StopServer { server } => self.power(&server, Power::Stopped),
             Call::RestartServer { server } => self.restart(&server),
+            Call::SetServerRules { server, rules } => self.set_rules(server, rules),
+            Call::RenewPassword { server } => self.renew_password(server),
             Call::DeleteServer { server } => self.delete_server(server),
             Call::CreateVolume { spec } => self.create_volume(spec),
             Call::ExtendVolume { volume, size_gb } => self.extend(&volume, size_gb),
@@ -376,6 +378,28 @@ impl Deciding<'_> {
             "the server does not run",
         )?;
         self.changing(server)
+    }
+
+    fn set_rules(&self, id: ExternalId, rules: Vec<AccessRule>) -> Decision {
+        self.calm_server(&id)?;
+        Ok(Act {
+            change: Change {
+                rules: vec![(id.clone(), rules)],
+                ..Change::default()
+            },
+            target: id,
+        })
+    }
+
+    /// Nobody signs in to a simulated host: the password follows from the operation that set it.
+    fn renew_password(&self, id: ExternalId) -> Decision {
+        let server = self.calm_server(&id)?;
+        check(
+            server.power == Power::Active,
+            RefusalReason::Conflict,
+            "the server does not run",
+        )?;
+        nothing(id)
     }
 
     fn delete(&self, id: ExternalId, kind: Kind) -> Decision {

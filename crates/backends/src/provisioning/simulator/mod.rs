@@ -19,7 +19,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use lingbao_model::time::Timestamp;
+use lingbao_model::{access_rule::AccessRule, time::Timestamp};
 use rand::Rng;
 
 pub use config::{Latency, PoolConfig, SimulatorConfig};
@@ -277,7 +277,16 @@ impl Inner {
         };
         let target = record.target.as_ref().and_then(|id| state.record(id));
         let is_maker = target.is_some_and(|target| target.object.operation() == op);
-        let object = || target.map(|target| Box::new(target.view(now, is_maker)));
+        let renews = matches!(record.call, Some((CallKind::RenewPassword, _)));
+        let object = || {
+            let mut object = target?.view(now, is_maker);
+            if let Object::Server(server) = &mut object
+                && renews
+            {
+                server.one_time_password = Some(chance::password(self.config.seed, op.as_str()));
+            }
+            Some(Box::new(object))
+        };
         if record.cancelled {
             return OperationState::Cancelled {
                 left: object().filter(|_| is_maker),
@@ -470,6 +479,17 @@ impl Provisioner for Simulator {
             objects,
             next: last.filter(|_| more),
         })
+    }
+
+    async fn server_rules(
+        &self,
+        server: &ExternalId,
+    ) -> Result<Option<Vec<AccessRule>>, ReadError> {
+        self.reading().await?;
+        let store = lock(&self.0.store);
+        let there = store.state.record(server);
+        let there = there.filter(|record| record.object.kind() == Kind::Server);
+        Ok(there.map(|_| store.state.rules(server).to_vec()))
     }
 
     async fn usage(&self, server: &ExternalId) -> Result<Option<Usage>, ReadError> {

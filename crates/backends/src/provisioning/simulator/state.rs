@@ -1,7 +1,7 @@
 //! What exists in the simulated cloud, and the sums beside it.
 use std::collections::{BTreeMap, BTreeSet};
 
-use lingbao_model::time::Timestamp;
+use lingbao_model::{access_rule::AccessRule, time::Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::provisioning::{
@@ -60,6 +60,9 @@ pub(super) struct Change {
     pub put: Vec<Record>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub remove: Vec<ExternalId>,
+    /// What may come in to these servers from here on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rules: Vec<(ExternalId, Vec<AccessRule>)>,
     pub op: Option<(OperationId, OpRecord)>,
 }
 
@@ -124,6 +127,8 @@ pub(super) struct State {
     addresses: BTreeMap<String, BTreeSet<u32>>,
     /// Disks, addresses and snapshots that hang on an object.
     children: BTreeMap<ExternalId, BTreeSet<ExternalId>>,
+    /// What may come in to a server beside its preset, if anything.
+    rules: BTreeMap<ExternalId, Vec<AccessRule>>,
 }
 
 impl State {
@@ -148,6 +153,10 @@ impl State {
             .into_iter()
             .flatten()
             .filter_map(|child| self.objects.get(child))
+    }
+
+    pub(super) fn rules(&self, server: &ExternalId) -> &[AccessRule] {
+        self.rules.get(server).map_or(&[], Vec::as_slice)
     }
 
     pub(super) fn pool(&self, pool: &str) -> Sum {
@@ -186,13 +195,25 @@ impl State {
             op: Some((id.clone(), op.clone())),
             ..Change::default()
         });
-        objects.chain(ops)
+        let rules = self.rules.iter().map(|(id, rules)| Change {
+            rules: vec![(id.clone(), rules.clone())],
+            ..Change::default()
+        });
+        objects.chain(rules).chain(ops)
     }
 
     pub(super) fn apply(&mut self, change: Change) {
         for id in change.remove {
             if let Some(old) = self.objects.remove(&id) {
                 self.uncount(&old.object);
+            }
+            self.rules.remove(&id);
+        }
+        for (id, rules) in change.rules {
+            if rules.is_empty() {
+                self.rules.remove(&id);
+            } else {
+                self.rules.insert(id, rules);
             }
         }
         for record in change.put {

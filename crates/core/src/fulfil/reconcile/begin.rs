@@ -20,7 +20,7 @@ use crate::{
     },
     saga,
     storage::{
-        Tx, difference,
+        Tx, access_rule, difference,
         resource::{self, Resource},
         resource_action,
     },
@@ -194,6 +194,13 @@ pub(super) async fn anew(
             });
         }
         return Ok((build, works));
+    }
+    let own = access_rule::of_resource(tx, &found.id).await?;
+    if !own.is_empty() {
+        works.push(Work::Rules {
+            server: Thing::Made,
+            rules: own.into_iter().map(|row| row.rule).collect(),
+        });
     }
     let mut last = Vec::new();
     for hung in resource::attachments(tx, &found.id).await? {

@@ -15,6 +15,7 @@ use lingbao_backends::{
     },
 };
 use lingbao_model::{
+    access_rule::AccessRule,
     catalogue::Fulfiller,
     id::{DifferenceId, ResourceId, UserId},
     msg::Msg,
@@ -98,6 +99,13 @@ pub enum Work {
         /// Memory.
         memory_gb: u32,
     },
+    /// Lets in to a server what its owner has let in.
+    Rules {
+        /// Which.
+        server: Thing,
+        /// All of them.
+        rules: Vec<AccessRule>,
+    },
     /// Takes a disk off whatever it hangs on.
     Detach {
         /// Which.
@@ -145,6 +153,7 @@ impl Work {
         let verb = match self {
             Self::Make => return made.to_owned(),
             Self::Resize { .. } => "resize",
+            Self::Rules { .. } => "rules",
             Self::Detach { .. } => "detach",
             Self::Attach { .. } => "attach",
             Self::Lead { .. } => "associate",
@@ -219,6 +228,17 @@ impl Params {
                         size: ServerSize { vcpus, memory_gb },
                     })
                 };
+                (Undo::Nothing, Box::new(make))
+            }
+            Work::Rules { server, rules } => {
+                let server = of(&server);
+                let make = move |cx: &StepCx| {
+                    Ok(Call::SetServerRules {
+                        server: server(cx)?,
+                        rules: rules.clone(),
+                    })
+                };
+                // They go with the server.
                 (Undo::Nothing, Box::new(make))
             }
             Work::Detach { volume } => {

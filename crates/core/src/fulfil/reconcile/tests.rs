@@ -20,6 +20,7 @@ use lingbao_backends::{
     },
 };
 use lingbao_model::{
+    access_rule::AccessRuleForm,
     catalogue::Fulfiller,
     id::{DifferenceId, ResourceId, SagaId, UserId},
     people::{Reach, Role},
@@ -441,6 +442,9 @@ impl Bench for Rebuilding<'_> {
             panic!("{when}: no disk");
         };
         assert_eq!(volume.attached_to, Some(ext(&host)), "{when}");
+        // What its owner lets in comes in again.
+        let rules = self.world.cloud.server_rules(&ext(&host)).await.unwrap();
+        assert_eq!(rules.unwrap().len(), 1, "{when}");
         assert_eq!(self.world.used().await, self.used, "{when}");
     }
 
@@ -454,6 +458,17 @@ impl Bench for Rebuilding<'_> {
 async fn a_restore_that_is_killed_refused_or_doubled_at_any_step_builds_one_host_or_none() {
     for world in World::all().await {
         let (host, disk) = world.host_with_disk().await;
+        let cx = world.city.cx(&world.city.clerk);
+        let form = AccessRuleForm {
+            protocol: "tcp".into(),
+            ports: "8000-8100".into(),
+            source: "10.8.0.0/24".into(),
+            note: String::new(),
+        };
+        fulfil::access_rule::add(&cx, &host.id, &form, "")
+            .await
+            .unwrap();
+        world.work().await;
         let bench = Rebuilding {
             host: host.id,
             disk,

@@ -1,0 +1,98 @@
+//! What may come in to a server, and who gets in.
+use lingbao_model::access_rule::{AccessRule, Protocol};
+
+use super::*;
+
+fn rule(protocol: Protocol, ports: &str, source: &str) -> AccessRule {
+    AccessRule {
+        protocol,
+        ports: ports.parse().ok(),
+        source: source.parse().unwrap(),
+    }
+}
+
+pub async fn what_comes_in_is_the_whole_set_that_was_said(g: &Ground) {
+    let spec = ServerSpec {
+        security_preset: Some("level2-internet".into()),
+        ..g.server(1)
+    };
+    let server = done(g.make("s", spec).await).id;
+    let there = async || {
+        let mut rules = g.cloud.server_rules(&server).await.unwrap().unwrap();
+        rules.sort();
+        rules
+    };
+    let set = async |op: &str, rules: &[AccessRule]| {
+        let op = g.op(op);
+        g.settle(|| {
+            g.cloud
+                .set_server_rules(&op, server.clone(), rules.to_vec())
+        })
+        .await
+    };
+    assert_eq!(there().await, []);
+    // Nothing to close where nothing was opened.
+    assert_eq!(done(set("0", &[]).await).id, server);
+    let pages = rule(Protocol::Tcp, "8000-8100", "10.8.0.0/24");
+    let names = rule(Protocol::Udp, "53", "0.0.0.0/0");
+    let pings = rule(Protocol::Icmp, "", "192.168.7.1");
+    let mut three = [pages, names, pings];
+    three.sort();
+    for op in ["1", "1", "2"] {
+        assert_eq!(done(set(op, &three).await).id, server);
+        assert_eq!(there().await, three);
+    }
+    let other = rule(Protocol::Tcp, "8443", "59.200.0.0/16");
+    done(set("3", &[pages, other]).await);
+    assert_eq!(there().await, {
+        let mut two = [pages, other];
+        two.sort();
+        two
+    });
+    // What is done to the server leaves them as they are.
+    let op = g.op("4");
+    let stop = || g.cloud.stop_server(&op, server.clone());
+    done(g.settle(stop).await);
+    assert_eq!(there().await.len(), 2);
+    done(set("5", &[]).await);
+    assert_eq!(there().await, []);
+    done(set("6", &[pages]).await);
+    g.delete("7", &server).await;
+    assert_eq!(g.cloud.server_rules(&server).await.unwrap(), None);
+    let gone = set("8", &[pages]).await;
+    assert_eq!(reason(gone), RefusalReason::NotFound);
+}
+
+/// Where something inside the server takes the order.
+pub async fn a_new_password_is_told_to_who_set_it(g: &Ground) {
+    let made = done(g.make("s", g.server(1)).await);
+    let renew = async |op: &str| {
+        let op = g.op(op);
+        g.settle(|| g.cloud.renew_password(&op, made.id.clone()))
+            .await
+    };
+    let first = match renew("1").await {
+        Outcome::Refused(refusal) if refusal.reason == RefusalReason::NoAgent => return,
+        outcome => done(outcome),
+    };
+    let first = first.one_time_password.unwrap();
+    assert_eq!(first.0.len(), 16);
+    assert_ne!(Some(&first), made.one_time_password.as_ref());
+    let again = done(renew("1").await).one_time_password;
+    assert_eq!(again, Some(first.clone()));
+    let second = done(renew("2").await).one_time_password.unwrap();
+    assert_ne!(second, first);
+    // Nobody else is told.
+    match g.cloud.get(Kind::Server, &made.id).await.unwrap() {
+        Some(Object::Server(server)) => assert_eq!(server.one_time_password, None),
+        other => panic!("{other:?}"),
+    }
+    let maker = done(g.make("s", g.server(1)).await).one_time_password;
+    assert_eq!(maker, made.one_time_password);
+    let op = g.op("3");
+    let stop = || g.cloud.stop_server(&op, made.id.clone());
+    done(g.settle(stop).await);
+    assert_eq!(reason(renew("4").await), RefusalReason::Conflict);
+    g.delete("5", &made.id).await;
+    assert_eq!(reason(renew("6").await), RefusalReason::NotFound);
+}
