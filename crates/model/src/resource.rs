@@ -108,7 +108,7 @@ words! {
         Detached = "detached",
         /// What may come in to a host is another set of rules from here on.
         RulesChanged = "rules_changed",
-        /// A host has a new one-time password; the old one opens nothing any more.
+        /// A host has a new one-time password.
         PasswordRenewed = "password_renewed",
         /// Lost in the cloud and built anew; what it held is gone.
         Restored = "restored",

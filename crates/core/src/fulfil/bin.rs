@@ -169,7 +169,11 @@ async fn blocks(rx: &mut ReadTx, cx: &Cx, group: &Group) -> Result<Vec<Msg>, Sto
     if let Some(host) = &group.host {
         all.push(Msg::new("bin.with_its_host").with("name", host.name.clone()));
     }
-    for (thing, _) in &group.things {
+    for (thing, lying) in &group.things {
+        // Given up half way, nobody knows how much of it the cloud still has.
+        if bin::erasing_began(rx, &thing.id, lying.since).await? {
+            all.push(Msg::new("bin.erasing_began").with("name", thing.name.clone()));
+        }
         if resource_action::current(rx, &thing.id).await?.is_some() {
             all.push(Msg::new("bin.being_erased").with("name", thing.name.clone()));
         }

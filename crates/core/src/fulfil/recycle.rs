@@ -20,7 +20,7 @@ use lingbao_model::{
     catalogue::Fulfiller,
     id::{RequestId, ResourceId, UnitId, UserId},
     msg::Msg,
-    request::Outcome as RequestOutcome,
+    request::{Outcome as RequestOutcome, Status as RequestStatus},
     resource::{EventKind, ServiceState},
     time::{DAY_MS, Timestamp, Zone},
 };
@@ -67,7 +67,9 @@ pub struct Kept {
     pub backend: String,
     /// The backend's name for it.
     pub external_id: String,
-    /// A host that runs: it is switched off.
+    /// Kind of thing.
+    pub kind: Fulfiller,
+    /// Whether it is a host that runs by our row: given up half way it runs again.
     pub runs: bool,
     /// What is taken off each other, because only one of the two goes.
     pub loose: Vec<Loose>,
@@ -184,7 +186,15 @@ pub(super) async fn start(
         .chain(params.gone.iter().map(|part| &part.resource))
         .collect();
     for id in params.parts() {
-        resource_action::begin(tx, id, &saga, "release", actor, cx.now()).await?;
+        let what = if going.contains(id) {
+            "release"
+        } else {
+            "detach"
+        };
+        // Switching takes no lock of the row before it begins: whoever was faster is waited for.
+        if !resource_action::begin(tx, id, &saga, what, actor, cx.now()).await? {
+            return Ok(false);
+        }
         if going.contains(id) {
             let event = EventKind::ReleaseStarted;
             resource::add_event(tx, &cx.id(), id, event, actor, cx.now()).await?;
@@ -245,6 +255,7 @@ pub(super) async fn plan(
             ) => {
                 let loose = loose(tx, &found, &external_id, &going, &behind).await?;
                 params.kept.push(Kept {
+                    kind: found.kind,
                     runs: found.kind == Fulfiller::Server && found.service == ServiceState::Running,
                     resource: found.id,
                     backend,
@@ -324,7 +335,7 @@ impl Saga for Recycle {
         let mut steps: Vec<Box<dyn Step>> = Vec::new();
         for kept in &params.kept {
             let backend = self.backends.get_or_absent(&kept.backend);
-            let mut put = |what: &str, call: Call, back: Call| {
+            let mut put = |what: &str, call: Call, back: Option<Call>| {
                 steps.push(Box::new(Put {
                     name: format!("{what}-{}", steps.len() + 1),
                     backend: backend.clone(),
@@ -332,15 +343,16 @@ impl Saga for Recycle {
                     back,
                 }));
             };
-            if kept.runs {
+            // Also what is off by our row: it may have been switched on in the cloud itself.
+            if kept.kind == Fulfiller::Server {
                 let server = ExternalId(kept.external_id.clone());
-                let on = Call::StartServer {
+                let on = kept.runs.then(|| Call::StartServer {
                     server: server.clone(),
-                };
+                });
                 put("stop", Call::StopServer { server }, on);
             }
             for loose in &kept.loose {
-                put("detach", loose.call(false), loose.call(true));
+                put("detach", loose.call(false), Some(loose.call(true)));
             }
         }
         for part in &params.gone {
@@ -366,6 +378,11 @@ impl Saga for Recycle {
         cx: &Cx,
         ended: &Ended<'_, Params>,
     ) -> Result<(), StorageError> {
+        // Nobody knows what runs and what hangs where: all of it stays busy, and the request open,
+        // until an operator has looked.
+        if matches!(ended.end, End::Residue(_)) {
+            return Ok(());
+        }
         let params = ended.params;
         let Some(head) = fulfilment::head(tx, &params.request).await? else {
             return Ok(());
@@ -395,7 +412,9 @@ impl Saga for Recycle {
             let (history, notice) = ("request.history.not_released", "notice.not_released");
             (RequestOutcome::Failed, history, notice)
         };
-        fulfilment::end_request(tx, &head, outcome, cx.now()).await?;
+        if head.status == RequestStatus::Approved {
+            fulfilment::end_request(tx, &head, outcome, cx.now()).await?;
+        }
         let said = |key: &'static str| {
             Msg::new(key)
                 .with("number", head.number.clone())
@@ -465,7 +484,8 @@ struct Put {
     name: String,
     backend: Arc<dyn Provisioner>,
     call: Call,
-    back: Call,
+    /// `None` if nothing is to be put back.
+    back: Option<Call>,
 }
 
 fn later(cx: &StepCx, ms: u64) -> Option<Timestamp> {
@@ -496,8 +516,11 @@ impl Step for Put {
     }
 
     async fn undo(&self, cx: &StepCx) -> Undone {
+        let Some(back) = self.back.clone() else {
+            return Undone::Done;
+        };
         let operation = OperationId(format!("{}:undo", cx.operation));
-        match self.backend.execute(&operation, self.back.clone()).await {
+        match self.backend.execute(&operation, back).await {
             Answer::Done(_) => Undone::Done,
             Answer::Running { retry_after_ms, .. } => Undone::Wait {
                 until: later(cx, retry_after_ms),

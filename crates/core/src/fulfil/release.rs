@@ -323,7 +323,9 @@ impl Saga for Release {
                 }
             }
             let key = if done { "notice.erased" } else { "notice.not_erased" };
-            let msg = Msg::new(key).with("number", head.number.clone());
+            let msg = Msg::new(key)
+                .with("number", head.number.clone())
+                .with("name", names(tx, cx, ended.params).await?);
             notice::send(tx, cx, &head.applicant, &msg, &link).await?;
             change::touch(tx, cx, &format!("unit:{}", head.unit)).await?;
             return change::touch(tx, cx, &format!("request:{}", head.id)).await;
@@ -349,6 +351,20 @@ impl Saga for Release {
         notice::send(tx, cx, &head.applicant, &msg, &link).await?;
         change::touch(tx, cx, &format!("request:{}", head.id)).await
     }
+}
+
+/// The names of what is erased, the first three of them.
+async fn names(tx: &mut Tx, cx: &Cx, params: &Params) -> Result<String, StorageError> {
+    const MOST: usize = 3;
+    let scope = Scope::system(cx)
+        .map_err(|e| StorageError::inconsistent("saga", "actor", params.request.as_str(), e))?;
+    let mut names = Vec::new();
+    for part in params.resources.iter().take(MOST) {
+        let found = resource::get(tx, &scope, &part.resource).await?;
+        names.extend(found.map(|found| found.name));
+    }
+    let more = if params.resources.len() > MOST { " …" } else { "" };
+    Ok(format!("{}{more}", names.join(", ")))
 }
 
 /// Deletes one resource, after its snapshots and after taking it off what it hangs on, and reads it

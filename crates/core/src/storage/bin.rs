@@ -80,7 +80,7 @@ pub async fn put(tx: &mut Tx, resource: &Resource, how: &Recycled<'_>) -> Result
     .bind(freed)
     .push(" WHERE id = ")
     .bind(resource.id.as_str())
-    .push(" AND service_state NOT IN ('released', 'recycled') AND version = ")
+    .push(" AND service_state <> 'released' AND service_state <> 'recycled' AND version = ")
     .bind(resource.version)
     .run(tx)
     .await?;
@@ -121,6 +121,24 @@ pub async fn lying(rx: &mut ReadTx, id: &ResourceId) -> Result<Option<Lying>, St
         })
     })
     .transpose()
+}
+
+/// Whether erasing a resource has begun since a moment, whatever became of it.
+///
+/// # Errors
+/// What the database says.
+pub async fn erasing_began(
+    rx: &mut ReadTx,
+    id: &ResourceId,
+    since: Timestamp,
+) -> Result<bool, StorageError> {
+    let n = Sql::new("SELECT count(*) FROM resource_event WHERE kind = 'erase_started' AND resource_id = ")
+        .bind(id.as_str())
+        .push(" AND at >= ")
+        .bind(since.millis())
+        .number(rx)
+        .await?;
+    Ok(n > 0)
 }
 
 /// Whether a resource lies in the bin.

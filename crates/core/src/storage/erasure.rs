@@ -1,5 +1,7 @@
 //! Certificates of erasure: one a resource, never changed.
 
+use std::collections::BTreeMap;
+
 use lingbao_model::{
     id::{RequestId, ResourceId},
     time::{Date, Timestamp},
@@ -58,6 +60,22 @@ pub async fn number(rx: &mut ReadTx, resource: &ResourceId) -> Result<Option<Str
         .optional(rx)
         .await?;
     Ok(row.map(|(number,)| number))
+}
+
+/// Numbers of the certificates of what a request gave back, by resource.
+///
+/// # Errors
+/// What the database says.
+pub async fn numbers(
+    rx: &mut ReadTx,
+    request: &RequestId,
+) -> Result<BTreeMap<String, String>, StorageError> {
+    let rows: Vec<(String, String)> =
+        Sql::new("SELECT resource_id, number FROM erasure WHERE request_id = ")
+            .bind(request.as_str())
+            .all(rx)
+            .await?;
+    Ok(rows.into_iter().collect())
 }
 
 /// The certificate of a resource.

@@ -23,7 +23,7 @@ pub async fn resources(
 ) -> Result<ResourceCounts, StorageError> {
     let sql = Sql::new("SELECT count(*), CAST(SUM(CASE WHEN r.expires_at < ")
         .bind(before.millis())
-        .push(" THEN 1 ELSE 0 END) AS BIGINT) FROM resource r WHERE r.service_state NOT IN ('released', 'recycled')");
+        .push(" THEN 1 ELSE 0 END) AS BIGINT) FROM resource r WHERE r.service_state <> 'released' AND r.service_state <> 'recycled'");
     let row: Option<(i64, Option<i64>)> = scope.filter(sql, " AND r.unit_id").optional(rx).await?;
     let (all, expiring) = row.unwrap_or((0, None));
     Ok(ResourceCounts {

@@ -49,7 +49,7 @@ pub async fn count(
         .await?;
     let live: Option<(i64, Option<i64>)> = scope
         .filter(
-            Sql::new("SELECT count(*), CAST(SUM(r.month_fen) AS BIGINT) FROM resource r WHERE r.service_state NOT IN ('released', 'recycled')"),
+            Sql::new("SELECT count(*), CAST(SUM(r.month_fen) AS BIGINT) FROM resource r WHERE r.service_state <> 'released' AND r.service_state <> 'recycled'"),
             " AND r.unit_id",
         )
         .optional(rx)
@@ -158,7 +158,7 @@ async fn top(rx: &mut ReadTx, scope: &Scope) -> Result<Vec<UnitLoad>, StorageErr
             Sql::new(
                 "SELECT u.id, u.short_name, CAST(SUM(CASE WHEN r.kind = 'server' AND r.service_state = 'running' THEN 1 ELSE 0 END) AS BIGINT) AS hosts,
                    CAST(SUM(r.month_fen) AS BIGINT) AS fen
-                 FROM resource r JOIN unit u ON u.id = r.unit_id WHERE r.service_state NOT IN ('released', 'recycled')",
+                 FROM resource r JOIN unit u ON u.id = r.unit_id WHERE r.service_state <> 'released' AND r.service_state <> 'recycled'",
             ),
             " AND r.unit_id",
         )

@@ -24,7 +24,7 @@ pub async fn keep(
     Ok(())
 }
 
-/// A new one-time password in the place of the old one, which opens nothing any more.
+/// A new one-time password in the place of the old one.
 ///
 /// # Errors
 /// What the database says.

@@ -20,7 +20,7 @@ use crate::provisioning::{
 /// Whether nobody inside the server takes the order. Nova says "conflict" to that too, as to a server
 /// between two states or a locked one; those words are its own.
 fn is_no_agent(refusal: &Refusal) -> bool {
-    let passes = ["while it is in", "is locked"];
+    let passes = ["while it is in", "is locked", "is not running"];
     match refusal.reason {
         RefusalReason::Unsupported => true,
         RefusalReason::Conflict => !passes.iter().any(|word| refusal.detail.contains(word)),
@@ -246,6 +246,12 @@ impl Cloud {
     /// Deletes a server. Nova detaches its disks, and Neutron takes addresses off the port that goes
     /// with it.
     pub async fn delete_server(&self, id: &ExternalId) -> Flow<Settled> {
+        if self.is_kept_to_be_called_back(id).await? {
+            // Deleted, and an administrator could call it back for as long as the cloud is set to:
+            // what is to be gone must be gone.
+            self.ask(id, &json!({ "forceDelete": null })).await?;
+            return Err(Stop::Running(1_000));
+        }
         let Some(it) = self.server_value(id).await? else {
             self.drop_rules(id).await?;
             return Ok(Settled::Gone);
@@ -260,6 +266,7 @@ impl Cloud {
             )?;
         }
         match self.server_value(id).await? {
+            None if self.is_kept_to_be_called_back(id).await? => Err(Stop::Running(1_000)),
             None => {
                 self.drop_rules(id).await?;
                 Ok(Settled::Gone)
@@ -271,6 +278,14 @@ impl Cloud {
             ),
             Some(it) => Err(self.under_way(text(&it, "updated"), "deleting the server")),
         }
+    }
+
+    /// Whether a server is deleted and can still be called back (`reclaim_instance_interval`).
+    async fn is_kept_to_be_called_back(&self, id: &ExternalId) -> Answer<bool> {
+        let path = format!("/servers/{id}");
+        let found = optional(self.get(Service::Compute, &path, &[]).await)?;
+        let it = found.map(|it| inner(it, "server", FIELDS)).transpose()?;
+        Ok(it.is_some_and(|it| text(&it, "status") == "SOFT_DELETED"))
     }
 
     /// A server that is not between two states.

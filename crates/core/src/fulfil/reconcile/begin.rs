@@ -207,6 +207,10 @@ pub(super) async fn anew(
         let Some(row) = resource::get(tx, scope, &hung.id).await? else {
             continue;
         };
+        // What lies in the bin keeps what it has: a plan its backups.
+        if row.service == ServiceState::Recycled {
+            continue;
+        }
         // What is lost too comes back by itself later, and what is being given back not at all.
         let lost = is_lost(tx, &row.id).await?;
         let busy = resource_action::current(tx, &row.id).await?.is_some();

@@ -197,11 +197,12 @@ pub(super) async fn releases(
         return Ok(Vec::new());
     }
     let scope = Scope::system(&cx.acting_as(crate::app::Actor::System))?;
+    let mut numbers = erasure::numbers(rx, &request.id).await?;
     let mut found = Vec::new();
     for id in requests::releases(rx, &request.id).await? {
         if let Some(resource) = resource::get(rx, &scope, &id).await? {
             let mut line = release::line(&resource);
-            line.certificate = erasure::number(rx, &id).await?;
+            line.certificate = numbers.remove(id.as_str());
             found.push(line);
         }
     }

@@ -269,10 +269,10 @@ fn filtered(sql: Sql, scope: &Scope, filter: &ResourceFilter) -> Sql {
     // What was given back is history, or lies in the bin: shown only when asked for.
     sql = match filter.state {
         Some(state) => sql.push(" AND r.service_state = ").bind(state.as_str()),
-        None => sql.push(" AND r.service_state NOT IN ('released', 'recycled')"),
+        None => sql.push(" AND r.service_state <> 'released' AND r.service_state <> 'recycled'"),
     };
-    // By its end only what has one coming can be sorted.
-    if filter.sort == Some(Sort::Erase) {
+    // By its end only what has one coming can be sorted; what lies in the bin is found by it.
+    if filter.sort == Some(Sort::Erase) || filter.state == Some(ServiceState::Recycled) {
         sql = sql.push(" AND r.erase_at IS NOT NULL");
     }
     match filter

@@ -124,7 +124,7 @@ pub async fn apply(
         .bind(row)
         .push(" AND version = ")
         .bind(resource.version)
-        .push(" AND service_state NOT IN ('released', 'recycled')")
+        .push(" AND service_state <> 'released' AND service_state <> 'recycled'")
         .run(tx)
         .await?;
     StorageError::expect_version(rows, "resource", row)
@@ -141,7 +141,7 @@ pub async fn turning(
 ) -> Result<Vec<ResourceId>, StorageError> {
     // What is being changed or given back was read by whoever does it, and what lies in the bin costs
     // nothing: its turn comes afterwards.
-    let rows = Sql::new("SELECT r.id FROM resource r WHERE r.service_state NOT IN ('released', 'recycled') AND NOT EXISTS
+    let rows = Sql::new("SELECT r.id FROM resource r WHERE r.service_state <> 'released' AND r.service_state <> 'recycled' AND NOT EXISTS
            (SELECT 1 FROM resource_action a WHERE a.resource_id = r.id) AND r.next_from IS NOT NULL AND r.next_from <= ")
         .bind(now.millis())
         .push(" ORDER BY r.next_from, r.id LIMIT ")
@@ -189,7 +189,7 @@ pub async fn ending(
 ) -> Result<Vec<Ending>, StorageError> {
     let mut sql = Sql::new(
         "SELECT r.id, r.expires_at, COALESCE(r.renewed_at, r.delivered_at) FROM resource r
-         WHERE r.service_state NOT IN ('released', 'recycled') AND NOT EXISTS (SELECT 1 FROM request_release l
+         WHERE r.service_state <> 'released' AND r.service_state <> 'recycled' AND NOT EXISTS (SELECT 1 FROM request_release l
            JOIN request q ON q.id = l.request_id WHERE l.resource_id = r.id
              AND q.status IN ('in_approval', 'returned', 'approved'))
          AND r.kind <> 'people' AND r.expires_at > ",
