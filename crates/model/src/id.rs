@@ -204,6 +204,8 @@ ids! {
     SnapshotId = "snp";
     /// Something in a cloud that is otherwise than the portal thinks.
     DifferenceId = "dif";
+    /// Things of a cloud that were taken in at once (纳管).
+    ImportId = "imp";
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@
 pub mod calendar;
 pub mod catalogue;
 pub mod change;
+pub mod csv;
 pub mod fulfilment;
 pub mod id;
 pub mod money;

@@ -10,6 +10,7 @@ mod around;
 mod change;
 mod day_two;
 mod door;
+mod imports;
 mod portal;
 mod rest;
 mod truth;

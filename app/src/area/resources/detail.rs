@@ -170,6 +170,7 @@ fn shape(kind: EventKind) -> &'static str {
         | EventKind::BillingStarted
         | EventKind::Started
         | EventKind::Restored
+        | EventKind::TakenIn
         | EventKind::Restarted
         | EventKind::SnapshotTaken
         | EventKind::SnapshotRestored
@@ -181,7 +182,7 @@ fn shape(kind: EventKind) -> &'static str {
         EventKind::Stopped | EventKind::SnapshotDeleted | EventKind::Detached => "wait",
         EventKind::ReleaseStarted => "act",
         EventKind::WrittenOff => "bad",
-        EventKind::Released => "stop",
+        EventKind::Released | EventKind::TakenOut => "stop",
     }
 }
 

@@ -327,7 +327,9 @@ pub(super) async fn site(
     } else {
         "level2"
     };
+    let project_key = project::key(tx, vdc, &pool.backend).await?;
     Ok(Site {
+        project_key,
         backend: pool.backend,
         pool: place.pool.clone(),
         backend_pool: pool.backend_pool,

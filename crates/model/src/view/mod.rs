@@ -6,6 +6,7 @@ pub mod audit;
 pub mod catalogue;
 pub mod difference;
 pub mod home;
+pub mod import;
 pub mod item;
 pub mod operation;
 pub mod overview;
