@@ -90,13 +90,21 @@ impl Town {
         };
         let network = made(cloud, "network", network).id().clone();
         let ids = ["old-1", "old-2"]
-            .map(|name| made(cloud, name, server(&project, &network, name)).id().to_string())
+            .map(|name| {
+                made(cloud, name, server(&project, &network, name))
+                    .id()
+                    .to_string()
+            })
             .to_vec();
         let backends = portal.app.app.backends.clone();
         let jobs = Arc::new(fulfil::wire(Registry::new(), &backends));
         let cx = portal.app.app.system();
         let mut tx = portal.app.app.db.begin().await.unwrap();
-        let root = vdc::of_unit(&mut tx, &portal.root).await.unwrap().remove(0).0;
+        let root = vdc::of_unit(&mut tx, &portal.root)
+            .await
+            .unwrap()
+            .remove(0)
+            .0;
         for pool in place::pools(&mut tx).await.unwrap() {
             for dimension in Dimension::ALL {
                 let operation = format!("limit:{}:{dimension}", pool.id);
@@ -138,9 +146,7 @@ impl Town {
     }
 
     fn rows(&self) -> Vec<Value> {
-        let row = |(line, id): (usize, &String)| {
-            json!({ "line": line + 2, "cloud": "simulator", "external_id": id, "unit": "示范市", "system": "统计直报" })
-        };
+        let row = |(line, id): (usize, &String)| json!({ "line": line + 2, "cloud": "simulator", "external_id": id, "unit": "示范市", "system": "统计直报" });
         self.ids.iter().enumerate().map(row).collect()
     }
 
@@ -157,7 +163,8 @@ impl Town {
 async fn post(browser: &Browser<'_>, fields: &[(&str, &str)], file: Option<&[u8]>) -> Answer {
     let mut body = Vec::new();
     for (name, value) in fields {
-        let part = format!("--b\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n");
+        let part =
+            format!("--b\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n");
         body.extend(part.as_bytes());
     }
     let head = "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"x.csv\"\r\n\r\n";
@@ -190,7 +197,10 @@ async fn an_operator_takes_in_and_undoes_over_the_programming_interface() {
     let shown = client.json("POST", "/api/v1/imports/preview", &sheet).await;
     assert_eq!(shown.status, 200, "{}", shown.text);
     let shown = shown.json();
-    assert_eq!((&shown["good"], &shown["month"]), (&json!(1), &json!(34_800)));
+    assert_eq!(
+        (&shown["good"], &shown["month"]),
+        (&json!(1), &json!(34_800))
+    );
     assert_eq!(shown["lines"][1]["errors"][0]["field"], "unit");
     // All or none.
     let refused = client.json("POST", "/api/v1/imports", &sheet).await;
@@ -207,9 +217,13 @@ async fn an_operator_takes_in_and_undoes_over_the_programming_interface() {
     let none = client.get("/api/v1/differences").await.json();
     assert_eq!(none["rows"].as_array().unwrap().len(), 0);
     let path = format!("/api/v1/imports/{}", done["batch"]["id"].as_str().unwrap());
-    let undone = client.json("POST", &format!("{path}/undo"), &json!({})).await;
+    let undone = client
+        .json("POST", &format!("{path}/undo"), &json!({}))
+        .await;
     assert_eq!(undone.status, 200, "{}", undone.text);
-    let twice = client.json("POST", &format!("{path}/undo"), &json!({})).await;
+    let twice = client
+        .json("POST", &format!("{path}/undo"), &json!({}))
+        .await;
     assert_eq!(
         (twice.status, twice.json()["key"].as_str()),
         (409, Some("import.undone_already"))
@@ -234,11 +248,23 @@ async fn the_pages_fill_a_sheet_show_what_comes_of_it_and_keep_what_was_typed() 
     let operator = town.portal.sign_in("operator").await;
     let page = operator.get("/operations/import").await;
     assert_eq!(page.status, 200, "{}", page.text);
-    for words in ["纳管", "old-1", "old-2", "4 核", "不属于任何单位", "multipart/form-data"] {
+    for words in [
+        "纳管",
+        "old-1",
+        "old-2",
+        "4 核",
+        "不属于任何单位",
+        "multipart/form-data",
+    ] {
         assert!(page.text.contains(words), "{words}");
     }
     // Nothing chosen: said, and nothing lost.
-    let answer = post(&operator, &[("do", "pick"), ("expires", "2027-01-01")], None).await;
+    let answer = post(
+        &operator,
+        &[("do", "pick"), ("expires", "2027-01-01")],
+        None,
+    )
+    .await;
     assert_eq!(answer.status, 422);
     assert!(answer.text.contains("请至少选择一台") && answer.text.contains("2027-01-01"));
     let listed = page.text.split("value=\"dif_").nth(1).unwrap();
@@ -264,7 +290,12 @@ async fn the_pages_fill_a_sheet_show_what_comes_of_it_and_keep_what_was_typed() 
     assert_eq!(empty.status, 422, "{}", empty.text);
     let dear = post(
         &operator,
-        &[("do", "take"), ("rows", &sheet), ("take", "2:1"), ("form_id", "form-0123456789")],
+        &[
+            ("do", "take"),
+            ("rows", &sheet),
+            ("take", "2:1"),
+            ("form_id", "form-0123456789"),
+        ],
         None,
     )
     .await;
@@ -283,7 +314,10 @@ async fn the_pages_fill_a_sheet_show_what_comes_of_it_and_keep_what_was_typed() 
     let batch = done.header("location").to_owned();
     // The same form sent twice leads to the same batch.
     let twice = post(&operator, &fields, None).await;
-    assert_eq!((twice.status, twice.header("location")), (303, batch.as_str()));
+    assert_eq!(
+        (twice.status, twice.header("location")),
+        (303, batch.as_str())
+    );
     let page = operator.get(&batch).await.text;
     for words in ["old-1", "old-2", "示范市", "有效", "撤销纳管"] {
         assert!(page.contains(words), "{words}: {page}");
@@ -305,7 +339,11 @@ async fn the_pages_fill_a_sheet_show_what_comes_of_it_and_keep_what_was_typed() 
     let list = operator.get("/operations/import/batches").await.text;
     assert!(list.contains("已撤销"));
     let file = operator.get("/operations/import/template.csv").await;
-    assert!(file.text.starts_with("\u{feff}云,云上编号,单位,系统"), "{}", file.text);
+    assert!(
+        file.text.starts_with("\u{feff}云,云上编号,单位,系统"),
+        "{}",
+        file.text
+    );
 
     // The page of a stranger leads here; others than operators find nothing.
     let one = format!("/operations/differences/{thing}");
@@ -313,6 +351,9 @@ async fn the_pages_fill_a_sheet_show_what_comes_of_it_and_keep_what_was_typed() 
     for path in ["/operations/import", "/operations/import/batches", &batch] {
         assert_eq!(clerk.get(path).await.status, 403, "{path}");
     }
-    assert_eq!(clerk.get("/operations/import/template.csv").await.status, 403);
+    assert_eq!(
+        clerk.get("/operations/import/template.csv").await.status,
+        403
+    );
     assert_eq!(post(&clerk, &fields, None).await.status, 403);
 }

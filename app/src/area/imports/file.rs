@@ -107,7 +107,9 @@ pub fn joined(lang: Lang, typed: Vec<ImportRow>, rows: Vec<ImportRow>) -> String
             &row.name,
             &row.expires,
         ];
-        let more = keys.iter().map(|key| row.more.get(*key).map_or("", String::as_str));
+        let more = keys
+            .iter()
+            .map(|key| row.more.get(*key).map_or("", String::as_str));
         text.push_str(&csv::line(own.into_iter().map(String::as_str).chain(more)));
     }
     text
@@ -138,12 +140,21 @@ mod tests {
     #[test]
     fn headings_are_read_in_both_languages_and_by_their_codes() {
         for lang in Lang::ALL {
-            let typed = format!("{}gov,s-1,u,s,,,,,web,,kylin-v10,,\n", head(lang, MORE.into_iter()));
+            let typed = format!(
+                "{}gov,s-1,u,s,,,,,web,,kylin-v10,,\n",
+                head(lang, MORE.into_iter())
+            );
             let rows = read(&typed).unwrap();
-            assert_eq!((rows[0].cloud.as_str(), rows[0].name.as_str()), ("gov", "web"));
+            assert_eq!(
+                (rows[0].cloud.as_str(), rows[0].name.as_str()),
+                ("gov", "web")
+            );
             assert_eq!(rows[0].more["image"], "kylin-v10");
         }
-        assert_eq!(read("CLOUD,external_id\ngov,s-1\n").unwrap()[0].external_id, "s-1");
+        assert_eq!(
+            read("CLOUD,external_id\ngov,s-1\n").unwrap()[0].external_id,
+            "s-1"
+        );
     }
 
     #[test]
@@ -174,7 +185,10 @@ mod tests {
         let text = joined(Lang::ALL[0], vec![typed], vec![row("s-1"), row("s-2")]);
         let both = read(&text).unwrap();
         assert_eq!(both.len(), 2);
-        assert_eq!((both[0].unit.as_str(), both[1].external_id.as_str()), ("typed", "s-2"));
+        assert_eq!(
+            (both[0].unit.as_str(), both[1].external_id.as_str()),
+            ("typed", "s-2")
+        );
         assert_eq!(both[0].more["access"], "password");
     }
 }

@@ -53,10 +53,10 @@ pub fn preview(shown: ImportPreview, more: usize) -> AnyView {
         view! { <p>{t!("import.none_good")}</p> }.into_any()
     };
     view! {
+        {wrong}
+        {too_many}
+        {left_out}
         <Panel title=t!("import.step_preview") sub=t!("import.step_preview_note")>
-            {wrong}
-            {too_many}
-            {left_out}
             <Table caption=t!("import.step_preview") columns flat=true tight=true>{rows}</Table>
         </Panel>
         {quota}
@@ -89,10 +89,9 @@ fn row(line: ImportLine) -> impl IntoView {
                 column
             };
             let text = format!("{column}{}{}", t!("ui.colon"), i18n::msg(&error.msg));
-            view! { <li>{text}</li> }
+            view! { <p class="err"><Shape name="bad"/>{text}</p> }
         })
         .collect_view();
-    let why = bad.then(|| view! { <ul class="err">{why}</ul> });
     let (home, becomes, until, month) = plan.map_or_else(Default::default, cells);
     view! {
         <Row on=bad>
@@ -142,12 +141,7 @@ fn cells(plan: ImportPlan) -> (Vec<String>, Vec<String>, String, String) {
         Some(address) => format!("{state} · {address}"),
         None => state,
     });
-    (
-        home,
-        becomes,
-        plan.expires.to_string(),
-        plan.month.yuan(),
-    )
+    (home, becomes, plan.expires.to_string(), plan.month.yuan())
 }
 
 fn bar(quota: &ImportQuota) -> AnyView {

@@ -193,18 +193,19 @@ fn common(start: &ImportStart) -> impl IntoView + use<> {
             (system.id.to_string(), text)
         }))
         .collect();
-    let cells: Vec<Opt> = std::iter::once((String::new(), t!("import.as_the_cloud_says").to_owned()))
-        .chain(start.places.iter().map(|place| {
-            let level = i64::from(place.level);
-            let text = t!(
-                "import.cell_of",
-                zone = i18n::label(&place.zone),
-                level = level,
-                pool = i18n::label(&place.pool)
-            );
-            (place.cell.clone(), text)
-        }))
-        .collect();
+    let cells: Vec<Opt> =
+        std::iter::once((String::new(), t!("import.as_the_cloud_says").to_owned()))
+            .chain(start.places.iter().map(|place| {
+                let level = i64::from(place.level);
+                let text = t!(
+                    "import.cell_of",
+                    zone = i18n::label(&place.zone),
+                    level = level,
+                    pool = i18n::label(&place.pool)
+                );
+                (place.cell.clone(), text)
+            }))
+            .collect();
     let items: Vec<Opt> = start
         .items
         .iter()
@@ -270,7 +271,8 @@ fn server_row(server: ForeignServer, chosen: &str) -> impl IntoView + use<> {
         Some(unit) => t!("import.project_of", unit = unit.clone()),
         None => t!("import.project_free").to_owned(),
     };
-    let pool = (!server.pool.is_empty()).then(|| view! { <span class="sub">{server.pool.clone()}</span> });
+    let pool =
+        (!server.pool.is_empty()).then(|| view! { <span class="sub">{server.pool.clone()}</span> });
     let state = i18n::t_key(&format!("difference.power.{}", server.power)).into_owned();
     let look = match server.power.as_str() {
         "running" => Look::Ok,
@@ -384,10 +386,8 @@ pub mod ssr {
     }
 
     async fn picked(cx: &Cx, form: &Posted) -> Result<String, Refused> {
-        let things: Vec<DifferenceId> = form
-            .all("thing")
-            .map(id)
-            .collect::<Result<_, ApiError>>()?;
+        let things: Vec<DifferenceId> =
+            form.all("thing").map(id).collect::<Result<_, ApiError>>()?;
         if things.is_empty() {
             return Err(FieldError::new("thing", Msg::new("import.nothing")).into());
         }

@@ -73,7 +73,8 @@ fn Detail(found: DifferenceDetail) -> impl IntoView {
     let server = row.kind == DifferenceKind::Foreign && row.thing == Fulfiller::Server;
     let take = (server && !over).then(|| {
         let href = routes::import_thing(row.id.as_str());
-        view! { <LinkButton href=href kind=Kind::Main>{t!("import.take_in")}</LinkButton> }.into_any()
+        view! { <LinkButton href=href kind=Kind::Main>{t!("import.take_in")}</LinkButton> }
+            .into_any()
     });
     let columns = vec![
         col(t!("difference.aspect_of")),

@@ -49,11 +49,7 @@ pub async fn save_project(
 ///
 /// # Errors
 /// What the database says.
-pub async fn key(
-    tx: &mut Tx,
-    vdc: &VdcId,
-    backend: &str,
-) -> Result<Option<String>, StorageError> {
+pub async fn key(tx: &mut Tx, vdc: &VdcId, backend: &str) -> Result<Option<String>, StorageError> {
     lock(tx, vdc).await?;
     let row: Option<(Option<String>,)> =
         Sql::new("SELECT project_key FROM backend_project WHERE vdc_id = ")
@@ -99,17 +95,21 @@ pub async fn adopt(
 /// # Errors
 /// What the database says; a row with an id that is none.
 pub async fn owners(rx: &mut ReadTx, backend: &str) -> Result<Vec<(String, VdcId)>, StorageError> {
-    let rows: Vec<(String, String)> = Sql::new(
-        "SELECT external_id, vdc_id FROM backend_project WHERE backend = ",
-    )
-    .bind(backend)
-    .push(" ORDER BY vdc_id")
-    .all(rx)
-    .await?;
+    let rows: Vec<(String, String)> =
+        Sql::new("SELECT external_id, vdc_id FROM backend_project WHERE backend = ")
+            .bind(backend)
+            .push(" ORDER BY vdc_id")
+            .all(rx)
+            .await?;
     rows.into_iter()
         .map(|(project, vdc)| match vdc.parse() {
             Ok(id) => Ok((project, id)),
-            Err(e) => Err(StorageError::inconsistent("backend_project", "vdc_id", vdc, e)),
+            Err(e) => Err(StorageError::inconsistent(
+                "backend_project",
+                "vdc_id",
+                vdc,
+                e,
+            )),
         })
         .collect()
 }

@@ -107,8 +107,8 @@ pub fn read(
         let msg = Msg::new("import.too_long").with("max", count(MOST_BYTES / 1_000));
         return Err(wrong(msg));
     }
-    let lines = csv::read(text)
-        .map_err(|at| wrong(Msg::new("import.unclosed").with("line", at.0)))?;
+    let lines =
+        csv::read(text).map_err(|at| wrong(Msg::new("import.unclosed").with("line", at.0)))?;
     let mut lines = lines.into_iter();
     let head: Vec<String> = lines
         .next()

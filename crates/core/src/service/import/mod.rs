@@ -149,13 +149,7 @@ fn proposed_name(cloud: &str) -> String {
     let plain: String = lingbao_model::text::half_width(cloud.trim())
         .to_ascii_lowercase()
         .chars()
-        .map(|c| {
-            if c.is_ascii_alphanumeric() {
-                c
-            } else {
-                '-'
-            }
-        })
+        .map(|c| if c.is_ascii_alphanumeric() { c } else { '-' })
         .collect();
     let mut name = String::with_capacity(plain.len());
     for part in plain.split('-').filter(|part| !part.is_empty()) {

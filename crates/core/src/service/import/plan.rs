@@ -351,7 +351,9 @@ impl Ground {
                 placement: Some(place.clone()),
                 answers,
                 count: 1,
-                term_months: (1..=MAX_TERM_MONTHS).find(months).unwrap_or(MAX_TERM_MONTHS),
+                term_months: (1..=MAX_TERM_MONTHS)
+                    .find(months)
+                    .unwrap_or(MAX_TERM_MONTHS),
                 attach_to: None,
                 price_version: offer.price_version,
                 quote,
@@ -393,7 +395,9 @@ impl Ground {
             owner.ok_or_else(|| wrong("unit", "error.required"))?
         } else {
             let meant = |unit: &&Unit| {
-                unit.id.as_str() == typed || same(&unit.name, typed) || same(&unit.short_name, typed)
+                unit.id.as_str() == typed
+                    || same(&unit.name, typed)
+                    || same(&unit.short_name, typed)
             };
             only("unit", "import.no_unit", self.units.iter().filter(meant))?
         };
@@ -434,7 +438,11 @@ impl Ground {
             let site = self.sites.iter().find(|(id, ..)| *id == pool.id);
             site.map_or("", |(.., there)| there.as_str())
         };
-        let pools = move || self.pools.iter().filter(move |pool| pool.backend == *backend);
+        let pools = move || {
+            self.pools
+                .iter()
+                .filter(move |pool| pool.backend == *backend)
+        };
         let said = pools().find(|pool| there(pool) == thing.server.pool);
         let typed = row.pool.trim();
         let pool = if typed.is_empty() {
@@ -456,7 +464,9 @@ impl Ground {
         let meant = |zone: &&Zone| match typed {
             "" => zone.id == pool.zone,
             typed => {
-                zone.id.as_str() == typed || same(&zone.name.zh, typed) || same(&zone.name.en, typed)
+                zone.id.as_str() == typed
+                    || same(&zone.name.zh, typed)
+                    || same(&zone.name.en, typed)
             }
         };
         let zone = only("zone", "import.no_zone", self.zones.iter().filter(meant))?;
@@ -556,11 +566,7 @@ impl Ground {
 }
 
 /// Books in thought: what does not fit is told dimension by dimension, and then nothing is booked.
-fn take(
-    left: &mut BTreeMap<VdcId, Account>,
-    planned: &Planned,
-    pools: &[Pool],
-) -> Vec<FieldError> {
+fn take(left: &mut BTreeMap<VdcId, Account>, planned: &Planned, pools: &[Pool]) -> Vec<FieldError> {
     let Some(account) = left.get_mut(&planned.vdc) else {
         return vec![wrong("unit", "import.no_vdc")];
     };
@@ -568,10 +574,17 @@ fn take(
     let short = account.shortfalls(&demand);
     if short.is_empty() {
         for (pool, dimension, standing) in &mut account.standings {
-            let asked = demand.get(pool).map_or(0, |amounts| amounts.get(*dimension));
+            let asked = demand
+                .get(pool)
+                .map_or(0, |amounts| amounts.get(*dimension));
             *standing = standing.with_held(asked);
         }
     }
-    let told = |s| FieldError::new("quota", verdict::shortfall_msg("verdict.over_quota", s, pools));
+    let told = |s| {
+        FieldError::new(
+            "quota",
+            verdict::shortfall_msg("verdict.over_quota", s, pools),
+        )
+    };
     short.iter().map(told).collect()
 }

@@ -74,7 +74,11 @@ pub(super) fn day(typed: &str) -> Option<Date> {
 
 /// Answers to the item's parameters: what the cloud says, what the sheet says where the cloud is
 /// silent, and what the item proposes for the rest.
-pub(super) fn answers(row: &ImportRow, offer: &Offer, thing: &Foreign) -> Result<Answers, Vec<FieldError>> {
+pub(super) fn answers(
+    row: &ImportRow,
+    offer: &Offer,
+    thing: &Foreign,
+) -> Result<Answers, Vec<FieldError>> {
     let (schema, server) = (&offer.content.schema, &thing.server);
     let mut typed: Typed = schema
         .defaults()
@@ -106,7 +110,10 @@ pub(super) fn answers(row: &ImportRow, offer: &Offer, thing: &Foreign) -> Result
     for (key, value) in &row.more {
         if schema.get(key).is_none() {
             errors.push(wrong(key, "import.no_column"));
-        } else if said.iter().any(|(name, there)| name == key && there != value) {
+        } else if said
+            .iter()
+            .any(|(name, there)| name == key && there != value)
+        {
             errors.push(wrong(key, "import.cloud_says"));
         } else {
             typed.insert(key.clone(), value.clone());

@@ -298,7 +298,10 @@ async fn what_stands_in_a_cloud_becomes_a_units_as_if_ordered() {
         let one = &seen.servers.rows[0];
         assert_eq!((one.vcpus, one.memory_gb, one.disk_gb), (4, 8, 40));
         assert_eq!(one.project, servers[0].spec.project.to_string());
-        assert_eq!((one.owner.as_deref(), one.pool.as_str()), (None, "public-general"));
+        assert_eq!(
+            (one.owner.as_deref(), one.pool.as_str()),
+            (None, "public-general")
+        );
 
         // First it is shown, and nothing is written.
         let mut sheet = rows(&servers);
@@ -307,7 +310,10 @@ async fn what_stands_in_a_cloud_becomes_a_units_as_if_ordered() {
         let shown = world.preview(&sheet).await;
         assert_eq!((shown.good, shown.month), (2, PRICE + PRICE));
         let plan = shown.lines[1].plan.clone().unwrap();
-        assert_eq!((plan.name.as_str(), plan.cloud_name.as_str()), ("db-01", "legacy-001"));
+        assert_eq!(
+            (plan.name.as_str(), plan.cloud_name.as_str()),
+            ("db-01", "legacy-001")
+        );
         assert_eq!(plan.expires.to_string(), "2027-03-01");
         assert_eq!(plan.project.as_deref(), None, "the first row brings it");
         assert!(shown.lines[0].plan.as_ref().unwrap().project.is_some());
@@ -485,18 +491,48 @@ async fn each_row_says_why_it_can_not_be_taken_in() {
         check(|r| r.system.clear(), "system", "error.required").await;
         check(|r| r.system = "x".into(), "system", "import.no_system").await;
         check(|r| r.pool = "x".into(), "pool", "import.no_pool").await;
-        check(|r| r.pool = "互联网通用池".into(), "pool", "import.other_pool").await;
+        check(
+            |r| r.pool = "互联网通用池".into(),
+            "pool",
+            "import.other_pool",
+        )
+        .await;
         check(|r| r.zone = "x".into(), "zone", "import.no_zone").await;
         check(|r| r.level = "五".into(), "level", "import.no_level").await;
-        check(|r| r.level = "３级".into(), "pool", "placement.level_too_high").await;
+        check(
+            |r| r.level = "３级".into(),
+            "pool",
+            "placement.level_too_high",
+        )
+        .await;
         check(|r| r.item = "S-EVS".into(), "item", "import.no_item").await;
         check(|r| r.name = "9x".into(), "name", "error.hostname").await;
         check(|r| r.expires = "soon".into(), "expires", "import.no_day").await;
-        check(|r| r.expires = "2026-11-20".into(), "expires", "import.day_past").await;
-        check(|r| r.expires = "2028-01-01".into(), "expires", "import.day_far").await;
-        check(|r| r.external_id = "x".into(), "external_id", "import.not_foreign").await;
+        check(
+            |r| r.expires = "2026-11-20".into(),
+            "expires",
+            "import.day_past",
+        )
+        .await;
+        check(
+            |r| r.expires = "2028-01-01".into(),
+            "expires",
+            "import.day_far",
+        )
+        .await;
+        check(
+            |r| r.external_id = "x".into(),
+            "external_id",
+            "import.not_foreign",
+        )
+        .await;
         check(|r| r.cloud.clear(), "cloud", "error.required").await;
-        check(|r| r.month = Some(Money::ZERO), "month", "import.price_changed").await;
+        check(
+            |r| r.month = Some(Money::ZERO),
+            "month",
+            "import.price_changed",
+        )
+        .await;
         let column = |r: &mut ImportRow| drop(r.more.insert("colour".into(), "red".into()));
         check(column, "colour", "import.no_column").await;
         let cores = |r: &mut ImportRow| drop(r.more.insert("vcpus".into(), "2".into()));
@@ -518,7 +554,10 @@ async fn each_row_says_why_it_can_not_be_taken_in() {
         let big = world.build(spec(&project, &network, "big"));
         world.next_round().await;
         let shown = world.preview(&[row(&big)]).await;
-        assert_eq!(only(&shown), ("unit".into(), "import.second_project".into()));
+        assert_eq!(
+            only(&shown),
+            ("unit".into(), "import.second_project".into())
+        );
         let county = ImportRow {
             unit: "东县".to_owned(),
             ..row(&servers[1])
@@ -526,14 +565,15 @@ async fn each_row_says_why_it_can_not_be_taken_in() {
         let stranger = &world.city.stranger;
         world.city.new_system(stranger).await;
         let shown = world.preview(&[county]).await;
-        assert_eq!(only(&shown), ("unit".into(), "import.anothers_project".into()));
+        assert_eq!(
+            only(&shown),
+            ("unit".into(), "import.anothers_project".into())
+        );
 
         // What is gone since the round, or gone at the last moment, is not charged.
         let op = OperationId("gone".into());
         let server = servers[1].id.clone();
-        let _ = world
-            .cloud
-            .seed(vec![(op, Call::DeleteServer { server })]);
+        let _ = world.cloud.seed(vec![(op, Call::DeleteServer { server })]);
         assert_eq!(world.preview(&[row(&servers[1])]).await.good, 1);
         let answer = fields(world.taken(&[row(&servers[1])]).await);
         assert_eq!(answer, ["rows[0].external_id"]);
@@ -550,7 +590,10 @@ async fn a_full_quota_is_told_row_by_row_and_nothing_is_written() {
         let shown = world.preview(&sheet).await;
         assert_eq!(shown.good, 2);
         let short = &shown.lines[2].errors[0];
-        assert_eq!((short.field.as_str(), &*short.msg.key), ("quota", "verdict.over_quota"));
+        assert_eq!(
+            (short.field.as_str(), &*short.msg.key),
+            ("quota", "verdict.over_quota")
+        );
         let said = serde_json::to_string(&short.msg).unwrap();
         for part in ["dimension", "asked", "left"] {
             assert!(said.contains(part), "{said}");
@@ -635,7 +678,10 @@ async fn five_hundred_are_taken_in_and_undone_at_once() {
                     memory_gb: 1,
                     ..spec(&project, &network, &format!("many-{n:03}"))
                 };
-                (OperationId(format!("many {n}")), Call::CreateServer { spec })
+                (
+                    OperationId(format!("many {n}")),
+                    Call::CreateServer { spec },
+                )
             })
             .collect();
         let servers: Vec<Server> = world
@@ -692,9 +738,11 @@ async fn only_operators_of_the_site_take_in_and_refusals_leave_a_trace() {
             refused(take(&cx, &sheet, "").await.map(drop));
             refused(undo(&cx, &done.batch).await);
         }
-        let trail = "SELECT count(*) FROM audit_event WHERE outcome = 'refused' AND action LIKE 'import.%'";
+        let trail =
+            "SELECT count(*) FROM audit_event WHERE outcome = 'refused' AND action LIKE 'import.%'";
         assert_eq!(world.city.count(Sql::new(trail)).await, 6);
-        let done = "SELECT count(*) FROM audit_event WHERE outcome = 'done' AND action = 'import.take'";
+        let done =
+            "SELECT count(*) FROM audit_event WHERE outcome = 'done' AND action = 'import.take'";
         assert_eq!(world.city.count(Sql::new(done)).await, 2);
         let unknown = world.city.app.id();
         let result = undo(&world.cx(), &unknown).await;
@@ -719,7 +767,10 @@ async fn rows_are_proposed_for_chosen_things_with_names_that_hosts_can_have() {
             .unwrap();
         assert_eq!(sheet.len(), 1);
         assert_eq!(sheet[0].name, "web-server-01");
-        assert_eq!((sheet[0].unit.as_str(), sheet[0].system.as_str()), ("统计局", "经济普查平台"));
+        assert_eq!(
+            (sheet[0].unit.as_str(), sheet[0].system.as_str()),
+            ("统计局", "经济普查平台")
+        );
         assert_eq!(world.preview(&sheet).await.good, 1);
         sheet[0].name.clear();
         assert_eq!(only(&world.preview(&sheet).await).1, "import.needs_name");

@@ -37,9 +37,7 @@ pub(super) async fn blocks(
         return Ok(vec![Msg::new("import.undone_already")]);
     }
     if cx.now() > batch.at.plus_minutes(UNDO_DAYS * 24 * 60) {
-        return Ok(vec![
-            Msg::new("import.undo_late").with("days", UNDO_DAYS),
-        ]);
+        return Ok(vec![Msg::new("import.undo_late").with("days", UNDO_DAYS)]);
     }
     let touched = import::touched(rx, &batch.id).await?;
     let told = |(name, why): (String, String)| {

@@ -119,36 +119,34 @@ pub async fn projects(
     rx: &mut ReadTx,
     batch: &ImportId,
 ) -> Result<Vec<(VdcId, String, String)>, StorageError> {
-    let rows: Vec<(String, String, String)> = Sql::new(
-        "SELECT vdc_id, backend, external_id FROM import_project WHERE batch_id = ",
-    )
-    .bind(batch.as_str())
-    .push(" ORDER BY vdc_id, backend")
-    .all(rx)
-    .await?;
+    let rows: Vec<(String, String, String)> =
+        Sql::new("SELECT vdc_id, backend, external_id FROM import_project WHERE batch_id = ")
+            .bind(batch.as_str())
+            .push(" ORDER BY vdc_id, backend")
+            .all(rx)
+            .await?;
     rows.into_iter()
         .map(|(vdc, backend, project)| match vdc.parse() {
             Ok(vdc) => Ok((vdc, backend, project)),
-            Err(e) => Err(StorageError::inconsistent("import_project", "vdc_id", vdc, e)),
+            Err(e) => Err(StorageError::inconsistent(
+                "import_project",
+                "vdc_id",
+                vdc,
+                e,
+            )),
         })
         .collect()
 }
 
-type BatchRow = (
-    String,
-    i64,
-    String,
-    i64,
-    i64,
-    Option<i64>,
-    Option<String>,
-);
+type BatchRow = (String, i64, String, i64, i64, Option<i64>, Option<String>);
 
 const BATCH: &str =
     "SELECT b.id, b.at, u.name, b.things, b.month_fen, b.undone_at, w.name FROM import_batch b
   JOIN user_account u ON u.id = b.taken_by LEFT JOIN user_account w ON w.id = b.undone_by WHERE TRUE";
 
-fn batch((id, at, by_name, count, month, undone_at, undone_by): BatchRow) -> Result<ImportBatch, StorageError> {
+fn batch(
+    (id, at, by_name, count, month, undone_at, undone_by): BatchRow,
+) -> Result<ImportBatch, StorageError> {
     Ok(ImportBatch {
         id: id
             .parse()
@@ -172,7 +170,9 @@ pub async fn batches(
     limit: Option<i64>,
 ) -> Result<Page<ImportBatch>, StorageError> {
     let limit = limit.unwrap_or(PAGE_ROWS).clamp(1, MAX_PAGE_ROWS);
-    let total = Sql::new("SELECT 1 FROM import_batch").capped_count(rx).await?;
+    let total = Sql::new("SELECT 1 FROM import_batch")
+        .capped_count(rx)
+        .await?;
     let mut sql = Sql::new(BATCH);
     if let Some(at) = after.and_then(Cursor::decode) {
         sql = sql
@@ -261,7 +261,10 @@ pub async fn things(
                     .service_state
                     .parse()
                     .map_err(|e| wrong("service_state", &e))?,
-                request: row.request_id.parse().map_err(|e| wrong("request_id", &e))?,
+                request: row
+                    .request_id
+                    .parse()
+                    .map_err(|e| wrong("request_id", &e))?,
                 number: row.number.unwrap_or_default(),
             };
             Ok((thing, difference))
