@@ -447,7 +447,9 @@ async fn what_was_changed_since_or_long_ago_is_not_undone() {
         let servers = world.strangers("legacy", 2).await;
         let done = world.taken(&rows(&servers[..1])).await.unwrap();
         let late = world.taken(&rows(&servers[1..])).await.unwrap();
-        let host = world.resources().await.remove(0);
+        let all = world.resources().await;
+        let own = |host: &&Resource| host.external_id.as_deref() == Some(servers[0].id.as_str());
+        let host = all.iter().find(own).unwrap();
         let app = &world.city.app;
         let cx = app.system();
         let mut tx = app.db.begin().await.unwrap();
