@@ -49,6 +49,10 @@ pub const JOBS: &str = "/operations/jobs";
 pub const CLOUDS: &str = "/operations/clouds";
 /// Where the portal and the clouds differ, for operators.
 pub const DIFFERENCES: &str = "/operations/differences";
+/// Taking in what stands in a cloud already, for operators.
+pub const IMPORT: &str = "/operations/import";
+/// What was taken in, for operators.
+pub const IMPORT_BATCHES: &str = "/operations/import/batches";
 /// Work orders for people.
 pub const WORK_ORDERS: &str = "/work-orders";
 /// Items and prices, for administrators.
@@ -151,6 +155,16 @@ pub fn saga(id: &str) -> String {
 /// One difference, for operators.
 pub fn difference(id: &str) -> String {
     format!("{DIFFERENCES}/{}", segment(id))
+}
+
+/// One thing of a cloud to be taken in, by its difference.
+pub fn import_thing(difference: &str) -> String {
+    with_query(IMPORT, &[("thing", difference)])
+}
+
+/// What was taken in at once, for operators.
+pub fn import_batch(id: &str) -> String {
+    format!("{IMPORT_BATCHES}/{}", segment(id))
 }
 
 /// One work order.
@@ -273,6 +287,7 @@ fn framed() -> Vec<AnyNestedRoute> {
     pages.extend(area::search::routes());
     pages.extend(area::resources::routes());
     pages.extend(area::operations::routes());
+    pages.extend(area::imports::routes());
     pages.extend(area::audit::routes());
     pages.extend(area::home::routes());
     pages.extend(area::overview::routes());
@@ -298,6 +313,7 @@ pub fn posts() -> axum::Router<crate::form::ssr::Pages> {
         .merge(area::people::posts())
         .merge(area::resources::posts())
         .merge(area::operations::posts())
+        .merge(area::imports::posts())
         .merge(area::audit::posts())
         .merge(area::quota::posts())
         .merge(area::items::posts())
@@ -342,6 +358,9 @@ pub const PATHS: &[&str] = &[
     CLOUDS,
     DIFFERENCES,
     "/operations/differences/{id}",
+    IMPORT,
+    IMPORT_BATCHES,
+    "/operations/import/batches/{id}",
     ADMIN_AUDIT,
     ADMIN_ITEMS,
     "/admin/items/{code}",

@@ -71,3 +71,14 @@ export async function silent(cloud: Server, yes: boolean): Promise<void> {
   if (!yes) return void (await tell(cloud, '/control/clear', {}));
   for (const on of ['any_call', 'reading']) await tell(cloud, '/control/faults', { on, what: 'unreachable', times: null });
 }
+
+/** Builds a server behind the portal's back, beside another one and of its size. */
+export async function buildBeside(cloud: Server, beside: string, name: string): Promise<void> {
+  for (let cursor: string | null = ''; cursor !== null; ) {
+    const { Ok: page } = (await tell(cloud, '/v1/ask', { ask: 'list', project: null, cursor: cursor || null })) as { Ok: Listed };
+    const found = page.objects.find(({ kind, object }) => kind === 'server' && object.id === beside);
+    if (found) return void (await tell(cloud, '/v1/execute', { op: `by-hand-${name}`, call: { call: 'create_server', spec: { ...found.object.spec, name } } }));
+    cursor = page.next;
+  }
+  throw new Error(`no server ${beside}`);
+}

@@ -5,7 +5,7 @@ export const PAGES: Record<string, string[]> = {
   'leader.tjj': ['/', '/todo', '/done', '/quota'],
   reviewer: ['/todo', '/done', '/overview', '/admin/items', '/admin/items/C-ECS', '/quota'],
   finance: ['/admin/items/C-ECS'],
-  operator: ['/operations', '/operations?state=done', '/operations/jobs', '/operations/jobs?state=done', '/operations/clouds', '/operations/differences', '/operations/differences?past=yes&kind=changed', '/work-orders', '/overview'],
+  operator: ['/operations', '/operations?state=done', '/operations/jobs', '/operations/jobs?state=done', '/operations/clouds', '/operations/differences', '/operations/differences?past=yes&kind=changed', '/operations/import', '/operations/import/batches', '/work-orders', '/overview'],
   leader: ['/overview', '/todo'],
   auditor: ['/admin/audit'],
   sysadmin: ['/admin/units', '/admin/users'],

@@ -7,6 +7,7 @@ pub mod audit;
 pub mod catalogue;
 pub mod help;
 pub mod home;
+pub mod imports;
 pub mod items;
 pub mod kit;
 pub mod notices;

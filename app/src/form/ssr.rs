@@ -46,6 +46,7 @@ pub struct Posted {
     pub values: Vec<(String, String)>,
     /// Head of the request.
     pub parts: Parts,
+    files: Vec<(String, Vec<u8>)>,
     params: Vec<(String, String)>,
 }
 
@@ -64,6 +65,14 @@ impl Posted {
             .iter()
             .filter(move |pair| pair.0 == name)
             .map(|pair| pair.1.as_str())
+    }
+
+    /// What was uploaded under a name; `None` for nothing and for an empty file.
+    pub fn file(&self, name: &str) -> Option<&[u8]> {
+        self.files
+            .iter()
+            .find(|pair| pair.0 == name)
+            .map(|pair| pair.1.as_slice())
     }
 
     /// A part of the path, by its name in the route (`{id}`).
@@ -113,6 +122,9 @@ pub enum Refused {
     /// Not refused: the page itself is the answer (status 200), with these values beside the typed
     /// ones. For a secret that is shown once, and may not wait in the session for another page.
     Show(Vec<(String, String)>),
+    /// The page again, with these values instead of the typed ones of the same names, and messages at
+    /// the fields.
+    Amended(Vec<(String, String)>, Vec<FieldError>),
 }
 
 impl From<ApiError> for Refused {
@@ -177,9 +189,15 @@ where
         Err(rejection) => return rejection.into_response(),
     };
     let request = Request::from_parts(parts.clone(), body);
-    let values = match Form::<Vec<(String, String)>>::from_request(request, &()).await {
-        Ok(Form(values)) => values,
-        Err(rejection) => return rejection.into_response(),
+    let (values, files) = match boundary(&parts) {
+        Some(boundary) => match uploaded(request, boundary).await {
+            Ok(both) => both,
+            Err(_) => return StatusCode::BAD_REQUEST.into_response(),
+        },
+        None => match Form::<Vec<(String, String)>>::from_request(request, &()).await {
+            Ok(Form(values)) => (values, Vec::new()),
+            Err(rejection) => return rejection.into_response(),
+        },
     };
     let mut kept: Vec<_> = values
         .iter()
@@ -189,6 +207,7 @@ where
     let posted = Posted {
         values,
         parts: parts.clone(),
+        files,
         params,
     };
 
@@ -207,6 +226,11 @@ where
             kept.retain(|pair| shown.iter().all(|other| other.0 != pair.0));
             kept.extend(shown);
             (Vec::new(), None)
+        }
+        Err(Refused::Amended(values, errors)) => {
+            kept.retain(|pair| values.iter().all(|other| other.0 != pair.0));
+            kept.extend(values);
+            (errors, None)
         }
     };
     let status = match &problem {
@@ -229,6 +253,34 @@ where
         *response.status_mut() = status;
     }
     response
+}
+
+/// What stands between the parts of a form that uploads files; `None` for any other form.
+fn boundary(parts: &Parts) -> Option<String> {
+    let kind = parts.headers.get(header::CONTENT_TYPE)?.to_str().ok()?;
+    multer::parse_boundary(kind).ok()
+}
+
+/// The values of a form that uploads files, and the files that are not empty.
+type Uploaded = (Vec<(String, String)>, Vec<(String, Vec<u8>)>);
+
+/// Reads a form that uploads files. The limit of bodies stands around this already.
+async fn uploaded(request: Request, boundary: String) -> Result<Uploaded, multer::Error> {
+    let body = request.into_body().into_data_stream();
+    let mut form = multer::Multipart::new(body, boundary);
+    let (mut values, mut files) = (Vec::new(), Vec::new());
+    while let Some(field) = form.next_field().await? {
+        let name = field.name().unwrap_or_default().to_owned();
+        if field.file_name().is_none() {
+            values.push((name, field.text().await?));
+            continue;
+        }
+        let bytes = field.bytes().await?;
+        if !bytes.is_empty() {
+            files.push((name, bytes.to_vec()));
+        }
+    }
+    Ok((values, files))
 }
 
 /// Runs something with the context of a request, outside of a page (a file to download).

@@ -206,6 +206,8 @@ ids! {
     DifferenceId = "dif";
     /// A rule of what may come in to a host (安全组规则).
     AccessRuleId = "acr";
+    /// Things of a cloud that were taken in at once (纳管).
+    ImportId = "imp";
 }
 
 #[cfg(test)]

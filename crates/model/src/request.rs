@@ -48,6 +48,8 @@ words! {
         Release = "release",
         /// Another size or a longer term for a resource (变更).
         Change = "change",
+        /// Something that stood in a cloud already (纳管); closed from the beginning.
+        Import = "import",
     }
 }
 

@@ -114,6 +114,10 @@ words! {
         Restored = "restored",
         /// Lost in the cloud and written off; its release follows.
         WrittenOff = "written_off",
+        /// It stood in the cloud already and became the portal's (纳管).
+        TakenIn = "taken_in",
+        /// Taking it in was undone: it goes on in the cloud, and nothing was ever charged for it.
+        TakenOut = "taken_out",
     }
 }
 
@@ -132,6 +136,8 @@ impl EventKind {
                 | Self::PasswordRenewed
                 | Self::Restored
                 | Self::WrittenOff
+                | Self::TakenIn
+                | Self::TakenOut
         )
     }
 }

@@ -52,6 +52,26 @@ pub fn line(field: &str, text: &str, min: usize, max: usize) -> Result<String, F
     bounded(field, text, min, max)
 }
 
+/// A name that a host can have: small letters, digits and hyphens, at most 40, a letter first and no
+/// hyphen last; full-width and capital letters are taken.
+///
+/// # Errors
+/// A [`FieldError`] that names `field`.
+pub fn hostname(field: &str, text: &str) -> Result<String, FieldError> {
+    let name = half_width(text.trim()).to_ascii_lowercase();
+    let fits = name.len() <= 40
+        && name.starts_with(|c: char| c.is_ascii_lowercase())
+        && !name.ends_with('-')
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+    if fits {
+        Ok(name)
+    } else {
+        Err(FieldError::new(field, Msg::new("error.hostname")))
+    }
+}
+
 /// The same for text of several lines: line breaks and tabs are welcome.
 ///
 /// # Errors

@@ -1,5 +1,5 @@
 //! Where the portal and the clouds differ: pages, file and programming interface.
-use lingbao_core::storage::difference::{self, Found};
+use lingbao_core::storage::difference::{self, About, Found};
 use lingbao_model::{
     catalogue::Fulfiller,
     id::DifferenceId,
@@ -26,6 +26,7 @@ async fn found(portal: &Portal, kind: DifferenceKind, name: &str, said: &[Said])
         name: name.to_owned(),
         operation: String::new(),
         said: said.to_vec(),
+        about: About::default(),
         month: Money::from_fen(34_800),
         patience_ms: 0,
     };

@@ -71,6 +71,8 @@ fn Shown(card: CardView) -> impl IntoView {
         }
         RequestKind::Release => t!("approvals.release", n = card.releases.len()),
         RequestKind::Change => card.change.as_ref().map(changed).unwrap_or_default(),
+        // Nobody is asked about these.
+        RequestKind::Import => String::new(),
     };
     let who = format!(
         "{} · {} {}",

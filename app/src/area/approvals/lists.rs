@@ -114,6 +114,8 @@ fn todo(row: TodoRow) -> impl IntoView {
         RequestKind::New => t!("approvals.new", n = row.lines),
         RequestKind::Release => t!("approvals.release", n = row.lines),
         RequestKind::Change => t!("approvals.change").to_owned(),
+        // Nobody is asked about these.
+        RequestKind::Import => String::new(),
     };
     let money = facts::charge(row.month, row.once);
     view! {

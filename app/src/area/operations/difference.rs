@@ -8,6 +8,7 @@ use crate::{error::ApiError, i18n, live, routes, t, ui::*};
 use leptos::prelude::*;
 use leptos_router::hooks::use_params_map;
 use lingbao_model::{
+    catalogue::Fulfiller,
     resource::ServiceState,
     view::difference::{Act, Aspect, DifferenceDetail, DifferenceKind, DifferenceRow, Said},
 };
@@ -69,6 +70,12 @@ fn Detail(found: DifferenceDetail) -> impl IntoView {
         DifferenceKind::Stuck => t!("difference.stuck_fact"),
         DifferenceKind::Foreign => t!("clouds.foreign_note"),
     };
+    let server = row.kind == DifferenceKind::Foreign && row.thing == Fulfiller::Server;
+    let take = (server && !over).then(|| {
+        let href = routes::import_thing(row.id.as_str());
+        view! { <LinkButton href=href kind=Kind::Main>{t!("import.take_in")}</LinkButton> }
+            .into_any()
+    });
     let columns = vec![
         col(t!("difference.aspect_of")),
         col(t!("difference.ours")),
@@ -77,7 +84,7 @@ fn Detail(found: DifferenceDetail) -> impl IntoView {
     ];
     let (kind, said) = (row.kind, row.said);
     view! {
-        <PageHead title=title crumbs fact=fact>{state}</PageHead>
+        <PageHead title=title crumbs fact=fact nostrip:acts=take>{state}</PageHead>
         <ErrorSummary/>
         {banners}
         <div class="gap-6">

@@ -118,6 +118,7 @@ fn List(view: DifferencesView, asked: Asked) -> impl IntoView {
     let acts = view! {
         {(!empty).then(|| view! { <LinkButton href=file icon="down" external=true>{t!("resources.csv")}</LinkButton> })}
         <LinkButton href=routes::CLOUDS icon="host">{t!("clouds.title")}</LinkButton>
+        <LinkButton href=routes::IMPORT>{t!("import.title")}</LinkButton>
         <form method="post">
             <Button kind=Kind::Main icon="again" name="do" value="compare">{t!("difference.compare")}</Button>
         </form>

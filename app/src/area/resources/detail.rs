@@ -172,6 +172,7 @@ fn shape(kind: EventKind) -> &'static str {
         | EventKind::BillingStarted
         | EventKind::Started
         | EventKind::Restored
+        | EventKind::TakenIn
         | EventKind::Restarted
         | EventKind::SnapshotTaken
         | EventKind::SnapshotRestored
@@ -187,7 +188,7 @@ fn shape(kind: EventKind) -> &'static str {
         EventKind::Stopped | EventKind::SnapshotDeleted | EventKind::Detached => "wait",
         EventKind::ReleaseStarted | EventKind::EraseStarted => "act",
         EventKind::WrittenOff => "bad",
-        EventKind::Recycled | EventKind::Released => "stop",
+        EventKind::Recycled | EventKind::Released | EventKind::TakenOut => "stop",
     }
 }
 

@@ -66,6 +66,9 @@ pub struct Site {
     /// Name of the set of firewall rules: `level2`, `level3`, with `-internet` where the internet
     /// reaches.
     pub security_preset: String,
+    /// Under which key the backend finds the project; `None`: under the VDC's id.
+    #[serde(default)]
+    pub project_key: Option<String>,
 }
 
 /// One piece.

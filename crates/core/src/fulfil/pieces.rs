@@ -58,7 +58,10 @@ pub(super) fn project_step(
     site: &Site,
 ) -> Box<dyn Step> {
     let spec = ProjectSpec {
-        key: params.vdc.to_string(),
+        key: site
+            .project_key
+            .clone()
+            .unwrap_or_else(|| params.vdc.to_string()),
         name: params.unit_name.clone(),
     };
     let make = move |_: &StepCx| Ok(Call::EnsureProject { spec: spec.clone() });

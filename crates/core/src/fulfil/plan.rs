@@ -323,7 +323,9 @@ pub(super) async fn site(
     let pool = fulfilment::pool_site(tx, &place.pool).await?;
     let name = format!("vpc-{}", pool.backend_pool);
     let vpc = project::ensure_vpc(tx, cx.id(), vdc, &place.pool, &name, cx.now()).await?;
+    let project_key = project::key(tx, vdc, &pool.backend).await?;
     Ok(Site {
+        project_key,
         backend: pool.backend,
         pool: place.pool.clone(),
         backend_pool: pool.backend_pool,

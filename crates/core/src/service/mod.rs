@@ -12,6 +12,7 @@ pub mod difference;
 pub mod examine;
 pub mod grant;
 pub mod home;
+pub mod import;
 pub mod install;
 pub mod item;
 pub mod job;

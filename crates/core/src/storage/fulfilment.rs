@@ -119,6 +119,24 @@ pub async fn insert(
     Ok(())
 }
 
+/// Writes down a piece that stood there before it was asked for.
+///
+/// # Errors
+/// What the database says.
+pub async fn insert_delivered(
+    tx: &mut Tx,
+    request: &RequestId,
+    item: &RequestItemId,
+    resource: &ResourceId,
+    at: Timestamp,
+) -> Result<(), StorageError> {
+    on!(tx, conn => sqlx::query("INSERT INTO fulfilment (request_item_id, piece, request_id, group_no, status, resource_id, settled_at)
+         VALUES ($1, 0, $2, 0, 'delivered', $3, $4)")
+        .bind(item.as_str()).bind(request.as_str()).bind(resource.as_str()).bind(at.millis())
+        .execute(conn).await.map(|_| ()))?;
+    Ok(())
+}
+
 /// Gives a waiting piece to a saga.
 ///
 /// # Errors

@@ -20,6 +20,7 @@ pub mod history;
 pub mod hit;
 pub mod home;
 pub mod idempotency;
+pub mod import;
 pub mod item;
 pub mod item_version;
 pub mod job;

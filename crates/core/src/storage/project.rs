@@ -43,6 +43,100 @@ pub async fn save_project(
     Ok(())
 }
 
+/// Under which key a backend finds the VDC's project, where that is not the VDC's id: the project
+/// stood there before and became the unit's. Whoever makes another project the VDC's waits for this
+/// transaction.
+///
+/// # Errors
+/// What the database says.
+pub async fn key(tx: &mut Tx, vdc: &VdcId, backend: &str) -> Result<Option<String>, StorageError> {
+    lock(tx, vdc).await?;
+    let row: Option<(Option<String>,)> =
+        Sql::new("SELECT project_key FROM backend_project WHERE vdc_id = ")
+            .bind(vdc.as_str())
+            .push(" AND backend = ")
+            .bind(backend)
+            .optional(tx)
+            .await?;
+    Ok(row.and_then(|(key,)| key))
+}
+
+/// Makes whoever is about to use or choose the VDC's project wait for this transaction.
+///
+/// # Errors
+/// What the database says.
+pub async fn lock(tx: &mut Tx, vdc: &VdcId) -> Result<(), StorageError> {
+    on!(tx, conn => sqlx::query("UPDATE vdc SET version = version WHERE id = $1")
+        .bind(vdc.as_str()).execute(conn).await.map(|_| ()))?;
+    Ok(())
+}
+
+/// Makes a project that stands at a backend the VDC's. `false` if it is another VDC's, or this one
+/// has another project there.
+///
+/// # Errors
+/// What the database says.
+pub async fn adopt(
+    tx: &mut Tx,
+    vdc: &VdcId,
+    backend: &str,
+    external_id: &str,
+    key: &str,
+) -> Result<bool, StorageError> {
+    let rows = on!(tx, conn => sqlx::query("INSERT INTO backend_project (vdc_id, backend, external_id, project_key)
+         VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING")
+        .bind(vdc.as_str()).bind(backend).bind(external_id).bind(key)
+        .execute(conn).await.map(|done| done.rows_affected()))?;
+    Ok(rows == 1)
+}
+
+/// The projects at a backend: the backend's name, and whose it is.
+///
+/// # Errors
+/// What the database says; a row with an id that is none.
+pub async fn owners(rx: &mut ReadTx, backend: &str) -> Result<Vec<(String, VdcId)>, StorageError> {
+    let rows: Vec<(String, String)> =
+        Sql::new("SELECT external_id, vdc_id FROM backend_project WHERE backend = ")
+            .bind(backend)
+            .push(" ORDER BY vdc_id")
+            .all(rx)
+            .await?;
+    rows.into_iter()
+        .map(|(project, vdc)| match vdc.parse() {
+            Ok(id) => Ok((project, id)),
+            Err(e) => Err(StorageError::inconsistent(
+                "backend_project",
+                "vdc_id",
+                vdc,
+                e,
+            )),
+        })
+        .collect()
+}
+
+/// Takes a project off a VDC again, unless something of the VDC stands at that backend or is on its
+/// way: then it stays the unit's. `false` if it stays.
+///
+/// # Errors
+/// What the database says.
+pub async fn give_up(
+    tx: &mut Tx,
+    vdc: &VdcId,
+    backend: &str,
+    external_id: &str,
+) -> Result<bool, StorageError> {
+    let rows = on!(tx, conn => sqlx::query("DELETE FROM backend_project WHERE vdc_id = $1 AND backend = $2
+           AND external_id = $3 AND project_key IS NOT NULL
+         AND NOT EXISTS (SELECT 1 FROM resource r WHERE r.vdc_id = $1 AND r.backend = $2 AND r.service_state <> 'released')
+         AND NOT EXISTS (SELECT 1 FROM vpc n JOIN pool p ON p.id = n.pool_id
+           WHERE n.vdc_id = $1 AND p.backend = $2 AND n.external_id IS NOT NULL)
+         AND NOT EXISTS (SELECT 1 FROM fulfilment f JOIN request q ON q.id = f.request_id
+           WHERE q.vdc_id = $1 AND f.status IN ('waiting', 'running', 'residue'))")
+        .bind(vdc.as_str()).bind(backend).bind(external_id)
+        .execute(conn).await.map(|done| done.rows_affected()))?;
+    Ok(rows == 1)
+}
+
 /// A VPC (专有网络).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Vpc {

@@ -35,6 +35,8 @@ pub const ACTIONS: &[&str] = &[
     "difference.write_off",
     "grant.give",
     "grant.take",
+    "import.take",
+    "import.undo",
     "item.create",
     "item.offered",
     "item.publication",

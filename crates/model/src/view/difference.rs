@@ -83,6 +83,8 @@ words! {
         Followed = "followed",
         /// The resource was written off.
         WrittenOff = "written_off",
+        /// What was foreign was taken in.
+        Adopted = "adopted",
     }
 }
 

@@ -7,6 +7,7 @@ pub mod bin;
 pub mod catalogue;
 pub mod difference;
 pub mod home;
+pub mod import;
 pub mod item;
 pub mod operation;
 pub mod overview;

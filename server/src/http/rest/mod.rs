@@ -12,6 +12,7 @@ mod differences;
 mod docs;
 mod drafts;
 mod idempotency;
+mod imports;
 mod items;
 mod me;
 mod operations;
@@ -237,6 +238,7 @@ fn routes() -> OpenApiRouter<Portal> {
         .merge(items::routes())
         .merge(audit::routes())
         .merge(differences::routes())
+        .merge(imports::routes())
         .merge(operations::routes());
     OpenApiRouter::with_openapi(Document::openapi()).nest("/api/v1", nouns)
 }

@@ -1,6 +1,6 @@
 //! What both sides say of one thing. Pure: a row of ours and an object of the cloud go in.
 
-use lingbao_backends::provisioning::{ExternalId, Kind, Object, Power};
+use lingbao_backends::provisioning::{ExternalId, Kind, Object, Power, Server};
 use lingbao_model::{
     catalogue::Fulfiller,
     param::Answers,
@@ -8,7 +8,7 @@ use lingbao_model::{
     view::difference::{Aspect, Said},
 };
 
-use crate::storage::difference::Ours;
+use crate::storage::difference::{About, Ours};
 
 /// How a thing stands beside our row.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,11 +70,17 @@ const fn power(power: Power) -> &'static str {
 }
 
 /// What a server's power should be; one in the recycle bin is switched off.
-const fn power_of(service: ServiceState) -> &'static str {
+const fn power_should_be(service: ServiceState) -> &'static str {
     match service {
         ServiceState::Recycled => ServiceState::Stopped.as_str(),
         other => other.as_str(),
     }
+}
+
+/// What a server does, in our words.
+#[must_use]
+pub const fn power_of(server: &Server) -> &'static str {
+    power(server.power)
 }
 
 fn answer(answers: &Answers, key: &str) -> Option<String> {
@@ -85,17 +91,18 @@ fn answer(answers: &Answers, key: &str) -> Option<String> {
 fn ours_say(ours: &Ours) -> Vec<(Aspect, Option<String>)> {
     let size = |key| answer(&ours.answers, key);
     let target = ours.target.as_ref().map(|(_, name)| name.clone());
+    let name = ours.cloud_name.as_ref().unwrap_or(&ours.name);
     match ours.kind {
         Fulfiller::Server => vec![
-            (Aspect::Power, Some(power_of(ours.service).to_owned())),
+            (Aspect::Power, Some(power_should_be(ours.service).to_owned())),
             (Aspect::Vcpus, size("vcpus")),
             (Aspect::Memory, size("memory_gb")),
-            (Aspect::Name, Some(ours.name.clone())),
+            (Aspect::Name, Some(name.clone())),
             (Aspect::Address, ours.address.clone()),
         ],
         Fulfiller::Volume => vec![
             (Aspect::Size, size("size_gb")),
-            (Aspect::Name, Some(ours.name.clone())),
+            (Aspect::Name, Some(name.clone())),
             (Aspect::Target, target),
         ],
         Fulfiller::Address => vec![
@@ -167,6 +174,26 @@ pub fn foreign(object: &Object) -> Vec<Said> {
         .collect()
 }
 
+/// What else is known of something that is nobody's.
+#[must_use]
+pub fn about(object: &Object) -> About {
+    let mut about = About {
+        project: object.project().to_string(),
+        ..About::default()
+    };
+    match object {
+        Object::Server(it) => {
+            about.pool = it.spec.pool.to_string();
+            about.disk_gb = it.spec.system_disk_gb;
+            about.image.clone_from(&it.spec.image);
+        }
+        Object::Volume(it) => about.pool = it.spec.pool.to_string(),
+        Object::Address(it) => about.pool = it.spec.pool.to_string(),
+        _ => {}
+    }
+    about
+}
+
 /// Holds a row of ours beside the object that it names.
 #[must_use]
 pub fn compare(ours: &Ours, object: &Object) -> Verdict {
@@ -215,7 +242,7 @@ pub fn compare(ours: &Ours, object: &Object) -> Verdict {
 #[cfg(test)]
 mod tests {
     use lingbao_backends::provisioning::{
-        Access, Address, AddressSpec, Server, ServerSpec, Volume, VolumeSpec,
+        Access, Address, AddressSpec, ServerSpec, Volume, VolumeSpec,
     };
     use lingbao_model::{money::Money, time::Timestamp};
 
@@ -227,6 +254,7 @@ mod tests {
             unit: "unt_nb_01JD3C00000000000000000000".parse().unwrap(),
             kind,
             name: "web".into(),
+            cloud_name: None,
             external_id: "s".into(),
             address: Some("10.0.1.4".into()),
             attached: false,
@@ -327,6 +355,18 @@ mod tests {
         let on = differing(compare(&own, &Object::Server(server(Power::Active))));
         let text = |text: &str| Some(text.to_owned());
         assert_eq!(on, [(Aspect::Power, text("stopped"), text("running"))]);
+    }
+
+    #[test]
+    fn a_thing_that_has_another_name_in_the_cloud_is_compared_by_that() {
+        let mut own = ours(Fulfiller::Server);
+        let mut there = server(Power::Active);
+        there.spec.name = "Web Server 01".into();
+        own.cloud_name = Some("Web Server 01".into());
+        let same = compare(&own, &Object::Server(there.clone()));
+        assert_eq!(same, Verdict::Agrees);
+        there.spec.name = "web".into();
+        assert_eq!(differing(compare(&own, &Object::Server(there))).len(), 1);
     }
 
     #[test]

@@ -21,7 +21,7 @@ use crate::{
     jobs::Run,
     storage::{
         Tx, change,
-        difference::{self, Found, Ours},
+        difference::{self, About, Found, Ours},
     },
 };
 
@@ -299,6 +299,7 @@ fn case(
             name: ours.name.clone(),
             operation: String::new(),
             said,
+            about: About::default(),
             month: ours.month,
             patience_ms,
         },
@@ -314,6 +315,7 @@ fn stranger(object: &Object) -> Option<Found> {
         name: compare::name(object),
         operation: object.operation().to_string(),
         said: compare::foreign(object),
+        about: compare::about(object),
         month: Money::ZERO,
         patience_ms: 0,
     })

@@ -94,18 +94,7 @@ fn name(offer: &Offer, form: &LineForm, place: &Place<'_>) -> Result<String, Fie
     if offer.content.fulfiller != Fulfiller::Server {
         return text::line("name", typed, 1, 40);
     }
-    let name = text::half_width(typed).to_ascii_lowercase();
-    let fits = name.len() <= 40
-        && name.starts_with(|c: char| c.is_ascii_lowercase())
-        && !name.ends_with('-')
-        && name
-            .bytes()
-            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
-    if fits {
-        Ok(name)
-    } else {
-        Err(FieldError::new("name", Msg::new("error.hostname")))
-    }
+    text::hostname("name", typed)
 }
 
 fn placement(

@@ -46,6 +46,8 @@ pub async fn approved(
         }
         // By `change::begin`.
         Kind::Change => {}
+        // It stood there before.
+        Kind::Import => {}
     }
     Ok(())
 }

@@ -66,6 +66,7 @@ async fn resubmit_once(
         Kind::New => {}
         Kind::Release => return Err(ServiceError::Conflict(Msg::new("release.is_one"))),
         Kind::Change => return Err(ServiceError::Conflict(Msg::new("change.is_one"))),
+        Kind::Import => return Err(ServiceError::Conflict(Msg::new("import.is_one"))),
     }
     if request.status != Status::Returned {
         advance(&mut request, Event::Resubmit)?;

@@ -16,6 +16,7 @@ use lingbao_model::{
     time::Timestamp,
     view::difference::{Closing, DifferenceKind, RoundLine, Said},
 };
+use serde::{Deserialize, Serialize};
 
 use super::{ReadTx, Tx, sql::Sql};
 use crate::{error::StorageError, on};
@@ -33,6 +34,8 @@ pub struct Ours {
     pub kind: Fulfiller,
     /// Name.
     pub name: String,
+    /// Its name in the cloud, where it is another one.
+    pub cloud_name: Option<String>,
     /// The backend's name for it.
     pub external_id: String,
     /// Address.
@@ -61,6 +64,7 @@ struct OursRow {
     unit_id: String,
     kind: String,
     name: String,
+    cloud_name: Option<String>,
     external_id: String,
     address: Option<String>,
     attached_to: Option<String>,
@@ -74,7 +78,7 @@ struct OursRow {
     busy: i64,
 }
 
-const OURS: &str = "SELECT r.id, r.unit_id, r.kind, r.name, r.external_id, r.address, r.attached_to,
+const OURS: &str = "SELECT r.id, r.unit_id, r.kind, r.name, r.cloud_name, r.external_id, r.address, r.attached_to,
   t.external_id AS target_id, t.name AS target_name, r.answers, r.month_fen, r.service_state, r.delivered_at, r.version,
   (SELECT count(*) FROM resource_action a WHERE a.resource_id = r.id)
     + (SELECT count(*) FROM request_release l JOIN request q ON q.id = l.request_id
@@ -94,6 +98,7 @@ impl TryFrom<OursRow> for Ours {
             unit: row.unit_id.parse().map_err(|e| wrong("unit_id", &e))?,
             kind: row.kind.parse().map_err(|e| wrong("kind", &e))?,
             name: row.name,
+            cloud_name: row.cloud_name,
             external_id: row.external_id,
             address: row.address,
             attached: row.attached_to.is_some(),
@@ -241,6 +246,17 @@ pub async fn break_round(
     Ok(())
 }
 
+/// Keeps rounds over a backend, and others who take something in from it, waiting until the end of
+/// the transaction.
+///
+/// # Errors
+/// What the database says.
+pub async fn hold_rounds(tx: &mut Tx, backend: &str) -> Result<(), StorageError> {
+    on!(tx, conn => sqlx::query("UPDATE cloud_round SET begun_at = begun_at WHERE backend = $1")
+        .bind(backend).execute(conn).await.map(|_| ()))?;
+    Ok(())
+}
+
 /// The rounds, by backend.
 ///
 /// # Errors
@@ -266,6 +282,20 @@ pub async fn rounds(rx: &mut ReadTx) -> Result<Vec<RoundLine>, StorageError> {
         .collect())
 }
 
+/// What a round knows of a thing beyond what it compares; all empty where the cloud does not say.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct About {
+    /// The backend's name for its project.
+    pub project: String,
+    /// The backend's name of its pool.
+    pub pool: String,
+    /// System disk, GiB.
+    pub disk_gb: u32,
+    /// Code of its image.
+    pub image: String,
+}
+
 /// Something that a round found.
 #[derive(Debug, Clone)]
 pub struct Found {
@@ -283,6 +313,8 @@ pub struct Found {
     pub operation: String,
     /// What both sides say.
     pub said: Vec<Said>,
+    /// What else is known of it.
+    pub about: About,
     /// Month price at stake.
     pub month: Money,
     /// How long it may pass by itself, in milliseconds: 0 shows it at once.
@@ -303,17 +335,19 @@ pub async fn put(
 ) -> Result<bool, StorageError> {
     let said = serde_json::to_string(&found.said)
         .map_err(|e| StorageError::inconsistent("difference", "said", id.as_str(), e))?;
+    let about = serde_json::to_string(&found.about)
+        .map_err(|e| StorageError::inconsistent("difference", "about", id.as_str(), e))?;
     let row: (String,) = on!(tx, conn => sqlx::query_as(
         "INSERT INTO difference (id, backend, kind, thing, external_id, resource_id, name, operation, said, month_fen,
-           first_seen, last_seen, ripe) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11, $12 = 0)
+           first_seen, last_seen, ripe, about) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11, $12 = 0, $13)
          ON CONFLICT (backend, external_id, kind) WHERE closed_at IS NULL DO UPDATE SET
-           name = excluded.name, said = excluded.said, month_fen = excluded.month_fen, last_seen = excluded.last_seen,
+           name = excluded.name, said = excluded.said, about = excluded.about, month_fen = excluded.month_fen, last_seen = excluded.last_seen,
            ripe = difference.ripe OR difference.first_seen + $12 <= excluded.last_seen,
            note = CASE WHEN difference.kind = 'foreign' OR difference.said = excluded.said THEN difference.note ELSE '' END
          RETURNING id")
         .bind(id.as_str()).bind(backend).bind(found.kind.as_str()).bind(found.thing.as_str()).bind(&found.external_id)
         .bind(found.resource.as_ref().map(|(id, _)| id.as_str())).bind(&found.name).bind(&found.operation).bind(&said)
-        .bind(found.month.fen()).bind(round.millis()).bind(found.patience_ms).fetch_one(conn).await)?;
+        .bind(found.month.fen()).bind(round.millis()).bind(found.patience_ms).bind(&about).fetch_one(conn).await)?;
     Ok(row.0 == id.as_str())
 }
 

@@ -284,7 +284,7 @@ pub async fn rebuilt(
     address: Option<&str>,
 ) -> Result<(), StorageError> {
     let rows = on!(tx, conn => sqlx::query(
-        "UPDATE resource SET external_id = $1, address = COALESCE($2, address), version = version + 1
+        "UPDATE resource SET external_id = $1, cloud_name = NULL, address = COALESCE($2, address), version = version + 1
          WHERE id = $3 AND version = $4 AND service_state <> 'released'")
         .bind(external_id).bind(address).bind(resource.id.as_str()).bind(resource.version)
         .execute(conn).await.map(|done| done.rows_affected()))?;

@@ -1,0 +1,76 @@
+//! What stands in a cloud already becomes the portal's: choosing, the sheet with its preview, and
+//! what came of earlier ones.
+
+mod batch;
+mod batches;
+#[cfg(feature = "ssr")]
+mod file;
+mod preview;
+mod sheet;
+
+#[cfg(feature = "ssr")]
+use crate::form::ssr::{Pages, page_post};
+use crate::{
+    lazy_pages,
+    routes::{self, page},
+};
+use leptos::prelude::*;
+use leptos_router::{Lazy, any_nested_route::AnyNestedRoute, path};
+use lingbao_model::time::{Timestamp, Zone};
+
+/// Path of the template of a sheet.
+pub const TEMPLATE: &str = "/operations/import/template.csv";
+
+/// The pages of this area.
+#[derive(Clone, Copy)]
+pub enum Page {
+    /// What is nobody's, and the sheet.
+    Sheet,
+    /// What was taken in.
+    Batches,
+    /// One batch.
+    Batch,
+}
+
+/// The piece of code that is loaded when somebody opens one of the pages.
+#[lazy]
+fn imports(page: Page) -> AnyView {
+    match page {
+        Page::Sheet => view! { <sheet::Sheet/> }.into_any(),
+        Page::Batches => view! { <batches::Batches/> }.into_any(),
+        Page::Batch => view! { <batch::BatchPage/> }.into_any(),
+    }
+}
+
+lazy_pages!(imports, __preload_imports => SheetRoute: Sheet, BatchesRoute: Batches, BatchRoute: Batch);
+
+/// Where the pages are.
+pub fn routes() -> Vec<AnyNestedRoute> {
+    vec![
+        page(path!("/operations/import"), Lazy::<SheetRoute>::new()),
+        page(
+            path!("/operations/import/batches"),
+            Lazy::<BatchesRoute>::new(),
+        ),
+        page(
+            path!("/operations/import/batches/:id"),
+            Lazy::<BatchRoute>::new(),
+        ),
+    ]
+}
+
+/// What the pages post to themselves, and the template.
+#[cfg(feature = "ssr")]
+pub fn posts() -> axum::Router<Pages> {
+    axum::Router::new()
+        .route(routes::IMPORT, page_post(sheet::ssr::act))
+        .route(
+            "/operations/import/batches/{id}",
+            page_post(batch::ssr::act),
+        )
+        .route(TEMPLATE, axum::routing::get(file::template))
+}
+
+fn when(at: Timestamp) -> String {
+    at.minute_text(Zone::SHANGHAI)
+}

@@ -1,0 +1,454 @@
+//! What stands in the clouds and is nobody's, and the sheet with which it is taken in.
+
+use super::{TEMPLATE, preview::preview, when};
+use crate::{
+    error::ApiError,
+    facts,
+    form::{FormId, use_form},
+    i18n, routes, t,
+    ui::{Total, *},
+};
+use leptos::prelude::*;
+use leptos_router::hooks::use_query_map;
+use lingbao_model::view::import::{
+    ForeignServer, ImportPreview, ImportStart, MOST_ROWS, MOST_TAKEN, UNDO_DAYS,
+};
+use serde::{Deserialize, Serialize};
+
+/// What stands in the URL.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Asked {
+    cloud: String,
+    thing: String,
+    after: String,
+}
+
+impl Asked {
+    fn link(&self, after: &str) -> String {
+        let query = [
+            ("cloud", self.cloud.as_str()),
+            ("thing", self.thing.as_str()),
+            ("after", after),
+        ];
+        routes::with_query(routes::IMPORT, &query)
+    }
+}
+
+/// The page's things, and what will come of the typed sheet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Begun {
+    /// What is nobody's.
+    start: ImportStart,
+    /// Of the typed sheet, if it can be read; only so many rows of it.
+    preview: Option<ImportPreview>,
+    /// Rows that are left out.
+    more: usize,
+}
+
+/// What is nobody's, and what will come of a sheet.
+///
+/// # Errors
+/// `Forbidden` for others than operators.
+#[server(name = StartImport, prefix = "/fn", endpoint = "import/start", output = crate::json::Json)]
+pub async fn begun(asked: Asked, rows: String) -> Result<Begun, ApiError> {
+    use lingbao_core::service::import;
+    let cx = crate::ssr::cx()?;
+    let some = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
+    let (cloud, after) = (some(&asked.cloud), some(&asked.after));
+    let only = some(&asked.thing)
+        .map(|thing| crate::ssr::id(&thing))
+        .transpose()?;
+    let start = import::start(&cx, cloud.as_deref(), only.as_ref(), after.as_deref(), None).await?;
+    let (preview, more) = match super::file::read(&rows) {
+        Ok(rows) => {
+            let (preview, more) = ssr::short(import::preview(&cx, &rows).await?);
+            (Some(preview), more)
+        }
+        Err(_) => (None, 0),
+    };
+    Ok(Begun {
+        start,
+        preview,
+        more,
+    })
+}
+
+/// The page.
+#[component]
+pub fn Sheet() -> impl IntoView {
+    let query = use_query_map();
+    let asked = Memo::new(move |_| {
+        query.with(|query| {
+            let of = |name: &str| query.get(name).unwrap_or_default();
+            Asked {
+                cloud: of("cloud"),
+                thing: of("thing"),
+                after: of("after"),
+            }
+        })
+    });
+    let typed = use_form().value("rows").unwrap_or_default().to_owned();
+    let begun = Resource::new(
+        move || (asked.get(), typed.clone()),
+        |(asked, rows)| begun(asked, rows),
+    );
+    view! {
+        <Transition>
+            {move || {
+                let asked = asked.get();
+                Suspend::new(async move {
+                    match begun.await {
+                        Ok(begun) => view! { <Body begun asked/> }.into_any(),
+                        Err(error) => view! { <Refusal error/> }.into_any(),
+                    }
+                })
+            }}
+        </Transition>
+    }
+}
+
+#[component]
+fn Body(begun: Begun, asked: Asked) -> impl IntoView {
+    let Begun {
+        start,
+        preview: shown,
+        more,
+    } = begun;
+    let crumbs = vec![
+        (
+            t!("nav.operations").to_owned(),
+            routes::OPERATIONS.to_owned(),
+        ),
+        (
+            t!("difference.title").to_owned(),
+            routes::DIFFERENCES.to_owned(),
+        ),
+    ];
+    let acts = view! {
+        <LinkButton href=routes::IMPORT_BATCHES>{t!("import.batches")}</LinkButton>
+        <LinkButton href=TEMPLATE icon="down" external=true>{t!("import.template")}</LinkButton>
+    }
+    .into_any();
+    let clouds: Vec<Opt> = std::iter::once((String::new(), t!("ui.all").to_owned()))
+        .chain(start.clouds.iter().map(|name| (name.clone(), name.clone())))
+        .collect();
+    let first = (!asked.after.is_empty()).then(|| asked.link(""));
+    let next = start.servers.next.as_deref().map(|after| asked.link(after));
+    let total = match start.servers.total {
+        lingbao_model::view::page::Total::Exact(n) => Total::Exact(n),
+        lingbao_model::view::page::Total::MoreThan(_) => Total::Many,
+    };
+    let active = !asked.cloud.is_empty() || !asked.thing.is_empty();
+    let empty = start.servers.rows.is_empty();
+    let common = common(&start);
+    let chosen = asked.thing.clone();
+    let servers = servers(start.servers.rows, &chosen);
+    let pick = (!empty).then(|| {
+        view! {
+            {common}
+            <div class="field">
+                <Button name="do" value="pick">{t!("import.pick")}</Button>
+            </div>
+        }
+    });
+    let shown = shown.map(|shown| preview(shown, more));
+    let rows = i64::try_from(MOST_ROWS).unwrap_or(i64::MAX);
+    view! {
+        <PageHead title=t!("import.title") crumbs fact=t!("import.fact") acts/>
+        <ErrorSummary/>
+        <FilterBar action=routes::IMPORT active=active>
+            <FilterSelect name="cloud" label=t!("clouds.name") options=clouds value=asked.cloud.clone()/>
+        </FilterBar>
+        <form method="post" enctype="multipart/form-data" class="gap-6">
+            <FormId/>
+            <Panel title=t!("import.step_choose") sub=t!("import.step_choose_note")>
+                {servers}
+                <Pager total nostrip:first=first nostrip:next=next/>
+                <div class="panel-pad">{pick}</div>
+            </Panel>
+            <Panel title=t!("import.step_sheet") sub=t!("import.step_sheet_note") pad=true>
+                <Field name="rows" label=t!("import.rows") hint=t!("import.rows_hint", rows = rows)>
+                    <TextArea rows=10/>
+                </Field>
+                <Field name="file" label=t!("import.file") hint=t!("import.file_hint") optional=true>
+                    <input class="input" type="file" id=field_id("file") name="file" accept=".csv,.txt,text/csv"/>
+                </Field>
+                <div class="field">
+                    <Button kind=Kind::Main name="do" value="preview">{t!("import.preview")}</Button>
+                </div>
+            </Panel>
+            {shown}
+        </form>
+        <p class="sub">{t!("import.undo_note", days = UNDO_DAYS, most = MOST_TAKEN)}</p>
+    }
+}
+
+/// What the chosen things have in common.
+fn common(start: &ImportStart) -> impl IntoView + use<> {
+    let none = || (String::new(), t!("import.in_the_sheet").to_owned());
+    let systems: Vec<Opt> = std::iter::once(none())
+        .chain(start.systems.iter().map(|system| {
+            let text = format!("{} · {}", system.unit_name, system.name);
+            (system.id.to_string(), text)
+        }))
+        .collect();
+    let cells: Vec<Opt> =
+        std::iter::once((String::new(), t!("import.as_the_cloud_says").to_owned()))
+            .chain(start.places.iter().map(|place| {
+                let level = i64::from(place.level);
+                let text = t!(
+                    "import.cell_of",
+                    zone = i18n::label(&place.zone),
+                    level = level,
+                    pool = i18n::label(&place.pool)
+                );
+                (place.cell.clone(), text)
+            }))
+            .collect();
+    let items: Vec<Opt> = start
+        .items
+        .iter()
+        .map(|(code, name)| (code.clone(), format!("{} {code}", i18n::label(name))))
+        .collect();
+    view! {
+        <Field name="system" label=t!("import.unit_and_system")>
+            <Select options=systems width=Width::L/>
+        </Field>
+        <Field name="cell" label=t!("import.cell")>
+            <Select options=cells width=Width::L/>
+        </Field>
+        <Field name="item" label=t!("import.column.item")>
+            <Select options=items width=Width::L/>
+        </Field>
+        <Field name="expires" label=t!("import.column.expires") hint=t!("import.expires_hint") optional=true>
+            <TextInput kind="date" width=Width::S/>
+        </Field>
+    }
+}
+
+fn servers(rows: Vec<ForeignServer>, chosen: &str) -> AnyView {
+    if rows.is_empty() {
+        return view! { <Empty icon="tick" title=t!("import.none") note=t!("import.none_note")/> }
+            .into_any();
+    }
+    let columns = vec![
+        col(t!("clouds.thing")),
+        col(t!("import.size")),
+        col(t!("import.address")),
+        col(t!("import.project")),
+        col(t!("clouds.first_seen")),
+        col(t!("resources.state")).class("corner"),
+    ];
+    let rows = rows
+        .into_iter()
+        .map(|server| server_row(server, chosen))
+        .collect_view();
+    view! { <Table caption=t!("import.step_choose") columns flat=true>{rows}</Table> }.into_any()
+}
+
+fn server_row(server: ForeignServer, chosen: &str) -> impl IntoView + use<> {
+    let id = server.id.to_string();
+    let checked = id == chosen;
+    let href = routes::difference(&id);
+    let sub = format!("{} · {}", server.backend, server.external_id);
+    let noted = (!server.note.is_empty()).then(|| {
+        let text = t!("difference.noted", note = server.note.clone());
+        view! { <span class="sub">{text}</span> }
+    });
+    let disk = if server.disk_gb > 0 {
+        format!("{} GB", server.disk_gb)
+    } else {
+        "—".to_owned()
+    };
+    let size = t!(
+        "import.size_of",
+        cores = t!("quantity.core", n = server.vcpus),
+        memory = server.memory_gb,
+        disk = disk
+    );
+    let owner = match &server.owner {
+        Some(unit) => t!("import.project_of", unit = unit.clone()),
+        None => t!("import.project_free").to_owned(),
+    };
+    let pool =
+        (!server.pool.is_empty()).then(|| view! { <span class="sub">{server.pool.clone()}</span> });
+    let state = i18n::t_key(&format!("difference.power.{}", server.power)).into_owned();
+    let look = match server.power.as_str() {
+        "running" => Look::Ok,
+        "stopped" => Look::Pause,
+        "error" => Look::Bad,
+        _ => Look::Wait,
+    };
+    view! {
+        <Row>
+            <Cell l=t!("clouds.thing")>
+                <Check name="thing" value=id checked=checked>{server.name}</Check>
+                <a class="sub" href=href>{sub}</a>
+                {noted}
+            </Cell>
+            <Cell l=t!("import.size")>{size}</Cell>
+            <Cell l=t!("import.address")>{server.address.unwrap_or_else(|| "—".to_owned())}</Cell>
+            <Cell l=t!("import.project")>
+                <span class="mono">{server.project}</span>
+                <span class="sub">{owner}</span>
+                {pool}
+            </Cell>
+            <Cell l=t!("clouds.first_seen")>{when(server.first_seen)}</Cell>
+            <Cell l=t!("resources.state") class="corner"><Chip look text=state/></Cell>
+        </Row>
+    }
+}
+
+/// A sum of money a month.
+pub fn money(month: lingbao_model::money::Money) -> String {
+    facts::charge(month, lingbao_model::money::Money::ZERO)
+}
+
+/// The posts of the page.
+#[cfg(feature = "ssr")]
+pub mod ssr {
+    use super::super::file;
+    use crate::{
+        error::ApiError,
+        form::{
+            FORM_ID,
+            ssr::{Done, Posted, Refused, lang_of},
+        },
+        routes,
+        ssr::{cx, id},
+    };
+    use lingbao_core::{
+        Cx,
+        service::import::{self, Wish},
+    };
+    use lingbao_model::{
+        id::DifferenceId,
+        money::Money,
+        msg::{FieldError, Msg},
+        placement::Placement,
+        view::import::{ImportPreview, ImportRow, MOST_TAKEN},
+    };
+
+    /// So many rows that can't be taken in are shown.
+    const MOST_BAD: usize = 200;
+
+    /// As much of a preview as a page shows, and how many rows are left out.
+    pub fn short(mut preview: ImportPreview) -> (ImportPreview, usize) {
+        let (mut good, mut bad, all) = (0, 0, preview.lines.len());
+        preview.lines.retain(|line| {
+            let (n, most) = if line.errors.is_empty() {
+                (&mut good, MOST_TAKEN)
+            } else {
+                (&mut bad, MOST_BAD)
+            };
+            *n += 1;
+            *n <= most
+        });
+        let more = all - preview.lines.len();
+        (preview, more)
+    }
+
+    /// The sheet: what was typed, or the file instead.
+    fn typed(form: &Posted) -> Result<String, FieldError> {
+        match form.file("file") {
+            Some(bytes) => file::decode(bytes),
+            None => Ok(form.value("rows").to_owned()),
+        }
+    }
+
+    /// The page again with a sheet, and what will come of it; all that can be taken in is ticked.
+    async fn shown(cx: &Cx, text: String) -> Result<Refused, Refused> {
+        let rows = file::read(&text);
+        let mut values = vec![("rows".to_owned(), text)];
+        let rows = match rows {
+            Ok(rows) => rows,
+            // What was in the file is not lost: it stands in the sheet now, with what is wrong.
+            Err(error) => return Ok(Refused::Amended(values, vec![error])),
+        };
+        let (preview, _) = short(import::preview(cx, &rows).await?);
+        for line in preview.lines.iter().filter(|line| line.errors.is_empty()) {
+            if let Some(plan) = &line.plan {
+                let tick = format!("{}:{}", line.row.line, plan.month.fen());
+                values.push(("take".to_owned(), tick));
+            }
+        }
+        Ok(Refused::Amended(values, Vec::new()))
+    }
+
+    fn cell(text: &str) -> Option<Placement> {
+        let mut parts = text.split('/');
+        Some(Placement {
+            zone: parts.next()?.parse().ok()?,
+            level: parts.next()?.parse().ok()?,
+            pool: parts.next()?.parse().ok()?,
+        })
+    }
+
+    async fn picked(cx: &Cx, form: &Posted) -> Result<String, Refused> {
+        let things: Vec<DifferenceId> =
+            form.all("thing").map(id).collect::<Result<_, ApiError>>()?;
+        if things.is_empty() {
+            return Err(FieldError::new("thing", Msg::new("import.nothing")).into());
+        }
+        let text = typed(form)?;
+        let before = if text.trim().is_empty() {
+            Vec::new()
+        } else {
+            file::read(&text)?
+        };
+        let wish = Wish {
+            system: form.value("system").parse().ok(),
+            cell: cell(form.value("cell")),
+            item: form.value("item").to_owned(),
+            expires: form.value("expires").to_owned(),
+        };
+        let rows = import::propose(cx, &things, &wish).await?;
+        Ok(file::joined(lang_of(&form.parts), before, rows))
+    }
+
+    /// The ticked rows, each with the price that was shown beside it.
+    fn chosen(form: &Posted) -> Result<Vec<ImportRow>, FieldError> {
+        let ticked: Vec<(i64, Money)> = form
+            .all("take")
+            .filter_map(|tick| {
+                let (line, fen) = tick.split_once(':')?;
+                Some((line.parse().ok()?, Money::from_fen(fen.parse().ok()?)))
+            })
+            .collect();
+        let rows = file::read(form.value("rows"))?;
+        Ok(rows
+            .into_iter()
+            .filter_map(|mut row| {
+                let (_, month) = ticked.iter().find(|(line, _)| *line == row.line)?;
+                row.month = Some(*month);
+                Some(row)
+            })
+            .collect())
+    }
+
+    /// Fills the sheet, shows what will come of it, or takes in.
+    ///
+    /// # Errors
+    /// The page again, with what was typed.
+    pub async fn act(form: Posted) -> Result<Done, Refused> {
+        let cx = cx()?;
+        match form.value("do") {
+            "pick" => {
+                let text = picked(&cx, &form).await?;
+                Err(shown(&cx, text).await?)
+            }
+            "preview" => {
+                let text = typed(&form)?;
+                Err(shown(&cx, text).await?)
+            }
+            "take" => {
+                let rows = chosen(&form)?;
+                let done = import::take(&cx, &rows, form.value(FORM_ID)).await?;
+                let said = Msg::new("import.taken").with("n", done.count);
+                Ok(Done::to(routes::import_batch(done.batch.as_str())).say(said))
+            }
+            _ => Err(ApiError::not_found().into()),
+        }
+    }
+}

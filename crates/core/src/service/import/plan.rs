@@ -1,0 +1,590 @@
+//! A sheet thought through: what each row names, what it will become, and what stands in the way.
+//! Nothing is written here.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+use lingbao_backends::provisioning::Server;
+use lingbao_model::{
+    catalogue::{Fulfiller, Offer},
+    id::{PoolId, UnitId, VdcId},
+    money::Money,
+    msg::{FieldError, Msg},
+    param::Answers,
+    placement::{Placement, Pool, Zone},
+    price::Charge,
+    quota::{Account, Amounts, Demand, Dimension},
+    request::{Line, MAX_TERM_MONTHS},
+    resource::ServiceState,
+    text,
+    time::{Date, Timestamp, Zone as TimeZone},
+    verdict,
+    view::import::{ImportPlan, ImportQuota, ImportRow},
+};
+
+use super::{read, today};
+use crate::{
+    app::Cx,
+    error::ServiceError,
+    fulfil::reconcile::compare,
+    storage::{
+        ReadTx, difference,
+        import::{self, Foreign, System, Unit},
+        item, place, project, quota,
+    },
+};
+
+/// A thing of a cloud: backend, and the backend's name for it.
+pub type Key = (String, String);
+
+/// Everything that rows are held beside.
+pub struct Ground {
+    zones: Vec<Zone>,
+    pools: Vec<Pool>,
+    sites: Vec<(PoolId, String, String)>,
+    offers: Vec<Offer>,
+    units: Vec<Unit>,
+    systems: Vec<System>,
+    things: HashMap<Key, Foreign>,
+    /// What is a resource already, by its name.
+    ours: HashMap<Key, String>,
+    /// What the cloud does not have any more.
+    gone: HashSet<Key>,
+    /// Whose a project is.
+    owners: HashMap<Key, VdcId>,
+    building: HashSet<VdcId>,
+    accounts: BTreeMap<VdcId, Account>,
+    today: Date,
+}
+
+/// A row that names everything it must.
+#[derive(Debug, Clone)]
+pub struct Planned {
+    /// Whose it becomes.
+    pub unit: UnitId,
+    /// Whose quota.
+    pub vdc: VdcId,
+    /// The system.
+    pub system: lingbao_model::id::SystemId,
+    /// Name of the system.
+    pub system_name: String,
+    /// The line of the request that stands for its order.
+    pub line: Line,
+    /// What it takes from the quota.
+    pub amounts: Amounts,
+    /// The thing.
+    pub thing: Foreign,
+    /// Where it stands.
+    pub place: Placement,
+    /// End of its term.
+    pub expires_at: Timestamp,
+    /// As it is shown.
+    pub view: ImportPlan,
+}
+
+impl Planned {
+    /// What it takes, by pool.
+    #[must_use]
+    pub fn demand(&self) -> Demand {
+        [(self.place.pool.clone(), self.amounts.clone())].into()
+    }
+
+    /// Its backend and the backend's name for it.
+    #[must_use]
+    pub fn key(&self) -> Key {
+        let server = &self.thing.server;
+        (server.backend.clone(), server.external_id.clone())
+    }
+}
+
+/// What came of a row: with errors it can't be taken in; only of what is short of quota is everything
+/// else known.
+pub struct Outcome {
+    /// What it would become.
+    pub planned: Option<Planned>,
+    /// What stands in the way.
+    pub errors: Vec<FieldError>,
+}
+
+/// Where a row wants to go.
+struct Home<'a> {
+    unit: &'a Unit,
+    vdc: &'a VdcId,
+    system: &'a System,
+}
+
+/// Reads everything that these rows are held beside.
+///
+/// # Errors
+/// What the database says.
+pub async fn load(rx: &mut ReadTx, cx: &Cx, rows: &[ImportRow]) -> Result<Ground, ServiceError> {
+    let mut offers = item::offers(rx).await?;
+    offers.retain(|offer| offer.content.fulfiller == Fulfiller::Server);
+    let mut ground = Ground {
+        zones: place::zones(rx).await?,
+        pools: place::pools(rx).await?,
+        sites: place::sites(rx).await?,
+        offers,
+        units: import::units(rx).await?,
+        systems: import::systems(rx).await?,
+        things: HashMap::new(),
+        ours: HashMap::new(),
+        gone: HashSet::new(),
+        owners: HashMap::new(),
+        building: import::building(rx).await?,
+        accounts: BTreeMap::new(),
+        today: today(cx),
+    };
+    let mut asked: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for row in rows {
+        let ids = asked.entry(row.cloud.trim()).or_default();
+        ids.insert(row.external_id.trim());
+    }
+    for (cloud, ids) in asked {
+        let key = |id: &str| (cloud.to_owned(), id.to_owned());
+        for thing in import::named(rx, cloud, ids.iter().copied()).await? {
+            ground.things.insert(key(&thing.server.external_id), thing);
+        }
+        for (id, ours) in difference::ours(rx, cloud, ids.iter().copied()).await? {
+            ground.ours.insert(key(&id), ours.name);
+        }
+        for (project, vdc) in project::owners(rx, cloud).await? {
+            ground.owners.insert(key(&project), vdc);
+        }
+    }
+    let homes: BTreeSet<VdcId> = rows
+        .iter()
+        .filter_map(|row| ground.home(row).ok().map(|home| home.vdc.clone()))
+        .collect();
+    for vdc in homes {
+        let account = quota::account(rx, &vdc).await?;
+        ground.accounts.insert(vdc, account);
+    }
+    Ok(ground)
+}
+
+pub(super) fn wrong(column: &str, key: &'static str) -> FieldError {
+    FieldError::new(column, Msg::new(key))
+}
+
+fn keep<T>(errors: &mut Vec<FieldError>, result: Result<T, FieldError>) -> Option<T> {
+    result.map_err(|error| errors.push(error)).ok()
+}
+
+/// Names are compared as people type them: full-width signs and capitals make no difference.
+fn same(name: &str, typed: &str) -> bool {
+    let plain = |text: &str| text::half_width(text.trim()).to_lowercase();
+    plain(name) == plain(typed)
+}
+
+/// The one that was meant.
+fn only<'a, T>(
+    column: &str,
+    none: &'static str,
+    mut found: impl Iterator<Item = &'a T>,
+) -> Result<&'a T, FieldError> {
+    let first = found.next().ok_or_else(|| wrong(column, none))?;
+    if found.next().is_some() {
+        return Err(wrong(column, "import.many"));
+    }
+    Ok(first)
+}
+
+impl Ground {
+    /// The clouds have been asked anew: what they say now holds.
+    pub fn refresh(&mut self, said: &HashMap<Key, Option<Server>>) {
+        for (key, server) in said {
+            let Some(server) = server else {
+                self.gone.insert(key.clone());
+                continue;
+            };
+            if let Some(thing) = self.things.get_mut(key) {
+                let now = &mut thing.server;
+                now.name.clone_from(&server.spec.name);
+                compare::power_of(server).clone_into(&mut now.power);
+                now.vcpus = i64::from(server.spec.vcpus);
+                now.memory_gb = i64::from(server.spec.memory_gb);
+                now.disk_gb = i64::from(server.spec.system_disk_gb);
+                let address = server.private_address;
+                now.address = (!address.is_unspecified()).then(|| address.to_string());
+                now.project = server.spec.project.to_string();
+                now.pool = server.spec.pool.to_string();
+                thing.image.clone_from(&server.spec.image);
+            }
+        }
+    }
+
+    /// What comes of each row. Rows are taken in their order: what one takes is not there for the
+    /// next.
+    pub fn plan(&mut self, cx: &Cx, rows: &[ImportRow]) -> Vec<Outcome> {
+        let mut seen: HashMap<Key, i64> = HashMap::new();
+        let mut left = self.accounts.clone();
+        let mut outcomes = Vec::with_capacity(rows.len());
+        for row in rows {
+            let key = (
+                row.cloud.trim().to_owned(),
+                row.external_id.trim().to_owned(),
+            );
+            if let Some(line) = seen.get(&key).filter(|_| !key.1.is_empty()) {
+                let msg = Msg::new("import.twice").with("line", *line);
+                outcomes.push(Outcome {
+                    planned: None,
+                    errors: vec![FieldError::new("external_id", msg)],
+                });
+                continue;
+            }
+            seen.insert(key.clone(), row.line);
+            outcomes.push(match self.row(cx, row, &key) {
+                Err(errors) => Outcome {
+                    planned: None,
+                    errors,
+                },
+                Ok(planned) => {
+                    let errors = take(&mut left, &planned, &self.pools);
+                    if errors.is_empty() {
+                        let project = (key.0, planned.thing.server.project.clone());
+                        self.owners.insert(project, planned.vdc.clone());
+                    }
+                    Outcome {
+                        planned: Some(planned),
+                        errors,
+                    }
+                }
+            });
+        }
+        outcomes
+    }
+
+    fn row(&self, cx: &Cx, row: &ImportRow, key: &Key) -> Result<Planned, Vec<FieldError>> {
+        let mut errors = Vec::new();
+        let thing = keep(&mut errors, self.thing(row, key));
+        let state = thing.and_then(|thing| keep(&mut errors, read::state(thing)));
+        let home = keep(&mut errors, self.home(row));
+        let offer = keep(&mut errors, self.offer(row));
+        let expires = keep(&mut errors, self.expires(row));
+        let (Some(thing), Some(home)) = (thing, home) else {
+            return Err(errors);
+        };
+        let name = keep(&mut errors, read::name(row, thing));
+        let place = keep(&mut errors, self.place(row, thing, &home));
+        let project = keep(&mut errors, self.project(thing, &home));
+        let answers = offer.and_then(|offer| match read::answers(row, offer, thing) {
+            Ok(answers) => Some(answers),
+            Err(more) => {
+                errors.extend(more);
+                None
+            }
+        });
+        let (Some(state), Some(offer), Some(expires), Some(name), Some(place), Some(project)) =
+            (state, offer, expires, name, place, project)
+        else {
+            return Err(errors);
+        };
+        let (Some(answers), true) = (answers, errors.is_empty()) else {
+            return Err(errors);
+        };
+        let named = (name, expires);
+        let mut planned = self.planned(cx, thing, &home, offer, answers, named, place);
+        planned.view.state = state;
+        planned.view.project = project;
+        if row.month.is_some_and(|month| month != planned.view.month) {
+            return Err(vec![wrong("month", "import.price_changed")]);
+        }
+        Ok(planned)
+    }
+
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "all that a row has come to is put together here"
+    )]
+    fn planned(
+        &self,
+        cx: &Cx,
+        thing: &Foreign,
+        home: &Home<'_>,
+        offer: &Offer,
+        answers: Answers,
+        (name, expires): (String, Date),
+        place: Placement,
+    ) -> Planned {
+        let mut quote = offer.price.quote(&answers, 1);
+        // What is charged once was paid when it was built.
+        quote.lines.retain(|line| line.charge == Charge::Monthly);
+        quote.once = Money::ZERO;
+        let mut amounts = offer.content.consumption.amounts(&answers, 1);
+        amounts.add(Dimension::MonthlyFee, quote.each.fen());
+        let zone = self.zones.iter().find(|zone| zone.id == place.zone);
+        let pool = self.pools.iter().find(|pool| pool.id == place.pool);
+        let view = ImportPlan {
+            unit_name: home.unit.short_name.clone(),
+            system_name: home.system.name.clone(),
+            zone_name: zone.map(|zone| zone.name.clone()).unwrap_or_default(),
+            level: place.level,
+            pool_name: pool.map(|pool| pool.name.clone()).unwrap_or_default(),
+            code: offer.code.clone(),
+            item_name: offer.content.name.clone(),
+            name: name.clone(),
+            cloud_name: thing.server.name.clone(),
+            address: thing.server.address.clone(),
+            state: ServiceState::Running,
+            facts: offer.content.schema.facts(&answers),
+            month: quote.each,
+            expires,
+            project: None,
+        };
+        let months = |n: &i64| {
+            let n = i32::try_from(*n).unwrap_or(i32::MAX);
+            self.today.plus_months(n) >= expires
+        };
+        Planned {
+            unit: home.unit.id.clone(),
+            vdc: home.vdc.clone(),
+            system: home.system.id.clone(),
+            system_name: home.system.name.clone(),
+            line: Line {
+                id: cx.id(),
+                position: 1,
+                version: offer.version_id.clone(),
+                code: offer.code.clone(),
+                kind: offer.content.fulfiller,
+                item_name: offer.content.name.clone(),
+                name,
+                placement: Some(place.clone()),
+                answers,
+                count: 1,
+                term_months: (1..=MAX_TERM_MONTHS)
+                    .find(months)
+                    .unwrap_or(MAX_TERM_MONTHS),
+                attach_to: None,
+                price_version: offer.price_version,
+                quote,
+            },
+            amounts,
+            thing: thing.clone(),
+            place,
+            expires_at: TimeZone::SHANGHAI.moment(expires, 0),
+            view,
+        }
+    }
+
+    fn thing(&self, row: &ImportRow, key: &Key) -> Result<&Foreign, FieldError> {
+        for (column, typed) in [("cloud", &row.cloud), ("external_id", &row.external_id)] {
+            if typed.trim().is_empty() {
+                return Err(wrong(column, "error.required"));
+            }
+        }
+        if let Some(name) = self.ours.get(key) {
+            let msg = Msg::new("import.ours").with("name", name.clone());
+            return Err(FieldError::new("external_id", msg));
+        }
+        if self.gone.contains(key) {
+            return Err(wrong("external_id", "import.gone"));
+        }
+        let found = self.things.get(key);
+        found.ok_or_else(|| wrong("external_id", "import.not_foreign"))
+    }
+
+    fn home(&self, row: &ImportRow) -> Result<Home<'_>, FieldError> {
+        let (typed, wanted) = (row.unit.trim(), row.system.trim());
+        if wanted.is_empty() {
+            return Err(wrong("system", "error.required"));
+        }
+        let unit = if typed.is_empty() {
+            // A system by its identifier says whose it is.
+            let named = self.systems.iter().find(|s| s.id.as_str() == wanted);
+            let owner = named.and_then(|s| self.units.iter().find(|u| u.id == s.unit));
+            owner.ok_or_else(|| wrong("unit", "error.required"))?
+        } else {
+            let meant = |unit: &&Unit| {
+                unit.id.as_str() == typed
+                    || same(&unit.name, typed)
+                    || same(&unit.short_name, typed)
+            };
+            only("unit", "import.no_unit", self.units.iter().filter(meant))?
+        };
+        let meant = |system: &&System| {
+            system.unit == unit.id
+                && (system.id.as_str() == wanted
+                    || same(&system.name, wanted)
+                    || same(&system.short_name, wanted))
+        };
+        let systems = self.systems.iter().filter(meant);
+        let system = only("system", "import.no_system", systems)?;
+        let vdc = unit.vdc.as_ref();
+        let vdc = vdc.ok_or_else(|| wrong("unit", "import.no_vdc"))?;
+        Ok(Home { unit, vdc, system })
+    }
+
+    fn offer(&self, row: &ImportRow) -> Result<&Offer, FieldError> {
+        let typed = row.item.trim();
+        let meant = |offer: &&Offer| {
+            let name = &offer.content.name;
+            typed.is_empty()
+                || same(&offer.code, typed)
+                || same(&name.zh, typed)
+                || same(&name.en, typed)
+        };
+        let found = self.offers.iter().find(meant);
+        found.ok_or_else(|| wrong("item", "import.no_item"))
+    }
+
+    fn place(
+        &self,
+        row: &ImportRow,
+        thing: &Foreign,
+        home: &Home<'_>,
+    ) -> Result<Placement, FieldError> {
+        let backend = &thing.server.backend;
+        let there = |pool: &Pool| {
+            let site = self.sites.iter().find(|(id, ..)| *id == pool.id);
+            site.map_or("", |(.., there)| there.as_str())
+        };
+        let pools = move || {
+            self.pools
+                .iter()
+                .filter(move |pool| pool.backend == *backend)
+        };
+        let said = pools().find(|pool| there(pool) == thing.server.pool);
+        let typed = row.pool.trim();
+        let pool = if typed.is_empty() {
+            said.ok_or_else(|| wrong("pool", "import.pool_unknown"))?
+        } else {
+            let meant = |pool: &&Pool| {
+                pool.id.as_str() == typed
+                    || same(&pool.name.zh, typed)
+                    || same(&pool.name.en, typed)
+                    || there(pool) == typed
+            };
+            only("pool", "import.no_pool", pools().filter(meant))?
+        };
+        if let Some(said) = said.filter(|said| said.id != pool.id) {
+            let msg = Msg::new("import.other_pool").with("pool", said.name.clone());
+            return Err(FieldError::new("pool", msg));
+        }
+        let typed = row.zone.trim();
+        let meant = |zone: &&Zone| match typed {
+            "" => zone.id == pool.zone,
+            typed => {
+                zone.id.as_str() == typed
+                    || same(&zone.name.zh, typed)
+                    || same(&zone.name.en, typed)
+            }
+        };
+        let zone = only("zone", "import.no_zone", self.zones.iter().filter(meant))?;
+        let level = read::level(row, home.system)?;
+        if level < home.system.level {
+            let needed = i64::from(home.system.level);
+            let msg = Msg::new("import.level_too_low").with("level", needed);
+            return Err(FieldError::new("level", msg));
+        }
+        // It stands there already, whether or not something new may.
+        let open = Pool {
+            open: true,
+            ..pool.clone()
+        };
+        open.accepts(zone, level)
+            .map_err(|msg| FieldError::new("pool", msg))?;
+        Ok(Placement {
+            zone: zone.id.clone(),
+            level,
+            pool: pool.id.clone(),
+        })
+    }
+
+    /// Whether the thing's project is the unit's or can become it (then its name): units never share
+    /// one, and no unit has two at a backend.
+    fn project(&self, thing: &Foreign, home: &Home<'_>) -> Result<Option<String>, FieldError> {
+        let server = &thing.server;
+        if server.project.is_empty() {
+            return Err(wrong("external_id", "import.no_project"));
+        }
+        let key = (server.backend.clone(), server.project.clone());
+        let msg = |key: &'static str| Msg::new(key).with("project", server.project.clone());
+        match self.owners.get(&key) {
+            Some(owner) if owner == home.vdc => Ok(None),
+            Some(owner) => {
+                let unit = self.units.iter().find(|u| u.vdc.as_ref() == Some(owner));
+                let name = unit.map(|u| u.short_name.clone()).unwrap_or_default();
+                let msg = msg("import.anothers_project").with("unit", name);
+                Err(FieldError::new("unit", msg))
+            }
+            None => {
+                let mut owned = self.owners.iter();
+                if owned.any(|((backend, _), vdc)| *backend == server.backend && vdc == home.vdc) {
+                    return Err(FieldError::new("unit", msg("import.second_project")));
+                }
+                if self.building.contains(home.vdc) {
+                    return Err(wrong("unit", "import.building"));
+                }
+                Ok(Some(server.project.clone()))
+            }
+        }
+    }
+
+    fn expires(&self, row: &ImportRow) -> Result<Date, FieldError> {
+        let max = i32::try_from(MAX_TERM_MONTHS).unwrap_or(12);
+        let last = self.today.plus_months(max);
+        if row.expires.trim().is_empty() {
+            return Ok(last);
+        }
+        let day = read::day(&row.expires).ok_or_else(|| wrong("expires", "import.no_day"))?;
+        if day <= self.today {
+            return Err(wrong("expires", "import.day_past"));
+        }
+        if day > last {
+            let msg = Msg::new("import.day_far").with("last", last);
+            return Err(FieldError::new("expires", msg));
+        }
+        Ok(day)
+    }
+
+    /// The quotas that a sheet touches, before and with everything that it asks for.
+    #[must_use]
+    pub fn quotas(&self, outcomes: &[Outcome]) -> Vec<ImportQuota> {
+        let mut demands: BTreeMap<&VdcId, Demand> = BTreeMap::new();
+        for planned in outcomes.iter().filter_map(|o| o.planned.as_ref()) {
+            let demand = demands.entry(&planned.vdc).or_default();
+            let amounts = demand.entry(planned.place.pool.clone()).or_default();
+            amounts.add_all(&planned.amounts);
+        }
+        let mut all = Vec::new();
+        for (vdc, demand) in demands {
+            let unit = self.units.iter().find(|u| u.vdc.as_ref() == Some(vdc));
+            let Some(account) = self.accounts.get(vdc) else {
+                continue;
+            };
+            for change in account.changes(&demand) {
+                let pool = self.pools.iter().find(|pool| pool.id == change.pool);
+                all.push(ImportQuota {
+                    unit_name: unit.map(|u| u.short_name.clone()).unwrap_or_default(),
+                    pool_name: pool.map(|pool| pool.name.clone()).unwrap_or_default(),
+                    change,
+                });
+            }
+        }
+        all
+    }
+}
+
+/// Books in thought: what does not fit is told dimension by dimension, and then nothing is booked.
+fn take(left: &mut BTreeMap<VdcId, Account>, planned: &Planned, pools: &[Pool]) -> Vec<FieldError> {
+    let Some(account) = left.get_mut(&planned.vdc) else {
+        return vec![wrong("unit", "import.no_vdc")];
+    };
+    let demand = planned.demand();
+    let short = account.shortfalls(&demand);
+    if short.is_empty() {
+        for (pool, dimension, standing) in &mut account.standings {
+            let asked = demand
+                .get(pool)
+                .map_or(0, |amounts| amounts.get(*dimension));
+            *standing = standing.with_held(asked);
+        }
+    }
+    let told = |s| {
+        FieldError::new(
+            "quota",
+            verdict::shortfall_msg("verdict.over_quota", s, pools),
+        )
+    };
+    short.iter().map(told).collect()
+}

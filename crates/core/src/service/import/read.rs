@@ -1,0 +1,151 @@
+//! What the cells of one row say.
+
+use lingbao_model::{
+    catalogue::Offer,
+    msg::{FieldError, Msg},
+    param::{Answers, Kind, Typed},
+    placement::Level,
+    resource::ServiceState,
+    text,
+    time::Date,
+    view::import::ImportRow,
+};
+
+use super::plan::wrong;
+use crate::storage::import::{Foreign, System};
+
+/// What the thing does; it must be at rest.
+pub(super) fn state(thing: &Foreign) -> Result<ServiceState, FieldError> {
+    match thing.server.power.as_str() {
+        "running" => Ok(ServiceState::Running),
+        "stopped" => Ok(ServiceState::Stopped),
+        other => {
+            let state = Msg::new(format!("difference.power.{other}"));
+            let msg = Msg::new("import.not_at_rest").with("state", state);
+            Err(FieldError::new("external_id", msg))
+        }
+    }
+}
+
+/// Its name in the portal.
+pub(super) fn name(row: &ImportRow, thing: &Foreign) -> Result<String, FieldError> {
+    if !row.name.trim().is_empty() {
+        return text::hostname("name", &row.name);
+    }
+    let there = &thing.server.name;
+    text::hostname("name", there).map_err(|_| {
+        let msg = Msg::new("import.needs_name").with("name", there.clone());
+        FieldError::new("name", msg)
+    })
+}
+
+/// Its protection level: that of its system if the row says nothing.
+pub(super) fn level(row: &ImportRow, system: &System) -> Result<Level, FieldError> {
+    let typed = text::half_width(row.level.trim());
+    match typed.trim_end_matches('级') {
+        "" => Ok(system.level),
+        "二" => Ok(Level::Two),
+        "三" => Ok(Level::Three),
+        typed => typed.parse().map_err(|_| wrong("level", "import.no_level")),
+    }
+}
+
+/// A day as people write it: `2027-3-1`, `2027/03/01`, `2027年3月1日`, full-width digits too.
+pub(super) fn day(typed: &str) -> Option<Date> {
+    let plain: String = text::half_width(typed.trim())
+        .chars()
+        .map(|c| match c {
+            '/' | '.' | '年' | '月' => '-',
+            c => c,
+        })
+        .collect();
+    let mut parts = plain.trim_end_matches('日').split('-');
+    let (year, month, day) = (parts.next()?, parts.next()?, parts.next()?);
+    if parts.next().is_some() {
+        return None;
+    }
+    Date::new(
+        year.trim().parse().ok()?,
+        month.trim().parse().ok()?,
+        day.trim().parse().ok()?,
+    )
+    .ok()
+}
+
+/// Answers to the item's parameters: what the cloud says, what the sheet says where the cloud is
+/// silent, and what the item proposes for the rest.
+pub(super) fn answers(
+    row: &ImportRow,
+    offer: &Offer,
+    thing: &Foreign,
+) -> Result<Answers, Vec<FieldError>> {
+    let (schema, server) = (&offer.content.schema, &thing.server);
+    let mut typed: Typed = schema
+        .defaults()
+        .0
+        .iter()
+        .map(|(key, answer)| (key.clone(), answer.typed()))
+        .collect();
+    let mut errors = Vec::new();
+    let mut said = vec![
+        ("vcpus", server.vcpus.to_string()),
+        ("memory_gb", server.memory_gb.to_string()),
+    ];
+    if server.disk_gb > 0 {
+        said.push(("system_disk_gb", server.disk_gb.to_string()));
+    }
+    let offered = match schema.get("image").map(|param| &param.kind) {
+        Some(Kind::Choice { options, .. }) => options.iter().any(|o| o.value == thing.image),
+        _ => !thing.image.is_empty(),
+    };
+    if offered {
+        said.push(("image", thing.image.clone()));
+    }
+    for needed in ["system_disk_gb", "image"] {
+        let known = said.iter().any(|(key, _)| *key == needed);
+        if !known && !row.more.contains_key(needed) && schema.get(needed).is_some() {
+            errors.push(wrong(needed, "import.cloud_silent"));
+        }
+    }
+    for (key, value) in &row.more {
+        if schema.get(key).is_none() {
+            errors.push(wrong(key, "import.no_column"));
+        } else if said
+            .iter()
+            .any(|(name, there)| name == key && there != value)
+        {
+            errors.push(wrong(key, "import.cloud_says"));
+        } else {
+            typed.insert(key.clone(), value.clone());
+        }
+    }
+    for (key, value) in said {
+        if schema.get(key).is_some() {
+            typed.insert(key.to_owned(), value);
+        }
+    }
+    match schema.read(&typed) {
+        Ok(answers) if errors.is_empty() => Ok(answers),
+        Ok(_) => Err(errors),
+        Err((_, more)) => {
+            errors.extend(more);
+            Err(errors)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_day_is_read_as_people_write_it() {
+        let first = Date::new(2027, 3, 1).ok();
+        for typed in ["2027-03-01", "2027/3/1", "2027年3月1日", "２０２７．３．１"] {
+            assert_eq!(day(typed), first, "{typed}");
+        }
+        for typed in ["2027-3", "2027-13-1", "2027-2-30", "soon", "2027-3-1-1"] {
+            assert_eq!(day(typed), None, "{typed}");
+        }
+    }
+}

@@ -1,0 +1,789 @@
+//! Taking in and undoing over the simulated cloud, on both engines.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use lingbao_backends::{
+    Backends,
+    provisioning::{
+        Access as Login, Call, ExternalId, NetworkSpec, Object, OperationId, Outcome, ProjectSpec,
+        Provisioner as _, Server, ServerSpec, Settled,
+        simulator::{Latency, Simulator},
+    },
+};
+use lingbao_model::{
+    id::{ResourceId, UserId},
+    money::Money,
+    people::{Reach, Role},
+    quota::Dimension,
+    request::{Decision, Status},
+    resource::{BillingState, EventKind, ServiceState},
+    view::{
+        difference::{Closing, DifferenceFilter, DifferenceKind, DifferenceRow},
+        import::{ImportPreview, ImportRow, Imported, MOST_TAKEN},
+    },
+};
+
+use super::{batches, detail, preview, propose, start, take, undo};
+use crate::{
+    app::Cx,
+    authz::Scope,
+    clock::Clock as _,
+    error::ServiceError,
+    fulfil,
+    jobs::{Registry, run_until_idle},
+    seed,
+    service::{
+        approval, difference, notice,
+        request::{
+            detail as requests,
+            fixture::{City, add, give},
+        },
+    },
+    storage::{
+        project,
+        resource::{self, Resource},
+        sql::Sql,
+    },
+};
+
+const CLOUD: &str = "simulator";
+/// Longer than from one round to the next.
+const ROUND_MS: i64 = 6 * 60_000;
+const DAY_MS: i64 = 24 * 60 * 60_000;
+/// 4 cores at 46, 8 GB at 17, 40 GB at 0.70.
+const PRICE: Money = Money::from_fen(34_800);
+
+struct World {
+    city: City,
+    cloud: Simulator,
+    jobs: Arc<Registry>,
+    operator: UserId,
+}
+
+/// A server that somebody has built in the cloud itself.
+fn spec(project: &ExternalId, network: &ExternalId, name: &str) -> ServerSpec {
+    ServerSpec {
+        project: project.clone(),
+        pool: "public-general".into(),
+        network: network.clone(),
+        name: name.to_owned(),
+        vcpus: 4,
+        memory_gb: 8,
+        system_disk_gb: 40,
+        image: "kylin-v10".into(),
+        flavour: None,
+        security_preset: None,
+        access: Login::OneTimePassword,
+        user_data: None,
+        metadata: BTreeMap::new(),
+    }
+}
+
+fn made(outcome: Outcome<Settled>) -> Object {
+    match outcome {
+        Outcome::Done(Settled::Present(object)) => *object,
+        other => panic!("{other:?}"),
+    }
+}
+
+impl World {
+    async fn all() -> Vec<Self> {
+        let mut all = Vec::new();
+        for mut city in City::all().await {
+            let told = city.app.clock.clone();
+            let config = seed::cloud(None, 7, Latency::default());
+            let cloud = Simulator::open(CLOUD, config, move || told.now()).unwrap();
+            let backends = Arc::new(Backends::default().with(cloud.clone()));
+            city.app = city.app.clone().with_backends(backends.clone());
+            let jobs = Arc::new(fulfil::wire(Registry::new(), &backends));
+            let operator = add(&city.app, "operator", &city.bureau).await;
+            let reach = Reach::Site;
+            give(&city.app, &operator, Role::Operator, &city.bureau, reach).await;
+            all.push(Self {
+                city,
+                cloud,
+                jobs,
+                operator,
+            });
+        }
+        all
+    }
+
+    fn cx(&self) -> Cx {
+        self.city.cx(&self.operator)
+    }
+
+    async fn work(&self) {
+        run_until_idle(&self.city.app.app, &self.jobs)
+            .await
+            .unwrap();
+    }
+
+    /// Time for a round passes.
+    async fn next_round(&self) {
+        self.city.app.clock.advance_ms(ROUND_MS);
+        self.work().await;
+    }
+
+    /// A project in the cloud that the portal has not made, with its network.
+    fn legacy(&self, key: &str) -> (ExternalId, ExternalId) {
+        let call = Call::EnsureProject {
+            spec: ProjectSpec {
+                key: key.to_owned(),
+                name: key.to_owned(),
+            },
+        };
+        let op = OperationId(format!("project {key}"));
+        let project = made(self.cloud.seed(vec![(op, call)]).remove(0))
+            .id()
+            .clone();
+        let call = Call::EnsureNetwork {
+            spec: NetworkSpec {
+                project: project.clone(),
+                key: key.to_owned(),
+                name: key.to_owned(),
+                cidr: "10.200.0.0/16".to_owned(),
+            },
+        };
+        let op = OperationId(format!("network {key}"));
+        let network = made(self.cloud.seed(vec![(op, call)]).remove(0))
+            .id()
+            .clone();
+        (project, network)
+    }
+
+    fn build(&self, spec: ServerSpec) -> Server {
+        let op = OperationId(format!("by hand {} {}", spec.project, spec.name));
+        let call = Call::CreateServer { spec };
+        let object = made(self.cloud.seed(vec![(op, call)]).remove(0));
+        object.into_server().unwrap()
+    }
+
+    /// So many servers of a project that the portal knows nothing of, found by a round.
+    async fn strangers(&self, key: &str, count: usize) -> Vec<Server> {
+        let (project, network) = self.legacy(key);
+        let servers = (0..count)
+            .map(|n| self.build(spec(&project, &network, &format!("{key}-{n:03}"))))
+            .collect();
+        self.next_round().await;
+        servers
+    }
+
+    async fn foreign(&self) -> Vec<DifferenceRow> {
+        let filter = DifferenceFilter {
+            limit: Some(200),
+            ..DifferenceFilter::default()
+        };
+        let page = difference::list(&self.cx(), &filter).await.unwrap().page;
+        assert!(
+            page.rows.iter().all(|r| r.kind == DifferenceKind::Foreign),
+            "{:#?}",
+            page.rows
+        );
+        page.rows
+    }
+
+    async fn taken(&self, rows: &[ImportRow]) -> Result<Imported, ServiceError> {
+        take(&self.cx(), rows, "").await
+    }
+
+    async fn preview(&self, rows: &[ImportRow]) -> ImportPreview {
+        preview(&self.cx(), rows).await.unwrap()
+    }
+
+    async fn resources(&self) -> Vec<Resource> {
+        let scope = Scope::system(&self.city.app.system()).unwrap();
+        let mut rx = self.city.app.db.read().await.unwrap();
+        let ids: Vec<(String,)> = Sql::new("SELECT id FROM resource ORDER BY id")
+            .all(&mut rx)
+            .await
+            .unwrap();
+        let mut all = Vec::new();
+        for (id,) in ids {
+            let id: ResourceId = id.parse().unwrap();
+            all.extend(resource::get(&mut rx, &scope, &id).await.unwrap());
+        }
+        all
+    }
+
+    /// Every standing of the bureau.
+    async fn account(&self) -> lingbao_model::quota::Account {
+        let mut rx = self.city.app.db.read().await.unwrap();
+        crate::storage::quota::account(&mut rx, &self.city.vdc)
+            .await
+            .unwrap()
+    }
+
+    async fn project(&self) -> Option<String> {
+        let mut rx = self.city.app.db.read().await.unwrap();
+        project::project(&mut rx, &self.city.vdc, CLOUD)
+            .await
+            .unwrap()
+    }
+
+    /// A host that the clerk orders; where it stands.
+    async fn order(&self) -> Server {
+        let city = &self.city;
+        let view = city.cart(1).await;
+        city.submit(&view).await.unwrap();
+        for signer in [&city.leader, &city.office, &city.security, &city.finance] {
+            while approval::next_todo(&city.cx(signer), None)
+                .await
+                .unwrap()
+                .is_some()
+            {
+                city.decide(signer, Decision::Approve).await;
+            }
+        }
+        self.work().await;
+        let host = self.resources().await.pop().unwrap();
+        let id = ExternalId(host.external_id.unwrap());
+        let kind = lingbao_backends::provisioning::Kind::Server;
+        let there = self.cloud.get(kind, &id).await.unwrap().unwrap();
+        there.into_server().unwrap()
+    }
+}
+
+fn row(server: &Server) -> ImportRow {
+    ImportRow {
+        cloud: CLOUD.to_owned(),
+        external_id: server.id.to_string(),
+        unit: "统计局".to_owned(),
+        system: "经济普查平台".to_owned(),
+        ..ImportRow::default()
+    }
+}
+
+fn rows(servers: &[Server]) -> Vec<ImportRow> {
+    (2..)
+        .zip(servers)
+        .map(|(line, server)| ImportRow {
+            line,
+            ..row(server)
+        })
+        .collect()
+}
+
+/// What stands in the way of the only row: column and key.
+fn only(preview: &ImportPreview) -> (String, String) {
+    assert_eq!(preview.lines.len(), 1);
+    let errors = &preview.lines[0].errors;
+    assert_eq!(errors.len(), 1, "{errors:#?}");
+    (errors[0].field.clone(), errors[0].msg.key.to_string())
+}
+
+fn fields(result: Result<Imported, ServiceError>) -> Vec<String> {
+    match result {
+        Err(ServiceError::Invalid(errors)) => errors.into_iter().map(|e| e.field).collect(),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn conflict<T: std::fmt::Debug>(result: Result<T, ServiceError>, key: &str) {
+    match result {
+        Err(ServiceError::Conflict(msg)) => assert_eq!(msg.key, key),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_stands_in_a_cloud_becomes_a_units_as_if_ordered() {
+    for world in World::all().await {
+        let servers = world.strangers("legacy", 2).await;
+        let before = world.account().await;
+        let seen = start(&world.cx(), Some(CLOUD), None, None, None)
+            .await
+            .unwrap();
+        assert_eq!(seen.servers.rows.len(), 2);
+        let one = &seen.servers.rows[0];
+        assert_eq!((one.vcpus, one.memory_gb, one.disk_gb), (4, 8, 40));
+        assert_eq!(one.project, servers[0].spec.project.to_string());
+        assert_eq!(
+            (one.owner.as_deref(), one.pool.as_str()),
+            (None, "public-general")
+        );
+
+        // First it is shown, and nothing is written.
+        let mut sheet = rows(&servers);
+        sheet[1].name = "Ｄｂ-01".to_owned();
+        sheet[1].expires = "２０２７年３月１日".to_owned();
+        let shown = world.preview(&sheet).await;
+        assert_eq!((shown.good, shown.month), (2, PRICE + PRICE));
+        let plan = shown.lines[1].plan.clone().unwrap();
+        assert_eq!(
+            (plan.name.as_str(), plan.cloud_name.as_str()),
+            ("db-01", "legacy-001")
+        );
+        assert_eq!(plan.expires.to_string(), "2027-03-01");
+        assert_eq!(plan.project.as_deref(), None, "the first row brings it");
+        assert!(shown.lines[0].plan.as_ref().unwrap().project.is_some());
+        let vcpu = shown
+            .quotas
+            .iter()
+            .find(|quota| quota.change.dimension == Dimension::Vcpu)
+            .unwrap();
+        assert_eq!((vcpu.change.before.used, vcpu.change.asked), (0, 8));
+        assert_eq!(world.account().await, before);
+        assert_eq!(world.resources().await.len(), 0);
+
+        for row in &mut sheet {
+            row.month = Some(PRICE);
+        }
+        let form = "form-of-the-import";
+        let done = take(&world.cx(), &sheet, form).await.unwrap();
+        assert_eq!((done.count, done.again), (2, false));
+        // The same form again is the same batch.
+        let again = take(&world.cx(), &sheet, form).await.unwrap();
+        assert_eq!((again.batch, again.again), (done.batch.clone(), true));
+
+        let all = world.resources().await;
+        assert_eq!(all.len(), 2);
+        let host = all.iter().find(|r| r.name == "db-01").unwrap();
+        assert_eq!(
+            (host.service, host.billing, host.month),
+            (ServiceState::Running, BillingState::Billing, PRICE)
+        );
+        assert_eq!(host.billing_from, Some(host.delivered_at));
+        assert_eq!(host.external_id.as_deref(), Some(servers[1].id.as_str()));
+        assert_eq!(host.answers.text("image"), Some("kylin-v10"));
+        let mut rx = world.city.app.db.read().await.unwrap();
+        let events = resource::events(&mut rx, &host.id).await.unwrap();
+        drop(rx);
+        let kinds: Vec<EventKind> = events.iter().map(|e| e.kind).collect();
+        for kind in [EventKind::TakenIn, EventKind::BillingStarted] {
+            assert!(kinds.contains(&kind), "{kinds:?}");
+        }
+        let standing = world.city.standing(&world.city.vdc, Dimension::Vcpu).await;
+        assert_eq!((standing.used, standing.held), (8, 0));
+        world.city.assert_ledger().await;
+
+        // Its unit reads it like any order, and was told.
+        let leader = world.city.cx(&world.city.leader);
+        let order = requests::detail(&leader, &host.request).await.unwrap();
+        assert_eq!((order.row.status, order.lines.len()), (Status::Closed, 2));
+        assert!(order.lines.iter().all(|line| line.pieces.len() == 1));
+        assert_eq!(order.row.number, host.request_number);
+        let told = notice::list(&leader, true, None, 10).await.unwrap().rows;
+        assert_eq!(told[0].msg.key, "notice.taken_in");
+        let listed = batches(&world.cx(), None, None).await.unwrap().rows;
+        assert_eq!((listed.len(), listed[0].count), (1, 2));
+
+        // The next round finds nothing, whatever they are called in the cloud.
+        world.next_round().await;
+        assert_eq!(world.foreign().await, []);
+        let filter = DifferenceFilter {
+            past: true,
+            ..DifferenceFilter::default()
+        };
+        let past = difference::list(&world.cx(), &filter).await.unwrap();
+        assert!(
+            past.page
+                .rows
+                .iter()
+                .all(|row| row.closing == Some(Closing::Adopted))
+        );
+        // What the unit orders from now on stands beside it, in the same project.
+        let project = servers[0].spec.project.to_string();
+        assert_eq!(world.project().await, Some(project.clone()));
+        let ordered = world.order().await;
+        assert_eq!(ordered.spec.project.to_string(), project);
+        world.next_round().await;
+        assert_eq!(world.foreign().await, []);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_undone_batch_leaves_no_trace_in_quota_and_is_foreign_again() {
+    for world in World::all().await {
+        let servers = world.strangers("legacy", 3).await;
+        let (quota, foreign) = (world.account().await, world.foreign().await);
+        let sheet = rows(&servers);
+        let done = world.taken(&sheet).await.unwrap();
+        let shown = detail(&world.cx(), &done.batch).await.unwrap();
+        assert_eq!((shown.things.len(), shown.blocks.len()), (3, 0));
+        world.city.app.clock.advance_ms(DAY_MS);
+        undo(&world.cx(), &done.batch).await.unwrap();
+        conflict(
+            undo(&world.cx(), &done.batch).await,
+            "import.undone_already",
+        );
+        world.city.assert_ledger().await;
+        // A dimension that was never touched before has a row now, of zeros.
+        for (pool, dimension, standing) in world.account().await.standings {
+            assert_eq!(standing, quota.standing(&pool, dimension), "{dimension}");
+        }
+        for gone in world.resources().await {
+            assert_eq!(
+                (gone.service, gone.billing, gone.billing_from),
+                (ServiceState::Released, BillingState::Stopped, None)
+            );
+            assert_eq!(gone.external_id, None);
+        }
+        assert_eq!(world.project().await, None);
+        let told = |rows: &[DifferenceRow]| {
+            let mut all: Vec<_> = rows
+                .iter()
+                .map(|r| (r.external_id.clone(), r.said.clone(), r.first_seen))
+                .collect();
+            all.sort_by(|a, b| a.0.cmp(&b.0));
+            all
+        };
+        assert_eq!(told(&world.foreign().await), told(&foreign));
+        world.next_round().await;
+        assert_eq!(told(&world.foreign().await), told(&foreign));
+        // The cloud was not touched, and they can be taken in anew.
+        assert_eq!(world.cloud.list(None, None).await.unwrap().objects.len(), 5);
+        let again = world.taken(&sheet).await.unwrap();
+        assert_eq!(again.count, 3);
+        world.city.assert_ledger().await;
+        world.next_round().await;
+        assert_eq!(world.foreign().await, []);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_changed_since_or_long_ago_is_not_undone() {
+    for world in World::all().await {
+        let servers = world.strangers("legacy", 2).await;
+        let done = world.taken(&rows(&servers[..1])).await.unwrap();
+        let late = world.taken(&rows(&servers[1..])).await.unwrap();
+        let all = world.resources().await;
+        let own = |host: &&Resource| host.external_id.as_deref() == Some(servers[0].id.as_str());
+        let host = all.iter().find(own).unwrap();
+        let app = &world.city.app;
+        let cx = app.system();
+        let mut tx = app.db.begin().await.unwrap();
+        let renewed = EventKind::Renewed;
+        resource::add_event(&mut tx, &cx.id(), &host.id, renewed, "system", cx.now())
+            .await
+            .unwrap();
+        tx.commit().await.unwrap();
+        let shown = detail(&world.cx(), &done.batch).await.unwrap();
+        assert_eq!(shown.blocks[0].key, "import.touched.changed");
+        conflict(
+            undo(&world.cx(), &done.batch).await,
+            "import.touched.changed",
+        );
+        world.city.app.clock.advance_ms(8 * DAY_MS);
+        conflict(undo(&world.cx(), &late.batch).await, "import.undo_late");
+        assert_eq!(
+            world
+                .city
+                .standing(&world.city.vdc, Dimension::Vcpu)
+                .await
+                .used,
+            8
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_row_says_why_it_can_not_be_taken_in() {
+    for world in World::all().await {
+        let servers = world.strangers("legacy", 2).await;
+        let own = row(&servers[0]);
+        let check = async |change: fn(&mut ImportRow), field: &str, key: &str| {
+            let mut row = own.clone();
+            change(&mut row);
+            let shown = world.preview(&[row]).await;
+            assert_eq!(only(&shown), (field.to_owned(), key.to_owned()));
+            assert_eq!(shown.good, 0);
+        };
+        check(|r| r.unit = "不存在局".into(), "unit", "import.no_unit").await;
+        check(|r| r.system.clear(), "system", "error.required").await;
+        check(|r| r.system = "x".into(), "system", "import.no_system").await;
+        check(|r| r.pool = "x".into(), "pool", "import.no_pool").await;
+        check(
+            |r| r.pool = "互联网通用池".into(),
+            "pool",
+            "import.other_pool",
+        )
+        .await;
+        check(|r| r.zone = "x".into(), "zone", "import.no_zone").await;
+        check(|r| r.level = "五".into(), "level", "import.no_level").await;
+        check(
+            |r| r.level = "３级".into(),
+            "pool",
+            "placement.level_too_high",
+        )
+        .await;
+        check(|r| r.item = "S-EVS".into(), "item", "import.no_item").await;
+        check(|r| r.name = "9x".into(), "name", "error.hostname").await;
+        check(|r| r.expires = "soon".into(), "expires", "import.no_day").await;
+        check(
+            |r| r.expires = "2026-11-20".into(),
+            "expires",
+            "import.day_past",
+        )
+        .await;
+        check(
+            |r| r.expires = "2028-01-01".into(),
+            "expires",
+            "import.day_far",
+        )
+        .await;
+        check(
+            |r| r.external_id = "x".into(),
+            "external_id",
+            "import.not_foreign",
+        )
+        .await;
+        check(|r| r.cloud.clear(), "cloud", "error.required").await;
+        check(
+            |r| r.month = Some(Money::ZERO),
+            "month",
+            "import.price_changed",
+        )
+        .await;
+        let column = |r: &mut ImportRow| drop(r.more.insert("colour".into(), "red".into()));
+        check(column, "colour", "import.no_column").await;
+        let cores = |r: &mut ImportRow| drop(r.more.insert("vcpus".into(), "2".into()));
+        check(cores, "vcpus", "import.cloud_says").await;
+
+        // The same thing twice, a size that is not sold, and one in a project of somebody else's.
+        let shown = world.preview(&[own.clone(), own.clone()]).await;
+        assert_eq!(shown.lines[1].errors[0].msg.key, "import.twice");
+        let (project, network) = world.legacy("small");
+        let mut tiny = spec(&project, &network, "tiny");
+        tiny.system_disk_gb = 25;
+        let tiny = world.build(tiny);
+        world.next_round().await;
+        let shown = world.preview(&[row(&tiny)]).await;
+        assert_eq!(shown.lines[0].errors[0].field, "system_disk_gb");
+        assert_eq!(world.taken(&[own.clone()]).await.unwrap().count, 1);
+        let shown = world.preview(&[own.clone()]).await;
+        assert_eq!(only(&shown).1, "import.ours");
+        let big = world.build(spec(&project, &network, "big"));
+        world.next_round().await;
+        let shown = world.preview(&[row(&big)]).await;
+        assert_eq!(
+            only(&shown),
+            ("unit".into(), "import.second_project".into())
+        );
+        let county = ImportRow {
+            unit: "东县".to_owned(),
+            ..row(&servers[1])
+        };
+        let stranger = &world.city.stranger;
+        world.city.new_system(stranger).await;
+        let shown = world.preview(&[county]).await;
+        assert_eq!(
+            only(&shown),
+            ("unit".into(), "import.anothers_project".into())
+        );
+
+        // What is gone since the round, or gone at the last moment, is not charged.
+        let op = OperationId("gone".into());
+        let server = servers[1].id.clone();
+        let _ = world.cloud.seed(vec![(op, Call::DeleteServer { server })]);
+        assert_eq!(world.preview(&[row(&servers[1])]).await.good, 1);
+        let answer = fields(world.taken(&[row(&servers[1])]).await);
+        assert_eq!(answer, ["rows[0].external_id"]);
+        assert_eq!(fields(world.taken(&[]).await), ["rows"]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_quota_is_told_row_by_row_and_nothing_is_written() {
+    for world in World::all().await {
+        let servers = world.strangers("legacy", 3).await;
+        world.city.only(Dimension::Vcpu, 9).await;
+        let sheet = rows(&servers);
+        let shown = world.preview(&sheet).await;
+        assert_eq!(shown.good, 2);
+        let short = &shown.lines[2].errors[0];
+        assert_eq!(
+            (short.field.as_str(), &*short.msg.key),
+            ("quota", "verdict.over_quota")
+        );
+        let said = serde_json::to_string(&short.msg).unwrap();
+        for part in ["dimension", "asked", "left"] {
+            assert!(said.contains(part), "{said}");
+        }
+        assert_eq!(fields(world.taken(&sheet).await), ["rows[2].quota"]);
+        assert_eq!(world.resources().await.len(), 0);
+        assert_eq!(world.foreign().await.len(), 3);
+        assert_eq!(world.taken(&sheet[..2]).await.unwrap().count, 2);
+        world.city.assert_ledger().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_who_take_the_same_in_at_one_instant_make_one() {
+    for world in World::all().await {
+        let servers = world.strangers("legacy", 4).await;
+        let sheet = rows(&servers);
+        let (one, two, three) = (world.cx(), world.cx(), world.cx());
+        let other: Vec<ImportRow> = sheet.iter().rev().cloned().collect();
+        let (a, b, c) = tokio::join!(
+            take(&one, &sheet, ""),
+            take(&two, &other, ""),
+            take(&three, &sheet, "one-and-the-same-form")
+        );
+        let done: Vec<_> = [a, b, c].into_iter().filter_map(Result::ok).collect();
+        assert_eq!(done.len(), 1, "{done:?}");
+        assert_eq!(world.resources().await.len(), 4);
+        world.city.assert_ledger().await;
+        let standing = world.city.standing(&world.city.vdc, Dimension::Vcpu).await;
+        assert_eq!(standing.used, 16);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_units_never_share_a_project_whoever_is_first() {
+    for world in World::all().await {
+        let servers = world.strangers("legacy", 2).await;
+        world.city.new_system(&world.city.stranger).await;
+        let vdc = {
+            let mut rx = world.city.app.db.read().await.unwrap();
+            let units = crate::storage::import::units(&mut rx).await.unwrap();
+            let county = units.into_iter().find(|u| u.name == "东县").unwrap();
+            county.vdc.unwrap()
+        };
+        let cx = world.city.app.system();
+        let mut tx = world.city.app.db.begin().await.unwrap();
+        for dimension in Dimension::ALL {
+            let operation = format!("hand:{dimension}");
+            let from_to = (&world.city.city_vdc, &vdc);
+            let pool = &world.city.pool;
+            let fits = crate::storage::quota::hand(
+                &mut tx, &cx, &operation, from_to, pool, *dimension, 1_000_000,
+            );
+            assert!(fits.await.unwrap());
+        }
+        tx.commit().await.unwrap();
+        let county = ImportRow {
+            unit: "东县".to_owned(),
+            ..row(&servers[1])
+        };
+        let ours = [row(&servers[0])];
+        let theirs = [county];
+        let (one, two) = (world.cx(), world.cx());
+        let (a, b) = tokio::join!(take(&one, &ours, ""), take(&two, &theirs, ""));
+        assert_eq!(
+            [&a, &b].into_iter().filter(|done| done.is_ok()).count(),
+            1,
+            "{a:?} {b:?}"
+        );
+        world.city.assert_ledger().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn five_hundred_are_taken_in_and_undone_at_once() {
+    for world in World::all().await {
+        let (project, network) = world.legacy("many");
+        let calls = (0..MOST_TAKEN)
+            .map(|n| {
+                let spec = ServerSpec {
+                    vcpus: 1,
+                    memory_gb: 1,
+                    ..spec(&project, &network, &format!("many-{n:03}"))
+                };
+                (
+                    OperationId(format!("many {n}")),
+                    Call::CreateServer { spec },
+                )
+            })
+            .collect();
+        let servers: Vec<Server> = world
+            .cloud
+            .seed(calls)
+            .into_iter()
+            .filter_map(|outcome| made(outcome).into_server())
+            .collect();
+        world.next_round().await;
+        let sheet = rows(&servers);
+        let began = std::time::Instant::now();
+        let done = world.taken(&sheet).await.unwrap();
+        let took = began.elapsed();
+        assert_eq!(done.count, 500);
+        world.city.assert_ledger().await;
+        let used = world.city.standing(&world.city.vdc, Dimension::Vcpu).await;
+        assert_eq!((used.used, used.held), (500, 0));
+        world.next_round().await;
+        assert_eq!(world.foreign().await, []);
+        let began = std::time::Instant::now();
+        undo(&world.cx(), &done.batch).await.unwrap();
+        let engine = world.city.app.db.read().await.unwrap().engine();
+        eprintln!(
+            "{engine:?}: 500 taken in {} ms, undone {} ms",
+            took.as_millis(),
+            began.elapsed().as_millis()
+        );
+        world.city.assert_ledger().await;
+        let more = vec![row(&servers[0]); MOST_TAKEN + 1];
+        assert_eq!(fields(world.taken(&more).await), ["rows"]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn only_operators_of_the_site_take_in_and_refusals_leave_a_trace() {
+    for world in World::all().await {
+        let servers = world.strangers("legacy", 1).await;
+        let sheet = rows(&servers);
+        let done = world.taken(&sheet).await.unwrap();
+        let county = add(&world.city.app, "county-operator", &world.city.bureau).await;
+        let reach = Reach::Own;
+        let bureau = &world.city.bureau;
+        give(&world.city.app, &county, Role::Operator, bureau, reach).await;
+        for user in [&world.city.clerk, &world.city.leader, &county] {
+            let cx = world.city.cx(user);
+            let refused = |result: Result<(), ServiceError>| {
+                assert!(matches!(result, Err(ServiceError::Forbidden)), "{result:?}");
+            };
+            refused(preview(&cx, &sheet).await.map(drop));
+            refused(start(&cx, None, None, None, None).await.map(drop));
+            refused(propose(&cx, &[], &super::Wish::default()).await.map(drop));
+            refused(batches(&cx, None, None).await.map(drop));
+            refused(detail(&cx, &done.batch).await.map(drop));
+            refused(take(&cx, &sheet, "").await.map(drop));
+            refused(undo(&cx, &done.batch).await);
+        }
+        let trail =
+            "SELECT count(*) FROM audit_event WHERE outcome = 'refused' AND action LIKE 'import.%'";
+        assert_eq!(world.city.count(Sql::new(trail)).await, 6);
+        let done =
+            "SELECT count(*) FROM audit_event WHERE outcome = 'done' AND action = 'import.take'";
+        assert_eq!(world.city.count(Sql::new(done)).await, 2);
+        let unknown = world.city.app.id();
+        let result = undo(&world.cx(), &unknown).await;
+        assert!(matches!(result, Err(ServiceError::NotFound)));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rows_are_proposed_for_chosen_things_with_names_that_hosts_can_have() {
+    for world in World::all().await {
+        let (project, network) = world.legacy("legacy");
+        world.build(spec(&project, &network, "Web Server 01（旧）"));
+        world.next_round().await;
+        let thing = world.foreign().await.remove(0);
+        let wish = super::Wish {
+            system: Some(world.city.system.clone()),
+            item: "C-ECS".to_owned(),
+            ..super::Wish::default()
+        };
+        let mut sheet = propose(&world.cx(), std::slice::from_ref(&thing.id), &wish)
+            .await
+            .unwrap();
+        assert_eq!(sheet.len(), 1);
+        assert_eq!(sheet[0].name, "web-server-01");
+        assert_eq!(
+            (sheet[0].unit.as_str(), sheet[0].system.as_str()),
+            ("统计局", "经济普查平台")
+        );
+        assert_eq!(world.preview(&sheet).await.good, 1);
+        sheet[0].name.clear();
+        assert_eq!(only(&world.preview(&sheet).await).1, "import.needs_name");
+        sheet[0].name = "web".to_owned();
+        world.taken(&sheet).await.unwrap();
+        world.next_round().await;
+        assert_eq!(world.foreign().await, [], "it is compared by its own name");
+        // The address in the list leads to the one thing.
+        let one = start(&world.cx(), None, Some(&thing.id), None, None)
+            .await
+            .unwrap();
+        assert_eq!(one.servers.rows.len(), 0);
+    }
+}

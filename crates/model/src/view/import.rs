@@ -1,0 +1,391 @@
+//! What stands in a cloud already becomes the portal's (纳管): the sheet, what will come of it, and
+//! what came of earlier ones.
+
+use serde::{Deserialize, Serialize};
+
+use super::page::Page;
+use crate::{
+    csv,
+    id::{DifferenceId, ImportId, RequestId, ResourceId, SystemId},
+    money::Money,
+    msg::{FieldError, Label, Msg},
+    param::{Fact, Typed},
+    placement::{Level, Place},
+    quota::Change,
+    resource::ServiceState,
+    time::{Date, Timestamp},
+};
+
+/// Most rows of a sheet.
+pub const MOST_ROWS: usize = 2_000;
+/// Longest sheet, in bytes.
+pub const MOST_BYTES: usize = 1_000_000;
+/// Most things that are taken in at once: they become the portal's in one transaction.
+pub const MOST_TAKEN: usize = 500;
+/// So many days a batch can be undone.
+pub const UNDO_DAYS: i64 = 7;
+
+/// The columns of a sheet, in the order of the template. Any other column is a parameter of the
+/// catalogue item.
+pub const COLUMNS: &[&str] = &[
+    "cloud",
+    "external_id",
+    "unit",
+    "system",
+    "zone",
+    "level",
+    "pool",
+    "item",
+    "name",
+    "expires",
+];
+
+/// One row of a sheet, as it was typed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(default)]
+pub struct ImportRow {
+    /// Line in the sheet; messages name it.
+    pub line: i64,
+    /// Name of the backend.
+    pub cloud: String,
+    /// The backend's name of the thing.
+    pub external_id: String,
+    /// Unit: its name, short name or identifier.
+    pub unit: String,
+    /// System of that unit: its name, short name or identifier.
+    pub system: String,
+    /// Network zone; empty: that of the pool.
+    pub zone: String,
+    /// Protection level; empty: that of the system.
+    pub level: String,
+    /// Pool; empty: the one in which the cloud says that it stands.
+    pub pool: String,
+    /// Code of the catalogue item; empty: the first item for hosts.
+    pub item: String,
+    /// Name in the portal; empty: its name in the cloud.
+    pub name: String,
+    /// Last day of the term; empty: twelve months from today.
+    pub expires: String,
+    /// Parameters of the item that the cloud does not tell, by key.
+    pub more: Typed,
+    /// The month price that was shown: if today's is another, the row is refused.
+    pub month: Option<Money>,
+}
+
+impl ImportRow {
+    /// The text of a column; `None` for what is no column.
+    #[must_use]
+    pub fn column(&mut self, name: &str) -> Option<&mut String> {
+        Some(match name {
+            "cloud" => &mut self.cloud,
+            "external_id" => &mut self.external_id,
+            "unit" => &mut self.unit,
+            "system" => &mut self.system,
+            "zone" => &mut self.zone,
+            "level" => &mut self.level,
+            "pool" => &mut self.pool,
+            "item" => &mut self.item,
+            "name" => &mut self.name,
+            "expires" => &mut self.expires,
+            _ => return None,
+        })
+    }
+}
+
+/// Reads a sheet. Its first line names the columns; `column` gives the code of a heading.
+///
+/// # Errors
+/// A message about the whole: too long, no headings, a quotation without an end.
+pub fn read(
+    text: &str,
+    column: impl Fn(&str) -> Option<&'static str>,
+) -> Result<Vec<ImportRow>, FieldError> {
+    let wrong = |msg| FieldError::new("rows", msg);
+    let count = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
+    if text.len() > MOST_BYTES {
+        let msg = Msg::new("import.too_long").with("max", count(MOST_BYTES / 1_000));
+        return Err(wrong(msg));
+    }
+    let lines =
+        csv::read(text).map_err(|at| wrong(Msg::new("import.unclosed").with("line", at.0)))?;
+    let mut lines = lines.into_iter();
+    let head: Vec<String> = lines
+        .next()
+        .ok_or_else(|| wrong(Msg::new("import.empty")))?
+        .cells
+        .into_iter()
+        .map(|cell| column(&cell).map_or_else(|| cell.to_ascii_lowercase(), str::to_owned))
+        .collect();
+    for needed in ["cloud", "external_id"] {
+        if !head.iter().any(|name| name == needed) {
+            let name = Msg::new(format!("import.column.{needed}"));
+            return Err(wrong(Msg::new("import.no_head").with("column", name)));
+        }
+    }
+    let mut rows = Vec::new();
+    for line in lines {
+        if rows.len() == MOST_ROWS {
+            let msg = Msg::new("import.too_many").with("max", count(MOST_ROWS));
+            return Err(wrong(msg));
+        }
+        let mut row = ImportRow {
+            line: line.number,
+            ..ImportRow::default()
+        };
+        for (name, cell) in head.iter().zip(line.cells) {
+            if cell.is_empty() {
+                continue;
+            }
+            match row.column(name) {
+                Some(place) => *place = cell,
+                None => {
+                    row.more.insert(name.clone(), cell);
+                }
+            }
+        }
+        rows.push(row);
+    }
+    if rows.is_empty() {
+        return Err(wrong(Msg::new("import.empty")));
+    }
+    Ok(rows)
+}
+
+/// A server in a cloud that is nobody's.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ForeignServer {
+    /// The difference that says so.
+    pub id: DifferenceId,
+    /// Name of the backend.
+    pub backend: String,
+    /// The backend's name for it.
+    pub external_id: String,
+    /// Its name there.
+    pub name: String,
+    /// What it does: `running`, `stopped`, `building`, `changing`, `error`.
+    pub power: String,
+    /// Cores.
+    pub vcpus: i64,
+    /// Memory, GiB.
+    pub memory_gb: i64,
+    /// System disk, GiB; 0 if the cloud does not say.
+    pub disk_gb: i64,
+    /// Its address.
+    pub address: Option<String>,
+    /// The backend's name for its project.
+    pub project: String,
+    /// The unit whose project that is.
+    pub owner: Option<String>,
+    /// The backend's name of its pool; empty if it does not say.
+    pub pool: String,
+    /// When a round first found it.
+    pub first_seen: Timestamp,
+    /// Why an operator lets it stand; empty if nobody does.
+    pub note: String,
+}
+
+/// A system with its unit, to choose from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImportSystem {
+    /// Identifier.
+    pub id: SystemId,
+    /// Name.
+    pub name: String,
+    /// Name of its unit.
+    pub unit_name: String,
+}
+
+/// What an operator begins with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImportStart {
+    /// What is nobody's.
+    pub servers: Page<ForeignServer>,
+    /// Names of the backends that have been compared.
+    pub clouds: Vec<String>,
+    /// All systems, by unit.
+    pub systems: Vec<ImportSystem>,
+    /// Every legal cell.
+    pub places: Vec<Place>,
+    /// Catalogue items for hosts: code and name.
+    pub items: Vec<(String, Label)>,
+}
+
+/// What a row will become.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ImportPlan {
+    /// Name of the unit.
+    pub unit_name: String,
+    /// Name of the system.
+    pub system_name: String,
+    /// Zone.
+    pub zone_name: Label,
+    /// Level.
+    pub level: Level,
+    /// Pool.
+    pub pool_name: Label,
+    /// Code of the item.
+    pub code: String,
+    /// Name of the item.
+    pub item_name: Label,
+    /// Name in the portal.
+    pub name: String,
+    /// Name in the cloud.
+    pub cloud_name: String,
+    /// Its address.
+    pub address: Option<String>,
+    /// What it does.
+    pub state: ServiceState,
+    /// Specification.
+    pub facts: Vec<Fact>,
+    /// Month price by today's price list.
+    pub month: Money,
+    /// Last day of the term.
+    pub expires: Date,
+    /// Its project, if it becomes the unit's by this row.
+    pub project: Option<String>,
+}
+
+/// A row with what will come of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ImportLine {
+    /// As it was typed.
+    pub row: ImportRow,
+    /// What it will become, as far as that can be read.
+    pub plan: Option<ImportPlan>,
+    /// What stands in the way, by column.
+    pub errors: Vec<FieldError>,
+}
+
+/// The quota of a unit before and after.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ImportQuota {
+    /// Name of the unit.
+    pub unit_name: String,
+    /// Name of the pool.
+    pub pool_name: Label,
+    /// Before, and what is asked for.
+    pub change: Change,
+}
+
+/// What will come of a sheet; nothing is written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ImportPreview {
+    /// The rows.
+    pub lines: Vec<ImportLine>,
+    /// How many can be taken in.
+    pub good: i64,
+    /// What those cost a month.
+    pub month: Money,
+    /// The units' quotas, with everything that was asked for.
+    pub quotas: Vec<ImportQuota>,
+}
+
+/// Something that was taken in at once.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ImportBatch {
+    /// Identifier.
+    pub id: ImportId,
+    /// When.
+    pub at: Timestamp,
+    /// Who.
+    pub by_name: String,
+    /// How many things.
+    pub count: i64,
+    /// What they cost a month.
+    pub month: Money,
+    /// When it was undone.
+    pub undone_at: Option<Timestamp>,
+    /// Who undid it.
+    pub undone_by: Option<String>,
+}
+
+/// A thing that was taken in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ImportedThing {
+    /// The resource.
+    pub resource: ResourceId,
+    /// Its name.
+    pub name: String,
+    /// Name of the backend.
+    pub backend: String,
+    /// Short name of its unit.
+    pub unit_name: String,
+    /// Name of its system.
+    pub system_name: String,
+    /// Month price.
+    pub month: Money,
+    /// What it does.
+    pub state: ServiceState,
+    /// The request that stands for its order.
+    pub request: RequestId,
+    /// Its number.
+    pub number: String,
+}
+
+/// A batch with its things.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ImportDetail {
+    /// The batch.
+    pub batch: ImportBatch,
+    /// Its things.
+    pub things: Vec<ImportedThing>,
+    /// Until when it can be undone.
+    pub undo_until: Timestamp,
+    /// Why it can't be undone; empty if it can.
+    pub blocks: Vec<Msg>,
+}
+
+/// What came of taking in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Imported {
+    /// The batch.
+    pub batch: ImportId,
+    /// How many things.
+    pub count: i64,
+    /// Whether the same form had been sent before.
+    pub again: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn heading(text: &str) -> Option<&'static str> {
+        COLUMNS.iter().copied().find(|code| *code == text)
+    }
+
+    #[test]
+    fn columns_stand_in_any_order_and_unknown_ones_are_parameters() {
+        let text = "name,cloud,Image,external_id\nweb,gov,kylin-v10,s-1\n\n,gov,,s-2\n";
+        let rows = read(text, heading).unwrap();
+        assert_eq!(rows.len(), 2);
+        assert_eq!((rows[0].line, rows[0].name.as_str()), (2, "web"));
+        assert_eq!(rows[0].more["image"], "kylin-v10");
+        assert_eq!((rows[1].line, rows[1].external_id.as_str()), (4, "s-2"));
+        assert!(rows[1].more.is_empty());
+    }
+
+    #[test]
+    fn a_sheet_without_headings_without_rows_or_too_long_is_refused() {
+        let key = |text: &str| read(text, heading).unwrap_err().msg.key;
+        assert_eq!(key(""), "import.empty");
+        assert_eq!(key("gov,s-1\n"), "import.no_head");
+        assert_eq!(key("cloud,external_id\n"), "import.empty");
+        assert_eq!(key("cloud,external_id\n\"gov,s-1"), "import.unclosed");
+        let head = "cloud,external_id\n";
+        let full = format!("{head}{}", "gov,s\n".repeat(MOST_ROWS));
+        assert_eq!(read(&full, heading).unwrap().len(), MOST_ROWS);
+        assert_eq!(key(&format!("{full}gov,s\n")), "import.too_many");
+        assert_eq!(key(&"x".repeat(MOST_BYTES + 1)), "import.too_long");
+    }
+}
