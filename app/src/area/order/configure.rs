@@ -10,7 +10,6 @@ use lingbao_model::{
     msg::{Label, Msg},
     param::{Answers, Kind as ParamKind, Param, TextShape, Typed},
     placement::{Level, Placement},
-    price::Charge,
     quota::Consumption,
     request::Line,
     verdict::{self, Verdict},
@@ -123,8 +122,7 @@ fn level(view: &ConfigureView) -> Option<Level> {
 fn cells(view: &ConfigureView) -> Vec<(Placement, Label, Option<Msg>)> {
     let mut cells = Vec::new();
     let least = level(view).unwrap_or(Level::Two);
-    let too_low =
-        || Msg::new("placement.level_too_low").with("level", i64::from(least));
+    let too_low = || Msg::new("placement.level_too_low").with("level", i64::from(least));
     for zone in &view.surroundings.zones {
         for level in Level::ALL {
             for pool in view.surroundings.pools.iter().filter(|p| p.zone == zone.id) {
@@ -210,17 +208,17 @@ fn judge(view: &ConfigureView, typed: &Typed) -> (Line, Verdict, Option<Msg>) {
         &view.surroundings,
         view.with_quota_change,
     );
-    let missing = view.offer.content.schema.read(typed).err().map(|(_, wrong)| {
-        let n = i64::try_from(wrong.len()).unwrap_or(0);
-        Msg::new("order.wrong").with("n", n)
-    });
+    let missing = view
+        .offer
+        .content
+        .schema
+        .read(typed)
+        .err()
+        .map(|(_, wrong)| {
+            let n = i64::try_from(wrong.len()).unwrap_or(0);
+            Msg::new("order.wrong").with("n", n)
+        });
     (line, verdict, missing)
-}
-
-/// Whether any part of the price is paid month by month; only then there is a term.
-fn monthly(view: &ConfigureView) -> bool {
-    let parts = &view.offer.price.0;
-    parts.iter().any(|part| part.charge == Charge::Monthly)
 }
 
 #[component]
@@ -254,7 +252,7 @@ fn Form(view: ConfigureView) -> impl IntoView {
         }
     });
     // What is paid once has neither a year nor a trial run.
-    let (unit, total) = if monthly(&view) {
+    let (unit, total) = if panel::monthly(&view) {
         let year =
             Signal::derive(move || t!("order.year", amount = judged.get().0.quote.year().yuan()));
         let unit = t!("order.month_unit");
@@ -411,7 +409,7 @@ fn Fields(view: ConfigureView, typed: RwSignal<Typed>, live: RwSignal<bool>) -> 
         })
         .collect_view();
     let max = view.offer.content.max_count;
-    let (how_many, term) = if monthly(&view) {
+    let (how_many, term) = if panel::monthly(&view) {
         let term = view! {
             <Field name="term_months" label=t!("order.term") hint=t!("order.term_hint")>
                 <NumberStepper label=t!("order.term") unit=t!("order.months") value=term min=1 max=12/>

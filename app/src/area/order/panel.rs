@@ -12,7 +12,14 @@ use lingbao_model::{
     price::{Charge, Quote},
     quota::Change,
     verdict::Verdict,
+    view::request::ConfigureView,
 };
+
+/// Whether any part of the price is paid month by month; only then there is a term.
+pub fn monthly(view: &ConfigureView) -> bool {
+    let parts = &view.offer.price.0;
+    parts.iter().any(|part| part.charge == Charge::Monthly)
+}
 
 /// The lines of a price: `处理器 4 核 × 46.00`.
 pub fn price_lines(quote: &Quote) -> Vec<PriceLine> {

@@ -43,9 +43,8 @@ pub async fn releasing(ids: String) -> Result<Releasing, ApiError> {
 pub fn Release() -> impl IntoView {
     let query = use_query_map();
     // Several stand behind commas, or each in a `resource` of its own.
-    let ids = Memo::new(move |_| {
-        query.with(|q| q.get_all("resource").unwrap_or_default().join(","))
-    });
+    let ids =
+        Memo::new(move |_| query.with(|q| q.get_all("resource").unwrap_or_default().join(",")));
     let found = Resource::new(move || ids.get(), releasing);
     view! {
         <Transition>

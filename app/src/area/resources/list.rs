@@ -201,7 +201,9 @@ fn Rows(rows: Vec<ResourceRow>) -> impl IntoView {
     ];
     // The unit is said where there are several.
     let first = rows.first().map(|row| row.unit_name.clone());
-    let several = rows.iter().any(|row| Some(&row.unit_name) != first.as_ref());
+    let several = rows
+        .iter()
+        .any(|row| Some(&row.unit_name) != first.as_ref());
     view! {
         <Table caption=t!("nav.resources") columns tight=true>
             {rows.into_iter().map(move |one| row(one, several)).collect_view()}
