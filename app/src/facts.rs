@@ -1,4 +1,4 @@
-//! Specifications as people read them: `8 核 16 GB 100 GB`.
+//! Specifications as people read them: `8 核 · 16 GB · 100 GB`.
 
 use crate::{
     i18n::{self, Lang},
@@ -129,7 +129,17 @@ pub fn line_in(lang: Lang, facts: &[Fact]) -> String {
             FactValue::Flag(false) | FactValue::Text(_) => None,
         })
         .collect::<Vec<_>>()
-        .join(" ")
+        .join(" · ")
+}
+
+/// Two parts of a specification in one line; an empty one leaves no dot behind.
+pub fn joined(parts: [String; 2]) -> String {
+    let [first, second] = parts;
+    if first.is_empty() || second.is_empty() {
+        first + &second
+    } else {
+        format!("{first} · {second}")
+    }
 }
 
 /// What an event of the audit trail did, in words; one of before these words as its code.
@@ -161,6 +171,12 @@ pub fn lamp(lamp: Lamp) -> (Light, String) {
         }
         Lamp::Overdue { .. } => (Light::Red, t!("lamp.overdue", n = n)),
     }
+}
+
+/// An amount of quota with its unit: `192 核`.
+pub fn measured(dimension: Dimension, n: i64) -> String {
+    let unit = i18n::t_key(&format!("quota.unit.{dimension}"));
+    format!("{} {unit}", amount(dimension, n))
 }
 
 /// An amount of quota as text; the monthly fee in yuan.
@@ -204,10 +220,13 @@ mod tests {
             fact("crypto", FactValue::Flag(true)),
             fact("backup", FactValue::Flag(false)),
         ];
-        assert_eq!(line_in(Lang::Zh, &facts), "8 \u{6838} 16 GB Qilin mi ping");
+        assert_eq!(
+            line_in(Lang::Zh, &facts),
+            "8 \u{6838} · 16 GB · Qilin · mi ping"
+        );
         assert_eq!(
             line_in(Lang::En, &facts),
-            "8 cores 16 GB Kylin Crypto check"
+            "8 cores · 16 GB · Kylin · Crypto check"
         );
     }
 }

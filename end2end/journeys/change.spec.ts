@@ -41,7 +41,7 @@ test('a host is made larger by request and renewed at once', async ({ page, serv
   // While it waits the resource can't be given back, and its page says why.
   await page.goto(resource);
   await expect(page.locator('main')).toContainText('正在办理');
-  await expect(page.getByRole('link', { name: '申请释放' })).toHaveCount(0);
+  await expect(page.getByRole('link', { name: '申请退订' })).toHaveCount(0);
   await signOut(page);
 
   // The leader sees before and after on the phone.

@@ -185,7 +185,7 @@ const DOORS: &[Door] = &[
         routes::ADMIN_ITEMS,
         "box",
         || t!("nav.admin_items"),
-        "manage_items",
+        "manage_items|manage_prices",
     ),
     door(
         Group::Admin,

@@ -92,10 +92,10 @@ pub fn Choice(
     }
 }
 
-/// Choices side by side, as many columns as fit (or three).
+/// Choices side by side, as many columns as fit (or two).
 #[component]
-pub fn Choices(#[prop(optional)] three: bool, children: Children) -> impl IntoView {
-    view! { <div class=classes(&["choices", if three { "choices-3" } else { "" }])>{children()}</div> }
+pub fn Choices(#[prop(optional)] two: bool, children: Children) -> impl IntoView {
+    view! { <div class=classes(&["choices", if two { "choices-2" } else { "" }])>{children()}</div> }
 }
 
 /// Ready-made phrases of an opinion, as pills.

@@ -182,11 +182,13 @@ fn List(page: Rows<AuditLine>, asked: Asked) -> impl IntoView {
         <TableBox>
             <FilterBar action=routes::ADMIN_AUDIT active=active>
                 <Find name="actor" label=t!("audit.actor") placeholder=t!("audit.actor_hint") value=asked.actor.clone()/>
-                <FilterSelect name="action" label=t!("audit.action") options=actions value=asked.action.clone()/>
                 <Find name="subject" label=t!("audit.subject") placeholder=t!("audit.subject_hint") value=asked.subject.clone()/>
+                <FilterSelect name="action" label=t!("audit.action") options=actions value=asked.action.clone()/>
                 <FilterSelect name="outcome" label=t!("audit.outcome") options=outcomes value=asked.outcome.clone()/>
-                <FilterDay name="from" label=t!("ui.from") value=asked.from.clone()/>
-                <FilterDay name="to" label=t!("ui.to") value=asked.to.clone()/>
+                <div class="bar-two">
+                    <FilterDay name="from" label=t!("ui.from") value=asked.from.clone()/>
+                    <FilterDay name="to" label=t!("ui.to") value=asked.to.clone()/>
+                </div>
             </FilterBar>
             {body}
             <Pager total nostrip:first=first nostrip:next=next/>
@@ -206,7 +208,7 @@ fn Events(rows: Vec<AuditLine>) -> impl IntoView {
         col(t!("audit.actor")).class("half"),
         col(t!("audit.subject")),
         col(t!("resources.unit")),
-        col(t!("audit.ip")).class("half"),
+        col(t!("audit.ip")),
         col(t!("audit.detail")),
         col(t!("audit.outcome")).class("corner"),
     ];
@@ -240,7 +242,7 @@ fn event(line: AuditLine) -> impl IntoView {
             <Cell l=t!("audit.actor") class="half">{line.actor_name.unwrap_or(line.actor)}</Cell>
             <Cell l=t!("audit.subject")>{subject}</Cell>
             <Cell l=t!("resources.unit")>{line.unit_name.unwrap_or_else(|| "—".to_owned())}</Cell>
-            <Cell l=t!("audit.ip") class="half">{line.ip.unwrap_or_else(|| "—".to_owned())}</Cell>
+            <Cell l=t!("audit.ip")>{line.ip.unwrap_or_else(|| "—".to_owned())}</Cell>
             <Cell l=t!("audit.detail")>{detail}</Cell>
             <Cell l=t!("audit.outcome") class="corner"><Chip look text=outcome_text(line.outcome)/></Cell>
         </Row>

@@ -161,7 +161,6 @@ fn SidePanel(side: Side, rows: Vec<VersionRow>, may: bool) -> impl IntoView {
         col(t!("items.acts")).hidden(),
     ];
     let list = rows.into_iter().map(|one| row(side, one)).collect_view();
-    let label = title.clone();
     view! {
         <Panel title=title.clone() pad=true>
             <TableBox>
@@ -172,8 +171,8 @@ fn SidePanel(side: Side, rows: Vec<VersionRow>, may: bool) -> impl IntoView {
                     view! {
                         <form method="post">
                             <input type="hidden" name="side" value=side.as_str()/>
-                            <Field name=format!("text_{side}") label hint=help>
-                                <TextArea value=newest rows=18 maxlength=65536_u32/>
+                            <Field name=format!("text_{side}") label=t!("items.json") hint=help>
+                                <div class="mono"><TextArea value=newest rows=18 maxlength=65536_u32/></div>
                             </Field>
                             <div class="field">
                                 <Button kind=Kind::Main name="do" value="write">{t!("items.save")}</Button>

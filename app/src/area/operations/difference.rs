@@ -116,7 +116,7 @@ fn side_by_side(kind: DifferenceKind, said: &Said) -> impl IntoView + use<> {
         view! { <Chip look=Look::Ok text=t!("difference.same")/> }.into_any()
     };
     view! {
-        <Row on=differs>
+        <Row>
             <RowHead name=aspect/>
             <Cell l=t!("difference.ours")>{ours}</Cell>
             <Cell l=t!("difference.cloud")>{cloud}</Cell>

@@ -117,6 +117,20 @@ fn List(page: Page<JobLine>, state: JobState, first: bool) -> impl IntoView {
     }
 }
 
+/// What a job is about: the values of its payload, without the braces and names of the program.
+fn about(payload: &str) -> String {
+    let Ok(serde_json::Value::Object(all)) = serde_json::from_str(payload) else {
+        return payload.to_owned();
+    };
+    all.into_iter()
+        .map(|(_, value)| match value {
+            serde_json::Value::String(text) => text,
+            other => other.to_string(),
+        })
+        .collect::<Vec<_>>()
+        .join(" · ")
+}
+
 fn row(line: JobLine) -> impl IntoView {
     let id = line.id.to_string();
     let acts = line.may_act.then(|| {
@@ -131,12 +145,12 @@ fn row(line: JobLine) -> impl IntoView {
             </form>
         }
     });
-    let payload = Some(line.payload).filter(|payload| payload != "{}");
+    let about = about(&line.payload);
     let run_at = line.run_at.map_or_else(|| "—".to_owned(), when);
     let attempts = format!("{}/{}", line.attempt, line.max_attempts);
     view! {
         <Row>
-            <RowHead name=known("job_kind", &line.kind) sub=payload.unwrap_or_default()/>
+            <RowHead name=known("job_kind", &line.kind) sub=about/>
             <Cell l=t!("operations.why")>{line.why.unwrap_or_else(|| "—".to_owned())}</Cell>
             <Cell l=t!("operations.attempt") class="num">{attempts}</Cell>
             <Cell l=t!("operations.since")>{when(line.created_at)}</Cell>

@@ -89,7 +89,7 @@ fn Shown(cart: CartView, ask: bool) -> impl IntoView {
     let columns = vec![
         col(t!("requests.item")),
         col(t!("requests.spec")),
-        col(t!("requests.count")),
+        col(t!("requests.count")).class("num"),
         col(t!("requests.month")).class("num"),
         col(t!("cart.acts")).hidden(),
     ];
@@ -154,9 +154,11 @@ fn row(view: &LineView, cart: &str) -> AnyView {
         .flatten()
         .map(i18n::label)
         .collect::<Vec<_>>();
-    let mut sub = format!("{} {}", line.position, line.name);
+    let position = t!("cart.position", n = line.position);
+    let mut sub = format!("{position} · {}", line.name);
     if let Some((position, name)) = &view.attached_to {
-        sub = format!("{sub} → {position} {name}");
+        let position = t!("cart.position", n = *position);
+        sub = format!("{sub} → {position} · {name}");
     }
     let edit = routes::with_query(
         &routes::configure(&line.code),
@@ -167,14 +169,14 @@ fn row(view: &LineView, cart: &str) -> AnyView {
         .outdated
         .as_ref()
         .map(|m| view! { <div class="sub bad">{i18n::msg(m)}</div> });
-    let spec = format!("{} {}", facts::line(&view.facts), place.join(" · "));
+    let spec = facts::joined([facts::line(&view.facts), place.join(" · ")]);
     let (act, count) = (format!("remove {}", line.id), line.count);
     let name = i18n::label(&line.item_name);
     view! {
         <Row>
             <RowHead name href=edit sub/>
             <Cell l=t!("requests.spec")>{spec}{outdated}</Cell>
-            <Cell l=t!("requests.count")>{count}</Cell>
+            <Cell l=t!("requests.count") class="num">{count}</Cell>
             <Cell l=t!("requests.month") class="num">{money}</Cell>
             <Cell l="">
                 <button class="btn btn-bare btn-sm" form=FORM name="do" value=act>{t!("cart.remove")}</button>
@@ -215,17 +217,19 @@ fn Head(
     let sum = Signal::stored(sum.yuan());
     let once = (monthly && cart.verdict.once.fen() != 0)
         .then(|| view! { <p class="num">{facts::charge(Money::ZERO, cart.verdict.once)}</p> });
-    let year = Signal::stored(t!("order.year", amount = cart.verdict.year.yuan()));
+    // What is paid once has neither a year nor a trial run.
+    let sum = if monthly {
+        let year = Signal::stored(t!("order.year", amount = cart.verdict.year.yuan()));
+        view! { <Sum amount=sum unit note=year/> }.into_any()
+    } else {
+        view! { <Sum amount=sum unit/> }.into_any()
+    };
     let submit = if cart.status == Status::Returned {
         t!("cart.resubmit")
     } else {
         t!("cart.submit")
     };
-    let problems = cart
-        .problems
-        .iter()
-        .map(|p| view! { <li>{named(p, &[])}</li> })
-        .collect_view();
+    let missing = cart.problems.iter().map(|p| named(p, &[])).collect();
     view! {
         <form class="cols" method="post" id=FORM>
             <div class="panel">
@@ -251,12 +255,11 @@ fn Head(
             </div>
             <PricePanel label=t!("order.panel")>
                 <PricePart title=t!("cart.this")>
-                    <Sum amount=sum unit note=year/>
+                    {sum}
                     {once}
                 </PricePart>
-                {panel::verdict(&cart.verdict, &pools)}
+                {panel::verdict(&cart.verdict, missing, &pools)}
                 <PricePart>
-                    <ul>{problems}</ul>
                     <Button kind=Kind::Main name="do" value="submit">{submit}</Button>
                     <Button name="do" value="save">{t!("cart.save")}</Button>
                 </PricePart>

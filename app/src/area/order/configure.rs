@@ -7,7 +7,7 @@ use leptos::prelude::*;
 use leptos_router::hooks::{use_params_map, use_query_map};
 use lingbao_model::{
     id::RequestItemId,
-    msg::Label,
+    msg::{Label, Msg},
     param::{Answers, Kind as ParamKind, Param, TextShape, Typed},
     placement::{Level, Placement},
     quota::Consumption,
@@ -100,7 +100,7 @@ fn first_cell(view: &ConfigureView) -> String {
     }
     let wanted = level(view);
     let cells = cells(view);
-    let legal = |c: &&(Placement, Label, Option<lingbao_model::msg::Msg>)| c.2.is_none();
+    let legal = |c: &&(Placement, Label, Option<Msg>)| c.2.is_none();
     cells
         .iter()
         .filter(legal)
@@ -119,11 +119,10 @@ fn level(view: &ConfigureView) -> Option<Level> {
 
 /// Every cell of zone × level × pool whose pool stands in the zone: the pool's name, and why it is
 /// closed; also those that are too low for the cart's system.
-fn cells(view: &ConfigureView) -> Vec<(Placement, Label, Option<lingbao_model::msg::Msg>)> {
+fn cells(view: &ConfigureView) -> Vec<(Placement, Label, Option<Msg>)> {
     let mut cells = Vec::new();
     let least = level(view).unwrap_or(Level::Two);
-    let too_low =
-        || lingbao_model::msg::Msg::new("placement.level_too_low").with("level", i64::from(least));
+    let too_low = || Msg::new("placement.level_too_low").with("level", i64::from(least));
     for zone in &view.surroundings.zones {
         for level in Level::ALL {
             for pool in view.surroundings.pools.iter().filter(|p| p.zone == zone.id) {
@@ -189,7 +188,8 @@ fn preview_id() -> RequestItemId {
     RequestItemId::generate(&SiteCode::default(), Timestamp::default(), 0)
 }
 
-fn judge(view: &ConfigureView, typed: &Typed) -> (Line, Verdict) {
+/// The line, what becomes of it, and what is not filled in yet.
+fn judge(view: &ConfigureView, typed: &Typed) -> (Line, Verdict, Option<Msg>) {
     let line = line_of(view, typed);
     let mut lines: Vec<Line> = view.others.iter().map(|o| o.0.clone()).collect();
     let own = lines.len();
@@ -202,18 +202,23 @@ fn judge(view: &ConfigureView, typed: &Typed) -> (Line, Verdict) {
         .collect();
     let at = |l: &Line| lines.iter().position(|o| std::ptr::eq(o, l));
     let consumption = |l: &Line| at(l).or(Some(own)).and_then(|i| rules.get(i).cloned());
-    let mut verdict = verdict::judge(
+    let verdict = verdict::judge(
         &lines,
         consumption,
         &view.surroundings,
         view.with_quota_change,
     );
-    if let Err((_, wrong)) = view.offer.content.schema.read(typed) {
-        let n = i64::try_from(wrong.len()).unwrap_or(0);
-        let msg = lingbao_model::msg::Msg::new("order.wrong").with("n", n);
-        verdict.blocks.insert(0, msg);
-    }
-    (line, verdict)
+    let missing = view
+        .offer
+        .content
+        .schema
+        .read(typed)
+        .err()
+        .map(|(_, wrong)| {
+            let n = i64::try_from(wrong.len()).unwrap_or(0);
+            Msg::new("order.wrong").with("n", n)
+        });
+    (line, verdict, missing)
 }
 
 #[component]
@@ -246,19 +251,16 @@ fn Form(view: ConfigureView) -> impl IntoView {
             quote.month.yuan()
         }
     });
-    let monthly = view
-        .offer
-        .price
-        .0
-        .iter()
-        .any(|c| c.charge == lingbao_model::price::Charge::Monthly);
-    let unit = if monthly {
-        t!("order.month_unit")
+    // What is paid once has neither a year nor a trial run.
+    let (unit, total) = if panel::monthly(&view) {
+        let year =
+            Signal::derive(move || t!("order.year", amount = judged.get().0.quote.year().yuan()));
+        let unit = t!("order.month_unit");
+        (unit, view! { <Sum amount=sum unit note=year/> }.into_any())
     } else {
-        t!("order.once_unit")
+        let unit = t!("order.once_unit");
+        (unit, view! { <Sum amount=sum unit/> }.into_any())
     };
-    let year =
-        Signal::derive(move || t!("order.year", amount = judged.get().0.quote.year().yuan()));
     let price = Signal::derive(move || panel::price_lines(&judged.get().0.quote));
     let save = if view.line.is_some() {
         t!("order.save_line")
@@ -266,10 +268,10 @@ fn Form(view: ConfigureView) -> impl IntoView {
         t!("order.add")
     };
     let note = Signal::derive(move || {
-        if judged.get().1.passes() {
-            t!("order.passes")
-        } else {
-            t!("order.blocked")
+        match judged.get() {
+            (_, verdict, _) if !verdict.passes() => t!("order.blocked"),
+            (_, _, Some(_)) => t!("order.unfinished"),
+            _ => t!("order.passes"),
         }
         .to_owned()
     });
@@ -285,12 +287,15 @@ fn Form(view: ConfigureView) -> impl IntoView {
             </div>
             <PricePanel label=t!("order.panel")>
                 <PricePart title=t!("order.this") live=true>
-                    <Sum amount=sum unit=unit note=year/>
+                    {total}
                 </PricePart>
                 <PricePart>
                     <PriceLines caption=t!("order.lines") lines=price/>
                 </PricePart>
-                {move || panel::verdict(&judged.get().1, &pools)}
+                {move || {
+                    let (_, verdict, missing) = judged.get();
+                    panel::verdict(&verdict, missing.iter().map(i18n::msg).collect(), &pools)
+                }}
                 <PricePart>
                     <Button kind=Kind::Main name="do" value="put">{save}</Button>
                     <Button name="do" value="try">{t!("order.compute")}</Button>
@@ -349,7 +354,7 @@ fn Fields(view: ConfigureView, typed: RwSignal<Typed>, live: RwSignal<bool>) -> 
             let chosen = chosen.clone();
             view! {
                 <p class="zone"><b>{i18n::label(&zone.name)}</b>" "<span class="sub">{i18n::label(&zone.hint)}</span></p>
-                <Choices three=true>
+                <Choices two=true>
                     {own
                         .into_iter()
                         .map(|(cell, pool, why)| {
@@ -404,6 +409,17 @@ fn Fields(view: ConfigureView, typed: RwSignal<Typed>, live: RwSignal<bool>) -> 
         })
         .collect_view();
     let max = view.offer.content.max_count;
+    let (how_many, term) = if panel::monthly(&view) {
+        let term = view! {
+            <Field name="term_months" label=t!("order.term") hint=t!("order.term_hint")>
+                <NumberStepper label=t!("order.term") unit=t!("order.months") value=term min=1 max=12/>
+            </Field>
+        };
+        (t!("order.how_many"), term.into_any())
+    } else {
+        let term = view! { <input type="hidden" name="term_months" value=term.to_string()/> };
+        (t!("order.count"), term.into_any())
+    };
     view! {
         {placed
             .then(|| {
@@ -414,16 +430,14 @@ fn Fields(view: ConfigureView, typed: RwSignal<Typed>, live: RwSignal<bool>) -> 
                 }
             })}
         {fields}
-        <FormSection title=t!("order.how_many")>
+        <FormSection title=how_many>
             <Field name="name" label=t!("order.name") hint=t!("order.name_hint") optional=true>
                 <TextInput value=name width=Width::M maxlength=40_u32/>
             </Field>
             <Field name="count" label=t!("order.count")>
                 <NumberStepper label=t!("order.count") value=count min=1 max=max/>
             </Field>
-            <Field name="term_months" label=t!("order.term") hint=t!("order.term_hint")>
-                <NumberStepper label=t!("order.term") unit=t!("order.months") value=term min=1 max=12/>
-            </Field>
+            {term}
         </FormSection>
     }
 }

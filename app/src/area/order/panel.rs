@@ -12,7 +12,14 @@ use lingbao_model::{
     price::{Charge, Quote},
     quota::Change,
     verdict::Verdict,
+    view::request::ConfigureView,
 };
+
+/// Whether any part of the price is paid month by month; only then there is a term.
+pub fn monthly(view: &ConfigureView) -> bool {
+    let parts = &view.offer.price.0;
+    parts.iter().any(|part| part.charge == Charge::Monthly)
+}
 
 /// The lines of a price: `处理器 4 核 × 46.00`.
 pub fn price_lines(quote: &Quote) -> Vec<PriceLine> {
@@ -28,12 +35,15 @@ pub fn price_lines(quote: &Quote) -> Vec<PriceLine> {
                 ""
             };
             let rate = lingbao_model::money::round_micro(line.rate.of(1));
+            let label = i18n::label(&line.label);
+            // Where the unit is the thing itself (人日, cores), it is said once.
+            let what = if quantity.to_lowercase().ends_with(&label.to_lowercase()) {
+                quantity
+            } else {
+                format!("{label} {quantity}")
+            };
             (
-                format!(
-                    "{} {quantity} × {}{once}",
-                    i18n::label(&line.label),
-                    rate.yuan()
-                ),
+                format!("{what} × {}{once}", rate.yuan()),
                 line.amount.yuan(),
                 false,
             )
@@ -50,16 +60,19 @@ pub fn price_lines(quote: &Quote) -> Vec<PriceLine> {
     lines
 }
 
-/// Reasons, quota and route of a verdict.
-pub fn verdict(verdict: &Verdict, pools: &[(PoolId, Label)]) -> AnyView {
-    let blocks = verdict.blocks.clone();
+/// Reasons, quota and route of a verdict. What is only not filled in yet (`missing`) is no refusal.
+pub fn verdict(verdict: &Verdict, missing: Vec<String>, pools: &[(PoolId, Label)]) -> AnyView {
     let warns = verdict.warns.clone();
-    let passes = verdict.passes();
-    let (tone, title) = if passes {
-        (Tone::Ok, t!("order.passes"))
-    } else {
-        (Tone::Bad, t!("order.blocked"))
+    let passes = verdict.passes() && missing.is_empty();
+    let (tone, title) = match (verdict.passes(), passes) {
+        (_, true) => (Tone::Ok, t!("order.passes")),
+        (true, false) => (Tone::Warn, t!("order.unfinished")),
+        (false, _) => (Tone::Bad, t!("order.blocked")),
     };
+    let blocks: Vec<String> = missing
+        .into_iter()
+        .chain(verdict.blocks.iter().map(i18n::msg))
+        .collect();
     let way = way(&verdict.route);
     let bars: Vec<AnyView> = verdict
         .changes
@@ -74,7 +87,7 @@ pub fn verdict(verdict: &Verdict, pools: &[(PoolId, Label)]) -> AnyView {
             <VerdictBox tone title>
                 {passes.then(|| view! { <p>{way}</p> })}
                 {(!blocks.is_empty())
-                    .then(|| view! { <ul>{blocks.iter().map(|m| view! { <li>{i18n::msg(m)}</li> }).collect_view()}</ul> })}
+                    .then(|| view! { <ul>{blocks.into_iter().map(|text| view! { <li>{text}</li> }).collect_view()}</ul> })}
             </VerdictBox>
             {(!warns.is_empty())
                 .then(|| {
@@ -123,7 +136,7 @@ fn bar(change: &Change, pools: &[(PoolId, Label)]) -> AnyView {
     let numbers = t!(
         "order.left",
         left = shown(after.left()),
-        limit = shown(change.before.limit)
+        limit = facts::measured(change.dimension, change.before.limit)
     )
     .into_any();
     view! { <QuotaLine label amounts numbers/> }.into_any()

@@ -12,6 +12,7 @@ use leptos::prelude::*;
 use leptos_router::{Lazy, any_nested_route::AnyNestedRoute, path};
 use lingbao_model::{
     money::grouped_signed,
+    quota::Dimension,
     time::Zone,
     view::overview::{Overview, PoolLoad, permille},
 };
@@ -195,8 +196,16 @@ fn cost(found: &Overview) -> impl IntoView + use<> {
 }
 
 fn use_of_pools(found: &Overview) -> impl IntoView + use<> {
-    let rows = found
-        .pools
+    // Pool by pool, its dimensions in the order that all pages have.
+    let mut all: Vec<_> = found.pools.iter().collect();
+    let place = |pool: &PoolLoad| {
+        (
+            found.pools.iter().position(|one| one.pool == pool.pool),
+            Dimension::ALL.iter().position(|one| *one == pool.dimension),
+        )
+    };
+    all.sort_by_key(|pool| place(pool));
+    let rows = all
         .iter()
         .map(|pool| {
             let dimension = i18n::t_key(&format!("dimension.{}", pool.dimension));
@@ -220,7 +229,7 @@ fn use_of_pools(found: &Overview) -> impl IntoView + use<> {
             }
         })
         .collect_view();
-    let numbers = found.pools.iter().map(pool_line).collect_view();
+    let numbers = all.into_iter().map(pool_line).collect_view();
     let any = !found.pools.is_empty();
     let pools = if any {
         view! {

@@ -239,7 +239,7 @@ fn PoolPanel(name: String, rows: Vec<QuotaRow>) -> impl IntoView {
         col(t!("quota.held")).class("num"),
         col(t!("quota.handed")).class("num"),
         col(t!("quota.left")).class("num"),
-        col(t!("quota.state")),
+        col(t!("quota.state")).class("corner"),
     ];
     let caption = t!("quota.table", pool = name);
     view! {
@@ -273,19 +273,35 @@ fn limit_row(row: QuotaRow) -> impl IntoView {
                 <QuotaBar label=name unit=unit_of(d) amounts/>
             </Cell>
             {numbers(d, standing)}
-            <Cell l=t!("quota.state")>{state(d, standing)}</Cell>
+            <Cell l=t!("quota.state") class="corner">{state(d, standing)}</Cell>
         </Row>
     }
 }
 
-/// The five number cells that limits and units below share.
+/// The five number cells that limits and units below share. Phones show what is left of how much,
+/// and the rest when it is asked for.
 fn numbers(d: Dimension, standing: Standing) -> impl IntoView {
+    let rest = [
+        (t!("quota.limit"), standing.limit),
+        (t!("quota.used"), standing.used),
+        (t!("quota.held"), standing.held),
+        (t!("quota.handed"), standing.handed),
+    ]
+    .map(|(label, n)| (label, facts::amount(d, n)));
+    let wide = rest
+        .clone()
+        .map(|(label, text)| view! { <Cell l=label class="num only-wide">{text}</Cell> });
+    let folded: Vec<(Text, AnyView)> = rest
+        .into_iter()
+        .map(|(label, text)| (label.into(), text.into_any()))
+        .collect();
     view! {
-        <Cell l=t!("quota.limit") class="num">{facts::amount(d, standing.limit)}</Cell>
-        <Cell l=t!("quota.used") class="num">{facts::amount(d, standing.used)}</Cell>
-        <Cell l=t!("quota.held") class="num">{facts::amount(d, standing.held)}</Cell>
-        <Cell l=t!("quota.handed") class="num">{facts::amount(d, standing.handed)}</Cell>
-        <Cell l=t!("quota.left") class="num"><b>{facts::amount(d, standing.left())}</b></Cell>
+        {wide.into_iter().collect_view()}
+        <Cell l=t!("quota.left") class="num">
+            <b>{facts::amount(d, standing.left())}</b>
+            <span class="only-phone-i">" / "{facts::measured(d, standing.limit)}</span>
+        </Cell>
+        <Cell l="" class="only-phone"><Fold summary=t!("quota.more")><Facts facts=folded/></Fold></Cell>
     }
 }
 

@@ -49,7 +49,7 @@ pub fn Detail() -> impl IntoView {
 fn Shown(request: RequestDetail) -> impl IntoView {
     let row = &request.row;
     let fact = format!(
-        "{} · {} {}",
+        "{} · {} · {}",
         row.number, request.unit_full_name, row.applicant_name
     );
     let crumbs = vec![(t!("nav.requests").to_owned(), routes::REQUESTS.to_owned())];
@@ -277,7 +277,7 @@ fn line(line: &DetailLine) -> AnyView {
     if let Some((position, name)) = &view.attached_to {
         sub = format!("{sub} → {position} {name}");
     }
-    let spec = format!("{} {}", facts::line(&view.facts), place.join(" · "));
+    let spec = facts::joined([facts::line(&view.facts), place.join(" · ")]);
     let money = facts::charge(own.quote.month, own.quote.once);
     let (count, delivery) = (own.count, pieces(&line.pieces));
     let name = i18n::label(&own.item_name);

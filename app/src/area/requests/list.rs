@@ -162,7 +162,7 @@ fn Found(
     let sort = if oldest { "submitted" } else { "-submitted" };
     let columns = vec![
         col(t!("requests.request")),
-        col(t!("requests.unit")),
+        col(t!("requests.unit_applicant")),
         col(t!("requests.state")),
         col(t!("requests.stage")),
         col(t!("requests.submitted")).class("only-wide").sorted(
@@ -186,8 +186,10 @@ fn Found(
             <input type="hidden" name="status" value=status/>
             {oldest.then(|| view! { <input type="hidden" name="sort" value=OLDEST/> })}
             <Find label=t!("requests.search") value=filter.text.clone()/>
-            <FilterDay name="from" label=t!("ui.from") value=from.clone()/>
-            <FilterDay name="to" label=t!("ui.to") value=to.clone()/>
+            <div class="bar-two">
+                <FilterDay name="from" label=t!("ui.from") value=from.clone()/>
+                <FilterDay name="to" label=t!("ui.to") value=to.clone()/>
+            </div>
             <Check name="mine" value="1" checked=filter.mine>{t!("requests.mine")}</Check>
         </FilterBar>
         {if empty {
@@ -232,7 +234,7 @@ fn row(row: RequestRow) -> impl IntoView {
     view! {
         <Row>
             <RowHead name=row.title href=routes::request(row.id.as_str()) sub/>
-            <Cell l=t!("requests.unit")>{format!("{} {}", row.unit_name, row.applicant_name)}</Cell>
+            <Cell l=t!("requests.unit_applicant")>{format!("{} · {}", row.unit_name, row.applicant_name)}</Cell>
             <Cell l=t!("requests.state")><Chip look=look(row.status) text=status_text(row.status)/></Cell>
             <Cell l=t!("requests.stage")>{stage}{lamp}</Cell>
             <Cell l=t!("requests.submitted") class="only-wide">{row.submitted_at.minute_text(Zone::SHANGHAI)}</Cell>

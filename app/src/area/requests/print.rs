@@ -5,6 +5,7 @@ use crate::{facts, i18n, routes, t, ui::*, viewer::use_viewer};
 use leptos::prelude::*;
 use leptos_router::hooks::use_params_map;
 use lingbao_model::{
+    money::Money,
     quota::Change,
     request::StepStatus,
     time::{Timestamp, Zone},
@@ -86,19 +87,9 @@ fn Paper(request: RequestDetail) -> impl IntoView {
     let releases = (from..)
         .zip(&request.releases)
         .map(|(n, one)| {
-            let (name, money) = (
-                format!("{} {}", t!("requests.release"), one.name),
-                (-one.month).yuan(),
-            );
-            view! {
-                <tr>
-                    <td class="c">{n}</td>
-                    <td>{name}</td>
-                    <td>{one.code.clone()}</td>
-                    <td class="c">"1"</td>
-                    <td class="num">{money}</td>
-                </tr>
-            }
+            let name = format!("{} {}", t!("requests.release"), one.name);
+            let code = one.code.clone();
+            cells(n, name, code, 1, -one.month, Money::ZERO)
         })
         .collect_view();
     let change_lines = request
@@ -108,15 +99,7 @@ fn Paper(request: RequestDetail) -> impl IntoView {
             let what = i18n::t_key(&format!("resources.{}", line.change.what)).into_owned();
             let name = format!("{what} {}", line.name);
             let spec = facts::steps_line(&line.change);
-            view! {
-                <tr>
-                    <td class="c">"1"</td>
-                    <td>{name}</td>
-                    <td>{spec}</td>
-                    <td class="c">"1"</td>
-                    <td class="num">{row.month.yuan()}</td>
-                </tr>
-            }
+            cells(1, name, spec, 1, row.month, row.once)
         })
         .collect_view();
     let verdict = request.verdict.as_ref();
@@ -167,6 +150,7 @@ fn Paper(request: RequestDetail) -> impl IntoView {
                     <col/>
                     <col class="c-w2"/>
                     <col class="c-w5"/>
+                    <col class="c-w5"/>
                 </colgroup>
                 <thead>
                     <tr>
@@ -174,7 +158,8 @@ fn Paper(request: RequestDetail) -> impl IntoView {
                         <th scope="col">{t!("requests.item")}</th>
                         <th scope="col">{t!("requests.spec")}</th>
                         <th scope="col">{t!("requests.count")}</th>
-                        <th scope="col">{t!("requests.month")}</th>
+                        <th scope="col">{t!("requests.month_yuan")}</th>
+                        <th scope="col">{t!("requests.once_yuan")}</th>
                     </tr>
                 </thead>
                 <tbody>{lines}{releases}{change_lines}</tbody>
@@ -212,21 +197,26 @@ fn Paper(request: RequestDetail) -> impl IntoView {
 
 fn item(n: usize, line: &DetailLine) -> AnyView {
     let own = &line.view.line;
-    let money = facts::charge(own.quote.month, own.quote.once);
     let place = [line.view.zone_name.as_ref(), line.view.pool_name.as_ref()]
         .into_iter()
         .flatten()
         .map(i18n::label)
         .collect::<Vec<_>>();
-    let spec = format!("{} {}", facts::line(&line.view.facts), place.join(" · "));
-    let (name, count) = (i18n::label(&own.item_name), own.count);
+    let spec = facts::joined([facts::line(&line.view.facts), place.join(" · ")]);
+    let name = i18n::label(&own.item_name);
+    cells(n, name, spec, own.count, own.quote.month, own.quote.once)
+}
+
+/// One row of the items: what a month costs and what is paid once, each in its column.
+fn cells(n: usize, name: String, spec: String, count: i64, month: Money, once: Money) -> AnyView {
     view! {
         <tr>
-            <td class="c">{n}</td>
-            <td>{name}</td>
-            <td>{spec}</td>
-            <td class="c">{count}</td>
-            <td class="num">{money}</td>
+            <td class="c" data-l=t!("print.n")>{n}</td>
+            <td data-l=t!("requests.item")>{name}</td>
+            <td data-l=t!("requests.spec")>{spec}</td>
+            <td class="c" data-l=t!("requests.count")>{count}</td>
+            <td class="num" data-l=t!("requests.month_yuan")>{month.yuan()}</td>
+            <td class="num" data-l=t!("requests.once_yuan")>{once.yuan()}</td>
         </tr>
     }
     .into_any()
@@ -243,11 +233,22 @@ fn change(change: &Change, request: &RequestDetail) -> AnyView {
     let text = |n: i64| facts::amount(change.dimension, n);
     let before = &change.before;
     let taken = before.limit - before.left();
-    let cells = [before.limit, taken, change.asked, taken + change.asked].map(text);
+    let unit = i18n::t_key(&format!("quota.unit.{}", change.dimension));
+    let name = t!("print.dimension", name = name, unit = unit, pool = pool);
+    let cells = [
+        (t!("quota.limit"), before.limit),
+        (t!("print.taken"), taken),
+        (t!("print.asked"), change.asked),
+        (t!("print.after"), taken + change.asked),
+    ]
+    .map(|(label, n)| (label, text(n)));
     view! {
         <tr>
-            <td>{format!("{name} · {pool}")}</td>
-            {cells.into_iter().map(|text| view! { <td class="num">{text}</td> }).collect_view()}
+            <td>{name}</td>
+            {cells
+                .into_iter()
+                .map(|(label, text)| view! { <td class="num" data-l=label>{text}</td> })
+                .collect_view()}
         </tr>
     }
     .into_any()

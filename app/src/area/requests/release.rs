@@ -45,7 +45,9 @@ pub async fn releasing(ids: String) -> Result<Releasing, ApiError> {
 #[component]
 pub fn Release() -> impl IntoView {
     let query = use_query_map();
-    let ids = Memo::new(move |_| query.with(|q| q.get("resource").unwrap_or_default()));
+    // Several stand behind commas, or each in a `resource` of its own.
+    let ids =
+        Memo::new(move |_| query.with(|q| q.get_all("resource").unwrap_or_default().join(",")));
     let found = Resource::new(move || ids.get(), releasing);
     view! {
         <Transition>
@@ -61,7 +63,7 @@ pub fn Release() -> impl IntoView {
 
 #[component]
 fn Form(found: Releasing) -> impl IntoView {
-    let crumbs = vec![(t!("nav.resources").to_owned(), routes::RESOURCES.to_owned())];
+    let crumbs = vec![(t!("nav.requests").to_owned(), routes::REQUESTS.to_owned())];
     let ids = found
         .rows
         .iter()

@@ -135,11 +135,7 @@ fn Form(view: ChangeView) -> impl IntoView {
     ];
     let title = i18n::t_key(&format!("resources.{what}")).into_owned();
     let title = format!("{title} · {}", view.name);
-    let fact = format!(
-        "{} {}",
-        i18n::label(&view.item_name),
-        facts::line(&view.facts)
-    );
+    let fact = facts::joined([i18n::label(&view.item_name), facts::line(&view.facts)]);
     let asked = view.asked.as_ref().map(|opinion| {
         let text = format!("{}: {}", opinion.by_name, opinion.text);
         view! { <Banner tone=Tone::Warn>{text}</Banner> }
@@ -264,10 +260,12 @@ fn effect(tried: &TriedChange) -> AnyView {
         .chain(verdict.blocks.iter().map(i18n::msg))
         .collect();
     let passes = blocks.is_empty();
-    let (tone, title) = if passes {
-        (Tone::Ok, t!("order.passes"))
-    } else {
-        (Tone::Bad, t!("order.blocked"))
+    // What is as it was when the form opened is no refusal.
+    let begun = tried.errors.iter().any(|e| e.msg.key != "change.nothing");
+    let (tone, title) = match (passes, begun || !verdict.blocks.is_empty()) {
+        (true, _) => (Tone::Ok, t!("order.passes")),
+        (false, false) => (Tone::Warn, t!("order.unfinished")),
+        (false, true) => (Tone::Bad, t!("order.blocked")),
     };
     let way = if tried.route.is_empty() {
         t!("change.at_once").to_owned()
@@ -314,7 +312,7 @@ fn bar(change: &QuotaChange) -> AnyView {
         t!(
             "order.left",
             left = shown(after.left()),
-            limit = shown(change.before.limit)
+            limit = facts::measured(change.dimension, change.before.limit)
         )
     );
     let amounts = Bar {

@@ -54,6 +54,10 @@ pub fn ResourcePage() -> impl IntoView {
 
 #[component]
 fn Detail(found: ResourceDetail) -> impl IntoView {
+    let mut found = found;
+    // What the cloud does not have can't be switched or changed; it can be given back.
+    let lost = found.cloud.as_ref().and_then(|word| word.kind) == Some(DifferenceKind::Missing);
+    found.may.retain(|act| !lost || *act == Act::Release);
     let form = use_form();
     let shown = form.value(SHOWN).map(ToOwned::to_owned);
     let crumbs = vec![(t!("nav.resources").to_owned(), routes::RESOURCES.to_owned())];
@@ -114,7 +118,11 @@ fn Detail(found: ResourceDetail) -> impl IntoView {
     let aside = view! { <Panel title=t!("resources.events") pad=true><Timeline events dense=true/></Panel> }.into_any();
     view! {
         <PageHead title=title fact=fact crumbs acts>
-            {service(state)} " " {billing(charged)}
+            {if lost {
+                view! { <Chip look=Look::Bad text=word("difference.kind", "missing")/> }.into_any()
+            } else {
+                service(state).into_any()
+            }} " " {billing(charged)}
         </PageHead>
         <ErrorSummary/>
         {cloud}
@@ -304,9 +312,10 @@ fn attachments(all: Vec<Related>) -> Option<impl IntoView> {
 /// Switching and giving back. Asking for a release is a form of its own, because it needs a reason.
 fn acts(found: &ResourceDetail) -> AnyView {
     let id = found.row.id.to_string();
-    found
-        .may
-        .iter()
+    let mut may = found.may.clone();
+    // What can't be undone stands last.
+    may.sort_by_key(|act| *act == Act::Release);
+    may.iter()
         .map(|act| match act {
             Act::Start => button("start", "play", t!("resources.start")),
             Act::Stop => view! {

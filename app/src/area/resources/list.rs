@@ -215,29 +215,42 @@ fn Rows(rows: Vec<ResourceRow>) -> impl IntoView {
         col(t!("resources.state")),
         col(t!("resources.billing")),
     ];
+    // The unit is said where there are several.
+    let first = rows.first().map(|row| row.unit_name.clone());
+    let several = rows
+        .iter()
+        .any(|row| Some(&row.unit_name) != first.as_ref());
     view! {
         <Table caption=t!("nav.resources") columns tight=true>
-            {rows.into_iter().map(row).collect_view()}
+            {rows.into_iter().map(move |one| row(one, several)).collect_view()}
         </Table>
     }
 }
 
-fn row(row: ResourceRow) -> impl IntoView {
-    let sub = format!("{} · {}", facts::label(&row.item_name), row.unit_name);
+fn row(row: ResourceRow, several: bool) -> impl IntoView {
+    let item = facts::label(&row.item_name);
+    let sub = if several {
+        facts::joined([item, row.unit_name])
+    } else {
+        item
+    };
     let until = match (row.days_left, row.erase_at) {
         (Some(n), Some(at)) => t!("bin.days_left", n = n, day = day(at)),
         _ => day(row.expires_at),
     };
+    // On phones a row says what is not as usual.
+    let (no_address, charged) = (row.address.is_none(), row.billing == BillingState::Billing);
+    let hidden = |hide: bool| if hide { "only-wide" } else { "" };
     view! {
         <Row>
             <RowHead name=row.name href=routes::resource(row.id.as_str()) sub=sub/>
-            <Cell l=t!("resources.system")>{row.system_name}</Cell>
+            <Cell l=t!("resources.system") class="roomy">{row.system_name}</Cell>
             <Cell l=t!("resources.spec")>{facts::line(&row.facts)}</Cell>
-            <Cell l=t!("resources.address")>{row.address.unwrap_or_else(|| "—".to_owned())}</Cell>
+            <Cell l=t!("resources.address") class=hidden(no_address)>{row.address.unwrap_or_else(|| "—".to_owned())}</Cell>
             <Cell l=t!("resources.month_yuan") class="num half">{row.month.yuan()}</Cell>
             <Cell l=t!("resources.until") class="half">{until}</Cell>
             <Cell l=t!("resources.state")>{service(row.service)}</Cell>
-            <Cell l=t!("resources.billing")>{billing(row.billing)}</Cell>
+            <Cell l=t!("resources.billing") class=hidden(charged)>{billing(row.billing)}</Cell>
         </Row>
     }
 }

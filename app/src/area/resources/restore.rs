@@ -141,7 +141,7 @@ pub fn bar(change: &Change, pools: &[(PoolId, Label)]) -> AnyView {
         "restore.left",
         asked = shown(change.asked),
         left = shown(after.left()),
-        limit = shown(change.before.limit)
+        limit = facts::measured(change.dimension, change.before.limit)
     )
     .into_any();
     view! { <QuotaLine label amounts numbers/> }.into_any()

@@ -66,7 +66,7 @@ fn Paper(found: DeliverySheet) -> impl IntoView {
             <PageHead title=t!("delivery.title") fact=t!("delivery.fact") crumbs/>
         </div>
         <PrintSheet label=t!("delivery.title") foot=found.number page=t!("delivery.page")>
-            <h2>{t!("delivery.title")}</h2>
+            <p class="sheet-h1">{t!("delivery.title")}</p>
             <SheetFacts facts/>
             <h2>{t!("delivery.lines")}</h2>
             <table class="sf">
@@ -93,6 +93,7 @@ fn line(line: DeliveryLine) -> impl IntoView {
         || word("resource.kind", row.kind.as_str()),
         |to| t!("delivery.attached", name = to.name),
     );
+    let spec = facts::joined([facts::label(&row.item_name), facts::line(&row.facts)]);
     view! {
         <tr>
             <th scope="row">
@@ -100,9 +101,9 @@ fn line(line: DeliveryLine) -> impl IntoView {
                 <br/>
                 <small>{under}</small>
             </th>
-            <td>{facts::label(&row.item_name)} " " {facts::line(&row.facts)}</td>
-            <td>{row.address.unwrap_or_else(|| "—".to_owned())}</td>
-            <td>{day(row.expires_at)}</td>
+            <td data-l=t!("resources.spec")>{spec}</td>
+            <td data-l=t!("resources.address")>{row.address.unwrap_or_else(|| "—".to_owned())}</td>
+            <td data-l=t!("resources.until")>{day(row.expires_at)}</td>
         </tr>
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::{
     error::ApiError,
+    form::GetForm,
     i18n, lazy_pages,
     routes::{self, page},
     t,
@@ -88,9 +89,11 @@ fn Found(hits: Vec<Hit>, typed: String) -> impl IntoView {
         .collect_view();
     view! {
         <section class="panel">
-            <FilterBar action=routes::SEARCH active=active>
+            <GetForm action=routes::SEARCH class="bar">
                 <Find label=t!("search.title") placeholder=t!("frame.search_hint") value=typed/>
-            </FilterBar>
+                <button class="btn">{t!("search.title")}</button>
+                {active.then(|| view! { <a class="btn btn-bare push" href=routes::SEARCH>{t!("ui.clear")}</a> })}
+            </GetForm>
             {none}
         </section>
         {groups}
