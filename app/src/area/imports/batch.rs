@@ -92,7 +92,7 @@ fn row(thing: ImportedThing) -> impl IntoView {
         ServiceState::Running => Look::Ok,
         ServiceState::Stopped => Look::Pause,
         ServiceState::Changing => Look::Run,
-        ServiceState::Released => Look::Stop,
+        ServiceState::Recycled | ServiceState::Released => Look::Stop,
     };
     let state = i18n::t_key(&format!("resource.service.{}", thing.state)).into_owned();
     view! {

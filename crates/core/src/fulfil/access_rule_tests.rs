@@ -336,7 +336,7 @@ async fn a_host_that_is_given_back_takes_its_rules_with_it() {
             .unwrap();
         town.settle().await;
         let ids = [town.other.clone()];
-        release::create(&cx, &ids, "系统下线", "form-of-the-release", true)
+        release::create(&cx, &ids, "系统下线", true, "form-of-the-release")
             .await
             .unwrap();
         let late = access_rule::add(&cx, &town.other, &typed("tcp", "1", "10.0.0.0/8"), "").await;

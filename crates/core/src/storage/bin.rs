@@ -132,12 +132,14 @@ pub async fn erasing_began(
     id: &ResourceId,
     since: Timestamp,
 ) -> Result<bool, StorageError> {
-    let n = Sql::new("SELECT count(*) FROM resource_event WHERE kind = 'erase_started' AND resource_id = ")
-        .bind(id.as_str())
-        .push(" AND at >= ")
-        .bind(since.millis())
-        .number(rx)
-        .await?;
+    let n = Sql::new(
+        "SELECT count(*) FROM resource_event WHERE kind = 'erase_started' AND resource_id = ",
+    )
+    .bind(id.as_str())
+    .push(" AND at >= ")
+    .bind(since.millis())
+    .number(rx)
+    .await?;
     Ok(n > 0)
 }
 
@@ -208,11 +210,7 @@ pub async fn take_out(
 ///
 /// # Errors
 /// What the database says.
-pub async fn lie_until(
-    tx: &mut Tx,
-    id: &ResourceId,
-    until: Timestamp,
-) -> Result<(), StorageError> {
+pub async fn lie_until(tx: &mut Tx, id: &ResourceId, until: Timestamp) -> Result<(), StorageError> {
     on!(tx, conn => sqlx::query(
         "UPDATE resource SET erase_at = $1, version = version + 1 WHERE id = $2 AND service_state = 'recycled'")
         .bind(until.millis()).bind(id.as_str()).execute(conn).await.map(|_| ()))?;

@@ -94,7 +94,10 @@ fn ours_say(ours: &Ours) -> Vec<(Aspect, Option<String>)> {
     let name = ours.cloud_name.as_ref().unwrap_or(&ours.name);
     match ours.kind {
         Fulfiller::Server => vec![
-            (Aspect::Power, Some(power_should_be(ours.service).to_owned())),
+            (
+                Aspect::Power,
+                Some(power_should_be(ours.service).to_owned()),
+            ),
             (Aspect::Vcpus, size("vcpus")),
             (Aspect::Memory, size("memory_gb")),
             (Aspect::Name, Some(name.clone())),

@@ -550,8 +550,11 @@ async fn each_row_says_why_it_can_not_be_taken_in() {
         world.next_round().await;
         let shown = world.preview(&[row(&tiny)]).await;
         assert_eq!(shown.lines[0].errors[0].field, "system_disk_gb");
-        assert_eq!(world.taken(&[own.clone()]).await.unwrap().count, 1);
-        let shown = world.preview(&[own.clone()]).await;
+        assert_eq!(
+            world.taken(std::slice::from_ref(&own)).await.unwrap().count,
+            1
+        );
+        let shown = world.preview(std::slice::from_ref(&own)).await;
         assert_eq!(only(&shown).1, "import.ours");
         let big = world.build(spec(&project, &network, "big"));
         world.next_round().await;
