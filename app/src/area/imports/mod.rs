@@ -9,11 +9,11 @@ mod preview;
 mod sheet;
 
 #[cfg(feature = "ssr")]
-use crate::form::ssr::{Pages, page_post};
 use crate::{
-    lazy_pages,
-    routes::{self, page},
+    form::ssr::{Pages, page_post},
+    routes,
 };
+use crate::{lazy_pages, routes::page};
 use leptos::prelude::*;
 use leptos_router::{Lazy, any_nested_route::AnyNestedRoute, path};
 use lingbao_model::time::{Timestamp, Zone};
