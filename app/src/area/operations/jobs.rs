@@ -122,13 +122,15 @@ fn about(payload: &str) -> String {
     let Ok(serde_json::Value::Object(all)) = serde_json::from_str(payload) else {
         return payload.to_owned();
     };
-    all.into_iter()
-        .map(|(_, value)| match value {
-            serde_json::Value::String(text) => text,
-            other => other.to_string(),
-        })
-        .collect::<Vec<_>>()
-        .join(" · ")
+    let plain = |value: &serde_json::Value| match value.as_str() {
+        Some(text) => Some(text.to_owned()),
+        None => value.as_i64().map(|n| n.to_string()),
+    };
+    let values: Vec<String> = all.values().filter_map(plain).collect();
+    if values.len() < all.len() {
+        return payload.to_owned();
+    }
+    values.join(" · ")
 }
 
 fn row(line: JobLine) -> impl IntoView {

@@ -402,7 +402,8 @@ fn Fields(view: ConfigureView, typed: RwSignal<Typed>, live: RwSignal<bool>) -> 
                         begun.get(&param.key).cloned().unwrap_or_default(),
                         &targets,
                     );
-                    view! { <div class="when" hidden=away>{field}</div> }
+                    let when = schema.with_value(|all| panel::when(&param, all, live));
+                    view! { <div class="when" hidden=away>{field}{when}</div> }
                 })
                 .collect_view();
             view! { <FormSection title>{inner}</FormSection> }

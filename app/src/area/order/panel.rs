@@ -8,6 +8,7 @@ use leptos::prelude::*;
 use lingbao_model::{
     id::PoolId,
     msg::{Label, Msg},
+    param::{Condition, Kind as ParamKind, Param, Schema},
     policy::Route,
     price::{Charge, Quote},
     quota::Change,
@@ -19,6 +20,25 @@ use lingbao_model::{
 pub fn monthly(view: &ConfigureView) -> bool {
     let parts = &view.offer.price.0;
     parts.iter().any(|part| part.charge == Charge::Monthly)
+}
+
+/// Without scripts every field stands there: under one that is only sometimes asked for, when.
+pub fn when(param: &Param, all: &Schema, live: RwSignal<bool>) -> Option<AnyView> {
+    let Some(Condition::OneOf { param, values }) = &param.depends_on else {
+        return None;
+    };
+    let asked = all.get(param)?;
+    let ParamKind::Choice { options, .. } = &asked.kind else {
+        return None;
+    };
+    let value: Vec<String> = options
+        .iter()
+        .filter(|option| values.contains(&option.value))
+        .map(|option| i18n::label(&option.label))
+        .collect();
+    let (param, value) = (i18n::label(&asked.label), value.join(" / "));
+    let text = t!("order.when", param = param, value = value);
+    Some(view! { <p class="hint hint-after" hidden=move || live.get()>{text}</p> }.into_any())
 }
 
 /// The lines of a price: `处理器 4 核 × 46.00`.
