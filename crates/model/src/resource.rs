@@ -24,11 +24,7 @@ pub fn erasure_number(site: &crate::id::SiteCode, day: crate::time::Date, counte
 #[must_use]
 pub const fn days_left(now: Timestamp, until: Timestamp) -> i64 {
     let ms = until.millis().saturating_sub(now.millis());
-    if ms <= 0 {
-        0
-    } else {
-        (ms - 1) / DAY_MS + 1
-    }
+    if ms <= 0 { 0 } else { (ms - 1) / DAY_MS + 1 }
 }
 
 words! {
@@ -249,10 +245,7 @@ mod tests {
             BillingState::Trial,
             BillingState::Billing,
         ] {
-            assert_eq!(
-                state.after(EventKind::Recycled),
-                Ok(BillingState::Stopped)
-            );
+            assert_eq!(state.after(EventKind::Recycled), Ok(BillingState::Stopped));
         }
         let back = BillingState::Stopped.after(EventKind::TakenBack).unwrap();
         assert_eq!(

@@ -186,7 +186,12 @@ async fn the_form_says_what_becomes_of_the_data_and_keeps_what_was_typed() {
     town.run().await;
     let paper = clerk.get(&format!("{resource}/certificate")).await;
     assert_eq!(paper.status, 200);
-    for word in ["数据销毁证明", "答复为不存在", "class=\"sheet\"", "TT-X2026"] {
+    for word in [
+        "数据销毁证明",
+        "答复为不存在",
+        "class=\"sheet\"",
+        "TT-X2026",
+    ] {
         assert!(paper.text.contains(word), "{word}: {}", paper.text);
     }
     assert!(!paper.text.contains("摘要不符"));

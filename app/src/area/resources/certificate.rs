@@ -81,10 +81,7 @@ fn Paper(found: Certificate) -> impl IntoView {
     ];
     let when = |at: Option<Timestamp>| some(at.map(moment));
     let unit: Vec<(Text, Text)> = vec![
-        (
-            t!("certificate.number").into(),
-            facts.number.clone().into(),
-        ),
+        (t!("certificate.number").into(), facts.number.clone().into()),
         (t!("resources.unit").into(), facts.unit_name.clone().into()),
         (
             t!("resources.system").into(),
@@ -101,10 +98,7 @@ fn Paper(found: Certificate) -> impl IntoView {
             t!("resources.item").into(),
             facts::label(&facts.item_name).into(),
         ),
-        (
-            t!("resources.spec").into(),
-            facts::line(&facts.spec).into(),
-        ),
+        (t!("resources.spec").into(), facts::line(&facts.spec).into()),
         (
             t!("certificate.backend").into(),
             some(facts.backend.clone()),
@@ -119,7 +113,10 @@ fn Paper(found: Certificate) -> impl IntoView {
             t!("resources.request").into(),
             some(facts.request_number.clone()),
         ),
-        (t!("certificate.asked_by").into(), some(facts.asked_by.clone())),
+        (
+            t!("certificate.asked_by").into(),
+            some(facts.asked_by.clone()),
+        ),
         (
             t!("certificate.approved_by").into(),
             if facts.approved_by.is_empty() {
@@ -149,7 +146,11 @@ fn Paper(found: Certificate) -> impl IntoView {
         .then(|| view! { <Banner tone=Tone::Bad>{t!("certificate.unconfirmed")}</Banner> });
     let broken = (!found.intact)
         .then(|| view! { <Banner tone=Tone::Bad>{t!("certificate.broken")}</Banner> });
-    let foot = format!("{} · {}", facts.number, found.digest.get(..16).unwrap_or_default());
+    let foot = format!(
+        "{} · {}",
+        facts.number,
+        found.digest.get(..16).unwrap_or_default()
+    );
     view! {
         <div class="no-print">
             <PageHead title=t!("certificate.title") fact=t!("certificate.fact") crumbs/>

@@ -68,7 +68,5 @@ pub fn banner(found: &ResourceDetail) -> Option<AnyView> {
     };
     let href = routes::bin(id);
     let said = t!("bin.lies", n = days, day = day(at));
-    Some(
-        view! { <Banner tone=Tone::Warn>{said} " " <a href=href>{text}</a></Banner> }.into_any(),
-    )
+    Some(view! { <Banner tone=Tone::Warn>{said} " " <a href=href>{text}</a></Banner> }.into_any())
 }

@@ -139,7 +139,11 @@ fn List(page: Page<ResourceRow>, asked: Asked) -> impl IntoView {
         current,
     };
     let tabs = vec![
-        tab(routes::RESOURCES.to_owned(), t!("resources.tab_all"), !in_bin),
+        tab(
+            routes::RESOURCES.to_owned(),
+            t!("resources.tab_all"),
+            !in_bin,
+        ),
         tab(routes::in_bin(), t!("resources.tab_bin"), in_bin),
     ];
     view! {

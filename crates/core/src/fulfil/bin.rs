@@ -8,7 +8,7 @@
 use async_trait::async_trait;
 use lingbao_model::{
     catalogue::Fulfiller,
-    id::{ResourceId, ResourceEventId},
+    id::{ResourceEventId, ResourceId},
     money::Money,
     msg::Msg,
     quota::{Demand, Shortfall},
@@ -16,11 +16,7 @@ use lingbao_model::{
     resource::{BillingState, EventKind, ServiceState, days_left},
     time::Zone,
     verdict,
-    view::{
-        bin::BinView,
-        difference::DifferenceKind,
-        resource::Related,
-    },
+    view::{bin::BinView, difference::DifferenceKind, resource::Related},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -204,7 +200,9 @@ pub async fn view(cx: &Cx, id: &ResourceId) -> Result<BinView, ServiceError> {
     let Some((thing, lying)) = group.things.first() else {
         return Err(ServiceError::NotFound);
     };
-    let head = fulfilment::head(&mut rx, &lying.request).await?.or_not_found()?;
+    let head = fulfilment::head(&mut rx, &lying.request)
+        .await?
+        .or_not_found()?;
     let busy = resource_action::current(&mut rx, id).await?.is_some();
     let may_erase = erases.is_ok() && head.applicant != access.user && !busy;
     let account = quota::account(&mut rx, &thing.vdc).await?;
@@ -402,12 +400,7 @@ async fn come_back(
 /// [`ServiceError::NotFound`], [`ServiceError::Forbidden`] for others than leaders of its unit,
 /// [`ServiceError::Invalid`] on `confirm`, [`ServiceError::Conflict`] if it does not lie there, is
 /// being erased already, or the caller asked for its release.
-pub async fn erase(
-    cx: &Cx,
-    id: &ResourceId,
-    typed: &str,
-    form: &str,
-) -> Result<(), ServiceError> {
+pub async fn erase(cx: &Cx, id: &ResourceId, typed: &str, form: &str) -> Result<(), ServiceError> {
     let result = erase_once(cx, id, typed, form).await;
     traced(cx, result, || {
         audit::Event::new("resource.erase", "resource", id)
@@ -415,12 +408,7 @@ pub async fn erase(
     .await
 }
 
-async fn erase_once(
-    cx: &Cx,
-    id: &ResourceId,
-    typed: &str,
-    form: &str,
-) -> Result<(), ServiceError> {
+async fn erase_once(cx: &Cx, id: &ResourceId, typed: &str, form: &str) -> Result<(), ServiceError> {
     let mut tx = cx.db().begin().await?;
     let access = Access::load(&mut tx, cx).await?;
     let scope = access.scope(Ability::ReadResources);
@@ -441,7 +429,9 @@ async fn erase_once(
     let Some(lying) = lying.filter(|_| found.service == ServiceState::Recycled) else {
         return not_now(&found);
     };
-    let head = fulfilment::head(&mut tx, &lying.request).await?.or_not_found()?;
+    let head = fulfilment::head(&mut tx, &lying.request)
+        .await?
+        .or_not_found()?;
     if head.applicant == access.user {
         return conflict("bin.own_release");
     }

@@ -117,7 +117,14 @@ impl Town {
     async fn operator(&self) -> Cx {
         let city = &self.city;
         let operator: UserId = add(&city.app, "operator", &city.bureau).await;
-        give(&city.app, &operator, Role::Operator, &city.bureau, Reach::Site).await;
+        give(
+            &city.app,
+            &operator,
+            Role::Operator,
+            &city.bureau,
+            Reach::Site,
+        )
+        .await;
         city.cx(&operator)
     }
 
@@ -168,13 +175,18 @@ async fn what_is_given_back_is_switched_off_costs_nothing_and_keeps_its_data() {
         // The request is closed; it says until when.
         let seen = request::detail::detail(&cx, &request).await.unwrap();
         assert_eq!(seen.row.status, Status::Closed);
-        assert_eq!((seen.keep_days, seen.may.contains(&RequestAct::Confirm)), (Some(7), false));
+        assert_eq!(
+            (seen.keep_days, seen.may.contains(&RequestAct::Confirm)),
+            (Some(7), false)
+        );
         assert!(seen.releases.iter().all(|one| one.erase_at.is_some()));
         let last = seen.history.last().unwrap();
         assert_eq!(last.msg.key, "request.history.recycled");
         assert!(town.notices().await.contains(&"notice.recycled".to_owned()));
         // The list: there when asked for, what is erased first on top.
-        let all = resource::list(&cx, &ResourceFilter::default()).await.unwrap();
+        let all = resource::list(&cx, &ResourceFilter::default())
+            .await
+            .unwrap();
         assert_eq!(all.rows.len(), 1);
         let asked = ResourceFilter {
             state: Some(ServiceState::Recycled),
@@ -216,7 +228,8 @@ async fn nothing_is_done_to_what_lies_in_the_bin_and_the_refusal_says_why() {
         ] {
             assert_eq!(said, not_now);
         }
-        let again = release::create(&cx, &[town.disk.clone()], "再退一次", false, "form-again").await;
+        let again =
+            release::create(&cx, &[town.disk.clone()], "再退一次", false, "form-again").await;
         assert_eq!(key(again), "release.not_now");
         let form = ChangeForm {
             what: What::Renew,
@@ -225,7 +238,10 @@ async fn nothing_is_done_to_what_lies_in_the_bin_and_the_refusal_says_why() {
         };
         let renewed = request::change::create(&cx, &town.host, &form, "form-renewal").await;
         assert!(renewed.is_err(), "{renewed:?}");
-        assert_eq!(town.states(&[&town.host, &town.disk]).await, [ServiceState::Recycled; 2]);
+        assert_eq!(
+            town.states(&[&town.host, &town.disk]).await,
+            [ServiceState::Recycled; 2]
+        );
         assert_eq!(town.power(&town.host).await, Some(Power::Stopped));
     }
 }
@@ -253,7 +269,9 @@ async fn taken_back_it_is_booked_again_at_its_price_and_a_host_brings_its_disk()
         let cores = view.changes.iter().find(|c| c.dimension == Dimension::Vcpu);
         assert_eq!(cores.unwrap().asked, CORES);
         for _ in 0..2 {
-            bin::take_back(&cx, &town.host, "form-to-take-back").await.unwrap();
+            bin::take_back(&cx, &town.host, "form-to-take-back")
+                .await
+                .unwrap();
         }
         assert_eq!(
             town.states(&[&town.host, &town.disk]).await,
@@ -264,7 +282,10 @@ async fn taken_back_it_is_booked_again_at_its_price_and_a_host_brings_its_disk()
         }
         city.assert_ledger().await;
         let seen = town.see(&town.disk).await;
-        assert_eq!((seen.row.month, seen.row.expires_at), (disk.month, disk.expires_at));
+        assert_eq!(
+            (seen.row.month, seen.row.expires_at),
+            (disk.month, disk.expires_at)
+        );
         assert_eq!(seen.attached_to.unwrap().id, town.host);
         assert_eq!((seen.row.erase_at, seen.row.days_left), (None, None));
         // Nobody had confirmed it: its trial run begins.
@@ -276,7 +297,10 @@ async fn taken_back_it_is_booked_again_at_its_price_and_a_host_brings_its_disk()
         town.settle().await;
         assert_eq!(town.power(&town.host).await, Some(Power::Active));
         town.give_back(&[&town.host, &town.disk]).await;
-        assert_eq!(town.states(&[&town.host, &town.disk]).await, [ServiceState::Recycled; 2]);
+        assert_eq!(
+            town.states(&[&town.host, &town.disk]).await,
+            [ServiceState::Recycled; 2]
+        );
         bin::take_back(&cx, &town.host, "").await.unwrap();
         city.assert_ledger().await;
         // Nothing of it is erased later.
@@ -325,7 +349,8 @@ async fn over_quota_beyond_its_term_or_lost_it_is_not_taken_back_and_says_so() {
             volume: there.clone(),
         };
         town.by_hand("hand-1", detach).await;
-        town.by_hand("hand-2", Call::DeleteVolume { volume: there }).await;
+        town.by_hand("hand-2", Call::DeleteVolume { volume: there })
+            .await;
         let operator = town.operator().await;
         assert_eq!(town.differences(&operator).await.len(), 1);
         assert_eq!(key(bin::take_back(&cx, &town.host, "").await), "bin.lost");
@@ -337,7 +362,10 @@ async fn over_quota_beyond_its_term_or_lost_it_is_not_taken_back_and_says_so() {
             .await
             .unwrap();
         tx.commit().await.unwrap();
-        assert_eq!(key(bin::take_back(&cx, &town.host, "").await), "bin.term_over");
+        assert_eq!(
+            key(bin::take_back(&cx, &town.host, "").await),
+            "bin.term_over"
+        );
         assert_eq!(town.row(&town.host).await.service, ServiceState::Recycled);
     }
 }
@@ -346,7 +374,14 @@ async fn over_quota_beyond_its_term_or_lost_it_is_not_taken_back_and_says_so() {
 async fn only_who_orders_takes_back_only_a_leader_erases_early_and_a_stranger_finds_nothing() {
     for town in Town::all().await {
         let city = &town.city;
-        give(&city.app, &city.deputy, Role::Applicant, &city.bureau, Reach::Own).await;
+        give(
+            &city.app,
+            &city.deputy,
+            Role::Applicant,
+            &city.bureau,
+            Reach::Own,
+        )
+        .await;
         let ids = [town.host.clone(), town.disk.clone()];
         let deputy = city.cx(&city.deputy);
         release::create(&deputy, &ids, "系统下线", false, "form-of-deputy")
@@ -384,10 +419,15 @@ async fn only_who_orders_takes_back_only_a_leader_erases_early_and_a_stranger_fi
         assert_eq!(key(wrong), "confirm:bin.confirm_wrong ");
         assert!(bin::view(&leader, &town.disk).await.unwrap().may_erase);
         for _ in 0..2 {
-            bin::erase(&leader, &town.disk, &name, "form-to-erase").await.unwrap();
+            bin::erase(&leader, &town.disk, &name, "form-to-erase")
+                .await
+                .unwrap();
         }
         // Begun, it is not taken back any more, neither alone nor with its host.
-        assert_eq!(key(bin::take_back(&town.clerk(), &town.host, "").await), "bin.being_erased");
+        assert_eq!(
+            key(bin::take_back(&town.clerk(), &town.host, "").await),
+            "bin.being_erased"
+        );
         town.settle().await;
         assert_eq!(
             town.states(&[&town.host, &town.disk]).await,
@@ -419,10 +459,18 @@ async fn when_its_days_are_over_it_is_erased_and_a_certificate_says_how() {
         assert_eq!(town.there(Kind::Server).await.len(), 2);
         assert_eq!(town.see(&town.host).await.row.days_left, Some(1));
         // The cloud loses answers, and is away for a moment while it is read back.
-        for kind in [CallKind::DeleteSnapshot, CallKind::DeleteVolume, CallKind::DeleteServer] {
+        for kind in [
+            CallKind::DeleteSnapshot,
+            CallKind::DeleteVolume,
+            CallKind::DeleteServer,
+        ] {
             town.fault(kind, Failure::LoseAnswer, 1);
         }
-        town.fault(CallKind::DeleteVolume, Failure::Refuse(RefusalReason::Conflict), 1);
+        town.fault(
+            CallKind::DeleteVolume,
+            Failure::Refuse(RefusalReason::Conflict),
+            1,
+        );
         town.cloud.inject(Fault {
             on: On::Reading,
             what: Failure::Unreachable,
@@ -430,7 +478,10 @@ async fn when_its_days_are_over_it_is_erased_and_a_certificate_says_how() {
             times: Some(2),
         });
         town.days_pass(1).await;
-        assert_eq!(town.states(&[&town.host, &town.disk]).await, [ServiceState::Released; 2]);
+        assert_eq!(
+            town.states(&[&town.host, &town.disk]).await,
+            [ServiceState::Released; 2]
+        );
         assert_eq!(town.there(Kind::Server).await.len(), 1);
         assert_eq!(town.there(Kind::Volume).await.len(), 0);
         assert_eq!(town.there(Kind::Snapshot).await.len(), 0);
@@ -438,19 +489,26 @@ async fn when_its_days_are_over_it_is_erased_and_a_certificate_says_how() {
         assert_eq!(town.used(Dimension::SsdGb).await, 40);
         assert_eq!(town.used(Dimension::Vcpu).await, CORES);
         city.assert_ledger().await;
-        for (id, (name, snapshots)) in
-            [&town.host, &town.disk].into_iter().zip(names.into_iter().zip([0, 1]))
+        for (id, (name, snapshots)) in [&town.host, &town.disk]
+            .into_iter()
+            .zip(names.into_iter().zip([0, 1]))
         {
             let paper = certificate::of_resource(&cx, id).await.unwrap();
             let facts = &paper.facts;
             assert!(paper.intact, "{facts:?}");
-            assert_eq!((facts.method, &facts.external_id), (ErasureMethod::Deleted, &name));
+            assert_eq!(
+                (facts.method, &facts.external_id),
+                (ErasureMethod::Deleted, &name)
+            );
             assert_eq!(facts.backend.as_deref(), Some("simulator"));
             assert!(facts.absent_at.is_some_and(|at| at <= facts.erased_at));
             assert!(facts.recycled_at.is_some_and(|at| at < facts.erased_at));
             assert_eq!(facts.snapshots, snapshots);
             assert_eq!(facts.asked_by.as_deref(), Some("clerk"));
-            assert_eq!((&*facts.unit_name, facts.ordered_by.as_deref()), ("统计局", None));
+            assert_eq!(
+                (&*facts.unit_name, facts.ordered_by.as_deref()),
+                ("统计局", None)
+            );
             assert!(facts.number.starts_with("TT-X2026"), "{}", facts.number);
             assert_eq!(town.see(id).await.certificate.as_ref(), Some(&facts.number));
             // Its digest stands in the audit trail.
@@ -460,8 +518,13 @@ async fn when_its_days_are_over_it_is_erased_and_a_certificate_says_how() {
                 .bind(format!("%{}%", paper.digest));
             assert_eq!(city.count(audited).await, 1);
         }
-        let all = certificate::of_request(&cx, request.as_str()).await.unwrap();
-        let numbers: Vec<&str> = all.iter().map(|one| one.facts.number.rsplit('-').next().unwrap()).collect();
+        let all = certificate::of_request(&cx, request.as_str())
+            .await
+            .unwrap();
+        let numbers: Vec<&str> = all
+            .iter()
+            .map(|one| one.facts.number.rsplit('-').next().unwrap())
+            .collect();
         assert_eq!(numbers, ["0001", "0002"]);
         assert!(town.notices().await.contains(&"notice.erased".to_owned()));
         let seen = request::detail::detail(&cx, &request).await.unwrap();
@@ -473,7 +536,12 @@ async fn when_its_days_are_over_it_is_erased_and_a_certificate_says_how() {
             .await
             .unwrap();
         tx.commit().await.unwrap();
-        assert!(!certificate::of_resource(&cx, &town.disk).await.unwrap().intact);
+        assert!(
+            !certificate::of_resource(&cx, &town.disk)
+                .await
+                .unwrap()
+                .intact
+        );
     }
 }
 
@@ -485,16 +553,27 @@ async fn asked_to_be_erased_at_once_or_without_a_bin_it_is_gone_with_the_approva
             .await
             .unwrap();
         let card = town.city.card(&town.city.leader).await;
-        assert!(card.flags.iter().any(|f| f.key == "card.flag.erased_at_once"));
+        assert!(
+            card.flags
+                .iter()
+                .any(|f| f.key == "card.flag.erased_at_once")
+        );
         town.approve().await;
         town.settle().await;
         assert_eq!(town.row(&town.disk).await.service, ServiceState::Released);
-        let paper = certificate::of_resource(&town.clerk(), &town.disk).await.unwrap();
-        assert_eq!((paper.facts.recycled_at, paper.facts.method), (None, ErasureMethod::Deleted));
+        let paper = certificate::of_resource(&town.clerk(), &town.disk)
+            .await
+            .unwrap();
+        assert_eq!(
+            (paper.facts.recycled_at, paper.facts.method),
+            (None, ErasureMethod::Deleted)
+        );
         town.city.app = town.city.app.clone().with_keep_days(0);
         let request = town.give_back(&[&town.host]).await;
         assert_eq!(town.row(&town.host).await.service, ServiceState::Released);
-        let seen = request::detail::detail(&town.clerk(), &request).await.unwrap();
+        let seen = request::detail::detail(&town.clerk(), &request)
+            .await
+            .unwrap();
         assert_eq!((seen.row.status, seen.keep_days), (Status::Closed, Some(0)));
         town.city.assert_ledger().await;
     }
@@ -536,7 +615,9 @@ async fn where_only_one_of_the_two_goes_they_are_taken_off_each_other() {
             town.states(&[&town.host, &town.disk]).await,
             [ServiceState::Recycled, ServiceState::Running]
         );
-        acts::attach(&cx, &town.disk, &town.other, "").await.unwrap();
+        acts::attach(&cx, &town.disk, &town.other, "")
+            .await
+            .unwrap();
         town.settle().await;
         assert!(town.hangs_on(&town.disk).await.is_some());
         let operator = town.operator().await;
@@ -561,7 +642,9 @@ async fn an_address_goes_at_once_and_does_not_come_back() {
             typed: typed.map(|(k, v)| (k.to_owned(), v.to_owned())).into(),
             ..LineForm::default()
         };
-        cart::put_line(&cx, &view.id, view.version, None, &form).await.unwrap();
+        cart::put_line(&cx, &view.id, view.version, None, &form)
+            .await
+            .unwrap();
         let view = cart::open(&cx, &view.id).await.unwrap();
         city.submit(&view).await.unwrap();
         town.approve().await;
@@ -570,7 +653,12 @@ async fn an_address_goes_at_once_and_does_not_come_back() {
             kind: Some(Fulfiller::Address),
             ..ResourceFilter::default()
         };
-        let address = resource::list(&cx, &filter).await.unwrap().rows.remove(0).id;
+        let address = resource::list(&cx, &filter)
+            .await
+            .unwrap()
+            .rows
+            .remove(0)
+            .id;
         let host = town.row(&address).await.attached_to.unwrap();
         town.give_back(&[&host, &address]).await;
         assert_eq!(
@@ -580,7 +668,10 @@ async fn an_address_goes_at_once_and_does_not_come_back() {
         assert_eq!(town.there(Kind::Address).await.len(), 0);
         assert_eq!(town.used(Dimension::Addresses).await, 0);
         let paper = certificate::of_resource(&cx, &address).await.unwrap();
-        assert_eq!((paper.facts.kind, paper.facts.recycled_at), (Fulfiller::Address, None));
+        assert_eq!(
+            (paper.facts.kind, paper.facts.recycled_at),
+            (Fulfiller::Address, None)
+        );
         bin::take_back(&cx, &host, "").await.unwrap();
         assert_eq!(town.see(&host).await.attachments, []);
         city.assert_ledger().await;
@@ -614,13 +705,26 @@ async fn a_round_knows_what_lies_in_the_bin() {
         let gone = Call::DeleteServer { server: host };
         town.by_hand("hand-gone", gone).await;
         let all = town.differences(&operator).await;
-        let lost = all.iter().find(|row| row.kind == DifferenceKind::Missing).unwrap();
+        let lost = all
+            .iter()
+            .find(|row| row.kind == DifferenceKind::Missing)
+            .unwrap();
         let may = difference::detail(&operator, &lost.id).await.unwrap().may;
         assert_eq!(may, [DifferenceAct::WriteOff]);
-        assert_eq!(key(difference::restore(&operator, &lost.id).await), "difference.in_bin");
-        difference::write_off(&operator, &lost.id, "在云平台上被删除").await.unwrap();
-        let paper = certificate::of_resource(&town.clerk(), &town.host).await.unwrap();
-        assert_eq!((paper.facts.method, paper.facts.absent_at), (ErasureMethod::WrittenOff, None));
+        assert_eq!(
+            key(difference::restore(&operator, &lost.id).await),
+            "difference.in_bin"
+        );
+        difference::write_off(&operator, &lost.id, "在云平台上被删除")
+            .await
+            .unwrap();
+        let paper = certificate::of_resource(&town.clerk(), &town.host)
+            .await
+            .unwrap();
+        assert_eq!(
+            (paper.facts.method, paper.facts.absent_at),
+            (ErasureMethod::WrittenOff, None)
+        );
         assert_eq!(paper.facts.ordered_by.as_deref(), Some("operator"));
         // Its disk still lies there, and its system disk's room is free, once.
         assert_eq!(town.used(Dimension::SsdGb).await, 40 + 100);
@@ -672,7 +776,9 @@ async fn a_release_waits_for_what_is_being_done_and_a_disk_under_way_is_not_lost
     };
     for town in Town::slow(slow).await {
         let cx = town.clerk();
-        acts::take_snapshot(&cx, &town.disk, "late", "", "").await.unwrap();
+        acts::take_snapshot(&cx, &town.disk, "late", "", "")
+            .await
+            .unwrap();
         town.run().await;
         let ids = [town.host.clone(), town.disk.clone()];
         release::create(&cx, &ids, "系统下线", false, "form-of-the-release")
@@ -684,7 +790,10 @@ async fn a_release_waits_for_what_is_being_done_and_a_disk_under_way_is_not_lost
         town.settle().await;
         town.city.app.clock.advance_ms(MINUTE_MS);
         town.settle().await;
-        assert_eq!(town.states(&[&town.host, &town.disk]).await, [ServiceState::Recycled; 2]);
+        assert_eq!(
+            town.states(&[&town.host, &town.disk]).await,
+            [ServiceState::Recycled; 2]
+        );
         assert_eq!(town.there(Kind::Snapshot).await.len(), 1);
         let busy = Sql::new("SELECT count(*) FROM resource_action");
         assert_eq!(town.city.count(busy).await, 0);
@@ -740,7 +849,9 @@ impl Bench for Recycling<'_> {
         };
         let mut tx = app.db.begin().await.unwrap();
         let head = fulfilment::head(&mut tx, &request).await.unwrap().unwrap();
-        let plan = recycle::plan(&mut tx, &app.system(), &head, 7).await.unwrap();
+        let plan = recycle::plan(&mut tx, &app.system(), &head, 7)
+            .await
+            .unwrap();
         drop(tx);
         let mut params = plan.unwrap();
         if first {
@@ -767,11 +878,19 @@ impl Bench for Recycling<'_> {
 
     async fn assert_whole(&self, _: &TestApp, when: &str) {
         let town = self.town;
-        assert_eq!(town.row(&town.host).await.service, ServiceState::Recycled, "{when}");
+        assert_eq!(
+            town.row(&town.host).await.service,
+            ServiceState::Recycled,
+            "{when}"
+        );
         assert_eq!(town.power(&town.host).await, Some(Power::Stopped), "{when}");
         assert_eq!(town.hangs_on(&town.disk).await, None, "{when}");
         assert_eq!(town.row(&town.disk).await.attached_to, None, "{when}");
-        assert_eq!(town.used(Dimension::Vcpu).await, self.cores - CORES, "{when}");
+        assert_eq!(
+            town.used(Dimension::Vcpu).await,
+            self.cores - CORES,
+            "{when}"
+        );
         town.city.assert_ledger().await;
     }
 
@@ -784,7 +903,8 @@ impl Bench for Recycling<'_> {
         assert_eq!(town.used(Dimension::Vcpu).await, self.cores, "{when}");
         town.city.assert_ledger().await;
         // The request says that it came to nothing, and another one may be asked for.
-        let failed = Sql::new("SELECT count(*) FROM request WHERE kind = 'release' AND status = 'approved'");
+        let failed =
+            Sql::new("SELECT count(*) FROM request WHERE kind = 'release' AND status = 'approved'");
         assert_eq!(town.city.count(failed).await, 0, "{when}");
     }
 }
@@ -816,7 +936,9 @@ impl Bench for Erasing<'_> {
         let (city, cx) = (&town.city, town.clerk());
         let view = city.cart(1).await;
         let disk = city.disk(&view.lines[0].line.id);
-        cart::put_line(&cx, &view.id, view.version, None, &disk).await.unwrap();
+        cart::put_line(&cx, &view.id, view.version, None, &disk)
+            .await
+            .unwrap();
         let view = cart::open(&cx, &view.id).await.unwrap();
         let order = city.submit(&view).await.unwrap().request;
         town.approve().await;
@@ -851,7 +973,10 @@ impl Bench for Erasing<'_> {
         for id in &last {
             assert_eq!(town.row(id).await.service, ServiceState::Released, "{when}");
             let mut rx = town.city.app.db.read().await.unwrap();
-            assert!(erasure::number(&mut rx, id).await.unwrap().is_some(), "{when}");
+            assert!(
+                erasure::number(&mut rx, id).await.unwrap().is_some(),
+                "{when}"
+            );
         }
         assert_eq!(town.there(Kind::Server).await.len(), 2, "{when}");
         assert_eq!(town.there(Kind::Volume).await.len(), 1, "{when}");
@@ -899,17 +1024,22 @@ async fn killed_after_any_commit_or_run_twice_what_is_due_is_erased_and_certifie
 #[tokio::test]
 async fn a_release_that_an_operator_gives_up_leaves_everything_in_use() {
     for town in Town::all().await {
-        town.fault(CallKind::StopServer, Failure::Refuse(RefusalReason::Denied), 100);
+        town.fault(
+            CallKind::StopServer,
+            Failure::Refuse(RefusalReason::Denied),
+            100,
+        );
         let ids = [town.host.clone()];
         let made = release::create(&town.clerk(), &ids, "系统下线", false, "form-given-up")
             .await
             .unwrap();
         town.approve().await;
         town.settle().await;
-        let stuck: Vec<(String,)> = Sql::new("SELECT id FROM saga WHERE kind = 'recycle' AND state = 'stuck'")
-            .all(&mut town.city.app.db.read().await.unwrap())
-            .await
-            .unwrap();
+        let stuck: Vec<(String,)> =
+            Sql::new("SELECT id FROM saga WHERE kind = 'recycle' AND state = 'stuck'")
+                .all(&mut town.city.app.db.read().await.unwrap())
+                .await
+                .unwrap();
         let saga = stuck[0].0.parse().unwrap();
         let mut tx = town.city.app.db.begin().await.unwrap();
         let reason = lingbao_model::msg::Msg::new("saga.discarded");
@@ -919,9 +1049,21 @@ async fn a_release_that_an_operator_gives_up_leaves_everything_in_use() {
         tx.commit().await.unwrap();
         town.settle().await;
         assert_eq!(town.row(&town.host).await.service, ServiceState::Running);
-        assert_eq!(town.hangs_on(&town.disk).await, town.row(&town.host).await.external_id);
-        let seen = request::detail::detail(&town.clerk(), &made.request).await.unwrap();
-        assert_eq!((seen.row.status, seen.row.outcome), (Status::Closed, Some(Outcome::Failed)));
-        assert!(town.notices().await.contains(&"notice.not_released".to_owned()));
+        assert_eq!(
+            town.hangs_on(&town.disk).await,
+            town.row(&town.host).await.external_id
+        );
+        let seen = request::detail::detail(&town.clerk(), &made.request)
+            .await
+            .unwrap();
+        assert_eq!(
+            (seen.row.status, seen.row.outcome),
+            (Status::Closed, Some(Outcome::Failed))
+        );
+        assert!(
+            town.notices()
+                .await
+                .contains(&"notice.not_released".to_owned())
+        );
     }
 }

@@ -48,12 +48,7 @@ pub struct How {
 ///
 /// # Errors
 /// What the database says.
-pub async fn certify(
-    tx: &mut Tx,
-    cx: &Cx,
-    found: &Resource,
-    how: How,
-) -> Result<(), StorageError> {
+pub async fn certify(tx: &mut Tx, cx: &Cx, found: &Resource, how: How) -> Result<(), StorageError> {
     if erasure::number(tx, &found.id).await?.is_some() {
         return Ok(());
     }
@@ -97,7 +92,15 @@ pub async fn certify(
         digest: cx.app.crypto.digest_hex(text.as_bytes()),
         facts: text,
     };
-    erasure::insert(tx, &found.id, &number, how.request.as_ref(), &kept, cx.now()).await?;
+    erasure::insert(
+        tx,
+        &found.id,
+        &number,
+        how.request.as_ref(),
+        &kept,
+        cx.now(),
+    )
+    .await?;
     // The digest in the chain of the audit trail: a certificate that is changed later is found out.
     let event = audit::Event::new("resource.erased", "resource", &found.id)
         .of_unit(&found.unit)

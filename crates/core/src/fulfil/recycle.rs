@@ -12,9 +12,7 @@ use std::{collections::BTreeSet, sync::Arc};
 use async_trait::async_trait;
 use lingbao_backends::{
     Backends,
-    provisioning::{
-        Call, ExternalId, OperationId, Outcome as Answer, Provisioner, RefusalReason,
-    },
+    provisioning::{Call, ExternalId, OperationId, Outcome as Answer, Provisioner, RefusalReason},
 };
 use lingbao_model::{
     catalogue::Fulfiller,

@@ -322,7 +322,11 @@ impl Saga for Release {
                     bin::lie_until(tx, &part.resource, until).await?;
                 }
             }
-            let key = if done { "notice.erased" } else { "notice.not_erased" };
+            let key = if done {
+                "notice.erased"
+            } else {
+                "notice.not_erased"
+            };
             let msg = Msg::new(key).with("number", head.number.clone());
             notice::send(tx, cx, &head.applicant, &msg, &link).await?;
             change::touch(tx, cx, &format!("unit:{}", head.unit)).await?;
@@ -425,14 +429,12 @@ impl Delete {
 }
 
 /// Asks the cloud for what was deleted: `Ok` when it says that it does not have it.
-async fn read_back(
-    backend: &dyn Provisioner,
-    kind: Kind,
-    id: &ExternalId,
-) -> Result<(), Outcome> {
+async fn read_back(backend: &dyn Provisioner, kind: Kind, id: &ExternalId) -> Result<(), Outcome> {
     match backend.get(kind, id).await {
         Ok(None) => Ok(()),
-        Ok(Some(_)) => Err(Outcome::Retry(format!("{id} was deleted and is still there"))),
+        Ok(Some(_)) => Err(Outcome::Retry(format!(
+            "{id} was deleted and is still there"
+        ))),
         Err(error) => Err(Outcome::Retry(error.to_string())),
     }
 }
@@ -478,7 +480,9 @@ impl Step for Delete {
             }
         }
         let own = kind_of(self.part.kind).map(|kind| (kind, ExternalId(id.clone())));
-        let gone = kept.iter().map(|snapshot| (Kind::Snapshot, snapshot.clone()));
+        let gone = kept
+            .iter()
+            .map(|snapshot| (Kind::Snapshot, snapshot.clone()));
         for (kind, id) in gone.chain(own) {
             if let Err(outcome) = read_back(&**backend, kind, &id).await {
                 return outcome;

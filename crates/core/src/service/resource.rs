@@ -269,7 +269,10 @@ fn acts(
 ) -> Vec<Act> {
     let mut may = Vec::new();
     let stands = matches!(found.service, ServiceState::Running | ServiceState::Stopped);
-    let gone = matches!(found.service, ServiceState::Recycled | ServiceState::Released);
+    let gone = matches!(
+        found.service,
+        ServiceState::Recycled | ServiceState::Released
+    );
     let live = !gone && free;
     if live && found.kind == Fulfiller::Server {
         match found.service {

@@ -190,11 +190,7 @@ pub async fn take_out(
 ///
 /// # Errors
 /// What the database says.
-pub async fn lie_until(
-    tx: &mut Tx,
-    id: &ResourceId,
-    until: Timestamp,
-) -> Result<(), StorageError> {
+pub async fn lie_until(tx: &mut Tx, id: &ResourceId, until: Timestamp) -> Result<(), StorageError> {
     on!(tx, conn => sqlx::query(
         "UPDATE resource SET erase_at = $1, version = version + 1 WHERE id = $2 AND service_state = 'recycled'")
         .bind(until.millis()).bind(id.as_str()).execute(conn).await.map(|_| ()))?;

@@ -52,7 +52,10 @@ pub async fn insert(
 ///
 /// # Errors
 /// What the database says.
-pub async fn number(rx: &mut ReadTx, resource: &ResourceId) -> Result<Option<String>, StorageError> {
+pub async fn number(
+    rx: &mut ReadTx,
+    resource: &ResourceId,
+) -> Result<Option<String>, StorageError> {
     let row: Option<(String,)> = Sql::new("SELECT number FROM erasure WHERE resource_id = ")
         .bind(resource.as_str())
         .optional(rx)
