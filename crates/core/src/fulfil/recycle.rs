@@ -389,8 +389,15 @@ impl Saga for Recycle {
         for id in params.parts() {
             resource_action::lock(tx, id).await?;
         }
-        for id in params.parts() {
-            resource_action::end(tx, id, ended.saga).await?;
+        // What could not be put back stays booked until an operator has cleaned up.
+        if !matches!(ended.end, End::Residue(_)) {
+            for id in params.parts() {
+                resource_action::end(tx, id, ended.saga).await?;
+            }
+        }
+        // Told before, when something was left.
+        if head.status != RequestStatus::Approved {
+            return change::touch(tx, cx, &format!("unit:{}", head.unit)).await;
         }
         let link = format!("/requests/{}", head.id);
         let until = cx.now().plus_millis(params.keep_days * DAY_MS);
