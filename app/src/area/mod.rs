@@ -19,3 +19,4 @@ pub mod requests;
 pub mod resources;
 pub mod search;
 pub mod sign_in;
+pub mod usage;

@@ -23,6 +23,7 @@ use crate::{
     crypto::{Crypto, Passwords},
     idempotency::IdempotencyKey,
     storage::Db,
+    usage::Metering,
 };
 
 /// What the whole process shares. Built once, handed around as `Arc<App>`.
@@ -46,6 +47,8 @@ pub struct App {
     /// The clouds, for the few questions whose answers are kept nowhere (a console). Whatever
     /// changes something in a cloud is a step of a saga.
     pub backends: Arc<Backends>,
+    /// What measures the hosts; `None` if the configuration names nothing.
+    pub usage: Option<Arc<Metering>>,
 }
 
 impl App {
@@ -73,6 +76,7 @@ impl App {
             passwords: Passwords::default(),
             job_bell: Arc::default(),
             backends: Arc::default(),
+            usage: None,
         }
     }
 
@@ -80,6 +84,13 @@ impl App {
     #[must_use]
     pub fn with_backends(mut self, backends: Arc<Backends>) -> Self {
         self.backends = backends;
+        self
+    }
+
+    /// The same with something that measures the hosts.
+    #[must_use]
+    pub fn with_usage(mut self, usage: Option<Arc<Metering>>) -> Self {
+        self.usage = usage;
         self
     }
 

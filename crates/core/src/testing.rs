@@ -43,6 +43,7 @@ use crate::{
     clock::{Clock, MockClock},
     crypto::StandardCrypto,
     storage::{Db, DbConfig},
+    usage::Metering,
 };
 
 /// When tests begin: 2026-11-20 09:00 in Shanghai, a Friday.
@@ -171,6 +172,25 @@ impl TestApp {
         );
         Self {
             app: Arc::new(app.with_backends(backends)),
+            ..self
+        }
+    }
+
+    /// The same application with something that measures the hosts.
+    #[must_use]
+    pub fn with_usage(self, usage: Metering) -> Self {
+        let app = App::with(
+            self.app.db.clone(),
+            self.app.site.clone(),
+            self.app.crypto.clone(),
+            self.app.clock.clone(),
+            Random::from_seed(44),
+        );
+        let app = app
+            .with_backends(self.app.backends.clone())
+            .with_usage(Some(Arc::new(usage)));
+        Self {
+            app: Arc::new(app),
             ..self
         }
     }

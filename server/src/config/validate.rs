@@ -96,6 +96,9 @@ impl Config {
         ] {
             check(value >= least, format!("{key} = {value}: at least {least}"));
         }
+        for problem in self.usage.problems() {
+            check(false, format!("usage.{problem}"));
+        }
         let mut folders = BTreeSet::new();
         for (name, backend) in &self.backends {
             match backend.kind.as_str() {

@@ -16,3 +16,4 @@ pub mod request;
 pub mod resource;
 pub mod search;
 pub mod system;
+pub mod usage;

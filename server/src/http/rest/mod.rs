@@ -20,6 +20,7 @@ mod requests;
 mod resource_acts;
 mod resources;
 mod systems;
+mod usage;
 
 use std::str::FromStr;
 
@@ -230,6 +231,7 @@ fn routes() -> OpenApiRouter<Portal> {
         .merge(resources::routes())
         .merge(resource_acts::routes())
         .merge(quota::routes())
+        .merge(usage::routes())
         .merge(items::routes())
         .merge(audit::routes())
         .merge(differences::routes())
