@@ -3,12 +3,12 @@ import { expect, test } from '../support/fixtures.ts';
 import { axeClean, fitsTheWindow, look, shots, signIn } from '../support/helpers.ts';
 
 const PAGES: Record<string, string[]> = {
-  clerk: ['/', '/catalogue', '/catalogue/C-ECS', '/catalogue/S-EVS', '/catalogue/M-MIG', '/cart', '/drafts', '/requests', '/resources', '/quota', '/notices', '/me', '/me/password', '/me/tokens', '/search?q=web', '/help'],
+  clerk: ['/', '/catalogue', '/catalogue/C-ECS', '/catalogue/S-EVS', '/catalogue/M-MIG', '/cart', '/drafts', '/requests', '/resources', '/usage', '/usage/units', '/quota', '/notices', '/me', '/me/password', '/me/tokens', '/search?q=web', '/help'],
   'leader.tjj': ['/', '/todo', '/done', '/quota'],
   reviewer: ['/todo', '/done', '/overview', '/admin/items', '/admin/items/C-ECS', '/quota'],
   finance: ['/admin/items/C-ECS'],
   operator: ['/operations', '/operations?state=done', '/operations/jobs', '/operations/jobs?state=done', '/operations/clouds', '/operations/differences', '/operations/differences?past=yes&kind=changed', '/work-orders', '/overview'],
-  leader: ['/overview', '/todo'],
+  leader: ['/overview', '/usage', '/usage/units', '/todo'],
   auditor: ['/admin/audit'],
   sysadmin: ['/admin/units', '/admin/users'],
 };

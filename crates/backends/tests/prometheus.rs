@@ -70,11 +70,18 @@ async fn answer(State(stand): State<Shared>, request: Request) -> Response {
         .map(|(name, value)| (plain(name), plain(value)))
         .collect();
     let header = parts.headers.get("authorization");
-    let header = header.map_or("", |value| value.to_str().unwrap()).to_owned();
+    let header = header
+        .map_or("", |value| value.to_str().unwrap())
+        .to_owned();
     let query = form.get("query").cloned().unwrap_or_default();
     let mut stand = stand.lock().unwrap();
-    stand.asked.push((parts.uri.path().to_owned(), header, form));
-    let found = stand.answers.iter().find(|(begin, ..)| query.starts_with(begin));
+    stand
+        .asked
+        .push((parts.uri.path().to_owned(), header, form));
+    let found = stand
+        .answers
+        .iter()
+        .find(|(begin, ..)| query.starts_with(begin));
     match found {
         Some((_, status, body)) => {
             (StatusCode::from_u16(*status).unwrap(), body.clone()).into_response()
@@ -165,8 +172,16 @@ fn day() -> (Timestamp, Timestamp) {
 async fn a_day_is_three_queries_over_exactly_its_288_steps() {
     let w = World::new().await;
     w.say("avg_over_time", 200, vector(&[("a", "12.34"), ("b", "0")]));
-    w.say("quantile_over_time", 200, vector(&[("a", "40"), ("b", "0.04")]));
-    w.say("count_over_time", 200, vector(&[("a", "288"), ("b", "289")]));
+    w.say(
+        "quantile_over_time",
+        200,
+        vector(&[("a", "40"), ("b", "0.04")]),
+    );
+    w.say(
+        "count_over_time",
+        200,
+        vector(&[("a", "288"), ("b", "289")]),
+    );
     let read = w.cpu().await.unwrap();
     let of = |mean, peak| Reading {
         mean,
@@ -203,14 +218,19 @@ async fn what_is_no_number_no_share_without_label_or_twice_is_left_out_and_count
     let result = means["data"]["result"].as_array_mut().unwrap();
     result.push(json!({ "metric": { "domain": "instance-1" }, "value": [1, "7"] }));
     w.say("avg_over_time", 200, &means);
-    let all = ["fine", "nan", "endless", "negative", "huge", "over", "twice"];
+    let all = [
+        "fine", "nan", "endless", "negative", "huge", "over", "twice",
+    ];
     w.say("quantile_over_time", 200, vector(&all.map(|id| (id, "60"))));
     w.say("count_over_time", 200, vector(&all.map(|id| (id, "100"))));
     let (from, until) = day();
     let read = w.source.read(Measure::Cpu, from, until).await.unwrap();
     let ids: Vec<_> = read.servers.keys().map(String::as_str).collect();
     assert_eq!(ids, ["fine", "over"]);
-    assert_eq!(read.servers["over"].mean, 1000, "a rate may be a little above");
+    assert_eq!(
+        read.servers["over"].mean, 1000,
+        "a rate may be a little above"
+    );
     assert_eq!(read.servers["fine"].samples, 100);
     // nan, endless, negative, huge, alone; twice two times; one without the label.
     assert_eq!(read.odd, 8);
@@ -242,7 +262,13 @@ async fn half_an_answer_is_an_error_and_never_nothing() {
         for body in &broken {
             w.say(begin, 200, body);
             let read = w.cpu().await;
-            assert!(matches!(read, Err(SourceError::Partial(_)) | Err(SourceError::Unreachable(_))), "{begin} {body}: {read:?}");
+            assert!(
+                matches!(
+                    read,
+                    Err(SourceError::Partial(_)) | Err(SourceError::Unreachable(_))
+                ),
+                "{begin} {body}: {read:?}"
+            );
         }
         w.say(begin, 200, &good);
     }
@@ -260,11 +286,18 @@ async fn a_refusal_is_told_with_its_reason() {
     let refused = json!({ "status": "error", "errorType": "bad_data", "error": "invalid parameter \"query\": parse error" });
     w.say("avg_over_time", 400, &refused);
     let said = w.cpu().await.unwrap_err();
-    assert!(matches!(&said, SourceError::Refused(why) if why.contains("parse error")), "{said}");
+    assert!(
+        matches!(&said, SourceError::Refused(why) if why.contains("parse error")),
+        "{said}"
+    );
     for (status, refusal) in [(401, true), (403, true), (502, false), (302, false)] {
         w.say("avg_over_time", status, "who are you");
         let said = w.cpu().await.unwrap_err();
-        assert_eq!(matches!(said, SourceError::Refused(_)), refusal, "{status}: {said}");
+        assert_eq!(
+            matches!(said, SourceError::Refused(_)),
+            refusal,
+            "{status}: {said}"
+        );
     }
     let away = Prometheus::new(config("http://127.0.0.1:9".into())).unwrap();
     let (from, until) = day();
@@ -279,7 +312,12 @@ async fn it_says_who_asks_and_never_in_its_own_words() {
     let token = Secret("s3same".into());
     let bearer = World::with(|config| config.login = Login::Bearer(token.clone())).await;
     bearer.cpu().await.unwrap();
-    assert!(bearer.asked().iter().all(|(_, header, _)| header == "Bearer s3same"));
+    assert!(
+        bearer
+            .asked()
+            .iter()
+            .all(|(_, header, _)| header == "Bearer s3same")
+    );
     assert!(!format!("{:?}", bearer.source).contains("s3same"));
     let login = Login::Basic {
         user: "lingbao".into(),
@@ -300,21 +338,40 @@ async fn the_doctor_names_what_is_wrong_and_what_would_mend_it() {
     assert_eq!(w.wrong(Measure::Memory).await, None, "not measured is fine");
     w.say("cpu_percent", 200, vector(&[]));
     let (problem, remedy) = w.wrong(Measure::Cpu).await.unwrap();
-    assert!(problem.contains("no samples") && remedy.contains("cpu_query"), "{problem} {remedy}");
+    assert!(
+        problem.contains("no samples") && remedy.contains("cpu_query"),
+        "{problem} {remedy}"
+    );
     let other = json!({ "status": "success", "data": { "resultType": "vector", "result": [
         { "metric": { "domain": "instance-1", "job": "libvirt" }, "value": [1, "7"] }] } });
     w.say("cpu_percent", 200, other);
     let (problem, remedy) = w.wrong(Measure::Cpu).await.unwrap();
-    assert!(problem.contains("domain, job") && remedy.contains("usage.label"), "{problem} {remedy}");
+    assert!(
+        problem.contains("domain, job") && remedy.contains("usage.label"),
+        "{problem} {remedy}"
+    );
     w.say("cpu_percent", 200, vector(&[("a", "1"), ("a", "2")]));
     let (problem, remedy) = w.wrong(Measure::Cpu).await.unwrap();
-    assert!(problem.contains("more than one") && remedy.contains("max by"), "{problem}");
+    assert!(
+        problem.contains("more than one") && remedy.contains("max by"),
+        "{problem}"
+    );
     w.say("cpu_percent", 200, three("0.4"));
     assert!(w.wrong(Measure::Cpu).await.unwrap().1.contains("100"));
     w.say("cpu_percent", 200, three("350"));
     assert!(w.wrong(Measure::Cpu).await.unwrap().0.contains("350"));
-    w.say("cpu_percent", 400, json!({ "status": "error", "errorType": "bad_data", "error": "parse error" }));
-    assert!(w.wrong(Measure::Cpu).await.unwrap().0.contains("parse error"));
+    w.say(
+        "cpu_percent",
+        400,
+        json!({ "status": "error", "errorType": "bad_data", "error": "parse error" }),
+    );
+    assert!(
+        w.wrong(Measure::Cpu)
+            .await
+            .unwrap()
+            .0
+            .contains("parse error")
+    );
     let away = Prometheus::new(config("http://127.0.0.1:9".into())).unwrap();
     let findings = away.check(day().1).await;
     assert_eq!(findings.len(), 1);
@@ -332,7 +389,10 @@ fn other_queries_are_another_source_and_another_password_is_not() {
     let first = digest(|_| {});
     assert_eq!(first.len(), 16);
     assert_eq!(first, digest(|config| config.timeout_ms = 1));
-    assert_eq!(first, digest(|config| config.login = Login::Bearer(Secret("x".into()))));
+    assert_eq!(
+        first,
+        digest(|config| config.login = Login::Bearer(Secret("x".into())))
+    );
     assert_ne!(first, digest(|config| config.label = "resource".into()));
     assert_ne!(first, digest(|config| config.url = "http://q:9090".into()));
     assert_ne!(
@@ -370,7 +430,10 @@ async fn a_real_prometheus_tells_means_peaks_and_samples_of_a_day() {
     let cpu = source.read(Measure::Cpu, from, until).await.unwrap();
     assert_eq!((cpu.servers.len(), cpu.odd), (3, 0), "{cpu:?}");
     let steady = cpu.servers["11111111-1111-4111-8111-111111111111"];
-    assert_eq!((steady.mean, steady.peak, steady.samples), (250, 250, SAMPLES_A_DAY));
+    assert_eq!(
+        (steady.mean, steady.peak, steady.samples),
+        (250, 250, SAMPLES_A_DAY)
+    );
     // 10 % of the day and 90 % for two hours of it: above the 95th percentile.
     let bursts = cpu.servers["22222222-2222-4222-8222-222222222222"];
     assert!((165..=169).contains(&bursts.mean), "{bursts:?}");
@@ -381,15 +444,26 @@ async fn a_real_prometheus_tells_means_peaks_and_samples_of_a_day() {
     assert!((70..=72).contains(&young.samples), "{young:?}");
     let memory = source.read(Measure::Memory, from, until).await.unwrap();
     let ids: Vec<_> = memory.servers.keys().collect();
-    assert_eq!(ids.len(), 2, "the guest without a driver says nothing: {memory:?}");
-    assert_eq!(memory.servers["11111111-1111-4111-8111-111111111111"].mean, 300);
+    assert_eq!(
+        ids.len(),
+        2,
+        "the guest without a driver says nothing: {memory:?}"
+    );
+    assert_eq!(
+        memory.servers["11111111-1111-4111-8111-111111111111"].mean,
+        300
+    );
     let checked = source.check(until.plus_millis(-60_000)).await;
     assert!(checked.iter().all(|one| one.wrong.is_none()), "{checked:?}");
     let seen = source.servers(until.plus_millis(-60_000)).await.unwrap();
     assert_eq!(seen.len(), 3);
     // The day before has no samples: nothing is said, and nothing is zero.
     let before = source
-        .read(Measure::Cpu, from.plus_millis(-2 * 86_400_000), from.plus_millis(-86_400_000))
+        .read(
+            Measure::Cpu,
+            from.plus_millis(-2 * 86_400_000),
+            from.plus_millis(-86_400_000),
+        )
         .await
         .unwrap();
     assert!(before.servers.is_empty());

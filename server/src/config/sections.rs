@@ -156,8 +156,7 @@ sections! {
         user: String = "".into();
         /// File that holds the password of that user.
         password_file: PathBuf = PathBuf::new();
-        /// The label of the answers that carries the cloud's id of a server. `resource` for metrics of
-        /// Ceilometer.
+        /// The label of the answers that carries the cloud's id of a server.
         label: String = "instance_id".into();
         /// Cores.
         cpu_query: String = "100 * max by (instance_id) (rate(libvirt_domain_info_cpu_time_seconds_total[5m]) / on (domain, instance) libvirt_domain_info_virtual_cpus * on (domain, instance) group_left (instance_id) libvirt_domain_openstack_info)".into();

@@ -64,7 +64,8 @@ impl Usage {
             .find_map(|scheme| url.strip_prefix(scheme));
         check(
             url.is_empty()
-                || host.is_some_and(|host| !host.is_empty() && !host.contains(['@', '?', '#', ' '])),
+                || host
+                    .is_some_and(|host| !host.is_empty() && !host.contains(['@', '?', '#', ' '])),
             "prometheus_url: write http://HOST:PORT, a user and a password have keys of their own",
         );
         let token = !self.token_file.as_os_str().is_empty();
@@ -123,8 +124,14 @@ mod tests {
     #[test]
     fn what_can_not_work_is_said_with_its_key() {
         for (key, text) in [
-            ("usage.prometheus_url", "prometheus_url = \"prometheus:9090\""),
-            ("usage.prometheus_url", "prometheus_url = \"http://a:b@h:9090\""),
+            (
+                "usage.prometheus_url",
+                "prometheus_url = \"prometheus:9090\"",
+            ),
+            (
+                "usage.prometheus_url",
+                "prometheus_url = \"http://a:b@h:9090\"",
+            ),
             ("usage.password_file", "user = \"lingbao\""),
             (
                 "usage.token_file",

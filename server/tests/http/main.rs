@@ -13,3 +13,4 @@ mod door;
 mod portal;
 mod rest;
 mod truth;
+mod usage;

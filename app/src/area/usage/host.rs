@@ -68,6 +68,7 @@ fn Detail(found: UsageDetail) -> impl IntoView {
     let advice = (known && row.load == Load::Idle).then(|| advice(&row));
     let chip = known.then(|| state(row.load));
     let acts = acts(&row);
+    let (far, trouble) = (fact(&head), trouble(&head));
     let size = format!(
         "{} · {} · {}",
         facts::label(&row.item_name),
@@ -76,9 +77,9 @@ fn Detail(found: UsageDetail) -> impl IntoView {
     );
     view! {
         <PageHead title=t!("usage.of", name = row.name.clone()) fact=size crumbs acts>
-            {chip} " " {fact(&head)}
+            {chip} " " {far}
         </PageHead>
-        {trouble(&head)}
+        {trouble}
         {advice}
         {body}
         {definitions()}

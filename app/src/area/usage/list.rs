@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     error::ApiError,
-    facts, live, routes, t,
+    live, routes, t,
     ui::{Total, *},
 };
 use leptos::prelude::*;
@@ -291,13 +291,13 @@ fn ways(row: &UsageRow) -> AnyView {
     let may = |act: Act| row.may.contains(&act);
     let resize = (matches!(row.load, Load::Idle | Load::Busy) && may(Act::Resize)).then(|| {
         let href = routes::change(id, Act::Resize.as_str(), "");
-        let name = t!("usage.resize_of", name = row.name.clone());
-        view! { <a href=href aria-label=name>{t!("resources.resize")}</a> " " }
+        let name = row.name.clone();
+        view! { <a href=href>{t!("resources.resize")}<span class="sr">" "{name}</span></a> " " }
     });
     let release = (row.load == Load::Idle && may(Act::Release)).then(|| {
         let href = routes::with_query("/requests/release", &[("resource", id)]);
-        let name = t!("usage.release_of", name = row.name.clone());
-        view! { <a href=href aria-label=name>{t!("resources.release")}</a> }
+        let name = row.name.clone();
+        view! { <a href=href>{t!("resources.release")}<span class="sr">" "{name}</span></a> }
     });
     view! { {resize} {release} }.into_any()
 }

@@ -186,7 +186,7 @@ fn row(unit: UnitUsage, measured: bool) -> impl IntoView {
         None => ("—".to_owned(), "—".to_owned()),
     };
     // Nothing measures: no number, and no zero either.
-    let of = |text: String| if measured { text } else { "—".to_owned() };
+    let of = move |text: String| if measured { text } else { "—".to_owned() };
     let idle = if counts.idle > 0 {
         t!(
             "usage.idle_of",
@@ -281,16 +281,16 @@ pub mod ssr {
     fn line(unit: &UnitUsage) -> String {
         let counts = unit.counts;
         let percent = |n: i64| format!("{}.{}", n / 10, n % 10);
-        let measured = |text: String| if counts.measured > 0 { text } else { String::new() };
+        let measured = |text: String| {
+            if counts.measured > 0 {
+                text
+            } else {
+                String::new()
+            }
+        };
         let [cores, cores_limit, memory, memory_limit] =
             unit.allocation.map_or_else(Default::default, |all| {
-                [
-                    all.cores,
-                    all.cores_limit,
-                    all.memory_gb,
-                    all.memory_limit,
-                ]
-                .map(|n| n.to_string())
+                [all.cores, all.cores_limit, all.memory_gb, all.memory_limit].map(|n| n.to_string())
             });
         csv::line([
             unit.name.clone(),

@@ -120,10 +120,12 @@ impl Prometheus {
             }
         }
         let mut hash = Sha256::new();
-        for part in [config.url.as_str(), &config.label]
-            .into_iter()
-            .chain(config.queries.iter().flat_map(|(m, q)| [m.as_str(), q.as_str()]))
-        {
+        for part in [config.url.as_str(), &config.label].into_iter().chain(
+            config
+                .queries
+                .iter()
+                .flat_map(|(m, q)| [m.as_str(), q.as_str()]),
+        ) {
             hash.update(part.as_bytes());
             hash.update([0]);
         }
@@ -220,7 +222,9 @@ impl Prometheus {
         if series.is_empty() {
             return wrong(
                 "the query gives no samples now".to_owned(),
-                format!("check that the exporter runs and is scraped, and that usage.{measure}_query names its metrics"),
+                format!(
+                    "check that the exporter runs and is scraped, and that usage.{measure}_query names its metrics"
+                ),
             );
         }
         let mut ids = BTreeSet::new();
@@ -228,8 +232,13 @@ impl Prometheus {
             let Some(id) = one.labels.get(label) else {
                 let there: Vec<_> = one.labels.keys().map(String::as_str).collect();
                 return wrong(
-                    format!("a series has no label {label}; it has: {}", there.join(", ")),
-                    format!("keep the label in the query (`max by ({label}) (…)`), or name the one that carries the cloud's server id in usage.label"),
+                    format!(
+                        "a series has no label {label}; it has: {}",
+                        there.join(", ")
+                    ),
+                    format!(
+                        "keep the label in the query (`max by ({label}) (…)`), or name the one that carries the cloud's server id in usage.label"
+                    ),
                 );
             };
             if !ids.insert(id.as_str()) {

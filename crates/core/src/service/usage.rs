@@ -55,10 +55,7 @@ async fn head(rx: &mut ReadTx, cx: &Cx, access: &Access) -> Result<UsageHead, Se
         tried_at,
         broken: error.is_some(),
         error: error.filter(|_| operator),
-        unknown: last
-            .day
-            .map(|(_, unknown)| unknown)
-            .filter(|_| operator),
+        unknown: last.day.map(|(_, unknown)| unknown).filter(|_| operator),
     })
 }
 

@@ -141,7 +141,11 @@ async fn sums(run: &Run, last: Date) -> Result<(), StorageError> {
         for window in &windows {
             let said = load(window.get(Measure::Cpu), window.get(Measure::Memory));
             // Days with too few samples were measured all the same.
-            let said = if said == Load::NoData { Load::Few } else { said };
+            let said = if said == Load::NoData {
+                Load::Few
+            } else {
+                said
+            };
             usage::put_sum(&mut tx, window, last, size(&window.answers), said).await?;
             written.insert(window.host.as_str());
         }

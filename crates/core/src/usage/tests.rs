@@ -200,7 +200,11 @@ async fn half_an_answer_writes_nothing_of_the_day_and_says_since_when() {
         town.round().await;
         let row = town.see(&town.web).await.row;
         assert_eq!(row.cpu.unwrap().days, WINDOW_DAYS - 10);
-        assert_eq!(row.load, Load::Few, "twenty days are too few to call it idle");
+        assert_eq!(
+            row.load,
+            Load::Few,
+            "twenty days are too few to call it idle"
+        );
         town.city.app.clock.advance_ms(30 * DAY_MS);
         town.round().await;
         assert_eq!(town.see(&town.web).await.row.load, Load::NoData);
@@ -270,9 +274,16 @@ async fn a_host_that_was_resized_begins_anew() {
         let cx = town.city.app.system();
         let resized = Zone::SHANGHAI.moment(town.last().plus_days(-5), 600);
         let mut tx = town.city.app.db.begin().await.unwrap();
-        rows::add_event(&mut tx, &cx.id(), &town.web, EventKind::Resized, "system", resized)
-            .await
-            .unwrap();
+        rows::add_event(
+            &mut tx,
+            &cx.id(),
+            &town.web,
+            EventKind::Resized,
+            "system",
+            resized,
+        )
+        .await
+        .unwrap();
         tx.commit().await.unwrap();
         town.round().await;
         let row = town.see(&town.web).await.row;
@@ -291,8 +302,13 @@ async fn what_was_given_back_is_not_listed_and_old_days_are_forgotten() {
         let cx = town.city.app.system();
         let scope = crate::authz::Scope::system(&cx).unwrap();
         let mut tx = town.city.app.db.begin().await.unwrap();
-        let found = rows::get(&mut tx, &scope, &town.web).await.unwrap().unwrap();
-        rows::mark_released(&mut tx, &found, cx.now()).await.unwrap();
+        let found = rows::get(&mut tx, &scope, &town.web)
+            .await
+            .unwrap()
+            .unwrap();
+        rows::mark_released(&mut tx, &found, cx.now())
+            .await
+            .unwrap();
         tx.commit().await.unwrap();
         assert_eq!(town.names(&UsageFilter::default()).await, [town.db.clone()]);
         let clerk = town.cx(&town.city.clerk);
@@ -334,7 +350,10 @@ async fn nobody_sees_another_units_hosts_or_counts() {
         // Who reads no resources reads none of this.
         let finance = town.cx(&town.city.finance);
         let refused = usage::list(&finance, &UsageFilter::default()).await;
-        assert!(matches!(refused, Err(ServiceError::Forbidden)), "{refused:?}");
+        assert!(
+            matches!(refused, Err(ServiceError::Forbidden)),
+            "{refused:?}"
+        );
         assert!(usage::units(&finance).await.is_err());
         // The office sees all and the pools beside it.
         let office = town.list(&town.city.office, &UsageFilter::default()).await;
@@ -348,13 +367,19 @@ async fn both_rates_stand_by_unit_and_pages_follow_each_other() {
     for town in Town::all().await {
         town.say(&town.web, 35, 200, 300);
         town.round().await;
-        let units = usage::units(&town.cx(&town.city.office)).await.unwrap().units;
+        let units = usage::units(&town.cx(&town.city.office))
+            .await
+            .unwrap()
+            .units;
         let bureau = units.iter().find(|u| u.unit == town.city.bureau).unwrap();
         assert_eq!((bureau.counts.hosts, bureau.counts.measured), (2, 1));
         assert_eq!(bureau.counts.cpu(), Some(200), "of the measured alone");
         let allocation = bureau.allocation.unwrap();
         assert!(allocation.cores_limit > 0 && allocation.memory_limit > 0);
-        assert_eq!(bureau.counts.idle_month, town.see(&town.web).await.row.month);
+        assert_eq!(
+            bureau.counts.idle_month,
+            town.see(&town.web).await.row.month
+        );
         for (sort, first) in [
             (UsageSort::Cpu, &town.web),
             (UsageSort::CpuDown, &town.web),

@@ -111,9 +111,8 @@ impl UsageRow {
         if self.load != Load::Idle {
             return None;
         }
-        let fits = |size: i64, sum: Option<Sum>| {
-            sum.and_then(|sum| crate::usage::smaller(size, sum.peak))
-        };
+        let fits =
+            |size: i64, sum: Option<Sum>| sum.and_then(|sum| crate::usage::smaller(size, sum.peak));
         let (cores, memory) = (
             fits(self.vcpus, self.cpu),
             fits(self.memory_gb, self.memory),

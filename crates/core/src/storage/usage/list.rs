@@ -432,11 +432,10 @@ pub async fn last(rx: &mut ReadTx) -> Result<Last, StorageError> {
             .bind(SOURCE)
             .optional(rx)
             .await?;
-    let day: Option<(i64, i64)> = Sql::new(
-        "SELECT day, unknown FROM usage_taken WHERE hosts > 0 ORDER BY day DESC LIMIT 1",
-    )
-    .optional(rx)
-    .await?;
+    let day: Option<(i64, i64)> =
+        Sql::new("SELECT day, unknown FROM usage_taken WHERE hosts > 0 ORDER BY day DESC LIMIT 1")
+            .optional(rx)
+            .await?;
     Ok(Last {
         round: round.map(|(at, error)| (Timestamp::from_millis(at), error)),
         day: day.map(|(day, unknown)| (Date::from_days(day), unknown)),
