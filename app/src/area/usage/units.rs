@@ -6,10 +6,7 @@ use leptos::prelude::*;
 use leptos_router::hooks::use_query_map;
 use lingbao_model::{
     money::grouped_signed,
-    view::{
-        overview::permille,
-        usage::{UnitUsage, UnitsUsage},
-    },
+    view::usage::{UnitUsage, UnitsUsage},
 };
 use serde::{Deserialize, Serialize};
 
@@ -28,33 +25,6 @@ impl Asked {
     fn query(&self) -> [(&'static str, &str); 2] {
         [("q", self.q.as_str()), ("sort", self.sort.as_str())]
     }
-
-    /// The units that are asked for, in the order that is asked for. They are few: a city has hundreds.
-    fn of(&self, mut units: Vec<UnitUsage>) -> Vec<UnitUsage> {
-        let wanted = self.q.trim().to_lowercase();
-        units.retain(|unit| unit.name.to_lowercase().contains(&wanted));
-        let (key, down) = match self.sort.strip_prefix('-') {
-            Some(key) => (key, true),
-            None => (self.sort.as_str(), false),
-        };
-        let number = |unit: &UnitUsage| match key {
-            "rate" => unit
-                .allocation
-                .filter(|all| all.cores_limit > 0)
-                .map(|all| permille(all.cores, all.cores_limit)),
-            "cpu" => unit.counts.cpu(),
-            "memory" => unit.counts.memory(),
-            "idle" => Some(unit.counts.idle_month.fen()),
-            _ => Some(unit.counts.hosts),
-        };
-        // Without a word about it the largest come first; what is not known comes last either way.
-        let down = down || key.is_empty();
-        units.sort_by_key(|unit| {
-            let n = number(unit);
-            (n.is_none(), n.map(|n| if down { -n } else { n }))
-        });
-        units
-    }
 }
 
 /// The units in the reader's sight.
@@ -65,7 +35,7 @@ impl Asked {
 pub async fn units(asked: Asked) -> Result<UnitsUsage, ApiError> {
     let found = lingbao_core::service::usage::units(&crate::ssr::cx()?).await?;
     Ok(UnitsUsage {
-        units: asked.of(found.units),
+        units: ssr::sorted(&asked, found.units),
         head: found.head,
     })
 }
@@ -234,7 +204,37 @@ pub mod ssr {
         response::Response,
     };
     use lingbao_core::{error::ServiceError, service::usage};
-    use lingbao_model::{msg::Msg, view::usage::UnitUsage};
+    use lingbao_model::{
+        msg::Msg,
+        view::{overview::permille, usage::UnitUsage},
+    };
+
+    /// The units that are asked for, in the order that is asked for. They are few: a city has hundreds.
+    pub fn sorted(asked: &Asked, mut units: Vec<UnitUsage>) -> Vec<UnitUsage> {
+        let wanted = asked.q.trim().to_lowercase();
+        units.retain(|unit| unit.name.to_lowercase().contains(&wanted));
+        let (key, down) = match asked.sort.strip_prefix('-') {
+            Some(key) => (key, true),
+            None => (asked.sort.as_str(), false),
+        };
+        let number = |unit: &UnitUsage| match key {
+            "rate" => unit
+                .allocation
+                .filter(|all| all.cores_limit > 0)
+                .map(|all| permille(all.cores, all.cores_limit)),
+            "cpu" => unit.counts.cpu(),
+            "memory" => unit.counts.memory(),
+            "idle" => Some(unit.counts.idle_month.fen()),
+            _ => Some(unit.counts.hosts),
+        };
+        // Without a word about it the largest come first; what is not known comes last either way.
+        let down = down || key.is_empty();
+        units.sort_by_key(|unit| {
+            let n = number(unit);
+            (n.is_none(), n.map(|n| if down { -n } else { n }))
+        });
+        units
+    }
 
     /// The list as a file.
     pub async fn csv(
@@ -252,7 +252,7 @@ pub mod ssr {
             Ok(found) => found,
             Err(error) => return csv::refused(lang, &error),
         };
-        let lines: String = asked.of(found.units).iter().map(line).collect();
+        let lines: String = sorted(&asked, found.units).iter().map(line).collect();
         csv::answer("usage-units.csv", head(lang), move |_| {
             let lines = lines.clone();
             async move { Ok::<_, ServiceError>((lines, None)) }

@@ -250,7 +250,7 @@ impl Prometheus {
         }
         let most = series.iter().map(|one| one.value).filter(|v| v.is_finite());
         let most = most.fold(f64::NEG_INFINITY, f64::max);
-        if most > MOST_PERCENT || most < 0.0 {
+        if !(0.0..=MOST_PERCENT).contains(&most) {
             return wrong(
                 format!("the largest value is {most:.1}, which is no percent"),
                 "the query must give percent of what the server was given, 0 to 100".to_owned(),

@@ -138,7 +138,7 @@ async fn thirty_quiet_days_make_a_host_idle_and_its_price_stands_at_stake() {
         assert_eq!((cpu.mean, cpu.peak, cpu.days), (100, 150, WINDOW_DAYS));
         // Twice the peak of 15 % of 4 cores and of 25 % of 8 GB.
         assert_eq!(row.smaller(), Some((2, 4)));
-        assert_eq!(town.names(&only(Load::Busy)).await, [town.db.clone()]);
+        assert_eq!(town.names(&only(Load::Busy)).await.first(), Some(&town.db));
         assert_eq!((view.counts.hosts, view.counts.measured), (2, 2));
         assert_eq!((view.counts.idle, view.counts.busy), (1, 1));
         assert_eq!(view.counts.idle_month, row.month);
