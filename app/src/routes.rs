@@ -41,6 +41,10 @@ pub const RESOURCES: &str = "/resources";
 pub const QUOTA: &str = "/quota";
 /// The leader's overview.
 pub const OVERVIEW: &str = "/overview";
+/// What hosts use of what they were given.
+pub const USAGE: &str = "/usage";
+/// The same by unit.
+pub const USAGE_UNITS: &str = "/usage/units";
 /// Jobs, sagas, backends.
 pub const OPERATIONS: &str = "/operations";
 /// Background jobs, for operators.
@@ -104,6 +108,11 @@ pub fn card(step: &str) -> String {
 /// One resource.
 pub fn resource(id: &str) -> String {
     format!("{RESOURCES}/{}", segment(id))
+}
+
+/// What a host uses, day by day.
+pub fn usage(id: &str) -> String {
+    format!("{USAGE}/{}", segment(id))
 }
 
 /// A new disk out of a snapshot of a disk.
@@ -291,6 +300,7 @@ fn framed() -> Vec<AnyNestedRoute> {
     pages.extend(area::audit::routes());
     pages.extend(area::home::routes());
     pages.extend(area::overview::routes());
+    pages.extend(area::usage::routes());
     pages
 }
 
@@ -317,6 +327,7 @@ pub fn posts() -> axum::Router<crate::form::ssr::Pages> {
         .merge(area::audit::posts())
         .merge(area::quota::posts())
         .merge(area::items::posts())
+        .merge(area::usage::posts())
 }
 
 /// Paths of the pages that exist; the navigation shows no other. A test compares it with the routes.
@@ -366,6 +377,9 @@ pub const PATHS: &[&str] = &[
     "/admin/items/{code}",
     HOME,
     OVERVIEW,
+    USAGE,
+    USAGE_UNITS,
+    "/usage/{id}",
     WORK_ORDERS,
     "/work-orders/{id}",
     ADMIN_UNITS,

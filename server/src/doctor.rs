@@ -2,7 +2,11 @@
 use std::{fmt, path::Path};
 
 use lingbao_backends::provisioning::{Finding, PoolRef};
-use lingbao_core::{App, service::examine, storage::migrations};
+use lingbao_core::{
+    App,
+    service::{examine, usage},
+    storage::migrations,
+};
 
 use crate::{config::Config, wiring};
 
@@ -200,6 +204,45 @@ fn lacking(cloud: &str, findings: Vec<Finding>, report: &mut Report) {
     }
 }
 
+/// Whether what measures the hosts answers, and speaks of ours.
+async fn measured(config: &Config, app: &std::sync::Arc<App>, report: &mut Report) {
+    let metering = match wiring::metering(config) {
+        Ok(Some(metering)) => metering,
+        Ok(None) => {
+            report.fine("usage: not measured (usage.prometheus_url is empty)");
+            return;
+        }
+        Err(error) => {
+            report.wrong("usage", wiring::chain(&error), "check [usage]");
+            return;
+        }
+    };
+    let now = app.clock.now();
+    let findings = metering.source.check(now).await;
+    let answers = findings.iter().all(|finding| finding.wrong.is_none());
+    for finding in findings {
+        match finding.wrong {
+            None => report.fine(finding.what),
+            Some(wrong) => report.wrong(finding.what, wrong.problem, wrong.remedy),
+        }
+    }
+    let ours = usage::known(&app.system()).await.unwrap_or_default();
+    let Some(one) = ours.first().filter(|_| answers) else {
+        return;
+    };
+    let there = metering.source.servers(now).await.unwrap_or_default();
+    let met = ours.iter().filter(|id| there.contains(*id)).count();
+    let what = format!("usage: {met} of {} running hosts are measured", ours.len());
+    match there.first().filter(|_| met == 0) {
+        Some(other) => report.wrong(
+            what,
+            format!("the label {} carries {other:?}, the cloud calls a host {one:?}", config.usage.label),
+            "name the label with the cloud's id of a server in usage.label, and keep it in the queries",
+        ),
+        None => report.fine(what),
+    }
+}
+
 async fn inside(config: &Config, app: &std::sync::Arc<App>, report: &mut Report) {
     let found = match examine::findings(&app.system()).await {
         Ok(found) => found,
@@ -225,6 +268,7 @@ async fn inside(config: &Config, app: &std::sync::Arc<App>, report: &mut Report)
         ),
         None => report.fine("calendar"),
     }
+    measured(config, app, report).await;
     // A simulated cloud has one owner; while `serve` runs, only it can open the state file.
     let clouds = match wiring::backends(config, app.clock.clone()) {
         Ok(clouds) => clouds,

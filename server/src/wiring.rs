@@ -14,6 +14,7 @@ use lingbao_backends::{
         openstack::OpenStackConfig,
         simulator::{Latency, SimulatorConfig},
     },
+    usage::prometheus::Prometheus,
 };
 use lingbao_core::{
     App, StorageError, cleanup,
@@ -23,10 +24,11 @@ use lingbao_core::{
     jobs::{Registry, Worker},
     seed,
     storage::{Db, DbConfig, migrations},
+    usage::{self, Metering},
 };
 use lingbao_model::id::SiteCode;
 
-use crate::config::{Backend, Config, Files};
+use crate::config::{Backend, Config, Files, UsageFiles};
 
 /// Why the program can't start; each says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -241,7 +243,9 @@ pub fn app(config: &Config, db: Db) -> Result<Arc<App>, WiringError> {
 pub fn app_with_clouds(config: &Config, db: Db) -> Result<(Arc<App>, Arc<Backends>), WiringError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let backends = backends(config, clock.clone())?;
-    let app = bare(config, db, clock)?.with_backends(backends.clone());
+    let app = bare(config, db, clock)?
+        .with_backends(backends.clone())
+        .with_usage(metering(config)?.map(Arc::new));
     Ok((Arc::new(app), backends))
 }
 
@@ -363,7 +367,32 @@ pub fn simulator(section: Backend) -> SimulatorConfig {
 /// Everything that is done after a commit.
 #[must_use]
 pub fn jobs(backends: &Arc<Backends>) -> Registry {
-    cleanup::wire(fulfil::wire(Registry::new(), backends))
+    usage::wire(cleanup::wire(fulfil::wire(Registry::new(), backends)))
+}
+
+/// What measures the hosts, if the configuration names something.
+///
+/// # Errors
+/// A file that it names can't be read, or holds no certificate.
+pub fn metering(config: &Config) -> Result<Option<Metering>, WiringError> {
+    let section = &config.usage;
+    if section.prometheus_url.is_empty() {
+        return Ok(None);
+    }
+    let named = |what, path: &Path| {
+        let is_named = !path.as_os_str().is_empty();
+        is_named.then(|| read_secret(what, path)).transpose()
+    };
+    let files = UsageFiles {
+        token: named("usage.token_file", &section.token_file)?.map(Secret),
+        password: named("usage.password_file", &section.password_file)?.map(Secret),
+        ca_pem: named("usage.ca_file", &section.ca_file)?,
+    };
+    Ok(Some(Metering {
+        source: Arc::new(Prometheus::new(section.prometheus(files))?),
+        catch_up_days: section.catch_up_days.into(),
+        keep_days: section.keep_days.into(),
+    }))
 }
 
 /// The worker of a configuration.

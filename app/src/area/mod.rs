@@ -20,3 +20,4 @@ pub mod requests;
 pub mod resources;
 pub mod search;
 pub mod sign_in;
+pub mod usage;

@@ -181,6 +181,13 @@ const DOORS: &[Door] = &[
         "operate",
     ),
     door(
+        Group::Manage,
+        routes::USAGE,
+        "gauge",
+        || t!("usage.title"),
+        "read_resources",
+    ),
+    door(
         Group::Admin,
         routes::ADMIN_ITEMS,
         "box",

@@ -9,6 +9,7 @@
 //! ```
 mod absent;
 pub mod provisioning;
+pub mod usage;
 
 use std::{collections::BTreeMap, fmt, io, sync::Arc, time::Duration};
 

@@ -24,6 +24,7 @@ use crate::{
     crypto::{Crypto, Passwords},
     idempotency::IdempotencyKey,
     storage::Db,
+    usage::Metering,
 };
 
 /// What the whole process shares. Built once, handed around as `Arc<App>`.
@@ -49,6 +50,8 @@ pub struct App {
     pub backends: Arc<Backends>,
     /// How many days what is given back lies in the recycle bin; 0: it is erased at once.
     pub keep_days: i64,
+    /// What measures the hosts; `None` if the configuration names nothing.
+    pub usage: Option<Arc<Metering>>,
 }
 
 impl App {
@@ -77,6 +80,7 @@ impl App {
             job_bell: Arc::default(),
             backends: Arc::default(),
             keep_days: KEEP_DAYS,
+            usage: None,
         }
     }
 
@@ -91,6 +95,13 @@ impl App {
     #[must_use]
     pub fn with_keep_days(mut self, days: i64) -> Self {
         self.keep_days = days.clamp(0, MOST_KEEP_DAYS);
+        self
+    }
+
+    /// The same with something that measures the hosts.
+    #[must_use]
+    pub fn with_usage(mut self, usage: Option<Arc<Metering>>) -> Self {
+        self.usage = usage;
         self
     }
 

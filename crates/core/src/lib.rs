@@ -22,6 +22,7 @@ pub mod session_store;
 pub mod storage;
 #[cfg(any(test, feature = "test-support"))]
 pub mod testing;
+pub mod usage;
 
 pub use app::{Actor, App, Cx};
 pub use error::{ServiceError, StorageError};

@@ -43,6 +43,7 @@ use crate::{
     clock::{Clock, MockClock},
     crypto::StandardCrypto,
     storage::{Db, DbConfig},
+    usage::Metering,
 };
 
 /// When tests begin: 2026-11-20 09:00 in Shanghai, a Friday.
@@ -175,9 +176,8 @@ impl TestApp {
         }
     }
 
-    /// The same application with another time in the recycle bin.
-    #[must_use]
-    pub fn with_keep_days(self, days: i64) -> Self {
+    /// The same application, its surroundings otherwise.
+    fn with(self, change: impl FnOnce(App) -> App) -> Self {
         let app = App::with(
             self.app.db.clone(),
             self.app.site.clone(),
@@ -187,9 +187,21 @@ impl TestApp {
         );
         let app = app.with_backends(self.app.backends.clone());
         Self {
-            app: Arc::new(app.with_keep_days(days)),
+            app: Arc::new(change(app)),
             ..self
         }
+    }
+
+    /// The same application with another time in the recycle bin.
+    #[must_use]
+    pub fn with_keep_days(self, days: i64) -> Self {
+        self.with(|app| app.with_keep_days(days))
+    }
+
+    /// The same application with something that measures the hosts.
+    #[must_use]
+    pub fn with_usage(self, usage: Metering) -> Self {
+        self.with(|app| app.with_usage(Some(Arc::new(usage))))
     }
 
     /// The surroundings of an act by this user.

@@ -29,6 +29,7 @@ pub mod request;
 pub mod resource;
 pub mod text;
 pub mod time;
+pub mod usage;
 pub mod verdict;
 pub mod view;
 mod wire;

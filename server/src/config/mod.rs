@@ -9,6 +9,7 @@ mod env;
 mod openstack;
 mod reference;
 mod sections;
+mod usage;
 mod validate;
 
 use std::path::{Path, PathBuf};
@@ -17,8 +18,9 @@ pub use openstack::Files;
 pub use reference::reference;
 pub use sections::{
     Backend, Config, Crypto, Database, Key, Limits, Log, LogFormat, Release, SECTIONS, Server,
-    Session, Site, Worker,
+    Session, Site, Usage, Worker,
 };
+pub use usage::UsageFiles;
 
 /// The file that is read when none is named.
 pub const FILE: &str = "lingbao.toml";

@@ -144,6 +144,42 @@ sections! {
         /// Most pages that are made at once; more wait in line. Each takes about a megabyte meanwhile.
         concurrent_pages: usize = 16;
     }
+    /// What hosts use of what they were given, for the page 利用率: taken in day by day from a
+    /// Prometheus, or from what speaks its HTTP API and knows subqueries. The queries fit
+    /// inovex/prometheus-libvirt-exporter on the compute nodes of an OpenStack, scraped every two
+    /// minutes or more often. Each gives percent (0 to 100) of what a server was given, one series a
+    /// server; none when empty.
+    Usage as "usage" {
+        /// Where it answers, with the path before `/api/v1` if there is one:
+        /// `https://prometheus.example:9090`. Without it nothing is measured, and the pages say so.
+        prometheus_url: String = "".into();
+        /// File with the certificates (PEM) of the authority that signed its own; those of the public
+        /// authorities count when empty.
+        ca_file: PathBuf = PathBuf::new();
+        /// File that holds a token (`Authorization: Bearer`), if it asks for one.
+        token_file: PathBuf = PathBuf::new();
+        /// User name (`Authorization: Basic`), if it asks for one.
+        user: String = "".into();
+        /// File that holds the password of that user.
+        password_file: PathBuf = PathBuf::new();
+        /// The label of the answers that carries the cloud's id of a server.
+        label: String = "instance_id".into();
+        /// Cores.
+        cpu_query: String = "100 * max by (instance_id) (rate(libvirt_domain_info_cpu_time_seconds_total[5m]) / on (domain, instance) libvirt_domain_info_virtual_cpus * on (domain, instance) group_left (instance_id) libvirt_domain_openstack_info)".into();
+        /// Memory. Needs the balloon driver in the guest; of guests without it nothing is known, and
+        /// nothing is said.
+        memory_query: String = "100 * max by (instance_id) ((1 - (libvirt_domain_memory_stats_usable_bytes > 0) / libvirt_domain_memory_stats_available_bytes) * on (domain, instance) group_left (instance_id) libvirt_domain_openstack_info)".into();
+        /// Disks. From outside a host nobody sees how full its file systems are: this needs an exporter
+        /// inside (node_exporter) whose series are given the label by relabelling.
+        disk_query: String = "".into();
+        /// Longest time for one query, in milliseconds.
+        timeout_ms: u64 = 60_000;
+        /// So many days back are asked for, after a standstill or at the first start. More than
+        /// Prometheus keeps is harmless.
+        catch_up_days: u32 = 35;
+        /// So many days are kept.
+        keep_days: u32 = 400;
+    }
     /// A cloud, one section a name: `[backends.NAME]`. Pools name the backend that they belong to.
     /// Without any section there is a simulated cloud called `simulator` in `data/simulator`.
     Backend as "backends.NAME" {
@@ -270,6 +306,8 @@ pub struct Config {
     pub log: Log,
     /// Limits of what one request may cost.
     pub limits: Limits,
+    /// What hosts use.
+    pub usage: Usage,
     /// Clouds by name.
     pub backends: BTreeMap<String, Backend>,
 }

@@ -101,6 +101,9 @@ impl Config {
             i64::from(days) <= MOST_KEEP_DAYS,
             format!("release.keep_days = {days}: 0 to {MOST_KEEP_DAYS}"),
         );
+        for problem in self.usage.problems() {
+            check(false, format!("usage.{problem}"));
+        }
         let mut folders = BTreeSet::new();
         for (name, backend) in &self.backends {
             match backend.kind.as_str() {

@@ -16,3 +16,4 @@ mod imports;
 mod portal;
 mod rest;
 mod truth;
+mod usage;

@@ -26,6 +26,7 @@ use lingbao_core::{
     Actor, Cx,
     service::{grant, install, token, unit, user},
     testing::{TestApp, TestDb},
+    usage::Metering,
 };
 use lingbao_model::{
     id::{UnitId, UserId},
@@ -71,6 +72,15 @@ impl Portal {
         let asked = |app: TestApp| {
             let clouds = clouds(&app);
             app.with_backends(clouds)
+        };
+        Self::of(|_| {}, asked).await
+    }
+
+    /// With clouds to ask, and something that measures their servers.
+    pub async fn measured(clouds: impl FnOnce(&TestApp) -> Arc<Backends>, by: Metering) -> Self {
+        let asked = |app: TestApp| {
+            let clouds = clouds(&app);
+            app.with_backends(clouds).with_usage(by)
         };
         Self::of(|_| {}, asked).await
     }

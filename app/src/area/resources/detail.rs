@@ -8,7 +8,8 @@ use crate::{error::ApiError, facts, form::use_form, i18n, live, routes, t, ui::*
 use leptos::prelude::*;
 use leptos_router::hooks::use_params_map;
 use lingbao_model::{
-    resource::EventKind,
+    catalogue::Fulfiller,
+    resource::{EventKind, ServiceState},
     view::{
         difference::DifferenceKind,
         resource::{Act, CloudWord, Related, ResourceDetail},
@@ -274,6 +275,12 @@ fn place(found: &ResourceDetail) -> Vec<(Text, AnyView)> {
     }
     if let Some(disk) = found.made_from.clone() {
         all.push((t!("resources.made_from").into(), related(disk).into_any()));
+    }
+    if row.kind == Fulfiller::Server && row.service != ServiceState::Released {
+        all.push((
+            t!("usage.title").into(),
+            view! { <a href=routes::usage(row.id.as_str())>{t!("usage.see")}</a> }.into_any(),
+        ));
     }
     all.push((
         t!("resources.request").into(),

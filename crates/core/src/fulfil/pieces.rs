@@ -221,6 +221,12 @@ pub(super) fn number(answers: &Answers, key: &str) -> u32 {
         .unwrap_or(0)
 }
 
+/// Cores and memory (GiB) of a host.
+pub(crate) fn size(answers: &Answers) -> (i64, i64) {
+    let of = |key| i64::from(number(answers, key));
+    (of("vcpus"), of("memory_gb"))
+}
+
 /// Hours between two backups, and days that one is kept.
 pub(super) fn schedule(answers: &Answers) -> (u32, u32) {
     let weekly = answers.text("schedule") == Some("weekly");

@@ -8,6 +8,7 @@
 //! | `requests`               | `user:<own id>`, `unit:<id>` of units whose requests one reads | readers |
 //! | `resource:<id>`          | `unit:<id>` of its unit                                  | who reads it  |
 //! | `resources`, `quota`     | `unit:<id>` of units whose resources one reads           | readers       |
+//! | `usage`                  | `usage`: a day was taken in                              | readers       |
 //! | `jobs`                   | everything                                               | operators     |
 //!
 //! Every other word, and one that the caller may not hear, is silent.
@@ -89,6 +90,9 @@ pub async fn watches(cx: &Cx, words: &[String]) -> Result<Vec<Watch>, ServiceErr
                 if noun == "requests" {
                     these.insert(own.clone());
                 }
+            }
+            "usage" if access.has(Ability::ReadResources) => {
+                these.insert("usage".to_owned());
             }
             "jobs" if access.has(Ability::Operate) => {
                 watches.push(Watch {

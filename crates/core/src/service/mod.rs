@@ -29,6 +29,7 @@ pub mod session;
 pub mod system;
 pub mod token;
 pub mod unit;
+pub mod usage;
 pub mod user;
 
 #[cfg(test)]

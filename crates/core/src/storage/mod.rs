@@ -51,6 +51,7 @@ pub mod system;
 pub mod todo;
 pub mod token;
 pub mod unit;
+pub mod usage;
 pub mod user;
 pub mod vdc;
 pub mod work_order;

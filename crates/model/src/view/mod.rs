@@ -18,3 +18,4 @@ pub mod request;
 pub mod resource;
 pub mod search;
 pub mod system;
+pub mod usage;

@@ -23,6 +23,7 @@ mod requests;
 mod resource_acts;
 mod resources;
 mod systems;
+mod usage;
 
 use std::str::FromStr;
 
@@ -235,6 +236,7 @@ fn routes() -> OpenApiRouter<Portal> {
         .merge(bin::routes())
         .merge(access_rules::routes())
         .merge(quota::routes())
+        .merge(usage::routes())
         .merge(items::routes())
         .merge(audit::routes())
         .merge(differences::routes())
