@@ -178,7 +178,7 @@ async fn an_idle_host_is_listed_with_its_price_and_the_ways_on() {
         "低效",
         "2 核 8 GB 可满足",
         "变更规格",
-        "申请释放",
+        "申请退订",
         "已测 1 台，共 1 台",
     ] {
         assert!(page.contains(words), "{words}: {page}");

@@ -47,6 +47,7 @@ struct ResourceQuery {
     /// Of this system.
     system: Option<SystemId>,
     /// In this order; `erase` is for what lies in the recycle bin.
+    #[param(inline)]
     sort: Option<Sort>,
 }
 

@@ -9,10 +9,9 @@ use super::{
     state::{Change, Record, State, public_space},
 };
 use crate::provisioning::{
-    Access, Address, AddressSpec, BackupPlan, BackupPlanSpec, Call, ExternalId, Kind, Network,
-    NetworkSpec, Object, OperationId, Power, Project, ProjectQuota, ProjectSpec, Refusal,
-    RefusalReason, Server, ServerSize, ServerSpec, Snapshot, SnapshotSpec, Volume, VolumeSpec,
-    cidr,
+    Access, Address, AddressSpec, Call, ExternalId, Kind, Network, NetworkSpec, Object,
+    OperationId, Power, Project, ProjectQuota, ProjectSpec, Refusal, RefusalReason, Server,
+    ServerSize, ServerSpec, Volume, VolumeSpec, cidr,
 };
 
 /// A decision: what changes, and which object the operation is about.
@@ -22,7 +21,7 @@ pub(super) struct Act {
     pub target: ExternalId,
 }
 
-type Decision = Result<Act, Refusal>;
+pub(super) type Decision = Result<Act, Refusal>;
 
 /// The surroundings of a decision.
 pub(super) struct Deciding<'a> {
@@ -36,15 +35,15 @@ pub(super) struct Deciding<'a> {
     pub fail: bool,
 }
 
-fn no<T>(reason: RefusalReason, detail: impl Into<String>) -> Result<T, Refusal> {
+pub(super) fn no<T>(reason: RefusalReason, detail: impl Into<String>) -> Result<T, Refusal> {
     Err(Refusal::new(reason, detail))
 }
 
-fn check(holds: bool, reason: RefusalReason, detail: &str) -> Result<(), Refusal> {
+pub(super) fn check(holds: bool, reason: RefusalReason, detail: &str) -> Result<(), Refusal> {
     if holds { Ok(()) } else { no(reason, detail) }
 }
 
-fn put(record: Record) -> Decision {
+pub(super) fn put(record: Record) -> Decision {
     let target = record.object.id().clone();
     Ok(Act {
         change: Change {
@@ -97,7 +96,7 @@ impl Deciding<'_> {
         }
     }
 
-    fn new_id(&self, kind: Kind) -> Result<ExternalId, Refusal> {
+    pub(super) fn new_id(&self, kind: Kind) -> Result<ExternalId, Refusal> {
         let id = chance::id(self.config.seed, kind, self.op.as_str());
         check(
             self.state.record(&id).is_none(),
@@ -115,7 +114,7 @@ impl Deciding<'_> {
             .ok_or_else(|| Refusal::new(RefusalReason::NotFound, format!("no pool {name}")))
     }
 
-    fn object(&self, id: &ExternalId, kind: Kind) -> Result<&Record, Refusal> {
+    pub(super) fn object(&self, id: &ExternalId, kind: Kind) -> Result<&Record, Refusal> {
         self.state
             .record(id)
             .filter(|record| record.object.kind() == kind)
@@ -146,7 +145,7 @@ impl Deciding<'_> {
         Ok(server)
     }
 
-    fn volume(&self, id: &ExternalId) -> Result<Volume, Refusal> {
+    pub(super) fn volume(&self, id: &ExternalId) -> Result<Volume, Refusal> {
         match &self.object(id, Kind::Volume)?.object {
             Object::Volume(volume) => Ok(volume.clone()),
             _ => no(RefusalReason::NotFound, id.as_str()),
@@ -431,7 +430,7 @@ impl Deciding<'_> {
         Ok(act)
     }
 
-    fn create_volume(&self, spec: VolumeSpec) -> Decision {
+    pub(super) fn create_volume(&self, spec: VolumeSpec) -> Decision {
         let id = self.new_id(Kind::Volume)?;
         check(
             spec.size_gb > 0,
@@ -539,66 +538,6 @@ impl Deciding<'_> {
         }
         address.associated_with = to;
         put(Record::quiet(Object::Address(address)))
-    }
-
-    fn create_plan(&self, spec: BackupPlanSpec) -> Decision {
-        let id = self.new_id(Kind::BackupPlan)?;
-        check(
-            spec.every_hours > 0 && spec.keep_days > 0,
-            RefusalReason::InvalidSpec,
-            "never, or kept for no time",
-        )?;
-        match self.state.record(&spec.target).map(|r| &r.object) {
-            Some(it @ (Object::Server(_) | Object::Volume(_))) if *it.project() == spec.project => {
-            }
-            _ => return no(RefusalReason::NotFound, "nothing to back up"),
-        }
-        put(Record::quiet(Object::BackupPlan(BackupPlan {
-            id,
-            spec,
-            operation: self.op.clone(),
-        })))
-    }
-
-    fn change_plan(&self, id: &ExternalId, every_hours: u32, keep_days: u32) -> Decision {
-        let Object::BackupPlan(mut plan) = self.object(id, Kind::BackupPlan)?.object.clone() else {
-            return no(RefusalReason::NotFound, id.as_str());
-        };
-        check(
-            every_hours > 0 && keep_days > 0,
-            RefusalReason::InvalidSpec,
-            "never, or kept for no time",
-        )?;
-        (plan.spec.every_hours, plan.spec.keep_days) = (every_hours, keep_days);
-        put(Record::quiet(Object::BackupPlan(plan)))
-    }
-
-    fn create_snapshot(&self, spec: SnapshotSpec) -> Decision {
-        let id = self.new_id(Kind::Snapshot)?;
-        let volume = self.volume(&spec.volume)?;
-        check(
-            volume.spec.project == spec.project,
-            RefusalReason::InvalidSpec,
-            "the volume is another project's",
-        )?;
-        put(Record::quiet(Object::Snapshot(Snapshot {
-            id,
-            spec,
-            size_gb: volume.spec.size_gb,
-            operation: self.op.clone(),
-        })))
-    }
-
-    fn restore(&self, id: &ExternalId, spec: VolumeSpec) -> Decision {
-        let Object::Snapshot(snapshot) = &self.object(id, Kind::Snapshot)?.object else {
-            return no(RefusalReason::NotFound, id.as_str());
-        };
-        check(
-            snapshot.spec.project == spec.project && snapshot.size_gb <= spec.size_gb,
-            RefusalReason::InvalidSpec,
-            "the snapshot is another project's, or larger",
-        )?;
-        self.create_volume(spec)
     }
 
     fn free(&self, space: &str, first: u32, count: u32) -> Result<Ipv4Addr, Refusal> {

@@ -8,6 +8,7 @@
 mod act;
 mod chance;
 mod config;
+mod copies;
 mod fault;
 mod log;
 mod state;
