@@ -20,7 +20,13 @@ use lingbao_core::{
     service::difference,
     storage::{place, quota, vdc},
 };
-use lingbao_model::{id::UserId, people::Role, quota::Dimension, view::people::TokenScope};
+use lingbao_model::{
+    id::UserId,
+    money::Money,
+    people::Role,
+    quota::Dimension,
+    view::{import::ImportRow, people::TokenScope},
+};
 use serde_json::{Value, json};
 
 use crate::portal::{Answer, Browser, Portal};
@@ -148,6 +154,19 @@ impl Town {
     fn rows(&self) -> Vec<Value> {
         let row = |(line, id): (usize, &String)| json!({ "line": line + 2, "cloud": "simulator", "external_id": id, "unit": "示范市", "system": "统计直报" });
         self.ids.iter().enumerate().map(row).collect()
+    }
+
+    /// The tick of the row of a thing, beside a price.
+    fn tick(&self, at: usize, fen: i64) -> String {
+        let row = ImportRow {
+            line: if at == 0 { 2 } else { 3 },
+            cloud: "simulator".to_owned(),
+            external_id: self.ids[at].clone(),
+            unit: "示范市".to_owned(),
+            system: "统计直报".to_owned(),
+            ..ImportRow::default()
+        };
+        row.tick(Money::from_fen(fen))
     }
 
     fn sheet(&self) -> String {
@@ -282,18 +301,36 @@ async fn the_pages_fill_a_sheet_show_what_comes_of_it_and_keep_what_was_typed() 
         assert!(shown.text.contains(words), "{words}");
     }
     assert_eq!(shown.text.matches("name=\"take\"").count(), 1);
+    assert!(shown.text.contains(&town.tick(1, 34_800)));
     let sheet = town.sheet();
     let broken = post(&operator, &[("do", "preview"), ("rows", "a,b\n1,2")], None).await;
     assert_eq!(broken.status, 422);
     assert!(broken.text.contains("缺少列名") && broken.text.contains("a,b"));
     let empty = post(&operator, &[("do", "take"), ("rows", &sheet)], None).await;
     assert_eq!(empty.status, 422, "{}", empty.text);
+    let (one, other) = (town.tick(0, 34_800), town.tick(1, 34_800));
+    // What was ticked is taken as the preview showed it, or not at all.
+    for sheet in [
+        sheet.replacen("示范市", "别的市", 1),
+        format!("\r\n{sheet}"),
+        sheet.replacen(&town.ids[0], &town.ids[1], 1),
+    ] {
+        let fields = [
+            ("do", "take"),
+            ("rows", sheet.as_str()),
+            ("take", one.as_str()),
+        ];
+        let changed = post(&operator, &fields, None).await;
+        assert_eq!(changed.status, 422, "{}", changed.text);
+        assert!(changed.text.contains("表格已改动，请重新预览"));
+    }
+    let cheap = town.tick(0, 1);
     let dear = post(
         &operator,
         &[
             ("do", "take"),
             ("rows", &sheet),
-            ("take", "2:1"),
+            ("take", &cheap),
             ("form_id", "form-0123456789"),
         ],
         None,
@@ -305,8 +342,8 @@ async fn the_pages_fill_a_sheet_show_what_comes_of_it_and_keep_what_was_typed() 
     let fields = [
         ("do", "take"),
         ("rows", sheet.as_str()),
-        ("take", "2:34800"),
-        ("take", "3:34800"),
+        ("take", one.as_str()),
+        ("take", other.as_str()),
         ("form_id", "form-0123456789"),
     ];
     let done = post(&operator, &fields, None).await;
@@ -319,7 +356,14 @@ async fn the_pages_fill_a_sheet_show_what_comes_of_it_and_keep_what_was_typed() 
         (303, batch.as_str())
     );
     let page = operator.get(&batch).await.text;
-    for words in ["old-1", "old-2", "示范市", "有效", "撤销纳管"] {
+    for words in [
+        "old-1",
+        "old-2",
+        "示范市",
+        "有效",
+        "撤销纳管",
+        "这张表单已提交过",
+    ] {
         assert!(page.contains(words), "{words}: {page}");
     }
     let leader = town.portal.sign_in("leader").await;

@@ -71,7 +71,7 @@ fn row(line: ImportLine) -> impl IntoView {
     let number = t!("import.line", n = row.line);
     let head = match plan.as_ref().filter(|_| !bad) {
         Some(plan) => {
-            let value = format!("{}:{}", row.line, plan.month.fen());
+            let value = row.tick(plan.month);
             view! { <Check name="take" value=value checked=true>{number}</Check> }.into_any()
         }
         None => view! { <Chip look=Look::Bad text=number/> }.into_any(),

@@ -11,7 +11,7 @@ use crate::{
 use leptos::prelude::*;
 use leptos_router::hooks::use_query_map;
 use lingbao_model::view::import::{
-    ForeignServer, ImportPreview, ImportStart, MOST_ROWS, MOST_TAKEN, UNDO_DAYS,
+    ForeignServer, ImportPreview, ImportStart, MOST_BYTES, MOST_ROWS, MOST_TAKEN, UNDO_DAYS,
 };
 use serde::{Deserialize, Serialize};
 
@@ -154,6 +154,8 @@ fn Body(begun: Begun, asked: Asked) -> impl IntoView {
     });
     let shown = shown.map(|shown| preview(shown, more));
     let rows = i64::try_from(MOST_ROWS).unwrap_or(i64::MAX);
+    let size = i64::try_from(MOST_BYTES / 1_000).unwrap_or(i64::MAX);
+    let hint = t!("import.rows_hint", rows = rows, size = size);
     view! {
         <PageHead title=t!("import.title") crumbs fact=t!("import.fact") acts/>
         <ErrorSummary/>
@@ -168,7 +170,7 @@ fn Body(begun: Begun, asked: Asked) -> impl IntoView {
                 <div class="panel-pad">{pick}</div>
             </Panel>
             <Panel title=t!("import.step_sheet") sub=t!("import.step_sheet_note") pad=true>
-                <Field name="rows" label=t!("import.rows") hint=t!("import.rows_hint", rows = rows)>
+                <Field name="rows" label=t!("import.rows") hint=hint>
                     <TextArea rows=10/>
                 </Field>
                 <Field name="file" label=t!("import.file") hint=t!("import.file_hint") optional=true>
@@ -324,11 +326,11 @@ pub mod ssr {
     };
     use lingbao_model::{
         id::DifferenceId,
-        money::Money,
         msg::{FieldError, Msg},
         placement::Placement,
         view::import::{ImportPreview, ImportRow, MOST_TAKEN},
     };
+    use std::collections::BTreeMap;
 
     /// So many rows that can't be taken in are shown.
     const MOST_BAD: usize = 200;
@@ -369,8 +371,7 @@ pub mod ssr {
         let (preview, _) = short(import::preview(cx, &rows).await?);
         for line in preview.lines.iter().filter(|line| line.errors.is_empty()) {
             if let Some(plan) = &line.plan {
-                let tick = format!("{}:{}", line.row.line, plan.month.fen());
-                values.push(("take".to_owned(), tick));
+                values.push(("take".to_owned(), line.row.tick(plan.month)));
             }
         }
         Ok(Refused::Amended(values, Vec::new()))
@@ -407,24 +408,26 @@ pub mod ssr {
         Ok(file::joined(lang_of(&form.parts), before, rows))
     }
 
-    /// The ticked rows, each with the price that was shown beside it.
+    /// The ticked rows, each with the price that was shown beside it; they must be what the preview
+    /// showed.
     fn chosen(form: &Posted) -> Result<Vec<ImportRow>, FieldError> {
-        let ticked: Vec<(i64, Money)> = form
-            .all("take")
-            .filter_map(|tick| {
-                let (line, fen) = tick.split_once(':')?;
-                Some((line.parse().ok()?, Money::from_fen(fen.parse().ok()?)))
-            })
-            .collect();
-        let rows = file::read(form.value("rows"))?;
-        Ok(rows
-            .into_iter()
-            .filter_map(|mut row| {
-                let (_, month) = ticked.iter().find(|(line, _)| *line == row.line)?;
-                row.month = Some(*month);
-                Some(row)
-            })
-            .collect())
+        let changed = || FieldError::new("rows", Msg::new("import.sheet_changed"));
+        let mut ticked: BTreeMap<i64, &str> = BTreeMap::new();
+        for tick in form.all("take") {
+            let line = tick.split(':').next().and_then(|line| line.parse().ok());
+            ticked.insert(line.ok_or_else(changed)?, tick);
+        }
+        let mut rows = Vec::with_capacity(ticked.len());
+        for row in file::read(form.value("rows"))? {
+            if let Some(tick) = ticked.remove(&row.line) {
+                rows.push(row.ticked(tick).ok_or_else(changed)?);
+            }
+        }
+        if ticked.is_empty() {
+            Ok(rows)
+        } else {
+            Err(changed())
+        }
     }
 
     /// Fills the sheet, shows what will come of it, or takes in.
@@ -445,7 +448,11 @@ pub mod ssr {
             "take" => {
                 let rows = chosen(&form)?;
                 let done = import::take(&cx, &rows, form.value(FORM_ID)).await?;
-                let said = Msg::new("import.taken").with("n", done.count);
+                let said = if done.again {
+                    Msg::new("import.again")
+                } else {
+                    Msg::new("import.taken").with("n", done.count)
+                };
                 Ok(Done::to(routes::import_batch(done.batch.as_str())).say(said))
             }
             _ => Err(ApiError::not_found().into()),

@@ -30,7 +30,8 @@ pub async fn project(
 /// Writes the project down; twice is once.
 ///
 /// # Errors
-/// What the database says.
+/// What the database says; the VDC has another project there already, beside which nothing may be
+/// built.
 pub async fn save_project(
     tx: &mut Tx,
     vdc: &VdcId,
@@ -40,7 +41,15 @@ pub async fn save_project(
     on!(tx, conn => sqlx::query("INSERT INTO backend_project (vdc_id, backend, external_id) VALUES ($1, $2, $3)
          ON CONFLICT (vdc_id, backend) DO NOTHING")
         .bind(vdc.as_str()).bind(backend).bind(external_id).execute(conn).await.map(|_| ()))?;
-    Ok(())
+    match project(tx, vdc, backend).await? {
+        Some(kept) if kept != external_id => Err(StorageError::inconsistent(
+            "backend_project",
+            "external_id",
+            vdc.as_str(),
+            format!("the project is {kept}, the cloud answers with {external_id}"),
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// Under which key a backend finds the VDC's project, where that is not the VDC's id: the project

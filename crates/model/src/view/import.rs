@@ -18,8 +18,8 @@ use crate::{
 
 /// Most rows of a sheet.
 pub const MOST_ROWS: usize = 2_000;
-/// Longest sheet, in bytes.
-pub const MOST_BYTES: usize = 1_000_000;
+/// Longest sheet, in bytes: a request of 1 MiB holds what was typed and a file beside it.
+pub const MOST_BYTES: usize = 400_000;
 /// Most things that are taken in at once: they become the portal's in one transaction.
 pub const MOST_TAKEN: usize = 500;
 /// So many days a batch can be undone.
@@ -91,12 +91,60 @@ impl ImportRow {
             _ => return None,
         })
     }
+
+    /// The value of the row's tick in a preview: its line, the price that is shown, and what its cells
+    /// say.
+    #[must_use]
+    pub fn tick(&self, month: Money) -> String {
+        format!("{}:{}:{:016x}", self.line, month.fen(), self.mark())
+    }
+
+    /// The row as the preview showed it, with the price that stood beside it; `None` if the tick is of
+    /// other cells.
+    #[must_use]
+    pub fn ticked(mut self, tick: &str) -> Option<Self> {
+        let month = tick.split(':').nth(1)?;
+        let month = Money::from_fen(month.parse().ok()?);
+        if self.tick(month) != tick {
+            return None;
+        }
+        self.month = Some(month);
+        Some(self)
+    }
+
+    /// A digest (FNV-1a) of the cells. Line breaks in a cell do not count: browsers write them in their
+    /// own way.
+    fn mark(&self) -> u64 {
+        let own = [
+            &self.cloud,
+            &self.external_id,
+            &self.unit,
+            &self.system,
+            &self.zone,
+            &self.level,
+            &self.pool,
+            &self.item,
+            &self.name,
+            &self.expires,
+        ];
+        let more = self.more.iter().flat_map(|(key, cell)| [key, cell]);
+        let mut mark: u64 = 0xcbf2_9ce4_8422_2325;
+        for cell in own.into_iter().chain(more) {
+            let bytes = cell.bytes().filter(|byte| !matches!(byte, b'\r' | b'\n'));
+            // No text has this byte: cells are kept apart by it.
+            for byte in bytes.chain([0xff]) {
+                mark = (mark ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+            }
+        }
+        mark
+    }
 }
 
 /// Reads a sheet. Its first line names the columns; `column` gives the code of a heading.
 ///
 /// # Errors
-/// A message about the whole: too long, no headings, a quotation without an end.
+/// A message about the whole: too long, no headings, one that stands twice, a cell without one, a
+/// quotation without an end.
 pub fn read(
     text: &str,
     column: impl Fn(&str) -> Option<&'static str>,
@@ -110,17 +158,25 @@ pub fn read(
     let lines =
         csv::read(text).map_err(|at| wrong(Msg::new("import.unclosed").with("line", at.0)))?;
     let mut lines = lines.into_iter();
-    let head: Vec<String> = lines
+    let first = lines
         .next()
-        .ok_or_else(|| wrong(Msg::new("import.empty")))?
+        .ok_or_else(|| wrong(Msg::new("import.empty")))?;
+    let head: Vec<String> = first
         .cells
-        .into_iter()
-        .map(|cell| column(&cell).map_or_else(|| cell.to_ascii_lowercase(), str::to_owned))
+        .iter()
+        .map(|cell| column(cell).map_or_else(|| cell.to_ascii_lowercase(), str::to_owned))
         .collect();
     for needed in ["cloud", "external_id"] {
         if !head.iter().any(|name| name == needed) {
             let name = Msg::new(format!("import.column.{needed}"));
             return Err(wrong(Msg::new("import.no_head").with("column", name)));
+        }
+    }
+    for (at, (name, cell)) in head.iter().zip(&first.cells).enumerate() {
+        // Spreadsheets write empty headings behind the last one.
+        if !name.is_empty() && head.iter().take(at).any(|before| before == name) {
+            let msg = Msg::new("import.head_twice").with("line", first.number);
+            return Err(wrong(msg.with("column", cell.clone())));
         }
     }
     let mut rows = Vec::new();
@@ -133,10 +189,14 @@ pub fn read(
             line: line.number,
             ..ImportRow::default()
         };
-        for (name, cell) in head.iter().zip(line.cells) {
+        for (at, cell) in line.cells.into_iter().enumerate() {
             if cell.is_empty() {
                 continue;
             }
+            let Some(name) = head.get(at).filter(|name| !name.is_empty()) else {
+                let msg = Msg::new("import.no_heading").with("line", line.number);
+                return Err(wrong(msg.with("cell", cell)));
+            };
             match row.column(name) {
                 Some(place) => *place = cell,
                 None => {
@@ -373,6 +433,59 @@ mod tests {
         assert_eq!(rows[0].more["image"], "kylin-v10");
         assert_eq!((rows[1].line, rows[1].external_id.as_str()), (4, "s-2"));
         assert!(rows[1].more.is_empty());
+    }
+
+    #[test]
+    fn a_cell_without_a_heading_and_a_heading_that_stands_twice_are_told_with_their_lines() {
+        let told = |text: &str| {
+            let msg = read(text, heading).unwrap_err().msg;
+            let line = msg.args.iter().find(|(name, _)| name == "line");
+            (msg.key.to_string(), line.map(|(_, line)| line.clone()))
+        };
+        let at = |key: &str, line: i64| (key.to_owned(), Some(crate::msg::Arg::from(line)));
+        let head = "cloud,external_id,name";
+        let beyond = format!("{head}\ngov,s-1,web\ngov,s-2,web,x\n");
+        assert_eq!(told(&beyond), at("import.no_heading", 3));
+        let nameless = format!("{head},,\ngov,s-1,web,,x\n");
+        assert_eq!(told(&nameless), at("import.no_heading", 2));
+        let twice = format!("\n{head},name\ngov,s-1,web,web\n");
+        assert_eq!(told(&twice), at("import.head_twice", 2));
+        // What spreadsheets add is empty.
+        let padded = format!("{head},,\ngov,s-1,web,,,,\n");
+        assert_eq!(read(&padded, heading).unwrap().len(), 1);
+    }
+
+    #[test]
+    fn a_tick_is_good_for_the_cells_that_were_shown_and_for_no_others() {
+        let row = ImportRow {
+            line: 2,
+            cloud: "gov".to_owned(),
+            external_id: "s-1".to_owned(),
+            name: "web".to_owned(),
+            more: [("note".to_owned(), "two\nlines".to_owned())].into(),
+            ..ImportRow::default()
+        };
+        let month = Money::from_fen(34_800);
+        let tick = row.tick(month);
+        assert_eq!(row.clone().ticked(&tick).unwrap().month, Some(month));
+        let mut posted = row.clone();
+        posted.more.insert("note".into(), "two\r\nlines".into());
+        assert!(posted.ticked(&tick).is_some());
+        let changes: [fn(&mut ImportRow); 5] = [
+            |row| row.line = 3,
+            |row| row.external_id = "s-2".to_owned(),
+            |row| row.unit = "u".to_owned(),
+            |row| row.zone = std::mem::take(&mut row.name),
+            |row| drop(row.more.insert("arch".into(), "arm".into())),
+        ];
+        for change in changes {
+            let mut other = row.clone();
+            change(&mut other);
+            assert_eq!(other.ticked(&tick), None);
+        }
+        for wrong in ["", "2", "2:34800", "2:34800:", "2:x:0"] {
+            assert_eq!(row.clone().ticked(wrong), None);
+        }
     }
 
     #[test]

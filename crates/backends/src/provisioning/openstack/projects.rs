@@ -102,11 +102,16 @@ impl Cloud {
             .transpose()
     }
 
-    /// A project with its limits.
+    /// A project with its limits. Its key is empty if [`Self::ensure_project`] would not find it by its
+    /// name, because it is of another domain, or if it is the portal's own.
     pub async fn get_project(&self, id: &ExternalId) -> Answer<Option<Object>> {
-        let Some(it) = self.project_value(id).await? else {
+        let Some(mut it) = self.project_value(id).await? else {
             return Ok(None);
         };
+        let foreign = text(&it, "domain_id") != self.domain_id().await?;
+        if foreign || self.token(&Scope::Portal).await?.project == *id.0 {
+            it["name"] = json!("");
+        }
         Ok(Some(project(&it, self.quota(id).await?)))
     }
 

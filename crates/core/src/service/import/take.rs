@@ -50,6 +50,8 @@ use crate::{
 const AT_ONCE: usize = 16;
 /// How long an operator waits for the clouds' answers.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// Projects in which clouds keep themselves; no unit's things stand there.
+const THE_CLOUDS_OWN: [&str; 2] = ["admin", "service"];
 /// So many messages are given back.
 const MOST_MESSAGES: usize = 50;
 
@@ -214,14 +216,23 @@ async fn projects(cx: &Cx, wanted: BTreeSet<Key>) -> Result<HashMap<Key, String>
         let asked = cloud.get(Kind::Project, &id);
         let answer = tokio::time::timeout(PATIENCE, asked).await;
         let project = answer.map_err(|_| away())?.map_err(|_| away())?;
-        let project = project.and_then(Object::into_project);
-        // Whoever ensures it finds it by its key; without one it would be made a second time.
-        let project = project.filter(|project| !project.spec.key.is_empty());
-        let Some(project) = project else {
-            let msg = Msg::new("import.project_gone").with("project", key.1);
-            return Err(ServiceError::Conflict(msg));
+        let refused = |why: &'static str, project: &str| {
+            Err(ServiceError::Conflict(
+                Msg::new(why).with("project", project),
+            ))
         };
-        found.insert(key, project.spec.key);
+        let Some(project) = project.and_then(Object::into_project) else {
+            return refused("import.project_gone", &key.1);
+        };
+        let name = project.spec.key;
+        // Whoever ensures it finds it by its key; without one it would be made a second time.
+        if name.is_empty() {
+            return refused("import.project_apart", &key.1);
+        }
+        if THE_CLOUDS_OWN.contains(&name.to_ascii_lowercase().as_str()) {
+            return refused("import.project_reserved", &name);
+        }
+        found.insert(key, name);
     }
     Ok(found)
 }

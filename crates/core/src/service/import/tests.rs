@@ -396,6 +396,10 @@ async fn what_stands_in_a_cloud_becomes_a_units_as_if_ordered() {
 async fn an_undone_batch_leaves_no_trace_in_quota_and_is_foreign_again() {
     for world in World::all().await {
         let servers = world.strangers("legacy", 3).await;
+        let noted = world.foreign().await.remove(0);
+        difference::note(&world.cx(), &noted.id, "留给普查")
+            .await
+            .unwrap();
         let (quota, foreign) = (world.account().await, world.foreign().await);
         let sheet = rows(&servers);
         let done = world.taken(&sheet).await.unwrap();
@@ -423,7 +427,10 @@ async fn an_undone_batch_leaves_no_trace_in_quota_and_is_foreign_again() {
         let told = |rows: &[DifferenceRow]| {
             let mut all: Vec<_> = rows
                 .iter()
-                .map(|r| (r.external_id.clone(), r.said.clone(), r.first_seen))
+                .map(|r| {
+                    let note = (r.note.clone(), r.noted_by.clone());
+                    (r.external_id.clone(), r.said.clone(), r.first_seen, note)
+                })
                 .collect();
             all.sort_by(|a, b| a.0.cmp(&b.0));
             all
@@ -438,6 +445,69 @@ async fn an_undone_batch_leaves_no_trace_in_quota_and_is_foreign_again() {
         world.city.assert_ledger().await;
         world.next_round().await;
         assert_eq!(world.foreign().await, []);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_project_is_nobodys_again_in_whatever_order_its_batches_are_undone() {
+    for world in World::all().await {
+        let servers = world.strangers("legacy", 2).await;
+        for first in [0, 1] {
+            let mut done = Vec::new();
+            for server in &servers {
+                done.push(world.taken(&[row(server)]).await.unwrap().batch);
+            }
+            undo(&world.cx(), &done[first]).await.unwrap();
+            let project = servers[0].spec.project.to_string();
+            assert_eq!(world.project().await, Some(project), "one stands there");
+            undo(&world.cx(), &done[1 - first]).await.unwrap();
+            assert_eq!(world.project().await, None, "{first} first");
+        }
+        world.city.assert_ledger().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_two_who_undo_at_one_instant_the_second_is_told() {
+    for world in World::all().await {
+        let servers = world.strangers("legacy", 2).await;
+        let done = world.taken(&rows(&servers)).await.unwrap();
+        let (one, two) = (world.cx(), world.cx());
+        let (a, b) = tokio::join!(undo(&one, &done.batch), undo(&two, &done.batch));
+        let (first, second) = if a.is_ok() { (a, b) } else { (b, a) };
+        first.unwrap();
+        conflict(second, "import.undone_already");
+        world.city.assert_ledger().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn projects_in_which_a_cloud_keeps_itself_become_no_units() {
+    for world in World::all().await {
+        for name in ["admin", "Service"] {
+            let servers = world.strangers(name, 1).await;
+            let mut own = row(&servers[0]);
+            own.name = "web".to_owned();
+            conflict(world.taken(&[own]).await, "import.project_reserved");
+        }
+        assert_eq!(world.project().await, None);
+        assert_eq!(world.resources().await.len(), 0);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_vdc_whose_project_is_written_down_gets_no_other() {
+    for world in World::all().await {
+        let (db, vdc) = (&world.city.app.db, &world.city.vdc);
+        for (answered, fits) in [("one", true), ("one", true), ("two", false)] {
+            let mut tx = db.begin().await.unwrap();
+            let saved = project::save_project(&mut tx, vdc, CLOUD, answered).await;
+            assert_eq!(saved.is_ok(), fits, "{answered}: {saved:?}");
+            if fits {
+                tx.commit().await.unwrap();
+            }
+        }
+        assert_eq!(world.project().await.as_deref(), Some("one"));
     }
 }
 

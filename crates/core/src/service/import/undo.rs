@@ -60,7 +60,7 @@ pub async fn undo(cx: &Cx, id: &ImportId) -> Result<(), ServiceError> {
 async fn undo_once(cx: &Cx, id: &ImportId) -> Result<(), ServiceError> {
     let mut tx = cx.db().begin().await?;
     let access = operator(&mut tx, cx).await?;
-    let batch = import::get(&mut tx, id).await?.or_not_found()?;
+    import::get(&mut tx, id).await?.or_not_found()?;
     let things = import::things(&mut tx, id).await?;
     let clouds: BTreeSet<&str> = things.iter().map(|(t, _)| t.backend.as_str()).collect();
     for cloud in clouds {
@@ -70,6 +70,8 @@ async fn undo_once(cx: &Cx, id: &ImportId) -> Result<(), ServiceError> {
     for (thing, _) in &things {
         resource_action::lock(&mut tx, &thing.resource).await?;
     }
+    // Somebody may have undone it while this one waited.
+    let batch = import::get(&mut tx, id).await?.or_not_found()?;
     if let Some(first) = blocks(&mut tx, cx, &batch).await?.into_iter().next() {
         return Err(ServiceError::Conflict(first));
     }

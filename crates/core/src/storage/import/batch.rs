@@ -111,7 +111,8 @@ pub async fn add_project(
     Ok(())
 }
 
-/// The projects that became VDCs' by a batch.
+/// The projects that became VDCs' by this or another batch, of the VDCs and backends of this batch's
+/// things: what a batch brought may have stayed because of a later one's things.
 ///
 /// # Errors
 /// What the database says; a row with an id that is none.
@@ -119,12 +120,15 @@ pub async fn projects(
     rx: &mut ReadTx,
     batch: &ImportId,
 ) -> Result<Vec<(VdcId, String, String)>, StorageError> {
-    let rows: Vec<(String, String, String)> =
-        Sql::new("SELECT vdc_id, backend, external_id FROM import_project WHERE batch_id = ")
-            .bind(batch.as_str())
-            .push(" ORDER BY vdc_id, backend")
-            .all(rx)
-            .await?;
+    let rows: Vec<(String, String, String)> = Sql::new(
+        "SELECT DISTINCT p.vdc_id, p.backend, p.external_id FROM import_project p
+           WHERE EXISTS (SELECT 1 FROM import_thing t JOIN resource r ON r.id = t.resource_id
+             WHERE r.vdc_id = p.vdc_id AND r.backend = p.backend AND t.batch_id = ",
+    )
+    .bind(batch.as_str())
+    .push(") ORDER BY p.vdc_id, p.backend, p.external_id")
+    .all(rx)
+    .await?;
     rows.into_iter()
         .map(|(vdc, backend, project)| match vdc.parse() {
             Ok(vdc) => Ok((vdc, backend, project)),

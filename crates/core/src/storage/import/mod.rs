@@ -365,9 +365,9 @@ pub async fn reopen(
 ) -> Result<(), StorageError> {
     on!(tx, conn => sqlx::query(
         "INSERT INTO difference (id, backend, kind, thing, external_id, name, operation, said, month_fen, first_seen,
-           last_seen, ripe, about)
+           last_seen, ripe, about, note, noted_at, noted_by)
          SELECT $1, d.backend, d.kind, d.thing, d.external_id, d.name, d.operation, d.said, 0, d.first_seen,
-           CAST($2 AS BIGINT), TRUE, d.about FROM difference d WHERE d.id = $3
+           CAST($2 AS BIGINT), TRUE, d.about, d.note, d.noted_at, d.noted_by FROM difference d WHERE d.id = $3
          ON CONFLICT (backend, external_id, kind) WHERE closed_at IS NULL DO NOTHING")
         .bind(id.as_str()).bind(at.millis()).bind(was.as_str()).execute(conn).await.map(|_| ()))?;
     Ok(())
