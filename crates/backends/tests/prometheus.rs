@@ -237,6 +237,30 @@ async fn what_is_no_number_no_share_without_label_or_twice_is_left_out_and_count
 }
 
 #[tokio::test]
+async fn a_peak_above_the_whole_is_the_whole_and_takes_no_mean_along() {
+    let w = World::new().await;
+    let all = ["above", "far", "none", "endless", "negative"];
+    w.say("avg_over_time", 200, vector(&all.map(|id| (id, "20"))));
+    w.say("count_over_time", 200, vector(&all.map(|id| (id, "288"))));
+    let peaks = [
+        ("above", "104"),
+        ("far", "730.5"),
+        ("none", "NaN"),
+        ("endless", "+Inf"),
+        ("negative", "-1"),
+    ];
+    w.say("quantile_over_time", 200, vector(&peaks));
+    let (from, until) = day();
+    let read = w.source.read(Measure::Cpu, from, until).await.unwrap();
+    let ids: Vec<_> = read.servers.keys().map(String::as_str).collect();
+    assert_eq!(ids, ["above", "far"]);
+    for of in read.servers.values() {
+        assert_eq!((of.mean, of.peak, of.samples), (200, 1000, SAMPLES_A_DAY));
+    }
+    assert_eq!(read.odd, 3);
+}
+
+#[tokio::test]
 async fn half_an_answer_is_an_error_and_never_nothing() {
     let w = World::new().await;
     let good = vector(&[("a", "1")]);
@@ -246,8 +270,12 @@ async fn half_an_answer_is_an_error_and_never_nothing() {
     assert!(w.cpu().await.is_ok());
     let mut warned = good.clone();
     warned["warnings"] = json!(["fetch series from store: context deadline exceeded"]);
+    // VictoriaMetrics.
+    let mut lacking = good.clone();
+    lacking["isPartial"] = json!(true);
     let broken = [
         warned.to_string(),
+        lacking.to_string(),
         String::new(),
         "null".to_owned(),
         "<html>".to_owned(),
@@ -274,6 +302,7 @@ async fn half_an_answer_is_an_error_and_never_nothing() {
     }
     // A note about the query is no missing part.
     let mut noted = good.clone();
+    noted["isPartial"] = json!(false);
     noted["warnings"] = json!(["PromQL info: metric might not be a counter"]);
     noted["infos"] = json!(["PromQL info: anything"]);
     w.say("avg_over_time", 200, &noted);

@@ -258,6 +258,8 @@ async fn a_host_without_samples_says_no_data_and_a_foreign_one_is_not_there() {
         page.contains("数据不足") && page.contains("40.0% / 45.0%"),
         "{page}"
     );
+    let busy = "/usage?load=busy";
+    assert!(page.contains(busy), "{page}");
     let page = clerk.get(&link).await.text;
     assert!(
         page.contains("2 天有数据") && page.contains("无数据"),
@@ -272,7 +274,12 @@ async fn a_host_without_samples_says_no_data_and_a_foreign_one_is_not_there() {
     }
     let browser = town.portal.sign_in("other").await;
     assert_eq!(browser.get(&link).await.status, 404);
-    assert!(!browser.get("/usage").await.text.contains("40.0%"));
+    let page = browser.get("/usage").await.text;
+    assert!(!page.contains("40.0%"), "{page}");
+    assert!(
+        !page.contains(busy),
+        "no zeros of hosts that are none: {page}"
+    );
     let unit = format!("/usage?unit={}", town.portal.root);
     assert!(!browser.get(&unit).await.text.contains("40.0%"));
     assert_eq!(browser.get("/usage?unit=x").await.status, 404);

@@ -214,21 +214,27 @@ fn rates(view: &UsageView) -> AnyView {
         let memory = t!("usage.memory_rate", rate = known(counts.memory()));
         let stake = t!("difference.at_stake", n = counts.idle_month.yuan());
         let link = |load: Load| routes::with_query(routes::USAGE, &[("load", load.as_str())]);
+        // Other units' hosts were measured, and none in sight: no zeros.
+        let judged = (counts.measured > 0).then(|| {
+            view! {
+                <Tile
+                    label=word("usage.load", Load::Idle.as_str())
+                    value=grouped_signed(counts.idle)
+                    href=link(Load::Idle)
+                    note=note(stake)
+                    warn={counts.idle > 0}
+                />
+                <Tile
+                    label=word("usage.load", Load::Busy.as_str())
+                    value=grouped_signed(counts.busy)
+                    href=link(Load::Busy)
+                    warn={counts.busy > 0}
+                />
+            }
+        });
         view! {
             <Tile label=t!("usage.cpu_rate") value=known(counts.cpu()) note=note(format!("{memory} · {of}"))/>
-            <Tile
-                label=word("usage.load", Load::Idle.as_str())
-                value=grouped_signed(counts.idle)
-                href=link(Load::Idle)
-                note=note(stake)
-                warn={counts.idle > 0}
-            />
-            <Tile
-                label=word("usage.load", Load::Busy.as_str())
-                value=grouped_signed(counts.busy)
-                href=link(Load::Busy)
-                warn={counts.busy > 0}
-            />
+            {judged}
         }
     });
     if allocation.is_none() && measured.is_none() {

@@ -224,7 +224,7 @@ pub mod ssr {
                 .map(|all| permille(all.cores, all.cores_limit)),
             "cpu" => unit.counts.cpu(),
             "memory" => unit.counts.memory(),
-            "idle" => Some(unit.counts.idle_month.fen()),
+            "idle" => (unit.counts.measured > 0).then(|| unit.counts.idle_month.fen()),
             _ => Some(unit.counts.hosts),
         };
         // Without a word about it the largest come first; what is not known comes last either way.

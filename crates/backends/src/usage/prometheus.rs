@@ -295,6 +295,10 @@ fn read(status: u16, body: &[u8]) -> Result<Vec<Series>, SourceError> {
     if let Some(warning) = warnings.find(|text| !text.starts_with("PromQL info")) {
         return Err(partial(warning));
     }
+    // VictoriaMetrics tells so that a store is away.
+    if answer.get("isPartial").and_then(Value::as_bool) == Some(true) {
+        return Err(partial("isPartial"));
+    }
     let data = answer.get("data").ok_or_else(|| partial("no data"))?;
     if data.get("resultType").and_then(Value::as_str) != Some("vector") {
         return Err(partial("the query gives no instant vector"));
@@ -327,6 +331,16 @@ fn permille(percent: f64) -> Option<i64> {
     }
     // At most 1 100 after the line above.
     Some(((percent * 10.0).round() as i64).min(1000))
+}
+
+/// A peak as tenths of a percent. A clock that jumps makes a rate of several hundred percent: the day's mean
+/// is no less true for it, so a peak above the whole is the whole.
+fn peak(percent: f64) -> Option<i64> {
+    if percent.is_finite() {
+        permille(percent.min(100.0))
+    } else {
+        None
+    }
 }
 
 /// A count of samples; `None` for what is none.
@@ -372,7 +386,7 @@ impl UsageSource for Prometheus {
         };
         for (id, mean) in means {
             let reading = permille(mean)
-                .zip(peaks.remove(&id).and_then(permille))
+                .zip(peaks.remove(&id).and_then(peak))
                 .zip(counts.remove(&id).and_then(count));
             match reading {
                 Some(((mean, peak), samples)) => {

@@ -73,7 +73,7 @@ impl Rights {
         access: &Access,
         row: &usage::Row,
     ) -> Result<Vec<Act>, ServiceError> {
-        if row.service == ServiceState::Changing {
+        if matches!(row.service, ServiceState::Changing | ServiceState::Recycled) {
             return Ok(Vec::new());
         }
         let orders = match self.orders.get(&row.unit) {

@@ -29,6 +29,7 @@ type Days = BTreeMap<(Date, Measure), BTreeMap<String, Reading>>;
 pub struct Measured {
     days: Arc<Mutex<Days>>,
     failing: Arc<Mutex<Option<(Measure, SourceError)>>>,
+    failing_days: Arc<Mutex<BTreeMap<Date, SourceError>>>,
     asked: Arc<Mutex<Vec<(Date, Measure)>>>,
     digest: String,
 }
@@ -76,6 +77,11 @@ impl Measured {
         *self.failing.lock().unwrap() = failing;
     }
 
+    /// Fails whenever this day is asked for.
+    pub fn fail_day(&self, day: Date, error: SourceError) {
+        self.failing_days.lock().unwrap().insert(day, error);
+    }
+
     /// What was asked since the last time, in order.
     #[must_use]
     pub fn asked(&self) -> Vec<(Date, Measure)> {
@@ -114,6 +120,9 @@ impl UsageSource for Measured {
         if let Some((of, error)) = &*self.failing.lock().unwrap()
             && *of == measure
         {
+            return Err(error.clone());
+        }
+        if let Some(error) = self.failing_days.lock().unwrap().get(&day) {
             return Err(error.clone());
         }
         let days = self.days.lock().unwrap();

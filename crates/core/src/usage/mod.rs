@@ -9,9 +9,10 @@
 //!     forget days older than the configuration keeps
 //! ```
 //!
-//! A day may be asked for again at any time: what is written twice is the same. A round that was killed in
-//! the middle of a day finds it unmarked. A source that does not answer, or answers half, ends the asking
-//! and not the round: sums move on with the calendar, so that old measurements don't stay for ever.
+//! A day may be asked for again at any time: what is said then stands in place of what was said before. A
+//! round that was killed in the middle of a day finds it unmarked. A source that does not answer ends the
+//! asking and not the round: sums move on with the calendar, so that old measurements don't stay for ever.
+//! A day that is refused, or answered half, is left for the next round and the older ones are asked for.
 
 #[cfg(any(test, feature = "test-support"))]
 pub mod fake;

@@ -62,14 +62,18 @@ pub(super) async fn round(run: &Run, metering: &Metering) -> Result<(), StorageE
             Ok(answer) => write(run, metering.source.digest(), day, answer).await?,
             Err(why) => {
                 tracing::warn!(day = %day, error = %why, "utilisation could not be taken in");
-                error = Some(why.to_string());
-                break;
+                error.get_or_insert_with(|| why.to_string());
+                // It would not answer the next question either; a day that is refused or told by half
+                // hides no other.
+                if matches!(why, SourceError::Unreachable(_)) {
+                    break;
+                }
             }
         }
     }
     sums(run, last).await?;
+    let forgotten = forget(run, last.plus_days(1 - metering.keep_days)).await?;
     let mut tx = run.begin().await?;
-    let forgotten = usage::forget(&mut tx, last.plus_days(1 - metering.keep_days)).await?;
     usage::end_round(&mut tx, run.cx().now(), error.as_deref()).await?;
     change::touch(&mut tx, &run.cx(), "usage").await?;
     run.complete(&mut tx).await?;
@@ -100,6 +104,8 @@ async fn ask(source: &dyn UsageSource, day: Date) -> Result<Answer, SourceError>
     Ok(answer)
 }
 
+/// Writes a day down and marks it. What was written of it before (under other queries, or by a round that
+/// was killed) goes, unless the answer names no host of ours: then it says nothing.
 async fn write(run: &Run, digest: &str, day: Date, answer: Answer) -> Result<(), StorageError> {
     let Answer { hosts, odd } = answer;
     let (from, until) = (ZONE.moment(day, 0), ZONE.moment(day, 1440));
@@ -111,8 +117,11 @@ async fn write(run: &Run, digest: &str, day: Date, answer: Answer) -> Result<(),
             None => unknown += 1,
         }
     }
-    for chunk in rows.chunks(CHUNK) {
+    for (n, chunk) in rows.chunks(CHUNK).enumerate() {
         let mut tx = run.begin().await?;
+        if n == 0 {
+            usage::forget(&mut tx, day).await?;
+        }
         for (host, said) in chunk {
             usage::put_day(&mut tx, host, day, said).await?;
         }
@@ -128,6 +137,19 @@ async fn write(run: &Run, digest: &str, day: Date, answer: Answer) -> Result<(),
     tx.commit().await
 }
 
+/// Forgets the days before one, each in a transaction of its own: others want to write too.
+async fn forget(run: &Run, before: Date) -> Result<u64, StorageError> {
+    let mut rows = 0;
+    loop {
+        let mut tx = run.begin().await?;
+        let Some(day) = usage::oldest(&mut tx, before).await? else {
+            return Ok(rows);
+        };
+        rows += usage::forget(&mut tx, day).await?;
+        tx.commit().await?;
+    }
+}
+
 /// Makes the rows of the last 30 days anew.
 async fn sums(run: &Run, last: Date) -> Result<(), StorageError> {
     let between = (last.plus_days(-WINDOW_DAYS), last);
@@ -138,7 +160,7 @@ async fn sums(run: &Run, last: Date) -> Result<(), StorageError> {
         let windows = usage::windows(&mut tx, &after, between, offset_ms, SLICE).await?;
         let more = i64::try_from(windows.len()).is_ok_and(|rows| rows >= SLICE);
         let mut written = BTreeSet::new();
-        for window in &windows {
+        for window in windows.iter().filter(|window| window.days > 0) {
             let said = load(window.get(Measure::Cpu), window.get(Measure::Memory));
             // Days with too few samples were measured all the same.
             let said = if said == Load::NoData {

@@ -25,7 +25,7 @@ use crate::{
         request::fixture::{self, City},
         usage,
     },
-    storage::{cloud, resource as rows, sql::Sql},
+    storage::{cloud, resource as rows, sql::Sql, usage::windows},
 };
 
 /// A city with two hosts of the bureau and something that measures them.
@@ -208,6 +208,100 @@ async fn half_an_answer_writes_nothing_of_the_day_and_says_since_when() {
         town.city.app.clock.advance_ms(30 * DAY_MS);
         town.round().await;
         assert_eq!(town.see(&town.web).await.row.load, Load::NoData);
+    }
+}
+
+#[tokio::test]
+async fn a_refused_day_hides_no_older_one_and_silence_ends_the_asking() {
+    for mut town in Town::all().await {
+        town.say(&town.web, 35, 100, 200);
+        let refused = SourceError::Refused("too many samples".into());
+        town.source.fail_day(town.last(), refused);
+        town.round().await;
+        assert_eq!(town.source.asked().len(), 1 + 2 * 34);
+        assert_eq!(town.rows().await, 34);
+        let head = town.head().await;
+        assert!(head.broken, "the day that is missing is told of");
+        assert_eq!(head.until, Some(town.last().plus_days(-1)));
+        let away = SourceError::Unreachable("connection refused".into());
+        town.source.fail_day(town.last().plus_days(-1), away);
+        town.measure(town.source.mended("two").metering(35, 400));
+        town.round().await;
+        assert_eq!(town.source.asked().len(), 2, "no day behind the silence");
+        assert_eq!(town.rows().await, 34);
+    }
+}
+
+#[tokio::test]
+async fn other_queries_say_a_day_anew_and_nothing_of_the_old_ones_stays() {
+    for mut town in Town::all().await {
+        town.say(&town.web, 35, 100, 200);
+        town.say(&town.db, 35, 300, 200);
+        town.round().await;
+        assert_eq!(town.rows().await, 70);
+        let second = Measured::called("two");
+        let span = (town.last(), 5);
+        second.say(town.web.as_str(), Measure::Cpu, span, 900);
+        town.measure(second.metering(35, 400));
+        town.round().await;
+        assert_eq!(
+            town.rows().await,
+            5 + 2 * 30,
+            "nobody is named on the others"
+        );
+        let (web, db) = (town.see(&town.web).await, town.see(&town.db).await);
+        assert_eq!(web.days[29].cpu.map(|cpu| cpu.mean), Some(900));
+        assert_eq!((web.days[29].memory, db.days[29].cpu), (None, None));
+        assert_eq!(db.days[0].cpu.map(|cpu| cpu.mean), Some(300));
+        assert_eq!(db.row.cpu.map(|cpu| cpu.days), Some(WINDOW_DAYS - 5));
+        // Later they name a host of ours on the others too.
+        town.city.app.clock.advance_ms(DAY_MS / 4);
+        let span = (town.last(), 35);
+        second.say(town.web.as_str(), Measure::Cpu, span, 900);
+        town.round().await;
+        let (web, db) = (town.see(&town.web).await, town.see(&town.db).await);
+        assert!(web.days.iter().all(|day| day.memory.is_none()));
+        assert!(db.days.iter().all(|day| day.cpu.is_none()));
+        assert_eq!(db.row.load, Load::NoData);
+    }
+}
+
+#[tokio::test]
+async fn hosts_are_gone_through_whether_they_were_measured_or_not() {
+    for town in Town::all().await {
+        town.say(&town.web, 35, 100, 200);
+        town.round().await;
+        let span = (town.last().plus_days(-WINDOW_DAYS), town.last());
+        let mut rx = town.city.app.db.read().await.unwrap();
+        let (mut seen, mut after) = (Vec::new(), String::new());
+        loop {
+            let found = windows(&mut rx, &after, span, 8 * 3_600_000, 1).await;
+            let Some(window) = found.unwrap().pop() else {
+                break;
+            };
+            after = window.host.to_string();
+            seen.push((window.host, window.days));
+        }
+        let mut both = vec![(town.web.clone(), WINDOW_DAYS), (town.db.clone(), 0)];
+        both.sort();
+        assert_eq!(seen, both);
+        drop(rx);
+        assert_eq!(town.see(&town.db).await.row.load, Load::NoData);
+        // The recycle bin is no place of hosts that are used.
+        let mut tx = town.city.app.db.begin().await.unwrap();
+        Sql::new("UPDATE resource SET service_state = 'recycled' WHERE id = ")
+            .bind(town.web.as_str())
+            .run(&mut tx)
+            .await
+            .unwrap();
+        tx.commit().await.unwrap();
+        let view = town.list(&town.city.clerk, &UsageFilter::default()).await;
+        assert_eq!((view.counts.hosts, view.page.rows.len()), (1, 1));
+        assert_eq!(view.counts.measured, 0);
+        town.round().await;
+        let sums = Sql::new("SELECT count(*) FROM usage_sum");
+        assert_eq!(town.city.count(sums).await, 0);
+        assert_eq!(town.see(&town.web).await.row.may, []);
     }
 }
 

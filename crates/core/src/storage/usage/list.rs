@@ -131,6 +131,8 @@ impl TryFrom<Stored> for Row {
 }
 
 fn narrowed(sql: Sql, scope: &Scope, filter: &UsageFilter) -> Sql {
+    // What lies in the recycle bin is given back: its own page is all that is left of it here.
+    let sql = sql.push(" AND r.service_state <> 'recycled'");
     let mut sql = scope.filter(sql, " AND r.unit_id").maybe(
         " AND r.unit_id = ",
         filter.unit.as_ref().map(UnitId::as_str),
@@ -327,7 +329,7 @@ pub async fn by_unit(
            CAST(SUM(COALESCE(m.memory_mean * m.memory_gb, 0)) AS BIGINT) AS memory_used,
            CAST(SUM(CASE WHEN m.memory_mean IS NULL THEN 0 ELSE m.memory_gb END) AS BIGINT) AS memory_of
          FROM resource r JOIN unit u ON u.id = r.unit_id LEFT JOIN usage_sum m ON m.resource_id = r.id
-         WHERE r.kind = 'server' AND r.service_state <> 'released'",
+         WHERE r.kind = 'server' AND r.service_state <> 'released' AND r.service_state <> 'recycled'",
     );
     let rows: Vec<Counted> = scope
         .filter(sql, " AND r.unit_id")

@@ -86,8 +86,7 @@ pub async fn hosts(
 /// What was said of one host on one day.
 pub type Said = BTreeMap<Measure, Reading>;
 
-/// Writes down what was said of a host on a day. A measure of which nothing was said now keeps what
-/// was said before.
+/// Writes down what was said of a host on a day, in place of what was said of it before.
 ///
 /// # Errors
 /// What the database says.
@@ -108,14 +107,10 @@ pub async fn put_day(
     let (cpu, memory, disk) = (of(Measure::Cpu), of(Measure::Memory), of(Measure::Disk));
     on!(tx, conn => sqlx::query("INSERT INTO usage_day (resource_id, day, cpu_mean, cpu_peak, cpu_samples, memory_mean, memory_peak,
            memory_samples, disk_mean, disk_peak, disk_samples) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
-         ON CONFLICT (resource_id, day) DO UPDATE SET
-           cpu_samples = CASE WHEN excluded.cpu_mean IS NULL THEN usage_day.cpu_samples ELSE excluded.cpu_samples END,
-           cpu_peak = COALESCE(excluded.cpu_peak, usage_day.cpu_peak), cpu_mean = COALESCE(excluded.cpu_mean, usage_day.cpu_mean),
-           memory_samples = CASE WHEN excluded.memory_mean IS NULL THEN usage_day.memory_samples ELSE excluded.memory_samples END,
-           memory_peak = COALESCE(excluded.memory_peak, usage_day.memory_peak),
-           memory_mean = COALESCE(excluded.memory_mean, usage_day.memory_mean),
-           disk_samples = CASE WHEN excluded.disk_mean IS NULL THEN usage_day.disk_samples ELSE excluded.disk_samples END,
-           disk_peak = COALESCE(excluded.disk_peak, usage_day.disk_peak), disk_mean = COALESCE(excluded.disk_mean, usage_day.disk_mean)")
+         ON CONFLICT (resource_id, day) DO UPDATE SET cpu_mean = excluded.cpu_mean, cpu_peak = excluded.cpu_peak,
+           cpu_samples = excluded.cpu_samples, memory_mean = excluded.memory_mean, memory_peak = excluded.memory_peak,
+           memory_samples = excluded.memory_samples, disk_mean = excluded.disk_mean, disk_peak = excluded.disk_peak,
+           disk_samples = excluded.disk_samples")
         .bind(host.as_str()).bind(day.days()).bind(cpu.0).bind(cpu.1).bind(cpu.2).bind(memory.0).bind(memory.1)
         .bind(memory.2).bind(disk.0).bind(disk.1).bind(disk.2).execute(conn).await.map(|_| ()))?;
     Ok(())
@@ -155,17 +150,34 @@ pub async fn end_round(
     Ok(())
 }
 
-/// Forgets the days before one; how many rows went.
+/// The oldest day before one of which anything is kept.
 ///
 /// # Errors
 /// What the database says.
-pub async fn forget(tx: &mut Tx, before: Date) -> Result<u64, StorageError> {
-    let rows = Sql::new("DELETE FROM usage_day WHERE day < ")
-        .bind(before.days())
+pub async fn oldest(rx: &mut ReadTx, before: Date) -> Result<Option<Date>, StorageError> {
+    let mut oldest: Option<i64> = None;
+    for of in [
+        "SELECT MIN(day) FROM usage_day WHERE day < ",
+        "SELECT MIN(day) FROM usage_taken WHERE day < ",
+    ] {
+        let row: Option<(Option<i64>,)> = Sql::new(of).bind(before.days()).optional(rx).await?;
+        let day = row.and_then(|(day,)| day);
+        oldest = oldest.into_iter().chain(day).min();
+    }
+    Ok(oldest.map(Date::from_days))
+}
+
+/// Forgets a day, and that it was taken; how many rows of hosts went.
+///
+/// # Errors
+/// What the database says.
+pub async fn forget(tx: &mut Tx, day: Date) -> Result<u64, StorageError> {
+    let rows = Sql::new("DELETE FROM usage_day WHERE day = ")
+        .bind(day.days())
         .run(tx)
         .await?;
-    Sql::new("DELETE FROM usage_taken WHERE day < ")
-        .bind(before.days())
+    Sql::new("DELETE FROM usage_taken WHERE day = ")
+        .bind(day.days())
         .run(tx)
         .await?;
     Ok(rows)
@@ -180,6 +192,8 @@ pub struct Window {
     pub host: ResourceId,
     /// Answers of its order: its size.
     pub answers: Answers,
+    /// Days of which anything was said, with enough samples or not.
+    pub days: i64,
     /// By measure, where something counts.
     pub sums: BTreeMap<Measure, Sum>,
 }
@@ -196,6 +210,7 @@ impl Window {
 struct WindowRow {
     resource_id: String,
     answers: String,
+    days: i64,
     cpu_weighted: i64,
     cpu_weight: i64,
     cpu_peak: Option<i64>,
@@ -246,6 +261,7 @@ impl TryFrom<WindowRow> for Window {
         Ok(Self {
             host: resource_id(&row.resource_id)?,
             answers: serde_json::from_str(&row.answers).map_err(wrong)?,
+            days: row.days,
             sums: sums
                 .into_iter()
                 .filter_map(|(measure, sum)| Some((measure, sum?)))
@@ -254,9 +270,12 @@ impl TryFrom<WindowRow> for Window {
     }
 }
 
-/// Hosts with the days after `after_day` to `until`, in the order of their ids, those after `after`. Only
-/// days with enough samples count, and of a host that was resized only those after it: shares of another
-/// size say nothing of this one. `offset_ms` is the civil day's distance from UTC.
+/// At most `limit` hosts that stand, in the order of their ids, those after `after`: with or without days
+/// after `after_day` to `until`. Only days with enough samples count, and of a host that was resized only
+/// those after it: shares of another size say nothing of this one. `offset_ms` is the civil day's distance
+/// from UTC.
+///
+/// The hosts lead: a slice reads their days and no other's.
 ///
 /// # Errors
 /// What the database says.
@@ -268,29 +287,28 @@ pub async fn windows(
     limit: i64,
 ) -> Result<Vec<Window>, StorageError> {
     let rows: Vec<WindowRow> = on!(rx, conn => sqlx::query_as(
-        "SELECT w.resource_id, w.answers,
-           CAST(SUM(COALESCE(w.cpu * w.cpu_samples, 0)) AS BIGINT) AS cpu_weighted,
-           CAST(SUM(CASE WHEN w.cpu IS NULL THEN 0 ELSE w.cpu_samples END) AS BIGINT) AS cpu_weight,
-           MAX(w.cpu_peak) AS cpu_peak, count(w.cpu) AS cpu_days,
-           CAST(SUM(COALESCE(w.memory * w.memory_samples, 0)) AS BIGINT) AS memory_weighted,
-           CAST(SUM(CASE WHEN w.memory IS NULL THEN 0 ELSE w.memory_samples END) AS BIGINT) AS memory_weight,
-           MAX(w.memory_peak) AS memory_peak, count(w.memory) AS memory_days,
-           CAST(SUM(COALESCE(w.disk * w.disk_samples, 0)) AS BIGINT) AS disk_weighted,
-           CAST(SUM(CASE WHEN w.disk IS NULL THEN 0 ELSE w.disk_samples END) AS BIGINT) AS disk_weight,
-           MAX(w.disk_peak) AS disk_peak, count(w.disk) AS disk_days
-         FROM (SELECT d.resource_id, r.answers, d.cpu_samples, d.memory_samples, d.disk_samples,
-             CASE WHEN d.cpu_samples >= $1 THEN d.cpu_mean END AS cpu,
-             CASE WHEN d.cpu_samples >= $1 THEN d.cpu_peak END AS cpu_peak,
-             CASE WHEN d.memory_samples >= $1 THEN d.memory_mean END AS memory,
-             CASE WHEN d.memory_samples >= $1 THEN d.memory_peak END AS memory_peak,
-             CASE WHEN d.disk_samples >= $1 THEN d.disk_mean END AS disk,
-             CASE WHEN d.disk_samples >= $1 THEN d.disk_peak END AS disk_peak
-           FROM usage_day d JOIN resource r ON r.id = d.resource_id
-             LEFT JOIN (SELECT resource_id, MAX(at) AS at FROM resource_event WHERE kind = 'resized'
-                        GROUP BY resource_id) e ON e.resource_id = d.resource_id
-           WHERE r.service_state <> 'released' AND d.resource_id > $2 AND d.day > $3 AND d.day <= $4
-             AND (e.at IS NULL OR d.day > (e.at + $5) / 86400000)) w
-         GROUP BY w.resource_id, w.answers ORDER BY w.resource_id LIMIT $6")
+        "SELECT h.id AS resource_id, h.answers, count(d.day) AS days,
+           CAST(SUM(CASE WHEN d.cpu_samples >= $1 AND d.cpu_mean IS NOT NULL THEN d.cpu_mean * d.cpu_samples ELSE 0 END) AS BIGINT)
+             AS cpu_weighted,
+           CAST(SUM(CASE WHEN d.cpu_samples >= $1 AND d.cpu_mean IS NOT NULL THEN d.cpu_samples ELSE 0 END) AS BIGINT) AS cpu_weight,
+           MAX(CASE WHEN d.cpu_samples >= $1 THEN d.cpu_peak END) AS cpu_peak,
+           count(CASE WHEN d.cpu_samples >= $1 THEN d.cpu_mean END) AS cpu_days,
+           CAST(SUM(CASE WHEN d.memory_samples >= $1 AND d.memory_mean IS NOT NULL THEN d.memory_mean * d.memory_samples ELSE 0 END) AS BIGINT)
+             AS memory_weighted,
+           CAST(SUM(CASE WHEN d.memory_samples >= $1 AND d.memory_mean IS NOT NULL THEN d.memory_samples ELSE 0 END) AS BIGINT) AS memory_weight,
+           MAX(CASE WHEN d.memory_samples >= $1 THEN d.memory_peak END) AS memory_peak,
+           count(CASE WHEN d.memory_samples >= $1 THEN d.memory_mean END) AS memory_days,
+           CAST(SUM(CASE WHEN d.disk_samples >= $1 AND d.disk_mean IS NOT NULL THEN d.disk_mean * d.disk_samples ELSE 0 END) AS BIGINT)
+             AS disk_weighted,
+           CAST(SUM(CASE WHEN d.disk_samples >= $1 AND d.disk_mean IS NOT NULL THEN d.disk_samples ELSE 0 END) AS BIGINT) AS disk_weight,
+           MAX(CASE WHEN d.disk_samples >= $1 THEN d.disk_peak END) AS disk_peak,
+           count(CASE WHEN d.disk_samples >= $1 THEN d.disk_mean END) AS disk_days
+         FROM (SELECT r.id, r.answers, (SELECT MAX(e.at) FROM resource_event e WHERE e.resource_id = r.id AND e.kind = 'resized') AS since
+               FROM resource r WHERE r.kind = 'server' AND r.service_state <> 'released' AND r.service_state <> 'recycled'
+                 AND r.id > $2 ORDER BY r.id LIMIT $6) h
+           LEFT JOIN usage_day d ON d.resource_id = h.id AND d.day > $3 AND d.day <= $4
+             AND d.day > COALESCE((h.since + $5) / 86400000, -1)
+         GROUP BY h.id, h.answers ORDER BY h.id")
         .bind(LEAST_SAMPLES).bind(after).bind(after_day.days()).bind(until.days()).bind(offset_ms).bind(limit)
         .fetch_all(conn).await)?;
     rows.into_iter().map(Window::try_from).collect()
