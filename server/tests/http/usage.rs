@@ -171,6 +171,8 @@ async fn an_idle_host_is_listed_with_its_price_and_the_ways_on() {
     }
     town.portal.app.clock.advance_ms(31 * 60_000);
     town.run().await;
+    // Half an hour without the person ends a session.
+    let clerk = town.portal.sign_in("clerk").await;
     let page = clerk.get("/usage?load=idle").await.text;
     for words in [
         "12.3% / 17.3%",
@@ -253,6 +255,7 @@ async fn a_host_without_samples_says_no_data_and_a_foreign_one_is_not_there() {
     }
     town.portal.app.clock.advance_ms(DAY_MS / 4 + 60_000);
     town.run().await;
+    let clerk = town.portal.sign_in("clerk").await;
     let page = clerk.get("/usage").await.text;
     assert!(
         page.contains("数据不足") && page.contains("40.0% / 45.0%"),

@@ -166,12 +166,11 @@ async fn blocks(rx: &mut ReadTx, cx: &Cx, group: &Group) -> Result<Vec<Msg>, Sto
         all.push(Msg::new("bin.with_its_host").with("name", host.name.clone()));
     }
     for (thing, lying) in &group.things {
-        // Given up half way, nobody knows how much of it the cloud still has.
-        if bin::erasing_began(rx, &thing.id, lying.since).await? {
-            all.push(Msg::new("bin.erasing_began").with("name", thing.name.clone()));
-        }
         if resource_action::current(rx, &thing.id).await?.is_some() {
             all.push(Msg::new("bin.being_erased").with("name", thing.name.clone()));
+        } else if bin::erasing_began(rx, &thing.id, lying.since).await? {
+            // Given up half way, nobody knows how much of it the cloud still has.
+            all.push(Msg::new("bin.erasing_began").with("name", thing.name.clone()));
         }
         if thing.expires_at <= cx.now() {
             let day = Zone::SHANGHAI.date(thing.expires_at);

@@ -39,6 +39,7 @@ struct UsageQuery {
     /// Of this unit.
     unit: Option<UnitId>,
     /// Order; the dearest first without it.
+    #[param(inline)]
     sort: Option<UsageSort>,
 }
 
