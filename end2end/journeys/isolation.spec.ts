@@ -129,7 +129,7 @@ test('what belongs to another unit is not there, whatever asks for it @once', as
     sagas: saga.id, 'work-orders': order.id, users: user.id, units: user.unit, quota: user.unit, jobs: saga.id.replace(/^sag/, 'job'),
     differences: saga.id.replace(/^sag/, 'dif'),
     imports: saga.id.replace(/^sag/, 'imp'), batches: saga.id.replace(/^sag/, 'imp'),
-    tokens: notices[0].id.replace(/^[a-z]+/, 'tok'), releases: resources[0].id,
+    tokens: notices[0].id.replace(/^[a-z]+/, 'tok'), releases: resources[0].id, usage: resources[0].id,
   };
   expect(Object.values(own).every(Boolean), JSON.stringify(own)).toBe(true);
   /** Whose id a path asks for: the word before the braces. */
@@ -200,7 +200,7 @@ test('what belongs to another unit is not there, whatever asks for it @once', as
     const lists = [
       ...Object.entries<Json>(document.paths).filter(([path, m]) => m.get && !path.includes('{')).map(([path]) => `/api/v1${path.replace('/api/v1', '')}`),
       ...pages().filter((path) => !path.includes('{')),
-      '/resources.csv', '/requests.csv', '/done.csv', '/quota.csv', '/admin/audit.csv', '/operations/differences.csv', '/operations/import/template.csv',
+      '/resources.csv', '/requests.csv', '/done.csv', '/quota.csv', '/admin/audit.csv', '/operations/differences.csv', '/operations/import/template.csv', '/usage.csv', '/usage/units.csv',
       ...['张三', '统计', requests[0].number, resources[0].name, resources[0].address ?? '10.', 'zs'].flatMap((word) => [
         `/search?q=${encodeURIComponent(word)}`, `/api/v1/search?q=${encodeURIComponent(word)}`, `/api/v1/requests?q=${encodeURIComponent(word)}`,
         `/api/v1/resources?q=${encodeURIComponent(word)}`, `/requests?q=${encodeURIComponent(word)}`, `/resources?q=${encodeURIComponent(word)}`,
