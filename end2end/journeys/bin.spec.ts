@@ -1,6 +1,6 @@
 // A host and its disk are given back, lie in the recycle bin, come back; given back again, the leader
 // has them erased before their time, and the certificate says how.
-import type { Locator, Page } from '@playwright/test';
+import { press } from '../support/acts.ts';
 import { call, session } from '../support/api.ts';
 import { expect, test } from '../support/fixtures.ts';
 import { axeClean, fitsTheWindow, signIn, signOut } from '../support/helpers.ts';
@@ -11,13 +11,6 @@ interface Thing {
   name: string;
   kind: string;
   service: string;
-}
-
-/** Presses a button, and goes on when the server has answered: taken is a redirect. */
-async function press(page: Page, button: Locator): Promise<void> {
-  const answered = page.waitForResponse((response) => response.request().method() === 'POST' && !response.url().includes('/fn/'));
-  await button.click();
-  expect((await answered).status()).toBe(303);
 }
 
 test('what is given back lies in the bin, comes back, and is erased with a certificate', async ({ page, server }, info) => {

@@ -1,6 +1,6 @@
 // Day two of a host and its disk, all from the page of each: restart, snapshot, a new disk out of it
 // with its price and quota told before, attaching, taking off, deleting.
-import type { Locator, Page } from '@playwright/test';
+import { confirm, press, until } from '../support/acts.ts';
 import { call, session } from '../support/api.ts';
 import { expect, test } from '../support/fixtures.ts';
 import { axeClean, fitsTheWindow, signIn } from '../support/helpers.ts';
@@ -11,29 +11,6 @@ interface Thing {
   name: string;
   kind: string;
   system_name: string;
-}
-
-/** Presses a button, and goes on when the server has answered: taken is a redirect. */
-async function press(page: Page, button: Locator): Promise<void> {
-  const answered = page.waitForResponse((response) => response.request().method() === 'POST' && !response.url().includes('/fn/'));
-  await button.click();
-  expect((await answered).status()).toBe(303);
-}
-
-/** Confirms an act that asks once more: the first press says what it leads to. */
-async function confirm(page: Page, act: string): Promise<void> {
-  const asked = page.locator('details.confirm').filter({ has: page.locator(`button[value=${act}]`) }).first();
-  await asked.locator('summary').click();
-  await press(page, asked.locator(`button[name=do][value=${act}]`));
-}
-
-/** The page again, until something of it is so: without scripts nothing follows by itself. */
-async function until(page: Page, so: () => Promise<void>): Promise<void> {
-  const here = page.url();
-  await expect(async () => {
-    await page.goto(here);
-    await so();
-  }).toPass({ timeout: 60_000 });
 }
 
 test('a host is restarted; its disk is kept, doubled, moved and freed', async ({ page, server }, info) => {

@@ -3,7 +3,13 @@
 //! [`StorageError`] says what the database did; [`ServiceError`] says what the caller may be told.
 //! A storage error becomes a service error by `?`, and nothing of its text crosses further: users
 //! read a message key, operators read the log, the request id joins the two.
-use lingbao_model::msg::{FieldError, Msg};
+use lingbao_model::{
+    msg::{FieldError, Msg},
+    placement::Pool,
+    quota::Shortfall,
+    verdict,
+    view::request::OverQuota,
+};
 use sqlx::error::ErrorKind;
 use thiserror::Error;
 
@@ -212,6 +218,29 @@ pub enum ServiceError {
 }
 
 impl ServiceError {
+    /// More was asked than is left: an [`OverQuota`] with each shortfall in the words of `key`, and
+    /// with `link` where there is a way out.
+    #[must_use]
+    pub fn over_quota(
+        key: &'static str,
+        shortfalls: Vec<Shortfall>,
+        pools: &[Pool],
+        link: Option<String>,
+    ) -> Self {
+        let answer = OverQuota {
+            messages: shortfalls
+                .iter()
+                .map(|s| verdict::shortfall_msg(key, s, pools))
+                .collect(),
+            link,
+            shortfalls,
+        };
+        match serde_json::to_value(&answer) {
+            Ok(value) => Self::QuotaExceeded(Box::new(value)),
+            Err(error) => Self::internal("an over-quota answer", error),
+        }
+    }
+
     /// A fault of ours, with its cause.
     pub fn internal(
         context: impl Into<String>,

@@ -24,10 +24,7 @@ use lingbao_model::{
     text,
     time::Timestamp,
     verdict,
-    view::{
-        request::OverQuota,
-        resource::{Act, RestoreView, Restoring, SnapshotState},
-    },
+    view::resource::{Act, RestoreView, Restoring, SnapshotState},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -462,16 +459,6 @@ pub(super) async fn over_quota(
     shortfalls: Vec<Shortfall>,
 ) -> Result<ServiceError, ServiceError> {
     let pools = place::pools(rx).await?;
-    let answer = OverQuota {
-        messages: shortfalls
-            .iter()
-            .map(|s| verdict::shortfall_msg("verdict.over_quota", s, &pools))
-            .collect(),
-        link: None,
-        shortfalls,
-    };
-    match serde_json::to_value(&answer) {
-        Ok(value) => Ok(ServiceError::QuotaExceeded(Box::new(value))),
-        Err(error) => Err(ServiceError::internal("an over-quota answer", error)),
-    }
+    let key = "verdict.over_quota";
+    Ok(ServiceError::over_quota(key, shortfalls, &pools, None))
 }

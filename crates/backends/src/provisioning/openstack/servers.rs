@@ -28,15 +28,23 @@ fn is_no_agent(refusal: &Refusal) -> bool {
     }
 }
 
+/// Whether a server is deleted and an administrator could call it back still, for as long as the
+/// cloud is set to (`reclaim_instance_interval`).
+fn can_be_called_back(it: &Value) -> bool {
+    text(it, "status") == "SOFT_DELETED"
+}
+
 impl Cloud {
     /// A server; `None` if it is not there.
     pub async fn server_value(&self, id: &ExternalId) -> Answer<Option<Value>> {
-        let found = optional(
-            self.get(Service::Compute, &format!("/servers/{id}"), &[])
-                .await,
-        )?;
-        let it = found.map(|it| inner(it, "server", FIELDS)).transpose()?;
-        Ok(it.filter(|it| !is_deleted(it)))
+        Ok(self.server_kept(id).await?.filter(|it| !is_deleted(it)))
+    }
+
+    /// A server, also one that is deleted and that Nova keeps for its own sake.
+    async fn server_kept(&self, id: &ExternalId) -> Answer<Option<Value>> {
+        let path = format!("/servers/{id}");
+        let found = optional(self.get(Service::Compute, &path, &[]).await)?;
+        found.map(|it| inner(it, "server", FIELDS)).transpose()
     }
 
     /// The server of an operation, found by its tag; of doubles the oldest stays, the others are
@@ -246,13 +254,13 @@ impl Cloud {
     /// Deletes a server. Nova detaches its disks, and Neutron takes addresses off the port that goes
     /// with it.
     pub async fn delete_server(&self, id: &ExternalId) -> Flow<Settled> {
-        if self.is_kept_to_be_called_back(id).await? {
-            // Deleted, and an administrator could call it back for as long as the cloud is set to:
-            // what is to be gone must be gone.
+        let found = self.server_kept(id).await?;
+        if found.as_ref().is_some_and(can_be_called_back) {
+            // What is to be gone must be gone.
             self.ask(id, &json!({ "forceDelete": null })).await?;
             return Err(Stop::Running(1_000));
         }
-        let Some(it) = self.server_value(id).await? else {
+        let Some(it) = found.filter(|it| !is_deleted(it)) else {
             self.drop_rules(id).await?;
             return Ok(Settled::Gone);
         };
@@ -265,8 +273,11 @@ impl Cloud {
                     .await,
             )?;
         }
-        match self.server_value(id).await? {
-            None if self.is_kept_to_be_called_back(id).await? => Err(Stop::Running(1_000)),
+        let left = self.server_kept(id).await?;
+        if left.as_ref().is_some_and(can_be_called_back) {
+            return Err(Stop::Running(1_000));
+        }
+        match left.filter(|it| !is_deleted(it)) {
             None => {
                 self.drop_rules(id).await?;
                 Ok(Settled::Gone)
@@ -278,14 +289,6 @@ impl Cloud {
             ),
             Some(it) => Err(self.under_way(text(&it, "updated"), "deleting the server")),
         }
-    }
-
-    /// Whether a server is deleted and can still be called back (`reclaim_instance_interval`).
-    async fn is_kept_to_be_called_back(&self, id: &ExternalId) -> Answer<bool> {
-        let path = format!("/servers/{id}");
-        let found = optional(self.get(Service::Compute, &path, &[]).await)?;
-        let it = found.map(|it| inner(it, "server", FIELDS)).transpose()?;
-        Ok(it.is_some_and(|it| text(&it, "status") == "SOFT_DELETED"))
     }
 
     /// A server that is not between two states.

@@ -12,7 +12,7 @@ use lingbao_model::{
     request::{Kind, Line, MAX_LINES, Status, check_attachments},
     text,
     verdict::{self, Verdict},
-    view::request::{LineView, OverQuota},
+    view::request::LineView,
 };
 
 use super::ground::{self, Ground};
@@ -341,19 +341,9 @@ impl Judged {
         } else {
             "verdict.over_quota"
         };
-        let answer = OverQuota {
-            messages: shortfalls
-                .iter()
-                .map(|s| verdict::shortfall_msg(key, s, &around.pools))
-                .collect(),
-            link: (parent_has && !request.with_quota_change)
-                .then(|| format!("/cart/{}?quota=1", request.id)),
-            shortfalls,
-        };
-        match serde_json::to_value(&answer) {
-            Ok(value) => ServiceError::QuotaExceeded(Box::new(value)),
-            Err(error) => ServiceError::internal("an over-quota answer", error),
-        }
+        let link = (parent_has && !request.with_quota_change)
+            .then(|| format!("/cart/{}?quota=1", request.id));
+        ServiceError::over_quota(key, shortfalls, &around.pools, link)
     }
 }
 

@@ -12,7 +12,7 @@ use lingbao_model::{
     time::Zone,
     verdict::{self, Verdict},
     view::{
-        request::{ChangeLine, OverQuota, TriedChange},
+        request::{ChangeLine, TriedChange},
         resource::Act,
     },
 };
@@ -198,18 +198,7 @@ impl Thought {
     #[must_use]
     pub fn over_quota(&self, shortfalls: Vec<Shortfall>) -> ServiceError {
         let pools = &self.ground.around.pools;
-        let answer = OverQuota {
-            messages: shortfalls
-                .iter()
-                .map(|s| verdict::shortfall_msg("verdict.over_quota", s, pools))
-                .collect(),
-            link: None,
-            shortfalls,
-        };
-        match serde_json::to_value(&answer) {
-            Ok(value) => ServiceError::QuotaExceeded(Box::new(value)),
-            Err(error) => ServiceError::internal("an over-quota answer", error),
-        }
+        ServiceError::over_quota("verdict.over_quota", shortfalls, pools, None)
     }
 
     /// What is shown before anything is asked for.
