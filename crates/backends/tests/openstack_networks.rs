@@ -6,6 +6,7 @@
     reason = "helpers of tests stand outside the test functions"
 )]
 mod hosts;
+mod waiting;
 
 use std::{
     collections::BTreeMap,
@@ -91,11 +92,9 @@ async fn answer(State((stand, url)): State<(Stand, String)>, request: Request) -
         let flavour = json!({ "id": "f1", "name": "f1", "vcpus": 1, "ram": 2_048, "disk": 0 });
         return fine(&json!({ "flavors": [flavour] }));
     }
-    if path == "/compute/v2.1/servers/detail" {
-        return fine(&json!({ "servers": [] }));
-    }
-    if path == "/compute/v2.1/servers" {
-        return fine(&json!({ "server": { "id": "s1" } }));
+    let query = parts.uri.query().unwrap_or_default().to_owned();
+    if let Some(reply) = waiting::nova(&stand, &parts.method, &path, &query, &body) {
+        return reply;
     }
     if path.contains("/os-quota-sets/") || path.starts_with("/network/v2.0/quotas/") {
         return limits(&mut stand.lock().unwrap(), &parts.method, &path, &body);
@@ -109,7 +108,6 @@ async fn answer(State((stand, url)): State<(Stand, String)>, request: Request) -
     // What is asked at once meets at once.
     tokio::time::sleep(Duration::from_millis(30)).await;
     let path = path.strip_prefix("/network/v2.0/").unwrap().to_owned();
-    let query = parts.uri.query().unwrap_or_default().to_owned();
     serve(
         &mut stand.lock().unwrap(),
         &parts.method,
@@ -482,7 +480,13 @@ async fn the_first_address_leads_a_network_without_a_router_outside() {
 
 /// Orders a host with a preset in a project that has a network.
 async fn order(cloud: &OpenStack, project: &str, preset: &str) -> Outcome<Server> {
-    let spec = ServerSpec {
+    let op = format!("{project}:{preset}");
+    let op = op.as_str().into();
+    cloud.create_server(&op, spec(project, preset)).await
+}
+
+fn spec(project: &str, preset: &str) -> ServerSpec {
+    ServerSpec {
         project: project.into(),
         pool: "p".into(),
         network: format!("net-{project}").as_str().into(),
@@ -496,9 +500,7 @@ async fn order(cloud: &OpenStack, project: &str, preset: &str) -> Outcome<Server
         access: Access::SshKeys(vec!["ssh-ed25519 AAAA me".into()]),
         user_data: None,
         metadata: BTreeMap::new(),
-    };
-    let op = format!("{project}:{preset}");
-    cloud.create_server(&op.as_str().into(), spec).await
+    }
 }
 
 fn private_network(project: &str) -> Value {

@@ -21,7 +21,7 @@ pub fn serve(
     let parts: Vec<&str> = path.strip_prefix("/compute/v2.1/")?.split('/').collect();
     match (method.as_str(), parts.as_slice()) {
         ("GET", ["flavors", "detail"]) => json(json!({ "flavors": flavours() })),
-        ("GET", ["servers", "detail"]) => {
+        ("GET", ["servers"] | ["servers", "detail"]) => {
             let filter = |name: &str| {
                 let all = query.split('&').find_map(|it| it.strip_prefix(name));
                 all.map(str::to_owned)

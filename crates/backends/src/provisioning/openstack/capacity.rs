@@ -120,8 +120,8 @@ impl Cloud {
         let of = |what: &str| format!("/resource_providers/{provider}/{what}");
         let (inventories, allocations) = (of("inventories"), of("allocations"));
         let (inventories, allocations) = tokio::join!(
-            self.get(Service::Placement, &inventories, &[]),
-            self.get(Service::Placement, &allocations, &[]),
+            self.get_shared(Service::Placement, &inventories, &[]),
+            self.get_shared(Service::Placement, &allocations, &[]),
         );
         // A host that has just come or gone has no provider.
         let told = |answer: Answer<Value>, key: &str| {
@@ -136,8 +136,8 @@ impl Cloud {
     /// The hosts of an availability zone.
     async fn hosts(&self, zone: &ZoneConfig) -> Answer<Vec<Host>> {
         let (zones, all) = tokio::join!(
-            self.get(Service::Compute, "/os-availability-zone/detail", &[]),
-            self.get(Service::Compute, "/os-hypervisors/detail", &[]),
+            self.get_shared(Service::Compute, "/os-availability-zone/detail", &[]),
+            self.get_shared(Service::Compute, "/os-hypervisors/detail", &[]),
         );
         let (zones, all) = (zones?, all?);
         let names: BTreeSet<&str> = list(&zones, "availabilityZoneInfo", &["zoneName"])?
@@ -159,7 +159,7 @@ impl Cloud {
     async fn disks(&self, zone: &ZoneConfig) -> Answer<(u64, u64)> {
         let path = "/scheduler-stats/get_pools";
         let found = self
-            .get(Service::Volume, path, &[("detail", "true")])
+            .get_shared(Service::Volume, path, &[("detail", "true")])
             .await?;
         let mut sum = (0, 0);
         for it in list(&found, "pools", &["name"])? {
@@ -184,7 +184,7 @@ impl Cloud {
         };
         let id = self.external_id(external).await?;
         let path = format!("/network-ip-availabilities/{id}");
-        let found = self.get(Service::Network, &path, &[]).await?;
+        let found = self.get_shared(Service::Network, &path, &[]).await?;
         let it = inner(found, "network_ip_availability", &[])?;
         Ok((
             whole(figure(&it, "total_ips")),

@@ -17,6 +17,7 @@ use super::{
     keystone::{Scope, Tokens},
     time::moment,
     version::{Service, Versions},
+    watch::Watch,
 };
 use crate::{
     Clock,
@@ -34,6 +35,7 @@ pub(super) struct Cloud {
     pub tokens: Tokens,
     pub versions: Versions,
     pub cache: Cache,
+    pub watch: tokio::sync::Mutex<Watch>,
     http: reqwest::Client,
 }
 
@@ -44,9 +46,14 @@ pub(super) struct Cache(Mutex<HashMap<String, (i64, Value)>>);
 impl Cache {
     /// A value that is at most a minute old.
     pub fn get(&self, key: &str, now: i64) -> Option<Value> {
+        self.younger(key, now, 60_000)
+    }
+
+    /// A value that is younger than so many milliseconds.
+    fn younger(&self, key: &str, now: i64, ms: i64) -> Option<Value> {
         let kept = lock(&self.0);
         let (at, value) = kept.get(key)?;
-        (now.saturating_sub(*at) < 60_000).then(|| value.clone())
+        (now.saturating_sub(*at) < ms).then(|| value.clone())
     }
 
     /// Keeps a value.
@@ -116,8 +123,25 @@ impl Cloud {
             tokens: Tokens::default(),
             versions: Versions::default(),
             cache: Cache::default(),
+            watch: tokio::sync::Mutex::default(),
             http: http.build()?,
         })
+    }
+
+    /// Reads what several pools share: within seconds the answer is taken again.
+    pub async fn get_shared(
+        &self,
+        service: Service,
+        path: &str,
+        query: &[(&str, &str)],
+    ) -> Answer<Value> {
+        let key = format!("{service:?} {path} {query:?}");
+        if let Some(kept) = self.cache.younger(&key, self.now(), 10_000) {
+            return Ok(kept);
+        }
+        let found = self.get(service, path, query).await?;
+        self.cache.put(&key, self.now(), &found);
+        Ok(found)
     }
 
     /// Reads. A lost answer is no more than a need to ask again.
@@ -258,7 +282,16 @@ impl Cloud {
     /// Something is under way since a moment that the cloud tells: ask again, more seldom the longer
     /// it takes, and not for ever.
     pub fn under_way(&self, since: &str, what: &str) -> Stop {
-        let since = moment(since).map_or_else(|| self.now(), Timestamp::millis);
+        self.under_way_since(self.since(since), what)
+    }
+
+    /// Milliseconds of a moment that the cloud tells; of the present if it tells none.
+    pub fn since(&self, told: &str) -> i64 {
+        moment(told).map_or_else(|| self.now(), Timestamp::millis)
+    }
+
+    /// Something is under way since so many milliseconds of the clock.
+    pub fn under_way_since(&self, since: i64, what: &str) -> Stop {
         let age = u64::try_from(self.now().saturating_sub(since)).unwrap_or(0);
         let minutes = self.config.build_minutes;
         if age > u64::from(minutes) * 60_000 {

@@ -14,7 +14,7 @@ impl OpenStack {
             return self.made_of_kind(op, made.kind).await;
         }
         let (server, volume, address) = tokio::join!(
-            cloud.server_of(op),
+            cloud.server_of(op, None),
             cloud.volume_of(op),
             cloud.address_of(op)
         );
@@ -49,7 +49,10 @@ impl OpenStack {
             }
             .as_ref()
             .map(networks::network),
-            Kind::Server => cloud.server_of(op).await?.map(|it| cloud.for_maker(&it)),
+            Kind::Server => cloud
+                .server_of(op, None)
+                .await?
+                .map(|it| cloud.for_maker(&it)),
             Kind::Volume => cloud
                 .volume_of(op)
                 .await?
@@ -71,11 +74,12 @@ impl OpenStack {
         let cloud = &self.cloud;
         match kind {
             Kind::Server => {
-                let building = cloud.building(&self.memory, op).await?;
-                let found = match building {
-                    Some(it) => Some(it),
-                    None => cloud.server_of(op).await?,
-                };
+                if let Some(made) = self.memory.what(op)
+                    && let Some(stop) = cloud.still_building(&made.id, None).await
+                {
+                    return Err(stop);
+                }
+                let found = cloud.newest_of(&self.memory, op).await?;
                 found.map(|it| cloud.built(&it)).transpose()
             }
             Kind::Volume => match cloud.volume_of(op).await? {

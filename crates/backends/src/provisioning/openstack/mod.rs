@@ -33,6 +33,7 @@ mod snapshots;
 mod time;
 mod version;
 mod volumes;
+mod watch;
 
 use std::{fmt, sync::Arc};
 

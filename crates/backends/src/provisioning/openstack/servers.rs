@@ -48,19 +48,21 @@ impl Cloud {
     }
 
     /// The server of an operation, found by its tag; of doubles the oldest stays, the others are
-    /// deleted.
-    pub async fn server_of(&self, op: &OperationId) -> Answer<Option<Value>> {
+    /// deleted. `known` is one that was read just now.
+    pub async fn server_of(&self, op: &OperationId, known: Option<Value>) -> Answer<Option<Value>> {
         let tag = tag(op);
         let query = [("all_tenants", "1"), ("tags", tag.as_str())];
-        let found = self
-            .get(Service::Compute, "/servers/detail", &query)
-            .await?;
-        let own = |it: &&Value| text(&it["metadata"], META_OP) == op.as_str() && !is_deleted(it);
-        let mut all: Vec<Value> = list(&found, "servers", FIELDS)?
-            .iter()
-            .filter(own)
-            .cloned()
-            .collect();
+        // Names alone: for details Nova asks Neutron about each server.
+        let found = self.get(Service::Compute, "/servers", &query).await?;
+        let mut all = Vec::new();
+        for it in list(&found, "servers", &["id"])? {
+            let id = text(it, "id");
+            let it = match &known {
+                Some(known) if text(known, "id") == id => Some(known.clone()),
+                _ => self.server_value(&ExternalId(id.to_owned())).await?,
+            };
+            all.extend(it.filter(|it| text(&it["metadata"], META_OP) == op.as_str()));
+        }
         oldest_first(&mut all);
         for double in all.iter().skip(1) {
             tracing::warn!(operation = %op, server = text(double, "id"), "a double is deleted");
@@ -107,14 +109,17 @@ impl Cloud {
         })
     }
 
-    /// The server that this process has made under an operation, while it is being built. One cheap
-    /// request: the search by tag is for when it stands, and looks for doubles then.
-    pub async fn building(&self, memory: &Memory, op: &OperationId) -> Answer<Option<Value>> {
-        let Some(made) = memory.what(op).filter(|it| it.kind == Kind::Server) else {
-            return Ok(None);
+    /// The server of an operation. While one that this process has made is being built, that one is
+    /// read and nothing else; once it stands, doubles are looked for.
+    pub async fn newest_of(&self, memory: &Memory, op: &OperationId) -> Answer<Option<Value>> {
+        let known = match memory.what(op).filter(|it| it.kind == Kind::Server) {
+            Some(made) => self.server_value(&made.id).await?,
+            None => None,
         };
-        let it = self.server_value(&made.id).await?;
-        Ok(it.filter(|it| power(it) == Power::Building))
+        match known {
+            Some(it) if power(&it) == Power::Building => Ok(Some(it)),
+            known => self.server_of(op, known).await,
+        }
     }
 
     /// Makes a server.
@@ -124,17 +129,23 @@ impl Cloud {
         op: &OperationId,
         spec: ServerSpec,
     ) -> Flow<Settled> {
-        let building = self.building(memory, op).await?;
-        let found = match building {
-            Some(it) => Some(it),
-            None => self.server_of(op).await?,
-        };
-        if let Some(it) = found {
-            if text(&it["metadata"], META_CALL) != call(&spec) {
+        let asked = call(&spec);
+        if let Some(made) = memory.what(op)
+            && let Some(stop) = self.still_building(&made.id, Some(&asked)).await
+        {
+            return Err(stop);
+        }
+        if let Some(it) = self.newest_of(memory, op).await? {
+            if text(&it["metadata"], META_CALL) != asked {
                 let said = "this operation id stands for another call";
                 return refuse(RefusalReason::Conflict, said);
             }
-            memory.made(op, Kind::Server, &ExternalId(text(&it, "id").to_owned()));
+            let id = ExternalId(text(&it, "id").to_owned());
+            memory.made(op, Kind::Server, &id);
+            if power(&it) == Power::Building {
+                let since = self.since(text(&it, "created"));
+                self.wait_for(&id, since, asked).await;
+            }
             return self.built(&it);
         }
         if let Some(made) = memory.what(op) {
@@ -160,6 +171,7 @@ impl Cloud {
             .await?;
         let id = ExternalId(text(&inner(made, "server", &["id"])?, "id").to_owned());
         memory.made(op, Kind::Server, &id);
+        self.wait_for(&id, self.now(), asked).await;
         Err(Stop::Running(self.config.poll_ms))
     }
 
