@@ -212,12 +212,9 @@ fn done(row: DoneRow) -> impl IntoView {
 #[cfg(feature = "ssr")]
 pub mod ssr {
     use crate::{
-        csv,
-        error::ApiError,
-        facts,
-        form::ssr::{Pages, in_context, lang_of},
+        csv, facts,
+        form::ssr::Pages,
         i18n::{self, Lang},
-        ssr::cx,
     };
     use axum::{
         extract::{Request, State},
@@ -228,31 +225,16 @@ pub mod ssr {
 
     /// All decisions of the person, slice by slice.
     pub async fn csv(State(pages): State<Pages>, request: Request) -> Response {
-        let (parts, _) = request.into_parts();
-        let lang = lang_of(&parts);
-        let found = in_context(&pages, &parts, || async {
-            let cx = cx()?;
-            // Asked once before the answer begins, so that a refusal has its status.
-            approval::done_export(&cx, None).await?;
-            Ok::<_, ApiError>(cx)
-        })
-        .await;
-        let cx = match found {
-            Ok(found) => found,
-            Err(error) => return csv::refused(lang, &error),
+        let name = "decisions.csv";
+        let slice = |cx, (), from: Option<String>| async move {
+            approval::done_export(&cx, from.as_deref()).await
         };
-        csv::answer("decisions.csv", head(lang), move |from| {
-            let cx = cx.clone();
-            async move {
-                let (rows, next) = approval::done_export(&cx, from.as_deref()).await?;
-                let lines = rows.iter().map(|row| line(lang, row)).collect();
-                Ok::<_, lingbao_core::error::ServiceError>((lines, next))
-            }
-        })
+        let file = csv::File { name, head, line };
+        file.answer(&pages, request, || Ok(()), slice).await
     }
 
     fn head(lang: Lang) -> String {
-        let heads = [
+        let keys = [
             "requests.number",
             "requests.title",
             "requests.unit",
@@ -264,7 +246,7 @@ pub mod ssr {
             "requests.month_yuan",
             "requests.once_yuan",
         ];
-        csv::line(heads.map(|key| i18n::msg_in(lang, &Msg::new(key))))
+        csv::heads(lang, keys)
     }
 
     fn line(lang: Lang, row: &DoneRow) -> String {

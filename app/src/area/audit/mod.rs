@@ -285,7 +285,7 @@ pub mod ssr {
     use crate::{
         csv,
         error::{ApiError, ErrorCode},
-        form::ssr::{Done, Pages, Posted, Refused, in_context, lang_of},
+        form::ssr::{Done, Pages, Posted, Refused},
         i18n::{self, Lang},
         routes,
         ssr::cx,
@@ -344,49 +344,32 @@ pub mod ssr {
         Query(asked): Query<Asked>,
         request: Request,
     ) -> Response {
-        let (parts, _) = request.into_parts();
-        let filter = filter(asked);
-        let lang = lang_of(&parts);
-        let found = in_context(&pages, &parts, || async {
-            let cx = cx()?;
-            // Asked once before the answer begins, so that a refusal has its status.
-            audit::export(&cx, &filter).await?;
-            Ok::<_, ApiError>(cx)
-        })
-        .await;
-        let cx = match found {
-            Ok(found) => found,
-            Err(error) => return csv::refused(lang, &error),
+        let name = "audit.csv";
+        let slice = |cx, mut filter: AuditFilter, from| async move {
+            filter.after = from;
+            audit::export(&cx, &filter).await
         };
-        csv::answer("audit.csv", head(lang), move |from| {
-            let (cx, mut filter) = (cx.clone(), filter.clone());
-            async move {
-                filter.after = from;
-                let (rows, next) = audit::export(&cx, &filter).await?;
-                Ok::<_, lingbao_core::error::ServiceError>((
-                    rows.iter().map(|row| line(lang, row)).collect(),
-                    next,
-                ))
-            }
-        })
+        let file = csv::File { name, head, line };
+        let filter = || Ok(filter(asked));
+        file.answer(&pages, request, filter, slice).await
     }
 
     fn head(lang: Lang) -> String {
-        let heads = [
-            Msg::new("audit.seq"),
-            Msg::new("audit.at"),
-            Msg::new("audit.actor"),
-            Msg::new("audit.code"),
-            Msg::new("audit.action"),
-            Msg::new("audit.outcome"),
-            Msg::new("audit.subject"),
-            Msg::new("audit.subject_name"),
-            Msg::new("resources.unit"),
-            Msg::new("audit.ip"),
-            Msg::new("audit.request_id"),
-            Msg::new("audit.detail"),
+        let keys = [
+            "audit.seq",
+            "audit.at",
+            "audit.actor",
+            "audit.code",
+            "audit.action",
+            "audit.outcome",
+            "audit.subject",
+            "audit.subject_name",
+            "resources.unit",
+            "audit.ip",
+            "audit.request_id",
+            "audit.detail",
         ];
-        csv::line(heads.iter().map(|msg| i18n::msg_in(lang, msg)))
+        csv::heads(lang, keys)
     }
 
     fn line(lang: Lang, line: &AuditLine) -> String {

@@ -247,19 +247,20 @@ fn row(row: RequestRow) -> impl IntoView {
 #[cfg(feature = "ssr")]
 pub mod ssr {
     use crate::{
-        csv,
-        error::ApiError,
-        facts,
-        form::ssr::{Pages, in_context, lang_of},
+        csv, facts,
+        form::ssr::Pages,
         i18n::{self, Lang},
-        ssr::cx,
     };
     use axum::{
         extract::{Query, Request, State},
         response::Response,
     };
     use lingbao_core::service::request::list;
-    use lingbao_model::{msg::Msg, time::Zone, view::request::RequestRow};
+    use lingbao_model::{
+        msg::Msg,
+        time::Zone,
+        view::request::{RequestFilter, RequestRow},
+    };
     use std::collections::HashMap;
 
     /// The filtered list as a file; where the page stood in it does not matter.
@@ -268,36 +269,18 @@ pub mod ssr {
         Query(query): Query<HashMap<String, String>>,
         request: Request,
     ) -> Response {
-        let (parts, _) = request.into_parts();
-        let mut filter = super::filter(|name| query.get(name).cloned());
-        filter.after = None;
-        let lang = lang_of(&parts);
-        let found = in_context(&pages, &parts, || async {
-            let cx = cx()?;
-            // Asked once before the answer begins, so that a refusal has its status.
-            list::export(&cx, &filter).await?;
-            Ok::<_, ApiError>(cx)
-        })
-        .await;
-        let cx = match found {
-            Ok(found) => found,
-            Err(error) => return csv::refused(lang, &error),
+        let name = "requests.csv";
+        let slice = |cx, mut filter: RequestFilter, from| async move {
+            filter.after = from;
+            list::export(&cx, &filter).await
         };
-        csv::answer("requests.csv", head(lang), move |from| {
-            let (cx, mut filter) = (cx.clone(), filter.clone());
-            async move {
-                filter.after = from;
-                let (rows, next) = list::export(&cx, &filter).await?;
-                Ok::<_, lingbao_core::error::ServiceError>((
-                    rows.iter().map(|row| line(lang, row)).collect(),
-                    next,
-                ))
-            }
-        })
+        let file = csv::File { name, head, line };
+        let filter = || Ok(super::filter(|name| query.get(name).cloned()));
+        file.answer(&pages, request, filter, slice).await
     }
 
     fn head(lang: Lang) -> String {
-        let heads = [
+        let keys = [
             "requests.number",
             "requests.kind",
             "requests.title",
@@ -311,7 +294,7 @@ pub mod ssr {
             "requests.month_yuan",
             "requests.once_yuan",
         ];
-        csv::line(heads.map(|key| i18n::msg_in(lang, &Msg::new(key))))
+        csv::heads(lang, keys)
     }
 
     fn line(lang: Lang, row: &RequestRow) -> String {

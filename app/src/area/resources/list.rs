@@ -267,9 +267,9 @@ pub mod ssr {
         csv,
         error::ApiError,
         facts,
-        form::ssr::{Pages, in_context, lang_of},
+        form::ssr::Pages,
         i18n::{self, Lang},
-        ssr::{cx, id},
+        ssr::id,
     };
     use axum::{
         extract::{Query, Request, State},
@@ -305,51 +305,33 @@ pub mod ssr {
         Query(asked): Query<Asked>,
         request: Request,
     ) -> Response {
-        let (parts, _) = request.into_parts();
-        let lang = lang_of(&parts);
-        let found = in_context(&pages, &parts, || async {
-            let cx = cx()?;
-            let filter = filter(asked)?;
-            // Asked once before the answer begins, so that a refusal has its status.
-            lingbao_core::service::resource::export(&cx, &filter).await?;
-            Ok::<_, ApiError>((cx, filter))
-        })
-        .await;
-        let (cx, filter) = match found {
-            Ok(found) => found,
-            Err(error) => return csv::refused(lang, &error),
+        let name = "resources.csv";
+        let slice = |cx, mut filter: ResourceFilter, from| async move {
+            filter.cursor = from;
+            lingbao_core::service::resource::export(&cx, &filter).await
         };
-        csv::answer("resources.csv", head(lang), move |from| {
-            let (cx, mut filter) = (cx.clone(), filter.clone());
-            async move {
-                filter.cursor = from;
-                let (rows, next) = lingbao_core::service::resource::export(&cx, &filter).await?;
-                Ok::<_, lingbao_core::error::ServiceError>((
-                    rows.iter().map(|row| line(lang, row)).collect(),
-                    next,
-                ))
-            }
-        })
+        let file = csv::File { name, head, line };
+        file.answer(&pages, request, || filter(asked), slice).await
     }
 
     fn head(lang: Lang) -> String {
-        let heads = [
-            Msg::new("resources.name"),
-            Msg::new("resources.kind"),
-            Msg::new("resources.item"),
-            Msg::new("resources.spec"),
-            Msg::new("resources.unit"),
-            Msg::new("resources.system"),
-            Msg::new("resources.zone"),
-            Msg::new("resources.pool"),
-            Msg::new("resources.address"),
-            Msg::new("resources.state"),
-            Msg::new("resources.billing"),
-            Msg::new("resources.month_yuan"),
-            Msg::new("resources.since"),
-            Msg::new("resources.until"),
+        let keys = [
+            "resources.name",
+            "resources.kind",
+            "resources.item",
+            "resources.spec",
+            "resources.unit",
+            "resources.system",
+            "resources.zone",
+            "resources.pool",
+            "resources.address",
+            "resources.state",
+            "resources.billing",
+            "resources.month_yuan",
+            "resources.since",
+            "resources.until",
         ];
-        csv::line(heads.iter().map(|msg| i18n::msg_in(lang, msg)))
+        csv::heads(lang, keys)
     }
 
     fn line(lang: Lang, row: &ResourceRow) -> String {

@@ -316,9 +316,9 @@ pub mod ssr {
         csv,
         error::ApiError,
         facts,
-        form::ssr::{Pages, in_context, lang_of},
+        form::ssr::Pages,
         i18n::{self, Lang},
-        ssr::{cx, id},
+        ssr::id,
     };
     use axum::{
         extract::{Query, Request, State},
@@ -353,31 +353,13 @@ pub mod ssr {
         Query(asked): Query<Asked>,
         request: Request,
     ) -> Response {
-        let (parts, _) = request.into_parts();
-        let lang = lang_of(&parts);
-        let found = in_context(&pages, &parts, || async {
-            let cx = cx()?;
-            let filter = filter(asked)?;
-            // Asked once before the answer begins, so that a refusal has its status.
-            usage::export(&cx, &filter).await?;
-            Ok::<_, ApiError>((cx, filter))
-        })
-        .await;
-        let (cx, filter) = match found {
-            Ok(found) => found,
-            Err(error) => return csv::refused(lang, &error),
+        let name = "usage.csv";
+        let slice = |cx, mut filter: UsageFilter, from| async move {
+            filter.cursor = from;
+            usage::export(&cx, &filter).await
         };
-        csv::answer("usage.csv", head(lang), move |from| {
-            let (cx, mut filter) = (cx.clone(), filter.clone());
-            async move {
-                filter.cursor = from;
-                let (rows, next) = usage::export(&cx, &filter).await?;
-                Ok::<_, lingbao_core::error::ServiceError>((
-                    rows.iter().map(|row| line(lang, row)).collect(),
-                    next,
-                ))
-            }
-        })
+        let file = csv::File { name, head, line };
+        file.answer(&pages, request, || filter(asked), slice).await
     }
 
     fn head(lang: Lang) -> String {

@@ -194,20 +194,15 @@ pub mod ssr {
     use super::Asked;
     use crate::{
         csv,
-        error::ApiError,
-        form::ssr::{Pages, in_context, lang_of},
-        i18n::{self, Lang},
-        ssr::cx,
+        form::ssr::Pages,
+        i18n::Lang,
     };
     use axum::{
         extract::{Query, Request, State},
         response::Response,
     };
-    use lingbao_core::{error::ServiceError, service::usage};
-    use lingbao_model::{
-        msg::Msg,
-        view::{overview::permille, usage::UnitUsage},
-    };
+    use lingbao_core::service::usage;
+    use lingbao_model::view::{overview::permille, usage::UnitUsage};
 
     /// The units that are asked for, in the order that is asked for. They are few: a city has hundreds.
     pub fn sorted(asked: &Asked, mut units: Vec<UnitUsage>) -> Vec<UnitUsage> {
@@ -242,25 +237,17 @@ pub mod ssr {
         Query(asked): Query<Asked>,
         request: Request,
     ) -> Response {
-        let (parts, _) = request.into_parts();
-        let lang = lang_of(&parts);
-        let found = in_context(&pages, &parts, || async {
-            Ok::<_, ApiError>(usage::units(&cx()?).await?)
-        })
-        .await;
-        let found = match found {
-            Ok(found) => found,
-            Err(error) => return csv::refused(lang, &error),
+        let name = "usage-units.csv";
+        let all = |cx, asked, _| async move {
+            let found = usage::units(&cx).await?;
+            Ok((sorted(&asked, found.units), None))
         };
-        let lines: String = sorted(&asked, found.units).iter().map(line).collect();
-        csv::answer("usage-units.csv", head(lang), move |_| {
-            let lines = lines.clone();
-            async move { Ok::<_, ServiceError>((lines, None)) }
-        })
+        let file = csv::File { name, head, line };
+        file.answer(&pages, request, || Ok(asked), all).await
     }
 
     fn head(lang: Lang) -> String {
-        let heads = [
+        let keys = [
             "resources.unit",
             "usage.hosts",
             "usage.measured_head",
@@ -274,11 +261,11 @@ pub mod ssr {
             "usage.idle_month",
             "usage.busy_head",
         ];
-        csv::line(heads.map(|key| i18n::msg_in(lang, &Msg::new(key))))
+        csv::heads(lang, keys)
     }
 
     /// Numbers for computing; empty where nothing is known.
-    fn line(unit: &UnitUsage) -> String {
+    fn line(_: Lang, unit: &UnitUsage) -> String {
         let counts = unit.counts;
         let percent = |n: i64| format!("{}.{}", n / 10, n % 10);
         let measured = |text: String| {
