@@ -41,14 +41,7 @@ pub fn Card() -> impl IntoView {
     let card = Resource::new(move || step.get(), get_card);
     view! {
         <div class="ask-page">
-            <Transition>
-                {move || Suspend::new(async move {
-                    match card.await {
-                        Ok(card) => view! { <Shown card/> }.into_any(),
-                        Err(error) => view! { <Refusal error/> }.into_any(),
-                    }
-                })}
-            </Transition>
+            {page_of(card, |card| view! { <Shown card/> }.into_any())}
         </div>
     }
 }

@@ -5,7 +5,7 @@ use crate::{
     facts, i18n, live,
     routes::{self, with_query},
     t,
-    ui::{Total, *},
+    ui::*,
 };
 use leptos::prelude::*;
 use leptos_router::hooks::use_query_map;
@@ -14,7 +14,7 @@ use lingbao_model::{
     request::{Decision, Kind as RequestKind},
     time::Zone,
     view::{
-        page::{Page as Rows, Total as Counted},
+        page::Page as Rows,
         request::{DoneRow, TodoRow},
     },
 };
@@ -48,13 +48,6 @@ pub fn lamp(deadline: Deadline) -> AnyView {
     view! { <Lamp light text/> }.into_any()
 }
 
-fn total(total: Counted) -> Total {
-    match total {
-        Counted::Exact(n) => Total::Exact(n),
-        Counted::MoreThan(_) => Total::Many,
-    }
-}
-
 fn after() -> Memo<String> {
     let query = use_query_map();
     Memo::new(move |_| query.with(|query| query.get("after").unwrap_or_default()))
@@ -71,17 +64,7 @@ pub fn Todo() -> impl IntoView {
     let acts = view! { <LinkButton href=routes::DONE icon="tick">{t!("nav.done")}</LinkButton> };
     view! {
         <PageHead title=t!("nav.todo") acts=acts.into_any()/>
-        <Transition>
-            {move || {
-                let first = after.get().is_empty();
-                Suspend::new(async move {
-                    match list.await {
-                        Ok(rows) => waiting(rows, first),
-                        Err(error) => view! { <Refusal error/> }.into_any(),
-                    }
-                })
-            }}
-        </Transition>
+        {list_of(after, list, |rows, after| waiting(rows, after.is_empty()))}
     }
 }
 
@@ -103,7 +86,7 @@ fn waiting(rows: Rows<TodoRow>, first: bool) -> AnyView {
     view! {
         <section class="panel">
             <ul class="rows">{rows.rows.into_iter().map(todo).collect_view()}</ul>
-            <Pager total=total(rows.total) nostrip:first=back nostrip:next=next/>
+            <Pager total=rows.total nostrip:first=back nostrip:next=next/>
         </section>
     }
     .into_any()
@@ -144,17 +127,7 @@ pub fn Done() -> impl IntoView {
     };
     view! {
         <PageHead title=t!("nav.done") acts=acts.into_any()/>
-        <Transition>
-            {move || {
-                let first = after.get().is_empty();
-                Suspend::new(async move {
-                    match list.await {
-                        Ok(rows) => over(rows, first),
-                        Err(error) => view! { <Refusal error/> }.into_any(),
-                    }
-                })
-            }}
-        </Transition>
+        {list_of(after, list, |rows, after| over(rows, after.is_empty()))}
     }
 }
 
@@ -182,7 +155,7 @@ fn over(rows: Rows<DoneRow>, first: bool) -> AnyView {
     view! {
         <TableBox>
             <Table caption=t!("nav.done") columns>{rows.rows.into_iter().map(done).collect_view()}</Table>
-            <Pager total=total(rows.total) nostrip:first=back nostrip:next=next/>
+            <Pager total=rows.total nostrip:first=back nostrip:next=next/>
         </TableBox>
     }
     .into_any()

@@ -3,14 +3,15 @@
 #[cfg(feature = "ssr")]
 use crate::form::ssr::{Pages, page_post};
 use crate::{
+    asked,
     error::ApiError,
     facts, i18n, lazy_pages,
     routes::{self, page},
     t,
-    ui::{Total, *},
+    ui::*,
 };
 use leptos::prelude::*;
-use leptos_router::{Lazy, any_nested_route::AnyNestedRoute, hooks::use_query_map, path};
+use leptos_router::{Lazy, any_nested_route::AnyNestedRoute, path};
 use lingbao_model::{
     time::Zone,
     view::{
@@ -18,7 +19,6 @@ use lingbao_model::{
         page::Page as Rows,
     },
 };
-use serde::{Deserialize, Serialize};
 
 /// Path of the file.
 pub const CSV: &str = "/admin/audit.csv";
@@ -53,46 +53,7 @@ pub fn posts() -> axum::Router<Pages> {
         .route(CSV, axum::routing::get(ssr::csv))
 }
 
-/// What stands in the URL of the list.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Asked {
-    actor: String,
-    action: String,
-    subject: String,
-    outcome: String,
-    from: String,
-    to: String,
-    after: String,
-}
-
-impl Asked {
-    fn link(&self, path: &str, after: &str) -> String {
-        let query = [
-            ("actor", self.actor.as_str()),
-            ("action", self.action.as_str()),
-            ("subject", self.subject.as_str()),
-            ("outcome", self.outcome.as_str()),
-            ("from", self.from.as_str()),
-            ("to", self.to.as_str()),
-            ("after", after),
-        ];
-        routes::with_query(path, &query)
-    }
-
-    fn active(&self) -> bool {
-        [
-            &self.actor,
-            &self.action,
-            &self.subject,
-            &self.outcome,
-            &self.from,
-            &self.to,
-        ]
-        .iter()
-        .any(|text| !text.is_empty())
-    }
-}
+asked!(actor, action, subject, outcome, from, to, after);
 
 /// One page of events in the reader's sight.
 ///
@@ -106,35 +67,11 @@ pub async fn events(asked: Asked) -> Result<Rows<AuditLine>, ApiError> {
 /// The page.
 #[component]
 fn Trail() -> impl IntoView {
-    let query = use_query_map();
-    let asked = Memo::new(move |_| {
-        query.with(|query| {
-            let of = |name: &str| query.get(name).unwrap_or_default();
-            Asked {
-                actor: of("actor"),
-                action: of("action"),
-                subject: of("subject"),
-                outcome: of("outcome"),
-                from: of("from"),
-                to: of("to"),
-                after: of("after"),
-            }
-        })
-    });
+    let asked = asked::now(Asked::read);
     let list = Resource::new(move || asked.get(), events);
-    view! {
-        <Transition>
-            {move || {
-                let asked = asked.get();
-                Suspend::new(async move {
-                    match list.await {
-                        Ok(page) => view! { <List page asked/> }.into_any(),
-                        Err(error) => view! { <Refusal error/> }.into_any(),
-                    }
-                })
-            }}
-        </Transition>
-    }
+    list_of(asked, list, |page, asked| {
+        view! { <List page asked/> }.into_any()
+    })
 }
 
 #[component]
@@ -144,10 +81,6 @@ fn List(page: Rows<AuditLine>, asked: Asked) -> impl IntoView {
         .next
         .as_deref()
         .map(|after| asked.link(routes::ADMIN_AUDIT, after));
-    let total = match page.total {
-        lingbao_model::view::page::Total::Exact(n) => Total::Exact(n),
-        lingbao_model::view::page::Total::MoreThan(_) => Total::Many,
-    };
     let active = asked.active();
     let file = asked.link(CSV, "");
     let acts = view! {
@@ -191,7 +124,7 @@ fn List(page: Rows<AuditLine>, asked: Asked) -> impl IntoView {
                 </div>
             </FilterBar>
             {body}
-            <Pager total nostrip:first=first nostrip:next=next/>
+            <Pager total=page.total nostrip:first=first nostrip:next=next/>
         </TableBox>
     }
 }

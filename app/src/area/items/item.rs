@@ -25,16 +25,7 @@ pub fn Item() -> impl IntoView {
     let params = use_params_map();
     let code = Memo::new(move |_| params.with(|params| params.get("code").unwrap_or_default()));
     let item = Resource::new(move || code.get(), get_item);
-    view! {
-        <Transition>
-            {move || Suspend::new(async move {
-                match item.await {
-                    Ok(item) => view! { <Shown item/> }.into_any(),
-                    Err(error) => view! { <Refusal error/> }.into_any(),
-                }
-            })}
-        </Transition>
-    }
+    page_of(item, |item| view! { <Shown item/> }.into_any())
 }
 
 #[component]

@@ -25,16 +25,7 @@ pub fn SagaPage() -> impl IntoView {
     let id = Memo::new(move |_| params.with(|params| params.get("id").unwrap_or_default()));
     let version = live::version("jobs");
     let found = Resource::new(move || (id.get(), version.get()), |(id, _)| saga(id));
-    view! {
-        <Transition>
-            {move || Suspend::new(async move {
-                match found.await {
-                    Ok(found) => view! { <Detail found/> }.into_any(),
-                    Err(error) => view! { <Refusal error/> }.into_any(),
-                }
-            })}
-        </Transition>
-    }
+    page_of(found, |found| view! { <Detail found/> }.into_any())
 }
 
 #[component]

@@ -57,16 +57,7 @@ pub fn Configure() -> impl IntoView {
         move || asked.get(),
         |(code, cart, line)| get_configure(code, cart, line),
     );
-    view! {
-        <Transition>
-            {move || Suspend::new(async move {
-                match view.await {
-                    Ok(view) => view! { <Form view/> }.into_any(),
-                    Err(error) => view! { <Refusal error/> }.into_any(),
-                }
-            })}
-        </Transition>
-    }
+    page_of(view, |view| view! { <Form view/> }.into_any())
 }
 
 /// What is typed now: the fields of a bad post, or what the page proposes.

@@ -33,16 +33,7 @@ pub fn Detail() -> impl IntoView {
     let id = Memo::new(move |_| params.with(|params| params.get("id").unwrap_or_default()));
     let version = live::version(&format!("request:{}", id.get_untracked()));
     let request = Resource::new(move || (id.get(), version.get()), |(id, _)| get_request(id));
-    view! {
-        <Transition>
-            {move || Suspend::new(async move {
-                match request.await {
-                    Ok(request) => view! { <Shown request/> }.into_any(),
-                    Err(error) => view! { <Refusal error/> }.into_any(),
-                }
-            })}
-        </Transition>
-    }
+    page_of(request, |request| view! { <Shown request/> }.into_any())
 }
 
 #[component]

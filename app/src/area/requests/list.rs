@@ -5,7 +5,7 @@ use crate::{
     facts, i18n,
     routes::{self, with_query},
     t,
-    ui::{Total, *},
+    ui::*,
 };
 use leptos::prelude::*;
 use leptos_router::hooks::use_query_map;
@@ -14,7 +14,7 @@ use lingbao_model::{
     request::Status,
     time::{Date, Zone},
     view::{
-        page::{Page as Rows, Total as Counted},
+        page::Page as Rows,
         request::{RequestFilter, RequestRow, RequestSort},
     },
 };
@@ -80,19 +80,9 @@ pub fn List() -> impl IntoView {
     let query = use_query_map();
     let filter = Memo::new(move |_| query.with(|query| filter(|name| query.get(name))));
     let list = Resource::new(move || filter.get(), requests);
-    view! {
-        <Transition>
-            {move || {
-                let filter = filter.get();
-                Suspend::new(async move {
-                    match list.await {
-                        Ok((rows, counts)) => view! { <Found rows counts filter/> }.into_any(),
-                        Err(error) => view! { <Refusal error/> }.into_any(),
-                    }
-                })
-            }}
-        </Transition>
-    }
+    list_of(filter, list, |(rows, counts), filter| {
+        view! { <Found rows counts filter/> }.into_any()
+    })
 }
 
 #[component]
@@ -144,10 +134,6 @@ fn Found(
             current: filter.status == Some(one),
         });
     }
-    let total = match rows.total {
-        Counted::Exact(n) => Total::Exact(n),
-        Counted::MoreThan(_) => Total::Many,
-    };
     let first = filter
         .after
         .is_some()
@@ -211,7 +197,7 @@ fn Found(
             view! {
                 <TableBox>
                     <Table caption=t!("nav.requests") columns>{rows.rows.into_iter().map(row).collect_view()}</Table>
-                    <Pager total nostrip:first=first nostrip:next=next/>
+                    <Pager total=rows.total nostrip:first=first nostrip:next=next/>
                 </TableBox>
             }
             .into_any()

@@ -18,16 +18,7 @@ pub fn Print() -> impl IntoView {
     let params = use_params_map();
     let id = Memo::new(move |_| params.with(|params| params.get("id").unwrap_or_default()));
     let request = Resource::new(move || id.get(), get_request);
-    view! {
-        <Transition>
-            {move || Suspend::new(async move {
-                match request.await {
-                    Ok(request) => view! { <Paper request/> }.into_any(),
-                    Err(error) => view! { <Refusal error/> }.into_any(),
-                }
-            })}
-        </Transition>
-    }
+    page_of(request, |request| view! { <Paper request/> }.into_any())
 }
 
 fn day(at: Timestamp) -> String {

@@ -27,16 +27,7 @@ pub fn BinPage() -> impl IntoView {
     let id = Memo::new(move |_| params.with(|params| params.get("id").unwrap_or_default()));
     let version = live::version(&format!("resource:{}", id.get_untracked()));
     let found = Resource::new(move || (id.get(), version.get()), |(id, _)| lying(id));
-    view! {
-        <Transition>
-            {move || Suspend::new(async move {
-                match found.await {
-                    Ok(found) => view! { <Lying found/> }.into_any(),
-                    Err(error) => view! { <Refusal error/> }.into_any(),
-                }
-            })}
-        </Transition>
-    }
+    page_of(found, |found| view! { <Lying found/> }.into_any())
 }
 
 fn link(one: &Related) -> AnyView {

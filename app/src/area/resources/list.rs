@@ -1,62 +1,18 @@
 //! The list of resources, and the same list as a file.
 
 use super::words::{billing, day, service, word};
-use crate::{
-    error::ApiError,
-    facts, live, routes, t,
-    ui::{Total, *},
-};
+use crate::{asked, error::ApiError, facts, live, routes, t, ui::*};
 use leptos::prelude::*;
-use leptos_router::hooks::use_query_map;
 use lingbao_model::{
     catalogue::Fulfiller,
     resource::{BillingState, ServiceState},
     view::{page::Page, resource::ResourceRow},
 };
-use serde::{Deserialize, Serialize};
 
 /// Path of the file.
 pub const CSV: &str = "/resources.csv";
 
-/// What stands in the URL of the list.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Asked {
-    q: String,
-    kind: String,
-    state: String,
-    billing: String,
-    system: String,
-    sort: String,
-    after: String,
-}
-
-impl Asked {
-    fn link(&self, path: &str, after: &str) -> String {
-        let query = [
-            ("q", self.q.as_str()),
-            ("kind", self.kind.as_str()),
-            ("state", self.state.as_str()),
-            ("billing", self.billing.as_str()),
-            ("system", self.system.as_str()),
-            ("sort", self.sort.as_str()),
-            ("after", after),
-        ];
-        routes::with_query(path, &query)
-    }
-
-    fn active(&self) -> bool {
-        [
-            &self.q,
-            &self.kind,
-            &self.state,
-            &self.billing,
-            &self.system,
-        ]
-        .iter()
-        .any(|text| !text.is_empty())
-    }
-}
+asked!(q, kind, state, billing, system, sort, after);
 
 /// One page of the resources in the reader's sight.
 ///
@@ -70,39 +26,15 @@ pub async fn resources(asked: Asked) -> Result<Page<ResourceRow>, ApiError> {
 /// The page.
 #[component]
 pub fn Resources() -> impl IntoView {
-    let query = use_query_map();
-    let asked = Memo::new(move |_| {
-        query.with(|query| {
-            let of = |name: &str| query.get(name).unwrap_or_default();
-            Asked {
-                q: of("q"),
-                kind: of("kind"),
-                state: of("state"),
-                billing: of("billing"),
-                system: of("system"),
-                sort: of("sort"),
-                after: of("after"),
-            }
-        })
-    });
+    let asked = asked::now(Asked::read);
     let version = live::version("resources");
     let list = Resource::new(
         move || (asked.get(), version.get()),
         |(asked, _)| resources(asked),
     );
-    view! {
-        <Transition>
-            {move || {
-                let asked = asked.get();
-                Suspend::new(async move {
-                    match list.await {
-                        Ok(page) => view! { <List page asked/> }.into_any(),
-                        Err(error) => view! { <Refusal error/> }.into_any(),
-                    }
-                })
-            }}
-        </Transition>
-    }
+    list_of(asked, list, |page, asked| {
+        view! { <List page asked/> }.into_any()
+    })
 }
 
 #[component]
@@ -112,10 +44,6 @@ fn List(page: Page<ResourceRow>, asked: Asked) -> impl IntoView {
         .next
         .as_deref()
         .map(|after| asked.link(routes::RESOURCES, after));
-    let total = match page.total {
-        lingbao_model::view::page::Total::Exact(n) => Total::Exact(n),
-        lingbao_model::view::page::Total::MoreThan(_) => Total::Many,
-    };
     let active = asked.active();
     let empty = page.rows.is_empty();
     let file = asked.link(CSV, "");
@@ -189,7 +117,7 @@ fn List(page: Page<ResourceRow>, asked: Asked) -> impl IntoView {
                 }
                 _ => view! { <Rows rows=page.rows/> }.into_any(),
             }}
-            <Pager total nostrip:first=first nostrip:next=next/>
+            <Pager total=page.total nostrip:first=first nostrip:next=next/>
         </TableBox>
     }
 }

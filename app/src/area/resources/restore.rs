@@ -34,16 +34,7 @@ pub fn RestorePage() -> impl IntoView {
         move || (of("id"), of("snapshot")),
         |(id, snapshot)| restoring(id, snapshot),
     );
-    view! {
-        <Transition>
-            {move || Suspend::new(async move {
-                match found.await {
-                    Ok(found) => view! { <Form found/> }.into_any(),
-                    Err(error) => view! { <Refusal error/> }.into_any(),
-                }
-            })}
-        </Transition>
-    }
+    page_of(found, |found| view! { <Form found/> }.into_any())
 }
 
 #[component]

@@ -1,0 +1,48 @@
+//! Pages that wait for what they show: whole when the server sends them; in the browser the old
+//! stands until the new is there.
+
+use super::Refusal;
+use crate::error::ApiError;
+use leptos::prelude::*;
+
+/// The page of what was found, or why there is none.
+pub fn page_of<T>(found: Resource<Result<T, ApiError>>, page: fn(T) -> AnyView) -> impl IntoView
+where
+    T: Clone + Send + Sync + 'static,
+{
+    view! {
+        <Transition>
+            {move || Suspend::new(async move {
+                match found.await {
+                    Ok(found) => page(found),
+                    Err(error) => view! { <Refusal error/> }.into_any(),
+                }
+            })}
+        </Transition>
+    }
+}
+
+/// The same for a list, which is shown beside what was asked for.
+pub fn list_of<A, T>(
+    asked: Memo<A>,
+    found: Resource<Result<T, ApiError>>,
+    list: fn(T, A) -> AnyView,
+) -> impl IntoView
+where
+    A: Clone + Send + Sync + 'static,
+    T: Clone + Send + Sync + 'static,
+{
+    view! {
+        <Transition>
+            {move || {
+                let asked = asked.get();
+                Suspend::new(async move {
+                    match found.await {
+                        Ok(found) => list(found, asked),
+                        Err(error) => view! { <Refusal error/> }.into_any(),
+                    }
+                })
+            }}
+        </Transition>
+    }
+}
