@@ -1,9 +1,9 @@
-//! What stands in the URL of a list: what is searched, the filters, the order, and where the page
-//! begins. A filtered list has an address, and the file of the list has the same filters.
+//! What an address asks for: the thing it names; of a list what is searched, the filters, the order,
+//! and where the page begins. A filtered list has an address, and its file has the same filters.
 
 use crate::routes;
 use leptos::prelude::*;
-use leptos_router::hooks::use_query_map;
+use leptos_router::hooks::{use_params_map, use_query_map};
 
 /// Makes `Asked` of the names in the query: a text each, empty where the URL says nothing. `sort` is
 /// the order and `after` where the page begins; every other narrows the list.
@@ -41,6 +41,12 @@ macro_rules! asked {
             }
         }
     };
+}
+
+/// A part of the path by its name in the route; empty where there is none.
+pub fn param(name: &'static str) -> Memo<String> {
+    let params = use_params_map();
+    Memo::new(move |_| params.with(|params| params.get(name).unwrap_or_default()))
 }
 
 /// What is asked for now: what `read` makes of the URL. It changes with it.

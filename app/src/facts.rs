@@ -10,7 +10,7 @@ use lingbao_model::{
     change::Change,
     money::{Money, grouped_signed},
     msg::{Label, Msg},
-    param::{Fact, FactValue},
+    param::{Fact, FactValue, Unit},
     quota::Dimension,
     time::Zone,
 };
@@ -36,15 +36,18 @@ fn value_in(lang: Lang, fact: &Fact) -> String {
 
 fn answer_in(lang: Lang, value: &FactValue) -> String {
     match value {
-        FactValue::Number(n, unit) => {
-            i18n::msg_in(lang, &Msg::new(format!("quantity.{unit}")).with("n", *n))
-        }
+        FactValue::Number(n, unit) => quantity_in(lang, *unit, *n),
         FactValue::Choice(name) => label_in(lang, name),
         FactValue::Flag(yes) => {
             i18n::msg_in(lang, &Msg::new(if *yes { "fact.yes" } else { "fact.no" }))
         }
         FactValue::Text(text) => text.clone(),
     }
+}
+
+/// A number of units: `8 核`; in English one core, and two cores.
+fn quantity_in(lang: Lang, unit: Unit, n: i64) -> String {
+    i18n::msg_in(lang, &Msg::new(format!("quantity.{unit}")).with("n", n))
 }
 
 /// A change as rows of what, before and after: its parameters, the month price always, the end of
@@ -175,8 +178,10 @@ pub fn lamp(lamp: Lamp) -> (Light, String) {
 
 /// An amount of quota with its unit: `192 核`.
 pub fn measured(dimension: Dimension, n: i64) -> String {
-    let unit = i18n::t_key(&format!("quota.unit.{dimension}"));
-    format!("{} {unit}", amount(dimension, n))
+    match dimension.unit() {
+        Some(unit) => quantity_in(i18n::lang(), unit, n),
+        None => t!("money.month", n = amount(dimension, n)),
+    }
 }
 
 /// An amount of quota as text; the monthly fee in yuan.
@@ -190,7 +195,7 @@ pub fn amount(dimension: Dimension, n: i64) -> String {
 #[cfg(all(test, feature = "ssr"))]
 mod tests {
     use super::*;
-    use lingbao_model::{param::Unit, view::audit::ACTIONS};
+    use lingbao_model::view::audit::ACTIONS;
 
     #[test]
     fn every_action_of_the_audit_trail_has_words_in_both_languages() {
@@ -203,6 +208,15 @@ mod tests {
             assert!(!zh.is_ascii(), "{action}: {zh}");
             assert!(en.is_ascii() && !en.contains(action), "{action}: {en}");
         }
+    }
+
+    #[test]
+    fn one_is_not_several_in_english() {
+        let cores = |n| quantity_in(Lang::En, Unit::Core, n);
+        assert_eq!(
+            (cores(1), cores(1_024)),
+            ("1 core".into(), "1,024 cores".into())
+        );
     }
 
     #[test]

@@ -127,7 +127,7 @@ fn ending(days: i64) -> AnyView {
     }
     view! {
         <FieldSet name="ending" legend=t!("release.ending")>
-            <Choices>
+            <Choices stacked=true>
                 <Choice
                     name="ending"
                     value="bin"

@@ -5,9 +5,8 @@ use super::{
     restore::bar,
     words::{day, moment, word},
 };
-use crate::{error::ApiError, form::FormId, i18n, live, routes, t, ui::*};
+use crate::{asked, error::ApiError, form::FormId, i18n, live, routes, t, ui::*};
 use leptos::prelude::*;
-use leptos_router::hooks::use_params_map;
 use lingbao_model::view::{bin::BinView, resource::Related};
 
 /// A thing of the bin in the reader's sight.
@@ -23,8 +22,7 @@ pub async fn lying(id: String) -> Result<BinView, ApiError> {
 /// The page.
 #[component]
 pub fn BinPage() -> impl IntoView {
-    let params = use_params_map();
-    let id = Memo::new(move |_| params.with(|params| params.get("id").unwrap_or_default()));
+    let id = asked::param("id");
     let version = live::version(&format!("resource:{}", id.get_untracked()));
     let found = Resource::new(move || (id.get(), version.get()), |(id, _)| lying(id));
     page_of(found, |found| view! { <Lying found/> }.into_any())
