@@ -6,20 +6,18 @@ use crate::error::ApiError;
 use leptos::prelude::*;
 
 /// The page of what was found, or why there is none.
-pub fn page_of<T>(found: Resource<Result<T, ApiError>>, page: fn(T) -> AnyView) -> impl IntoView
+pub fn page_of<T>(found: Resource<Result<T, ApiError>>, page: fn(T) -> AnyView) -> AnyView
 where
     T: Clone + Send + Sync + 'static,
 {
-    view! {
-        <Transition>
-            {move || Suspend::new(async move {
-                match found.await {
-                    Ok(found) => page(found),
-                    Err(error) => view! { <Refusal error/> }.into_any(),
-                }
-            })}
-        </Transition>
-    }
+    waiting(Box::new(move || {
+        Suspend::new(async move {
+            match found.await {
+                Ok(found) => page(found),
+                Err(error) => view! { <Refusal error/> }.into_any(),
+            }
+        })
+    }))
 }
 
 /// The same for a list, which is shown beside what was asked for.
@@ -27,22 +25,23 @@ pub fn list_of<A, T>(
     asked: Memo<A>,
     found: Resource<Result<T, ApiError>>,
     list: fn(T, A) -> AnyView,
-) -> impl IntoView
+) -> AnyView
 where
     A: Clone + Send + Sync + 'static,
     T: Clone + Send + Sync + 'static,
 {
-    view! {
-        <Transition>
-            {move || {
-                let asked = asked.get();
-                Suspend::new(async move {
-                    match found.await {
-                        Ok(found) => list(found, asked),
-                        Err(error) => view! { <Refusal error/> }.into_any(),
-                    }
-                })
-            }}
-        </Transition>
-    }
+    waiting(Box::new(move || {
+        let asked = asked.get();
+        Suspend::new(async move {
+            match found.await {
+                Ok(found) => list(found, asked),
+                Err(error) => view! { <Refusal error/> }.into_any(),
+            }
+        })
+    }))
+}
+
+/// One for all pages: every kind of `Transition` is some 10 KB of wasm.
+fn waiting(shown: Box<dyn Fn() -> Suspend<AnyView> + Send>) -> AnyView {
+    view! { <Transition>{shown}</Transition> }.into_any()
 }
