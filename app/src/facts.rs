@@ -3,15 +3,16 @@
 use crate::{
     i18n::{self, Lang},
     t,
-    ui::Light,
+    ui::{Amounts, Light},
 };
 use lingbao_model::{
     calendar::Lamp,
     change::Change,
+    id::PoolId,
     money::{Money, grouped_signed},
     msg::{Label, Msg},
     param::{Fact, FactValue, Unit},
-    quota::Dimension,
+    quota::{Change as QuotaChange, Dimension},
     time::Zone,
 };
 
@@ -182,6 +183,22 @@ pub fn measured(dimension: Dimension, n: i64) -> String {
         Some(unit) => quantity_in(i18n::lang(), unit, n),
         None => t!("money.month", n = amount(dimension, n)),
     }
+}
+
+/// A dimension of a pool, and what stands there with what is asked for.
+pub fn of_quota(change: &QuotaChange, pools: &[(PoolId, Label)]) -> (String, Amounts) {
+    let name = i18n::t_key(&format!("dimension.{}", change.dimension)).into_owned();
+    let label_of = match pools.iter().find(|(id, _)| *id == change.pool) {
+        Some((_, pool)) => format!("{name} · {}", label(pool)),
+        None => name,
+    };
+    let amounts = Amounts {
+        limit: change.before.limit,
+        used: change.before.used + change.before.handed,
+        held: change.before.held,
+        now: change.asked,
+    };
+    (label_of, amounts)
 }
 
 /// An amount of quota as text; the monthly fee in yuan.

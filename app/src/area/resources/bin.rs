@@ -171,12 +171,8 @@ pub mod ssr {
         routes,
         ssr::{cx, id},
     };
-    use lingbao_core::{error::ServiceError, fulfil::bin};
-    use lingbao_model::{
-        id::ResourceId,
-        msg::{FieldError, Msg},
-        view::request::OverQuota,
-    };
+    use lingbao_core::fulfil::bin;
+    use lingbao_model::{id::ResourceId, msg::Msg};
 
     /// Takes it back, or has it erased.
     ///
@@ -196,19 +192,7 @@ pub mod ssr {
         };
         match done {
             Ok(()) => Ok(Done::to(routes::resource(of.as_str())).say(Msg::new(said))),
-            // Dimension by dimension, in words.
-            Err(ServiceError::QuotaExceeded(facts)) => {
-                match serde_json::from_value::<OverQuota>((*facts).clone()) {
-                    Ok(over) => Err(over
-                        .messages
-                        .into_iter()
-                        .map(|msg| FieldError::new("take_back", msg))
-                        .collect::<Vec<_>>()
-                        .into()),
-                    Err(_) => Err(ServiceError::QuotaExceeded(facts).into()),
-                }
-            }
-            Err(error) => Err(error.into()),
+            Err(error) => Err(Refused::short_at("take_back", error)),
         }
     }
 }
