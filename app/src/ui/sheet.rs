@@ -87,5 +87,5 @@ pub fn Stamp(
 /// A box that is filled in on paper: signed, dated, stamped.
 #[component]
 pub fn BlankStamp(#[prop(into)] title: Text) -> impl IntoView {
-    view! { <Stamp title who=t!("print.sign") when=t!("print.date")>{()}</Stamp> }
+    view! { <Stamp title who=t!("print.sign") when=t!("print.date")>""</Stamp> }
 }
