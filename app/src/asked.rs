@@ -19,7 +19,7 @@ macro_rules! asked {
 
         impl Asked {
             /// What a query says, part by part.
-            fn read(of: &dyn Fn(&str) -> String) -> Self {
+            fn read(of: &$crate::asked::Parts<'_>) -> Self {
                 Self { $($name: of(stringify!($name)),)+ }
             }
 
@@ -49,8 +49,11 @@ pub fn param(name: &'static str) -> Memo<String> {
     Memo::new(move |_| params.with(|params| params.get(name).unwrap_or_default()))
 }
 
+/// The parts of a query by their names.
+pub type Parts<'a> = dyn Fn(&str) -> String + 'a;
+
 /// What is asked for now: what `read` makes of the URL. It changes with it.
-pub fn now<T>(read: fn(&dyn Fn(&str) -> String) -> T) -> Memo<T>
+pub fn now<T>(read: fn(&Parts<'_>) -> T) -> Memo<T>
 where
     T: PartialEq + Send + Sync + 'static,
 {
