@@ -3,15 +3,16 @@
 use crate::{
     i18n::{self, Lang},
     t,
-    ui::Light,
+    ui::{Amounts, Light},
 };
 use lingbao_model::{
     calendar::Lamp,
     change::Change,
+    id::PoolId,
     money::{Money, grouped_signed},
     msg::{Label, Msg},
-    param::{Fact, FactValue},
-    quota::Dimension,
+    param::{Fact, FactValue, Unit},
+    quota::{Change as QuotaChange, Dimension},
     time::Zone,
 };
 
@@ -36,15 +37,18 @@ fn value_in(lang: Lang, fact: &Fact) -> String {
 
 fn answer_in(lang: Lang, value: &FactValue) -> String {
     match value {
-        FactValue::Number(n, unit) => {
-            i18n::msg_in(lang, &Msg::new(format!("quantity.{unit}")).with("n", *n))
-        }
+        FactValue::Number(n, unit) => quantity_in(lang, *unit, *n),
         FactValue::Choice(name) => label_in(lang, name),
         FactValue::Flag(yes) => {
             i18n::msg_in(lang, &Msg::new(if *yes { "fact.yes" } else { "fact.no" }))
         }
         FactValue::Text(text) => text.clone(),
     }
+}
+
+/// A number of units: `8 核`; in English one core, and two cores.
+fn quantity_in(lang: Lang, unit: Unit, n: i64) -> String {
+    i18n::msg_in(lang, &Msg::new(format!("quantity.{unit}")).with("n", n))
 }
 
 /// A change as rows of what, before and after: its parameters, the month price always, the end of
@@ -175,8 +179,26 @@ pub fn lamp(lamp: Lamp) -> (Light, String) {
 
 /// An amount of quota with its unit: `192 核`.
 pub fn measured(dimension: Dimension, n: i64) -> String {
-    let unit = i18n::t_key(&format!("quota.unit.{dimension}"));
-    format!("{} {unit}", amount(dimension, n))
+    match dimension.unit() {
+        Some(unit) => quantity_in(i18n::lang(), unit, n),
+        None => t!("money.month", n = amount(dimension, n)),
+    }
+}
+
+/// A dimension of a pool, and what stands there with what is asked for.
+pub fn of_quota(change: &QuotaChange, pools: &[(PoolId, Label)]) -> (String, Amounts) {
+    let name = i18n::t_key(&format!("dimension.{}", change.dimension)).into_owned();
+    let label_of = match pools.iter().find(|(id, _)| *id == change.pool) {
+        Some((_, pool)) => format!("{name} · {}", label(pool)),
+        None => name,
+    };
+    let amounts = Amounts {
+        limit: change.before.limit,
+        used: change.before.used + change.before.handed,
+        held: change.before.held,
+        now: change.asked,
+    };
+    (label_of, amounts)
 }
 
 /// An amount of quota as text; the monthly fee in yuan.
@@ -190,7 +212,7 @@ pub fn amount(dimension: Dimension, n: i64) -> String {
 #[cfg(all(test, feature = "ssr"))]
 mod tests {
     use super::*;
-    use lingbao_model::{param::Unit, view::audit::ACTIONS};
+    use lingbao_model::view::audit::ACTIONS;
 
     #[test]
     fn every_action_of_the_audit_trail_has_words_in_both_languages() {
@@ -203,6 +225,15 @@ mod tests {
             assert!(!zh.is_ascii(), "{action}: {zh}");
             assert!(en.is_ascii() && !en.contains(action), "{action}: {en}");
         }
+    }
+
+    #[test]
+    fn one_is_not_several_in_english() {
+        let cores = |n| quantity_in(Lang::En, Unit::Core, n);
+        assert_eq!(
+            (cores(1), cores(1_024)),
+            ("1 core".into(), "1,024 cores".into())
+        );
     }
 
     #[test]

@@ -8,6 +8,7 @@
 #![recursion_limit = "512"]
 
 pub mod area;
+pub mod asked;
 #[cfg(feature = "ssr")]
 pub mod csv;
 pub mod error;

@@ -37,6 +37,8 @@ pub const TODO: &str = "/todo";
 pub const DONE: &str = "/done";
 /// Resources of the unit.
 pub const RESOURCES: &str = "/resources";
+/// Delivery sheets, papers of what was ordered.
+pub const DELIVERIES: &str = "/deliveries";
 /// Quota of the unit.
 pub const QUOTA: &str = "/quota";
 /// The leader's overview.
@@ -153,7 +155,7 @@ pub fn certificates(number: &str) -> String {
 
 /// The delivery sheet of a request, by the request's id.
 pub fn delivery(request: &str) -> String {
-    format!("/deliveries/{}", segment(request))
+    format!("{DELIVERIES}/{}", segment(request))
 }
 
 /// One fulfilment, for operators.

@@ -11,7 +11,11 @@ use axum::{
     routing::{MethodRouter, post},
 };
 use leptos::{prelude::*, reactive::computed::ScopedFuture};
-use lingbao_model::msg::{FieldError, Msg};
+use lingbao_core::error::ServiceError;
+use lingbao_model::{
+    msg::{FieldError, Msg},
+    view::request::OverQuota,
+};
 use std::{future::Future, sync::Arc};
 use tower_sessions::Session;
 
@@ -134,12 +138,25 @@ impl From<ApiError> for Refused {
 }
 
 /// A service's refusal: messages about fields go to the fields, everything else on top.
-impl From<lingbao_core::error::ServiceError> for Refused {
-    fn from(error: lingbao_core::error::ServiceError) -> Self {
+impl From<ServiceError> for Refused {
+    fn from(error: ServiceError) -> Self {
         match error {
-            lingbao_core::error::ServiceError::Invalid(fields) => Self::Again(fields),
+            ServiceError::Invalid(fields) => Self::Again(fields),
             other => Self::Problem(other.into()),
         }
+    }
+}
+
+impl Refused {
+    /// A service's refusal; what is short of a quota is said at `field`, dimension by dimension.
+    pub fn short_at(field: &str, error: ServiceError) -> Self {
+        if let ServiceError::QuotaExceeded(facts) = &error
+            && let Ok(over) = serde_json::from_value::<OverQuota>((**facts).clone())
+        {
+            let at = |msg| FieldError::new(field, msg);
+            return Self::Again(over.messages.into_iter().map(at).collect());
+        }
+        error.into()
     }
 }
 

@@ -86,14 +86,19 @@ impl Door {
             && (self.ability.is_empty() || self.ability.split('|').any(|one| viewer.can(one)))
     }
 
-    /// Whether `here` is this page or one below it.
+    /// Whether `here` is this page or one below it; a delivery sheet is a paper of resources.
     fn current(&self, here: &str) -> bool {
-        here == self.path
-            || self.path != routes::HOME
-                && here
-                    .strip_prefix(self.path)
-                    .is_some_and(|rest| rest.starts_with('/'))
+        within(here, self.path)
+            || self.path == routes::RESOURCES && within(here, routes::DELIVERIES)
     }
+}
+
+fn within(here: &str, path: &str) -> bool {
+    here == path
+        || path != routes::HOME
+            && here
+                .strip_prefix(path)
+                .is_some_and(|rest| rest.starts_with('/'))
 }
 
 /// All doors, in the order of the side. The abilities are those of the server's authorization.
@@ -339,6 +344,12 @@ mod tests {
         let requests = DOORS.iter().find(|d| d.path == routes::REQUESTS).unwrap();
         assert!(requests.current("/requests") && requests.current("/requests/ZWY-1"));
         assert!(!requests.current("/requests-old"));
+        let marked: Vec<_> = DOORS
+            .iter()
+            .filter(|d| d.current("/deliveries/req_1"))
+            .map(|d| d.path)
+            .collect();
+        assert_eq!(marked, [routes::RESOURCES]);
         let home = &DOORS[0];
         assert!(home.current("/") && !home.current("/requests"));
     }

@@ -92,10 +92,19 @@ pub fn Choice(
     }
 }
 
-/// Choices side by side, as many columns as fit (or two).
+/// Choices side by side, as many columns as fit, or two; `stacked` for those that need sentences.
 #[component]
-pub fn Choices(#[prop(optional)] two: bool, children: Children) -> impl IntoView {
-    view! { <div class=classes(&["choices", if two { "choices-2" } else { "" }])>{children()}</div> }
+pub fn Choices(
+    #[prop(optional)] two: bool,
+    #[prop(optional)] stacked: bool,
+    children: Children,
+) -> impl IntoView {
+    let columns = match (stacked, two) {
+        (true, _) => "choices-1",
+        (false, true) => "choices-2",
+        (false, false) => "",
+    };
+    view! { <div class=classes(&["choices", columns])>{children()}</div> }
 }
 
 /// Ready-made phrases of an opinion, as pills.

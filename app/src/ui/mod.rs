@@ -19,6 +19,7 @@ pub mod sheet;
 pub mod state;
 pub mod table;
 pub mod track;
+pub mod wait;
 
 pub use button::*;
 pub use chart::*;
@@ -34,6 +35,7 @@ pub use sheet::*;
 pub use state::*;
 pub use table::*;
 pub use track::*;
+pub use wait::*;
 
 /// A text for a component: `t!("…")` or a `String`, without copying the former.
 pub type Text = leptos::oco::Oco<'static, str>;

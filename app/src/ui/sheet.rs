@@ -1,6 +1,7 @@
 //! A4 paper: a form to print, sign and file.
 
 use super::Text;
+use crate::t;
 use leptos::prelude::*;
 
 /// One page of paper.
@@ -81,4 +82,10 @@ pub fn Stamp(
             </small>
         </div>
     }
+}
+
+/// A box that is filled in on paper: signed, dated, stamped.
+#[component]
+pub fn BlankStamp(#[prop(into)] title: Text) -> impl IntoView {
+    view! { <Stamp title who=t!("print.sign") when=t!("print.date")>""</Stamp> }
 }

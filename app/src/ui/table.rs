@@ -3,6 +3,7 @@
 use super::{Icon, Text, classes};
 use crate::{form::GetForm, routes::with_query, t};
 use leptos::prelude::*;
+use lingbao_model::view::page;
 
 /// A column head.
 #[derive(Debug, Clone, Default)]
@@ -193,6 +194,15 @@ pub enum Total {
     Many,
 }
 
+impl From<page::Total> for Total {
+    fn from(total: page::Total) -> Self {
+        match total {
+            page::Total::Exact(n) => Self::Exact(n),
+            page::Total::MoreThan(_) => Self::Many,
+        }
+    }
+}
+
 impl Total {
     /// `共 1,234 条`, `10 000+`.
     pub fn text(self) -> String {
@@ -206,7 +216,7 @@ impl Total {
 /// Pages of a list by cursor: back to the start and onward; the cost of a page does not grow.
 #[component]
 pub fn Pager(
-    total: Total,
+    #[prop(into)] total: Total,
     /// Link to the first page; none on it.
     #[prop(optional)]
     first: Option<String>,

@@ -281,6 +281,14 @@ impl From<StorageError> for ServiceError {
     }
 }
 
+/// A refusal with a message.
+///
+/// # Errors
+/// [`ServiceError::Conflict`], always.
+pub fn conflict<T>(key: &'static str) -> Result<T, ServiceError> {
+    Err(ServiceError::Conflict(Msg::new(key)))
+}
+
 /// `Option` to `NotFound`, for the line after a load.
 pub trait OrNotFound<T> {
     /// The value, or [`ServiceError::NotFound`].

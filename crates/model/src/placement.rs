@@ -23,6 +23,12 @@ pub enum Level {
 impl Level {
     /// Both levels that the cloud takes.
     pub const ALL: &'static [Self] = &[Self::Two, Self::Three];
+
+    /// Its name, as it is called everywhere.
+    #[must_use]
+    pub fn msg(self) -> Msg {
+        Msg::new(format!("level.{self}"))
+    }
 }
 impl From<Level> for i64 {
     fn from(level: Level) -> Self {
@@ -156,9 +162,9 @@ impl Pool {
         } else if zone.internet && level == Level::Three {
             Err(Msg::new("placement.three_not_on_internet"))
         } else if level > self.highest {
-            Err(Msg::new("placement.level_too_high").with("level", i64::from(self.highest)))
+            Err(Msg::new("placement.level_too_high").with("level", self.highest.msg()))
         } else if level < self.lowest {
-            Err(Msg::new("placement.level_too_low").with("level", i64::from(self.lowest)))
+            Err(Msg::new("placement.level_too_low").with("level", self.lowest.msg()))
         } else {
             Ok(())
         }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::id::{PoolId, VdcId};
-use crate::param::{Answers, Condition};
+use crate::param::{Answers, Condition, Unit};
 use crate::price::Quantity;
 use crate::words;
 
@@ -34,6 +34,20 @@ words! {
 }
 
 impl Dimension {
+    /// In what it is counted; money is counted in nothing but itself.
+    #[must_use]
+    pub const fn unit(self) -> Option<Unit> {
+        Some(match self {
+            Self::Vcpu => Unit::Core,
+            Self::MemoryGb | Self::SsdGb | Self::SasGb | Self::SataGb | Self::BackupGb => {
+                Unit::Gigabyte
+            }
+            Self::Addresses => Unit::Piece,
+            Self::BandwidthMbps => Unit::Mbps,
+            Self::MonthlyFee => return None,
+        })
+    }
+
     /// Whether it is room for data: what lies in the recycle bin goes on taking it.
     #[must_use]
     pub const fn is_storage(self) -> bool {

@@ -42,14 +42,7 @@ pub fn Overview() -> impl IntoView {
     view! {
         <PageHead title=t!("account.title") acts=acts.into_any()/>
         <ErrorSummary/>
-        <Transition>
-            {move || Suspend::new(async move {
-                match own_data.await {
-                    Ok(own) => view! { <Body own/> }.into_any(),
-                    Err(error) => view! { <Refusal error/> }.into_any(),
-                }
-            })}
-        </Transition>
+        {page_of(own_data, |own| view! { <Body own/> }.into_any())}
     }
 }
 

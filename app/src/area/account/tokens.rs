@@ -56,14 +56,7 @@ pub fn Tokens() -> impl IntoView {
                 }
             })}
         <Panel title=t!("account.tokens_own")>
-            <Transition>
-                {move || Suspend::new(async move {
-                    match list.await {
-                        Ok(rows) => view! { <List rows/> }.into_any(),
-                        Err(error) => view! { <Refusal error/> }.into_any(),
-                    }
-                })}
-            </Transition>
+            {page_of(list, |rows| view! { <List rows/> }.into_any())}
         </Panel>
         <Panel title=t!("account.token_new")>
             <form method="post" class="panel-pad narrow">

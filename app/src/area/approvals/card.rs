@@ -2,6 +2,7 @@
 
 use super::lists::lamp;
 use crate::{
+    asked,
     error::ApiError,
     facts,
     form::use_form,
@@ -10,7 +11,6 @@ use crate::{
 };
 use leptos::prelude::*;
 use leptos_meta::Title;
-use leptos_router::hooks::use_params_map;
 use lingbao_model::{
     money::{Money, grouped_signed},
     msg::Label,
@@ -36,19 +36,11 @@ pub async fn get_card(step: String) -> Result<CardView, ApiError> {
 /// The page.
 #[component]
 pub fn Card() -> impl IntoView {
-    let params = use_params_map();
-    let step = Memo::new(move |_| params.with(|params| params.get("step").unwrap_or_default()));
+    let step = asked::param("step");
     let card = Resource::new(move || step.get(), get_card);
     view! {
         <div class="ask-page">
-            <Transition>
-                {move || Suspend::new(async move {
-                    match card.await {
-                        Ok(card) => view! { <Shown card/> }.into_any(),
-                        Err(error) => view! { <Refusal error/> }.into_any(),
-                    }
-                })}
-            </Transition>
+            {page_of(card, |card| view! { <Shown card/> }.into_any())}
         </div>
     }
 }
@@ -183,11 +175,10 @@ fn before_after(line: &ChangeLine) -> impl IntoView + use<> {
 
 /// Zone, level and pool of a line; nothing for work of people.
 fn place(view: &LineView) -> Option<String> {
-    let level = i64::from(view.line.placement.as_ref()?.level);
+    let level = view.line.placement.as_ref()?.level.msg();
     let zone = view.zone_name.as_ref().map(i18n::label).unwrap_or_default();
     let pool = view.pool_name.as_ref().map(i18n::label).unwrap_or_default();
-    let level = i18n::t_key(&format!("level.{level}"));
-    Some(format!("{zone} · {level} · {pool}"))
+    Some(format!("{zone} · {} · {pool}", i18n::msg(&level)))
 }
 
 /// Where what is asked for will stand, each place once.

@@ -5,7 +5,7 @@ use crate::{
     facts, i18n, live,
     routes::{self, with_query},
     t,
-    ui::{Total, *},
+    ui::*,
 };
 use leptos::prelude::*;
 use leptos_router::hooks::use_query_map;
@@ -14,7 +14,7 @@ use lingbao_model::{
     request::{Decision, Kind as RequestKind},
     time::Zone,
     view::{
-        page::{Page as Rows, Total as Counted},
+        page::Page as Rows,
         request::{DoneRow, TodoRow},
     },
 };
@@ -48,13 +48,6 @@ pub fn lamp(deadline: Deadline) -> AnyView {
     view! { <Lamp light text/> }.into_any()
 }
 
-fn total(total: Counted) -> Total {
-    match total {
-        Counted::Exact(n) => Total::Exact(n),
-        Counted::MoreThan(_) => Total::Many,
-    }
-}
-
 fn after() -> Memo<String> {
     let query = use_query_map();
     Memo::new(move |_| query.with(|query| query.get("after").unwrap_or_default()))
@@ -71,17 +64,7 @@ pub fn Todo() -> impl IntoView {
     let acts = view! { <LinkButton href=routes::DONE icon="tick">{t!("nav.done")}</LinkButton> };
     view! {
         <PageHead title=t!("nav.todo") acts=acts.into_any()/>
-        <Transition>
-            {move || {
-                let first = after.get().is_empty();
-                Suspend::new(async move {
-                    match list.await {
-                        Ok(rows) => waiting(rows, first),
-                        Err(error) => view! { <Refusal error/> }.into_any(),
-                    }
-                })
-            }}
-        </Transition>
+        {list_of(after, list, |rows, after| waiting(rows, after.is_empty()))}
     }
 }
 
@@ -103,7 +86,7 @@ fn waiting(rows: Rows<TodoRow>, first: bool) -> AnyView {
     view! {
         <section class="panel">
             <ul class="rows">{rows.rows.into_iter().map(todo).collect_view()}</ul>
-            <Pager total=total(rows.total) nostrip:first=back nostrip:next=next/>
+            <Pager total=rows.total nostrip:first=back nostrip:next=next/>
         </section>
     }
     .into_any()
@@ -144,17 +127,7 @@ pub fn Done() -> impl IntoView {
     };
     view! {
         <PageHead title=t!("nav.done") acts=acts.into_any()/>
-        <Transition>
-            {move || {
-                let first = after.get().is_empty();
-                Suspend::new(async move {
-                    match list.await {
-                        Ok(rows) => over(rows, first),
-                        Err(error) => view! { <Refusal error/> }.into_any(),
-                    }
-                })
-            }}
-        </Transition>
+        {list_of(after, list, |rows, after| over(rows, after.is_empty()))}
     }
 }
 
@@ -182,7 +155,7 @@ fn over(rows: Rows<DoneRow>, first: bool) -> AnyView {
     view! {
         <TableBox>
             <Table caption=t!("nav.done") columns>{rows.rows.into_iter().map(done).collect_view()}</Table>
-            <Pager total=total(rows.total) nostrip:first=back nostrip:next=next/>
+            <Pager total=rows.total nostrip:first=back nostrip:next=next/>
         </TableBox>
     }
     .into_any()
@@ -212,12 +185,9 @@ fn done(row: DoneRow) -> impl IntoView {
 #[cfg(feature = "ssr")]
 pub mod ssr {
     use crate::{
-        csv,
-        error::ApiError,
-        facts,
-        form::ssr::{Pages, in_context, lang_of},
+        csv, facts,
+        form::ssr::Pages,
         i18n::{self, Lang},
-        ssr::cx,
     };
     use axum::{
         extract::{Request, State},
@@ -228,31 +198,16 @@ pub mod ssr {
 
     /// All decisions of the person, slice by slice.
     pub async fn csv(State(pages): State<Pages>, request: Request) -> Response {
-        let (parts, _) = request.into_parts();
-        let lang = lang_of(&parts);
-        let found = in_context(&pages, &parts, || async {
-            let cx = cx()?;
-            // Asked once before the answer begins, so that a refusal has its status.
-            approval::done_export(&cx, None).await?;
-            Ok::<_, ApiError>(cx)
-        })
-        .await;
-        let cx = match found {
-            Ok(found) => found,
-            Err(error) => return csv::refused(lang, &error),
+        let name = "decisions.csv";
+        let slice = |cx, (), from: Option<String>| async move {
+            approval::done_export(&cx, from.as_deref()).await
         };
-        csv::answer("decisions.csv", head(lang), move |from| {
-            let cx = cx.clone();
-            async move {
-                let (rows, next) = approval::done_export(&cx, from.as_deref()).await?;
-                let lines = rows.iter().map(|row| line(lang, row)).collect();
-                Ok::<_, lingbao_core::error::ServiceError>((lines, next))
-            }
-        })
+        let file = csv::File { name, head, line };
+        file.answer(&pages, request, || Ok(()), slice).await
     }
 
     fn head(lang: Lang) -> String {
-        let heads = [
+        let keys = [
             "requests.number",
             "requests.title",
             "requests.unit",
@@ -264,7 +219,7 @@ pub mod ssr {
             "requests.month_yuan",
             "requests.once_yuan",
         ];
-        csv::line(heads.map(|key| i18n::msg_in(lang, &Msg::new(key))))
+        csv::heads(lang, keys)
     }
 
     fn line(lang: Lang, row: &DoneRow) -> String {

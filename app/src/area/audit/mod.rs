@@ -3,14 +3,15 @@
 #[cfg(feature = "ssr")]
 use crate::form::ssr::{Pages, page_post};
 use crate::{
+    asked,
     error::ApiError,
     facts, i18n, lazy_pages,
     routes::{self, page},
     t,
-    ui::{Total, *},
+    ui::*,
 };
 use leptos::prelude::*;
-use leptos_router::{Lazy, any_nested_route::AnyNestedRoute, hooks::use_query_map, path};
+use leptos_router::{Lazy, any_nested_route::AnyNestedRoute, path};
 use lingbao_model::{
     time::Zone,
     view::{
@@ -18,7 +19,6 @@ use lingbao_model::{
         page::Page as Rows,
     },
 };
-use serde::{Deserialize, Serialize};
 
 /// Path of the file.
 pub const CSV: &str = "/admin/audit.csv";
@@ -53,46 +53,7 @@ pub fn posts() -> axum::Router<Pages> {
         .route(CSV, axum::routing::get(ssr::csv))
 }
 
-/// What stands in the URL of the list.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Asked {
-    actor: String,
-    action: String,
-    subject: String,
-    outcome: String,
-    from: String,
-    to: String,
-    after: String,
-}
-
-impl Asked {
-    fn link(&self, path: &str, after: &str) -> String {
-        let query = [
-            ("actor", self.actor.as_str()),
-            ("action", self.action.as_str()),
-            ("subject", self.subject.as_str()),
-            ("outcome", self.outcome.as_str()),
-            ("from", self.from.as_str()),
-            ("to", self.to.as_str()),
-            ("after", after),
-        ];
-        routes::with_query(path, &query)
-    }
-
-    fn active(&self) -> bool {
-        [
-            &self.actor,
-            &self.action,
-            &self.subject,
-            &self.outcome,
-            &self.from,
-            &self.to,
-        ]
-        .iter()
-        .any(|text| !text.is_empty())
-    }
-}
+asked!(actor, action, subject, outcome, from, to, after);
 
 /// One page of events in the reader's sight.
 ///
@@ -106,35 +67,11 @@ pub async fn events(asked: Asked) -> Result<Rows<AuditLine>, ApiError> {
 /// The page.
 #[component]
 fn Trail() -> impl IntoView {
-    let query = use_query_map();
-    let asked = Memo::new(move |_| {
-        query.with(|query| {
-            let of = |name: &str| query.get(name).unwrap_or_default();
-            Asked {
-                actor: of("actor"),
-                action: of("action"),
-                subject: of("subject"),
-                outcome: of("outcome"),
-                from: of("from"),
-                to: of("to"),
-                after: of("after"),
-            }
-        })
-    });
+    let asked = asked::now(Asked::read);
     let list = Resource::new(move || asked.get(), events);
-    view! {
-        <Transition>
-            {move || {
-                let asked = asked.get();
-                Suspend::new(async move {
-                    match list.await {
-                        Ok(page) => view! { <List page asked/> }.into_any(),
-                        Err(error) => view! { <Refusal error/> }.into_any(),
-                    }
-                })
-            }}
-        </Transition>
-    }
+    list_of(asked, list, |page, asked| {
+        view! { <List page asked/> }.into_any()
+    })
 }
 
 #[component]
@@ -144,10 +81,6 @@ fn List(page: Rows<AuditLine>, asked: Asked) -> impl IntoView {
         .next
         .as_deref()
         .map(|after| asked.link(routes::ADMIN_AUDIT, after));
-    let total = match page.total {
-        lingbao_model::view::page::Total::Exact(n) => Total::Exact(n),
-        lingbao_model::view::page::Total::MoreThan(_) => Total::Many,
-    };
     let active = asked.active();
     let file = asked.link(CSV, "");
     let acts = view! {
@@ -191,7 +124,7 @@ fn List(page: Rows<AuditLine>, asked: Asked) -> impl IntoView {
                 </div>
             </FilterBar>
             {body}
-            <Pager total nostrip:first=first nostrip:next=next/>
+            <Pager total=page.total nostrip:first=first nostrip:next=next/>
         </TableBox>
     }
 }
@@ -285,7 +218,7 @@ pub mod ssr {
     use crate::{
         csv,
         error::{ApiError, ErrorCode},
-        form::ssr::{Done, Pages, Posted, Refused, in_context, lang_of},
+        form::ssr::{Done, Pages, Posted, Refused},
         i18n::{self, Lang},
         routes,
         ssr::cx,
@@ -344,49 +277,32 @@ pub mod ssr {
         Query(asked): Query<Asked>,
         request: Request,
     ) -> Response {
-        let (parts, _) = request.into_parts();
-        let filter = filter(asked);
-        let lang = lang_of(&parts);
-        let found = in_context(&pages, &parts, || async {
-            let cx = cx()?;
-            // Asked once before the answer begins, so that a refusal has its status.
-            audit::export(&cx, &filter).await?;
-            Ok::<_, ApiError>(cx)
-        })
-        .await;
-        let cx = match found {
-            Ok(found) => found,
-            Err(error) => return csv::refused(lang, &error),
+        let name = "audit.csv";
+        let slice = |cx, mut filter: AuditFilter, from| async move {
+            filter.after = from;
+            audit::export(&cx, &filter).await
         };
-        csv::answer("audit.csv", head(lang), move |from| {
-            let (cx, mut filter) = (cx.clone(), filter.clone());
-            async move {
-                filter.after = from;
-                let (rows, next) = audit::export(&cx, &filter).await?;
-                Ok::<_, lingbao_core::error::ServiceError>((
-                    rows.iter().map(|row| line(lang, row)).collect(),
-                    next,
-                ))
-            }
-        })
+        let file = csv::File { name, head, line };
+        let filter = || Ok(filter(asked));
+        file.answer(&pages, request, filter, slice).await
     }
 
     fn head(lang: Lang) -> String {
-        let heads = [
-            Msg::new("audit.seq"),
-            Msg::new("audit.at"),
-            Msg::new("audit.actor"),
-            Msg::new("audit.code"),
-            Msg::new("audit.action"),
-            Msg::new("audit.outcome"),
-            Msg::new("audit.subject"),
-            Msg::new("audit.subject_name"),
-            Msg::new("resources.unit"),
-            Msg::new("audit.ip"),
-            Msg::new("audit.request_id"),
-            Msg::new("audit.detail"),
+        let keys = [
+            "audit.seq",
+            "audit.at",
+            "audit.actor",
+            "audit.code",
+            "audit.action",
+            "audit.outcome",
+            "audit.subject",
+            "audit.subject_name",
+            "resources.unit",
+            "audit.ip",
+            "audit.request_id",
+            "audit.detail",
         ];
-        csv::line(heads.iter().map(|msg| i18n::msg_in(lang, msg)))
+        csv::heads(lang, keys)
     }
 
     fn line(lang: Lang, line: &AuditLine) -> String {

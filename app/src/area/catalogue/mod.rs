@@ -61,17 +61,7 @@ fn Catalogue() -> impl IntoView {
     let acts = view! { <LinkButton href=routes::CART icon="case">{t!("nav.cart")}</LinkButton> };
     view! {
         <PageHead title=t!("nav.catalogue") fact=t!("catalogue.fact") acts=acts.into_any()/>
-        <Transition>
-            {move || {
-                let (q, family) = asked.get();
-                Suspend::new(async move {
-                    match list.await {
-                        Ok(cards) => view! { <Found cards q family/> }.into_any(),
-                        Err(error) => view! { <Refusal error/> }.into_any(),
-                    }
-                })
-            }}
-        </Transition>
+        {list_of(asked, list, |cards, (q, family)| view! { <Found cards q family/> }.into_any())}
     }
 }
 

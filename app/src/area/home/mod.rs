@@ -59,16 +59,7 @@ pub async fn workbench() -> Result<Home, ApiError> {
 fn Workbench() -> impl IntoView {
     let (own, jobs) = (live::version("viewer"), live::version("resources"));
     let found = Resource::new(move || (own.get(), jobs.get()), |_| workbench());
-    view! {
-        <Transition>
-            {move || Suspend::new(async move {
-                match found.await {
-                    Ok(found) => view! { <Parts found/> }.into_any(),
-                    Err(error) => view! { <Refusal error/> }.into_any(),
-                }
-            })}
-        </Transition>
-    }
+    page_of(found, |found| view! { <Parts found/> }.into_any())
 }
 
 fn count(total: Count) -> String {

@@ -119,7 +119,7 @@ fn lines(all: Vec<String>) -> impl IntoView {
 }
 
 fn cells(plan: ImportPlan) -> (Vec<String>, Vec<String>, String, String) {
-    let level = i64::from(plan.level);
+    let level = i18n::msg(&plan.level.msg());
     let cell = t!(
         "import.cell_of",
         zone = i18n::label(&plan.zone_name),

@@ -198,7 +198,7 @@ fn common(start: &ImportStart) -> impl IntoView + use<> {
     let cells: Vec<Opt> =
         std::iter::once((String::new(), t!("import.as_the_cloud_says").to_owned()))
             .chain(start.places.iter().map(|place| {
-                let level = i64::from(place.level);
+                let level = i18n::msg(&place.level.msg());
                 let text = t!(
                     "import.cell_of",
                     zone = i18n::label(&place.zone),

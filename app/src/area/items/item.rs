@@ -1,8 +1,7 @@
 //! One item: what is in force, what is being written, who published what.
 
-use crate::{error::ApiError, i18n, routes, t, ui::*};
+use crate::{asked, error::ApiError, i18n, routes, t, ui::*};
 use leptos::prelude::*;
-use leptos_router::hooks::use_params_map;
 use lingbao_model::{
     catalogue::Publication,
     money::grouped_signed,
@@ -22,19 +21,9 @@ pub async fn get_item(code: String) -> Result<ItemView, ApiError> {
 /// The page.
 #[component]
 pub fn Item() -> impl IntoView {
-    let params = use_params_map();
-    let code = Memo::new(move |_| params.with(|params| params.get("code").unwrap_or_default()));
+    let code = asked::param("code");
     let item = Resource::new(move || code.get(), get_item);
-    view! {
-        <Transition>
-            {move || Suspend::new(async move {
-                match item.await {
-                    Ok(item) => view! { <Shown item/> }.into_any(),
-                    Err(error) => view! { <Refusal error/> }.into_any(),
-                }
-            })}
-        </Transition>
-    }
+    page_of(item, |item| view! { <Shown item/> }.into_any())
 }
 
 #[component]

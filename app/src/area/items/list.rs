@@ -17,16 +17,7 @@ pub async fn get_items() -> Result<Vec<ItemRow>, ApiError> {
 #[component]
 pub fn List() -> impl IntoView {
     let items = Resource::new(|| (), |()| get_items());
-    view! {
-        <Transition>
-            {move || Suspend::new(async move {
-                match items.await {
-                    Ok(rows) => view! { <Shown rows/> }.into_any(),
-                    Err(error) => view! { <Refusal error/> }.into_any(),
-                }
-            })}
-        </Transition>
-    }
+    page_of(items, |rows| view! { <Shown rows/> }.into_any())
 }
 
 #[component]

@@ -7,7 +7,7 @@ use crate::{
     i18n, lazy_pages, live,
     routes::{self, page},
     t,
-    ui::{Total, *},
+    ui::*,
 };
 use leptos::prelude::*;
 use leptos_router::{Lazy, any_nested_route::AnyNestedRoute, hooks::use_query_map, path};
@@ -86,17 +86,7 @@ fn Notices() -> impl IntoView {
     view! {
         <PageHead title=t!("notices.title") acts=acts.into_any()/>
         <ErrorSummary/>
-        <Transition>
-            {move || {
-                let (unread, after) = asked.get();
-                Suspend::new(async move {
-                    match list.await {
-                        Ok(rows) => view! { <List rows unread first=after.is_empty()/> }.into_any(),
-                        Err(error) => view! { <Refusal error/> }.into_any(),
-                    }
-                })
-            }}
-        </Transition>
+        {list_of(asked, list, |rows, (unread, after)| view! { <List rows unread first=after.is_empty()/> }.into_any())}
     }
 }
 
@@ -119,10 +109,6 @@ fn List(rows: Rows<NoticeRow>, unread: bool, first: bool) -> impl IntoView {
             current: unread,
         },
     ];
-    let total = match rows.total {
-        lingbao_model::view::page::Total::Exact(n) => Total::Exact(n),
-        lingbao_model::view::page::Total::MoreThan(_) => Total::Many,
-    };
     let back = (!first).then(|| link(""));
     let next = rows.next.as_deref().map(link);
     let empty = rows.rows.is_empty();
@@ -135,7 +121,7 @@ fn List(rows: Rows<NoticeRow>, unread: bool, first: bool) -> impl IntoView {
             } else {
                 view! {
                     <ul class="rows rows-s">{rows.rows.into_iter().map(notice).collect_view()}</ul>
-                    <Pager total nostrip:first=back nostrip:next=next/>
+                    <Pager total=rows.total nostrip:first=back nostrip:next=next/>
                 }
                 .into_any()
             }}

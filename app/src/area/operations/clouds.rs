@@ -27,14 +27,7 @@ pub fn Clouds() -> impl IntoView {
         .into_any();
     view! {
         <PageHead title=t!("clouds.title") crumbs fact=t!("clouds.fact") acts/>
-        <Transition>
-            {move || Suspend::new(async move {
-                match view.await {
-                    Ok(view) => view! { <Shown view/> }.into_any(),
-                    Err(error) => view! { <Refusal error/> }.into_any(),
-                }
-            })}
-        </Transition>
+        {page_of(view, |view| view! { <Shown view/> }.into_any())}
     }
 }
 

@@ -1,11 +1,7 @@
 //! Background jobs: what failed too often, once more or no more.
 
 use super::{known, when, word};
-use crate::{
-    error::ApiError,
-    live, routes, t,
-    ui::{Total, *},
-};
+use crate::{error::ApiError, live, routes, t, ui::*};
 use leptos::prelude::*;
 use leptos_router::hooks::use_query_map;
 use lingbao_model::view::{
@@ -54,17 +50,7 @@ pub fn Jobs() -> impl IntoView {
     view! {
         <PageHead title=t!("jobs.title") crumbs fact=t!("jobs.fact")/>
         <ErrorSummary/>
-        <Transition>
-            {move || {
-                let (state, after) = asked.get();
-                Suspend::new(async move {
-                    match list.await {
-                        Ok(page) => view! { <List page state first=after.is_empty()/> }.into_any(),
-                        Err(error) => view! { <Refusal error/> }.into_any(),
-                    }
-                })
-            }}
-        </Transition>
+        {list_of(asked, list, |page, (state, after)| view! { <List page state first=after.is_empty()/> }.into_any())}
     }
 }
 
@@ -83,10 +69,6 @@ fn List(page: Page<JobLine>, state: JobState, first: bool) -> impl IntoView {
             current: state == one,
         })
         .collect();
-    let total = match page.total {
-        lingbao_model::view::page::Total::Exact(n) => Total::Exact(n),
-        lingbao_model::view::page::Total::MoreThan(_) => Total::Many,
-    };
     let back = (!first).then(|| link(state, ""));
     let next = page.next.as_deref().map(|after| link(state, after));
     let columns = vec![
@@ -112,7 +94,7 @@ fn List(page: Page<JobLine>, state: JobState, first: bool) -> impl IntoView {
         <Tabs label=t!("jobs.title") tabs/>
         <TableBox>
             {body}
-            <Pager total nostrip:first=back nostrip:next=next/>
+            <Pager total=page.total nostrip:first=back nostrip:next=next/>
         </TableBox>
     }
 }

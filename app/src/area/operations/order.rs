@@ -1,9 +1,8 @@
 //! One work order: take it, tick its parts, finish it or give it up.
 
 use super::{order_look, when, word};
-use crate::{error::ApiError, facts, routes, t, ui::*};
+use crate::{asked, error::ApiError, facts, routes, t, ui::*};
 use leptos::prelude::*;
-use leptos_router::hooks::use_params_map;
 use lingbao_model::view::operation::{WorkOrderDetail, WorkOrderRow, WorkOrderStatus};
 
 /// One work order.
@@ -23,19 +22,9 @@ pub async fn work_order(id: String) -> Result<WorkOrderDetail, ApiError> {
 /// was slower learns it from the answer to the post.
 #[component]
 pub fn OrderPage() -> impl IntoView {
-    let params = use_params_map();
-    let id = Memo::new(move |_| params.with(|params| params.get("id").unwrap_or_default()));
+    let id = asked::param("id");
     let found = Resource::new(move || id.get(), work_order);
-    view! {
-        <Transition>
-            {move || Suspend::new(async move {
-                match found.await {
-                    Ok(found) => view! { <Detail found/> }.into_any(),
-                    Err(error) => view! { <Refusal error/> }.into_any(),
-                }
-            })}
-        </Transition>
-    }
+    page_of(found, |found| view! { <Detail found/> }.into_any())
 }
 
 #[component]

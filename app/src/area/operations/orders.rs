@@ -1,11 +1,7 @@
 //! Work orders: what people do for a request.
 
 use super::{order_look, when, word};
-use crate::{
-    error::ApiError,
-    facts, live, routes, t,
-    ui::{Total, *},
-};
+use crate::{error::ApiError, facts, live, routes, t, ui::*};
 use leptos::prelude::*;
 use leptos_router::hooks::use_query_map;
 use lingbao_model::view::{
@@ -46,17 +42,7 @@ pub fn Orders() -> impl IntoView {
     );
     view! {
         <PageHead title=t!("nav.work_orders") fact=t!("work_orders.fact")/>
-        <Transition>
-            {move || {
-                let (status, after) = asked.get();
-                Suspend::new(async move {
-                    match list.await {
-                        Ok(page) => view! { <List page status first=after.is_empty()/> }.into_any(),
-                        Err(error) => view! { <Refusal error/> }.into_any(),
-                    }
-                })
-            }}
-        </Transition>
+        {list_of(asked, list, |page, (status, after)| view! { <List page status first=after.is_empty()/> }.into_any())}
     }
 }
 
@@ -77,10 +63,6 @@ fn List(page: Page<WorkOrderRow>, status: String, first: bool) -> impl IntoView 
             .iter()
             .map(|one| tab(one.as_str(), word("work_order_status", one.as_str()))),
     );
-    let total = match page.total {
-        lingbao_model::view::page::Total::Exact(n) => Total::Exact(n),
-        lingbao_model::view::page::Total::MoreThan(_) => Total::Many,
-    };
     let back = (!first).then(|| link(&status, ""));
     let next = page.next.as_deref().map(|after| link(&status, after));
     let columns = vec![
@@ -106,7 +88,7 @@ fn List(page: Page<WorkOrderRow>, status: String, first: bool) -> impl IntoView 
         <Tabs label=t!("nav.work_orders") tabs/>
         <TableBox>
             {body}
-            <Pager total nostrip:first=back nostrip:next=next/>
+            <Pager total=page.total nostrip:first=back nostrip:next=next/>
         </TableBox>
     }
 }

@@ -1,9 +1,8 @@
 //! One fulfilment with its steps; retry, or give up and take back.
 
 use super::{known, saga_look, when, word};
-use crate::{error::ApiError, i18n, live, routes, t, ui::*};
+use crate::{asked, error::ApiError, i18n, live, routes, t, ui::*};
 use leptos::prelude::*;
-use leptos_router::hooks::use_params_map;
 use lingbao_model::view::operation::{SagaDetail, SagaStepLine};
 
 /// One fulfilment.
@@ -21,20 +20,10 @@ pub async fn saga(id: String) -> Result<SagaDetail, ApiError> {
 /// The page.
 #[component]
 pub fn SagaPage() -> impl IntoView {
-    let params = use_params_map();
-    let id = Memo::new(move |_| params.with(|params| params.get("id").unwrap_or_default()));
+    let id = asked::param("id");
     let version = live::version("jobs");
     let found = Resource::new(move || (id.get(), version.get()), |(id, _)| saga(id));
-    view! {
-        <Transition>
-            {move || Suspend::new(async move {
-                match found.await {
-                    Ok(found) => view! { <Detail found/> }.into_any(),
-                    Err(error) => view! { <Refusal error/> }.into_any(),
-                }
-            })}
-        </Transition>
-    }
+    page_of(found, |found| view! { <Detail found/> }.into_any())
 }
 
 #[component]

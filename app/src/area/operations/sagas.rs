@@ -1,11 +1,7 @@
 //! The operator's page: what needs a person, and everything that is on its way.
 
 use super::{known, saga_look, when, word};
-use crate::{
-    error::ApiError,
-    live, routes, t,
-    ui::{Total, *},
-};
+use crate::{error::ApiError, live, routes, t, ui::*};
 use leptos::prelude::*;
 use leptos_router::hooks::use_query_map;
 use lingbao_model::view::{
@@ -98,10 +94,6 @@ fn List(
         };
         tab(one.as_str(), word("saga_state", one.as_str()), count)
     }));
-    let total = match page.total {
-        lingbao_model::view::page::Total::Exact(n) => Total::Exact(n),
-        lingbao_model::view::page::Total::MoreThan(_) => Total::Many,
-    };
     let back = (!first).then(|| of_state(&state));
     let next = page.next.as_deref().map(|after| {
         routes::with_query(routes::OPERATIONS, &[("state", &state), ("after", after)])
@@ -157,7 +149,7 @@ fn List(
             } else {
                 view! { <Rows rows=page.rows/> }.into_any()
             }}
-            <Pager total nostrip:first=back nostrip:next=next/>
+            <Pager total=page.total nostrip:first=back nostrip:next=next/>
         </TableBox>
     }
 }

@@ -57,16 +57,7 @@ pub fn Configure() -> impl IntoView {
         move || asked.get(),
         |(code, cart, line)| get_configure(code, cart, line),
     );
-    view! {
-        <Transition>
-            {move || Suspend::new(async move {
-                match view.await {
-                    Ok(view) => view! { <Form view/> }.into_any(),
-                    Err(error) => view! { <Refusal error/> }.into_any(),
-                }
-            })}
-        </Transition>
-    }
+    page_of(view, |view| view! { <Form view/> }.into_any())
 }
 
 /// What is typed now: the fields of a bad post, or what the page proposes.
@@ -122,7 +113,7 @@ fn level(view: &ConfigureView) -> Option<Level> {
 fn cells(view: &ConfigureView) -> Vec<(Placement, Label, Option<Msg>)> {
     let mut cells = Vec::new();
     let least = level(view).unwrap_or(Level::Two);
-    let too_low = || Msg::new("placement.level_too_low").with("level", i64::from(least));
+    let too_low = || Msg::new("placement.level_too_low").with("level", least.msg());
     for zone in &view.surroundings.zones {
         for level in Level::ALL {
             for pool in view.surroundings.pools.iter().filter(|p| p.zone == zone.id) {
@@ -359,7 +350,7 @@ fn Fields(view: ConfigureView, typed: RwSignal<Typed>, live: RwSignal<bool>) -> 
                         .into_iter()
                         .map(|(cell, pool, why)| {
                             let text = cell.to_string();
-                            let title = format!("{} · {}", i18n::label(&pool), i18n::t_key(&format!("order.level.{}", cell.level)));
+                            let title = format!("{} · {}", i18n::label(&pool), i18n::msg(&cell.level.msg()));
                             let note = why.as_ref().map(i18n::msg).unwrap_or_default();
                             view! { <Choice name="cell" checked=text == chosen value=text title note disabled=why.is_some()/> }
                         })

@@ -17,16 +17,7 @@ pub async fn get_drafts() -> Result<Vec<DraftRow>, ApiError> {
 #[component]
 pub fn Drafts() -> impl IntoView {
     let drafts = Resource::new(|| (), |()| get_drafts());
-    view! {
-        <Transition>
-            {move || Suspend::new(async move {
-                match drafts.await {
-                    Ok(rows) => view! { <Shown rows/> }.into_any(),
-                    Err(error) => view! { <Refusal error/> }.into_any(),
-                }
-            })}
-        </Transition>
-    }
+    page_of(drafts, |rows| view! { <Shown rows/> }.into_any())
 }
 
 #[component]

@@ -2,7 +2,7 @@
 
 use crate::{
     facts, i18n, t,
-    ui::{Amounts as Bar, Verdict as VerdictBox, *},
+    ui::{Verdict as VerdictBox, *},
 };
 use leptos::prelude::*;
 use lingbao_model::{
@@ -140,19 +140,9 @@ pub fn way(route: &Route) -> String {
 }
 
 fn bar(change: &Change, pools: &[(PoolId, Label)]) -> AnyView {
-    let name = i18n::t_key(&format!("dimension.{}", change.dimension)).into_owned();
-    let label = match pools.iter().find(|(id, _)| *id == change.pool) {
-        Some((_, pool)) => format!("{name} · {}", i18n::label(pool)),
-        None => name,
-    };
+    let (label, amounts) = facts::of_quota(change, pools);
     let shown = |n: i64| facts::amount(change.dimension, n);
     let after = change.before.with_held(change.asked);
-    let amounts = Bar {
-        limit: change.before.limit,
-        used: change.before.used + change.before.handed,
-        held: change.before.held,
-        now: change.asked,
-    };
     let numbers = t!(
         "order.left",
         left = shown(after.left()),

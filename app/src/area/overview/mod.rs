@@ -53,16 +53,7 @@ pub async fn numbers() -> Result<Overview, ApiError> {
 fn OverviewPage() -> impl IntoView {
     let version = live::version("requests");
     let found = Resource::new(move || version.get(), |_| numbers());
-    view! {
-        <Transition>
-            {move || Suspend::new(async move {
-                match found.await {
-                    Ok(found) => view! { <Numbers found/> }.into_any(),
-                    Err(error) => view! { <Refusal error/> }.into_any(),
-                }
-            })}
-        </Transition>
-    }
+    page_of(found, |found| view! { <Numbers found/> }.into_any())
 }
 
 /// Tenths of a percent as they are printed.

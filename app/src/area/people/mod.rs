@@ -18,7 +18,7 @@ use crate::{
     ui::Crumb,
 };
 use leptos::prelude::*;
-use leptos_router::{Lazy, any_nested_route::AnyNestedRoute, hooks::use_params_map, path};
+use leptos_router::{Lazy, any_nested_route::AnyNestedRoute, path};
 use lingbao_model::{people::Role, time::Timestamp, time::Zone};
 
 /// The pages of this area.
@@ -111,8 +111,7 @@ pub fn posts() -> axum::Router<Pages> {
 
 /// The `:id` of the page's path.
 fn id_param() -> Memo<String> {
-    let params = use_params_map();
-    Memo::new(move |_| params.with(|params| params.get("id").unwrap_or_default()))
+    crate::asked::param("id")
 }
 
 fn when(at: Timestamp) -> String {

@@ -38,16 +38,7 @@ pub async fn unit(id: String) -> Result<Shown, ApiError> {
 pub fn UnitPage() -> impl IntoView {
     let id = id_param();
     let shown = Resource::new(move || id.get(), unit);
-    view! {
-        <Transition>
-            {move || Suspend::new(async move {
-                match shown.await {
-                    Ok(shown) => view! { <Body shown/> }.into_any(),
-                    Err(error) => view! { <Refusal error/> }.into_any(),
-                }
-            })}
-        </Transition>
-    }
+    page_of(shown, |shown| view! { <Body shown/> }.into_any())
 }
 
 #[component]

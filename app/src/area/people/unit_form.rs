@@ -14,16 +14,7 @@ use lingbao_model::people::{UnitKind, UnitLevel};
 pub fn UnitNew() -> impl IntoView {
     let id = id_param();
     let parent = Resource::new(move || id.get(), unit);
-    view! {
-        <Transition>
-            {move || Suspend::new(async move {
-                match parent.await {
-                    Ok(parent) => view! { <NewForm parent/> }.into_any(),
-                    Err(error) => view! { <Refusal error/> }.into_any(),
-                }
-            })}
-        </Transition>
-    }
+    page_of(parent, |parent| view! { <NewForm parent/> }.into_any())
 }
 
 #[component]
@@ -83,16 +74,7 @@ fn NewForm(parent: Shown) -> impl IntoView {
 pub fn UnitEdit() -> impl IntoView {
     let id = id_param();
     let shown = Resource::new(move || id.get(), unit);
-    view! {
-        <Transition>
-            {move || Suspend::new(async move {
-                match shown.await {
-                    Ok(shown) => view! { <EditForm shown/> }.into_any(),
-                    Err(error) => view! { <Refusal error/> }.into_any(),
-                }
-            })}
-        </Transition>
-    }
+    page_of(shown, |shown| view! { <EditForm shown/> }.into_any())
 }
 
 #[component]

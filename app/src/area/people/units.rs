@@ -29,17 +29,7 @@ pub fn Units() -> impl IntoView {
     let list = Resource::new(move || q.get(), units);
     view! {
         <PageHead title=t!("people.units") fact=t!("people.units_fact")/>
-        <Transition>
-            {move || {
-                let typed = q.get();
-                Suspend::new(async move {
-                    match list.await {
-                        Ok(found) => view! { <List found typed/> }.into_any(),
-                        Err(error) => view! { <Refusal error/> }.into_any(),
-                    }
-                })
-            }}
-        </Transition>
+        {list_of(q, list, |found, typed| view! { <List found typed/> }.into_any())}
     }
 }
 

@@ -57,16 +57,7 @@ pub async fn user(id: String) -> Result<Shown, ApiError> {
 pub fn UserPage() -> impl IntoView {
     let id = id_param();
     let shown = Resource::new(move || id.get(), user);
-    view! {
-        <Transition>
-            {move || Suspend::new(async move {
-                match shown.await {
-                    Ok(shown) => view! { <Body shown/> }.into_any(),
-                    Err(error) => view! { <Refusal error/> }.into_any(),
-                }
-            })}
-        </Transition>
-    }
+    page_of(shown, |shown| view! { <Body shown/> }.into_any())
 }
 
 #[component]

@@ -36,16 +36,7 @@ pub fn UserNew() -> impl IntoView {
             .unwrap_or_default()
     });
     let place = Resource::new(move || id.get(), place_of);
-    view! {
-        <Transition>
-            {move || Suspend::new(async move {
-                match place.await {
-                    Ok(place) => view! { <NewForm place/> }.into_any(),
-                    Err(error) => view! { <Refusal error/> }.into_any(),
-                }
-            })}
-        </Transition>
-    }
+    page_of(place, |place| view! { <NewForm place/> }.into_any())
 }
 
 #[component]

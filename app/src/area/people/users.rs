@@ -1,13 +1,8 @@
 //! The users that the reader administers.
 
 use super::{role_name, unit_crumbs, when};
-use crate::{
-    error::ApiError,
-    i18n, routes, t,
-    ui::{Total, *},
-};
+use crate::{asked, error::ApiError, i18n, routes, t, ui::*};
 use leptos::prelude::*;
-use leptos_router::hooks::use_query_map;
 use lingbao_model::{
     people::Role,
     view::{
@@ -16,16 +11,7 @@ use lingbao_model::{
     },
 };
 
-/// What stands in the URL of the list.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-struct Asked {
-    q: String,
-    unit: String,
-    role: String,
-    state: String,
-    sort: String,
-    after: String,
-}
+asked!(q, unit, role, state, sort, after);
 
 /// One page of the users.
 ///
@@ -61,69 +47,32 @@ pub async fn users(
 /// The page.
 #[component]
 pub fn Users() -> impl IntoView {
-    let query = use_query_map();
-    let asked = Memo::new(move |_| {
-        query.with(|query| {
-            let of = |name: &str| query.get(name).unwrap_or_default();
-            Asked {
-                q: of("q"),
-                unit: of("unit"),
-                role: of("role"),
-                state: of("state"),
-                sort: of("sort"),
-                after: of("after"),
-            }
-        })
-    });
+    let asked = asked::now(Asked::read);
     let list = Resource::new(
         move || asked.get(),
         |a| users(a.q, a.unit, a.role, a.state, a.sort == "-made", a.after),
     );
-    view! {
-        <Transition>
-            {move || {
-                let asked = asked.get();
-                Suspend::new(async move {
-                    match list.await {
-                        Ok(page) => view! { <List page asked/> }.into_any(),
-                        Err(error) => view! { <Refusal error/> }.into_any(),
-                    }
-                })
-            }}
-        </Transition>
-    }
+    list_of(asked, list, |page, asked| {
+        view! { <List page asked/> }.into_any()
+    })
 }
 
 #[component]
 fn List(page: Page<UserRow>, asked: Asked) -> impl IntoView {
+    let first = (!asked.after.is_empty()).then(|| asked.link(routes::ADMIN_USERS, ""));
+    let next = page
+        .next
+        .as_deref()
+        .map(|after| asked.link(routes::ADMIN_USERS, after));
+    let active = asked.active();
     let Asked {
         q,
         unit,
         role,
         state,
         sort,
-        after,
+        ..
     } = asked;
-    let link = |after: &str| {
-        let query = [
-            ("q", q.as_str()),
-            ("unit", unit.as_str()),
-            ("role", role.as_str()),
-            ("state", state.as_str()),
-            ("sort", sort.as_str()),
-            ("after", after),
-        ];
-        routes::with_query(routes::ADMIN_USERS, &query)
-    };
-    let first = (!after.is_empty()).then(|| link(""));
-    let next = page.next.as_deref().map(link);
-    let total = match page.total {
-        lingbao_model::view::page::Total::Exact(n) => Total::Exact(n),
-        lingbao_model::view::page::Total::MoreThan(_) => Total::Many,
-    };
-    let active = [&q, &unit, &role, &state]
-        .iter()
-        .any(|text| !text.is_empty());
     let empty = page.rows.is_empty();
     // A link into a unit keeps its frame: the crumb leads back to the tree.
     let in_unit = (!unit.is_empty()).then(|| {
@@ -159,7 +108,7 @@ fn List(page: Page<UserRow>, asked: Asked) -> impl IntoView {
             } else {
                 view! { <UserTable rows=page.rows/> }.into_any()
             }}
-            <Pager total nostrip:first=first nostrip:next=next/>
+            <Pager total=page.total nostrip:first=first nostrip:next=next/>
         </TableBox>
     }
 }

@@ -1,18 +1,15 @@
 //! The quota of a unit and of the units below it as a file.
 
 use crate::{
-    csv,
-    error::ApiError,
-    facts,
-    form::ssr::{Pages, in_context, lang_of},
+    csv, facts,
+    form::ssr::Pages,
     i18n::{self, Lang},
-    ssr::cx,
 };
 use axum::{
     extract::{Query, Request, State},
     response::Response,
 };
-use lingbao_core::{error::ServiceError, service::quota};
+use lingbao_core::service::quota;
 use lingbao_model::{money::Money, msg::Msg, quota::Dimension, view::quota::QuotaRow};
 use std::collections::HashMap;
 
@@ -22,36 +19,24 @@ pub async fn csv(
     Query(query): Query<HashMap<String, String>>,
     request: Request,
 ) -> Response {
-    let (parts, _) = request.into_parts();
-    let unit = query.get("unit").cloned().unwrap_or_default();
-    let lang = lang_of(&parts);
-    let found = in_context(&pages, &parts, || async {
-        Ok::<_, ApiError>(quota::view(&cx()?, super::ssr::unit(&unit)?).await?)
-    })
-    .await;
-    let shown = match found {
-        Ok(found) => found,
-        Err(error) => return csv::refused(lang, &error),
+    let unit = || super::ssr::unit(query.get("unit").map_or("", String::as_str));
+    let all = |cx, unit, _| async move {
+        let shown = quota::view(&cx, unit).await?;
+        let own = (shown.unit_name, shown.rows);
+        let below = shown.children.into_iter().map(|one| (one.name, one.rows));
+        let lines = std::iter::once(own).chain(below).flat_map(|(name, rows)| {
+            let line = move |row| (name.clone(), row);
+            rows.into_iter().map(line)
+        });
+        Ok((lines.collect(), None))
     };
-    let own = shown
-        .rows
-        .iter()
-        .map(|row| line(lang, &shown.unit_name, row));
-    let below = shown.children.iter().flat_map(|child| {
-        child
-            .rows
-            .iter()
-            .map(move |row| line(lang, &child.name, row))
-    });
-    let lines: String = own.chain(below).collect();
-    csv::answer("quota.csv", head(lang), move |_| {
-        let lines = lines.clone();
-        async move { Ok::<_, ServiceError>((lines, None)) }
-    })
+    let name = "quota.csv";
+    let file = csv::File { name, head, line };
+    file.answer(&pages, request, unit, all).await
 }
 
 fn head(lang: Lang) -> String {
-    let heads = [
+    let keys = [
         "quota.unit",
         "quota.pool",
         "quota.dimension",
@@ -62,10 +47,10 @@ fn head(lang: Lang) -> String {
         "quota.handed",
         "quota.left",
     ];
-    csv::line(heads.map(|key| i18n::msg_in(lang, &Msg::new(key))))
+    csv::heads(lang, keys)
 }
 
-fn line(lang: Lang, unit: &str, row: &QuotaRow) -> String {
+fn line(lang: Lang, (unit, row): &(String, QuotaRow)) -> String {
     let word = |key: String| i18n::msg_in(lang, &Msg::new(key));
     // For computing: without separators, money in yuan.
     let number = |n: i64| match row.dimension {
@@ -74,7 +59,7 @@ fn line(lang: Lang, unit: &str, row: &QuotaRow) -> String {
     };
     let standing = row.standing;
     csv::line([
-        unit.to_owned(),
+        unit.clone(),
         facts::label_in(lang, &row.pool_name),
         word(format!("dimension.{}", row.dimension)),
         word(format!("quota.unit.{}", row.dimension)),

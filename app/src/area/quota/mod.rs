@@ -84,19 +84,9 @@ fn Quota() -> impl IntoView {
         })
     });
     let shown = Resource::new(move || asked.get(), |(unit, find)| quota_of(unit, find));
-    view! {
-        <Transition>
-            {move || {
-                let find = asked.get().1;
-                Suspend::new(async move {
-                    match shown.await {
-                        Ok((shown, units)) => view! { <Body shown units find/> }.into_any(),
-                        Err(error) => view! { <Refusal error/> }.into_any(),
-                    }
-                })
-            }}
-        </Transition>
-    }
+    list_of(asked, shown, |(shown, units), (_, find)| {
+        view! { <Body shown units find/> }.into_any()
+    })
 }
 
 /// From so many units on a list to choose from is searched first.

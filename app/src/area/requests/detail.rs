@@ -1,9 +1,8 @@
 //! One request: where it stands, what it asks for, what was said, how the delivery goes.
 
 use super::list::{look, status_text};
-use crate::{error::ApiError, facts, i18n, live, routes, t, ui::*};
+use crate::{asked, error::ApiError, facts, i18n, live, routes, t, ui::*};
 use leptos::prelude::*;
-use leptos_router::hooks::use_params_map;
 use lingbao_model::{
     fulfilment::Status as PieceStatus,
     money::Money,
@@ -29,20 +28,10 @@ pub async fn get_request(id: String) -> Result<RequestDetail, ApiError> {
 /// The page; it follows the request by events, without a reload.
 #[component]
 pub fn Detail() -> impl IntoView {
-    let params = use_params_map();
-    let id = Memo::new(move |_| params.with(|params| params.get("id").unwrap_or_default()));
+    let id = asked::param("id");
     let version = live::version(&format!("request:{}", id.get_untracked()));
     let request = Resource::new(move || (id.get(), version.get()), |(id, _)| get_request(id));
-    view! {
-        <Transition>
-            {move || Suspend::new(async move {
-                match request.await {
-                    Ok(request) => view! { <Shown request/> }.into_any(),
-                    Err(error) => view! { <Refusal error/> }.into_any(),
-                }
-            })}
-        </Transition>
-    }
+    page_of(request, |request| view! { <Shown request/> }.into_any())
 }
 
 #[component]

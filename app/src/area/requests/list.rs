@@ -5,7 +5,7 @@ use crate::{
     facts, i18n,
     routes::{self, with_query},
     t,
-    ui::{Total, *},
+    ui::*,
 };
 use leptos::prelude::*;
 use leptos_router::hooks::use_query_map;
@@ -14,7 +14,7 @@ use lingbao_model::{
     request::Status,
     time::{Date, Zone},
     view::{
-        page::{Page as Rows, Total as Counted},
+        page::Page as Rows,
         request::{RequestFilter, RequestRow, RequestSort},
     },
 };
@@ -80,19 +80,9 @@ pub fn List() -> impl IntoView {
     let query = use_query_map();
     let filter = Memo::new(move |_| query.with(|query| filter(|name| query.get(name))));
     let list = Resource::new(move || filter.get(), requests);
-    view! {
-        <Transition>
-            {move || {
-                let filter = filter.get();
-                Suspend::new(async move {
-                    match list.await {
-                        Ok((rows, counts)) => view! { <Found rows counts filter/> }.into_any(),
-                        Err(error) => view! { <Refusal error/> }.into_any(),
-                    }
-                })
-            }}
-        </Transition>
-    }
+    list_of(filter, list, |(rows, counts), filter| {
+        view! { <Found rows counts filter/> }.into_any()
+    })
 }
 
 #[component]
@@ -144,10 +134,6 @@ fn Found(
             current: filter.status == Some(one),
         });
     }
-    let total = match rows.total {
-        Counted::Exact(n) => Total::Exact(n),
-        Counted::MoreThan(_) => Total::Many,
-    };
     let first = filter
         .after
         .is_some()
@@ -211,7 +197,7 @@ fn Found(
             view! {
                 <TableBox>
                     <Table caption=t!("nav.requests") columns>{rows.rows.into_iter().map(row).collect_view()}</Table>
-                    <Pager total nostrip:first=first nostrip:next=next/>
+                    <Pager total=rows.total nostrip:first=first nostrip:next=next/>
                 </TableBox>
             }
             .into_any()
@@ -247,19 +233,20 @@ fn row(row: RequestRow) -> impl IntoView {
 #[cfg(feature = "ssr")]
 pub mod ssr {
     use crate::{
-        csv,
-        error::ApiError,
-        facts,
-        form::ssr::{Pages, in_context, lang_of},
+        csv, facts,
+        form::ssr::Pages,
         i18n::{self, Lang},
-        ssr::cx,
     };
     use axum::{
         extract::{Query, Request, State},
         response::Response,
     };
     use lingbao_core::service::request::list;
-    use lingbao_model::{msg::Msg, time::Zone, view::request::RequestRow};
+    use lingbao_model::{
+        msg::Msg,
+        time::Zone,
+        view::request::{RequestFilter, RequestRow},
+    };
     use std::collections::HashMap;
 
     /// The filtered list as a file; where the page stood in it does not matter.
@@ -268,36 +255,18 @@ pub mod ssr {
         Query(query): Query<HashMap<String, String>>,
         request: Request,
     ) -> Response {
-        let (parts, _) = request.into_parts();
-        let mut filter = super::filter(|name| query.get(name).cloned());
-        filter.after = None;
-        let lang = lang_of(&parts);
-        let found = in_context(&pages, &parts, || async {
-            let cx = cx()?;
-            // Asked once before the answer begins, so that a refusal has its status.
-            list::export(&cx, &filter).await?;
-            Ok::<_, ApiError>(cx)
-        })
-        .await;
-        let cx = match found {
-            Ok(found) => found,
-            Err(error) => return csv::refused(lang, &error),
+        let name = "requests.csv";
+        let slice = |cx, mut filter: RequestFilter, from| async move {
+            filter.after = from;
+            list::export(&cx, &filter).await
         };
-        csv::answer("requests.csv", head(lang), move |from| {
-            let (cx, mut filter) = (cx.clone(), filter.clone());
-            async move {
-                filter.after = from;
-                let (rows, next) = list::export(&cx, &filter).await?;
-                Ok::<_, lingbao_core::error::ServiceError>((
-                    rows.iter().map(|row| line(lang, row)).collect(),
-                    next,
-                ))
-            }
-        })
+        let file = csv::File { name, head, line };
+        let filter = || Ok(super::filter(|name| query.get(name).cloned()));
+        file.answer(&pages, request, filter, slice).await
     }
 
     fn head(lang: Lang) -> String {
-        let heads = [
+        let keys = [
             "requests.number",
             "requests.kind",
             "requests.title",
@@ -311,7 +280,7 @@ pub mod ssr {
             "requests.month_yuan",
             "requests.once_yuan",
         ];
-        csv::line(heads.map(|key| i18n::msg_in(lang, &Msg::new(key))))
+        csv::heads(lang, keys)
     }
 
     fn line(lang: Lang, row: &RequestRow) -> String {

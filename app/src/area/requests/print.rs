@@ -1,9 +1,8 @@
 //! The application form (申请表) of a request on A4, as it is stamped and filed.
 
 use super::detail::get_request;
-use crate::{facts, i18n, routes, t, ui::*, viewer::use_viewer};
+use crate::{asked, facts, i18n, routes, t, ui::*, viewer::use_viewer};
 use leptos::prelude::*;
-use leptos_router::hooks::use_params_map;
 use lingbao_model::{
     money::Money,
     quota::Change,
@@ -15,19 +14,9 @@ use lingbao_model::{
 /// The page.
 #[component]
 pub fn Print() -> impl IntoView {
-    let params = use_params_map();
-    let id = Memo::new(move |_| params.with(|params| params.get("id").unwrap_or_default()));
+    let id = asked::param("id");
     let request = Resource::new(move || id.get(), get_request);
-    view! {
-        <Transition>
-            {move || Suspend::new(async move {
-                match request.await {
-                    Ok(request) => view! { <Paper request/> }.into_any(),
-                    Err(error) => view! { <Refusal error/> }.into_any(),
-                }
-            })}
-        </Transition>
-    }
+    page_of(request, |request| view! { <Paper request/> }.into_any())
 }
 
 fn day(at: Timestamp) -> String {
@@ -183,8 +172,8 @@ fn Paper(request: RequestDetail) -> impl IntoView {
             <h2>{t!("print.opinions")}</h2>
             <div class="stamps stamp-top">
                 {stamps}
-                <Blank title=t!("print.unit_stamp")/>
-                <Blank title=t!("print.office_stamp")/>
+                <BlankStamp title=t!("print.unit_stamp")/>
+                <BlankStamp title=t!("print.office_stamp")/>
             </div>
             <h2>{t!("print.delivery")}</h2>
             <SheetFacts facts=delivery/>
@@ -258,33 +247,10 @@ fn change(change: &Change, request: &RequestDetail) -> AnyView {
 fn stamp(step: &StepView) -> AnyView {
     let title = i18n::label(&step.name);
     let Some(opinion) = &step.opinion else {
-        return view! { <Blank title/> }.into_any();
+        return view! { <BlankStamp title/> }.into_any();
     };
     let what = i18n::t_key(&format!("approvals.decided.{}", opinion.decision)).into_owned();
     let text = format!("{what} {}", opinion.text);
     let (who, at) = (t!("print.signed", name = opinion.by_name), day(opinion.at));
-    view! {
-        <div class="stamp">
-            <b>{title}</b>
-            {text}
-            <small>
-                <span>{who}</span>
-                <span>{at}</span>
-            </small>
-        </div>
-    }
-    .into_any()
-}
-
-#[component]
-fn Blank(#[prop(into)] title: Text) -> impl IntoView {
-    view! {
-        <div class="stamp">
-            <b>{title}</b>
-            <small>
-                <span>{t!("print.sign")}</span>
-                <span>{t!("print.date")}</span>
-            </small>
-        </div>
-    }
+    view! { <Stamp title who when=at>{text}</Stamp> }.into_any()
 }

@@ -49,16 +49,7 @@ pub fn Release() -> impl IntoView {
     let ids =
         Memo::new(move |_| query.with(|q| q.get_all("resource").unwrap_or_default().join(",")));
     let found = Resource::new(move || ids.get(), releasing);
-    view! {
-        <Transition>
-            {move || Suspend::new(async move {
-                match found.await {
-                    Ok(found) => view! { <Form found/> }.into_any(),
-                    Err(error) => view! { <Refusal error/> }.into_any(),
-                }
-            })}
-        </Transition>
-    }
+    page_of(found, |found| view! { <Form found/> }.into_any())
 }
 
 #[component]
@@ -136,7 +127,7 @@ fn ending(days: i64) -> AnyView {
     }
     view! {
         <FieldSet name="ending" legend=t!("release.ending")>
-            <Choices>
+            <Choices stacked=true>
                 <Choice
                     name="ending"
                     value="bin"

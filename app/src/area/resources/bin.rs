@@ -5,9 +5,8 @@ use super::{
     restore::bar,
     words::{day, moment, word},
 };
-use crate::{error::ApiError, form::FormId, i18n, live, routes, t, ui::*};
+use crate::{asked, error::ApiError, form::FormId, i18n, live, routes, t, ui::*};
 use leptos::prelude::*;
-use leptos_router::hooks::use_params_map;
 use lingbao_model::view::{bin::BinView, resource::Related};
 
 /// A thing of the bin in the reader's sight.
@@ -23,20 +22,10 @@ pub async fn lying(id: String) -> Result<BinView, ApiError> {
 /// The page.
 #[component]
 pub fn BinPage() -> impl IntoView {
-    let params = use_params_map();
-    let id = Memo::new(move |_| params.with(|params| params.get("id").unwrap_or_default()));
+    let id = asked::param("id");
     let version = live::version(&format!("resource:{}", id.get_untracked()));
     let found = Resource::new(move || (id.get(), version.get()), |(id, _)| lying(id));
-    view! {
-        <Transition>
-            {move || Suspend::new(async move {
-                match found.await {
-                    Ok(found) => view! { <Lying found/> }.into_any(),
-                    Err(error) => view! { <Refusal error/> }.into_any(),
-                }
-            })}
-        </Transition>
-    }
+    page_of(found, |found| view! { <Lying found/> }.into_any())
 }
 
 fn link(one: &Related) -> AnyView {
@@ -182,12 +171,8 @@ pub mod ssr {
         routes,
         ssr::{cx, id},
     };
-    use lingbao_core::{error::ServiceError, fulfil::bin};
-    use lingbao_model::{
-        id::ResourceId,
-        msg::{FieldError, Msg},
-        view::request::OverQuota,
-    };
+    use lingbao_core::fulfil::bin;
+    use lingbao_model::{id::ResourceId, msg::Msg};
 
     /// Takes it back, or has it erased.
     ///
@@ -207,19 +192,7 @@ pub mod ssr {
         };
         match done {
             Ok(()) => Ok(Done::to(routes::resource(of.as_str())).say(Msg::new(said))),
-            // Dimension by dimension, in words.
-            Err(ServiceError::QuotaExceeded(facts)) => {
-                match serde_json::from_value::<OverQuota>((*facts).clone()) {
-                    Ok(over) => Err(over
-                        .messages
-                        .into_iter()
-                        .map(|msg| FieldError::new("take_back", msg))
-                        .collect::<Vec<_>>()
-                        .into()),
-                    Err(_) => Err(ServiceError::QuotaExceeded(facts).into()),
-                }
-            }
-            Err(error) => Err(error.into()),
+            Err(error) => Err(Refused::short_at("take_back", error)),
         }
     }
 }

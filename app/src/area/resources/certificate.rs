@@ -1,9 +1,8 @@
 //! The certificate of erasure (数据销毁证明) on A4, and the list of those of a whole request.
 
 use super::words::{moment, word};
-use crate::{error::ApiError, facts, routes, t, ui::*};
+use crate::{asked, error::ApiError, facts, routes, t, ui::*};
 use leptos::prelude::*;
-use leptos_router::hooks::use_params_map;
 use lingbao_model::{
     time::Timestamp,
     view::bin::{Certificate, CertificateFacts, ErasureMethod},
@@ -32,19 +31,9 @@ pub async fn certificates(request: String) -> Result<Vec<Certificate>, ApiError>
 /// The page of one.
 #[component]
 pub fn CertificatePage() -> impl IntoView {
-    let params = use_params_map();
-    let id = Memo::new(move |_| params.with(|params| params.get("id").unwrap_or_default()));
+    let id = asked::param("id");
     let found = Resource::new(move || id.get(), certified);
-    view! {
-        <Transition>
-            {move || Suspend::new(async move {
-                match found.await {
-                    Ok(found) => view! { <Paper found/> }.into_any(),
-                    Err(error) => view! { <Refusal error/> }.into_any(),
-                }
-            })}
-        </Transition>
-    }
+    page_of(found, |found| view! { <Paper found/> }.into_any())
 }
 
 /// How it ended, in words that claim nothing which nobody did.
@@ -171,46 +160,23 @@ fn Paper(found: Certificate) -> impl IntoView {
             <p>{absent}</p>
             <h2>{t!("certificate.digest")}</h2>
             <p class="mono">{found.digest}</p>
-            <h2>{t!("print.notes")}</h2>
+            <h2>{t!("certificate.notes")}</h2>
             <p>{t!("certificate.note1")}</p>
             <p>{t!("certificate.note2")}</p>
             <div class="stamps stamp-top">
-                <Seal title=t!("print.office_stamp")/>
-                <Seal title=t!("print.unit_stamp")/>
+                <BlankStamp title=t!("print.office_stamp")/>
+                <BlankStamp title=t!("print.unit_stamp")/>
             </div>
         </PrintSheet>
-    }
-}
-
-#[component]
-fn Seal(#[prop(into)] title: Text) -> impl IntoView {
-    view! {
-        <div class="stamp">
-            <b>{title}</b>
-            <small>
-                <span>{t!("print.sign")}</span>
-                <span>{t!("print.date")}</span>
-            </small>
-        </div>
     }
 }
 
 /// The page of all of a request.
 #[component]
 pub fn CertificatesPage() -> impl IntoView {
-    let params = use_params_map();
-    let id = Memo::new(move |_| params.with(|params| params.get("id").unwrap_or_default()));
+    let id = asked::param("id");
     let found = Resource::new(move || id.get(), certificates);
-    view! {
-        <Transition>
-            {move || Suspend::new(async move {
-                match found.await {
-                    Ok(found) => view! { <Listing found/> }.into_any(),
-                    Err(error) => view! { <Refusal error/> }.into_any(),
-                }
-            })}
-        </Transition>
-    }
+    page_of(found, |found| view! { <Listing found/> }.into_any())
 }
 
 #[component]
@@ -243,7 +209,7 @@ fn Listing(found: Vec<Certificate>) -> impl IntoView {
                         <th scope="col">{t!("certificate.number")}</th>
                         <th scope="col">{t!("resources.name")}</th>
                         <th scope="col">{t!("certificate.external_id")}</th>
-                        <th scope="col">{t!("certificate.erasure")}</th>
+                        <th scope="col">{t!("certificate.erased")}</th>
                     </tr>
                 </thead>
                 <tbody>{found.into_iter().map(line).collect_view()}</tbody>

@@ -75,16 +75,7 @@ pub fn ChangePage() -> impl IntoView {
         move || asked.get(),
         |(id, what, request)| get_change(id, what, request),
     );
-    view! {
-        <Transition>
-            {move || Suspend::new(async move {
-                match view.await {
-                    Ok(view) => view! { <Form view/> }.into_any(),
-                    Err(error) => view! { <Refusal error/> }.into_any(),
-                }
-            })}
-        </Transition>
-    }
+    page_of(view, |view| view! { <Form view/> }.into_any())
 }
 
 /// What is typed now: the fields of a bad post, or what the page proposes.

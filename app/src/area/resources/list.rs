@@ -1,62 +1,18 @@
 //! The list of resources, and the same list as a file.
 
 use super::words::{billing, day, service, word};
-use crate::{
-    error::ApiError,
-    facts, live, routes, t,
-    ui::{Total, *},
-};
+use crate::{asked, error::ApiError, facts, live, routes, t, ui::*};
 use leptos::prelude::*;
-use leptos_router::hooks::use_query_map;
 use lingbao_model::{
     catalogue::Fulfiller,
     resource::{BillingState, ServiceState},
     view::{page::Page, resource::ResourceRow},
 };
-use serde::{Deserialize, Serialize};
 
 /// Path of the file.
 pub const CSV: &str = "/resources.csv";
 
-/// What stands in the URL of the list.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Asked {
-    q: String,
-    kind: String,
-    state: String,
-    billing: String,
-    system: String,
-    sort: String,
-    after: String,
-}
-
-impl Asked {
-    fn link(&self, path: &str, after: &str) -> String {
-        let query = [
-            ("q", self.q.as_str()),
-            ("kind", self.kind.as_str()),
-            ("state", self.state.as_str()),
-            ("billing", self.billing.as_str()),
-            ("system", self.system.as_str()),
-            ("sort", self.sort.as_str()),
-            ("after", after),
-        ];
-        routes::with_query(path, &query)
-    }
-
-    fn active(&self) -> bool {
-        [
-            &self.q,
-            &self.kind,
-            &self.state,
-            &self.billing,
-            &self.system,
-        ]
-        .iter()
-        .any(|text| !text.is_empty())
-    }
-}
+asked!(q, kind, state, billing, system, sort, after);
 
 /// One page of the resources in the reader's sight.
 ///
@@ -70,39 +26,15 @@ pub async fn resources(asked: Asked) -> Result<Page<ResourceRow>, ApiError> {
 /// The page.
 #[component]
 pub fn Resources() -> impl IntoView {
-    let query = use_query_map();
-    let asked = Memo::new(move |_| {
-        query.with(|query| {
-            let of = |name: &str| query.get(name).unwrap_or_default();
-            Asked {
-                q: of("q"),
-                kind: of("kind"),
-                state: of("state"),
-                billing: of("billing"),
-                system: of("system"),
-                sort: of("sort"),
-                after: of("after"),
-            }
-        })
-    });
+    let asked = asked::now(Asked::read);
     let version = live::version("resources");
     let list = Resource::new(
         move || (asked.get(), version.get()),
         |(asked, _)| resources(asked),
     );
-    view! {
-        <Transition>
-            {move || {
-                let asked = asked.get();
-                Suspend::new(async move {
-                    match list.await {
-                        Ok(page) => view! { <List page asked/> }.into_any(),
-                        Err(error) => view! { <Refusal error/> }.into_any(),
-                    }
-                })
-            }}
-        </Transition>
-    }
+    list_of(asked, list, |page, asked| {
+        view! { <List page asked/> }.into_any()
+    })
 }
 
 #[component]
@@ -112,10 +44,6 @@ fn List(page: Page<ResourceRow>, asked: Asked) -> impl IntoView {
         .next
         .as_deref()
         .map(|after| asked.link(routes::RESOURCES, after));
-    let total = match page.total {
-        lingbao_model::view::page::Total::Exact(n) => Total::Exact(n),
-        lingbao_model::view::page::Total::MoreThan(_) => Total::Many,
-    };
     let active = asked.active();
     let empty = page.rows.is_empty();
     let file = asked.link(CSV, "");
@@ -189,7 +117,7 @@ fn List(page: Page<ResourceRow>, asked: Asked) -> impl IntoView {
                 }
                 _ => view! { <Rows rows=page.rows/> }.into_any(),
             }}
-            <Pager total nostrip:first=first nostrip:next=next/>
+            <Pager total=page.total nostrip:first=first nostrip:next=next/>
         </TableBox>
     }
 }
@@ -267,9 +195,9 @@ pub mod ssr {
         csv,
         error::ApiError,
         facts,
-        form::ssr::{Pages, in_context, lang_of},
+        form::ssr::Pages,
         i18n::{self, Lang},
-        ssr::{cx, id},
+        ssr::id,
     };
     use axum::{
         extract::{Query, Request, State},
@@ -305,51 +233,33 @@ pub mod ssr {
         Query(asked): Query<Asked>,
         request: Request,
     ) -> Response {
-        let (parts, _) = request.into_parts();
-        let lang = lang_of(&parts);
-        let found = in_context(&pages, &parts, || async {
-            let cx = cx()?;
-            let filter = filter(asked)?;
-            // Asked once before the answer begins, so that a refusal has its status.
-            lingbao_core::service::resource::export(&cx, &filter).await?;
-            Ok::<_, ApiError>((cx, filter))
-        })
-        .await;
-        let (cx, filter) = match found {
-            Ok(found) => found,
-            Err(error) => return csv::refused(lang, &error),
+        let name = "resources.csv";
+        let slice = |cx, mut filter: ResourceFilter, from| async move {
+            filter.cursor = from;
+            lingbao_core::service::resource::export(&cx, &filter).await
         };
-        csv::answer("resources.csv", head(lang), move |from| {
-            let (cx, mut filter) = (cx.clone(), filter.clone());
-            async move {
-                filter.cursor = from;
-                let (rows, next) = lingbao_core::service::resource::export(&cx, &filter).await?;
-                Ok::<_, lingbao_core::error::ServiceError>((
-                    rows.iter().map(|row| line(lang, row)).collect(),
-                    next,
-                ))
-            }
-        })
+        let file = csv::File { name, head, line };
+        file.answer(&pages, request, || filter(asked), slice).await
     }
 
     fn head(lang: Lang) -> String {
-        let heads = [
-            Msg::new("resources.name"),
-            Msg::new("resources.kind"),
-            Msg::new("resources.item"),
-            Msg::new("resources.spec"),
-            Msg::new("resources.unit"),
-            Msg::new("resources.system"),
-            Msg::new("resources.zone"),
-            Msg::new("resources.pool"),
-            Msg::new("resources.address"),
-            Msg::new("resources.state"),
-            Msg::new("resources.billing"),
-            Msg::new("resources.month_yuan"),
-            Msg::new("resources.since"),
-            Msg::new("resources.until"),
+        let keys = [
+            "resources.name",
+            "resources.kind",
+            "resources.item",
+            "resources.spec",
+            "resources.unit",
+            "resources.system",
+            "resources.zone",
+            "resources.pool",
+            "resources.address",
+            "resources.state",
+            "resources.billing",
+            "resources.month_yuan",
+            "resources.since",
+            "resources.until",
         ];
-        csv::line(heads.iter().map(|msg| i18n::msg_in(lang, msg)))
+        csv::heads(lang, keys)
     }
 
     fn line(lang: Lang, row: &ResourceRow) -> String {

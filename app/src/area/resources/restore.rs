@@ -1,13 +1,7 @@
 //! A new disk out of a snapshot: what it costs and takes, before it is confirmed.
 
 use super::words::{day, moment};
-use crate::{
-    error::ApiError,
-    facts,
-    form::FormId,
-    i18n, routes, t,
-    ui::{Amounts as Bar, *},
-};
+use crate::{error::ApiError, facts, form::FormId, i18n, routes, t, ui::*};
 use leptos::prelude::*;
 use leptos_router::hooks::use_params_map;
 use lingbao_model::{
@@ -34,16 +28,7 @@ pub fn RestorePage() -> impl IntoView {
         move || (of("id"), of("snapshot")),
         |(id, snapshot)| restoring(id, snapshot),
     );
-    view! {
-        <Transition>
-            {move || Suspend::new(async move {
-                match found.await {
-                    Ok(found) => view! { <Form found/> }.into_any(),
-                    Err(error) => view! { <Refusal error/> }.into_any(),
-                }
-            })}
-        </Transition>
-    }
+    page_of(found, |found| view! { <Form found/> }.into_any())
 }
 
 #[component]
@@ -124,19 +109,9 @@ fn Form(found: RestoreView) -> impl IntoView {
 
 /// One dimension in one pool, before and after.
 pub fn bar(change: &Change, pools: &[(PoolId, Label)]) -> AnyView {
-    let name = i18n::t_key(&format!("dimension.{}", change.dimension)).into_owned();
-    let label = match pools.iter().find(|(id, _)| *id == change.pool) {
-        Some((_, pool)) => format!("{name} · {}", i18n::label(pool)),
-        None => name,
-    };
+    let (label, amounts) = facts::of_quota(change, pools);
     let shown = |n: i64| facts::amount(change.dimension, n);
     let after = change.before.with_held(change.asked);
-    let amounts = Bar {
-        limit: change.before.limit,
-        used: change.before.used + change.before.handed,
-        held: change.before.held,
-        now: change.asked,
-    };
     let numbers = t!(
         "restore.left",
         asked = shown(change.asked),
@@ -165,11 +140,10 @@ pub mod ssr {
         routes,
         ssr::{cx, id},
     };
-    use lingbao_core::{error::ServiceError, fulfil::restore};
+    use lingbao_core::fulfil::restore;
     use lingbao_model::{
         id::{ResourceId, SnapshotId},
-        msg::{FieldError, Msg},
-        view::request::OverQuota,
+        msg::Msg,
     };
 
     /// Makes the disk.
@@ -192,19 +166,8 @@ pub mod ssr {
         .await;
         match made {
             Ok(_) => Ok(Done::to(routes::resource(of.as_str())).say(Msg::new("restore.said"))),
-            // Somebody took it while the page was read: dimension by dimension, in words.
-            Err(ServiceError::QuotaExceeded(facts)) => {
-                match serde_json::from_value::<OverQuota>((*facts).clone()) {
-                    Ok(over) => Err(over
-                        .messages
-                        .into_iter()
-                        .map(|msg| FieldError::new("restore", msg))
-                        .collect::<Vec<_>>()
-                        .into()),
-                    Err(_) => Err(ServiceError::QuotaExceeded(facts).into()),
-                }
-            }
-            Err(error) => Err(error.into()),
+            // Somebody may have taken the quota while the page was read.
+            Err(error) => Err(Refused::short_at("restore", error)),
         }
     }
 }

@@ -1,9 +1,8 @@
 //! The delivery sheet (交付单) of a request: what was delivered, how to get in, whom to call.
 
 use super::words::{day, moment, word};
-use crate::{error::ApiError, facts, i18n, routes, t, ui::*};
+use crate::{asked, error::ApiError, facts, i18n, routes, t, ui::*};
 use leptos::prelude::*;
-use leptos_router::hooks::use_params_map;
 use lingbao_model::view::resource::{DeliveryLine, DeliverySheet};
 
 /// The sheet of a request in the reader's sight.
@@ -22,19 +21,9 @@ pub async fn delivery(request: String) -> Result<DeliverySheet, ApiError> {
 /// The page.
 #[component]
 pub fn Sheet() -> impl IntoView {
-    let params = use_params_map();
-    let id = Memo::new(move |_| params.with(|params| params.get("id").unwrap_or_default()));
+    let id = asked::param("id");
     let found = Resource::new(move || id.get(), delivery);
-    view! {
-        <Transition>
-            {move || Suspend::new(async move {
-                match found.await {
-                    Ok(found) => view! { <Paper found/> }.into_any(),
-                    Err(error) => view! { <Refusal error/> }.into_any(),
-                }
-            })}
-        </Transition>
-    }
+    page_of(found, |found| view! { <Paper found/> }.into_any())
 }
 
 #[component]

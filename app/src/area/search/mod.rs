@@ -51,17 +51,7 @@ fn Search() -> impl IntoView {
     let hits = Resource::new(move || q.get(), find);
     view! {
         <PageHead title=t!("search.title")/>
-        <Transition>
-            {move || {
-                let typed = q.get();
-                Suspend::new(async move {
-                    match hits.await {
-                        Ok(hits) => view! { <Found hits typed/> }.into_any(),
-                        Err(error) => view! { <Refusal error/> }.into_any(),
-                    }
-                })
-            }}
-        </Transition>
+        {list_of(q, hits, |hits, typed| view! { <Found hits typed/> }.into_any())}
     }
 }
 

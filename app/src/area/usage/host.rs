@@ -4,9 +4,8 @@ use super::{
     chart,
     words::{definitions, fact, nothing, pair, state, trouble, word},
 };
-use crate::{error::ApiError, facts, live, routes, t, ui::*};
+use crate::{asked, error::ApiError, facts, live, routes, t, ui::*};
 use leptos::prelude::*;
-use leptos_router::hooks::use_params_map;
 use lingbao_model::{
     usage::{Load, Measure, Reading},
     view::{
@@ -28,20 +27,10 @@ pub async fn host(id: String) -> Result<UsageDetail, ApiError> {
 /// The page.
 #[component]
 pub fn HostPage() -> impl IntoView {
-    let params = use_params_map();
-    let id = Memo::new(move |_| params.with(|params| params.get("id").unwrap_or_default()));
+    let id = asked::param("id");
     let version = live::version("usage");
     let found = Resource::new(move || (id.get(), version.get()), |(id, _)| host(id));
-    view! {
-        <Transition>
-            {move || Suspend::new(async move {
-                match found.await {
-                    Ok(found) => view! { <Detail found/> }.into_any(),
-                    Err(error) => view! { <Refusal error/> }.into_any(),
-                }
-            })}
-        </Transition>
-    }
+    page_of(found, |found| view! { <Detail found/> }.into_any())
 }
 
 #[component]

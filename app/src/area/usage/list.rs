@@ -4,13 +4,8 @@ use super::{
     host::size,
     words::{definitions, fact, known, nothing, pair, share, state, tabs, trouble, word},
 };
-use crate::{
-    error::ApiError,
-    live, routes, t,
-    ui::{Total, *},
-};
+use crate::{asked, error::ApiError, live, routes, t, ui::*};
 use leptos::prelude::*;
-use leptos_router::hooks::use_query_map;
 use lingbao_model::{
     money::grouped_signed,
     quota::Dimension,
@@ -21,43 +16,11 @@ use lingbao_model::{
         usage::{UsageRow, UsageView},
     },
 };
-use serde::{Deserialize, Serialize};
 
 /// Path of the file.
 pub const CSV: &str = "/usage.csv";
 
-/// What stands in the URL of the list.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Asked {
-    q: String,
-    load: String,
-    unit: String,
-    sort: String,
-    after: String,
-}
-
-impl Asked {
-    fn query<'a>(&'a self, after: &'a str) -> [(&'static str, &'a str); 5] {
-        [
-            ("q", self.q.as_str()),
-            ("load", self.load.as_str()),
-            ("unit", self.unit.as_str()),
-            ("sort", self.sort.as_str()),
-            ("after", after),
-        ]
-    }
-
-    fn link(&self, path: &str, after: &str) -> String {
-        routes::with_query(path, &self.query(after))
-    }
-
-    fn active(&self) -> bool {
-        [&self.q, &self.load, &self.unit]
-            .iter()
-            .any(|text| !text.is_empty())
-    }
-}
+asked!(q, load, unit, sort, after);
 
 /// One page of the hosts in the reader's sight.
 ///
@@ -71,37 +34,15 @@ pub async fn hosts(asked: Asked) -> Result<UsageView, ApiError> {
 /// The page.
 #[component]
 pub fn Hosts() -> impl IntoView {
-    let query = use_query_map();
-    let asked = Memo::new(move |_| {
-        query.with(|query| {
-            let of = |name: &str| query.get(name).unwrap_or_default();
-            Asked {
-                q: of("q"),
-                load: of("load"),
-                unit: of("unit"),
-                sort: of("sort"),
-                after: of("after"),
-            }
-        })
-    });
+    let asked = asked::now(Asked::read);
     let version = live::version("usage");
     let list = Resource::new(
         move || (asked.get(), version.get()),
         |(asked, _)| hosts(asked),
     );
-    view! {
-        <Transition>
-            {move || {
-                let asked = asked.get();
-                Suspend::new(async move {
-                    match list.await {
-                        Ok(view) => view! { <List view asked/> }.into_any(),
-                        Err(error) => view! { <Refusal error/> }.into_any(),
-                    }
-                })
-            }}
-        </Transition>
-    }
+    list_of(asked, list, |view, asked| {
+        view! { <List view asked/> }.into_any()
+    })
 }
 
 #[component]
@@ -127,10 +68,6 @@ fn List(view: UsageView, asked: Asked) -> impl IntoView {
             .next
             .as_deref()
             .map(|after| asked.link(routes::USAGE, after));
-        let total = match page.total {
-            lingbao_model::view::page::Total::Exact(n) => Total::Exact(n),
-            lingbao_model::view::page::Total::MoreThan(_) => Total::Many,
-        };
         let active = asked.active();
         let unit = asked.unit.clone();
         let sort = asked.sort.clone();
@@ -154,7 +91,7 @@ fn List(view: UsageView, asked: Asked) -> impl IntoView {
                     <FilterSelect name="load" label=t!("resources.state") options=loads() value=asked.load.clone()/>
                 </FilterBar>
                 {list}
-                <Pager total nostrip:first=first nostrip:next=next/>
+                <Pager total=page.total nostrip:first=first nostrip:next=next/>
             </TableBox>
         }
         .into_any()
@@ -245,7 +182,7 @@ fn rates(view: &UsageView) -> AnyView {
 
 #[component]
 fn Rows(rows: Vec<UsageRow>, asked: Asked) -> impl IntoView {
-    let query = asked.query("");
+    let query = asked.query();
     let now = if asked.sort.is_empty() {
         "-month"
     } else {
@@ -316,9 +253,9 @@ pub mod ssr {
         csv,
         error::ApiError,
         facts,
-        form::ssr::{Pages, in_context, lang_of},
+        form::ssr::Pages,
         i18n::{self, Lang},
-        ssr::{cx, id},
+        ssr::id,
     };
     use axum::{
         extract::{Query, Request, State},
@@ -353,31 +290,13 @@ pub mod ssr {
         Query(asked): Query<Asked>,
         request: Request,
     ) -> Response {
-        let (parts, _) = request.into_parts();
-        let lang = lang_of(&parts);
-        let found = in_context(&pages, &parts, || async {
-            let cx = cx()?;
-            let filter = filter(asked)?;
-            // Asked once before the answer begins, so that a refusal has its status.
-            usage::export(&cx, &filter).await?;
-            Ok::<_, ApiError>((cx, filter))
-        })
-        .await;
-        let (cx, filter) = match found {
-            Ok(found) => found,
-            Err(error) => return csv::refused(lang, &error),
+        let name = "usage.csv";
+        let slice = |cx, mut filter: UsageFilter, from| async move {
+            filter.cursor = from;
+            usage::export(&cx, &filter).await
         };
-        csv::answer("usage.csv", head(lang), move |from| {
-            let (cx, mut filter) = (cx.clone(), filter.clone());
-            async move {
-                filter.cursor = from;
-                let (rows, next) = usage::export(&cx, &filter).await?;
-                Ok::<_, lingbao_core::error::ServiceError>((
-                    rows.iter().map(|row| line(lang, row)).collect(),
-                    next,
-                ))
-            }
-        })
+        let file = csv::File { name, head, line };
+        file.answer(&pages, request, || filter(asked), slice).await
     }
 
     fn head(lang: Lang) -> String {

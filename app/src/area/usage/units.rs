@@ -1,31 +1,17 @@
 //! Both rates by unit, and the same list as a file.
 
 use super::words::{definitions, fact, known, nothing, share, tabs, trouble};
-use crate::{error::ApiError, live, routes, t, ui::*};
+use crate::{asked, error::ApiError, live, routes, t, ui::*};
 use leptos::prelude::*;
-use leptos_router::hooks::use_query_map;
 use lingbao_model::{
     money::grouped_signed,
     view::usage::{UnitUsage, UnitsUsage},
 };
-use serde::{Deserialize, Serialize};
 
 /// Path of the file.
 pub const CSV: &str = "/usage/units.csv";
 
-/// What stands in the URL of the list.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Asked {
-    q: String,
-    sort: String,
-}
-
-impl Asked {
-    fn query(&self) -> [(&'static str, &str); 2] {
-        [("q", self.q.as_str()), ("sort", self.sort.as_str())]
-    }
-}
+asked!(q, sort);
 
 /// The units in the reader's sight.
 ///
@@ -43,31 +29,15 @@ pub async fn units(asked: Asked) -> Result<UnitsUsage, ApiError> {
 /// The page.
 #[component]
 pub fn Units() -> impl IntoView {
-    let query = use_query_map();
-    let asked = Memo::new(move |_| {
-        query.with(|query| Asked {
-            q: query.get("q").unwrap_or_default(),
-            sort: query.get("sort").unwrap_or_default(),
-        })
-    });
+    let asked = asked::now(Asked::read);
     let version = live::version("usage");
     let list = Resource::new(
         move || (asked.get(), version.get()),
         |(asked, _)| units(asked),
     );
-    view! {
-        <Transition>
-            {move || {
-                let asked = asked.get();
-                Suspend::new(async move {
-                    match list.await {
-                        Ok(found) => view! { <List found asked/> }.into_any(),
-                        Err(error) => view! { <Refusal error/> }.into_any(),
-                    }
-                })
-            }}
-        </Transition>
-    }
+    list_of(asked, list, |found, asked| {
+        view! { <List found asked/> }.into_any()
+    })
 }
 
 #[component]
@@ -75,14 +45,14 @@ fn List(found: UnitsUsage, asked: Asked) -> impl IntoView {
     let UnitsUsage { head, units } = found;
     let total = Total::Exact(i64::try_from(units.len()).unwrap_or(0));
     let empty = units.is_empty();
-    let file = routes::with_query(CSV, &asked.query());
+    let file = asked.link(CSV, "");
     let acts = (!empty).then(|| {
         view! { <LinkButton href=file icon="down" external=true>{t!("resources.csv")}</LinkButton> }.into_any()
     });
     let measured = nothing(&head).is_none();
     // The allocation rate is known whether anything is measured or not.
     let without = (!head.configured).then(|| view! { <Banner>{t!("usage.off_note")}</Banner> });
-    let active = !asked.q.is_empty();
+    let active = asked.active();
     let value = asked.q.clone();
     let sort = asked.sort.clone();
     let body = if empty {
@@ -192,22 +162,13 @@ fn row(unit: UnitUsage, measured: bool) -> impl IntoView {
 #[cfg(feature = "ssr")]
 pub mod ssr {
     use super::Asked;
-    use crate::{
-        csv,
-        error::ApiError,
-        form::ssr::{Pages, in_context, lang_of},
-        i18n::{self, Lang},
-        ssr::cx,
-    };
+    use crate::{csv, form::ssr::Pages, i18n::Lang};
     use axum::{
         extract::{Query, Request, State},
         response::Response,
     };
-    use lingbao_core::{error::ServiceError, service::usage};
-    use lingbao_model::{
-        msg::Msg,
-        view::{overview::permille, usage::UnitUsage},
-    };
+    use lingbao_core::service::usage;
+    use lingbao_model::view::{overview::permille, usage::UnitUsage};
 
     /// The units that are asked for, in the order that is asked for. They are few: a city has hundreds.
     pub fn sorted(asked: &Asked, mut units: Vec<UnitUsage>) -> Vec<UnitUsage> {
@@ -242,25 +203,17 @@ pub mod ssr {
         Query(asked): Query<Asked>,
         request: Request,
     ) -> Response {
-        let (parts, _) = request.into_parts();
-        let lang = lang_of(&parts);
-        let found = in_context(&pages, &parts, || async {
-            Ok::<_, ApiError>(usage::units(&cx()?).await?)
-        })
-        .await;
-        let found = match found {
-            Ok(found) => found,
-            Err(error) => return csv::refused(lang, &error),
+        let name = "usage-units.csv";
+        let all = |cx, asked, _| async move {
+            let found = usage::units(&cx).await?;
+            Ok((sorted(&asked, found.units), None))
         };
-        let lines: String = sorted(&asked, found.units).iter().map(line).collect();
-        csv::answer("usage-units.csv", head(lang), move |_| {
-            let lines = lines.clone();
-            async move { Ok::<_, ServiceError>((lines, None)) }
-        })
+        let file = csv::File { name, head, line };
+        file.answer(&pages, request, || Ok(asked), all).await
     }
 
     fn head(lang: Lang) -> String {
-        let heads = [
+        let keys = [
             "resources.unit",
             "usage.hosts",
             "usage.measured_head",
@@ -274,11 +227,11 @@ pub mod ssr {
             "usage.idle_month",
             "usage.busy_head",
         ];
-        csv::line(heads.map(|key| i18n::msg_in(lang, &Msg::new(key))))
+        csv::heads(lang, keys)
     }
 
     /// Numbers for computing; empty where nothing is known.
-    fn line(unit: &UnitUsage) -> String {
+    fn line(_: Lang, unit: &UnitUsage) -> String {
         let counts = unit.counts;
         let percent = |n: i64| format!("{}.{}", n / 10, n % 10);
         let measured = |text: String| {

@@ -34,10 +34,7 @@ const NAME_MAX: usize = 40;
 /// Longest note of a snapshot.
 const NOTE_MAX: usize = 200;
 
-/// A refusal with a message.
-pub(super) fn conflict<T>(key: &'static str) -> Result<T, ServiceError> {
-    Err(ServiceError::Conflict(Msg::new(key)))
-}
+pub(super) use crate::error::conflict;
 
 /// A thing that its owner may operate now, with its names in the cloud.
 pub(super) struct Ready {

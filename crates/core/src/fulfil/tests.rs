@@ -9,7 +9,7 @@ use lingbao_backends::{
 use lingbao_model::{
     id::{RequestId, SagaId},
     request::{Decision, Status},
-    view::request::LineForm,
+    view::{operation::SagaFilter, request::LineForm},
 };
 
 use super::{
@@ -23,7 +23,7 @@ use crate::{
     saga::{End, Ended, Saga as _},
     seed,
     service::{approval, cart, request::fixture::City, resource},
-    storage::{fulfilment, sql::Sql},
+    storage::{fulfilment, operation, sql::Sql},
 };
 
 /// An approved request of two works for people, which hold no quota: nothing but the request itself
@@ -40,7 +40,11 @@ async fn two_works(city: &City) -> RequestId {
         .cart_with(&city.clerk, &city.system, &work, false)
         .await;
     let cx = city.cx(&city.clerk);
-    cart::put_line(&cx, &view.id, view.version, None, &work)
+    let other = LineForm {
+        name: "mig-2".into(),
+        ..work
+    };
+    cart::put_line(&cx, &view.id, view.version, None, &other)
         .await
         .unwrap();
     let view = cart::open(&cx, &view.id).await.unwrap();
@@ -109,6 +113,18 @@ async fn a_request_whose_last_two_pieces_end_in_one_moment_ends() {
         one.await.unwrap();
         two.await.unwrap();
         assert_eq!(status(&city.app, &request).await, Status::Closed);
+    }
+}
+
+#[tokio::test]
+async fn the_sagas_of_one_request_are_called_after_what_they_build() {
+    for city in City::all().await {
+        two_works(&city).await;
+        let mut rx = city.app.db.read().await.unwrap();
+        let page = operation::sagas(&mut rx, &SagaFilter::default()).await;
+        let mut names: Vec<_> = page.unwrap().rows.into_iter().map(|r| r.subject).collect();
+        names.sort();
+        assert_eq!(names, ["mig", "mig-2"]);
     }
 }
 

@@ -20,7 +20,7 @@ use crate::{
     app::Cx,
     audit,
     authz::{Ability, Access},
-    error::{OrNotFound, ServiceError},
+    error::{OrNotFound, ServiceError, conflict},
     storage::{
         ReadTx, cloud,
         resource::{self, Resource},
@@ -43,10 +43,6 @@ pub async fn open(cx: &Cx, id: &ResourceId) -> Result<ConsoleLink, ServiceError>
         audit::Event::new("resource.console", "resource", id)
     })
     .await
-}
-
-fn conflict<T>(key: &'static str) -> Result<T, ServiceError> {
-    Err(ServiceError::Conflict(Msg::new(key)))
 }
 
 async fn allowed(

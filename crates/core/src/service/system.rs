@@ -117,7 +117,7 @@ async fn edit_once(
     let parsed = parse(form)?;
     free(&mut tx, &before.unit, &parsed, Some(id)).await?;
     if parsed.level < before.level && systems::in_use(&mut tx, id).await? {
-        let msg = Msg::new("system.level_down").with("level", i64::from(before.level));
+        let msg = Msg::new("system.level_down").with("level", before.level.msg());
         return Err(ServiceError::invalid("level", msg));
     }
     systems::update(&mut tx, id, version, parsed.fields()).await?;

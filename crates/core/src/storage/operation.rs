@@ -19,6 +19,7 @@ struct Row {
     kind: String,
     state: String,
     subject: String,
+    params: String,
     name: Option<String>,
     request_id: Option<String>,
     request_number: Option<String>,
@@ -32,7 +33,7 @@ struct Row {
 
 // The step at which a saga stands is the first that is neither waiting for its turn nor over; a
 // saga's subject is a request (build) or a resource (power, release).
-const SELECT: &str = "SELECT s.id, s.kind, s.state, s.subject, r.name,
+const SELECT: &str = "SELECT s.id, s.kind, s.state, s.subject, s.params, r.name,
   q.id AS request_id, q.number AS request_number, u.short_name AS unit_name,
   t.name AS step, t.attempt, COALESCE(t.error, t.wait_reason) AS why, s.created_at, s.updated_at
 FROM saga s
@@ -56,6 +57,7 @@ impl TryFrom<Row> for SagaLine {
             state: row.state.parse().map_err(|e| wrong("state", &e))?,
             subject: row
                 .name
+                .or_else(|| first_piece(&row.params))
                 .or_else(|| row.request_number.clone())
                 .unwrap_or(row.subject),
             request: row
@@ -72,6 +74,12 @@ impl TryFrom<Row> for SagaLine {
             updated_at: Timestamp::from_millis(row.updated_at),
         })
     }
+}
+
+/// What is built first has a name before it has a row; a request's sagas are told apart by it.
+fn first_piece(params: &str) -> Option<String> {
+    let params: serde_json::Value = serde_json::from_str(params).ok()?;
+    params.pointer("/pieces/0/name")?.as_str().map(Into::into)
 }
 
 fn narrowed(sql: Sql, filter: &SagaFilter) -> Sql {

@@ -76,6 +76,50 @@ pub struct Request {
     pub version: i64,
 }
 
+impl Request {
+    /// A draft that says nothing yet and is not written down.
+    #[must_use]
+    pub const fn draft(
+        id: RequestId,
+        kind: Kind,
+        unit: UnitId,
+        vdc: VdcId,
+        applicant: UserId,
+        now: Timestamp,
+    ) -> Self {
+        Self {
+            id,
+            number: None,
+            kind,
+            status: Status::Draft,
+            outcome: None,
+            unit,
+            vdc,
+            applicant,
+            system: None,
+            title: String::new(),
+            reason: String::new(),
+            with_quota_change: false,
+            month: Money::ZERO,
+            once: Money::ZERO,
+            revision: 0,
+            digest: String::new(),
+            facts: None,
+            policy: None,
+            stage: None,
+            return_stage: None,
+            due_at: None,
+            sort_at: now,
+            created_at: now,
+            submitted_at: None,
+            approved_at: None,
+            settled_at: None,
+            closed_at: None,
+            version: 1,
+        }
+    }
+}
+
 #[derive(sqlx::FromRow)]
 struct Row {
     id: String,

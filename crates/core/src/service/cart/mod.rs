@@ -6,7 +6,6 @@ pub mod line;
 
 use lingbao_model::{
     id::{RequestId, SystemId, UnitId},
-    money::Money,
     msg::{FieldError, Msg},
     request::{Kind, Line, Status, StepStatus},
     text,
@@ -92,36 +91,9 @@ async fn blank(
         return Err(ServiceError::Conflict(msg));
     }
     let vdc = catalogue::vdc_of(tx, &unit).await?;
-    Ok(Request {
-        id: cx.id(),
-        number: None,
-        kind: Kind::New,
-        status: Status::Draft,
-        outcome: None,
-        unit,
-        vdc,
-        applicant: access.user.clone(),
-        system: None,
-        title: String::new(),
-        reason: String::new(),
-        with_quota_change: false,
-        month: Money::ZERO,
-        once: Money::ZERO,
-        revision: 0,
-        digest: String::new(),
-        facts: None,
-        policy: None,
-        stage: None,
-        return_stage: None,
-        due_at: None,
-        sort_at: cx.now(),
-        created_at: cx.now(),
-        submitted_at: None,
-        approved_at: None,
-        settled_at: None,
-        closed_at: None,
-        version: 1,
-    })
+    let applicant = access.user.clone();
+    let draft = Request::draft(cx.id(), Kind::New, unit, vdc, applicant, cx.now());
+    Ok(draft)
 }
 
 /// A draft or a returned request of the caller's own.

@@ -472,7 +472,7 @@ impl Ground {
         let zone = only("zone", "import.no_zone", self.zones.iter().filter(meant))?;
         let level = read::level(row, home.system)?;
         if level < home.system.level {
-            let needed = i64::from(home.system.level);
+            let needed = home.system.level.msg();
             let msg = Msg::new("import.level_too_low").with("level", needed);
             return Err(FieldError::new("level", msg));
         }

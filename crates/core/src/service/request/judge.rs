@@ -203,7 +203,7 @@ fn placed_too_low(lines: &[Line], level: Option<Level>) -> Vec<FieldError> {
         (placed < level).then(|| {
             let msg = Msg::new("cart.placed_too_low")
                 .with("line", line.position)
-                .with("level", i64::from(level));
+                .with("level", level.msg());
             FieldError::new(format!("lines[{i}].cell"), msg)
         })
     };

@@ -7,7 +7,7 @@ use lingbao_model::{
     money::Money,
     msg::{FieldError, Msg},
     policy::Facts,
-    request::{Event, Kind, Status},
+    request::{Event, Kind},
     resource::ServiceState,
     text,
     view::request::{ReleaseLine, Submitted},
@@ -15,14 +15,13 @@ use lingbao_model::{
 use serde_json::json;
 
 use super::{
-    advance, approved, expect_version,
+    advance, expect_version,
     ground::{self, Ground},
     judge::REASON_MAX,
     own, person_name,
     resubmit::back_to_stage,
-    route,
     snapshot::{self, Shown, Snapshot},
-    submit::{answer, sent_before, take_number},
+    submit::{answer, send_on, sent_before, take_number},
     touch,
 };
 use crate::{
@@ -32,11 +31,11 @@ use crate::{
     error::{OrNotFound, ServiceError},
     service::refusal::traced,
     storage::{
-        Tx, bin, calendar, history,
+        Tx, bin, history,
         request::{self as requests, Request},
         request_change,
         resource::{self, Resource},
-        resource_action, step, system, unit as units,
+        resource_action, system, unit as units,
     },
 };
 
@@ -114,7 +113,19 @@ async fn create_once(
     let count = i64::try_from(resources.len()).unwrap_or(i64::MAX);
     let submitted = Msg::new("request.history.release_submitted").with("count", count);
     history::add(&mut tx, cx, &request.id, &submitted).await?;
-    send_on_its_way(&mut tx, cx, &mut request, &ground).await?;
+    let facts = request.facts.as_ref();
+    let route = facts
+        .map(|f| ground.around.policy.route(f))
+        .unwrap_or_default();
+    send_on(
+        &mut tx,
+        cx,
+        &mut request,
+        ground.around.has_upper,
+        &route,
+        &[],
+    )
+    .await?;
     requests::index(&mut tx, &request, &snapshot.shown.system_name).await?;
     touch(&mut tx, cx, &request).await?;
     let event = AuditEvent::new("request.release", "request", &request.id)
@@ -173,12 +184,7 @@ async fn resubmit_once(
     }
     let snapshot = snapshot_of(&mut tx, &request, &resources).await?;
     snapshot::keep(&mut tx, cx, &mut request, &snapshot).await?;
-    let again = Msg::new("request.history.resubmitted").with("cost", request.cost());
-    history::add(&mut tx, cx, id, &again).await?;
-    let mut steps = step::of_request(&mut tx, id).await?;
-    let round = steps.iter().map(|s| s.round).max().unwrap_or(0);
-    steps.retain(|s| s.round == round);
-    back_to_stage(&mut tx, cx, &mut request, steps).await?;
+    back_to_stage(&mut tx, cx, &mut request).await?;
     touch(&mut tx, cx, &request).await?;
     let event = AuditEvent::new("request.resubmit", "request", id)
         .of_unit(&request.unit)
@@ -258,35 +264,12 @@ fn blank(
         0 | 1 => first.name.clone(),
         n => format!("{} +{}", first.name, n - 1),
     };
+    let (unit, vdc) = (first.unit.clone(), first.vdc.clone());
     Request {
-        id,
-        number: None,
-        kind: Kind::Release,
-        status: Status::Draft,
-        outcome: None,
-        unit: first.unit.clone(),
-        vdc: first.vdc.clone(),
-        applicant: access.user.clone(),
         system: one_system.then(|| first.system.clone()),
         title,
         reason,
-        with_quota_change: false,
-        month: Money::ZERO,
-        once: Money::ZERO,
-        revision: 0,
-        digest: String::new(),
-        facts: None,
-        policy: None,
-        stage: None,
-        return_stage: None,
-        due_at: None,
-        sort_at: cx.now(),
-        created_at: cx.now(),
-        submitted_at: None,
-        approved_at: None,
-        settled_at: None,
-        closed_at: None,
-        version: 1,
+        ..Request::draft(id, Kind::Release, unit, vdc, access.user.clone(), cx.now())
     }
 }
 
@@ -346,26 +329,4 @@ async fn snapshot_of(
         shown,
         verdict: None,
     })
-}
-
-async fn send_on_its_way(
-    tx: &mut Tx,
-    cx: &Cx,
-    request: &mut Request,
-    ground: &Ground,
-) -> Result<(), ServiceError> {
-    let around = &ground.around;
-    let route = request
-        .facts
-        .as_ref()
-        .map(|f| around.policy.route(f))
-        .unwrap_or_default();
-    let (applicant, unit) = (&request.applicant, &request.unit);
-    let stages = route::plan(tx, applicant, unit, around.has_upper, &route).await?;
-    if stages.is_empty() {
-        return approved::approve(tx, cx, request, &[], true).await;
-    }
-    let calendar = calendar::load(tx).await?;
-    route::begin_round(tx, cx, request, &calendar, &stages).await?;
-    Ok(requests::save(tx, request).await?)
 }

@@ -8,16 +8,17 @@
 use lingbao_model::{
     id::RequestId,
     msg::Msg,
-    request::{Event, Kind, Status, StepStatus},
+    policy::Route,
+    request::{Event, Kind, Line, Status, StepStatus},
     view::request::Submitted,
 };
 use serde_json::json;
 
 use super::{
-    advance, approved, expect_version,
+    advance, expect_version,
     judge::{self, Judged},
     own, route, snapshot,
-    submit::{answer, hold, sent_before, snapshot_of},
+    submit::{answer, hold, send_on, sent_before, snapshot_of},
     touch, void_steps,
 };
 use crate::{
@@ -85,21 +86,11 @@ async fn resubmit_once(
     hold(&mut tx, cx, &request, &judged).await?;
     let snapshot = snapshot_of(&mut tx, &mut request, &judged).await?;
     snapshot::keep(&mut tx, cx, &mut request, &snapshot).await?;
-    let key = if straight {
-        "request.history.resubmitted"
-    } else {
-        "request.history.resubmitted_anew"
-    };
-    let resubmitted = Msg::new(key).with("cost", request.cost());
-    history::add(&mut tx, cx, &request.id, &resubmitted).await?;
-    let mut steps = step::of_request(&mut tx, &request.id).await?;
-    let round = steps.iter().map(|s| s.round).max().unwrap_or(0);
-    steps.retain(|s| s.round == round);
     if straight {
-        back_to_stage(&mut tx, cx, &mut request, steps).await?;
+        back_to_stage(&mut tx, cx, &mut request).await?;
     } else {
-        void_steps(&mut tx, cx, &mut steps).await?;
-        new_round(&mut tx, cx, &mut request, &judged).await?;
+        let (has_upper, route) = (judged.ground.around.has_upper, &judged.verdict.route);
+        new_round(&mut tx, cx, &mut request, has_upper, route, &judged.lines).await?;
     }
     requests::index(&mut tx, &request, &snapshot.shown.system_name).await?;
     touch(&mut tx, cx, &request).await?;
@@ -144,14 +135,29 @@ fn goes_straight(
         && judged.verdict.once <= once
 }
 
+/// Notes in the history how it goes on, and reads the steps of the round in which it was given back.
+async fn returned(
+    tx: &mut Tx,
+    cx: &Cx,
+    request: &Request,
+    key: &'static str,
+) -> Result<Vec<Step>, ServiceError> {
+    let said = Msg::new(key).with("cost", request.cost());
+    history::add(tx, cx, &request.id, &said).await?;
+    let mut steps = step::of_request(tx, &request.id).await?;
+    let round = steps.iter().map(|s| s.round).max().unwrap_or(0);
+    steps.retain(|s| s.round == round);
+    Ok(steps)
+}
+
 /// Whoever gave it back gets a fresh step; the others of the stage, who had not decided, go on
 /// with fresh terms.
 pub(super) async fn back_to_stage(
     tx: &mut Tx,
     cx: &Cx,
     request: &mut Request,
-    steps: Vec<Step>,
 ) -> Result<(), ServiceError> {
+    let steps = returned(tx, cx, request, "request.history.resubmitted").await?;
     let stage = request.return_stage.take().unwrap_or(0);
     let mut again: Vec<Step> = Vec::new();
     for old in steps {
@@ -181,20 +187,18 @@ pub(super) async fn back_to_stage(
     Ok(requests::save(tx, request).await?)
 }
 
-async fn new_round(
+/// Everybody is asked anew, from the first stage on; those who had not decided need no longer.
+pub(super) async fn new_round(
     tx: &mut Tx,
     cx: &Cx,
     request: &mut Request,
-    judged: &Judged,
+    has_upper: bool,
+    route: &Route,
+    lines: &[Line],
 ) -> Result<(), ServiceError> {
+    let mut steps = returned(tx, cx, request, "request.history.resubmitted_anew").await?;
+    void_steps(tx, cx, &mut steps).await?;
     request.return_stage = None;
-    let has_upper = judged.ground.around.has_upper;
-    let route = &judged.verdict.route;
-    let stages = route::plan(tx, &request.applicant, &request.unit, has_upper, route).await?;
-    if stages.is_empty() {
-        return approved::approve(tx, cx, request, &judged.lines, true).await;
-    }
-    let calendar = calendar::load(tx).await?;
-    route::begin_round(tx, cx, request, &calendar, &stages).await?;
-    Ok(requests::save(tx, request).await?)
+    send_on(tx, cx, request, has_upper, route, lines).await?;
+    Ok(())
 }

@@ -5,7 +5,7 @@ use lingbao_model::{
     change::Change,
     id::RequestItemId,
     money::Money,
-    msg::{Label, Msg},
+    msg::{Arg, Label, Msg},
     param::{Fact, FactValue},
     placement::Level,
     quota::Dimension,
@@ -280,13 +280,11 @@ fn line(old: &LineView, new: &LineView, found: &mut Vec<Difference>) {
     }
     let place = |v: &LineView| {
         let label = |l: &Option<Label>| l.clone().unwrap_or_default();
+        let level = v.line.placement.as_ref().map(|p| p.level.msg());
         Msg::new("request.diff.place")
             .with("zone", label(&v.zone_name))
             .with("pool", label(&v.pool_name))
-            .with(
-                "level",
-                v.line.placement.as_ref().map_or(0, |p| i64::from(p.level)),
-            )
+            .with("level", level.map_or_else(|| Arg::from(""), Arg::from))
     };
     if place(old) != place(new) {
         found.push(Difference {
@@ -340,9 +338,7 @@ fn fact_msg(fact: &Fact) -> Msg {
 
 fn value_msg(value: &FactValue) -> Msg {
     match value {
-        FactValue::Number(n, unit) => Msg::new("request.diff.number")
-            .with("n", *n)
-            .with("unit", Msg::new(format!("measure.{unit}"))),
+        FactValue::Number(n, unit) => Msg::new(format!("quantity.{unit}")).with("n", *n),
         FactValue::Choice(label) => Msg::new("request.diff.label").with("label", label.clone()),
         FactValue::Flag(yes) => Msg::new(if *yes { "answer.yes" } else { "answer.no" }),
         FactValue::Text(text) => Msg::new("request.diff.text").with("text", text.clone()),

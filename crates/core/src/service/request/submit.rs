@@ -3,8 +3,9 @@
 use lingbao_model::{
     id::RequestId,
     msg::{FieldError, Msg},
+    policy::Route,
     quota::{Amounts, Demand},
-    request::{Event, Status, number},
+    request::{Event, Line, Status, number},
     view::request::Submitted,
 };
 use serde_json::json;
@@ -90,7 +91,8 @@ async fn submit_once(
     snapshot::keep(&mut tx, cx, &mut request, &snapshot).await?;
     let submitted = Msg::new("request.history.submitted").with("cost", request.cost());
     history::add(&mut tx, cx, &request.id, &submitted).await?;
-    let automatic = send_on_its_way(&mut tx, cx, &mut request, &judged).await?;
+    let (has_upper, route) = (judged.ground.around.has_upper, &judged.verdict.route);
+    let automatic = send_on(&mut tx, cx, &mut request, has_upper, route, &judged.lines).await?;
     requests::index(&mut tx, &request, &snapshot.shown.system_name).await?;
     touch(&mut tx, cx, &request).await?;
     let event = AuditEvent::new("request.submit", "request", &request.id)
@@ -236,16 +238,16 @@ pub(super) async fn snapshot_of(
     })
 }
 
-/// Opens the first stage, or approves if nobody has to be asked. Saves the request; `true` if it
-/// was approved.
-async fn send_on_its_way(
+/// Opens the first stage of a route, or approves if nobody has to be asked. Saves the request; `true`
+/// if it was approved.
+pub(super) async fn send_on(
     tx: &mut Tx,
     cx: &Cx,
     request: &mut Request,
-    judged: &Judged,
+    has_upper: bool,
+    route: &Route,
+    lines: &[Line],
 ) -> Result<bool, ServiceError> {
-    let has_upper = judged.ground.around.has_upper;
-    let (route, lines) = (&judged.verdict.route, &judged.lines);
     let stages = route::plan(tx, &request.applicant, &request.unit, has_upper, route).await?;
     if stages.is_empty() {
         approved::approve(tx, cx, request, lines, true).await?;

@@ -20,7 +20,7 @@ use lingbao_model::{
     id::{RequestId, ResourceId},
     msg::Msg,
     param::Typed,
-    request::{Event, Kind, Status, StepStatus},
+    request::{Event, Kind, StepStatus},
     text,
     view::request::{ChangeForm, ChangeView, Submitted, TriedChange},
 };
@@ -28,14 +28,13 @@ use serde_json::json;
 
 use self::think::{Thought, free, think};
 use super::{
-    advance, approved, detail, expect_version,
+    advance, detail, expect_version,
     judge::REASON_MAX,
     own, person_name,
-    resubmit::back_to_stage,
-    route,
+    resubmit::{back_to_stage, new_round},
     snapshot::{self, Shown, Snapshot},
-    submit::{answer, sent_before, take_number},
-    touch, void_steps,
+    submit::{answer, send_on, sent_before, take_number},
+    touch,
 };
 use crate::{
     app::Cx,
@@ -44,7 +43,7 @@ use crate::{
     error::{OrNotFound, ServiceError},
     service::refusal::traced,
     storage::{
-        ReadTx, Tx, calendar, history, item, quota,
+        ReadTx, Tx, history, item, quota,
         request::{self as requests, Request},
         request_change,
         resource::{self, Resource},
@@ -254,7 +253,8 @@ async fn create_once(
     let said = format!("request.history.change_submitted.{}", form.what);
     let said = Msg::new(said).with("cost", request.cost());
     history::add(&mut tx, cx, &request.id, &said).await?;
-    let automatic = send_on_its_way(&mut tx, cx, &mut request, &thought).await?;
+    let (has_upper, route) = (thought.ground.around.has_upper, &thought.verdict.route);
+    let automatic = send_on(&mut tx, cx, &mut request, has_upper, route, &[]).await?;
     requests::index(&mut tx, &request, &snapshot.shown.system_name).await?;
     touch(&mut tx, cx, &request).await?;
     let event = AuditEvent::new("request.change", "request", &request.id)
@@ -359,22 +359,10 @@ async fn resubmit_once(
         && thought.plan.will.until <= before.will.until;
     let snapshot = snapshot_of(&mut tx, &mut request, &thought).await?;
     snapshot::keep(&mut tx, cx, &mut request, &snapshot).await?;
-    let key = if straight {
-        "request.history.resubmitted"
-    } else {
-        "request.history.resubmitted_anew"
-    };
-    let again = Msg::new(key).with("cost", request.cost());
-    history::add(&mut tx, cx, id, &again).await?;
-    let mut steps = step::of_request(&mut tx, id).await?;
-    let round = steps.iter().map(|s| s.round).max().unwrap_or(0);
-    steps.retain(|s| s.round == round);
     if straight {
-        back_to_stage(&mut tx, cx, &mut request, steps).await?;
+        back_to_stage(&mut tx, cx, &mut request).await?;
     } else {
-        void_steps(&mut tx, cx, &mut steps).await?;
-        request.return_stage = None;
-        send_on_its_way(&mut tx, cx, &mut request, &thought).await?;
+        new_round(&mut tx, cx, &mut request, around.has_upper, path, &[]).await?;
     }
     requests::index(&mut tx, &request, &snapshot.shown.system_name).await?;
     touch(&mut tx, cx, &request).await?;
@@ -410,35 +398,12 @@ async fn hold(
 }
 
 fn blank(cx: &Cx, access: &Access, id: RequestId, of: &Resource, reason: String) -> Request {
+    let (unit, vdc) = (of.unit.clone(), of.vdc.clone());
     Request {
-        id,
-        number: None,
-        kind: Kind::Change,
-        status: Status::Draft,
-        outcome: None,
-        unit: of.unit.clone(),
-        vdc: of.vdc.clone(),
-        applicant: access.user.clone(),
         system: Some(of.system.clone()),
         title: of.name.clone(),
         reason,
-        with_quota_change: false,
-        month: lingbao_model::money::Money::ZERO,
-        once: lingbao_model::money::Money::ZERO,
-        revision: 0,
-        digest: String::new(),
-        facts: None,
-        policy: None,
-        stage: None,
-        return_stage: None,
-        due_at: None,
-        sort_at: cx.now(),
-        created_at: cx.now(),
-        submitted_at: None,
-        approved_at: None,
-        settled_at: None,
-        closed_at: None,
-        version: 1,
+        ..Request::draft(id, Kind::Change, unit, vdc, access.user.clone(), cx.now())
     }
 }
 
@@ -463,25 +428,4 @@ async fn snapshot_of(
         },
         verdict: Some(thought.verdict.clone()),
     })
-}
-
-/// Opens the first stage, or approves if nobody has to be asked. Saves the request; `true` if it
-/// was approved.
-async fn send_on_its_way(
-    tx: &mut Tx,
-    cx: &Cx,
-    request: &mut Request,
-    thought: &Thought,
-) -> Result<bool, ServiceError> {
-    let has_upper = thought.ground.around.has_upper;
-    let path = &thought.verdict.route;
-    let stages = route::plan(tx, &request.applicant, &request.unit, has_upper, path).await?;
-    if stages.is_empty() {
-        approved::approve(tx, cx, request, &[], true).await?;
-        return Ok(true);
-    }
-    let calendar = calendar::load(tx).await?;
-    route::begin_round(tx, cx, request, &calendar, &stages).await?;
-    requests::save(tx, request).await?;
-    Ok(false)
 }
