@@ -444,7 +444,7 @@ impl Bench for Rebuilding<'_> {
         assert_eq!(volume.attached_to, Some(ext(&host)), "{when}");
         // What its owner lets in comes in again.
         let rules = self.world.cloud.server_rules(&ext(&host)).await.unwrap();
-        assert_eq!(rules.unwrap().len(), 1, "{when}");
+        assert_eq!(rules.unwrap().rules.len(), 1, "{when}");
         assert_eq!(self.world.used().await, self.used, "{when}");
     }
 
