@@ -747,7 +747,13 @@ mod tests {
         let read: Vec<Option<AccessRule>> = each_of(&text).map(|one| one.parse().ok()).collect();
         assert_eq!(read, [Some(pages), Some(ping), None]);
         assert_eq!(each_of("").count(), 0);
-        for wrong in ["", "tcp", "tcp 10.8.0.0/24", "icmp 8 10.8.0.0/24", "gre 10.8.0.0/24"] {
+        for wrong in [
+            "",
+            "tcp",
+            "tcp 10.8.0.0/24",
+            "icmp 8 10.8.0.0/24",
+            "gre 10.8.0.0/24",
+        ] {
             assert!(wrong.parse::<AccessRule>().is_err(), "{wrong}");
         }
     }

@@ -82,10 +82,7 @@ pub async fn what_is_opened_by_hand_is_told_in_the_list_of_all_rules(g: &Ground)
     };
     let set = async |op: &str, rules: &[AccessRule]| {
         let op = g.op(op);
-        let set = || {
-            g.cloud
-                .set_server_rules(&op, open.clone(), rules.to_vec())
-        };
+        let set = || g.cloud.set_server_rules(&op, open.clone(), rules.to_vec());
         done(g.settle(set).await);
     };
     assert_eq!(there().await, []);

@@ -401,7 +401,8 @@ async fn do_follow(cx: &Cx, id: &DifferenceId) -> Result<(), ServiceError> {
         opened.close(cx, Closing::Followed).await?;
     }
     let after = power.map_or(found.service, |(state, _)| state);
-    let said = json!({ "resource": found.id, "before": found.service, "after": after, "rules": rules });
+    let said =
+        json!({ "resource": found.id, "before": found.service, "after": after, "rules": rules });
     let event = event("difference.follow", id, said).of_unit(&found.unit);
     opened.commit(cx, event).await
 }

@@ -99,11 +99,7 @@ fn its_words(rule: &Value) -> String {
     let port = |key: &str| rule.get(key).and_then(Value::as_u64);
     let ports = match (port("port_range_min"), port("port_range_max")) {
         (None, None) => String::new(),
-        (from, to) => format!(
-            " {}-{}",
-            from.unwrap_or_default(),
-            to.unwrap_or_default()
-        ),
+        (from, to) => format!(" {}-{}", from.unwrap_or_default(), to.unwrap_or_default()),
     };
     let ethertype = text(rule, "ethertype");
     let keys = [

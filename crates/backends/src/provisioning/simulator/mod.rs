@@ -503,7 +503,9 @@ impl Provisioner for Simulator {
         self.reading().await?;
         let store = lock(&self.0.store);
         let all = store.state.all_rules();
-        Ok(Some(all.map(|(id, own)| (id.clone(), let_in(own))).collect()))
+        Ok(Some(
+            all.map(|(id, own)| (id.clone(), let_in(own))).collect(),
+        ))
     }
 
     async fn usage(&self, server: &ExternalId) -> Result<Option<Usage>, ReadError> {

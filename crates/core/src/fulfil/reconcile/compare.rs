@@ -434,7 +434,10 @@ mod tests {
         let same = compare(&own, &Object::Server(there.clone()), None);
         assert_eq!(same, Verdict::Agrees);
         there.spec.name = "web".into();
-        assert_eq!(differing(compare(&own, &Object::Server(there), None)).len(), 1);
+        assert_eq!(
+            differing(compare(&own, &Object::Server(there), None)).len(),
+            1
+        );
     }
 
     #[test]

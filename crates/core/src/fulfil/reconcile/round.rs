@@ -13,7 +13,7 @@ use lingbao_model::{
     id::UnitId,
     money::Money,
     time::Timestamp,
-    view::difference::{Closing, DifferenceKind},
+    view::difference::{Aspect, Closing, DifferenceKind, Said},
 };
 
 use super::compare::{self, Verdict};
@@ -331,12 +331,12 @@ async fn confirm(
     Ok(())
 }
 
-fn case(
-    ours: &Ours,
-    kind: DifferenceKind,
-    said: Vec<lingbao_model::view::difference::Said>,
-    patience_ms: i64,
-) -> Case {
+fn case(ours: &Ours, kind: DifferenceKind, said: Vec<Said>, patience_ms: i64) -> Case {
+    // Nothing is charged for who comes in.
+    let mut differing = said.iter().filter(|said| said.differs());
+    let free =
+        kind == DifferenceKind::Changed && differing.all(|said| said.aspect == Aspect::Rules);
+    let month = if free { Money::ZERO } else { ours.month };
     Case {
         version: Some(ours.version),
         found: Found {
@@ -348,7 +348,7 @@ fn case(
             operation: String::new(),
             said,
             about: About::default(),
-            month: ours.month,
+            month,
             patience_ms,
         },
     }
