@@ -1,11 +1,12 @@
 // A host is deleted in the cloud behind the portal's back: a round finds it, its unit reads it, an
-// operator has it built anew, once. While the cloud is away, pages say so.
+// operator has it built anew, once. A door that is opened there is found and closed. While the cloud
+// is away, pages say so.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test as base } from '@playwright/test';
 import { call, session } from '../support/api.ts';
-import { destroy, inCloud, serversNamed, silent, startCloud } from '../support/cloud.ts';
+import { comesIn, destroy, inCloud, letIn, serversNamed, silent, startCloud } from '../support/cloud.ts';
 import { axeClean, fitsTheWindow, signIn, signOut } from '../support/helpers.ts';
 import { approveAll, orderHost } from '../support/order.ts';
 import { copyCity, startServer, type Server } from '../support/server.ts';
@@ -78,7 +79,26 @@ test('a host deleted behind the portal is found, shown to its unit, and built an
   await page.locator('button[name=do][value=restore]').click();
   await expect.poll(async () => (await serversNamed(cloud, name)).length, { timeout: 60_000 }).toBe(1);
   await expect.poll(standing, { timeout: 60_000 }).toEqual([]);
-  expect((await serversNamed(cloud, name))[0]?.id).not.toBe(lost?.id);
+  const made = (await serversNamed(cloud, name))[0]?.id ?? '';
+  expect(made).not.toBe(lost?.id);
+
+  // Somebody opens the door to the machine to everybody, in the cloud itself.
+  await letIn(cloud, made, [{ protocol: 'tcp', ports: { from: 22, to: 22 }, source: '0.0.0.0/0' }]);
+  await compare();
+  await expect.poll(async () => (await standing()).map((row) => row.kind), { timeout: 30_000 }).toEqual(['changed']);
+  const [door] = await standing();
+  const refused = await call(where, operator, 'POST', `/differences/${door?.id}/follow`, {});
+  expect([refused.status, refused.body.key], 'no law lets the portal follow').toEqual([409, 'difference.rule_forbidden']);
+  await page.goto(`/operations/differences/${door?.id}`);
+  await expect(page.locator('main')).toContainText('TCP 22');
+  await fitsTheWindow(page);
+  await axeClean(page);
+  await page.locator('button[name=do][value=restore]').click();
+  await expect(page.locator('.summary')).toBeVisible();
+  await page.locator('input[name=confirm_restore]').check();
+  await page.locator('button[name=do][value=restore]').click();
+  await expect.poll(() => comesIn(cloud, made), { timeout: 60_000 }).toEqual([]);
+  await expect.poll(standing, { timeout: 60_000 }).toEqual([]);
   await signOut(page);
 
   // The cloud is away: pages say so and stand.

@@ -66,6 +66,17 @@ export async function destroy(cloud: Server, server: string): Promise<void> {
   await tell(cloud, '/v1/execute', { op: `by-hand-${server}`, call: { call: 'delete_server', server } });
 }
 
+/** Lets somebody in to a server behind the portal's back: beside its preset these rules and no others. */
+export async function letIn(cloud: Server, server: string, rules: { protocol: string; ports: { from: number; to: number } | null; source: string }[]): Promise<void> {
+  await tell(cloud, '/v1/execute', { op: `by-hand-rules-${server}-${rules.length}`, call: { call: 'set_server_rules', server, rules } });
+}
+
+/** What comes in to a server beside its preset, as the cloud itself tells it. */
+export async function comesIn(cloud: Server, server: string): Promise<unknown[]> {
+  const { Ok: told } = (await tell(cloud, '/v1/ask', { ask: 'rules', server })) as { Ok: { rules: unknown[] } };
+  return told.rules;
+}
+
 /** Lets the cloud answer nobody, until it is told to again. */
 export async function silent(cloud: Server, yes: boolean): Promise<void> {
   if (!yes) return void (await tell(cloud, '/control/clear', {}));

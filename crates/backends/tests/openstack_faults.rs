@@ -164,6 +164,8 @@ fn serve(
         ("GET", "/compute/v2.1/limits") => json(json!({ "limits": {} })),
         ("GET", "/network/v2.0/floatingips") => json(json!({ "floatingips": [] })),
         ("GET", "/network/v2.0/networks") => json(json!({ "networks": [] })),
+        ("GET", "/network/v2.0/ports") => json(json!({ "ports": [] })),
+        ("GET", "/network/v2.0/security-groups") => json(json!({ "security_groups": [] })),
         ("GET", "/volume/v3/p1/snapshots/detail") => json(json!({ "snapshots": [] })),
         ("GET", "/v3/projects") => json(json!({ "projects": [] })),
         ("GET", "/volume/v3/p1/volumes/detail") => match stand.reading.pop_front() {

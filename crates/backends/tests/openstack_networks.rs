@@ -197,8 +197,11 @@ fn serve(
                 let filter = format!("{key}={}", it[key].as_str().unwrap());
                 query.split('&').any(|one| one == filter)
             };
-            let whose = query.contains("project_id=");
-            groups.retain(|it| (!whose || same(it, "project_id")) && same(it, "name"));
+            let asks = |key: &str| query.contains(&format!("{key}="));
+            groups.retain(|it| {
+                let keys = ["project_id", "name"];
+                keys.iter().all(|key| !asks(key) || same(it, key))
+            });
             for group in &mut groups {
                 let mut rules = known("security-group-rules");
                 rules.retain(|it| it["security_group_id"] == group["id"]);
@@ -215,6 +218,8 @@ fn serve(
             found.retain(|it| {
                 let same = |(key, value): &(&str, &str)| match *key {
                     "router%3Aexternal" => it["external"] == true,
+                    // How the list is told, not what is on it.
+                    "fields" | "limit" | "marker" | "sort_key" | "sort_dir" => true,
                     key => it[key] == *value,
                 };
                 filters.iter().all(same)

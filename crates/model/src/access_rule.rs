@@ -3,6 +3,7 @@
 //! The law stands in [`judge`]; page, programming interface and saga use this one. The presets of the
 //! protection levels stand here too, so that both speak of the same networks.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
@@ -272,6 +273,56 @@ pub struct AccessRule {
     /// From where, `10.8.0.0/24`.
     #[cfg_attr(feature = "openapi", schema(value_type = String))]
     pub source: Cidr,
+}
+
+impl fmt::Display for AccessRule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ", self.protocol)?;
+        if let Some(ports) = self.ports {
+            write!(f, "{ports} ")?;
+        }
+        write!(f, "{}", self.source)
+    }
+}
+
+impl FromStr for AccessRule {
+    type Err = words::UnknownWord;
+    fn from_str(text: &str) -> Result<Self, words::UnknownWord> {
+        let parts: Vec<&str> = text.split(' ').collect();
+        let (protocol, ports, source): (Protocol, Option<PortRange>, &str) = match parts[..] {
+            [protocol, source] => (protocol.parse()?, None, source),
+            [protocol, ports, source] => (protocol.parse()?, Some(ports.parse()?), source),
+            _ => return Err(words::UnknownWord),
+        };
+        // Of ICMP it is all or nothing, of the others a port.
+        if ports.is_some() == (protocol == Protocol::Icmp) {
+            return Err(words::UnknownWord);
+        }
+        let source = source.parse().map_err(|_| words::UnknownWord)?;
+        Ok(Self {
+            protocol,
+            ports,
+            source,
+        })
+    }
+}
+
+/// What stands between two rules in [`text_of`].
+const BETWEEN: &str = "; ";
+
+/// Rules as one text, in one order whoever tells them: `tcp 443 0.0.0.0/0; icmp 10.8.0.0/24`. After
+/// them comes what is open otherwise, in the words of whoever tells it.
+#[must_use]
+pub fn text_of(rules: &[AccessRule], others: &[String]) -> String {
+    let rules: BTreeSet<&AccessRule> = rules.iter().collect();
+    let others: BTreeSet<String> = others.iter().map(|one| one.replace(';', ",")).collect();
+    let rules = rules.into_iter().map(ToString::to_string);
+    rules.chain(others).collect::<Vec<_>>().join(BETWEEN)
+}
+
+/// The rules of a [`text_of`], one by one; those that are none of ours are words of somebody's.
+pub fn each_of(text: &str) -> impl Iterator<Item = &str> {
+    text.split(BETWEEN).filter(|one| !one.is_empty())
 }
 
 /// What a preset lets in.
@@ -680,6 +731,31 @@ mod tests {
             }
         }
         assert_eq!(preset("level4"), None);
+    }
+
+    #[test]
+    fn rules_are_one_text_in_one_order_and_read_back_one_by_one() {
+        let pages = rule(Protocol::Tcp, "8000-8100", "10.8.0.0/24");
+        let ping = rule(Protocol::Icmp, "", "10.8.0.0/16");
+        let other = "IPv6 tcp 22; ::/0".to_owned();
+        let text = text_of(&[ping, pages, ping], &[other]);
+        assert_eq!(
+            text,
+            "tcp 8000-8100 10.8.0.0/24; icmp 10.8.0.0/16; IPv6 tcp 22, ::/0"
+        );
+        assert_eq!(text_of(&[pages, ping], &[]), text_of(&[ping, pages], &[]));
+        let read: Vec<Option<AccessRule>> = each_of(&text).map(|one| one.parse().ok()).collect();
+        assert_eq!(read, [Some(pages), Some(ping), None]);
+        assert_eq!(each_of("").count(), 0);
+        for wrong in [
+            "",
+            "tcp",
+            "tcp 10.8.0.0/24",
+            "icmp 8 10.8.0.0/24",
+            "gre 10.8.0.0/24",
+        ] {
+            assert!(wrong.parse::<AccessRule>().is_err(), "{wrong}");
+        }
     }
 
     #[test]

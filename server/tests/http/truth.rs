@@ -176,6 +176,33 @@ async fn the_pages_show_both_sides_ask_before_loss_and_are_the_operators_alone()
         .await;
     assert_eq!(asked.status, 303);
 
+    // Rules are read as rules, and whom it shuts out is said before it is done.
+    let [pages, door] = ["tcp 443 10.8.0.0/24", "tcp 22 0.0.0.0/0"];
+    let cloud = format!("{door}; {pages}; IPv6 tcp 22-22 ::/0");
+    let open = [said(Aspect::Rules, Some(pages), Some(&cloud))];
+    let open = found(&portal, DifferenceKind::Changed, "gate", &open).await;
+    let list = operator.get("/operations/differences").await.text;
+    let more = "云上多放行：TCP 22（SSH），来源 任何地址、IPv6 tcp 22-22 ::/0";
+    assert!(list.contains(more), "{list}");
+    let file = operator.get("/operations/differences.csv").await.text;
+    assert!(
+        file.contains(&format!("本机规则 {}", cloud.replace(';', ","))),
+        "{file}"
+    );
+    let one_more = format!("/operations/differences/{open}");
+    let page = operator.get(&one_more).await.text;
+    for words in [
+        "TCP 443（HTTPS），来源 10.8.0.0/24",
+        "将关闭：TCP 22（SSH），来源 任何地址",
+        "将登记：TCP 22（SSH）",
+        "已建立的连接可能中断",
+    ] {
+        assert!(page.contains(words), "{words}: {page}");
+    }
+    assert!(!page.contains("门户改记为"), "its power is not at issue");
+    let again = operator.post(&one_more, &[("do", "restore")]).await;
+    assert_eq!(again.status, 422, "{}", again.text);
+
     // The desk counts what nobody has let stand.
     let desk = operator.get("/").await.text;
     assert!(desk.contains("云上核对"));

@@ -12,6 +12,7 @@ const TOPICS: &[&str] = &[
     "approve",
     "return",
     "deliver",
+    "by_hand",
     "without_scripts",
 ];
 

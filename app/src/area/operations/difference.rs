@@ -2,12 +2,13 @@
 
 use super::{
     differences::{chip, price, value},
-    known, when, word,
+    known, rules, when, word,
 };
 use crate::{error::ApiError, i18n, live, routes, t, ui::*};
 use leptos::prelude::*;
 use leptos_router::hooks::use_params_map;
 use lingbao_model::{
+    access_rule,
     catalogue::Fulfiller,
     resource::ServiceState,
     view::difference::{Act, Aspect, DifferenceDetail, DifferenceKind, DifferenceRow, Said},
@@ -103,8 +104,13 @@ fn Detail(found: DifferenceDetail) -> impl IntoView {
 fn side_by_side(kind: DifferenceKind, said: &Said) -> impl IntoView + use<> {
     let lone = matches!(kind, DifferenceKind::Missing | DifferenceKind::Foreign);
     let [ours, cloud] = [&said.ours, &said.cloud].map(|side| match side {
-        None if lone => "—".to_owned(),
-        side => value(said.aspect, side.as_deref()),
+        None if lone => "—".into_any(),
+        // One under the other: there may be many.
+        Some(text) if said.aspect == Aspect::Rules => access_rule::each_of(text)
+            .map(|one| view! { <div>{rules::rule(one)}</div> })
+            .collect_view()
+            .into_any(),
+        side => value(said.aspect, side.as_deref()).into_any(),
     });
     let (differs, aspect) = (
         said.differs(),
@@ -222,24 +228,40 @@ fn acts(found: &DifferenceDetail) -> AnyView {
         .into_any()
 }
 
-/// Making the cloud follow the portal. What costs data or a restart asks for a tick.
+/// Whether the host would be resized back, which restarts it.
+fn resized(row: &DifferenceRow) -> bool {
+    let size = |said: &Said| matches!(said.aspect, Aspect::Vcpus | Aspect::Memory);
+    row.said.iter().any(|said| said.differs() && size(said))
+}
+
+/// What is done to rules, and which ones.
+fn about_rules(texts: &[&str], say: impl Fn(String) -> String) -> Option<AnyView> {
+    let named = (!texts.is_empty()).then(|| say(rules::rules(texts.iter().copied())));
+    named.map(|text| view! { <p>{text}</p> }.into_any())
+}
+
+/// Making the cloud follow the portal. What costs data, a restart or somebody's way in asks for a tick.
 fn restore(row: &DifferenceRow, hung: bool) -> AnyView {
     let lost = row.kind == DifferenceKind::Missing;
-    let resized = row
-        .said
-        .iter()
-        .any(|said| said.differs() && matches!(said.aspect, Aspect::Vcpus | Aspect::Memory));
+    let resized = resized(row);
+    let apart = rules::apart(row).map(Said::rules_apart);
+    let closing = apart.as_ref().and_then(|(opened, _)| {
+        about_rules(opened, |what| t!("difference.will_close", what = what))
+    });
+    let opening = apart.as_ref().and_then(|(_, closed)| {
+        about_rules(closed, |what| t!("difference.will_open", what = what))
+    });
     let say = match (lost, resized) {
         (true, _) => t!("difference.rebuild_note"),
         (false, true) => t!("difference.resize_note"),
         (false, false) => t!("difference.restore_note"),
     };
     let hung = (lost && hung).then(|| view! { <p>{t!("difference.hung_note")}</p> });
-    let confirm = (lost || resized).then(|| {
-        let tick = if lost {
-            t!("difference.rebuild_confirm")
-        } else {
-            t!("difference.resize_confirm")
+    let confirm = (lost || resized || apart.is_some()).then(|| {
+        let tick = match (lost, resized) {
+            (true, _) => t!("difference.rebuild_confirm"),
+            (false, true) => t!("difference.resize_confirm"),
+            (false, false) => t!("difference.rules_confirm"),
         };
         view! {
             <FieldSet name="confirm_restore" legend=t!("difference.restore") hide_legend=true>
@@ -257,6 +279,8 @@ fn restore(row: &DifferenceRow, hung: bool) -> AnyView {
         <Panel title=text pad=true>
             <form method="post">
                 <p>{say}</p>
+                {closing}
+                {opening}
                 {hung}
                 {confirm}
                 <Button kind=kind name="do" value="restore">{text}</Button>
@@ -267,19 +291,28 @@ fn restore(row: &DifferenceRow, hung: bool) -> AnyView {
 }
 
 fn follow(row: &DifferenceRow) -> AnyView {
-    let on = row.said.iter().any(|said| {
-        said.aspect == Aspect::Power
-            && said.cloud.as_deref() == Some(ServiceState::Running.as_str())
+    let power = row.said.iter().find(|said| said.aspect == Aspect::Power);
+    let power = power.filter(|said| said.differs()).map(|said| {
+        let say = if said.cloud.as_deref() == Some(ServiceState::Running.as_str()) {
+            t!("difference.follow_on")
+        } else {
+            t!("difference.follow_off")
+        };
+        view! { <p>{say}</p> }
     });
-    let say = if on {
-        t!("difference.follow_on")
-    } else {
-        t!("difference.follow_off")
-    };
+    let rules = rules::apart(row).map(|said| {
+        let (opened, closed) = said.rules_apart();
+        view! {
+            <p>{t!("difference.follow_rules")}</p>
+            {about_rules(&opened, |what| t!("difference.will_add", what = what))}
+            {about_rules(&closed, |what| t!("difference.will_drop", what = what))}
+        }
+    });
     view! {
         <Panel title=t!("difference.follow") pad=true>
             <form method="post">
-                <p>{say}</p>
+                {power}
+                {rules}
                 <Button name="do" value="follow">{t!("difference.follow")}</Button>
             </form>
         </Panel>
@@ -324,6 +357,7 @@ fn note(row: &DifferenceRow) -> AnyView {
 /// The posts of the page.
 #[cfg(feature = "ssr")]
 pub mod ssr {
+    use super::{resized, rules};
     use crate::{
         error::ApiError,
         form::ssr::{Done, Posted, Refused},
@@ -334,7 +368,7 @@ pub mod ssr {
     use lingbao_model::{
         id::DifferenceId,
         msg::{FieldError, Msg},
-        view::difference::{Aspect, DifferenceKind},
+        view::difference::DifferenceKind,
     };
 
     fn ticked(form: &Posted, name: &'static str) -> Result<(), Refused> {
@@ -354,10 +388,8 @@ pub mod ssr {
         let said = match form.value("do") {
             "restore" => {
                 let row = difference::detail(&cx, &of).await?.row;
-                let resized = row.said.iter().any(|said| {
-                    said.differs() && matches!(said.aspect, Aspect::Vcpus | Aspect::Memory)
-                });
-                if resized || row.kind == DifferenceKind::Missing {
+                let lost = row.kind == DifferenceKind::Missing;
+                if lost || resized(&row) || rules::apart(&row).is_some() {
                     ticked(&form, "confirm_restore")?;
                 }
                 difference::restore(&cx, &of).await?;

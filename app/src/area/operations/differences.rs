@@ -1,6 +1,6 @@
 //! Where the portal and the clouds differ: the list, and the same list as a file.
 
-use super::{when, word};
+use super::{rules, when, word};
 use crate::{
     error::ApiError,
     live, routes, t,
@@ -9,6 +9,7 @@ use crate::{
 use leptos::prelude::*;
 use leptos_router::hooks::use_query_map;
 use lingbao_model::{
+    access_rule,
     money::{Money, grouped_signed},
     view::difference::{
         Aspect, DifferenceCount, DifferenceKind, DifferenceRow, DifferencesView, RoundLine, Said,
@@ -302,9 +303,9 @@ pub fn chip(kind: DifferenceKind, over: bool) -> AnyView {
     view! { <Chip look text=word("difference.kind", kind.as_str())/> }.into_any()
 }
 
-/// What is at stake; nothing is charged for what is nobody's.
+/// What is at stake; nothing is charged for what is nobody's, or for who comes in.
 pub fn price(kind: DifferenceKind, month: Money) -> String {
-    if kind == DifferenceKind::Foreign {
+    if kind == DifferenceKind::Foreign || month == Money::ZERO {
         "—".to_owned()
     } else {
         month.yuan()
@@ -316,6 +317,7 @@ pub fn value(aspect: Aspect, said: Option<&str>) -> String {
     let Some(said) = said else {
         return match aspect {
             Aspect::Target => t!("difference.nowhere").to_owned(),
+            Aspect::Rules => t!("difference.no_rules").to_owned(),
             _ => "—".to_owned(),
         };
     };
@@ -327,6 +329,7 @@ pub fn value(aspect: Aspect, said: Option<&str>) -> String {
         },
         Aspect::Memory | Aspect::Size => format!("{said} GB"),
         Aspect::Name | Aspect::Target | Aspect::Address => said.to_owned(),
+        Aspect::Rules => rules::rules(access_rule::each_of(said)),
     }
 }
 
@@ -346,6 +349,9 @@ fn summary(line: &DifferenceRow) -> String {
             .iter()
             .filter(|said| said.differs())
             .map(|said: &Said| {
+                if said.aspect == Aspect::Rules {
+                    return rules::summary(said);
+                }
                 let name = word("difference.aspect", said.aspect.as_str());
                 let [ours, cloud] =
                     [&said.ours, &said.cloud].map(|side| value(said.aspect, side.as_deref()));
@@ -464,7 +470,10 @@ pub mod ssr {
                 .iter()
                 .filter_map(|said| {
                     let name = word("difference.aspect", said.aspect.as_str());
-                    of(said).as_ref().map(|value| format!("{name} {value}"))
+                    // Between rules stands what stands between aspects.
+                    of(said)
+                        .as_ref()
+                        .map(|value| format!("{name} {}", value.replace("; ", ", ")))
                 })
                 .collect::<Vec<_>>()
                 .join("; ")

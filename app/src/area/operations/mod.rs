@@ -6,6 +6,7 @@ mod differences;
 mod jobs;
 mod order;
 mod orders;
+mod rules;
 mod saga;
 mod sagas;
 

@@ -3,7 +3,7 @@
 //!
 //! The interface has no accounts of its own: bind it to a private address, or give both sides a
 //! token.
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use async_trait::async_trait;
 use axum::{
@@ -14,15 +14,14 @@ use axum::{
     response::{IntoResponse, Response},
     routing::post,
 };
-use lingbao_model::access_rule::AccessRule;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use subtle::ConstantTimeEq;
 
 use super::{
-    Call, Capabilities, Capacity, ExternalId, Kind, Object, OperationId, OperationState, Outcome,
-    Page, PollToken, PoolRef, Provisioner, ReadError, Refusal, RefusalReason, Secret, Settled,
-    Usage,
+    Call, Capabilities, Capacity, ExternalId, Kind, LetIn, Object, OperationId, OperationState,
+    Outcome, Page, PollToken, PoolRef, Provisioner, ReadError, Refusal, RefusalReason, Secret,
+    Settled, Usage,
     simulator::{Fault, Simulator},
 };
 
@@ -52,6 +51,7 @@ enum Ask {
     Rules {
         server: ExternalId,
     },
+    AllRules,
 }
 
 /// What is changed.
@@ -139,6 +139,7 @@ async fn ask(State(simulator): State<Simulator>, Json(ask): Json<Ask>) -> Respon
         }
         Ask::Usage { server } => answer(simulator.usage(&server).await),
         Ask::Rules { server } => answer(simulator.server_rules(&server).await),
+        Ask::AllRules => answer(simulator.all_rules().await),
     }
 }
 
@@ -309,11 +310,12 @@ impl Provisioner for RemoteSimulator {
         self.read(Ask::Usage { server }).await
     }
 
-    async fn server_rules(
-        &self,
-        server: &ExternalId,
-    ) -> Result<Option<Vec<AccessRule>>, ReadError> {
+    async fn server_rules(&self, server: &ExternalId) -> Result<Option<LetIn>, ReadError> {
         let server = server.clone();
         self.read(Ask::Rules { server }).await
+    }
+
+    async fn all_rules(&self) -> Result<Option<BTreeMap<ExternalId, LetIn>>, ReadError> {
+        self.read(Ask::AllRules).await
     }
 }

@@ -28,6 +28,8 @@ pub mod people;
 pub mod simulator;
 pub mod spec;
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use lingbao_model::access_rule::{self, AccessRule, Opening};
 use serde::{Deserialize, Serialize};
@@ -160,12 +162,14 @@ pub trait Provisioner: Send + Sync {
     async fn console(&self, _server: &ExternalId) -> Result<Option<Secret>, ReadError> {
         Ok(None)
     }
-    /// What may come in to a server beside its preset, in no order; `None` if it is not there, or the
-    /// backend does not tell.
-    async fn server_rules(
-        &self,
-        _server: &ExternalId,
-    ) -> Result<Option<Vec<AccessRule>>, ReadError> {
+    /// What may come in to a server beside its preset; `None` if it is not there, or the backend does
+    /// not tell.
+    async fn server_rules(&self, _server: &ExternalId) -> Result<Option<LetIn>, ReadError> {
+        Ok(None)
+    }
+    /// What may come in to all servers beside their presets: all of it or an error, never a part. To
+    /// a server that is not named nothing more comes in. `None` if the backend does not tell.
+    async fn all_rules(&self) -> Result<Option<BTreeMap<ExternalId, LetIn>>, ReadError> {
         Ok(None)
     }
     /// What a preset ([`ServerSpec::security_preset`]) lets in; `None` if there is none of that name.

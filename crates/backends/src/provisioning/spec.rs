@@ -6,7 +6,7 @@ use std::{
     net::Ipv4Addr,
 };
 
-use lingbao_model::time::Timestamp;
+use lingbao_model::{access_rule::AccessRule, time::Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::outcome::{OperationId, text_type};
@@ -456,6 +456,16 @@ pub enum Settled {
     Present(Box<Object>),
     /// It is not there (any more).
     Gone,
+}
+
+/// What a cloud lets in to a server beside its preset.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct LetIn {
+    /// What a portal says too, in no order.
+    pub rules: Vec<AccessRule>,
+    /// What no portal says, in the cloud's words: other protocols, IPv6, members of a group. Somebody
+    /// opened it there.
+    pub others: Vec<String>,
 }
 
 /// What a backend can do; the catalogue offers nothing else.

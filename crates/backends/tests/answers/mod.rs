@@ -81,6 +81,45 @@ async fn a_list_that_could_not_be_read_is_not_an_empty_one() {
 }
 
 #[tokio::test]
+async fn rules_that_could_not_be_read_are_not_none() {
+    let w = world().await;
+    assert_eq!(w.cloud.all_rules().await.unwrap().unwrap(), [].into());
+    let port = |more: &str| format!("{{\"ports\": [{{\"id\": \"a\"{more}}}]}}");
+    let owner = ", \"device_owner\": \"compute:nova\"";
+    let halves = [
+        port(""),
+        port(owner),
+        port(&format!("{owner}, \"security_groups\": [\"g\"]")),
+        port(&format!("{owner}, \"device_id\": \"s\"")),
+    ];
+    for (kind, path, halves) in [
+        ("ports", "/network/v2.0/ports", halves.to_vec()),
+        (
+            "security_groups",
+            "/network/v2.0/security-groups",
+            vec!["{\"security_groups\": [{\"id\": \"g\", \"security_group_rules\": []}]}".into()],
+        ),
+    ] {
+        let wrong = WRONG.iter().map(|wrong| wrong.replace("KIND", kind));
+        for wrong in wrong.chain(halves) {
+            w.say(path, &wrong);
+            let read = w.cloud.all_rules().await;
+            assert!(
+                matches!(read, Err(ReadError::Unreachable(_))),
+                "{path} {wrong}: {read:?}"
+            );
+        }
+        w.stand.lock().unwrap().wrong.clear();
+    }
+    // A list whose next page is the same one has no end that could be reached.
+    let of = |n| json!({ "id": format!("p{n}"), "device_owner": "" });
+    let all: Vec<Value> = (0..500).map(of).collect();
+    w.say("/network/v2.0/ports", &json!({ "ports": all }).to_string());
+    let read = w.cloud.all_rules().await;
+    assert!(matches!(read, Err(ReadError::Unreachable(_))), "{read:?}");
+}
+
+#[tokio::test]
 async fn what_is_no_cursor_does_not_end_a_list() {
     let w = world().await;
     for cursor in ["", "server", "bucket x"] {

@@ -18,9 +18,10 @@ pub async fn what_comes_in_is_the_whole_set_that_was_said(g: &Ground) {
     };
     let server = done(g.make("s", spec).await).id;
     let there = async || {
-        let mut rules = g.cloud.server_rules(&server).await.unwrap().unwrap();
-        rules.sort();
-        rules
+        let mut told = g.cloud.server_rules(&server).await.unwrap().unwrap();
+        assert!(told.others.is_empty(), "{told:?}");
+        told.rules.sort();
+        told.rules
     };
     let set = async |op: &str, rules: &[AccessRule]| {
         let op = g.op(op);
@@ -61,6 +62,44 @@ pub async fn what_comes_in_is_the_whole_set_that_was_said(g: &Ground) {
     assert_eq!(g.cloud.server_rules(&server).await.unwrap(), None);
     let gone = set("8", &[pages]).await;
     assert_eq!(reason(gone), RefusalReason::NotFound);
+}
+
+/// Behind the portal's back: under an operation that is none of its own.
+pub async fn what_is_opened_by_hand_is_told_in_the_list_of_all_rules(g: &Ground) {
+    let spec = ServerSpec {
+        security_preset: Some("level2-internet".into()),
+        ..g.server(1)
+    };
+    let open = done(g.make("s", spec.clone()).await).id;
+    let shut = done(g.make("t", spec).await).id;
+    let there = async || {
+        let mut all = g.cloud.all_rules().await.unwrap().unwrap();
+        assert!(!all.contains_key(&shut), "to it nothing more comes in");
+        let mut told = all.remove(&open).unwrap_or_default();
+        assert!(told.others.is_empty(), "{told:?}");
+        told.rules.sort();
+        told.rules
+    };
+    let set = async |op: &str, rules: &[AccessRule]| {
+        let op = g.op(op);
+        let set = || g.cloud.set_server_rules(&op, open.clone(), rules.to_vec());
+        done(g.settle(set).await);
+    };
+    assert_eq!(there().await, []);
+    let pages = rule(Protocol::Tcp, "8000-8100", "10.8.0.0/24");
+    set("1", &[pages]).await;
+    assert_eq!(there().await, [pages]);
+    let door = rule(Protocol::Tcp, "22", "0.0.0.0/0");
+    set("by-hand", &[pages, door]).await;
+    let mut both = [pages, door];
+    both.sort();
+    assert_eq!(there().await, both);
+    set("2", &[]).await;
+    assert_eq!(there().await, []);
+    set("3", &[pages]).await;
+    g.delete("4", &open).await;
+    assert_eq!(there().await, [], "they go with their server");
+    g.delete("5", &shut).await;
 }
 
 /// Where something inside the server takes the order.

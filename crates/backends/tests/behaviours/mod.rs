@@ -187,6 +187,7 @@ macro_rules! shared_behaviours {
             power_follows_orders;
             the_password_is_told_only_to_its_operation;
             what_comes_in_is_the_whole_set_that_was_said;
+            what_is_opened_by_hand_is_told_in_the_list_of_all_rules;
             a_new_password_is_told_to_who_set_it;
             what_was_ordered_is_read_back;
             ensuring_twice_is_one;

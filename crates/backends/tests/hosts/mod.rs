@@ -1,5 +1,5 @@
 //! What the owner of a host lets in: a group of its own beside that of its preset.
-use lingbao_model::access_rule::{AccessRule, Protocol};
+use lingbao_model::access_rule::{AccessRule, Protocol, text_of};
 
 use super::*;
 
@@ -102,6 +102,17 @@ async fn with_ports() -> (Vec<OpenStack>, Stand) {
     (clouds, stand)
 }
 
+/// What is let in to the server: the same, whether it alone is asked about or all are.
+async fn told(cloud: &OpenStack) -> String {
+    let one = cloud.server_rules(&"s1".into()).await.unwrap().unwrap();
+    let mut all = cloud.all_rules().await.unwrap().unwrap();
+    let listed = all.remove(&"s1".into()).unwrap_or_default();
+    assert!(all.is_empty(), "{all:?}");
+    let [one, listed] = [one, listed].map(|it| text_of(&it.rules, &it.others));
+    assert_eq!(one, listed);
+    one
+}
+
 /// The rules of the host's own group, by what they open.
 fn own(stand: &Stand) -> Vec<(String, Value)> {
     let stand = stand.lock().unwrap();
@@ -148,9 +159,10 @@ async fn a_hosts_own_rules_stand_beside_its_preset_and_go_with_it() {
     let before = stand.lock().unwrap().clone();
     is_done(set(&clouds[1], "a", &[pages(), names()]).await);
     assert_eq!(*stand.lock().unwrap(), before);
-    let mut told = clouds[1].server_rules(&"s1".into()).await.unwrap().unwrap();
-    told.sort();
-    assert_eq!(told, [pages(), names()]);
+    assert_eq!(
+        told(&clouds[1]).await,
+        "tcp 8000-8100 10.8.0.0/24; udp 53 0.0.0.0/0"
+    );
     // Another set: what stays is not made anew, so that nobody is cut off meanwhile.
     let pings = rule(Protocol::Icmp, "", "10.8.0.0/24");
     is_done(set(&clouds[0], "b", &[pages(), pings]).await);
@@ -178,8 +190,7 @@ async fn what_neutron_has_no_room_for_is_refused_and_opens_nothing() {
         Outcome::Refused(refusal) => assert_eq!(refusal.reason, RefusalReason::QuotaExceeded),
         other => panic!("{other:?}"),
     }
-    let told = clouds[0].server_rules(&"s1".into()).await;
-    assert_eq!(told, Ok(Some(Vec::new())));
+    assert_eq!(told(&clouds[0]).await, "");
     let stand = stand.lock().unwrap();
     assert_eq!(
         stand["ports"][0]["security_groups"]
@@ -191,11 +202,50 @@ async fn what_neutron_has_no_room_for_is_refused_and_opens_nothing() {
 }
 
 #[tokio::test]
+async fn what_somebody_opens_in_neutron_is_told_and_closed_when_the_set_is_said_again() {
+    let (clouds, stand) = with_ports().await;
+    assert_eq!(told(&clouds[0]).await, "");
+    is_done(set(&clouds[0], "a", &[pages()]).await);
+    let said = "tcp 8000-8100 10.8.0.0/24";
+    assert_eq!(told(&clouds[0]).await, said);
+    let by_hand = |more: Value| {
+        let mut stand = stand.lock().unwrap();
+        let groups = &stand["security-groups"];
+        let own = groups.iter().find(|it| it["name"] == GROUP).unwrap();
+        let mut rule = json!({ "security_group_id": own["id"], "project_id": "p1",
+            "direction": "ingress", "ethertype": "IPv4", "protocol": "6", "port_range_min": 22,
+            "port_range_max": 22, "remote_ip_prefix": null, "remote_group_id": null });
+        let more = more.as_object().unwrap().clone();
+        rule.as_object_mut().unwrap().extend(more);
+        stand.get_mut("security-group-rules").unwrap().push(rule);
+    };
+    by_hand(json!({ "id": "h1" }));
+    by_hand(json!({ "id": "h2", "ethertype": "IPv6", "remote_ip_prefix": "::/0" }));
+    // What Neutron writes by itself into each group.
+    by_hand(json!({ "id": "h3", "direction": "egress", "protocol": null }));
+    assert_eq!(
+        told(&clouds[0]).await,
+        "tcp 22 0.0.0.0/0; tcp 8000-8100 10.8.0.0/24; IPv6 tcp 22-22 ::/0"
+    );
+    is_done(set(&clouds[1], "b", &[pages()]).await);
+    assert_eq!(told(&clouds[0]).await, said);
+    // On no port it lets nobody in; said again, it does.
+    for port in stand.lock().unwrap().get_mut("ports").unwrap() {
+        port["security_groups"].as_array_mut().unwrap().truncate(1);
+    }
+    assert_eq!(told(&clouds[0]).await, "");
+    is_done(set(&clouds[0], "c", &[pages()]).await);
+    assert_eq!(told(&clouds[0]).await, said);
+}
+
+#[tokio::test]
 async fn a_port_that_does_not_tell_its_groups_keeps_them() {
     let (clouds, stand) = with_ports().await;
     stand.lock().unwrap().get_mut("ports").unwrap()[0]["security_groups"] = Value::Null;
     let half = set(&clouds[0], "a", &[pages()]).await;
     assert!(matches!(half, Outcome::Unreachable(_)), "{half:?}");
+    let all = clouds[0].all_rules().await;
+    assert!(matches!(all, Err(ReadError::Unreachable(_))), "{all:?}");
     let stand = stand.lock().unwrap();
     assert_eq!(stand["ports"][0]["security_groups"], Value::Null);
 }

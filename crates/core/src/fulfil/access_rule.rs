@@ -9,10 +9,10 @@ use lingbao_backends::provisioning::Object;
 use lingbao_model::{
     access_rule::{self, AccessRule, AccessRuleForm, Ground, MOST_RULES},
     catalogue::Fulfiller,
-    id::{AccessRuleId, ResourceId},
+    id::{AccessRuleId, ResourceId, UserId},
     msg::Msg,
     placement::Placement,
-    resource::ServiceState,
+    resource::{EventKind, ServiceState},
     view::resource::{AccessRuleRow, AccessRulesView, Act},
 };
 use serde::{Deserialize, Serialize};
@@ -31,8 +31,9 @@ use crate::{
     saga::Ended,
     service::refusal::traced,
     storage::{
-        ReadTx, Tx, access_rule as rows, cloud, fulfilment, project, resource, resource_action,
-        secret,
+        ReadTx, Tx, access_rule as rows, cloud, fulfilment, project,
+        resource::{self, Resource},
+        resource_action, secret,
     },
 };
 
@@ -105,6 +106,67 @@ pub(super) async fn keep_password(
         .map_err(|e| StorageError::inconsistent("delivery_secret", "wrapped", id.as_str(), e))?;
     secret::renew(tx, id, &wrapped, cx.now()).await?;
     Ok(true)
+}
+
+// ---- following the cloud
+
+/// The rows of a host become what its cloud lets in, which an operator has seen as `said`
+/// ([`access_rule::text_of`]). Nobody gets in by this way where the owner could not have let them in.
+///
+/// # Errors
+/// [`ServiceError::Conflict`] with the rule that the law forbids, or that no portal makes; if they are
+/// too many.
+pub(crate) async fn follow(
+    tx: &mut Tx,
+    cx: &Cx,
+    found: &Resource,
+    said: &str,
+    by: &UserId,
+) -> Result<(), ServiceError> {
+    let place = found.placement.as_ref().or_not_found()?;
+    let ground = ground(tx, place).await?;
+    let mut wanted: Vec<AccessRule> = Vec::new();
+    for one in access_rule::each_of(said) {
+        let Ok(rule) = one.parse::<AccessRule>() else {
+            let msg = Msg::new("difference.rule_unknown").with("rule", one.to_owned());
+            return Err(ServiceError::Conflict(msg));
+        };
+        if let Err(wrong) = access_rule::judge(&rule, ground) {
+            let msg = Msg::new("difference.rule_forbidden")
+                .with("rule", one.to_owned())
+                .with("reason", wrong.msg);
+            return Err(ServiceError::Conflict(msg));
+        }
+        wanted.push(rule);
+    }
+    if wanted.len() > MOST_RULES {
+        return Err(ServiceError::Conflict(too_many()));
+    }
+    let before = rows::of_resource(tx, &found.id).await?;
+    for row in before.iter().filter(|row| !wanted.contains(&row.rule)) {
+        rows::delete(tx, &found.id, &row.id).await?;
+    }
+    wanted.retain(|rule| before.iter().all(|row| row.rule != *rule));
+    for rule in &wanted {
+        let new = rows::New {
+            id: &cx.id(),
+            resource: &found.id,
+            rule,
+            note: "",
+            by,
+            at: cx.now(),
+        };
+        rows::insert(tx, &new).await?;
+    }
+    rows::moved(tx, &found.id).await?;
+    let kind = EventKind::RulesChanged;
+    resource::add_event(tx, &cx.id(), &found.id, kind, by.as_str(), cx.now()).await?;
+    Ok(())
+}
+
+fn too_many() -> Msg {
+    let max = i64::try_from(MOST_RULES).unwrap_or(i64::MAX);
+    Msg::new("access_rule.too_many").with("max", max)
 }
 
 // ---- reading
@@ -231,9 +293,7 @@ async fn add_once(
     }
     let before = rules(&rows::of_resource(&mut tx, id).await?);
     if before.len() >= MOST_RULES {
-        let max = i64::try_from(MOST_RULES).unwrap_or(i64::MAX);
-        let msg = Msg::new("access_rule.too_many").with("max", max);
-        return Err(ServiceError::Conflict(msg));
+        return Err(ServiceError::Conflict(too_many()));
     }
     let (rule, note) = form.read().map_err(ServiceError::Invalid)?;
     let ground = ground(&mut tx, &place).await?;

@@ -53,10 +53,10 @@ async fn there(town: &Town, id: &ResourceId) -> Option<Vec<AccessRule>> {
     let mut rx = town.city.app.db.read().await.unwrap();
     let named = resources::external_id(&mut rx, id).await.unwrap().unwrap();
     drop(rx);
-    let rules = town.cloud.server_rules(&ExternalId(named)).await.unwrap();
-    rules.map(|mut rules| {
-        rules.sort();
-        rules
+    let told = town.cloud.server_rules(&ExternalId(named)).await.unwrap();
+    told.map(|mut told| {
+        told.rules.sort();
+        told.rules
     })
 }
 

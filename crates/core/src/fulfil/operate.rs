@@ -28,7 +28,7 @@ use crate::{
     error::StorageError,
     saga::{End, Ended, Saga, Step},
     service::notice,
-    storage::{Tx, change, resource, resource_action, snapshot},
+    storage::{Tx, access_rule as rows, change, resource, resource_action, snapshot},
 };
 
 /// What is done to what.
@@ -246,6 +246,10 @@ impl Saga for Operate {
             for id in &parts {
                 resource_action::end(tx, id, ended.saga).await?;
             }
+        }
+        // Undone, too, it was open for a while.
+        if matches!(params.what, What::SetRules { .. }) {
+            rows::moved(tx, &params.resource).await?;
         }
         let scope = Scope::system(cx)
             .map_err(|e| StorageError::inconsistent("saga", "actor", ended.saga.as_str(), e))?;

@@ -27,6 +27,7 @@ use crate::{
     authz::{Ability, Access},
     error::{OrNotFound, ServiceError},
     fulfil::{
+        access_rule,
         certificate::{self, How},
         reconcile::{CompareClouds, begin, compare},
     },
@@ -115,6 +116,13 @@ fn followed(row: &DifferenceRow) -> Option<(ServiceState, EventKind)> {
     }
 }
 
+/// What the cloud lets in to a host, if it differs; nothing is the empty text.
+fn followed_rules(row: &DifferenceRow) -> Option<&str> {
+    let rules = |said: &&Said| said.aspect == Aspect::Rules && said.differs();
+    let said = row.said.iter().find(rules)?;
+    Some(said.cloud.as_deref().unwrap_or_default())
+}
+
 /// Whether it is about something in the recycle bin.
 async fn in_bin(rx: &mut ReadTx, row: &DifferenceRow) -> Result<bool, ServiceError> {
     Ok(match &row.resource {
@@ -135,7 +143,8 @@ fn acts(row: &DifferenceRow, busy: bool, lies: bool) -> Vec<Act> {
         }
         Act::Follow => {
             let changed = row.kind == DifferenceKind::Changed;
-            !busy && !lies && changed && followed(row).is_some()
+            let can = followed(row).is_some() || followed_rules(row).is_some();
+            !busy && !lies && changed && can
         }
         Act::WriteOff => !busy && row.kind == DifferenceKind::Missing,
         // A lost machine is nothing to get used to.
@@ -239,8 +248,8 @@ pub async fn compare(cx: &Cx) -> Result<(), ServiceError> {
     .await
 }
 
-/// Begins to make the cloud follow the portal: switches back, resizes back, attaches anew, or builds
-/// anew what is lost. What a lost thing held does not come back.
+/// Begins to make the cloud follow the portal: switches back, resizes back, says the rules anew,
+/// attaches anew, or builds anew what is lost. What a lost thing held does not come back.
 ///
 /// # Errors
 /// [`ServiceError::NotFound`] if there is no such difference, [`ServiceError::Conflict`] if it is
@@ -354,10 +363,12 @@ async fn do_write_off(cx: &Cx, id: &DifferenceId, reason: &str) -> Result<(), Se
     opened.commit(cx, event).await
 }
 
-/// Lets the portal follow the cloud: a server is called what it is there, running or stopped.
+/// Lets the portal follow the cloud: a server is called what it is there, running or stopped, and what
+/// comes in to it there becomes its owner's rules.
 ///
 /// # Errors
-/// [`ServiceError::Conflict`] if its power does not differ any more or something is being done to it.
+/// [`ServiceError::Conflict`] if neither differs any more, something is being done to it, or the law
+/// forbids one of the rules: then it is named, and nothing is followed.
 pub async fn follow(cx: &Cx, id: &DifferenceId) -> Result<(), ServiceError> {
     let done = do_follow(cx, id).await;
     traced(cx, done, || event("difference.follow", id, Value::Null)).await
@@ -367,22 +378,31 @@ async fn do_follow(cx: &Cx, id: &DifferenceId) -> Result<(), ServiceError> {
     let mut opened = open(cx, id, Act::Follow).await?;
     let found = opened.resource().await?;
     let over = || ServiceError::Conflict(Msg::new("difference.over"));
-    let (state, kind) = followed(&opened.row).ok_or_else(over)?;
     let lies = found.service == ServiceState::Recycled;
-    if found.kind != Fulfiller::Server || found.service == state || lies {
+    let power = followed(&opened.row);
+    let stands = power.is_some_and(|(state, _)| state == found.service);
+    let rules = followed_rules(&opened.row).map(str::to_owned);
+    if found.kind != Fulfiller::Server || lies || stands || (power.is_none() && rules.is_none()) {
         return Err(over());
     }
     let by = opened.access.user.clone();
     let tx = &mut opened.tx;
-    resource::set_states(tx, &found, state, found.billing).await?;
-    resource::add_event(tx, &cx.id(), &found.id, kind, by.as_str(), cx.now()).await?;
+    if let Some((state, kind)) = power {
+        resource::set_states(tx, &found, state, found.billing).await?;
+        resource::add_event(tx, &cx.id(), &found.id, kind, by.as_str(), cx.now()).await?;
+    }
+    if let Some(rules) = &rules {
+        access_rule::follow(tx, cx, &found, rules, &by).await?;
+    }
     change::touch(tx, cx, &format!("unit:{}", found.unit)).await?;
     // Of several things that differ, the others stand; the next round says which.
     let mut differing = opened.row.said.iter().filter(|said| said.differs());
-    if differing.all(|said| said.aspect == Aspect::Power) {
+    if differing.all(|said| matches!(said.aspect, Aspect::Power | Aspect::Rules)) {
         opened.close(cx, Closing::Followed).await?;
     }
-    let said = json!({ "resource": found.id, "before": found.service, "after": state });
+    let after = power.map_or(found.service, |(state, _)| state);
+    let said =
+        json!({ "resource": found.id, "before": found.service, "after": after, "rules": rules });
     let event = event("difference.follow", id, said).of_unit(&found.unit);
     opened.commit(cx, event).await
 }

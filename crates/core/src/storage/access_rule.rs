@@ -1,5 +1,7 @@
 //! What may come in to a host beside its preset: the rules of its owner.
 
+use std::collections::HashMap;
+
 use lingbao_model::{
     access_rule::{AccessRule, PortRange},
     id::{AccessRuleId, ResourceId, UserId},
@@ -9,6 +11,29 @@ use lingbao_model::{
 
 use super::{ReadTx, Tx, sql::Sql};
 use crate::{error::StorageError, on};
+
+/// A rule as its columns say it; of ICMP both ports are 0.
+fn rule(
+    at: &str,
+    protocol: &str,
+    from: i64,
+    to: i64,
+    source: &str,
+) -> Result<AccessRule, StorageError> {
+    let wrong = |column, e: &dyn std::fmt::Display| {
+        StorageError::inconsistent("access_rule", column, at, e)
+    };
+    let port = |column, n: i64| u16::try_from(n).map_err(|e| wrong(column, &e));
+    let ports = PortRange {
+        from: port("from_port", from)?,
+        to: port("to_port", to)?,
+    };
+    Ok(AccessRule {
+        protocol: protocol.parse().map_err(|e| wrong("protocol", &e))?,
+        ports: (ports.from > 0).then_some(ports),
+        source: source.parse().map_err(|e| wrong("source", &e))?,
+    })
+}
 
 #[derive(sqlx::FromRow)]
 struct Row {
@@ -29,17 +54,8 @@ impl TryFrom<Row> for AccessRuleRow {
         let wrong = |column, e: &dyn std::fmt::Display| {
             StorageError::inconsistent("access_rule", column, at.as_str(), e)
         };
-        let port = |column, n: i64| u16::try_from(n).map_err(|e| wrong(column, &e));
-        let ports = PortRange {
-            from: port("from_port", row.from_port)?,
-            to: port("to_port", row.to_port)?,
-        };
         Ok(Self {
-            rule: AccessRule {
-                protocol: row.protocol.parse().map_err(|e| wrong("protocol", &e))?,
-                ports: (ports.from > 0).then_some(ports),
-                source: row.source.parse().map_err(|e| wrong("source", &e))?,
-            },
+            rule: rule(&at, &row.protocol, row.from_port, row.to_port, &row.source)?,
             note: row.note,
             at: Timestamp::from_millis(row.created_at),
             by: row.by_name,
@@ -65,6 +81,42 @@ pub async fn of_resource(
     .all(rx)
     .await?;
     rows.into_iter().map(AccessRuleRow::try_from).collect()
+}
+
+/// The rules of some hosts; a host without any is left out.
+///
+/// # Errors
+/// What the database says.
+pub async fn of_resources<'a>(
+    rx: &mut ReadTx,
+    ids: impl IntoIterator<Item = &'a str>,
+) -> Result<HashMap<ResourceId, Vec<AccessRule>>, StorageError> {
+    let rows: Vec<(String, String, i64, i64, String)> = Sql::new(
+        "SELECT resource_id, protocol, from_port, to_port, source FROM access_rule WHERE resource_id IN ",
+    )
+    .bind_list(ids)
+    .all(rx)
+    .await?;
+    let mut all: HashMap<ResourceId, Vec<AccessRule>> = HashMap::new();
+    for (id, protocol, from, to, source) in rows {
+        let rule = rule(&id, &protocol, from, to, &source)?;
+        let id: ResourceId = id.parse().map_err(|e| {
+            StorageError::inconsistent("access_rule", "resource_id", id.as_str(), e)
+        })?;
+        all.entry(id).or_default().push(rule);
+    }
+    Ok(all)
+}
+
+/// What may come in to a host has changed, or may have: whoever held its row beside the cloud before
+/// knows nothing any more.
+///
+/// # Errors
+/// What the database says.
+pub async fn moved(tx: &mut Tx, resource: &ResourceId) -> Result<(), StorageError> {
+    on!(tx, conn => sqlx::query("UPDATE resource SET version = version + 1 WHERE id = $1")
+        .bind(resource.as_str()).execute(conn).await.map(|_| ()))?;
+    Ok(())
 }
 
 /// A rule that the cloud has taken.

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{page::Page, resource::Related};
 use crate::{
+    access_rule,
     catalogue::Fulfiller,
     id::{DifferenceId, ResourceId},
     money::Money,
@@ -43,6 +44,8 @@ words! {
         Target = "target",
         /// Address.
         Address = "address",
+        /// What may come in to a server beside its preset, as [`access_rule::text_of`] writes it.
+        Rules = "rules",
     }
 }
 
@@ -63,6 +66,18 @@ impl Said {
     #[must_use]
     pub fn differs(&self) -> bool {
         self.ours != self.cloud
+    }
+
+    /// Of rules: what only the cloud lets in, and what only the portal does.
+    #[must_use]
+    pub fn rules_apart(&self) -> (Vec<&str>, Vec<&str>) {
+        fn only<'a>(side: &'a Option<String>, other: &Option<String>) -> Vec<&'a str> {
+            let other = other.as_deref().unwrap_or_default();
+            access_rule::each_of(side.as_deref().unwrap_or_default())
+                .filter(|one| access_rule::each_of(other).all(|there| there != *one))
+                .collect()
+        }
+        (only(&self.cloud, &self.ours), only(&self.ours, &self.cloud))
     }
 }
 
@@ -220,4 +235,24 @@ pub struct DifferencesView {
     pub rounds: Vec<RoundLine>,
     /// Tasks of ours that wait for an operator: they have a list of their own.
     pub stuck_tasks: i64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_rules_it_is_told_what_only_one_side_lets_in() {
+        let both = |ours: Option<&str>, cloud: Option<&str>| Said {
+            aspect: Aspect::Rules,
+            ours: ours.map(str::to_owned),
+            cloud: cloud.map(str::to_owned),
+        };
+        let (pages, ssh) = ("tcp 443 10.8.0.0/24", "tcp 22 0.0.0.0/0");
+        let said = both(Some(pages), Some(&format!("{ssh}; {pages}")));
+        assert_eq!(said.rules_apart(), (vec![ssh], vec![]));
+        let said = both(Some(pages), Some(ssh));
+        assert_eq!(said.rules_apart(), (vec![ssh], vec![pages]));
+        assert_eq!(both(Some(pages), None).rules_apart(), (vec![], vec![pages]));
+    }
 }

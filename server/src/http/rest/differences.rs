@@ -97,7 +97,7 @@ async fn one(Caller(cx): Caller, Path(of): Path<String>) -> Answer<DifferenceDet
 }
 
 /// Makes the cloud follow the portal. What is missing is built anew and empty; a resized host is
-/// resized back and restarts.
+/// resized back and restarts; what was opened or closed there is closed or opened again.
 #[utoipa::path(post, path = "/differences/{id}/restore", tag = "operations", params(("id" = String, Path)),
     responses((status = 200, body = DifferenceDetail), (status = 409, body = ProblemDocument)))]
 async fn restore(Caller(cx): Caller, Path(of): Path<String>) -> Answer<DifferenceDetail> {
@@ -106,7 +106,8 @@ async fn restore(Caller(cx): Caller, Path(of): Path<String>) -> Answer<Differenc
     Ok(Json(difference::detail(&cx, &of).await?))
 }
 
-/// Lets the portal follow the cloud: a server is called running or stopped, as it is there.
+/// Lets the portal follow the cloud: a server is called running or stopped, as it is there, and what
+/// comes in to it there becomes its own rules, as far as the law of rules allows.
 #[utoipa::path(post, path = "/differences/{id}/follow", tag = "operations", params(("id" = String, Path)),
     responses((status = 200, body = DifferenceDetail), (status = 409, body = ProblemDocument)))]
 async fn follow(Caller(cx): Caller, Path(of): Path<String>) -> Answer<DifferenceDetail> {

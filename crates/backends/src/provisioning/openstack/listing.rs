@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::{
     addresses::{self, address},
     client::{Cloud, items, list, text},
-    fault::Answer,
+    fault::{Answer, Fault},
     networks::{self, network},
     op::{MARK, described},
     server::{self, is_deleted, server},
@@ -20,6 +20,9 @@ use crate::provisioning::{ExternalId, Object, Page, Refusal, RefusalReason};
 /// Objects on a page; the cloud may give fewer.
 const PAGE: &str = "500";
 const FULL: usize = 500;
+
+/// The order of Neutron's lists.
+const NEUTRON: &[(&str, &str)] = &[("sort_key", "id"), ("sort_dir", "asc")];
 
 const KINDS: [&str; 6] = [
     "project", "network", "server", "volume", "address", "snapshot",
@@ -37,7 +40,6 @@ struct Shelf {
 }
 
 fn shelf(kind: &str) -> Option<Shelf> {
-    const NEUTRON: &[(&str, &str)] = &[("sort_key", "id"), ("sort_dir", "asc")];
     const NOVA: &[(&str, &str)] = &[
         ("all_tenants", "1"),
         ("sort_key", "uuid"),
@@ -147,10 +149,7 @@ impl Cloud {
         }
         let found = self.get(shelf.service, shelf.path, &query).await?;
         let all = list(&found, shelf.key, shelf.fields)?;
-        let last = all.last().map(|it| text(it, "id").to_owned());
-        // A full page may have a next one, whether or not a link says so.
-        let is_next = |link: &Value| text(link, "rel") == "next";
-        let more = all.len() >= FULL || items(&found, shelf.links).iter().any(is_next);
+        let more = next_page(&found, all, shelf.links);
         let now = self.now();
         let mut objects: Vec<Object> = all.iter().filter_map(|it| object(kind, it, now)).collect();
         // A cloud has other tenants too; theirs are not the portal's business.
@@ -166,8 +165,58 @@ impl Cloud {
             };
             objects.retain(|it| own.contains(it.project()));
         }
-        Ok((objects, last.filter(|_| more)))
+        Ok((objects, more))
     }
+}
+
+/// A list of Neutron's that is read to its end.
+pub(super) struct Whole<'a> {
+    pub path: &'a str,
+    pub key: &'a str,
+    pub links: &'a str,
+    pub query: &'a [(&'a str, &'a str)],
+    /// What each thing on it must have.
+    pub fields: &'a [&'a str],
+}
+
+impl Cloud {
+    /// Reads all that is on a list, a page at a time in the order of ids: to the end, or an error.
+    pub(super) async fn whole(
+        &self,
+        list_of: Whole<'_>,
+        mut each: impl FnMut(&Value) -> Answer<()> + Send,
+    ) -> Answer<()> {
+        let mut marker = String::new();
+        loop {
+            let mut query = list_of.query.to_vec();
+            query.extend(NEUTRON);
+            query.push(("limit", PAGE));
+            if !marker.is_empty() {
+                query.push(("marker", &marker));
+            }
+            let found = self.get(Service::Network, list_of.path, &query).await?;
+            let all = list(&found, list_of.key, list_of.fields)?;
+            for it in all {
+                each(it)?;
+            }
+            match next_page(&found, all, list_of.links) {
+                Some(next) if next == marker => {
+                    let why = format!("{} goes round in a circle", list_of.path);
+                    return Err(Fault::NotSent(why));
+                }
+                Some(next) => marker = next,
+                None => return Ok(()),
+            }
+        }
+    }
+}
+
+/// The marker of the page after one. A full page may have a next one, whether or not a link says so.
+fn next_page(found: &Value, all: &[Value], links: &str) -> Option<String> {
+    let is_next = |link: &Value| text(link, "rel") == "next";
+    let more = all.len() >= FULL || items(found, links).iter().any(is_next);
+    let last = all.last().filter(|_| more)?;
+    Some(text(last, "id").to_owned())
 }
 
 fn object(kind: &str, it: &Value, now: i64) -> Option<Object> {

@@ -35,10 +35,10 @@ mod version;
 mod volumes;
 mod watch;
 
-use std::{fmt, sync::Arc};
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use async_trait::async_trait;
-use lingbao_model::access_rule::{AccessRule, Opening};
+use lingbao_model::access_rule::Opening;
 use serde::{Deserialize, Serialize};
 
 pub use config::{Credential, OpenStackConfig, Rule, ZoneConfig};
@@ -51,7 +51,7 @@ use self::{
     version::Service,
 };
 use super::{
-    Call, CallKind, Capabilities, Capacity, ExternalId, Finding, Kind, Object, OperationId,
+    Call, CallKind, Capabilities, Capacity, ExternalId, Finding, Kind, LetIn, Object, OperationId,
     OperationState, Outcome, Page, PollToken, PoolRef, Provisioner, ReadError, RefusalReason,
     Secret, Settled, Usage,
 };
@@ -434,11 +434,12 @@ impl Provisioner for OpenStack {
         Ok(Some(self.cloud.console(server).await?))
     }
 
-    async fn server_rules(
-        &self,
-        server: &ExternalId,
-    ) -> Result<Option<Vec<AccessRule>>, ReadError> {
+    async fn server_rules(&self, server: &ExternalId) -> Result<Option<LetIn>, ReadError> {
         Ok(self.cloud.rules_of(server).await?)
+    }
+
+    async fn all_rules(&self) -> Result<Option<BTreeMap<ExternalId, LetIn>>, ReadError> {
+        Ok(Some(self.cloud.all_rules().await?))
     }
 
     fn preset(&self, name: &str) -> Option<Vec<Opening>> {

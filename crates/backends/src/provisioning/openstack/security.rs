@@ -43,6 +43,24 @@ fn body(rule: &Rule, project: &ExternalId, group: &str) -> Value {
     it
 }
 
+/// The protocol of a rule; empty if it is any. Who opens something by hand may have written a number.
+pub(super) fn protocol(rule: &Value) -> String {
+    let said = text(rule, "protocol").to_lowercase();
+    let name = match said.as_str() {
+        "1" => "icmp",
+        "6" => "tcp",
+        "17" => "udp",
+        name => name,
+    };
+    name.to_owned()
+}
+
+/// Whether a rule lets in members of a group instead of a network.
+pub(super) fn is_of_a_group(rule: &Value) -> bool {
+    let keys = ["remote_group_id", "remote_address_group_id"];
+    keys.iter().any(|key| !text(rule, key).is_empty())
+}
+
 fn face(rule: &Value) -> Face {
     let port = |key: &str| rule.get(key).and_then(Value::as_i64).unwrap_or(0);
     // Neutron writes "from everywhere" as nothing.
@@ -53,15 +71,8 @@ fn face(rule: &Value) -> Face {
     } else {
         from
     };
-    let inside = !text(rule, "remote_group_id").is_empty();
     let ports = (port("port_range_min"), port("port_range_max"));
-    (
-        text(rule, "protocol").to_lowercase(),
-        ports.0,
-        ports.1,
-        from,
-        inside,
-    )
+    (protocol(rule), ports.0, ports.1, from, is_of_a_group(rule))
 }
 
 /// Whether Neutron has a rule that is the same to it.

@@ -14,6 +14,7 @@ mod log;
 mod state;
 
 use std::{
+    collections::BTreeMap,
     fmt, io,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -33,9 +34,9 @@ use self::{
     state::{Change, OpRecord, State},
 };
 use super::{
-    Call, CallKind, Capabilities, Capacity, ExternalId, Kind, Object, OperationId, OperationState,
-    Outcome, Page, PollToken, PoolRef, Power, Provisioner, ReadError, Refusal, RefusalReason,
-    Settled, Usage,
+    Call, CallKind, Capabilities, Capacity, ExternalId, Kind, LetIn, Object, OperationId,
+    OperationState, Outcome, Page, PollToken, PoolRef, Power, Provisioner, ReadError, Refusal,
+    RefusalReason, Settled, Usage,
 };
 use crate::Clock;
 
@@ -62,6 +63,14 @@ struct Store {
 impl fmt::Debug for Simulator {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Simulator({})", self.0.name)
+    }
+}
+
+/// Nothing is opened here but by calls that a portal makes too.
+fn let_in(rules: &[AccessRule]) -> LetIn {
+    LetIn {
+        rules: rules.to_vec(),
+        others: Vec::new(),
     }
 }
 
@@ -482,15 +491,21 @@ impl Provisioner for Simulator {
         })
     }
 
-    async fn server_rules(
-        &self,
-        server: &ExternalId,
-    ) -> Result<Option<Vec<AccessRule>>, ReadError> {
+    async fn server_rules(&self, server: &ExternalId) -> Result<Option<LetIn>, ReadError> {
         self.reading().await?;
         let store = lock(&self.0.store);
         let there = store.state.record(server);
         let there = there.filter(|record| record.object.kind() == Kind::Server);
-        Ok(there.map(|_| store.state.rules(server).to_vec()))
+        Ok(there.map(|_| let_in(store.state.rules(server))))
+    }
+
+    async fn all_rules(&self) -> Result<Option<BTreeMap<ExternalId, LetIn>>, ReadError> {
+        self.reading().await?;
+        let store = lock(&self.0.store);
+        let all = store.state.all_rules();
+        Ok(Some(
+            all.map(|(id, own)| (id.clone(), let_in(own))).collect(),
+        ))
     }
 
     async fn usage(&self, server: &ExternalId) -> Result<Option<Usage>, ReadError> {

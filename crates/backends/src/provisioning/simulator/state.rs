@@ -159,6 +159,10 @@ impl State {
         self.rules.get(server).map_or(&[], Vec::as_slice)
     }
 
+    pub(super) fn all_rules(&self) -> impl Iterator<Item = (&ExternalId, &[AccessRule])> {
+        self.rules.iter().map(|(id, rules)| (id, rules.as_slice()))
+    }
+
     pub(super) fn pool(&self, pool: &str) -> Sum {
         self.pools.get(pool).copied().unwrap_or_default()
     }

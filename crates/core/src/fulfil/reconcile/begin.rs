@@ -2,6 +2,7 @@
 //! [`Mend`].
 
 use lingbao_model::{
+    access_rule::AccessRule,
     catalogue::Fulfiller,
     id::{ResourceId, SagaId, UserId},
     msg::Msg,
@@ -29,7 +30,9 @@ use crate::{
 /// Whether a difference of one aspect can be mended.
 fn mendable(thing: Fulfiller, aspect: Aspect) -> bool {
     match aspect {
-        Aspect::Power | Aspect::Vcpus | Aspect::Memory => thing == Fulfiller::Server,
+        Aspect::Power | Aspect::Vcpus | Aspect::Memory | Aspect::Rules => {
+            thing == Fulfiller::Server
+        }
         Aspect::Target => matches!(thing, Fulfiller::Volume | Fulfiller::Address),
         Aspect::Size | Aspect::Name | Aspect::Address => false,
     }
@@ -195,11 +198,11 @@ pub(super) async fn anew(
         }
         return Ok((build, works));
     }
-    let own = access_rule::of_resource(tx, &found.id).await?;
-    if !own.is_empty() {
+    let rules = own_rules(tx, &found.id).await?;
+    if !rules.is_empty() {
         works.push(Work::Rules {
             server: Thing::Made,
-            rules: own.into_iter().map(|row| row.rule).collect(),
+            rules,
         });
     }
     let mut last = Vec::new();
@@ -263,6 +266,13 @@ async fn back(
     let mut works = Vec::new();
     match found.kind {
         Fulfiller::Server => {
+            // What is open that should not be is closed first.
+            if differs(Aspect::Rules).is_some() {
+                works.push(Work::Rules {
+                    server: own.clone(),
+                    rules: own_rules(tx, &found.id).await?,
+                });
+            }
             if differs(Aspect::Vcpus).or(differs(Aspect::Memory)).is_some() {
                 works.push(Work::Resize {
                     server: own.clone(),
@@ -293,6 +303,12 @@ async fn back(
         Fulfiller::Backup | Fulfiller::People => {}
     }
     Ok(works)
+}
+
+/// What the owner of a host lets in.
+async fn own_rules(tx: &mut Tx, id: &ResourceId) -> Result<Vec<AccessRule>, StorageError> {
+    let rows = access_rule::of_resource(tx, id).await?;
+    Ok(rows.into_iter().map(|row| row.rule).collect())
 }
 
 /// What a resource hangs on, which must be there.

@@ -1,7 +1,8 @@
 //! What both sides say of one thing. Pure: a row of ours and an object of the cloud go in.
 
-use lingbao_backends::provisioning::{ExternalId, Kind, Object, Power, Server};
+use lingbao_backends::provisioning::{ExternalId, Kind, LetIn, Object, Power, Server};
 use lingbao_model::{
+    access_rule,
     catalogue::Fulfiller,
     param::Answers,
     resource::ServiceState,
@@ -87,6 +88,27 @@ fn answer(answers: &Answers, key: &str) -> Option<String> {
     answers.integer(key).map(|n| n.to_string())
 }
 
+/// Nothing that is open is nothing to say.
+fn open(rules: String) -> Option<String> {
+    Some(rules).filter(|rules| !rules.is_empty())
+}
+
+/// What both say of what may come in to a host; `None` where neither lets anything in.
+fn rules(ours: &Ours, let_in: &LetIn) -> Option<Said> {
+    let said = Said {
+        aspect: Aspect::Rules,
+        ours: open(access_rule::text_of(&ours.rules, &[])),
+        cloud: open(access_rule::text_of(&let_in.rules, &let_in.others)),
+    };
+    (said.ours.is_some() || said.cloud.is_some()).then_some(said)
+}
+
+/// Whether the cloud lets in to a host what our row does not, or the other way round.
+#[must_use]
+pub fn lets_in_otherwise(ours: &Ours, let_in: &LetIn) -> bool {
+    rules(ours, let_in).is_some_and(|said| said.differs())
+}
+
 /// What we say, aspect by aspect.
 fn ours_say(ours: &Ours) -> Vec<(Aspect, Option<String>)> {
     let size = |key| answer(&ours.answers, key);
@@ -102,6 +124,7 @@ fn ours_say(ours: &Ours) -> Vec<(Aspect, Option<String>)> {
             (Aspect::Memory, size("memory_gb")),
             (Aspect::Name, Some(name.clone())),
             (Aspect::Address, ours.address.clone()),
+            (Aspect::Rules, open(access_rule::text_of(&ours.rules, &[]))),
         ],
         Fulfiller::Volume => vec![
             (Aspect::Size, size("size_gb")),
@@ -197,9 +220,10 @@ pub fn about(object: &Object) -> About {
     about
 }
 
-/// Holds a row of ours beside the object that it names.
+/// Holds a row of ours beside the object that it names and, of a server whose cloud tells it, what
+/// comes in beside its preset.
 #[must_use]
-pub fn compare(ours: &Ours, object: &Object) -> Verdict {
+pub fn compare(ours: &Ours, object: &Object, let_in: Option<&LetIn>) -> Verdict {
     // Where a thing hangs is told by ids; people read names.
     let named = |id: &ExternalId| match &ours.target {
         Some((there, name)) if *there == id.0 => name.clone(),
@@ -226,6 +250,7 @@ pub fn compare(ours: &Ours, object: &Object) -> Verdict {
         }
     }
     if let Object::Server(server) = object {
+        said.extend(let_in.and_then(|let_in| rules(ours, let_in)));
         match server.power {
             Power::Error => return Verdict::Broken(said),
             Power::Building | Power::Changing => return Verdict::Moving(said),
@@ -262,6 +287,7 @@ mod tests {
             address: Some("10.0.1.4".into()),
             attached: false,
             target: None,
+            rules: Vec::new(),
             answers: serde_json::from_value(
                 serde_json::json!({ "vcpus": 4, "memory_gb": 8, "size_gb": 100 }),
             )
@@ -331,9 +357,9 @@ mod tests {
     fn power_size_name_and_address_of_a_server_are_compared() {
         let text = |text: &str| Some(text.to_owned());
         let own = ours(Fulfiller::Server);
-        let same = compare(&own, &Object::Server(server(Power::Active)));
+        let same = compare(&own, &Object::Server(server(Power::Active)), None);
         assert_eq!(same, Verdict::Agrees);
-        let off = compare(&own, &Object::Server(server(Power::Stopped)));
+        let off = compare(&own, &Object::Server(server(Power::Stopped)), None);
         let expected = (Aspect::Power, text("running"), text("stopped"));
         assert_eq!(differing(off), [expected]);
         let mut other = server(Power::Active);
@@ -341,7 +367,7 @@ mod tests {
         other.spec.name = "db".into();
         other.private_address = std::net::Ipv4Addr::UNSPECIFIED;
         assert_eq!(
-            differing(compare(&own, &Object::Server(other))),
+            differing(compare(&own, &Object::Server(other), None)),
             [
                 (Aspect::Vcpus, text("4"), text("8")),
                 (Aspect::Name, text("web"), text("db"))
@@ -350,12 +376,51 @@ mod tests {
     }
 
     #[test]
+    fn what_comes_in_is_compared_as_a_set_where_the_cloud_tells_it() {
+        let mut own = ours(Fulfiller::Server);
+        let there = Object::Server(server(Power::Active));
+        let [pages, ssh] = ["tcp 443 10.8.0.0/24", "tcp 22 0.0.0.0/0"];
+        let text = |text: &str| Some(text.to_owned());
+        let let_in = |rules: &[&str], others: &[&str]| LetIn {
+            rules: rules.iter().map(|one| one.parse().unwrap()).collect(),
+            others: others.iter().map(|&one| one.to_owned()).collect(),
+        };
+        // Nothing on both sides is nothing to say.
+        assert_eq!(
+            compare(&own, &there, Some(&LetIn::default())),
+            Verdict::Agrees
+        );
+        let door = differing(compare(&own, &there, Some(&let_in(&[ssh], &[]))));
+        assert_eq!(door, [(Aspect::Rules, None, text(ssh))]);
+        own.rules = vec![pages.parse().unwrap(), ssh.parse().unwrap()];
+        let both = let_in(&[ssh, pages, ssh], &[]);
+        assert_eq!(compare(&own, &there, Some(&both)), Verdict::Agrees);
+        assert!(!lets_in_otherwise(&own, &both));
+        // Where nobody tells, nothing is known.
+        assert_eq!(compare(&own, &there, None), Verdict::Agrees);
+        let ours = format!("{ssh}; {pages}");
+        let gone = differing(compare(&own, &there, Some(&LetIn::default())));
+        assert_eq!(gone, [(Aspect::Rules, text(&ours), None)]);
+        let strange = let_in(&[ssh, pages], &["IPv6 tcp 22-22 ::/0"]);
+        let cloud = format!("{ours}; IPv6 tcp 22-22 ::/0");
+        let strange = differing(compare(&own, &there, Some(&strange)));
+        assert_eq!(strange, [(Aspect::Rules, text(&ours), text(&cloud))]);
+        // Between two states nothing is called different, and of a disk nothing of the kind is asked.
+        let moving = compare(
+            &own,
+            &Object::Server(server(Power::Changing)),
+            Some(&LetIn::default()),
+        );
+        assert!(matches!(moving, Verdict::Moving(_)), "{moving:?}");
+    }
+
+    #[test]
     fn a_host_in_the_bin_is_switched_off_and_differs_when_it_runs() {
         let mut own = ours(Fulfiller::Server);
         own.service = ServiceState::Recycled;
-        let off = compare(&own, &Object::Server(server(Power::Stopped)));
+        let off = compare(&own, &Object::Server(server(Power::Stopped)), None);
         assert_eq!(off, Verdict::Agrees);
-        let on = differing(compare(&own, &Object::Server(server(Power::Active))));
+        let on = differing(compare(&own, &Object::Server(server(Power::Active)), None));
         let text = |text: &str| Some(text.to_owned());
         assert_eq!(on, [(Aspect::Power, text("stopped"), text("running"))]);
     }
@@ -366,34 +431,37 @@ mod tests {
         let mut there = server(Power::Active);
         there.spec.name = "Web Server 01".into();
         own.cloud_name = Some("Web Server 01".into());
-        let same = compare(&own, &Object::Server(there.clone()));
+        let same = compare(&own, &Object::Server(there.clone()), None);
         assert_eq!(same, Verdict::Agrees);
         there.spec.name = "web".into();
-        assert_eq!(differing(compare(&own, &Object::Server(there))).len(), 1);
+        assert_eq!(
+            differing(compare(&own, &Object::Server(there), None)).len(),
+            1
+        );
     }
 
     #[test]
     fn what_is_between_two_states_is_not_called_different() {
         let own = ours(Fulfiller::Server);
         for power in [Power::Building, Power::Changing] {
-            let verdict = compare(&own, &Object::Server(server(power)));
+            let verdict = compare(&own, &Object::Server(server(power)), None);
             assert!(matches!(verdict, Verdict::Moving(_)), "{verdict:?}");
         }
-        let verdict = compare(&own, &Object::Server(server(Power::Error)));
+        let verdict = compare(&own, &Object::Server(server(Power::Error)), None);
         assert!(matches!(verdict, Verdict::Broken(_)), "{verdict:?}");
     }
 
     #[test]
     fn a_disk_attached_elsewhere_or_nowhere_differs() {
         let mut own = ours(Fulfiller::Volume);
-        assert_eq!(compare(&own, &volume(None)), Verdict::Agrees);
-        assert_eq!(differing(compare(&own, &volume(Some("x")))).len(), 1);
+        assert_eq!(compare(&own, &volume(None), None), Verdict::Agrees);
+        assert_eq!(differing(compare(&own, &volume(Some("x")), None)).len(), 1);
         own.attached = true;
         // Its host has no name in the cloud: nothing to compare with.
-        assert_eq!(compare(&own, &volume(Some("x"))), Verdict::Agrees);
+        assert_eq!(compare(&own, &volume(Some("x")), None), Verdict::Agrees);
         own.target = Some(("s1".into(), "web-1".into()));
-        assert_eq!(compare(&own, &volume(Some("s1"))), Verdict::Agrees);
-        let found = differing(compare(&own, &volume(None)));
+        assert_eq!(compare(&own, &volume(Some("s1")), None), Verdict::Agrees);
+        let found = differing(compare(&own, &volume(None), None));
         assert_eq!(found, [(Aspect::Target, Some("web-1".into()), None)]);
     }
 
@@ -414,8 +482,8 @@ mod tests {
                 operation: "o".into(),
             })
         };
-        assert_eq!(compare(&own, &object("s1")), Verdict::Agrees);
-        assert_eq!(differing(compare(&own, &object("s2"))).len(), 1);
+        assert_eq!(compare(&own, &object("s1"), None), Verdict::Agrees);
+        assert_eq!(differing(compare(&own, &object("s2"), None)).len(), 1);
     }
 
     #[test]

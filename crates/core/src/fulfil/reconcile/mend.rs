@@ -38,7 +38,7 @@ use crate::{
     saga::{End, Ended, Saga, Step, StepCx},
     service::notice,
     storage::{
-        Tx, change, difference,
+        Tx, access_rule, change, difference,
         resource::{self, Resource},
         resource_action, secret, snapshot,
     },
@@ -238,7 +238,7 @@ impl Params {
                         rules: rules.clone(),
                     })
                 };
-                // They go with the server.
+                // Of one that was built they go with it; of one that stands they are what its owner said.
                 (Undo::Nothing, Box::new(make))
             }
             Work::Detach { volume } => {
@@ -351,6 +351,10 @@ impl Saga for Mend {
         // What is left in the cloud keeps it busy until an operator has cleaned up.
         if !matches!(ended.end, End::Residue(_)) {
             resource_action::end(tx, &params.resource, ended.saga).await?;
+        }
+        let is_rules = |work: &Work| matches!(work, Work::Rules { .. });
+        if params.works.iter().any(is_rules) {
+            access_rule::moved(tx, &params.resource).await?;
         }
         let scope = Scope::system(cx)
             .map_err(|e| StorageError::inconsistent("saga", "actor", ended.saga.as_str(), e))?;

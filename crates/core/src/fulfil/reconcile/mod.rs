@@ -3,7 +3,7 @@
 //! ```text
 //! every five minutes, and at an operator's button
 //!   CompareClouds ─▶ CompareCloud, one a backend, at most one of each at a time
-//!     read     every page of the list; our rows of a page in one query
+//!     read     all rules of hosts, and every page of the list; our rows of a page in one query
 //!     confirm  what looks different is read anew on both sides: our row, then the thing itself
 //!     write    what still differs and whose row has not moved meanwhile
 //!     close    what was not found again

@@ -1,17 +1,19 @@
 //! One round over one backend.
 
 use std::{
-    collections::{BTreeSet, HashMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     sync::Arc,
 };
 
 use futures::{StreamExt, stream};
-use lingbao_backends::provisioning::{ExternalId, Object, Provisioner, ReadError};
+use lingbao_backends::provisioning::{
+    ExternalId, Kind, LetIn, Object, Provisioner, ReadError, Refusal, RefusalReason,
+};
 use lingbao_model::{
     id::UnitId,
     money::Money,
     time::Timestamp,
-    view::difference::{Closing, DifferenceKind},
+    view::difference::{Aspect, Closing, DifferenceKind, Said},
 };
 
 use super::compare::{self, Verdict};
@@ -109,6 +111,20 @@ struct Read {
     strangers: Vec<Found>,
     /// What nothing is said about in this round.
     left_alone: HashSet<String>,
+    /// What comes in to servers beside their presets; `None` where the cloud does not tell.
+    rules: Option<BTreeMap<ExternalId, LetIn>>,
+}
+
+/// What comes in to a server by the list of all rules.
+fn let_in<'a>(
+    rules: Option<&'a BTreeMap<ExternalId, LetIn>>,
+    server: &ExternalId,
+) -> Option<&'a LetIn> {
+    static NOTHING: LetIn = LetIn {
+        rules: Vec::new(),
+        others: Vec::new(),
+    };
+    Some(rules?.get(server).unwrap_or(&NOTHING))
 }
 
 /// Something that differs, with the version of our row that it was held beside.
@@ -165,7 +181,10 @@ async fn look(
 
 /// The list of the cloud to its end, each page beside our rows of it.
 async fn read(desk: &Desk<'_>, backend: &str, cloud: &dyn Provisioner) -> Result<Read, Stop> {
-    let mut all = Read::default();
+    let mut all = Read {
+        rules: cloud.all_rules().await?,
+        ..Read::default()
+    };
     let mut cursor: Option<String> = None;
     loop {
         let page = cloud.list(None, cursor.as_deref()).await?;
@@ -186,7 +205,8 @@ async fn read(desk: &Desk<'_>, backend: &str, cloud: &dyn Provisioner) -> Result
                     all.left_alone.insert(id.clone());
                 }
                 Some(ours) => {
-                    if compare::compare(ours, object) != Verdict::Agrees {
+                    let let_in = let_in(all.rules.as_ref(), object.id());
+                    if compare::compare(ours, object, let_in) != Verdict::Agrees {
                         all.doubtful.push(id.clone());
                     }
                 }
@@ -224,6 +244,33 @@ async fn not_listed(
     }
 }
 
+/// Looks at one thing anew. What comes in to a server is asked anew only where the list of all rules
+/// says otherwise than our row: that list was told at once, and each question is one more request.
+async fn anew(
+    cloud: &dyn Provisioner,
+    kind: Kind,
+    ours: &Ours,
+    listed: Option<&LetIn>,
+) -> Result<Option<(Object, Option<LetIn>)>, ReadError> {
+    let id = ExternalId(ours.external_id.clone());
+    let Some(object) = cloud.get(kind, &id).await? else {
+        return Ok(None);
+    };
+    let doubtful = kind == Kind::Server
+        && listed.is_some_and(|let_in| compare::lets_in_otherwise(ours, let_in));
+    if !doubtful {
+        return Ok(Some((object, listed.cloned())));
+    }
+    match cloud.server_rules(&id).await? {
+        Some(let_in) => Ok(Some((object, Some(let_in)))),
+        // Gone since it was looked at: the next round says what of it.
+        None => Err(ReadError::Refused(Refusal::new(
+            RefusalReason::NotFound,
+            "it went while it was looked at",
+        ))),
+    }
+}
+
 /// Looks at both sides anew: our row first, then the thing itself. What our row says when the thing
 /// is looked at is known only if the row has not moved until the difference is written.
 async fn confirm(
@@ -247,14 +294,15 @@ async fn confirm(
             }
         }
     }
+    let rules = read.rules.as_ref();
     let answers = stream::iter(ask).map(|(kind, ours)| async move {
-        let id = ExternalId(ours.external_id.clone());
-        (cloud.get(kind, &id).await, ours)
+        let listed = let_in(rules, &ExternalId(ours.external_id.clone()));
+        (anew(cloud, kind, &ours, listed).await, ours)
     });
     let answers: Vec<_> = answers.buffer_unordered(AT_ONCE).collect().await;
     for (answer, ours) in answers {
         let verdict = match answer {
-            Ok(Some(object)) => compare::compare(&ours, &object),
+            Ok(Some((object, let_in))) => compare::compare(&ours, &object, let_in.as_ref()),
             Ok(None) if ours.delivered_at < begun => {
                 cases.push(case(
                     &ours,
@@ -283,12 +331,12 @@ async fn confirm(
     Ok(())
 }
 
-fn case(
-    ours: &Ours,
-    kind: DifferenceKind,
-    said: Vec<lingbao_model::view::difference::Said>,
-    patience_ms: i64,
-) -> Case {
+fn case(ours: &Ours, kind: DifferenceKind, said: Vec<Said>, patience_ms: i64) -> Case {
+    // Nothing is charged for who comes in.
+    let mut differing = said.iter().filter(|said| said.differs());
+    let free =
+        kind == DifferenceKind::Changed && differing.all(|said| said.aspect == Aspect::Rules);
+    let month = if free { Money::ZERO } else { ours.month };
     Case {
         version: Some(ours.version),
         found: Found {
@@ -300,7 +348,7 @@ fn case(
             operation: String::new(),
             said,
             about: About::default(),
-            month: ours.month,
+            month,
             patience_ms,
         },
     }

@@ -2,7 +2,7 @@
 //! and put right once.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashMap},
     sync::{
         Arc,
         atomic::{AtomicI64, Ordering},
@@ -20,9 +20,10 @@ use lingbao_backends::{
     },
 };
 use lingbao_model::{
-    access_rule::AccessRuleForm,
+    access_rule::{AccessRule, AccessRuleForm, text_of},
     catalogue::Fulfiller,
     id::{DifferenceId, ResourceId, SagaId, UserId},
+    money::Money,
     people::{Reach, Role},
     quota::{Amounts, Dimension},
     request::Decision,
@@ -35,7 +36,7 @@ use lingbao_model::{
 
 use super::{
     begin,
-    mend::{Mend, Params},
+    mend::{Mend, Params, Work, there},
     round::{Desk, Ended, PATIENCE_MS, round},
 };
 use crate::{
@@ -52,7 +53,7 @@ use crate::{
         resource as resources,
     },
     storage::{
-        difference as rows, request as requests,
+        access_rule, difference as rows, request as requests,
         resource::{self, Resource},
         resource_action,
         sql::Sql,
@@ -444,7 +445,7 @@ impl Bench for Rebuilding<'_> {
         assert_eq!(volume.attached_to, Some(ext(&host)), "{when}");
         // What its owner lets in comes in again.
         let rules = self.world.cloud.server_rules(&ext(&host)).await.unwrap();
-        assert_eq!(rules.unwrap().len(), 1, "{when}");
+        assert_eq!(rules.unwrap().rules.len(), 1, "{when}");
         assert_eq!(self.world.used().await, self.used, "{when}");
     }
 
@@ -1013,7 +1014,290 @@ async fn none_but_an_operator_of_the_whole_site_sees_or_settles_a_difference() {
     }
 }
 
-/// Five thousand hosts of the bureau, in the cloud and in the rows.
+const PAGES: &str = "tcp 8000-8100 10.8.0.0/24";
+/// What no law allows: the door to the machine, open to everybody.
+const DOOR: &str = "tcp 22 0.0.0.0/0";
+const INSIDE: &str = "tcp 9000 10.9.0.0/16";
+
+fn parsed(rules: &[&str]) -> Vec<AccessRule> {
+    rules.iter().map(|rule| rule.parse().unwrap()).collect()
+}
+
+impl World {
+    /// The owner of a host lets somebody in to the pages.
+    async fn open_pages(&self, host: &ResourceId) {
+        let cx = self.city.cx(&self.city.clerk);
+        let form = AccessRuleForm {
+            protocol: "tcp".into(),
+            ports: "8000-8100".into(),
+            source: "10.8.0.0/24".into(),
+            note: "接口".into(),
+        };
+        fulfil::access_rule::add(&cx, host, &form, "")
+            .await
+            .unwrap();
+        self.work().await;
+    }
+
+    /// Somebody says in the cloud itself what comes in.
+    async fn let_in_by_hand(&self, host: &Resource, rules: &[&str]) {
+        let (server, rules) = (ext(host), parsed(rules));
+        self.by_hand(Call::SetServerRules { server, rules }).await;
+    }
+
+    /// What the cloud lets in to a host.
+    async fn comes_in(&self, host: &Resource) -> String {
+        let told = self.cloud.server_rules(&ext(host)).await.unwrap().unwrap();
+        text_of(&told.rules, &told.others)
+    }
+
+    /// What the rows let in to a host.
+    async fn said(&self, host: &ResourceId) -> String {
+        let mut rx = self.city.app.db.read().await.unwrap();
+        let rows = access_rule::of_resource(&mut rx, host).await.unwrap();
+        let rules: Vec<AccessRule> = rows.into_iter().map(|row| row.rule).collect();
+        text_of(&rules, &[])
+    }
+
+    /// The only difference, which is one of rules alone: both sides.
+    async fn rules_apart(&self) -> (DifferenceRow, Option<String>, Option<String>) {
+        let row = self.only(DifferenceKind::Changed).await;
+        let differing: Vec<_> = row.said.iter().filter(|said| said.differs()).collect();
+        assert_eq!(differing.len(), 1, "{row:#?}");
+        let one = differing[0].clone();
+        assert_eq!(one.aspect, Aspect::Rules);
+        // Nothing is charged for who comes in.
+        assert_eq!(row.month, Money::ZERO);
+        (row, one.ours, one.cloud)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rule_opened_by_hand_is_found_never_followed_against_the_law_and_closed_again() {
+    for world in World::all().await {
+        let host = world.hosts(1).await.remove(0);
+        world.open_pages(&host.id).await;
+        world.next_round().await;
+        assert_eq!(world.standing().await, []);
+        world.let_in_by_hand(&host, &[PAGES, DOOR]).await;
+        world.next_round().await;
+        let (row, ours, cloud) = world.rules_apart().await;
+        assert_eq!(row.resource.as_ref(), Some(&host.id));
+        assert_eq!(ours.as_deref(), Some(PAGES));
+        assert_eq!(cloud, Some(format!("{DOOR}; {PAGES}")));
+        let may = [Act::Restore, Act::Follow, Act::Note];
+        assert_eq!(world.may(&row.id).await, may);
+        // Its unit reads it on the page of the host.
+        let clerk = world.city.cx(&world.city.clerk);
+        let seen = resources::detail(&clerk, &host.id).await.unwrap();
+        assert_eq!(seen.cloud.unwrap().kind, Some(DifferenceKind::Changed));
+
+        let cx = world.city.cx(&world.operator);
+        match difference::follow(&cx, &row.id).await {
+            Err(ServiceError::Conflict(msg)) => {
+                assert_eq!(msg.key, "difference.rule_forbidden");
+                let said = serde_json::to_string(&msg).unwrap();
+                assert!(said.contains(DOOR), "{said}");
+                assert!(said.contains("access_rule.guarded"), "{said}");
+            }
+            other => panic!("{other:?}"),
+        }
+        assert_eq!(world.said(&host.id).await, PAGES);
+        difference::restore(&cx, &row.id).await.unwrap();
+        // While it is being closed its owner changes nothing.
+        conflict(difference::restore(&cx, &row.id).await, "resource.busy_now");
+        world.work().await;
+        assert_eq!(world.comes_in(&host).await, PAGES);
+        assert_eq!(world.said(&host.id).await, PAGES);
+        world.next_round().await;
+        assert_eq!(world.standing().await, []);
+        let closed = world.list(true).await;
+        assert_eq!(closed.len(), 1);
+        assert_eq!(closed[0].closing, Some(Closing::Restored));
+        assert_eq!(closed[0].closed_by.as_deref(), Some("operator"));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_law_allows_can_be_followed_and_becomes_the_rules_of_the_host() {
+    for world in World::all().await {
+        let host = world.hosts(1).await.remove(0);
+        world.open_pages(&host.id).await;
+        world.let_in_by_hand(&host, &[INSIDE]).await;
+        world.next_round().await;
+        let (row, ours, cloud) = world.rules_apart().await;
+        assert_eq!(
+            (ours.as_deref(), cloud.as_deref()),
+            (Some(PAGES), Some(INSIDE))
+        );
+        let cx = world.city.cx(&world.operator);
+        difference::follow(&cx, &row.id).await.unwrap();
+        conflict(difference::follow(&cx, &row.id).await, "difference.over");
+        assert_eq!(world.said(&host.id).await, INSIDE);
+        assert_eq!(world.comes_in(&host).await, INSIDE);
+        assert_eq!(world.events(&host.id).await[0], "rules_changed");
+        assert_eq!(world.list(true).await[0].closing, Some(Closing::Followed));
+        world.next_round().await;
+        assert_eq!(world.standing().await, []);
+        // All closed there, while it is switched off there too: one act follows in both.
+        world.let_in_by_hand(&host, &[]).await;
+        let server = ext(&host);
+        world.by_hand(Call::StopServer { server }).await;
+        world.next_round().await;
+        let row = world.only(DifferenceKind::Changed).await;
+        assert_eq!(row.month, host.month);
+        world.city.app.clock.advance_ms(1_000);
+        let cx = world.city.cx(&world.operator);
+        difference::follow(&cx, &row.id).await.unwrap();
+        assert_eq!(world.said(&host.id).await, "");
+        let stopped = world.resource(&host.id).await;
+        assert_eq!(stopped.service, ServiceState::Stopped);
+        world.next_round().await;
+        assert_eq!(world.standing().await, []);
+        let followed = Sql::new(
+            "SELECT count(*) FROM audit_event WHERE action = 'difference.follow' AND outcome = 'done'",
+        );
+        assert_eq!(world.city.count(followed).await, 2);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn while_a_rule_is_being_opened_nothing_is_called_different() {
+    let latency = Latency {
+        other_ms: u64::try_from(3 * ROUND_MS).unwrap(),
+        ..Latency::default()
+    };
+    for world in World::all_with(latency).await {
+        let host = world.hosts(1).await.remove(0);
+        world.next_round().await;
+        world.open_pages(&host.id).await;
+        // The cloud has it already, and our rows not before it says that it has.
+        assert_eq!(world.comes_in(&host).await, PAGES);
+        assert_eq!(world.said(&host.id).await, "");
+        world.next_round().await;
+        assert_eq!(world.standing().await, []);
+        world.city.app.clock.advance_ms(3 * ROUND_MS);
+        world.work().await;
+        assert_eq!(world.said(&host.id).await, PAGES);
+        world.next_round().await;
+        assert_eq!(world.standing().await, []);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rules_that_could_not_be_read_make_no_difference_and_close_none() {
+    for world in World::all().await {
+        let host = world.hosts(1).await.remove(0);
+        world.open_pages(&host.id).await;
+        world.next_round().await;
+        let half = || {
+            world.cloud.inject(Fault {
+                on: On::Reading,
+                what: What::Unreachable,
+                skip: 0,
+                times: Some(1),
+            });
+        };
+        world.let_in_by_hand(&host, &[]).await;
+        world.city.app.clock.advance_ms(MINUTE_MS);
+        half();
+        let ended = world.one_round(&world.cloud).await;
+        assert!(matches!(ended, Ended::Broken(_)), "{ended:?}");
+        assert_eq!(world.standing().await, []);
+        world.one_round(&world.cloud).await;
+        let (_, ours, cloud) = world.rules_apart().await;
+        assert_eq!((ours.as_deref(), cloud), (Some(PAGES), None));
+        world.let_in_by_hand(&host, &[PAGES]).await;
+        world.city.app.clock.advance_ms(MINUTE_MS);
+        half();
+        world.one_round(&world.cloud).await;
+        world.rules_apart().await;
+        world.one_round(&world.cloud).await;
+        assert_eq!(world.standing().await, []);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_host_whose_rules_moved_has_not_the_version_any_more_that_a_round_held_beside_the_cloud()
+{
+    for world in World::all().await {
+        let host = world.hosts(1).await.remove(0);
+        world.let_in_by_hand(&host, &[DOOR]).await;
+        world.city.app.clock.advance_ms(MINUTE_MS);
+        let mut tx = world.city.app.db.begin().await.unwrap();
+        let before = rows::ours(&mut tx, CLOUD, [ext(&host).as_str()])
+            .await
+            .unwrap();
+        tx.commit().await.unwrap();
+        world.open_pages(&host.id).await;
+        let mut tx = world.city.app.db.begin().await.unwrap();
+        let after = rows::ours(&mut tx, CLOUD, [ext(&host).as_str()])
+            .await
+            .unwrap();
+        tx.commit().await.unwrap();
+        let version = |all: &HashMap<String, rows::Ours>| all[ext(&host).as_str()].version;
+        // The round writes only about a row that has the version that it was held beside.
+        assert!(version(&after) > version(&before));
+        assert_eq!(world.comes_in(&host).await, PAGES);
+        world.one_round(&world.cloud).await;
+        assert_eq!(world.standing().await, []);
+    }
+}
+
+/// A host whose door stands open in the cloud, to be closed under every fault.
+struct Shutting<'a> {
+    world: &'a World,
+    host: Resource,
+}
+
+#[async_trait]
+impl Bench for Shutting<'_> {
+    type Saga = Mend;
+
+    async fn fresh(&self, app: &TestApp) -> (Mend, Params) {
+        self.world.let_in_by_hand(&self.host, &[PAGES, DOOR]).await;
+        let params = Params {
+            difference: app.id(),
+            resource: self.host.id.clone(),
+            actor: self.world.operator.clone(),
+            backend: CLOUD.into(),
+            build: None,
+            works: vec![Work::Rules {
+                server: there(ext(&self.host).0),
+                rules: parsed(&[PAGES]),
+            }],
+            whole: true,
+        };
+        let backends = Backends::default().with(self.world.cloud.clone());
+        (Mend::new(Arc::new(backends)), params)
+    }
+
+    async fn assert_whole(&self, _: &TestApp, when: &str) {
+        assert_eq!(self.world.comes_in(&self.host).await, PAGES, "{when}");
+        assert_eq!(self.world.said(&self.host.id).await, PAGES, "{when}");
+    }
+
+    async fn assert_clean(&self, _: &TestApp, when: &str) {
+        // It stands, and its owner's word is the same; the next round says what comes in.
+        assert_eq!(self.world.servers().await.len(), 1, "{when}");
+        assert_eq!(self.world.said(&self.host.id).await, PAGES, "{when}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn closing_a_door_that_is_killed_refused_or_doubled_leaves_the_host_and_its_rules() {
+    for world in World::all().await {
+        let host = world.hosts(1).await.remove(0);
+        world.open_pages(&host.id).await;
+        let bench = Shutting {
+            host,
+            world: &world,
+        };
+        drill(&world.city.app, &bench).await;
+    }
+}
+
+/// Five thousand hosts of the bureau, in the cloud and in the rows, each with a rule.
 async fn five_thousand(city: &City, cloud: &Simulator) -> Vec<ExternalId> {
     const COUNT: i64 = 5_000;
     let view = city.cart(1).await;
@@ -1064,6 +1348,12 @@ async fn five_thousand(city: &City, cloud: &Simulator) -> Vec<ExternalId> {
         .into_iter()
         .filter_map(|outcome| made(outcome).into_server())
         .collect();
+    let opened = servers.iter().map(|server| {
+        let (server, rules) = (server.id.clone(), parsed(&[PAGES]));
+        let op = OperationId(format!("rules {server}"));
+        (op, Call::SetServerRules { server, rules })
+    });
+    let _ = cloud.seed(opened.collect());
     let cx = city.app.system();
     let mut tx = city.app.db.begin().await.unwrap();
     for (n, server) in servers.iter().enumerate() {
@@ -1093,6 +1383,15 @@ async fn five_thousand(city: &City, cloud: &Simulator) -> Vec<ExternalId> {
             expires_at: cx.now(),
         };
         resource::insert(&mut tx, &cx.id(), &new).await.unwrap();
+        let rule = access_rule::New {
+            id: &cx.id(),
+            resource: new.id,
+            rule: &parsed(&[PAGES])[0],
+            note: "",
+            by: &city.clerk,
+            at: cx.now(),
+        };
+        access_rule::insert(&mut tx, &rule).await.unwrap();
     }
     tx.commit().await.unwrap();
     servers.into_iter().map(|server| server.id).collect()
@@ -1114,9 +1413,13 @@ async fn five_thousand_servers_are_compared_in_ten_seconds() {
             if expected > 0 {
                 let calls = servers.iter().take(300).enumerate().map(|(n, server)| {
                     let server = server.clone();
-                    let call = match n % 3 {
+                    let call = match n % 4 {
                         0 => Call::DeleteServer { server },
                         1 => Call::StopServer { server },
+                        2 => Call::SetServerRules {
+                            server,
+                            rules: parsed(&[PAGES, DOOR]),
+                        },
                         _ => Call::ResizeServer {
                             server,
                             size: ServerSize {

@@ -8,6 +8,7 @@ pub use list::{counts, get, list, of_resource, slice};
 use std::collections::{HashMap, HashSet};
 
 use lingbao_model::{
+    access_rule::AccessRule,
     catalogue::Fulfiller,
     id::{DifferenceId, ResourceId, UnitId, UserId},
     money::Money,
@@ -18,7 +19,7 @@ use lingbao_model::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{ReadTx, Tx, sql::Sql};
+use super::{ReadTx, Tx, access_rule, sql::Sql};
 use crate::{error::StorageError, on};
 
 // ---- what is compared
@@ -44,6 +45,8 @@ pub struct Ours {
     pub attached: bool,
     /// On what: the backend's name for it, and ours.
     pub target: Option<(String, String)>,
+    /// Of a host, what its owner lets in.
+    pub rules: Vec<AccessRule>,
     /// Answers of the order: sizes.
     pub answers: Answers,
     /// Month price.
@@ -103,6 +106,7 @@ impl TryFrom<OursRow> for Ours {
             address: row.address,
             attached: row.attached_to.is_some(),
             target: row.target_id.zip(row.target_name),
+            rules: Vec::new(),
             answers: serde_json::from_str(&row.answers).map_err(|e| wrong("answers", &e))?,
             month: Money::from_fen(row.month_fen),
             service: row
@@ -131,9 +135,17 @@ pub async fn ours<'a>(
         .bind_list(ids)
         .all(rx)
         .await?;
-    rows.into_iter()
+    let mut all: HashMap<String, Ours> = rows
+        .into_iter()
         .map(|row| Ok((row.external_id.clone(), Ours::try_from(row)?)))
-        .collect()
+        .collect::<Result<_, StorageError>>()?;
+    let hosts = all.values().filter(|one| one.kind == Fulfiller::Server);
+    let hosts = hosts.map(|host| host.id.as_str());
+    let mut rules = access_rule::of_resources(rx, hosts).await?;
+    for host in all.values_mut() {
+        host.rules = rules.remove(&host.id).unwrap_or_default();
+    }
+    Ok(all)
 }
 
 /// The backend's names of our resources after one of them, in order: those that were delivered
