@@ -12,6 +12,7 @@ const TOPICS: &[&str] = &[
     "approve",
     "return",
     "deliver",
+    "locked_out",
     "without_scripts",
 ];
 

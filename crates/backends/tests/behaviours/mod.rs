@@ -188,6 +188,7 @@ macro_rules! shared_behaviours {
             the_password_is_told_only_to_its_operation;
             what_comes_in_is_the_whole_set_that_was_said;
             a_new_password_is_told_to_who_set_it;
+            a_system_is_installed_anew_once_and_the_rest_stays;
             what_was_ordered_is_read_back;
             ensuring_twice_is_one;
             what_makes_no_sense_is_refused;
