@@ -127,14 +127,23 @@ mod tests {
         with_way(&Answers([image].into()), None)
     }
 
-    fn read(access: &str, key: &str, confirm: &str, passwords: bool) -> Result<Option<String>, String> {
+    fn read(
+        access: &str,
+        key: &str,
+        confirm: &str,
+        passwords: bool,
+    ) -> Result<Option<String>, String> {
         let form = ReinstallForm {
             access: access.into(),
             ssh_key: key.into(),
             confirm: confirm.into(),
         };
         form.read(&schema(), &was(), "web", passwords)
-            .map_err(|all| all.iter().map(|e| format!("{}:{} ", e.field, e.msg.key)).collect())
+            .map_err(|all| {
+                all.iter()
+                    .map(|e| format!("{}:{} ", e.field, e.msg.key))
+                    .collect()
+            })
     }
 
     #[test]
@@ -146,19 +155,38 @@ mod tests {
         for (access, key, confirm, passwords, says) in [
             ("ssh_key", bad, "web", true, "ssh_key:error.ssh_key "),
             ("ssh_key", "", "web", true, "ssh_key:error.required "),
-            ("ssh_key", GOOD, "Web", true, "confirm:reinstall.confirm_wrong "),
+            (
+                "ssh_key",
+                GOOD,
+                "Web",
+                true,
+                "confirm:reinstall.confirm_wrong ",
+            ),
             ("password", "", "web", false, "access:error.not_in_list "),
-            ("none", "", "", true, "access:error.not_in_list confirm:reinstall.confirm_wrong "),
+            (
+                "none",
+                "",
+                "",
+                true,
+                "access:error.not_in_list confirm:reinstall.confirm_wrong ",
+            ),
             ("", "", "web", true, "access:error.required "),
         ] {
-            assert_eq!(read(access, key, confirm, passwords), Err(says.to_owned()), "{access} {key}");
+            assert_eq!(
+                read(access, key, confirm, passwords),
+                Err(says.to_owned()),
+                "{access} {key}"
+            );
         }
     }
 
     #[test]
     fn the_answers_hold_the_new_way_in_and_nothing_of_the_old_one() {
         let with_key = with_way(&was(), Some(GOOD));
-        assert_eq!((way(&with_key), with_key.text("ssh_key")), ("ssh_key", Some(GOOD)));
+        assert_eq!(
+            (way(&with_key), with_key.text("ssh_key")),
+            ("ssh_key", Some(GOOD))
+        );
         let again = with_way(&with_key, None);
         assert_eq!((way(&again), again.text("ssh_key")), ("password", None));
         assert_eq!(again.text("image"), Some("gone"));

@@ -14,7 +14,10 @@ async fn a_program_reads_what_stays_and_has_it_installed_with_a_key() {
     let host = format!("/api/v1/resources/{}", town.host);
     let path = format!("{host}/reinstall");
     let view = clerk.get(&path).await.json();
-    assert_eq!((&view["may"], &view["way"]), (&json!(true), &json!("password")));
+    assert_eq!(
+        (&view["may"], &view["way"]),
+        (&json!(true), &json!("password"))
+    );
     assert_eq!(view["image"]["zh"], "Debian 12");
     assert_eq!(view["attachments"][0]["name"], "data");
     let before = clerk.get(&host).await.json();
@@ -23,7 +26,12 @@ async fn a_program_reads_what_stays_and_has_it_installed_with_a_key() {
     let refused = post(&clerk, &path, &body).await;
     assert_eq!(refused.status, 422, "{}", refused.text);
     let errors = refused.json()["errors"].clone();
-    let said: Vec<_> = errors.as_array().unwrap().iter().map(|e| &e["field"]).collect();
+    let said: Vec<_> = errors
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|e| &e["field"])
+        .collect();
     assert_eq!(said, ["ssh_key", "confirm"]);
     let body = json!({ "access": "ssh_key", "ssh_key": KEY, "confirm": "web" });
     let taken = post(&clerk, &path, &body).await;
@@ -34,10 +42,20 @@ async fn a_program_reads_what_stays_and_has_it_installed_with_a_key() {
     town.run().await;
     let after = clerk.get(&host).await.json();
     assert_eq!(after["events"][0]["kind"], "reinstalled");
-    for same in ["name", "address", "month", "expires_at", "service", "billing"] {
+    for same in [
+        "name",
+        "address",
+        "month",
+        "expires_at",
+        "service",
+        "billing",
+    ] {
         assert_eq!(after["row"][same], before["row"][same], "{same}");
     }
-    assert_eq!((&before["secret_waits"], &after["secret_waits"]), (&json!(true), &json!(false)));
+    assert_eq!(
+        (&before["secret_waits"], &after["secret_waits"]),
+        (&json!(true), &json!(false))
+    );
     let facts = after["row"]["facts"].as_array().unwrap();
     let key = facts.iter().find(|fact| fact["key"] == "ssh_key").unwrap();
     assert_eq!(key["value"]["value"], KEY);
@@ -57,7 +75,11 @@ async fn a_foreign_host_an_unknown_one_and_a_disk_are_one_404() {
     for id in [town.host.as_str(), unknown.as_str(), "x"] {
         let path = format!("/resources/{id}/reinstall");
         let api = format!("/api/v1{path}");
-        let typed = [("do", "reinstall"), ("access", "password"), ("confirm", "web")];
+        let typed = [
+            ("do", "reinstall"),
+            ("access", "password"),
+            ("confirm", "web"),
+        ];
         for answer in [
             other.get(&api).await,
             post(&other, &api, &good).await,
@@ -68,7 +90,9 @@ async fn a_foreign_host_an_unknown_one_and_a_disk_are_one_404() {
         }
     }
     let clerk = town.portal.sign_in("clerk").await;
-    let disk = clerk.get(&format!("/resources/{}/reinstall", town.disk)).await;
+    let disk = clerk
+        .get(&format!("/resources/{}/reinstall", town.disk))
+        .await;
     assert_eq!(disk.status, 404);
 }
 
@@ -82,7 +106,14 @@ async fn the_page_says_what_is_lost_keeps_what_was_typed_and_leads_back_to_the_h
     assert!(before.text.contains(&format!("href=\"{page}\"")));
     let shown = clerk.get(&page).await;
     assert_eq!(shown.status, 200);
-    for words in ["将丢失", "系统盘上的全部内容", "不占新的配额", "重装不收费", "Debian 12", "data"] {
+    for words in [
+        "将丢失",
+        "系统盘上的全部内容",
+        "不占新的配额",
+        "重装不收费",
+        "Debian 12",
+        "data",
+    ] {
         assert!(shown.text.contains(words), "{words}: {}", shown.text);
     }
     let typed = |key: &'static str, confirm: &'static str| {

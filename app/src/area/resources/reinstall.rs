@@ -4,7 +4,7 @@ use super::words::{day, word};
 use crate::{error::ApiError, facts, form::FormId, i18n, live, routes, t, ui::*};
 use leptos::prelude::*;
 use leptos_router::hooks::use_params_map;
-use lingbao_model::view::resource::{Related, ReinstallView};
+use lingbao_model::view::resource::{ReinstallView, Related};
 
 /// What installing a host anew would do, in the reader's sight.
 ///
@@ -151,8 +151,8 @@ fn form(found: &ReinstallView) -> AnyView {
             </Field>
         }
     });
-    let password = has("password")
-        .then(|| view! { <p class="sub">{t!("reinstall.password_note")}</p> });
+    let password =
+        has("password").then(|| view! { <p class="sub">{t!("reinstall.password_note")}</p> });
     let image = found.image.as_ref().map(|image| {
         let name = facts::label(image).into_any();
         view! { <Facts facts=vec![(t!("reinstall.image").into(), name)]/> }

@@ -70,7 +70,8 @@ impl World {
         let mut stand = self.stand.lock().unwrap();
         stand.actions.last_mut().unwrap()["message"] = json!(message);
         stand.servers[0]["status"] = json!(status);
-        stand.servers[0]["fault"] = json!({ "message": "Failed to rebuild volume backed instance." });
+        stand.servers[0]["fault"] =
+            json!({ "message": "Failed to rebuild volume backed instance." });
     }
 }
 
@@ -91,7 +92,10 @@ async fn an_installation_says_all_in_one_order_and_is_waited_for() {
     let there = settled(w.cloud.poll(&poll).await);
     assert_eq!(there.spec.access, Access::SshKeys(vec![KEY.into()]));
     assert_eq!(there.installed_by, Some("op".into()));
-    assert_eq!((there.operation, there.one_time_password), ("made".into(), None));
+    assert_eq!(
+        (there.operation, there.one_time_password),
+        ("made".into(), None)
+    );
     let all = w.rebuilds();
     assert_eq!(all.len(), 1);
     let asked = &all[0];
@@ -101,8 +105,14 @@ async fn an_installation_says_all_in_one_order_and_is_waited_for() {
     assert!(asked.get("adminPass").is_none() && asked["user_data"].is_string());
     // It takes the place of what stood there.
     let meta = &asked["metadata"];
-    assert_eq!((&meta["of_others"], &meta["lingbao_act"]), (&json!("kept"), &json!("b req-1")));
-    assert_eq!((&meta["lingbao_key_00"], &meta["lingbao_image"]), (&json!(KEY), &json!("kylin-v10")));
+    assert_eq!(
+        (&meta["of_others"], &meta["lingbao_act"]),
+        (&json!("kept"), &json!("b req-1"))
+    );
+    assert_eq!(
+        (&meta["lingbao_key_00"], &meta["lingbao_image"]),
+        (&json!(KEY), &json!("kylin-v10"))
+    );
     let seen = w.stand.lock().unwrap().seen.clone();
     let asked = seen.iter().find(|it| it.0 == "POST" && it.1 == ACTION);
     assert_eq!(asked.unwrap().2, "compute 2.93");
@@ -185,7 +195,10 @@ async fn what_fails_half_way_is_broken_and_another_installation_helps() {
 async fn what_nova_does_not_take_leaves_the_server_as_it_was() {
     let old = "Invalid imageRef provided.";
     let w = with_image("ACTIVE").await;
-    w.fault(What::Refuse(400, r#"{"badRequest":{"message":"Invalid imageRef provided."}}"#));
+    w.fault(What::Refuse(
+        400,
+        r#"{"badRequest":{"message":"Invalid imageRef provided."}}"#,
+    ));
     match w.cloud.execute(&"a".into(), with_key()).await {
         Outcome::Refused(refusal) => {
             assert_eq!(refusal.reason, RefusalReason::InvalidSpec);

@@ -150,7 +150,10 @@ pub async fn a_system_is_installed_anew_once_and_the_rest_stays(g: &Ground) {
     let again = done(install("2", Access::OneTimePassword).await);
     assert_eq!(again.one_time_password, Some(password.clone()));
     let now = there().await;
-    assert_eq!((now.one_time_password, now.spec.access), (None, Access::OneTimePassword));
+    assert_eq!(
+        (now.one_time_password, now.spec.access),
+        (None, Access::OneTimePassword)
+    );
 
     // What came before is not done again, and an operation stands for one call.
     done(install("1", keys()).await);
@@ -160,7 +163,10 @@ pub async fn a_system_is_installed_anew_once_and_the_rest_stays(g: &Ground) {
     assert_ne!(third.one_time_password, Some(password));
 
     let private = Access::SshKeys(vec!["-----BEGIN OPENSSH PRIVATE KEY".into()]);
-    assert_eq!(reason(install("4", private).await), RefusalReason::InvalidSpec);
+    assert_eq!(
+        reason(install("4", private).await),
+        RefusalReason::InvalidSpec
+    );
     assert_eq!(there().await.installed_by, Some(g.op("3")));
     g.delete("5", &id).await;
     assert_eq!(reason(install("6", keys()).await), RefusalReason::NotFound);

@@ -132,10 +132,7 @@ async fn hindrance(
     ways: &[Choice],
 ) -> Result<Option<Msg>, StorageError> {
     let stands = difference::of_resource(rx, &found.id).await?;
-    if stands
-        .iter()
-        .any(|one| one.kind == DifferenceKind::Missing)
-    {
+    if stands.iter().any(|one| one.kind == DifferenceKind::Missing) {
         return Ok(Some(Msg::new("reinstall.missing")));
     }
     // A change was thought through from the answers as they stand.

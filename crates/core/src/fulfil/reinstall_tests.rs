@@ -122,7 +122,10 @@ async fn a_key_takes_the_place_of_the_password_and_everything_but_the_system_sta
         let view = reinstall::view(&cx, &town.host).await.unwrap();
         assert!(view.may && view.closed.is_none() && view.runs);
         assert_eq!((view.way.as_str(), view.ways.len()), ("password", 2));
-        assert_eq!((view.month, &view.address), (before.row.month, &before.row.address));
+        assert_eq!(
+            (view.month, &view.address),
+            (before.row.month, &before.row.address)
+        );
         assert_eq!(view.attachments, before.attachments);
         assert!(view.image.is_some());
         let image = town.answer("image").await;
@@ -164,7 +167,10 @@ async fn a_key_takes_the_place_of_the_password_and_everything_but_the_system_sta
         assert_eq!(town.events(&town.host, EventKind::Reinstalled).await, 1);
         assert_eq!(town.audited("resource.reinstall", "done").await, 1);
         let told = town.notices().await;
-        assert!(told.contains(&"resource.reinstalled_key".to_owned()), "{told:?}");
+        assert!(
+            told.contains(&"resource.reinstalled_key".to_owned()),
+            "{told:?}"
+        );
         // The form again, after it is done: nothing more.
         reinstall::reinstall(&cx, &town.host, &form, FORM)
             .await
@@ -319,7 +325,10 @@ async fn what_is_given_back_missing_being_changed_or_in_a_cloud_that_can_not_is_
         assert_eq!(closed().await, "resource.being_released");
         town.approve().await;
         town.settle().await;
-        assert_eq!(town.see(&town.host).await.row.service, ServiceState::Recycled);
+        assert_eq!(
+            town.see(&town.host).await.row.service,
+            ServiceState::Recycled
+        );
         assert_eq!(try_it().await, "resource.not_possible_now");
         assert_eq!(closed().await, "resource.not_possible_now");
         assert!(!town.see(&town.host).await.may.contains(&Act::Reinstall));
@@ -337,7 +346,10 @@ async fn what_the_cloud_refuses_changes_nothing_and_what_breaks_half_way_is_told
         assert_eq!(town.see(&town.host).await, whole);
         assert_eq!(town.server().await.installed_by, None);
         let told = town.notices().await;
-        assert!(told.contains(&"resource.reinstall_failed".to_owned()), "{told:?}");
+        assert!(
+            told.contains(&"resource.reinstall_failed".to_owned()),
+            "{told:?}"
+        );
 
         let break_it = Failure::FailLate(RefusalReason::Broken);
         town.fault(CallKind::ReinstallServer, break_it, 1);
@@ -349,7 +361,10 @@ async fn what_the_cloud_refuses_changes_nothing_and_what_breaks_half_way_is_told
         assert_eq!(town.events(&town.host, EventKind::Reinstalled).await, 0);
         assert_eq!(town.events(&town.host, EventKind::ReinstallFailed).await, 1);
         let told = town.notices().await;
-        assert!(told.contains(&"resource.reinstall_broken".to_owned()), "{told:?}");
+        assert!(
+            told.contains(&"resource.reinstall_broken".to_owned()),
+            "{told:?}"
+        );
 
         // Once more, and it runs.
         assert!(seen.may.contains(&Act::Reinstall));
@@ -358,7 +373,9 @@ async fn what_the_cloud_refuses_changes_nothing_and_what_breaks_half_way_is_told
         assert_eq!(seen.row.service, ServiceState::Running);
         assert_eq!(town.server().await.power, Power::Active);
         assert_eq!(town.events(&town.host, EventKind::Reinstalled).await, 1);
-        resource::show_secret(&town.clerk(), &town.host).await.unwrap();
+        resource::show_secret(&town.clerk(), &town.host)
+            .await
+            .unwrap();
         town.city.assert_ledger().await;
     }
 }
@@ -367,13 +384,30 @@ async fn what_the_cloud_refuses_changes_nothing_and_what_breaks_half_way_is_told
 struct Installing<'a> {
     town: &'a Town,
     count: AtomicUsize,
-    /// The key that is installed, and what the cloud and our rows held before.
-    last: Mutex<Option<(String, Server, Option<String>)>>,
+    last: Mutex<Option<Before>>,
+}
+
+/// The key that is installed, and what the cloud and our rows held before.
+#[derive(Clone)]
+struct Before {
+    key: String,
+    server: Server,
+    answer: Option<String>,
+    events: [usize; 2],
 }
 
 impl Installing<'_> {
-    fn last(&self) -> (String, Server, Option<String>) {
+    fn last(&self) -> Before {
         self.last.lock().unwrap().clone().unwrap()
+    }
+
+    /// How often the history says that it was done, and that it broke off.
+    async fn events(&self) -> [usize; 2] {
+        let (town, host) = (self.town, &self.town.host);
+        [
+            town.events(host, EventKind::Reinstalled).await,
+            town.events(host, EventKind::ReinstallFailed).await,
+        ]
     }
 
     async fn assert_free(&self, when: &str) {
@@ -392,8 +426,13 @@ impl Bench for Installing<'_> {
         let number = self.count.fetch_add(1, Ordering::SeqCst);
         let key = format!("{KEY}-{number}");
         let server = town.server().await;
-        let before = town.answer("ssh_key").await;
-        *self.last.lock().unwrap() = Some((key.clone(), server.clone(), before));
+        let before = Before {
+            key: key.clone(),
+            server: server.clone(),
+            answer: town.answer("ssh_key").await,
+            events: self.events().await,
+        };
+        *self.last.lock().unwrap() = Some(before);
         let params = operate::Params {
             resource: town.host.clone(),
             kind: Fulfiller::Server,
@@ -410,27 +449,31 @@ impl Bench for Installing<'_> {
     }
 
     async fn assert_whole(&self, _: &TestApp, when: &str) {
-        let (key, before, _) = self.last();
+        let before = self.last();
         self.assert_free(when).await;
         let there = self.town.server().await;
-        assert_eq!(there.spec.access, Access::SshKeys(vec![key.clone()]), "{when}");
-        assert_ne!(there.installed_by, before.installed_by, "{when}");
-        assert_eq!(self.town.answer("ssh_key").await, Some(key), "{when}");
-        let newest = self.town.see(&self.town.host).await.events[0].kind;
-        assert_eq!(newest, EventKind::Reinstalled, "{when}");
+        let keys = vec![before.key.clone()];
+        assert_eq!(there.spec.access, Access::SshKeys(keys), "{when}");
+        assert_ne!(there.installed_by, before.server.installed_by, "{when}");
+        let answer = self.town.answer("ssh_key").await;
+        assert_eq!(answer, Some(before.key), "{when}");
+        let [done, broken] = before.events;
+        assert_eq!(self.events().await, [done + 1, broken], "{when}");
     }
 
     /// Our rows stay as they were. Where the cloud had done it all the same, or nobody knows, the
     /// history says so.
     async fn assert_clean(&self, _: &TestApp, when: &str) {
-        let (key, before, answer) = self.last();
+        let before = self.last();
         self.assert_free(when).await;
-        assert_eq!(self.town.answer("ssh_key").await, answer, "{when}");
+        let answer = self.town.answer("ssh_key").await;
+        assert_eq!(answer, before.answer, "{when}");
         let there = self.town.server().await;
-        let done = there.spec.access == Access::SshKeys(vec![key]);
-        assert_eq!(done, there.installed_by != before.installed_by, "{when}");
-        let newest = self.town.see(&self.town.host).await.events[0].kind;
-        assert!(!done || newest == EventKind::ReinstallFailed, "{when}");
+        let taken = there.spec.access == Access::SshKeys(vec![before.key]);
+        let moved = there.installed_by != before.server.installed_by;
+        assert_eq!(taken, moved, "{when}");
+        let [done, broken] = before.events;
+        assert_eq!(self.events().await, [done, broken + 1], "{when}");
     }
 }
 
@@ -471,6 +514,9 @@ async fn while_a_change_waits_for_consent_nothing_is_installed() {
         assert_eq!(town.server().await.spec.vcpus, 8);
         town.install(&form).await;
         let there = town.server().await;
-        assert_eq!((there.spec.vcpus, there.spec.access), (8, Access::SshKeys(vec![KEY.into()])));
+        assert_eq!(
+            (there.spec.vcpus, there.spec.access),
+            (8, Access::SshKeys(vec![KEY.into()]))
+        );
     }
 }

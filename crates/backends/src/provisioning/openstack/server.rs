@@ -254,7 +254,10 @@ mod tests {
             ..spec()
         };
         assert_eq!(back.spec, wanted);
-        assert_eq!((back.operation, back.installed_by), ("op".into(), Some("again".into())));
+        assert_eq!(
+            (back.operation, back.installed_by),
+            ("op".into(), Some("again".into()))
+        );
         assert_eq!(text(&it["metadata"], META_CALL), call(&spec()));
         let word = reinstalled(&anew, "third req-2", "uos-20", &Access::OneTimePassword);
         assert_eq!(text(&word, "lingbao_key_00"), "");

@@ -33,9 +33,9 @@ use self::{
     state::{Change, OpRecord, State},
 };
 use super::{
-    Access, Call, CallKind, Capabilities, Capacity, ExternalId, Kind, Object, OperationId, OperationState,
-    Outcome, Page, PollToken, PoolRef, Power, Provisioner, ReadError, Refusal, RefusalReason,
-    Settled, Usage,
+    Access, Call, CallKind, Capabilities, Capacity, ExternalId, Kind, Object, OperationId,
+    OperationState, Outcome, Page, PollToken, PoolRef, Power, Provisioner, ReadError, Refusal,
+    RefusalReason, Settled, Usage,
 };
 use crate::Clock;
 
@@ -283,7 +283,8 @@ impl Inner {
             let renews = match (&object, record.call) {
                 (_, Some((CallKind::RenewPassword, _))) => true,
                 (Object::Server(it), Some((CallKind::ReinstallServer, _))) => {
-                    it.spec.access == Access::OneTimePassword && it.installed_by.as_ref() == Some(op)
+                    it.spec.access == Access::OneTimePassword
+                        && it.installed_by.as_ref() == Some(op)
                 }
                 _ => false,
             };
