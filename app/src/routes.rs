@@ -127,6 +127,11 @@ pub fn rules(host: &str) -> String {
     format!("{}/rules", resource(host))
 }
 
+/// A host's system anew.
+pub fn reinstall(host: &str) -> String {
+    format!("{}/reinstall", resource(host))
+}
+
 /// The form that changes a resource; `request` is the returned one that is supplemented, or empty.
 pub fn change(id: &str, what: &str, request: &str) -> String {
     let form = format!("{}/change", resource(id));
@@ -364,6 +369,7 @@ pub const PATHS: &[&str] = &[
     "/resources/{id}/certificate",
     "/requests/{id}/certificates",
     "/resources/{id}/rules",
+    "/resources/{id}/reinstall",
     "/deliveries/{id}",
     OPERATIONS,
     "/operations/sagas/{id}",

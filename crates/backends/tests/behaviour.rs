@@ -137,6 +137,7 @@ behaviours! {
     a_stopped_server_is_not_busy;
     a_server_is_built_in_time with slow();
     a_late_failure_leaves_a_server_to_delete with slow();
+    an_installation_that_fails_half_way_leaves_a_broken_server with slow();
     lists_are_read_page_by_page;
     an_unreachable_cloud_has_done_nothing;
     backups_need_something_to_back_up;
@@ -273,6 +274,41 @@ async fn a_late_failure_leaves_a_server_to_delete(w: World) {
     };
     done(w.cloud.delete_server(&"c".into(), left).await);
     assert_eq!(w.capacity().await.servers, 1);
+}
+
+async fn an_installation_that_fails_half_way_leaves_a_broken_server(w: World) {
+    let made = "s".into();
+    let begun = w.cloud.create_server(&made, w.server(1)).await;
+    assert!(matches!(begun, Outcome::Running { .. }), "{begun:?}");
+    w.now.fetch_add(5_000, Ordering::SeqCst);
+    let id = done(w.cloud.create_server(&made, w.server(1)).await).id;
+    w.behind.inject(Fault {
+        on: On::Call(CallKind::ReinstallServer),
+        what: What::FailLate(RefusalReason::Broken),
+        skip: 0,
+        times: Some(1),
+    });
+    let install = |op: &'static str| {
+        let (op, image) = (op.into(), w.image.clone());
+        let (id, access) = (id.clone(), Access::OneTimePassword);
+        let cloud = &w.cloud;
+        async move { cloud.reinstall_server(&op, id, image, access).await }
+    };
+    let begun = install("a").await;
+    assert!(matches!(begun, Outcome::Running { .. }), "{begun:?}");
+    let busy = w.cloud.stop_server(&"b".into(), id.clone()).await;
+    assert_eq!(reason(busy), RefusalReason::Conflict);
+    w.now.fetch_add(5_000, Ordering::SeqCst);
+    assert_eq!(reason(install("a").await), RefusalReason::Broken);
+    match w.cloud.get(Kind::Server, &id).await.unwrap() {
+        Some(Object::Server(server)) => assert_eq!(server.power, Power::Error),
+        other => panic!("{other:?}"),
+    }
+    let again = install("c").await;
+    assert!(matches!(again, Outcome::Running { .. }), "{again:?}");
+    w.now.fetch_add(5_000, Ordering::SeqCst);
+    assert_eq!(done(install("c").await).power, Power::Active);
+    assert_eq!(reason(install("a").await), RefusalReason::Broken);
 }
 
 async fn lists_are_read_page_by_page(w: World) {

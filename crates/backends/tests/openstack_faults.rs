@@ -35,7 +35,7 @@ use lingbao_backends::{
 use lingbao_model::time::Timestamp;
 use serde_json::{Value, json};
 
-/// What happens to a request that makes a volume.
+/// What happens to a request that makes a volume or installs a server anew.
 enum What {
     /// It is not looked at.
     Refuse(u16, &'static str),
@@ -60,6 +60,8 @@ struct Stand {
     /// What is said to a new password instead of yes, if anything; the passwords that were set.
     agent: Option<(u16, &'static str)>,
     passwords: Vec<String>,
+    /// The orders to install a server anew that were taken.
+    rebuilds: Vec<Value>,
     /// The sizes before resizes, by server.
     before: BTreeMap<String, Value>,
     /// What the sign-in leaves out of its token.
@@ -271,7 +273,7 @@ fn open(url: &str, now: &Arc<AtomicI64>) -> OpenStack {
             storage: String::new(),
             system_volume_type: String::new(),
         }],
-        images: BTreeMap::new(),
+        images: [("kylin-v10".to_owned(), "kylin".to_owned())].into(),
         flavours: BTreeMap::new(),
         make_flavours: false,
         volume_types: BTreeMap::new(),

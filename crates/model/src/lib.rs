@@ -6,7 +6,7 @@
 //!
 //! Read in this order: [`msg`] and [`id`] (how things are said and named), [`time`], [`calendar`],
 //! [`money`] (quantities), [`people`] and [`placement`] (who and where), [`param`], [`price`],
-//! [`quota`], [`catalogue`] (what can be ordered), [`change`] (what becomes of what runs), [`access_rule`] (what may come in to it), [`policy`] and [`verdict`] (what will become of
+//! [`quota`], [`catalogue`] (what can be ordered), [`change`] (what becomes of what runs), [`access_rule`] (what may come in to it), [`reinstall`] (its system anew), [`policy`] and [`verdict`] (what will become of
 //! it), and the three machines [`request`], [`fulfilment`], [`resource`].
 #![deny(missing_docs)]
 
@@ -25,6 +25,7 @@ pub mod placement;
 pub mod policy;
 pub mod price;
 pub mod quota;
+pub mod reinstall;
 pub mod request;
 pub mod resource;
 pub mod text;

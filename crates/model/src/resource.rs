@@ -106,6 +106,10 @@ words! {
         RulesChanged = "rules_changed",
         /// A host has a new one-time password.
         PasswordRenewed = "password_renewed",
+        /// A host's system was installed anew; what its system disk held is gone.
+        Reinstalled = "reinstalled",
+        /// Installing a host's system anew broke off: what its system disk holds is not known.
+        ReinstallFailed = "reinstall_failed",
         /// Lost in the cloud and built anew; what it held is gone.
         Restored = "restored",
         /// Lost in the cloud and written off; its release follows.
@@ -130,6 +134,8 @@ impl EventKind {
                 | Self::Detached
                 | Self::RulesChanged
                 | Self::PasswordRenewed
+                | Self::Reinstalled
+                | Self::ReinstallFailed
                 | Self::Restored
                 | Self::WrittenOff
                 | Self::TakenIn

@@ -72,6 +72,14 @@ test('a host is restarted and its disk kept, taken off, put back and given back 
   await calm(disk.id);
   expect(await attached()).toBe(before);
 
+  // Its system anew, with a key: the server stays the same one, with its disk on it.
+  const key = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKqP6xkN2y7b4mF0v8uTq1wZs3dYh5rLc9jEoGiVpXtB zhang';
+  await act(host.id, 'reinstall', { access: 'ssh_key', ssh_key: key, confirm: host.name });
+  await calm(host.id);
+  expect((await see(host.id)).events[0].kind).toBe('reinstalled');
+  const anew = (await cloud.servers(name))[0]!;
+  expect([anew.id, anew.status, anew['os-extended-volumes:volumes_attached'].length]).toEqual([server.id, 'ACTIVE', before]);
+
   // Given back: neither server nor volumes are left, and the snapshot went before its disk.
   const all = [host.id, disk.id, made.resource];
   const release = await call(where, clerk, 'POST', '/releases', { resources: all, reason: '核验完毕，全部退回。', erase_at_once: true });

@@ -14,6 +14,7 @@ mod day_two;
 mod door;
 mod imports;
 mod portal;
+mod reinstall;
 mod rest;
 mod truth;
 mod usage;

@@ -13,6 +13,7 @@ const TOPICS: &[&str] = &[
     "return",
     "deliver",
     "by_hand",
+    "locked_out",
     "without_scripts",
 ];
 

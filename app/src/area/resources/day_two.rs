@@ -1,5 +1,5 @@
-//! What is done at once to what runs: restart, console, rules, a new password, attaching. The page stays calm: these stand
-//! in a panel of their own, each with what it leads to.
+//! What is done at once to what runs: restart, console, rules, a new password, its system anew, attaching.
+//! The page stays calm: these stand in a panel of their own, each with what it leads to.
 
 use crate::{form::FormId, routes, t, ui::*};
 use leptos::prelude::*;
@@ -58,6 +58,15 @@ pub fn operations(found: &ResourceDetail, console: Option<String>) -> Option<Any
             t!("resources.new_password"),
             t!("resources.new_password_effect"),
             act.into_any(),
+        ));
+    }
+    if may(Act::Reinstall) {
+        let href = routes::reinstall(found.row.id.as_str());
+        let link = view! { <LinkButton href=href>{t!("resources.reinstall_open")}</LinkButton> };
+        rows.push(row(
+            t!("resources.reinstall"),
+            t!("resources.reinstall_effect"),
+            link.into_any(),
         ));
     }
     if may(Act::Detach) {

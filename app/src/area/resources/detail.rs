@@ -188,6 +188,7 @@ fn shape(kind: EventKind) -> &'static str {
         | EventKind::Attached
         | EventKind::RulesChanged
         | EventKind::PasswordRenewed
+        | EventKind::Reinstalled
         | EventKind::Resized
         | EventKind::Extended
         | EventKind::Replanned
@@ -196,7 +197,7 @@ fn shape(kind: EventKind) -> &'static str {
         | EventKind::TakenBack => "ok",
         EventKind::Stopped | EventKind::SnapshotDeleted | EventKind::Detached => "wait",
         EventKind::ReleaseStarted | EventKind::EraseStarted => "act",
-        EventKind::WrittenOff => "bad",
+        EventKind::WrittenOff | EventKind::ReinstallFailed => "bad",
         EventKind::Recycled | EventKind::Released | EventKind::TakenOut => "stop",
     }
 }
@@ -351,7 +352,8 @@ fn acts(found: &ResourceDetail) -> AnyView {
             | Act::Attach
             | Act::Detach
             | Act::Rules
-            | Act::NewPassword => ().into_any(),
+            | Act::NewPassword
+            | Act::Reinstall => ().into_any(),
         })
         .collect_view()
         .into_any()

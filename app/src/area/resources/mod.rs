@@ -8,6 +8,7 @@ mod day_two;
 mod detail;
 mod ending;
 mod list;
+mod reinstall;
 mod restore;
 mod rules;
 mod sheet;
@@ -89,6 +90,27 @@ impl leptos_router::LazyRoute for RulesRoute {
     }
 }
 
+/// And the one that installs a host's system anew.
+#[lazy]
+fn installing() -> AnyView {
+    view! { <reinstall::ReinstallPage/> }.into_any()
+}
+
+/// The route of the page `ReinstallPage`.
+pub struct ReinstallRoute;
+impl leptos_router::LazyRoute for ReinstallRoute {
+    fn data() -> Self {
+        Self
+    }
+    async fn view(_: Self) -> AnyView {
+        installing().await
+    }
+    async fn preload() {
+        #[cfg(all(feature = "hydrate", target_arch = "wasm32"))]
+        __preload_installing().await;
+    }
+}
+
 /// Where the pages are.
 pub fn routes() -> Vec<AnyNestedRoute> {
     let mut all = vec![
@@ -96,6 +118,10 @@ pub fn routes() -> Vec<AnyNestedRoute> {
         page(path!("/resources/:id"), Lazy::<DetailRoute>::new()),
         page(path!("/resources/:id/change"), Lazy::<ChangeRoute>::new()),
         page(path!("/resources/:id/rules"), Lazy::<RulesRoute>::new()),
+        page(
+            path!("/resources/:id/reinstall"),
+            Lazy::<ReinstallRoute>::new(),
+        ),
         page(path!("/deliveries/:id"), Lazy::<SheetRoute>::new()),
         page(
             path!("/resources/:id/snapshots/:snapshot"),
@@ -118,5 +144,9 @@ pub fn posts() -> axum::Router<Pages> {
         .route("/resources/{id}/change", page_post(change::ssr::submit))
         .route("/resources/{id}/bin", page_post(bin::ssr::act))
         .route("/resources/{id}/rules", page_post(rules::ssr::submit))
+        .route(
+            "/resources/{id}/reinstall",
+            page_post(reinstall::ssr::submit),
+        )
         .route(list::CSV, axum::routing::get(list::ssr::csv))
 }

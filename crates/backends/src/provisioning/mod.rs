@@ -90,6 +90,10 @@ calls! {
     /// Sets a new one-time password for the administrator of a running server; see
     /// [`Server::one_time_password`].
     RenewPassword { #[doc = "Which."] server: ExternalId },
+    /// Installs the system of a server anew from an image, with another way in: what its system disk
+    /// held is gone. It keeps everything else and runs or stands still as before; one that an
+    /// installation left in an error state runs afterwards. Once begun it can't be taken back.
+    ReinstallServer { #[doc = "Which."] server: ExternalId, #[doc = "Code of the image; see [`Capabilities::images`]."] image: String, #[doc = "How its owner gets in from then on."] access: Access },
     /// Deletes a server; its disks are detached and its addresses freed of it.
     DeleteServer { #[doc = "Which."] server: ExternalId },
     /// Makes a volume.
@@ -247,6 +251,21 @@ pub trait Provisioner: Send + Sync {
     async fn renew_password(&self, op: &OperationId, server: ExternalId) -> Outcome<Server> {
         let done = self.execute(op, Call::RenewPassword { server }).await;
         done.narrow(Object::into_server)
+    }
+    /// See [`Call::ReinstallServer`].
+    async fn reinstall_server(
+        &self,
+        op: &OperationId,
+        server: ExternalId,
+        image: String,
+        access: Access,
+    ) -> Outcome<Server> {
+        let call = Call::ReinstallServer {
+            server,
+            image,
+            access,
+        };
+        self.execute(op, call).await.narrow(Object::into_server)
     }
     /// See [`Call::DeleteServer`].
     async fn delete_server(&self, op: &OperationId, server: ExternalId) -> Outcome<()> {

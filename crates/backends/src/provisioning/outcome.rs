@@ -62,7 +62,8 @@ pub enum Outcome<T> {
         retry_after_ms: u64,
     },
     /// It will not be done. A refusal by itself leaves nothing behind, unless a poll says it: then
-    /// what had begun stands in an error state until it is deleted.
+    /// what had begun stands in an error state until it is deleted; or it says so by its reason
+    /// ([`RefusalReason::Broken`]).
     Refused(Refusal),
     /// The call certainly did not reach the backend: call again.
     Unreachable(String),
@@ -156,6 +157,9 @@ pub enum RefusalReason {
     Unsupported,
     /// It has to be done inside the server, and nothing there takes the order: no guest agent.
     NoAgent,
+    /// It had begun and came to nothing half-way: what it was done to is not what it was, and has to be
+    /// done anew or mended.
+    Broken,
     /// The backend does not let us.
     Denied,
     /// The operation was cancelled; it can make nothing any more.

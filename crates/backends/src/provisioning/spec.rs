@@ -241,9 +241,12 @@ pub struct Server {
     /// Its address in its network; `0.0.0.0` until it has one.
     pub private_address: Ipv4Addr,
     /// Given only in answers to the operation that made it (create, poll, find by operation) and to
-    /// the one that set another (renew, poll), each its own; never by `get` and `list`: show it once
-    /// and do not keep it.
+    /// those that set another (renew, reinstall, poll), each its own; never by `get` and `list`: show it
+    /// once and do not keep it. The first one is told no more when its system was installed anew.
     pub one_time_password: Option<Secret>,
+    /// The operation that last installed its system anew; `None` while it is as it was made.
+    #[serde(default)]
+    pub installed_by: Option<OperationId>,
     /// When it was asked for.
     pub created_at: Timestamp,
     /// Who made it.

@@ -1,5 +1,7 @@
 //! Acts on a server, against a stand-in for Nova's servers that resizes, sleeps and wakes up as Nova
 //! does.
+mod reinstall;
+
 use super::*;
 
 const ACTION: &str = "/compute/v2.1/servers/s1/action";
@@ -55,6 +57,9 @@ pub fn serve(
         ("POST", ["servers", id, "action"]) => {
             let asked: Value = serde_json::from_slice(body).unwrap();
             let (name, asked) = asked.as_object().unwrap().iter().next().unwrap();
+            if name == "rebuild" {
+                return Some(reinstall::serve(stand, id, asked));
+            }
             let it = stand.servers.iter_mut().find(|it| it["id"] == *id)?;
             if name == "changePassword" {
                 return Some(match stand.agent {

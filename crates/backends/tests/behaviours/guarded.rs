@@ -135,3 +135,78 @@ pub async fn a_new_password_is_told_to_who_set_it(g: &Ground) {
     g.delete("5", &made.id).await;
     assert_eq!(reason(renew("6").await), RefusalReason::NotFound);
 }
+
+/// Once for each operation: with a key or a password, running or not.
+pub async fn a_system_is_installed_anew_once_and_the_rest_stays(g: &Ground) {
+    let key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKqP6 zhang";
+    let keys = || Access::SshKeys(vec![key.into()]);
+    let made = done(g.make("s", g.server(1)).await);
+    let id = made.id.clone();
+    let install = async |op: &str, access: Access| {
+        let (op, image) = (g.op(op), g.image.clone());
+        let call = || {
+            g.cloud
+                .reinstall_server(&op, id.clone(), image.clone(), access.clone())
+        };
+        g.settle(call).await
+    };
+    let there = async || match g.cloud.get(Kind::Server, &id).await.unwrap() {
+        Some(Object::Server(server)) => server,
+        other => panic!("{other:?}"),
+    };
+    let op = g.op("v");
+    let make = || g.cloud.create_volume(&op, g.volume());
+    let disk = done(g.settle(make).await).id;
+    let op = g.op("t");
+    let attach = || g.cloud.attach_volume(&op, disk.clone(), id.clone());
+    done(g.settle(attach).await);
+
+    let with_key = done(install("1", keys()).await);
+    assert_eq!(with_key.spec.access, keys());
+    assert_eq!(with_key.one_time_password, None);
+    assert_eq!(with_key.power, Power::Active);
+    let now = there().await;
+    assert_eq!(now.installed_by, Some(g.op("1")));
+    let same = |it: &Server| (it.private_address, it.spec.name.clone(), it.spec.vcpus);
+    assert_eq!(same(&now), same(&made));
+    assert_eq!(now.operation, made.operation);
+    match g.cloud.get(Kind::Volume, &disk).await.unwrap() {
+        Some(Object::Volume(disk)) => assert_eq!(disk.attached_to.as_ref(), Some(&id)),
+        other => panic!("{other:?}"),
+    }
+    // Its first password opens nothing any more.
+    let maker = done(g.make("s", g.server(1)).await);
+    assert_eq!(maker.one_time_password, None);
+
+    // One that does not run goes on standing still, and has a password that only its operation tells.
+    let op = g.op("o");
+    let stop = || g.cloud.stop_server(&op, id.clone());
+    done(g.settle(stop).await);
+    let second = done(install("2", Access::OneTimePassword).await);
+    assert_eq!(second.power, Power::Stopped);
+    let password = second.one_time_password.unwrap();
+    assert_eq!(password.0.len(), 16);
+    let again = done(install("2", Access::OneTimePassword).await);
+    assert_eq!(again.one_time_password, Some(password.clone()));
+    let now = there().await;
+    assert_eq!(
+        (now.one_time_password, now.spec.access),
+        (None, Access::OneTimePassword)
+    );
+
+    // What came before is not done again, and an operation stands for one call.
+    done(install("1", keys()).await);
+    assert_eq!(there().await.installed_by, Some(g.op("2")));
+    assert_eq!(reason(install("2", keys()).await), RefusalReason::Conflict);
+    let third = done(install("3", Access::OneTimePassword).await);
+    assert_ne!(third.one_time_password, Some(password));
+
+    let private = Access::SshKeys(vec!["-----BEGIN OPENSSH PRIVATE KEY".into()]);
+    assert_eq!(
+        reason(install("4", private).await),
+        RefusalReason::InvalidSpec
+    );
+    assert_eq!(there().await.installed_by, Some(g.op("3")));
+    g.delete("5", &id).await;
+    assert_eq!(reason(install("6", keys()).await), RefusalReason::NotFound);
+}

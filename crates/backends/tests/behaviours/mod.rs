@@ -189,6 +189,7 @@ macro_rules! shared_behaviours {
             what_comes_in_is_the_whole_set_that_was_said;
             what_is_opened_by_hand_is_told_in_the_list_of_all_rules;
             a_new_password_is_told_to_who_set_it;
+            a_system_is_installed_anew_once_and_the_rest_stays;
             what_was_ordered_is_read_back;
             ensuring_twice_is_one;
             what_makes_no_sense_is_refused;

@@ -82,15 +82,16 @@ pub(super) async fn written(
     }
 }
 
-/// The new password waits to be shown once, in the place of the old one. `false` if the cloud gave
-/// none: then the server is gone.
+/// The new password that a step gave waits to be shown once, in the place of the old one. `false` if
+/// the cloud gave none: then the server is gone.
 pub(super) async fn keep_password(
     tx: &mut Tx,
     cx: &Cx,
     ended: &Ended<'_, Params>,
+    step: &str,
 ) -> Result<bool, StorageError> {
     let id = &ended.params.resource;
-    let output = ended.outputs.get("password").cloned().unwrap_or_default();
+    let output = ended.outputs.get(step).cloned().unwrap_or_default();
     let Ok(Object::Server(server)) = serde_json::from_value(output) else {
         return Ok(false);
     };

@@ -18,7 +18,7 @@
 //!
 //! Files: [`plan`] (what is to be built), [`build`] and [`step`] (building), [`power`] (start,
 //! stop), [`acts`] and [`operate`] (restart, snapshots, attaching), [`access_rule`] (what may come in
-//! to a host, and who), [`restore`] (a disk out of a snapshot), [`change`] (another size, a longer
+//! to a host, and who), [`reinstall`] (its system anew), [`restore`] (a disk out of a snapshot), [`change`] (another size, a longer
 //! term), [`expiry`] (the end of a term), [`release`] (giving back and erasing), [`recycle`] (into the
 //! recycle bin), [`bin`] (out of it, either way), [`certificate`] (that it is erased), [`upkeep`]
 //! (what comes round by itself), [`reconcile`] (what the clouds say, held
@@ -37,6 +37,7 @@ pub mod plan;
 pub mod power;
 pub mod reconcile;
 pub mod recycle;
+pub mod reinstall;
 pub mod release;
 pub mod restore;
 pub mod step;
@@ -48,6 +49,8 @@ mod access_rule_tests;
 mod bin_tests;
 #[cfg(test)]
 mod day_two_tests;
+#[cfg(test)]
+mod reinstall_tests;
 #[cfg(test)]
 mod tests;
 

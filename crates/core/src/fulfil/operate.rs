@@ -1,5 +1,6 @@
-//! What is done at once to a thing that stands: restart, snapshots, attaching, rules, passwords. One
-//! saga of one step; the use cases that start it are in [`super::acts`] and [`super::access_rule`].
+//! What is done at once to a thing that stands: restart, snapshots, attaching, rules, passwords, its
+//! system installed anew. One saga of one step; the use cases that start it are in [`super::acts`],
+//! [`super::access_rule`] and [`super::reinstall`].
 
 use std::sync::Arc;
 
@@ -19,7 +20,7 @@ use lingbao_model::{
 use serde::{Deserialize, Serialize};
 
 use super::{
-    access_rule,
+    access_rule, reinstall,
     step::{CallStep, MakeCall, Undo},
 };
 use crate::{
@@ -95,6 +96,13 @@ pub enum What {
     },
     /// A server gets a new one-time password.
     NewPassword,
+    /// A server's system is installed anew.
+    Reinstall {
+        /// Code of the image.
+        image: String,
+        /// The key that opens it afterwards; `None` for a one-time password.
+        key: Option<String>,
+    },
 }
 
 impl What {
@@ -109,6 +117,7 @@ impl What {
             Self::Detach { .. } => "detach",
             Self::SetRules { .. } => "rules",
             Self::NewPassword => "password",
+            Self::Reinstall { .. } => "reinstall",
         }
     }
 
@@ -121,16 +130,10 @@ impl What {
         }
     }
 
-    const fn failed(&self) -> &'static str {
-        match self {
-            Self::Restart => "resource.restart_failed",
-            Self::TakeSnapshot { .. } => "resource.snapshot_failed",
-            Self::DeleteSnapshot { .. } => "resource.delete_snapshot_failed",
-            Self::Attach { .. } => "resource.attach_failed",
-            Self::Detach { .. } => "resource.detach_failed",
-            Self::SetRules { .. } => "resource.rules_failed",
-            Self::NewPassword => "resource.password_failed",
-        }
+    /// Whether nobody knows what stands when it could be neither done nor undone: where a thing hangs,
+    /// what is open, which system runs.
+    const fn doubtful(&self) -> bool {
+        matches!(self, Self::SetRules { .. } | Self::Reinstall { .. }) || self.host().is_some()
     }
 }
 
@@ -220,6 +223,10 @@ impl Saga for Operate {
                 let call = Call::RenewPassword { server: thing };
                 step("password", backend, Undo::Nothing, call)
             }
+            What::Reinstall { image, key } => {
+                let call = reinstall::call(thing, image, key.as_deref());
+                step(reinstall::STEP, backend, Undo::Cancel, call)
+            }
         }
     }
 
@@ -239,9 +246,8 @@ impl Saga for Operate {
         for id in &parts {
             resource_action::lock(tx, id).await?;
         }
-        // Nobody knows where it hangs, or what is open: all stay busy until an operator has cleaned up.
-        let doubtful = params.what.host().is_some() || matches!(params.what, What::SetRules { .. });
-        let unsure = matches!(ended.end, End::Residue(_)) && doubtful;
+        // All stay busy until an operator has cleaned up.
+        let unsure = matches!(ended.end, End::Residue(_)) && params.what.doubtful();
         if !unsure {
             for id in &parts {
                 resource_action::end(tx, id, ended.saga).await?;
@@ -296,7 +302,8 @@ async fn done(
         | What::Attach { .. }
         | What::Detach { .. }
         | What::SetRules { .. }
-        | What::NewPassword => {}
+        | What::NewPassword
+        | What::Reinstall { .. } => {}
     }
     if !stands {
         return Ok(());
@@ -318,13 +325,19 @@ async fn done(
             EventKind::RulesChanged
         }
         What::NewPassword => {
-            if !access_rule::keep_password(tx, cx, ended).await? {
+            if !access_rule::keep_password(tx, cx, ended, "password").await? {
                 return failed(tx, cx, ended, found).await;
             }
             let msg = Msg::new("resource.password_waits").with("name", found.name.clone());
             let link = format!("/resources/{}", found.id);
             notice::send(tx, cx, &params.actor, &msg, &link).await?;
             EventKind::PasswordRenewed
+        }
+        What::Reinstall { key, .. } => {
+            if !reinstall::written(tx, cx, ended, found, key.as_deref()).await? {
+                return failed(tx, cx, ended, found).await;
+            }
+            EventKind::Reinstalled
         }
     };
     for id in [Some(&params.resource), params.what.host()]
@@ -343,23 +356,31 @@ async fn failed(
     found: &resource::Resource,
 ) -> Result<(), StorageError> {
     let params = ended.params;
-    match (&params.what, ended.end) {
-        (What::TakeSnapshot { snapshot, .. }, End::Residue(_)) => {
-            snapshot::set_state(tx, snapshot, SnapshotState::Left).await?;
-        }
-        (What::TakeSnapshot { snapshot, .. }, _) => {
-            snapshot::gone(tx, snapshot, cx.now()).await?;
-        }
-        (What::DeleteSnapshot { snapshot, .. }, _) => {
-            snapshot::set_state(tx, snapshot, SnapshotState::Ready).await?;
-        }
-        _ => {}
-    }
     let reason = ended
         .reason
         .cloned()
         .unwrap_or_else(|| Msg::new("fulfilment.unknown_reason"));
-    let msg = Msg::new(params.what.failed())
+    let said = match &params.what {
+        What::Restart => "resource.restart_failed",
+        What::TakeSnapshot { snapshot, .. } => {
+            if matches!(ended.end, End::Residue(_)) {
+                snapshot::set_state(tx, snapshot, SnapshotState::Left).await?;
+            } else {
+                snapshot::gone(tx, snapshot, cx.now()).await?;
+            }
+            "resource.snapshot_failed"
+        }
+        What::DeleteSnapshot { snapshot, .. } => {
+            snapshot::set_state(tx, snapshot, SnapshotState::Ready).await?;
+            "resource.delete_snapshot_failed"
+        }
+        What::Attach { .. } => "resource.attach_failed",
+        What::Detach { .. } => "resource.detach_failed",
+        What::SetRules { .. } => "resource.rules_failed",
+        What::NewPassword => "resource.password_failed",
+        What::Reinstall { .. } => reinstall::failed(tx, cx, params, &reason).await?,
+    };
+    let msg = Msg::new(said)
         .with("name", found.name.clone())
         .with("reason", reason);
     let link = format!("/resources/{}", params.resource);

@@ -25,6 +25,8 @@ pub enum Undo {
     Delete,
     /// The call changed something that another step made: this call takes the change back.
     Call(MakeCall),
+    /// What has begun can't be taken back; what has not, never does.
+    Cancel,
     /// Nothing: projects and networks stay for the next order.
     Nothing,
 }
@@ -100,6 +102,7 @@ fn refused(refusal: &Refusal) -> Msg {
         }
         RefusalReason::NotFound => "fulfilment.refused.not_found",
         RefusalReason::NoAgent => "fulfilment.refused.no_agent",
+        RefusalReason::Broken => "fulfilment.refused.broken",
         RefusalReason::Conflict | RefusalReason::Denied | RefusalReason::Cancelled => {
             "fulfilment.refused.other"
         }
@@ -185,6 +188,7 @@ impl Step for CallStep {
     async fn undo(&self, cx: &StepCx) -> Undone {
         match &self.undo {
             Undo::Nothing => Undone::Done,
+            Undo::Cancel => self.cancel(cx).await.err().unwrap_or(Undone::Done),
             Undo::Delete => self.delete_what_was_made(cx).await,
             Undo::Call(make) => match make(cx) {
                 Ok(call) => match self.hangs_elsewhere(cx).await {
@@ -222,21 +226,27 @@ fn verified(cx: &StepCx, settled: Settled) -> Verified {
 }
 
 impl CallStep {
+    /// The tombstone: after it, not even a call that is still on its way makes anything. Gives what the
+    /// operation had made, or what the undoing comes to for now.
+    async fn cancel(&self, cx: &StepCx) -> Result<Option<Box<Object>>, Undone> {
+        match self.backend.cancel(&self.operation(cx, "")).await {
+            Answer::Done(OperationState::Cancelled { left }) => Ok(left),
+            Answer::Done(other) => Err(Undone::Retry(format!(
+                "cancelled, but the backend says {other:?}"
+            ))),
+            Answer::Running { retry_after_ms, .. } => Err(Undone::Wait {
+                until: Some(later(cx, retry_after_ms)),
+                why: "being cancelled".into(),
+            }),
+            Answer::Refused(refusal) => Err(Undone::Residue(refusal.to_string())),
+            Answer::Unreachable(why) | Answer::Unknown(why) => Err(Undone::Retry(why)),
+        }
+    }
+
     async fn delete_what_was_made(&self, cx: &StepCx) -> Undone {
-        // The tombstone first: after it, not even a call that is still on its way makes anything.
-        let left = match self.backend.cancel(&self.operation(cx, "")).await {
-            Answer::Done(OperationState::Cancelled { left }) => left,
-            Answer::Done(other) => {
-                return Undone::Retry(format!("cancelled, but the backend says {other:?}"));
-            }
-            Answer::Running { retry_after_ms, .. } => {
-                return Undone::Wait {
-                    until: Some(later(cx, retry_after_ms)),
-                    why: "being cancelled".into(),
-                };
-            }
-            Answer::Refused(refusal) => return Undone::Residue(refusal.to_string()),
-            Answer::Unreachable(why) | Answer::Unknown(why) => return Undone::Retry(why),
+        let left = match self.cancel(cx).await {
+            Ok(left) => left,
+            Err(undone) => return undone,
         };
         match left.and_then(|object| delete_call(object.kind(), object.id().clone())) {
             Some(call) => self.settle(cx, call).await,

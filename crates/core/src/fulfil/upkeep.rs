@@ -163,6 +163,7 @@ fn acts(able: &Capabilities) -> Vec<Act> {
             Act::NewPassword,
             able.one_time_password && takes(&[CallKind::RenewPassword]),
         ),
+        (Act::Reinstall, takes(&[CallKind::ReinstallServer])),
     ]
     .into_iter()
     .filter_map(|(act, can)| can.then_some(act))
@@ -280,6 +281,7 @@ mod tests {
             Act::Plan,
             Act::Rules,
             Act::NewPassword,
+            Act::Reinstall,
         ];
         assert_eq!(acts(&able), all);
         able.console = false;
@@ -288,7 +290,13 @@ mod tests {
         able.calls.remove(&CallKind::DeleteSnapshot);
         able.calls.remove(&CallKind::ExtendVolume);
         able.calls.remove(&CallKind::ChangeBackupPlan);
-        let left = [Act::Restart, Act::Restore, Act::Attach, Act::Resize];
+        let left = [
+            Act::Restart,
+            Act::Restore,
+            Act::Attach,
+            Act::Resize,
+            Act::Reinstall,
+        ];
         assert_eq!(acts(&able), left);
     }
 }

@@ -283,8 +283,9 @@ fn acts(
                 Act::Console,
                 Act::NewPassword,
                 Act::Rules,
+                Act::Reinstall,
             ]),
-            ServiceState::Stopped => may.extend([Act::Start, Act::Rules]),
+            ServiceState::Stopped => may.extend([Act::Start, Act::Rules, Act::Reinstall]),
             ServiceState::Changing | ServiceState::Recycled | ServiceState::Released => {}
         }
     }
@@ -308,6 +309,7 @@ fn acts(
         | Act::Attach
         | Act::Rules
         | Act::NewPassword => able.contains(act),
+        Act::Reinstall => able.contains(act) && !changing,
         Act::Detach => able.contains(&Act::Attach),
         Act::Start
         | Act::Stop

@@ -41,6 +41,18 @@ pub async fn renew(
     Ok(())
 }
 
+/// A password that opens nothing any more need not be shown.
+///
+/// # Errors
+/// What the database says.
+pub async fn forget(tx: &mut Tx, resource: &ResourceId) -> Result<(), StorageError> {
+    Sql::new("DELETE FROM delivery_secret WHERE resource_id = ")
+        .bind(resource.as_str())
+        .run(tx)
+        .await
+        .map(|_| ())
+}
+
 /// Whether a one-time password waits.
 ///
 /// # Errors

@@ -60,6 +60,7 @@ pub const ACTIONS: &[&str] = &[
     "resource.erase",
     "resource.erased",
     "resource.new_password",
+    "resource.reinstall",
     "resource.restart",
     "resource.rule_add",
     "resource.rule_remove",

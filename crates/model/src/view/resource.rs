@@ -11,7 +11,7 @@ use crate::id::{
 };
 use crate::money::Money;
 use crate::msg::{Label, Msg};
-use crate::param::Fact;
+use crate::param::{Choice, Fact};
 use crate::placement::Level;
 use crate::price::Quote;
 use crate::quota::Change as QuotaChange;
@@ -145,6 +145,8 @@ words! {
         Rules = "rules",
         /// Set a new one-time password.
         NewPassword = "new_password",
+        /// Install its system anew.
+        Reinstall = "reinstall",
     }
 }
 
@@ -262,6 +264,40 @@ pub struct AccessRulesView {
     pub closed: Option<Msg>,
 }
 
+/// What becomes of a host whose system is installed anew (重装系统); shown before it is confirmed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ReinstallView {
+    /// The host.
+    pub resource: ResourceId,
+    /// Its name, which is typed to confirm.
+    pub name: String,
+    /// The image that is installed: that of its order.
+    pub image: Option<Label>,
+    /// The ways in to choose from: a key, a one-time password.
+    pub ways: Vec<Choice>,
+    /// The way in now.
+    pub way: String,
+    /// Whether it runs; it goes on as it is.
+    pub runs: bool,
+    /// Its address, which stays.
+    pub address: Option<String>,
+    /// What hangs on it, and stays.
+    pub attachments: Vec<Related>,
+    /// How many rules of its owner say what may come in; they stay.
+    pub rules: usize,
+    /// Its month price, which stays.
+    pub month: Money,
+    /// End of its term, which stays.
+    pub expires_at: Timestamp,
+    /// Whether the viewer may have it done now.
+    pub may: bool,
+    /// A change that is under way, in words.
+    pub busy: Option<Msg>,
+    /// Why nobody can have it done, whoever looks.
+    pub closed: Option<Msg>,
+}
+
 /// A way to a host's console. It is a key to the host: it is stored nowhere.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -366,7 +402,7 @@ pub struct DeliveryLine {
     pub row: ResourceRow,
     /// What it is attached to.
     pub attached_to: Option<Related>,
-    /// Whether a one-time password waits to be shown; otherwise the key of the order opens it.
+    /// Whether a one-time password waits to be shown; otherwise a key opens it, or one that was shown.
     pub secret_waits: bool,
 }
 

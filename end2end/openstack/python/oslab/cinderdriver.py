@@ -67,6 +67,10 @@ class Driver(fake_driver.FakeLoggingVolumeDriver):
         self._make(volume)
         return None, True
 
+    def copy_image_to_volume(self, context, volume, image_service, image_id):
+        # Asked for when a volume is imaged anew.
+        self._make(volume)
+
     def copy_volume_to_image(self, context, volume, image_service, image_meta):
         image_service.update(context, image_meta['id'], {}, io.BytesIO(b'\0' * 65536))
 

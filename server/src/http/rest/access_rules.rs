@@ -1,10 +1,15 @@
-//! What may come in to a host, and who gets in.
+//! What may come in to a host, who gets in, and its system anew.
 use axum::{Json, extract::Path};
-use lingbao_core::{Cx, fulfil::access_rule, service::resource};
+use lingbao_core::{
+    Cx,
+    fulfil::{access_rule, reinstall},
+    service::resource,
+};
 use lingbao_model::{
     access_rule::AccessRuleForm,
     id::{AccessRuleId, ResourceId},
-    view::resource::{AccessRulesView, ResourceDetail},
+    reinstall::ReinstallForm,
+    view::resource::{AccessRulesView, ReinstallView, ResourceDetail},
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -15,6 +20,7 @@ pub(super) fn routes() -> OpenApiRouter<Portal> {
         .routes(routes!(rules, add_rule))
         .routes(routes!(remove_rule))
         .routes(routes!(new_password))
+        .routes(routes!(reinstalling, reinstall_host))
 }
 
 async fn as_they_are(cx: &Cx, of: &ResourceId) -> Answer<AccessRulesView> {
@@ -65,5 +71,31 @@ async fn new_password(
 ) -> Answer<ResourceDetail> {
     let of = id(&resource_id)?;
     access_rule::new_password(&cx, &of, "").await?;
+    Ok(Json(resource::detail(&cx, &of).await?))
+}
+
+/// What becomes of a host whose system is installed anew: what stays, and the ways in to choose from.
+#[utoipa::path(get, path = "/resources/{id}/reinstall", tag = "resources", params(("id" = String, Path)),
+    responses((status = 200, body = ReinstallView), (status = 404, body = ProblemDocument)))]
+async fn reinstalling(
+    Caller(cx): Caller,
+    Path(resource_id): Path<String>,
+) -> Answer<ReinstallView> {
+    Ok(Json(reinstall::view(&cx, &id(&resource_id)?).await?))
+}
+
+/// Installs a host's system anew from its image, with an SSH key or a one-time password. What the
+/// system disk holds is lost; everything else, its price and its quota stay. `confirm` is the name of
+/// the host. A one-time password is shown once on the page of the host; a program is not told it.
+#[utoipa::path(post, path = "/resources/{id}/reinstall", tag = "resources", params(("id" = String, Path)),
+    request_body = ReinstallForm,
+    responses((status = 200, body = ResourceDetail), (status = 409, body = ProblemDocument), (status = 422, body = ProblemDocument)))]
+async fn reinstall_host(
+    Caller(cx): Caller,
+    Path(resource_id): Path<String>,
+    Body(form): Body<ReinstallForm>,
+) -> Answer<ResourceDetail> {
+    let of = id(&resource_id)?;
+    reinstall::reinstall(&cx, &of, &form, "").await?;
     Ok(Json(resource::detail(&cx, &of).await?))
 }

@@ -23,6 +23,7 @@ mod networks;
 mod op;
 mod power;
 mod projects;
+mod reinstall;
 mod resize;
 mod rules;
 mod security;
@@ -51,9 +52,9 @@ use self::{
     version::Service,
 };
 use super::{
-    Call, CallKind, Capabilities, Capacity, ExternalId, Finding, Kind, LetIn, Object, OperationId,
-    OperationState, Outcome, Page, PollToken, PoolRef, Provisioner, ReadError, RefusalReason,
-    Secret, Settled, Usage,
+    Access, Call, CallKind, Capabilities, Capacity, ExternalId, Finding, Kind, LetIn, Object,
+    OperationId, OperationState, Outcome, Page, PollToken, PoolRef, Provisioner, ReadError,
+    RefusalReason, Secret, Server, Settled, Usage,
 };
 use crate::Clock;
 
@@ -110,6 +111,7 @@ fn target(call: &Call) -> Option<(Kind, &ExternalId)> {
         | Call::RestartServer { server }
         | Call::SetServerRules { server, .. }
         | Call::RenewPassword { server }
+        | Call::ReinstallServer { server, .. }
         | Call::DeleteServer { server } => (Kind::Server, server),
         Call::AttachVolume { volume, .. }
         | Call::DetachVolume { volume }
@@ -135,7 +137,19 @@ const fn must_settle(call: &Call) -> bool {
                 | Call::StartServer { .. }
                 | Call::StopServer { .. }
                 | Call::RestartServer { .. }
+                | Call::ReinstallServer { .. }
         )
+}
+
+/// Whether the password of an operation, which is over, is one that opens the server.
+fn sets_password(op: &OperationId, call: &Call, server: &Server) -> bool {
+    match call {
+        Call::RenewPassword { .. } => true,
+        Call::ReinstallServer { access, .. } => {
+            *access == Access::OneTimePassword && server.installed_by.as_ref() == Some(op)
+        }
+        _ => false,
+    }
 }
 
 fn token(op: &OperationId, call: &Call) -> PollToken {
@@ -214,7 +228,8 @@ impl OpenStack {
         }
         if acted.is_some_and(|it| it.done) {
             let mut there = self.object(kind, &id).await?;
-            if let (Call::RenewPassword { .. }, Some(Object::Server(server))) = (&call, &mut there)
+            if let Some(Object::Server(server)) = &mut there
+                && sets_password(op, &call, server)
             {
                 server.one_time_password = self.cloud.password(op);
             }
@@ -246,6 +261,11 @@ impl OpenStack {
                 cloud.set_rules(memory, &server, &rules).await
             }
             Call::RenewPassword { server } => cloud.renew_password(op, &server).await,
+            Call::ReinstallServer {
+                server,
+                image,
+                access,
+            } => cloud.reinstall(memory, op, &server, &image, &access).await,
             Call::DeleteServer { server } => cloud.delete_server(&server).await,
             Call::CreateVolume { spec } => cloud.create_volume(memory, op, spec, None).await,
             Call::ExtendVolume { volume, size_gb } => cloud.extend(&volume, size_gb).await,
@@ -290,6 +310,13 @@ impl Provisioner for OpenStack {
             .any(|zone| config.external_of(zone).is_some())
         {
             calls.remove(&CallKind::AllocateAddress);
+        }
+        match self.cloud.nova_minor().await {
+            Ok(minor) if minor >= reinstall::OF_VOLUME => {}
+            Ok(_) | Err(Fault::Refused(_)) => {
+                calls.remove(&CallKind::ReinstallServer);
+            }
+            Err(fault) => return Err(fault.into()),
         }
         let mut images = Vec::new();
         for code in config.images.keys() {

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::{
     client::text,
     op::{META, META_OP, digest},
+    reinstall::Install,
     time::moment,
 };
 use crate::provisioning::{
@@ -19,6 +20,10 @@ pub(super) const FIELDS: &[&str] = &["id", "status", "tenant_id", "metadata"];
 const LONGEST: usize = 255;
 /// The last act on a server: `OPERATION REQUEST`, where REQUEST is the newest action before it.
 pub(super) const META_ACT: &str = "lingbao_act";
+/// Who installed its system anew; see `reinstall`.
+pub(super) const META_INSTALL: &str = "lingbao_install";
+/// Begins the entries of a key.
+const META_KEY: &str = "lingbao_key_";
 /// What tells two orders under one operation apart.
 pub(super) const META_CALL: &str = "lingbao_call";
 
@@ -56,20 +61,36 @@ pub(super) fn metadata(op: &OperationId, spec: &ServerSpec) -> Value {
     if let Some(preset) = &spec.security_preset {
         put("lingbao_preset", preset);
     }
-    match &spec.access {
-        Access::OneTimePassword => {
-            put("lingbao_access", "password");
-        }
+    meta.extend(way_in(&spec.access));
+    json!(meta)
+}
+
+/// The metadata of a server whose system is installed anew. Nova puts it in the place of the old one:
+/// whatever else stands there stays.
+pub(super) fn reinstalled(old: &Value, mark: &str, image: &str, access: &Access) -> Value {
+    let old = old.as_object().into_iter().flatten();
+    let mut meta: BTreeMap<String, String> = old
+        .filter(|(key, _)| !key.starts_with(META_KEY))
+        .map(|(key, value)| (key.clone(), value.as_str().unwrap_or_default().to_owned()))
+        .collect();
+    meta.insert(META_INSTALL.to_owned(), mark.to_owned());
+    meta.insert("lingbao_image".to_owned(), image.to_owned());
+    meta.extend(way_in(access));
+    json!(meta)
+}
+
+/// How its owner gets in, in as many entries as it takes.
+fn way_in(access: &Access) -> Vec<(String, String)> {
+    let entry = |word: &str| ("lingbao_access".to_owned(), word.to_owned());
+    match access {
+        Access::OneTimePassword => vec![entry("password")],
         Access::SshKeys(keys) => {
-            put("lingbao_access", "keys");
             let all: Vec<char> = keys.join("\n").chars().collect();
-            for (index, part) in all.chunks(LONGEST / 4).enumerate() {
-                let part: String = part.iter().collect();
-                put(&format!("lingbao_key_{index:02}"), &part);
-            }
+            let parts = all.chunks(LONGEST / 4).enumerate();
+            let parts = parts.map(|(n, part)| (format!("{META_KEY}{n:02}"), part.iter().collect()));
+            std::iter::once(entry("keys")).chain(parts).collect()
         }
     }
-    json!(meta)
 }
 
 /// Whether it was given a one-time password.
@@ -81,7 +102,7 @@ fn access(meta: &Value) -> Access {
     if text(meta, "lingbao_access") == "password" {
         return Access::OneTimePassword;
     }
-    let parts = (0..).map_while(|index| meta.get(format!("lingbao_key_{index:02}"))?.as_str());
+    let parts = (0..).map_while(|n| meta.get(format!("{META_KEY}{n:02}"))?.as_str());
     let keys = parts.collect::<String>();
     Access::SshKeys(keys.lines().map(str::to_owned).collect())
 }
@@ -163,6 +184,7 @@ pub(super) fn server(it: &Value) -> Server {
         host: Some(text(it, "OS-EXT-SRV-ATTR:host").to_owned()).filter(|host| !host.is_empty()),
         private_address: private_address(it),
         one_time_password: None,
+        installed_by: Install::of(it).map(|install| OperationId(install.op.to_owned())),
         created_at: moment(text(it, "created")).unwrap_or_default(),
         operation: OperationId(of(META_OP)),
     }
@@ -211,6 +233,34 @@ mod tests {
         assert_eq!(back.spec, spec());
         assert_eq!(back.private_address, Ipv4Addr::new(10, 8, 0, 5));
         assert_eq!((back.power, back.operation), (Power::Active, "op".into()));
+    }
+
+    #[test]
+    fn what_is_installed_anew_keeps_everything_but_image_and_way_in() {
+        let mut meta = metadata(&"op".into(), &spec());
+        meta["of_others"] = json!("kept");
+        let keys = Access::SshKeys(vec!["ssh-ed25519 C".into()]);
+        let anew = reinstalled(&meta, "again req-1", "uos-20", &keys);
+        let it = json!({ "id": "s", "tenant_id": "p", "name": "web", "status": "SHUTOFF", "metadata": anew,
+            "flavor": { "vcpus": 2, "ram": 4096 } });
+        let back = server(&it);
+        let wanted = ServerSpec {
+            image: "uos-20".into(),
+            access: keys,
+            metadata: [("of_others".to_owned(), "kept".to_owned())]
+                .into_iter()
+                .chain(spec().metadata)
+                .collect(),
+            ..spec()
+        };
+        assert_eq!(back.spec, wanted);
+        assert_eq!(
+            (back.operation, back.installed_by),
+            ("op".into(), Some("again".into()))
+        );
+        assert_eq!(text(&it["metadata"], META_CALL), call(&spec()));
+        let word = reinstalled(&anew, "third req-2", "uos-20", &Access::OneTimePassword);
+        assert_eq!(text(&word, "lingbao_key_00"), "");
     }
 
     #[test]

@@ -17,6 +17,9 @@ use crate::provisioning::{
     ServerSize, ServerSpec, Settled,
 };
 
+/// Why there are no passwords.
+const NO_SECRET: &str = "one-time passwords need backends.….secret_file";
+
 /// Whether nobody inside the server takes the order. Nova says "conflict" to that too, as to a server
 /// between two states or a locked one; those words are its own.
 fn is_no_agent(refusal: &Refusal) -> bool {
@@ -81,10 +84,19 @@ impl Cloud {
         Some(access::password(secret, op))
     }
 
-    /// A server for its maker: with its password.
+    /// The password that an operation gives by a way in, if that is one.
+    pub(super) fn password_for(&self, access: &Access, op: &OperationId) -> Flow<Option<Secret>> {
+        match (access, self.password(op)) {
+            (Access::SshKeys(_), _) => Ok(None),
+            (Access::OneTimePassword, Some(password)) => Ok(Some(password)),
+            (Access::OneTimePassword, None) => refuse(RefusalReason::Unsupported, NO_SECRET),
+        }
+    }
+
+    /// A server for its maker: with its password, while that opens it.
     pub fn for_maker(&self, it: &Value) -> Object {
         let mut server = server(it);
-        if has_password(it) {
+        if has_password(it) && server.installed_by.is_none() {
             server.one_time_password = self.password(&server.operation);
         }
         Object::Server(server)
@@ -190,16 +202,7 @@ impl Cloud {
         let Some(zone) = self.config.zone(spec.pool.as_str()) else {
             return refuse(RefusalReason::NotFound, format!("no pool {}", spec.pool));
         };
-        let password = match &spec.access {
-            Access::OneTimePassword => match self.password(op) {
-                Some(password) => Some(password),
-                None => {
-                    let said = "one-time passwords need backends.….secret_file";
-                    return refuse(RefusalReason::Unsupported, said);
-                }
-            },
-            Access::SshKeys(_) => None,
-        };
+        let password = self.password_for(&spec.access, op)?;
         let size = ServerSize {
             vcpus: spec.vcpus,
             memory_gb: spec.memory_gb,
@@ -229,13 +232,7 @@ impl Cloud {
         });
         if !zone.system_volume_type.is_empty() {
             // Nova takes it from 2.67 on; an older one takes the default type.
-            let version = self.version(Service::Compute).await?.unwrap_or_default();
-            let minor: u32 = version
-                .split('.')
-                .nth(1)
-                .and_then(|n| n.parse().ok())
-                .unwrap_or(0);
-            if minor >= 67 {
+            if self.nova_minor().await? >= 67 {
                 disk["volume_type"] = json!(zone.system_volume_type);
             }
         }
@@ -321,8 +318,7 @@ impl Cloud {
     /// the operation: asked for again after a lost answer it is the same one.
     pub async fn renew_password(&self, op: &OperationId, id: &ExternalId) -> Flow<Settled> {
         let Some(password) = self.password(op) else {
-            let said = "one-time passwords need backends.….secret_file";
-            return refuse(RefusalReason::Unsupported, said);
+            return refuse(RefusalReason::Unsupported, NO_SECRET);
         };
         let it = self.calm_server(id).await?;
         if power(&it) != Power::Active {

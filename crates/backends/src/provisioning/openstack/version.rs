@@ -135,6 +135,12 @@ impl Cloud {
         lock(&self.versions.0).insert(service, agreed.clone());
         Ok(Some(agreed))
     }
+
+    /// Which of Nova's microversions `2.…` is spoken.
+    pub async fn nova_minor(&self) -> Answer<u32> {
+        let version = self.version(Service::Compute).await?.unwrap_or_default();
+        Ok(number(&version).map_or(0, |(_, minor)| minor))
+    }
 }
 
 /// The highest microversion that both sides know.

@@ -74,6 +74,11 @@ impl Deciding<'_> {
             Call::RestartServer { server } => self.restart(&server),
             Call::SetServerRules { server, rules } => self.set_rules(server, rules),
             Call::RenewPassword { server } => self.renew_password(server),
+            Call::ReinstallServer {
+                server,
+                image,
+                access,
+            } => self.reinstall(&server, image, access),
             Call::DeleteServer { server } => self.delete_server(server),
             Call::CreateVolume { spec } => self.create_volume(spec),
             Call::ExtendVolume { volume, size_gb } => self.extend(&volume, size_gb),
@@ -271,23 +276,7 @@ impl Deciding<'_> {
             InvalidSpec,
             "a size of nothing",
         )?;
-        check(
-            self.config.images.contains(&spec.image),
-            InvalidSpec,
-            "no such image",
-        )?;
-        if let Access::SshKeys(keys) = &spec.access {
-            let known = |key: &String| {
-                ["ssh-ed25519 ", "ssh-rsa ", "ecdsa-sha2-", "sk-"]
-                    .iter()
-                    .any(|kind| key.starts_with(kind))
-            };
-            check(
-                !keys.is_empty() && keys.iter().all(known),
-                InvalidSpec,
-                "not a public key",
-            )?;
-        }
+        self.installable(&spec.image, &spec.access)?;
         let network = match &self.object(&spec.network, Kind::Network)?.object {
             Object::Network(network) if network.spec.project == spec.project => network,
             _ => return no(InvalidSpec, "the network is another project's"),
@@ -325,6 +314,7 @@ impl Deciding<'_> {
                 host: Some(host),
                 private_address: private,
                 one_time_password: password,
+                installed_by: None,
                 created_at: self.now,
                 operation: self.op.clone(),
             }),
@@ -399,6 +389,54 @@ impl Deciding<'_> {
             "the server does not run",
         )?;
         nothing(id)
+    }
+
+    /// Whether a system can be installed from this image with this way in.
+    fn installable(&self, image: &str, access: &Access) -> Result<(), Refusal> {
+        use RefusalReason::InvalidSpec;
+        let has = self.config.images.iter().any(|one| one == image);
+        check(has, InvalidSpec, "no such image")?;
+        let Access::SshKeys(keys) = access else {
+            return Ok(());
+        };
+        let known = |key: &String| {
+            ["ssh-ed25519 ", "ssh-rsa ", "ecdsa-sha2-", "sk-"]
+                .iter()
+                .any(|kind| key.starts_with(kind))
+        };
+        check(
+            !keys.is_empty() && keys.iter().all(known),
+            InvalidSpec,
+            "not a public key",
+        )
+    }
+
+    /// What fails on the way leaves it in an error state, out of which another installation helps.
+    fn reinstall(&self, id: &ExternalId, image: String, access: Access) -> Decision {
+        let mut server = self.server(id)?.clone();
+        let calm = self.object(id, Kind::Server)?.busy_until <= self.now;
+        check(
+            calm,
+            RefusalReason::Conflict,
+            "the server is between two states",
+        )?;
+        check(
+            server.power != Power::Error || server.installed_by.is_some(),
+            RefusalReason::Conflict,
+            "the server is in an error state",
+        )?;
+        self.installable(&image, &access)?;
+        server.power = match server.power {
+            _ if self.fail => Power::Error,
+            Power::Stopped => Power::Stopped,
+            _ => Power::Active,
+        };
+        server.spec.image = image;
+        server.spec.access = access;
+        // That of its maker opens nothing any more.
+        server.one_time_password = None;
+        server.installed_by = Some(self.op.clone());
+        self.changing(server)
     }
 
     fn delete(&self, id: ExternalId, kind: Kind) -> Decision {

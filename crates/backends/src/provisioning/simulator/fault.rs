@@ -36,8 +36,8 @@ pub enum On {
 pub enum What {
     /// Refused at once.
     Refuse(RefusalReason),
-    /// Building a server begins and is refused by the poll; it stays behind in an error state. Other
-    /// calls are refused at once.
+    /// Building or installing a server begins and is refused by the poll; it stays behind in an error
+    /// state. Other calls are refused at once.
     FailLate(RefusalReason),
     /// Nothing is done.
     Unreachable,

@@ -34,7 +34,7 @@ use self::{
     state::{Change, OpRecord, State},
 };
 use super::{
-    Call, CallKind, Capabilities, Capacity, ExternalId, Kind, LetIn, Object, OperationId,
+    Access, Call, CallKind, Capabilities, Capacity, ExternalId, Kind, LetIn, Object, OperationId,
     OperationState, Outcome, Page, PollToken, PoolRef, Power, Provisioner, ReadError, Refusal,
     RefusalReason, Settled, Usage,
 };
@@ -198,7 +198,7 @@ impl Inner {
             jitter_percent,
         } = self.config.latency;
         let base = match kind {
-            CallKind::CreateServer => build_server_ms,
+            CallKind::CreateServer | CallKind::ReinstallServer => build_server_ms,
             CallKind::ResizeServer
             | CallKind::StartServer
             | CallKind::StopServer
@@ -287,9 +287,16 @@ impl Inner {
         };
         let target = record.target.as_ref().and_then(|id| state.record(id));
         let is_maker = target.is_some_and(|target| target.object.operation() == op);
-        let renews = matches!(record.call, Some((CallKind::RenewPassword, _)));
         let object = || {
             let mut object = target?.view(now, is_maker);
+            let renews = match (&object, record.call) {
+                (_, Some((CallKind::RenewPassword, _))) => true,
+                (Object::Server(it), Some((CallKind::ReinstallServer, _))) => {
+                    it.spec.access == Access::OneTimePassword
+                        && it.installed_by.as_ref() == Some(op)
+                }
+                _ => false,
+            };
             if let Object::Server(server) = &mut object
                 && renews
             {
@@ -419,7 +426,12 @@ impl Provisioner for Simulator {
             Some(What::Refuse(reason)) => return Outcome::refused(reason, "ordered by a fault"),
             Some(What::Unreachable) => return Outcome::Unreachable("ordered by a fault".into()),
             Some(What::Slow { ms }) => tokio::time::sleep(Duration::from_millis(ms)).await,
-            Some(What::FailLate(reason)) if call.kind() == CallKind::CreateServer => {
+            Some(What::FailLate(reason))
+                if matches!(
+                    call.kind(),
+                    CallKind::CreateServer | CallKind::ReinstallServer
+                ) =>
+            {
                 fail = Some(reason);
             }
             Some(What::FailLate(reason)) => {

@@ -322,6 +322,7 @@ mod tests {
             host: None,
             private_address: "10.0.1.4".parse().unwrap(),
             one_time_password: None,
+            installed_by: None,
             created_at: Timestamp::from_millis(1),
             operation: "o".into(),
         }

@@ -294,6 +294,26 @@ pub async fn rebuilt(
     search::index(tx, "resource", resource.id.as_str(), &words).await
 }
 
+/// The system of a host that was read in `version` was installed anew: how its owner gets in, and
+/// whether it runs.
+///
+/// # Errors
+/// A conflict if somebody else was faster.
+pub async fn reinstalled(
+    tx: &mut Tx,
+    resource: &Resource,
+    answers: &Answers,
+    service: ServiceState,
+) -> Result<(), StorageError> {
+    let answers = json("answers", resource.id.as_str(), answers)?;
+    let rows = on!(tx, conn => sqlx::query(
+        "UPDATE resource SET answers = $1, service_state = $2, version = version + 1
+         WHERE id = $3 AND version = $4 AND service_state <> 'released'")
+        .bind(&answers).bind(service.as_str()).bind(resource.id.as_str()).bind(resource.version)
+        .execute(conn).await.map(|done| done.rows_affected()))?;
+    StorageError::expect_version(rows, "resource", resource.id.as_str())
+}
+
 /// What was attached to a resource hangs free now.
 ///
 /// # Errors
