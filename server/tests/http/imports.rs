@@ -427,7 +427,13 @@ async fn a_workbook_is_a_sheet_too_and_what_can_not_be_read_says_what_to_upload(
     let shown = post(&operator, &preview, Some(&file)).await;
     assert_eq!(shown.status, 200, "{}", shown.text);
     // Rows and columns as the spreadsheet shows them; the thing of a name by its id.
-    for words in ["第 3 行", "单位（C 列）：没有这个单位", "第 4 行", "348.00", &town.ids[1]] {
+    for words in [
+        "第 3 行",
+        "单位（C 列）：没有这个单位",
+        "第 4 行",
+        "348.00",
+        &town.ids[1],
+    ] {
         assert!(shown.text.contains(words), "{words}: {}", shown.text);
     }
     assert_eq!(shown.text.matches("name=\"take\"").count(), 1);
@@ -437,7 +443,10 @@ async fn a_workbook_is_a_sheet_too_and_what_can_not_be_read_says_what_to_upload(
     for (file, words) in [
         (old.as_slice(), "旧格式的表格（.xls）"),
         (&file[..file.len() / 2], "已损坏，或不是 Excel 工作簿"),
-        (&[0xff, 0x00, 0x80], "不是 Excel 工作簿，也不是 CSV 文本"),
+        (
+            &[0xff_u8, 0x00, 0x80][..],
+            "不是 Excel 工作簿，也不是 CSV 文本",
+        ),
     ] {
         let fields = [("do", "preview"), ("rows", "what was typed")];
         let answer = post(&operator, &fields, Some(file)).await;

@@ -116,7 +116,10 @@ mod tests {
         for lang in Lang::ALL {
             let empty = lingbao_core::xlsx::read(&workbook(lang).unwrap());
             let empty = empty.unwrap().unwrap();
-            assert_eq!(empty.trim_end(), file::head(lang, MORE.into_iter()).trim_end());
+            assert_eq!(
+                empty.trim_end(),
+                file::head(lang, MORE.into_iter()).trim_end()
+            );
             let filled = format!("{empty}gov,s-1,u,s,,,,,web,,kylin-v10,,\n");
             assert_eq!(file::read(&filled).unwrap().rows[0].name, "web");
             for code in COLUMNS.iter().chain(&MORE) {

@@ -5,17 +5,17 @@ use std::collections::HashMap;
 
 use lingbao_model::{time::Date, view::import::MOST_BYTES};
 use quick_xml::{
-    Reader,
-    escape::{resolve_xml_entity, unescape},
-    events::Event,
+    Reader, XmlVersion,
+    escape::resolve_xml_entity,
+    events::{BytesStart, Event},
 };
 
 use super::{Cells, Wrong};
 
 /// What stands in a part, one after another.
 enum Node<'a> {
-    /// A tag begins: its name without prefix, and its attributes as they are written.
-    Open(&'a str, &'a str),
+    /// A tag begins: its name without prefix, and all of it.
+    Open(&'a str, &'a BytesStart<'a>),
     /// It ends.
     Close(&'a str),
     /// Text; one text may come in several pieces.
@@ -32,10 +32,9 @@ fn each(part: &[u8], mut on: impl FnMut(Node<'_>) -> Result<(), Wrong>) -> Resul
     loop {
         buffer.clear();
         match xml.read_event_into(&mut buffer) {
-            Ok(Event::Start(tag)) => on(Node::Open(
-                tag.local_name().as_ref(),
-                tag.attributes_raw(),
-            ))?,
+            Ok(Event::Start(tag)) => {
+                on(Node::Open(tag.local_name().as_ref(), &tag))?
+            }
             Ok(Event::End(tag)) => on(Node::Close(tag.local_name().as_ref()))?,
             Ok(Event::Text(text)) => on(Node::Text(&text.xml10_content()))?,
             Ok(Event::CData(text)) => on(Node::Text(&text.xml10_content()))?,
@@ -57,19 +56,13 @@ fn each(part: &[u8], mut on: impl FnMut(Node<'_>) -> Result<(), Wrong>) -> Resul
 }
 
 /// The value of an attribute, by its name without prefix.
-fn attribute(raw: &str, wanted: &str) -> Option<String> {
-    let mut rest = raw;
-    loop {
-        let (name, behind) = rest.split_once('=')?;
-        let behind = behind.trim_start();
-        let quote = behind.chars().next().filter(|c| matches!(c, '"' | '\''))?;
-        let (value, next) = behind.strip_prefix(quote)?.split_once(quote)?;
-        let name = name.trim();
-        if name.rsplit(':').next() == Some(wanted) {
-            return unescape(value).ok().map(std::borrow::Cow::into_owned);
-        }
-        rest = next;
-    }
+fn attribute(tag: &BytesStart<'_>, wanted: &str) -> Option<String> {
+    let mut all = tag.attributes();
+    // Looking for one that stands twice takes the square of their number.
+    let mut all = all.with_checks(false).flatten();
+    let found = all.find(|one| one.key.local_name().as_ref() == wanted)?;
+    let value = found.normalized_value(XmlVersion::Implicit1_0).ok()?;
+    Some(value.into_owned())
 }
 
 /// What a part says about another one.
@@ -85,8 +78,8 @@ pub(super) struct Relation {
 pub(super) fn relations(part: &[u8]) -> Result<Vec<Relation>, Wrong> {
     let mut all = Vec::new();
     each(part, |node| {
-        if let Node::Open("Relationship", raw) = node {
-            let of = |name| attribute(raw, name).unwrap_or_default();
+        if let Node::Open("Relationship", tag) = node {
+            let of = |name| attribute(tag, name).unwrap_or_default();
             all.push(Relation {
                 id: of("Id"),
                 kind: of("Type"),
@@ -111,14 +104,13 @@ pub(super) fn workbook(part: &[u8]) -> Result<Workbook, Wrong> {
     let mut book = Workbook::default();
     each(part, |node| {
         match node {
-            Node::Open("workbookPr", raw) => {
-                let said = attribute(raw, "date1904").unwrap_or_default();
+            Node::Open("workbookPr", tag) => {
+                let said = attribute(tag, "date1904").unwrap_or_default();
                 book.from_1904 = matches!(said.as_str(), "1" | "true");
             }
-            Node::Open("sheet", raw) => {
-                let hidden = attribute(raw, "state").is_some_and(|state| state != "visible");
-                book.sheets
-                    .extend(attribute(raw, "id").filter(|_| !hidden));
+            Node::Open("sheet", tag) => {
+                let hidden = attribute(tag, "state").is_some_and(|state| state != "visible");
+                book.sheets.extend(attribute(tag, "id").filter(|_| !hidden));
             }
             _ => {}
         }
@@ -175,14 +167,17 @@ pub(super) fn dates(part: &[u8]) -> Result<Vec<bool>, Wrong> {
     let mut inside = false;
     each(part, |node| {
         match node {
-            Node::Open("numFmt", raw) => {
-                let code = attribute(raw, "formatCode").unwrap_or_default();
-                own.insert(attribute(raw, "numFmtId").unwrap_or_default(), shows_dates(&code));
+            Node::Open("numFmt", tag) => {
+                let code = attribute(tag, "formatCode").unwrap_or_default();
+                own.insert(
+                    attribute(tag, "numFmtId").unwrap_or_default(),
+                    shows_dates(&code),
+                );
             }
             Node::Open("cellXfs", _) => inside = true,
             Node::Close("cellXfs") => inside = false,
-            Node::Open("xf", raw) if inside => {
-                let id = attribute(raw, "numFmtId").unwrap_or_default();
+            Node::Open("xf", tag) if inside => {
+                let id = attribute(tag, "numFmtId").unwrap_or_default();
                 // Those without a code of their own mean the same everywhere; from 27 on by language.
                 let known = || {
                     let id = id.parse::<u32>().unwrap_or(0);
@@ -255,27 +250,29 @@ pub(super) fn cells(
             (Node::Close("sheetData"), _) => data = false,
             // Rules, comments and drawings behind the cells have tags of the same names.
             _ if !data => {}
-            (Node::Open("row", raw), _) => {
-                if let Some(said) = attribute(raw, "r") {
+            (Node::Open("row", tag), _) => {
+                if let Some(said) = attribute(tag, "r") {
                     row = before(said.parse().ok()).ok_or(Wrong::Broken)?;
                 }
                 column = 0;
             }
             (Node::Close("row"), _) => row += 1,
-            (Node::Open("c", raw), _) => {
-                let at = attribute(raw, "r").map(|name| place(&name).ok_or(Wrong::Broken));
+            (Node::Open("c", tag), _) => {
+                let at = attribute(tag, "r").map(|name| place(&name).ok_or(Wrong::Broken));
                 let at = at.transpose()?.unwrap_or((row, column));
                 column = at.1;
                 cell = Some(Cell {
                     at,
-                    kind: attribute(raw, "t").unwrap_or_default(),
-                    style: attribute(raw, "s").map_or(0, |s| s.parse().unwrap_or(0)),
+                    kind: attribute(tag, "t").unwrap_or_default(),
+                    style: attribute(tag, "s").map_or(0, |s| s.parse().unwrap_or(0)),
                     ..Cell::default()
                 });
             }
             (Node::Close("c"), _) => {
                 column += 1;
-                let Some(done) = cell.take() else { return Ok(()) };
+                let Some(done) = cell.take() else {
+                    return Ok(());
+                };
                 let at = done.at;
                 let shown = plain(&done.shown(strings, dates, from_1904)?);
                 if !shown.is_empty() {
@@ -397,7 +394,12 @@ fn moment_of(serial: f64, from_1904: bool) -> Option<String> {
     }
     let seconds = (serial * 86_400.0).round() as i64;
     let (days, second) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
-    let time = format!("{:02}:{:02}:{:02}", second / 3_600, second / 60 % 60, second % 60);
+    let time = format!(
+        "{:02}:{:02}:{:02}",
+        second / 3_600,
+        second / 60 % 60,
+        second % 60
+    );
     if days == 0 && second > 0 {
         return Some(time);
     }

@@ -42,14 +42,21 @@ fn packed(own: &[(&str, &str)]) -> Vec<u8> {
         relation("r3", "styles", "styles.xml"),
     ];
     let parts = [
-        ("_rels/.rels", format!("<Relationships>{package}</Relationships>")),
+        (
+            "_rels/.rels",
+            format!("<Relationships>{package}</Relationships>"),
+        ),
         (
             "xl/_rels/workbook.xml.rels",
-            format!("\u{feff}<Relationships>{}</Relationships>", related.concat()),
+            format!(
+                "\u{feff}<Relationships>{}</Relationships>",
+                related.concat()
+            ),
         ),
         (
             "xl/workbook.xml",
-            r#"<workbook><sheets><sheet name="a" sheetId="1" r:id="r1"/></sheets></workbook>"#.to_owned(),
+            r#"<workbook><sheets><sheet name="a" sheetId="1" r:id="r1"/></sheets></workbook>"#
+                .to_owned(),
         ),
         ("xl/worksheets/sheet1.xml", sheet("")),
     ];
@@ -106,18 +113,32 @@ fn every_kind_of_cell_is_read_as_it_is_shown() {
         sheet.write_number(0, 1, 0.1 + 0.2).unwrap();
         sheet.write_number(0, 2, -5).unwrap();
         sheet.write_number(0, 3, 123_456_789_012_345_f64).unwrap();
-        sheet.write_number(0, 4, 12_345_678_901_234_567_890_f64).unwrap();
+        sheet
+            .write_number(0, 4, 12_345_678_901_234_567_890_f64)
+            .unwrap();
         sheet.write_number_with_format(0, 5, 1200, &price).unwrap();
         sheet.write_datetime_with_format(1, 0, &date, &day).unwrap();
-        sheet.write_datetime_with_format(1, 1, &date, &short).unwrap();
-        sheet.write_datetime_with_format(1, 2, &date, &chinese).unwrap();
+        sheet
+            .write_datetime_with_format(1, 1, &date, &short)
+            .unwrap();
+        sheet
+            .write_datetime_with_format(1, 2, &date, &chinese)
+            .unwrap();
         sheet.write_datetime_with_format(1, 3, &late, &day).unwrap();
         sheet.write_boolean(2, 0, true).unwrap();
         sheet.write_boolean(2, 1, false).unwrap();
-        sheet.write_formula(2, 2, Formula::new("=1+1").set_result("2")).unwrap();
-        sheet.write_formula(2, 3, Formula::new("=A9").set_result("#REF!")).unwrap();
-        sheet.write_formula(2, 4, Formula::new("=\"we\"&\"b\"").set_result("web")).unwrap();
-        sheet.write_rich_string(2, 5, &[(&bold, "统计"), (&plain, "局")]).unwrap();
+        sheet
+            .write_formula(2, 2, Formula::new("=1+1").set_result("2"))
+            .unwrap();
+        sheet
+            .write_formula(2, 3, Formula::new("=A9").set_result("#REF!"))
+            .unwrap();
+        sheet
+            .write_formula(2, 4, Formula::new("=\"we\"&\"b\"").set_result("web"))
+            .unwrap();
+        sheet
+            .write_rich_string(2, 5, &[(&bold, "统计"), (&plain, "局")])
+            .unwrap();
     });
     let lines = lines(&file);
     let row = |at: usize| lines[at].1.join(" | ");
@@ -125,7 +146,10 @@ fn every_kind_of_cell_is_read_as_it_is_shown() {
         row(0),
         "22 | 0.3 | -5 | 123456789012345 | 1.23456789012346E+19 | 1200"
     );
-    assert_eq!(row(1), "2027-03-01 | 2027-03-01 | 2027-03-01 | 2027-03-01 08:30:00");
+    assert_eq!(
+        row(1),
+        "2027-03-01 | 2027-03-01 | 2027-03-01 | 2027-03-01 08:30:00"
+    );
     assert_eq!(row(2), "true | false | 2 | #REF! | web | 统计局");
 }
 
@@ -137,7 +161,10 @@ fn what_other_programs_write_is_read_too() {
         <c t="e"><v>#N/A</v></c><c><f>"x"</f><v></v></c></row>"#;
     let found = lines(&with_sheet(rows));
     assert_eq!(found[0].1, ["a & b", "AB", "=A1&B1", "2027-03-01"]);
-    assert_eq!((found[1].0, found[1].1.join("|")), (5, "|cd|#N/A".to_owned()));
+    assert_eq!(
+        (found[1].0, found[1].1.join("|")),
+        (5, "|cd|#N/A".to_owned())
+    );
     let from_1904 = packed(&[
         (
             "xl/workbook.xml",
@@ -183,11 +210,17 @@ fn a_file_is_known_by_what_is_in_it_and_what_is_no_workbook_says_what_to_do() {
     // A text document is an archive of the same make.
     let letter = relation("r1", "officeDocument", "word/document.xml");
     let letter = packed(&[
-        ("_rels/.rels", &format!("<Relationships>{letter}</Relationships>")),
+        (
+            "_rels/.rels",
+            &format!("<Relationships>{letter}</Relationships>"),
+        ),
         ("word/document.xml", "<document/>"),
     ]);
     assert_eq!(refused(&letter), "import.no_workbook");
-    assert_eq!(refused(&packed(&[("_rels/.rels", "<a")])), "import.no_workbook");
+    assert_eq!(
+        refused(&packed(&[("_rels/.rels", "<a")])),
+        "import.no_workbook"
+    );
     for broken in [
         r#"<row><c t="s"><v>7</v></c></row>"#,
         r#"<row><c r="12"><v>7</v></c></row>"#,
@@ -195,7 +228,11 @@ fn a_file_is_known_by_what_is_in_it_and_what_is_no_workbook_says_what_to_do() {
         "<row><c><v>&unknown;</v></c></row>",
         "<row></c></row>",
     ] {
-        assert_eq!(refused(&with_sheet(broken)), "import.no_workbook", "{broken}");
+        assert_eq!(
+            refused(&with_sheet(broken)),
+            "import.no_workbook",
+            "{broken}"
+        );
     }
     let mut old = super::COMPOUND.to_vec();
     old.extend([0; 600]);
@@ -224,7 +261,10 @@ fn a_small_file_out_of_which_much_comes_is_refused_whatever_it_says_of_its_size(
     // Many parts count together, and what is not needed is not unpacked.
     let half = format!("<sst>{}</sst>", " ".repeat(MOST_UNPACKED / 2));
     let both = format!("<styleSheet>{}</styleSheet>", " ".repeat(MOST_UNPACKED / 2));
-    let parts = [("xl/sharedStrings.xml", half.as_str()), ("xl/styles.xml", &both)];
+    let parts = [
+        ("xl/sharedStrings.xml", half.as_str()),
+        ("xl/styles.xml", &both),
+    ];
     assert_eq!(refused(&packed(&parts)), "import.huge_workbook");
     let picture = " ".repeat(2 * MOST_UNPACKED);
     let file = packed(&[("xl/media/image1.png", &picture)]);
@@ -233,7 +273,8 @@ fn a_small_file_out_of_which_much_comes_is_refused_whatever_it_says_of_its_size(
 
 #[test]
 fn what_a_file_announces_takes_no_memory() {
-    let table = r#"<sst count="4000000000" uniqueCount="18446744073709551615"><si><t>a</t></si></sst>"#;
+    let table =
+        r#"<sst count="4000000000" uniqueCount="18446744073709551615"><si><t>a</t></si></sst>"#;
     let file = packed(&[
         ("xl/sharedStrings.xml", table),
         (
@@ -260,7 +301,11 @@ fn a_sheet_may_be_as_long_as_one_that_is_typed() {
     let most = MOST_BYTES / (long.len() + 1);
     assert_eq!(lines(&rows(most)).len(), most);
     assert_eq!(refused(&rows(most + 1)), "import.too_long");
-    for (at, name) in [("A10001", "A10001"), ("GS3", "GS3"), ("XFD1048576", "XFD1048576")] {
+    for (at, name) in [
+        ("A10001", "A10001"),
+        ("GS3", "GS3"),
+        ("XFD1048576", "XFD1048576"),
+    ] {
         let far = format!(r#"<row><c r="{at}"><v>1</v></c></row>"#);
         let msg = read(&with_sheet(&far)).unwrap_err();
         assert_eq!(msg.key, "import.far_cell");

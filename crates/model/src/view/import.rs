@@ -163,7 +163,11 @@ impl Sheet {
     /// How a spreadsheet calls each column.
     #[must_use]
     pub fn letters(&self) -> BTreeMap<String, String> {
-        let named = self.head.iter().enumerate().filter(|(_, name)| !name.is_empty());
+        let named = self
+            .head
+            .iter()
+            .enumerate()
+            .filter(|(_, name)| !name.is_empty());
         named
             .map(|(at, name)| (name.clone(), csv::letters(at)))
             .collect()
@@ -462,7 +466,10 @@ mod tests {
         let sheet = read(text, heading).unwrap();
         let letters = sheet.letters();
         let of = |name: &str| letters.get(name).map(String::as_str);
-        assert_eq!((of("name"), of("image"), of("unit")), (Some("A"), Some("C"), None));
+        assert_eq!(
+            (of("name"), of("image"), of("unit")),
+            (Some("A"), Some("C"), None)
+        );
         let rows = sheet.rows;
         assert_eq!(rows.len(), 2);
         assert_eq!((rows[0].line, rows[0].name.as_str()), (2, "web"));
@@ -522,7 +529,14 @@ mod tests {
             change(&mut other);
             assert_eq!(other.ticked(&tick), None);
         }
-        for wrong in ["", "2", "2:34800", "2:34800:", "2:x:0", tick.trim_end_matches("id:1")] {
+        for wrong in [
+            "",
+            "2",
+            "2:34800",
+            "2:34800:",
+            "2:x:0",
+            tick.trim_end_matches("id:1"),
+        ] {
             assert_eq!(row.clone().ticked(wrong), None);
         }
     }

@@ -16,7 +16,8 @@ use crate::storage::import::{Foreign, System};
 
 /// What spreadsheets write where a formula has no value.
 const ERRORS: [&str; 10] = [
-    "#DIV/0!", "#N/A", "#NAME?", "#NULL!", "#NUM!", "#REF!", "#VALUE!", "#SPILL!", "#CALC!", "#FIELD!",
+    "#DIV/0!", "#N/A", "#NAME?", "#NULL!", "#NUM!", "#REF!", "#VALUE!", "#SPILL!", "#CALC!",
+    "#FIELD!",
 ];
 
 /// What stands in place of values, in a workbook and in the CSV that was saved from one: errors,
@@ -35,7 +36,11 @@ pub(super) fn values(row: &ImportRow) -> Result<(), Vec<FieldError>> {
         let msg = Msg::new(key).with("value", cell);
         errors.push(FieldError::new(column, msg));
     }
-    if errors.is_empty() { Ok(()) } else { Err(errors) }
+    if errors.is_empty() {
+        Ok(())
+    } else {
+        Err(errors)
+    }
 }
 
 /// `1.23457E+19`

@@ -880,7 +880,8 @@ async fn a_workbook_is_taken_in_and_undone_and_its_bad_row_is_told_as_the_spread
             for (column, cell) in (0..).zip(cells) {
                 page.write_string(row, column, cell).unwrap();
             }
-            page.write_datetime_with_format(row, 4, &date, &day).unwrap();
+            page.write_datetime_with_format(row, 4, &date, &day)
+                .unwrap();
         }
         let lost = Formula::new("=Z9").set_result("#REF!");
         page.write_formula(4, 2, lost).unwrap();
@@ -896,7 +897,10 @@ async fn a_workbook_is_taken_in_and_undone_and_its_bad_row_is_told_as_the_spread
         let (line, errors) = (shown.lines[2].row.line, &shown.lines[2].errors);
         assert_eq!((line, errors.len()), (5, 1), "{errors:#?}");
         let (column, key) = (errors[0].field.as_str(), &*errors[0].msg.key);
-        assert_eq!((sheet.letters()[column].as_str(), key), ("C", "import.no_value"));
+        assert_eq!(
+            (sheet.letters()[column].as_str(), key),
+            ("C", "import.no_value")
+        );
 
         assert_eq!(fields(world.taken(&sheet.rows).await), ["rows[2].unit"]);
         let done = world.taken(&sheet.rows[..2]).await.unwrap();
@@ -944,7 +948,10 @@ async fn a_thing_is_named_by_its_id_or_its_name_and_several_of_one_name_are_list
         for part in [&twin.id, &other.id, &ours, &theirs] {
             assert!(told.contains(part.as_str()), "{told}");
         }
-        assert_eq!(only(&world.preview(&[by_name("nobody")]).await).1, "import.not_foreign");
+        assert_eq!(
+            only(&world.preview(&[by_name("nobody")]).await).1,
+            "import.not_foreign"
+        );
 
         // Once the unit has its project, only what stands there can be meant.
         assert_eq!(world.taken(&[by_name("first")]).await.unwrap().count, 1);
