@@ -9,6 +9,7 @@ import { buildBeside, inCloud, serversNamed, startCloud } from '../support/cloud
 import { axeClean, fitsTheWindow, signIn, signOut } from '../support/helpers.ts';
 import { approveAll, orderHost, place } from '../support/order.ts';
 import { copyCity, startServer, type Server } from '../support/server.ts';
+import { workbook } from '../support/workbook.ts';
 
 const test = base.extend<{ folder: string; cloud: Server; portal: Server }>({
   folder: async ({}, use) => {
@@ -33,7 +34,7 @@ const test = base.extend<{ folder: string; cloud: Server; portal: Server }>({
   baseURL: async ({ portal }, use) => use(portal.url),
 });
 
-test('a server that was built by hand becomes a resource of its unit, and a stranger again @once', async ({ page, portal, cloud }) => {
+test('a server that was built by hand becomes a resource of its unit, and a stranger again @once', async ({ page, browser, portal, cloud }) => {
   test.setTimeout(240_000);
   const where = () => portal.url;
   const clerk = await session(portal.url, 'clerk');
@@ -84,6 +85,34 @@ test('a server that was built by hand becomes a resource of its unit, and a stra
   await page.locator('button[name=do][value=preview]').click();
   await expect(page.locator('input[name=take]')).toHaveCount(0);
   await expect(page.locator('textarea[name=rows]')).toHaveValue(/9-is-no-name/);
+
+  // A workbook takes its place: rows and columns are told as the spreadsheet shows them, and the server
+  // is found by its name. The same without scripts.
+  const [, line] = sheet.split('\n').map((text) => text.trim().split(','));
+  const [simulator = '', id = '', unit = '', name = ''] = line ?? [];
+  const file = {
+    name: 'servers.xlsx',
+    mimeType: 'application/vnd.openxmlformats-officedocument.spreadsheetml.sheet',
+    buffer: workbook([[], ['云', '云上编号', '单位', '系统'], [simulator, 'legacy-01', '没有的单位', name], [simulator, 'legacy-01', unit, name]]),
+  };
+  const bare = await browser.newContext({ javaScriptEnabled: false, baseURL: portal.url, locale: 'zh-CN' });
+  const plain = await bare.newPage();
+  await signIn(plain, 'operator');
+  await plain.goto('/operations/import');
+  for (const one of [page, plain]) {
+    await one.locator('input[type=file]').setInputFiles(file);
+    await one.locator('button[name=do][value=preview]').click();
+    await expect(one.locator('input[name=take]')).toBeChecked();
+    await expect(one.locator('tr', { hasText: '第 3 行' })).toContainText('单位（C 列）');
+    await expect(one.locator('tr', { hasText: '第 4 行' })).toContainText(id);
+    await expect(one.locator('textarea[name=rows]')).toHaveValue(/没有的单位/);
+    await fitsTheWindow(one);
+  }
+  await axeClean(page);
+  await bare.close();
+  const template = await page.request.get('/operations/import/template.xlsx');
+  expect((await template.body()).subarray(0, 2).toString()).toBe('PK');
+
   await page.locator('textarea[name=rows]').fill(sheet);
   await page.locator('button[name=do][value=preview]').click();
   await page.locator('button[name=do][value=take]').click();

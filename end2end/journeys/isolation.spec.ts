@@ -200,7 +200,7 @@ test('what belongs to another unit is not there, whatever asks for it @once', as
     const lists = [
       ...Object.entries<Json>(document.paths).filter(([path, m]) => m.get && !path.includes('{')).map(([path]) => `/api/v1${path.replace('/api/v1', '')}`),
       ...pages().filter((path) => !path.includes('{')),
-      '/resources.csv', '/requests.csv', '/done.csv', '/quota.csv', '/admin/audit.csv', '/operations/differences.csv', '/operations/import/template.csv', '/usage.csv', '/usage/units.csv',
+      '/resources.csv', '/requests.csv', '/done.csv', '/quota.csv', '/admin/audit.csv', '/operations/differences.csv', '/operations/import/template.csv', '/operations/import/template.xlsx', '/usage.csv', '/usage/units.csv',
       ...['张三', '统计', requests[0].number, resources[0].name, resources[0].address ?? '10.', 'zs'].flatMap((word) => [
         `/search?q=${encodeURIComponent(word)}`, `/api/v1/search?q=${encodeURIComponent(word)}`, `/api/v1/requests?q=${encodeURIComponent(word)}`,
         `/api/v1/resources?q=${encodeURIComponent(word)}`, `/requests?q=${encodeURIComponent(word)}`, `/resources?q=${encodeURIComponent(word)}`,

@@ -23,6 +23,7 @@ pub mod storage;
 #[cfg(any(test, feature = "test-support"))]
 pub mod testing;
 pub mod usage;
+pub mod xlsx;
 
 pub use app::{Actor, App, Cx};
 pub use error::{ServiceError, StorageError};

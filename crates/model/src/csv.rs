@@ -74,6 +74,18 @@ fn end_line(lines: &mut Vec<Line>, cells: &mut Vec<String>, number: i64) {
     }
 }
 
+/// How spreadsheets call a column, counted from 0: `A`, `Z`, `AA`.
+#[must_use]
+pub fn letters(column: usize) -> String {
+    let mut letters = Vec::new();
+    let mut left = column + 1;
+    while left > 0 {
+        letters.push(char::from(b'A' + ((left - 1) % 26) as u8));
+        left = (left - 1) / 26;
+    }
+    letters.iter().rev().collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -113,5 +125,11 @@ mod tests {
     #[test]
     fn a_quotation_without_an_end_is_told_with_its_line() {
         assert_eq!(read("a\nb,\"c\nd"), Err(Unclosed(2)));
+    }
+
+    #[test]
+    fn columns_are_called_as_spreadsheets_call_them() {
+        let called = [0, 2, 25, 26, 701, 702].map(letters);
+        assert_eq!(called, ["A", "C", "Z", "AA", "ZZ", "AAA"]);
     }
 }

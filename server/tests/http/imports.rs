@@ -166,7 +166,7 @@ impl Town {
             system: "统计直报".to_owned(),
             ..ImportRow::default()
         };
-        row.tick(Money::from_fen(fen))
+        row.tick(Money::from_fen(fen), &self.ids[at])
     }
 
     fn sheet(&self) -> String {
@@ -290,14 +290,14 @@ async fn the_pages_fill_a_sheet_show_what_comes_of_it_and_keep_what_was_typed() 
     let thing = format!("dif_{}", listed.split('"').next().unwrap());
     let picked = post(&operator, &[("do", "pick"), ("thing", &thing)], None).await;
     assert_eq!(picked.status, 200, "{}", picked.text);
-    assert!(picked.text.contains("simulator,") && picked.text.contains("系统：必填"));
+    assert!(picked.text.contains("simulator,") && picked.text.contains("系统（D 列）：必填"));
 
     // A file as Excel writes it in China takes the place of what was typed.
     let bad = town.sheet().replacen("示范市", "别的市", 1);
     let (gb, ..) = encoding_rs::GB18030.encode(&bad);
     let shown = post(&operator, &[("do", "preview"), ("rows", "old")], Some(&gb)).await;
     assert_eq!(shown.status, 200, "{}", shown.text);
-    for words in ["别的市", "单位：没有这个单位", "348.00"] {
+    for words in ["别的市", "单位（C 列）：没有这个单位", "348.00"] {
         assert!(shown.text.contains(words), "{words}");
     }
     assert_eq!(shown.text.matches("name=\"take\"").count(), 1);
@@ -389,15 +389,88 @@ async fn the_pages_fill_a_sheet_show_what_comes_of_it_and_keep_what_was_typed() 
         file.text
     );
 
+    let file = operator.get("/operations/import/template.xlsx").await;
+    assert_eq!(file.status, 200);
+    assert!(file.header("content-type").contains("spreadsheetml"));
+
     // The page of a stranger leads here; others than operators find nothing.
     let one = format!("/operations/differences/{thing}");
     assert_eq!(operator.get(&one).await.status, 200);
     for path in ["/operations/import", "/operations/import/batches", &batch] {
         assert_eq!(clerk.get(path).await.status, 403, "{path}");
     }
-    assert_eq!(
-        clerk.get("/operations/import/template.csv").await.status,
-        403
-    );
+    for file in ["template.csv", "template.xlsx"] {
+        let path = format!("/operations/import/{file}");
+        assert_eq!(clerk.get(&path).await.status, 403, "{path}");
+    }
     assert_eq!(post(&clerk, &fields, None).await.status, 403);
+}
+
+#[tokio::test]
+async fn a_workbook_is_a_sheet_too_and_what_can_not_be_read_says_what_to_upload() {
+    let town = Town::start().await;
+    let operator = town.portal.sign_in("operator").await;
+    let mut book = rust_xlsxwriter::Workbook::new();
+    let page = book.add_worksheet();
+    let rows = [
+        ["云", "云上编号", "单位", "系统", "名称"],
+        ["simulator", "old-1", "别的市", "统计直报", ""],
+        ["simulator", "old-2", "示范市", "统计直报", "web"],
+    ];
+    for (row, cells) in (1..).zip(rows) {
+        for (column, cell) in (0..).zip(cells) {
+            page.write_string(row, column, cell).unwrap();
+        }
+    }
+    let file = book.save_to_buffer().unwrap();
+    let preview = [("do", "preview"), ("rows", "old")];
+    let shown = post(&operator, &preview, Some(&file)).await;
+    assert_eq!(shown.status, 200, "{}", shown.text);
+    // Rows and columns as the spreadsheet shows them; the thing of a name by its id.
+    for words in [
+        "第 3 行",
+        "单位（C 列）：没有这个单位",
+        "第 4 行",
+        "348.00",
+        &town.ids[1],
+    ] {
+        assert!(shown.text.contains(words), "{words}: {}", shown.text);
+    }
+    assert_eq!(shown.text.matches("name=\"take\"").count(), 1);
+
+    let mut old = vec![0xd0, 0xcf, 0x11, 0xe0, 0xa1, 0xb1, 0x1a, 0xe1];
+    old.extend([0; 600]);
+    for (file, words) in [
+        (old.as_slice(), "旧格式的表格（.xls）"),
+        (&file[..file.len() / 2], "已损坏，或不是 Excel 工作簿"),
+        (
+            &[0xff_u8, 0x00, 0x80][..],
+            "不是 Excel 工作簿，也不是 CSV 文本",
+        ),
+    ] {
+        let fields = [("do", "preview"), ("rows", "what was typed")];
+        let answer = post(&operator, &fields, Some(file)).await;
+        assert_eq!(answer.status, 422, "{words}");
+        assert!(answer.text.contains(words), "{words}: {}", answer.text);
+        assert!(answer.text.contains("what was typed"), "{words}");
+    }
+
+    // What the preview showed is taken, by its id, from the text into which the file was turned.
+    let text = "\n云,云上编号,单位,系统,名称\nsimulator,old-1,别的市,统计直报\nsimulator,old-2,示范市,统计直报,web\n";
+    let row = ImportRow {
+        line: 4,
+        cloud: "simulator".to_owned(),
+        external_id: "old-2".to_owned(),
+        unit: "示范市".to_owned(),
+        system: "统计直报".to_owned(),
+        name: "web".to_owned(),
+        ..ImportRow::default()
+    };
+    let tick = row.tick(Money::from_fen(34_800), &town.ids[1]);
+    assert!(shown.text.contains(&tick), "{tick}: {}", shown.text);
+    let fields = [("do", "take"), ("rows", text), ("take", tick.as_str())];
+    let done = post(&operator, &fields, None).await;
+    assert_eq!(done.status, 303, "{}", done.text);
+    let clerk = town.portal.sign_in("clerk").await;
+    assert_eq!(post(&clerk, &preview, Some(&file)).await.status, 403);
 }

@@ -1,36 +1,28 @@
-//! Sheets as files and as text: the headings in both languages, what Excel writes in China, the
-//! template.
+//! Sheets as text: the headings in both languages, what Excel writes in China.
 
 use crate::{
     csv,
-    error::ApiError,
-    form::ssr::{Pages, in_context, lang_of},
     i18n::{self, Lang},
-    ssr::cx,
 };
-use axum::{
-    extract::{Request, State},
-    response::Response,
-};
-use lingbao_core::{error::ServiceError, service::import};
 use lingbao_model::{
     msg::{FieldError, Msg},
     text,
-    view::import::{self as sheet, COLUMNS, ImportRow, MOST_BYTES},
+    view::import::{self as sheet, COLUMNS, ImportRow, MOST_BYTES, Sheet},
 };
 
 /// Parameters that clouds often do not tell; the template has columns for them.
-const MORE: [&str; 3] = ["image", "system_disk_gb", "arch"];
+pub const MORE: [&str; 3] = ["image", "system_disk_gb", "arch"];
 
-fn heading(lang: Lang, code: &str) -> String {
+/// What a column is called.
+pub fn heading(lang: Lang, code: &str) -> String {
     i18n::msg_in(lang, &Msg::new(format!("import.column.{code}")))
 }
 
-/// The rows of a sheet; headings may be codes or words of either language.
+/// A sheet; headings may be codes or words of either language.
 ///
 /// # Errors
 /// A message about the whole.
-pub fn read(typed: &str) -> Result<Vec<ImportRow>, FieldError> {
+pub fn read(typed: &str) -> Result<Sheet, FieldError> {
     let plain = |text: &str| text::half_width(text.trim()).to_lowercase();
     sheet::read(typed, |cell| {
         let cell = plain(cell);
@@ -65,7 +57,8 @@ pub fn decode(bytes: &[u8]) -> Result<String, FieldError> {
     Ok(text.into_owned())
 }
 
-fn head<'a>(lang: Lang, more: impl Iterator<Item = &'a str>) -> String {
+/// The line of headings, with those of some parameters.
+pub fn head<'a>(lang: Lang, more: impl Iterator<Item = &'a str>) -> String {
     let own = COLUMNS.iter().map(|code| heading(lang, code));
     // A parameter without words is called as the item calls it.
     let more = more.map(|key| {
@@ -95,42 +88,13 @@ pub fn joined(lang: Lang, typed: Vec<ImportRow>, rows: Vec<ImportRow>) -> String
     }
     let mut text = head(lang, keys.iter().copied());
     for row in &all {
-        let own = [
-            &row.cloud,
-            &row.external_id,
-            &row.unit,
-            &row.system,
-            &row.zone,
-            &row.level,
-            &row.pool,
-            &row.item,
-            &row.name,
-            &row.expires,
-        ];
+        let own = row.cells().take(COLUMNS.len()).map(|(_, cell)| cell);
         let more = keys
             .iter()
             .map(|key| row.more.get(*key).map_or("", String::as_str));
-        text.push_str(&csv::line(own.into_iter().map(String::as_str).chain(more)));
+        text.push_str(&csv::line(own.chain(more)));
     }
     text
-}
-
-/// The headings as a file.
-pub async fn template(State(pages): State<Pages>, request: Request) -> Response {
-    let (parts, _) = request.into_parts();
-    let lang = lang_of(&parts);
-    let allowed = in_context(&pages, &parts, || async {
-        // For operators alone, as the page.
-        import::batches(&cx()?, None, Some(1)).await?;
-        Ok::<_, ApiError>(())
-    })
-    .await;
-    match allowed {
-        Ok(()) => csv::answer("import.csv", head(lang, MORE.into_iter()), |_| async {
-            Ok::<_, ServiceError>((String::new(), None))
-        }),
-        Err(error) => csv::refused(lang, &error),
-    }
 }
 
 #[cfg(test)]
@@ -144,7 +108,7 @@ mod tests {
                 "{}gov,s-1,u,s,,,,,web,,kylin-v10,,\n",
                 head(lang, MORE.into_iter())
             );
-            let rows = read(&typed).unwrap();
+            let rows = read(&typed).unwrap().rows;
             assert_eq!(
                 (rows[0].cloud.as_str(), rows[0].name.as_str()),
                 ("gov", "web")
@@ -152,7 +116,7 @@ mod tests {
             assert_eq!(rows[0].more["image"], "kylin-v10");
         }
         assert_eq!(
-            read("CLOUD,external_id\ngov,s-1\n").unwrap()[0].external_id,
+            read("CLOUD,external_id\ngov,s-1\n").unwrap().rows[0].external_id,
             "s-1"
         );
     }
@@ -183,7 +147,7 @@ mod tests {
         typed.unit = "typed".into();
         typed.more.insert("access".into(), "password".into());
         let text = joined(Lang::ALL[0], vec![typed], vec![row("s-1"), row("s-2")]);
-        let both = read(&text).unwrap();
+        let both = read(&text).unwrap().rows;
         assert_eq!(both.len(), 2);
         assert_eq!(
             (both[0].unit.as_str(), both[1].external_id.as_str()),

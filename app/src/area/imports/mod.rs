@@ -7,6 +7,8 @@ mod batches;
 mod file;
 mod preview;
 mod sheet;
+#[cfg(feature = "ssr")]
+mod template;
 
 #[cfg(feature = "ssr")]
 use crate::{
@@ -18,8 +20,10 @@ use leptos::prelude::*;
 use leptos_router::{Lazy, any_nested_route::AnyNestedRoute, path};
 use lingbao_model::time::{Timestamp, Zone};
 
-/// Path of the template of a sheet.
+/// Path of the template of a sheet, as CSV.
 pub const TEMPLATE: &str = "/operations/import/template.csv";
+/// Path of the template of a sheet, as a workbook.
+pub const WORKBOOK: &str = "/operations/import/template.xlsx";
 
 /// The pages of this area.
 #[derive(Clone, Copy)]
@@ -59,7 +63,7 @@ pub fn routes() -> Vec<AnyNestedRoute> {
     ]
 }
 
-/// What the pages post to themselves, and the template.
+/// What the pages post to themselves, and the templates.
 #[cfg(feature = "ssr")]
 pub fn posts() -> axum::Router<Pages> {
     axum::Router::new()
@@ -68,7 +72,8 @@ pub fn posts() -> axum::Router<Pages> {
             "/operations/import/batches/{id}",
             page_post(batch::ssr::act),
         )
-        .route(TEMPLATE, axum::routing::get(file::template))
+        .route(TEMPLATE, axum::routing::get(template::as_csv))
+        .route(WORKBOOK, axum::routing::get(template::as_workbook))
 }
 
 fn when(at: Timestamp) -> String {

@@ -3,10 +3,15 @@
 use super::sheet::money;
 use crate::{facts, i18n, t, ui::*};
 use leptos::prelude::*;
-use lingbao_model::view::import::{ImportLine, ImportPlan, ImportPreview, ImportQuota, MOST_TAKEN};
+use lingbao_model::{
+    msg::FieldError,
+    view::import::{ImportLine, ImportPlan, ImportPreview, ImportQuota, MOST_TAKEN},
+};
+use std::collections::BTreeMap;
 
-/// The panels of a preview; `more` rows are left out of it.
-pub fn preview(shown: ImportPreview, more: usize) -> AnyView {
+/// The panels of a preview; `more` rows are left out of it, and `letters` are how a spreadsheet calls
+/// the columns.
+pub fn preview(shown: ImportPreview, more: usize, letters: &BTreeMap<String, String>) -> AnyView {
     let ImportPreview {
         lines,
         good,
@@ -22,7 +27,10 @@ pub fn preview(shown: ImportPreview, more: usize) -> AnyView {
         col(t!("import.until")),
         col(t!("resources.month_yuan")).class("num"),
     ];
-    let rows = lines.into_iter().map(row).collect_view();
+    let rows = lines
+        .into_iter()
+        .map(|line| row(line, letters))
+        .collect_view();
     let left_out = (more > 0).then(|| {
         view! { <Banner>{t!("import.left_out", n = more)}</Banner> }
     });
@@ -65,30 +73,40 @@ pub fn preview(shown: ImportPreview, more: usize) -> AnyView {
     .into_any()
 }
 
-fn row(line: ImportLine) -> impl IntoView {
+/// What is wrong, after the name of its column and where a spreadsheet has it.
+fn told(error: &FieldError, letters: &BTreeMap<String, String>) -> String {
+    let key = format!("import.column.{}", error.field);
+    let name = i18n::t_key(&key).into_owned();
+    // A parameter of the item has no words here.
+    let name = if name == key {
+        error.field.clone()
+    } else {
+        name
+    };
+    let column = match letters.get(&error.field) {
+        Some(letter) => t!("import.column_at", column = name, letter = letter.clone()),
+        None => name,
+    };
+    format!("{column}{}{}", t!("ui.colon"), i18n::msg(&error.msg))
+}
+
+fn row(line: ImportLine, letters: &BTreeMap<String, String>) -> impl IntoView + use<> {
     let ImportLine { row, plan, errors } = line;
     let bad = !errors.is_empty();
     let number = t!("import.line", n = row.line);
     let head = match plan.as_ref().filter(|_| !bad) {
         Some(plan) => {
-            let value = row.tick(plan.month);
+            let value = row.tick(plan.month, &plan.external_id);
             view! { <Check name="take" value=value checked=true>{number}</Check> }.into_any()
         }
         None => view! { <Chip look=Look::Bad text=number/> }.into_any(),
     };
-    let sub = format!("{} · {}", row.cloud, row.external_id);
+    let named = plan.as_ref().map(|plan| plan.external_id.clone());
+    let sub = format!("{} · {}", row.cloud, named.unwrap_or(row.external_id));
     let why = errors
         .iter()
         .map(|error| {
-            let key = format!("import.column.{}", error.field);
-            let column = i18n::t_key(&key).into_owned();
-            // A parameter of the item has no words here.
-            let column = if column == key {
-                error.field.clone()
-            } else {
-                column
-            };
-            let text = format!("{column}{}{}", t!("ui.colon"), i18n::msg(&error.msg));
+            let text = told(error, letters);
             view! { <p class="err"><Shape name="bad"/>{text}</p> }
         })
         .collect_view();

@@ -1,6 +1,6 @@
 //! What stands in the clouds and is nobody's, and the sheet with which it is taken in.
 
-use super::{TEMPLATE, preview::preview, when};
+use super::{TEMPLATE, WORKBOOK, preview::preview, when};
 use crate::{
     error::ApiError,
     facts,
@@ -14,6 +14,11 @@ use lingbao_model::view::import::{
     ForeignServer, ImportPreview, ImportStart, MOST_BYTES, MOST_ROWS, MOST_TAKEN, UNDO_DAYS,
 };
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// What a browser proposes to upload; what a file is, is read from what is in it.
+const FILES: &str =
+    ".xlsx,.csv,.txt,text/csv,application/vnd.openxmlformats-officedocument.spreadsheetml.sheet";
 
 /// What stands in the URL.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,6 +49,8 @@ pub struct Begun {
     preview: Option<ImportPreview>,
     /// Rows that are left out.
     more: usize,
+    /// How a spreadsheet calls the columns of the typed sheet.
+    letters: BTreeMap<String, String>,
 }
 
 /// What is nobody's, and what will come of a sheet.
@@ -60,17 +67,18 @@ pub async fn begun(asked: Asked, rows: String) -> Result<Begun, ApiError> {
         .map(|thing| crate::ssr::id(&thing))
         .transpose()?;
     let start = import::start(&cx, cloud.as_deref(), only.as_ref(), after.as_deref(), None).await?;
-    let (preview, more) = match super::file::read(&rows) {
-        Ok(rows) => {
-            let (preview, more) = ssr::short(import::preview(&cx, &rows).await?);
-            (Some(preview), more)
+    let (preview, more, letters) = match super::file::read(&rows) {
+        Ok(sheet) => {
+            let (preview, more) = ssr::short(import::preview(&cx, &sheet.rows).await?);
+            (Some(preview), more, sheet.letters())
         }
-        Err(_) => (None, 0),
+        Err(_) => (None, 0, BTreeMap::new()),
     };
     Ok(Begun {
         start,
         preview,
         more,
+        letters,
     })
 }
 
@@ -114,6 +122,7 @@ fn Body(begun: Begun, asked: Asked) -> impl IntoView {
         start,
         preview: shown,
         more,
+        letters,
     } = begun;
     let crumbs = vec![
         (
@@ -127,7 +136,8 @@ fn Body(begun: Begun, asked: Asked) -> impl IntoView {
     ];
     let acts = view! {
         <LinkButton href=routes::IMPORT_BATCHES>{t!("import.batches")}</LinkButton>
-        <LinkButton href=TEMPLATE icon="down" external=true>{t!("import.template")}</LinkButton>
+        <LinkButton href=WORKBOOK icon="down" external=true>{t!("import.template_xlsx")}</LinkButton>
+        <LinkButton href=TEMPLATE icon="down" external=true>{t!("import.template_csv")}</LinkButton>
     }
     .into_any();
     let clouds: Vec<Opt> = std::iter::once((String::new(), t!("ui.all").to_owned()))
@@ -152,7 +162,7 @@ fn Body(begun: Begun, asked: Asked) -> impl IntoView {
             </div>
         }
     });
-    let shown = shown.map(|shown| preview(shown, more));
+    let shown = shown.map(|shown| preview(shown, more, &letters));
     let rows = i64::try_from(MOST_ROWS).unwrap_or(i64::MAX);
     let size = i64::try_from(MOST_BYTES / 1_000).unwrap_or(i64::MAX);
     let hint = t!("import.rows_hint", rows = rows, size = size);
@@ -174,7 +184,7 @@ fn Body(begun: Begun, asked: Asked) -> impl IntoView {
                     <TextArea rows=10/>
                 </Field>
                 <Field name="file" label=t!("import.file") hint=t!("import.file_hint") optional=true>
-                    <input class="input" type="file" id=field_id("file") name="file" accept=".csv,.txt,text/csv"/>
+                    <input class="input" type="file" id=field_id("file") name="file" accept=FILES/>
                 </Field>
                 <div class="field">
                     <Button kind=Kind::Main name="do" value="preview">{t!("import.preview")}</Button>
@@ -351,27 +361,31 @@ pub mod ssr {
         (preview, more)
     }
 
-    /// The sheet: what was typed, or the file instead.
-    fn typed(form: &Posted) -> Result<String, FieldError> {
-        match form.file("file") {
-            Some(bytes) => file::decode(bytes),
-            None => Ok(form.value("rows").to_owned()),
+    /// The sheet: what was typed, or the file instead, of which a workbook becomes text too.
+    async fn typed(cx: &Cx, form: &Posted) -> Result<String, Refused> {
+        let Some(bytes) = form.file("file") else {
+            return Ok(form.value("rows").to_owned());
+        };
+        match import::workbook(cx, bytes).await? {
+            Some(text) => Ok(text),
+            None => Ok(file::decode(bytes)?),
         }
     }
 
     /// The page again with a sheet, and what will come of it; all that can be taken in is ticked.
     async fn shown(cx: &Cx, text: String) -> Result<Refused, Refused> {
-        let rows = file::read(&text);
+        let sheet = file::read(&text);
         let mut values = vec![("rows".to_owned(), text)];
-        let rows = match rows {
-            Ok(rows) => rows,
+        let sheet = match sheet {
+            Ok(sheet) => sheet,
             // What was in the file is not lost: it stands in the sheet now, with what is wrong.
             Err(error) => return Ok(Refused::Amended(values, vec![error])),
         };
-        let (preview, _) = short(import::preview(cx, &rows).await?);
+        let (preview, _) = short(import::preview(cx, &sheet.rows).await?);
         for line in preview.lines.iter().filter(|line| line.errors.is_empty()) {
             if let Some(plan) = &line.plan {
-                values.push(("take".to_owned(), line.row.tick(plan.month)));
+                let tick = line.row.tick(plan.month, &plan.external_id);
+                values.push(("take".to_owned(), tick));
             }
         }
         Ok(Refused::Amended(values, Vec::new()))
@@ -392,11 +406,11 @@ pub mod ssr {
         if things.is_empty() {
             return Err(FieldError::new("thing", Msg::new("import.nothing")).into());
         }
-        let text = typed(form)?;
+        let text = typed(cx, form).await?;
         let before = if text.trim().is_empty() {
             Vec::new()
         } else {
-            file::read(&text)?
+            file::read(&text)?.rows
         };
         let wish = Wish {
             system: form.value("system").parse().ok(),
@@ -418,7 +432,7 @@ pub mod ssr {
             ticked.insert(line.ok_or_else(changed)?, tick);
         }
         let mut rows = Vec::with_capacity(ticked.len());
-        for row in file::read(form.value("rows"))? {
+        for row in file::read(form.value("rows"))?.rows {
             if let Some(tick) = ticked.remove(&row.line) {
                 rows.push(row.ticked(tick).ok_or_else(changed)?);
             }
@@ -442,7 +456,7 @@ pub mod ssr {
                 Err(shown(&cx, text).await?)
             }
             "preview" => {
-                let text = typed(&form)?;
+                let text = typed(&cx, &form).await?;
                 Err(shown(&cx, text).await?)
             }
             "take" => {

@@ -1,6 +1,8 @@
 //! What stands in a cloud already becomes the portal's (纳管): the sheet, what will come of it, and
 //! what came of earlier ones.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::page::Page;
@@ -49,7 +51,7 @@ pub struct ImportRow {
     pub line: i64,
     /// Name of the backend.
     pub cloud: String,
-    /// The backend's name of the thing.
+    /// The thing: the backend's id of it, or its name there if nothing else of the cloud is called so.
     pub external_id: String,
     /// Unit: its name, short name or identifier.
     pub unit: String,
@@ -92,29 +94,8 @@ impl ImportRow {
         })
     }
 
-    /// The value of the row's tick in a preview: its line, the price that is shown, and what its cells
-    /// say.
-    #[must_use]
-    pub fn tick(&self, month: Money) -> String {
-        format!("{}:{}:{:016x}", self.line, month.fen(), self.mark())
-    }
-
-    /// The row as the preview showed it, with the price that stood beside it; `None` if the tick is of
-    /// other cells.
-    #[must_use]
-    pub fn ticked(mut self, tick: &str) -> Option<Self> {
-        let month = tick.split(':').nth(1)?;
-        let month = Money::from_fen(month.parse().ok()?);
-        if self.tick(month) != tick {
-            return None;
-        }
-        self.month = Some(month);
-        Some(self)
-    }
-
-    /// A digest (FNV-1a) of the cells. Line breaks in a cell do not count: browsers write them in their
-    /// own way.
-    fn mark(&self) -> u64 {
+    /// The cells, each under the code of its column.
+    pub fn cells(&self) -> impl Iterator<Item = (&str, &str)> {
         let own = [
             &self.cloud,
             &self.external_id,
@@ -127,9 +108,38 @@ impl ImportRow {
             &self.name,
             &self.expires,
         ];
-        let more = self.more.iter().flat_map(|(key, cell)| [key, cell]);
+        let own = COLUMNS.iter().copied().zip(own.map(String::as_str));
+        let more = self.more.iter();
+        own.chain(more.map(|(key, cell)| (key.as_str(), cell.as_str())))
+    }
+
+    /// The value of the row's tick in a preview: its line, the price and the thing that are shown, and
+    /// what its cells say.
+    #[must_use]
+    pub fn tick(&self, month: Money, thing: &str) -> String {
+        format!("{}:{}:{:016x}:{thing}", self.line, month.fen(), self.mark())
+    }
+
+    /// The row as the preview showed it, with the price that stood beside it and the thing by its id:
+    /// another one may be called so by now. `None` if the tick is of other cells.
+    #[must_use]
+    pub fn ticked(mut self, tick: &str) -> Option<Self> {
+        let mut parts = tick.splitn(4, ':').skip(1);
+        let month = Money::from_fen(parts.next()?.parse().ok()?);
+        let thing = parts.nth(1).filter(|thing| !thing.is_empty())?;
+        if self.tick(month, thing) != tick {
+            return None;
+        }
+        self.month = Some(month);
+        thing.clone_into(&mut self.external_id);
+        Some(self)
+    }
+
+    /// A digest (FNV-1a) of the cells. Line breaks in a cell do not count: browsers write them in their
+    /// own way.
+    fn mark(&self) -> u64 {
         let mut mark: u64 = 0xcbf2_9ce4_8422_2325;
-        for cell in own.into_iter().chain(more) {
+        for cell in self.cells().flat_map(|(column, cell)| [column, cell]) {
             let bytes = cell.bytes().filter(|byte| !matches!(byte, b'\r' | b'\n'));
             // No text has this byte: cells are kept apart by it.
             for byte in bytes.chain([0xff]) {
@@ -137,6 +147,30 @@ impl ImportRow {
             }
         }
         mark
+    }
+}
+
+/// A sheet as it was typed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sheet {
+    /// The codes of its columns, from the left; empty where a column has no heading.
+    pub head: Vec<String>,
+    /// Its rows.
+    pub rows: Vec<ImportRow>,
+}
+
+impl Sheet {
+    /// How a spreadsheet calls each column.
+    #[must_use]
+    pub fn letters(&self) -> BTreeMap<String, String> {
+        let named = self
+            .head
+            .iter()
+            .enumerate()
+            .filter(|(_, name)| !name.is_empty());
+        named
+            .map(|(at, name)| (name.clone(), csv::letters(at)))
+            .collect()
     }
 }
 
@@ -148,7 +182,7 @@ impl ImportRow {
 pub fn read(
     text: &str,
     column: impl Fn(&str) -> Option<&'static str>,
-) -> Result<Vec<ImportRow>, FieldError> {
+) -> Result<Sheet, FieldError> {
     let wrong = |msg| FieldError::new("rows", msg);
     let count = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
     if text.len() > MOST_BYTES {
@@ -209,7 +243,7 @@ pub fn read(
     if rows.is_empty() {
         return Err(wrong(Msg::new("import.empty")));
     }
-    Ok(rows)
+    Ok(Sheet { head, rows })
 }
 
 /// A server in a cloud that is nobody's.
@@ -290,6 +324,8 @@ pub struct ImportPlan {
     pub code: String,
     /// Name of the item.
     pub item_name: Label,
+    /// The backend's id of the thing that the row names.
+    pub external_id: String,
     /// Name in the portal.
     pub name: String,
     /// Name in the cloud.
@@ -427,7 +463,14 @@ mod tests {
     #[test]
     fn columns_stand_in_any_order_and_unknown_ones_are_parameters() {
         let text = "name,cloud,Image,external_id\nweb,gov,kylin-v10,s-1\n\n,gov,,s-2\n";
-        let rows = read(text, heading).unwrap();
+        let sheet = read(text, heading).unwrap();
+        let letters = sheet.letters();
+        let of = |name: &str| letters.get(name).map(String::as_str);
+        assert_eq!(
+            (of("name"), of("image"), of("unit")),
+            (Some("A"), Some("C"), None)
+        );
+        let rows = sheet.rows;
         assert_eq!(rows.len(), 2);
         assert_eq!((rows[0].line, rows[0].name.as_str()), (2, "web"));
         assert_eq!(rows[0].more["image"], "kylin-v10");
@@ -452,7 +495,7 @@ mod tests {
         assert_eq!(told(&twice), at("import.head_twice", 2));
         // What spreadsheets add is empty.
         let padded = format!("{head},,\ngov,s-1,web,,,,\n");
-        assert_eq!(read(&padded, heading).unwrap().len(), 1);
+        assert_eq!(read(&padded, heading).unwrap().rows.len(), 1);
     }
 
     #[test]
@@ -466,8 +509,11 @@ mod tests {
             ..ImportRow::default()
         };
         let month = Money::from_fen(34_800);
-        let tick = row.tick(month);
-        assert_eq!(row.clone().ticked(&tick).unwrap().month, Some(month));
+        let tick = row.tick(month, "id:1");
+        let ticked = row.clone().ticked(&tick).unwrap();
+        assert_eq!(ticked.month, Some(month));
+        // What is called so is taken by its id.
+        assert_eq!(ticked.external_id, "id:1");
         let mut posted = row.clone();
         posted.more.insert("note".into(), "two\r\nlines".into());
         assert!(posted.ticked(&tick).is_some());
@@ -483,7 +529,14 @@ mod tests {
             change(&mut other);
             assert_eq!(other.ticked(&tick), None);
         }
-        for wrong in ["", "2", "2:34800", "2:34800:", "2:x:0"] {
+        for wrong in [
+            "",
+            "2",
+            "2:34800",
+            "2:34800:",
+            "2:x:0",
+            tick.trim_end_matches("id:1"),
+        ] {
             assert_eq!(row.clone().ticked(wrong), None);
         }
     }
@@ -497,7 +550,7 @@ mod tests {
         assert_eq!(key("cloud,external_id\n\"gov,s-1"), "import.unclosed");
         let head = "cloud,external_id\n";
         let full = format!("{head}{}", "gov,s\n".repeat(MOST_ROWS));
-        assert_eq!(read(&full, heading).unwrap().len(), MOST_ROWS);
+        assert_eq!(read(&full, heading).unwrap().rows.len(), MOST_ROWS);
         assert_eq!(key(&format!("{full}gov,s\n")), "import.too_many");
         assert_eq!(key(&"x".repeat(MOST_BYTES + 1)), "import.too_long");
     }

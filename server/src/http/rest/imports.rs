@@ -44,14 +44,15 @@ async fn servers(
     Ok(Json(start.servers.into()))
 }
 
-/// Rows of a sheet.
+/// Rows of a sheet, as JSON; files (XLSX, CSV) are read by the page alone.
 #[derive(Debug, Deserialize, Serialize, ToSchema)]
 struct ImportSheet {
     /// At most 2 000 for a preview, 500 to be taken in.
     rows: Vec<ImportRow>,
 }
 
-/// What will come of a sheet, row by row; nothing is written.
+/// What will come of a sheet, row by row; nothing is written. Rows are sent as JSON (`application/json`);
+/// a thing is named by its id in the cloud or by its name there, a unit and a system by id or name.
 #[utoipa::path(post, path = "/imports/preview", tag = "operations", request_body = ImportSheet,
     responses((status = 200, body = ImportPreview), (status = 422, body = ProblemDocument)))]
 async fn preview(Caller(cx): Caller, Body(sheet): Body<ImportSheet>) -> Answer<ImportPreview> {

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! start(cx, cloud, only, after, limit) -> ImportStart      what is nobody's, and what it could belong to
+//! workbook(cx, &[u8]) -> Option<String>                    the text of a sheet that is uploaded as XLSX
 //! propose(cx, &[DifferenceId], &Wish) -> Vec<ImportRow>    rows of a sheet for some of it
 //! preview(cx, &[ImportRow]) -> ImportPreview               what will come of a sheet; nothing is written
 //! take(cx, &[ImportRow], form) -> Imported                 all of these rows or none
@@ -9,6 +10,8 @@
 //! batches(cx, after, limit) -> Page<ImportBatch>, detail(cx, &ImportId) -> ImportDetail
 //! ```
 
+mod file;
+mod name;
 mod plan;
 mod read;
 mod take;
@@ -16,6 +19,7 @@ mod take;
 mod tests;
 mod undo;
 
+pub use file::workbook;
 pub use take::take;
 pub use undo::undo;
 

@@ -15,13 +15,15 @@ use lingbao_model::{
     quota::{Account, Amounts, Demand, Dimension},
     request::{Line, MAX_TERM_MONTHS},
     resource::ServiceState,
-    text,
     time::{Date, Timestamp, Zone as TimeZone},
     verdict,
     view::import::{ImportPlan, ImportQuota, ImportRow},
 };
 
-use super::{read, today};
+use super::{
+    name::{Home, only, same},
+    read, today,
+};
 use crate::{
     app::Cx,
     error::ServiceError,
@@ -42,15 +44,17 @@ pub struct Ground {
     pools: Vec<Pool>,
     sites: Vec<(PoolId, String, String)>,
     offers: Vec<Offer>,
-    units: Vec<Unit>,
-    systems: Vec<System>,
-    things: HashMap<Key, Foreign>,
+    pub(super) units: Vec<Unit>,
+    pub(super) systems: Vec<System>,
+    pub(super) things: HashMap<Key, Foreign>,
+    /// Ids of what is called so in its cloud.
+    pub(super) called: HashMap<Key, Vec<String>>,
     /// What is a resource already, by its name.
     ours: HashMap<Key, String>,
     /// What the cloud does not have any more.
     gone: HashSet<Key>,
     /// Whose a project is.
-    owners: HashMap<Key, VdcId>,
+    pub(super) owners: HashMap<Key, VdcId>,
     building: HashSet<VdcId>,
     accounts: BTreeMap<VdcId, Account>,
     today: Date,
@@ -105,13 +109,6 @@ pub struct Outcome {
     pub errors: Vec<FieldError>,
 }
 
-/// Where a row wants to go.
-struct Home<'a> {
-    unit: &'a Unit,
-    vdc: &'a VdcId,
-    system: &'a System,
-}
-
 /// Reads everything that these rows are held beside.
 ///
 /// # Errors
@@ -127,6 +124,7 @@ pub async fn load(rx: &mut ReadTx, cx: &Cx, rows: &[ImportRow]) -> Result<Ground
         units: import::units(rx).await?,
         systems: import::systems(rx).await?,
         things: HashMap::new(),
+        called: HashMap::new(),
         ours: HashMap::new(),
         gone: HashSet::new(),
         owners: HashMap::new(),
@@ -143,6 +141,12 @@ pub async fn load(rx: &mut ReadTx, cx: &Cx, rows: &[ImportRow]) -> Result<Ground
         let key = |id: &str| (cloud.to_owned(), id.to_owned());
         for thing in import::named(rx, cloud, ids.iter().copied()).await? {
             ground.things.insert(key(&thing.server.external_id), thing);
+        }
+        for thing in import::called(rx, cloud, ids.iter().copied()).await? {
+            let id = thing.server.external_id.clone();
+            let named = ground.called.entry(key(&thing.server.name)).or_default();
+            named.push(id.clone());
+            ground.things.insert(key(&id), thing);
         }
         for (id, ours) in difference::ours(rx, cloud, ids.iter().copied()).await? {
             ground.ours.insert(key(&id), ours.name);
@@ -170,26 +174,12 @@ fn keep<T>(errors: &mut Vec<FieldError>, result: Result<T, FieldError>) -> Optio
     result.map_err(|error| errors.push(error)).ok()
 }
 
-/// Names are compared as people type them: full-width signs and capitals make no difference.
-fn same(name: &str, typed: &str) -> bool {
-    let plain = |text: &str| text::half_width(text.trim()).to_lowercase();
-    plain(name) == plain(typed)
-}
-
-/// The one that was meant.
-fn only<'a, T>(
-    column: &str,
-    none: &'static str,
-    mut found: impl Iterator<Item = &'a T>,
-) -> Result<&'a T, FieldError> {
-    let first = found.next().ok_or_else(|| wrong(column, none))?;
-    if found.next().is_some() {
-        return Err(wrong(column, "import.many"));
-    }
-    Ok(first)
-}
-
 impl Ground {
+    /// Whether this is the id of something.
+    pub(super) fn knows(&self, key: &Key) -> bool {
+        self.things.contains_key(key) || self.ours.contains_key(key) || self.gone.contains(key)
+    }
+
     /// The clouds have been asked anew: what they say now holds.
     pub fn refresh(&mut self, said: &HashMap<Key, Option<Server>>) {
         for (key, server) in said {
@@ -220,10 +210,15 @@ impl Ground {
         let mut left = self.accounts.clone();
         let mut outcomes = Vec::with_capacity(rows.len());
         for row in rows {
-            let key = (
-                row.cloud.trim().to_owned(),
-                row.external_id.trim().to_owned(),
-            );
+            let named = || self.key(row).map_err(|error| vec![error]);
+            let key = match read::values(row).and_then(|()| named()) {
+                Ok(key) => key,
+                Err(errors) => {
+                    let planned = None;
+                    outcomes.push(Outcome { planned, errors });
+                    continue;
+                }
+            };
             if let Some(line) = seen.get(&key).filter(|_| !key.1.is_empty()) {
                 let msg = Msg::new("import.twice").with("line", *line);
                 outcomes.push(Outcome {
@@ -322,6 +317,7 @@ impl Ground {
             pool_name: pool.map(|pool| pool.name.clone()).unwrap_or_default(),
             code: offer.code.clone(),
             item_name: offer.content.name.clone(),
+            external_id: thing.server.external_id.clone(),
             name: name.clone(),
             cloud_name: thing.server.name.clone(),
             address: thing.server.address.clone(),
@@ -383,37 +379,6 @@ impl Ground {
         found.ok_or_else(|| wrong("external_id", "import.not_foreign"))
     }
 
-    fn home(&self, row: &ImportRow) -> Result<Home<'_>, FieldError> {
-        let (typed, wanted) = (row.unit.trim(), row.system.trim());
-        if wanted.is_empty() {
-            return Err(wrong("system", "error.required"));
-        }
-        let unit = if typed.is_empty() {
-            // A system by its identifier says whose it is.
-            let named = self.systems.iter().find(|s| s.id.as_str() == wanted);
-            let owner = named.and_then(|s| self.units.iter().find(|u| u.id == s.unit));
-            owner.ok_or_else(|| wrong("unit", "error.required"))?
-        } else {
-            let meant = |unit: &&Unit| {
-                unit.id.as_str() == typed
-                    || same(&unit.name, typed)
-                    || same(&unit.short_name, typed)
-            };
-            only("unit", "import.no_unit", self.units.iter().filter(meant))?
-        };
-        let meant = |system: &&System| {
-            system.unit == unit.id
-                && (system.id.as_str() == wanted
-                    || same(&system.name, wanted)
-                    || same(&system.short_name, wanted))
-        };
-        let systems = self.systems.iter().filter(meant);
-        let system = only("system", "import.no_system", systems)?;
-        let vdc = unit.vdc.as_ref();
-        let vdc = vdc.ok_or_else(|| wrong("unit", "import.no_vdc"))?;
-        Ok(Home { unit, vdc, system })
-    }
-
     fn offer(&self, row: &ImportRow) -> Result<&Offer, FieldError> {
         let typed = row.item.trim();
         let meant = |offer: &&Offer| {
@@ -454,7 +419,8 @@ impl Ground {
                     || same(&pool.name.en, typed)
                     || there(pool) == typed
             };
-            only("pool", "import.no_pool", pools().filter(meant))?
+            let found = pools().filter(meant);
+            only("pool", "import.no_pool", found, |pool| pool.id.to_string())?
         };
         if let Some(said) = said.filter(|said| said.id != pool.id) {
             let msg = Msg::new("import.other_pool").with("pool", said.name.clone());
@@ -469,7 +435,8 @@ impl Ground {
                     || same(&zone.name.en, typed)
             }
         };
-        let zone = only("zone", "import.no_zone", self.zones.iter().filter(meant))?;
+        let zones = self.zones.iter().filter(meant);
+        let zone = only("zone", "import.no_zone", zones, |zone| zone.id.to_string())?;
         let level = read::level(row, home.system)?;
         if level < home.system.level {
             let needed = home.system.level.msg();

@@ -14,6 +14,44 @@ use lingbao_model::{
 use super::plan::wrong;
 use crate::storage::import::{Foreign, System};
 
+/// What spreadsheets write where a formula has no value.
+const ERRORS: [&str; 10] = [
+    "#DIV/0!", "#N/A", "#NAME?", "#NULL!", "#NUM!", "#REF!", "#VALUE!", "#SPILL!", "#CALC!",
+    "#FIELD!",
+];
+
+/// What stands in place of values, in a workbook and in the CSV that was saved from one: errors,
+/// formulas that nobody has computed, long numbers that a spreadsheet has rounded.
+pub(super) fn values(row: &ImportRow) -> Result<(), Vec<FieldError>> {
+    let mut errors = Vec::new();
+    for (column, cell) in row.cells() {
+        let cell = cell.trim();
+        let key = if ERRORS.contains(&cell) || cell.starts_with('=') {
+            "import.no_value"
+        } else if is_rounded(cell) {
+            "import.rounded"
+        } else {
+            continue;
+        };
+        let msg = Msg::new(key).with("value", cell);
+        errors.push(FieldError::new(column, msg));
+    }
+    if errors.is_empty() {
+        Ok(())
+    } else {
+        Err(errors)
+    }
+}
+
+/// `1.23457E+19`
+fn is_rounded(cell: &str) -> bool {
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    cell.split_once("E+").is_some_and(|(number, power)| {
+        let (whole, part) = number.split_once('.').unwrap_or((number, "0"));
+        digits(whole) && digits(part) && digits(power)
+    })
+}
+
 /// What the thing does; it must be at rest.
 pub(super) fn state(thing: &Foreign) -> Result<ServiceState, FieldError> {
     match thing.server.power.as_str() {
@@ -137,6 +175,41 @@ pub(super) fn answers(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_stands_in_place_of_a_value_is_told_by_its_column() {
+        let mut row = ImportRow {
+            cloud: "gov".to_owned(),
+            external_id: "1.23456789012346E+19".to_owned(),
+            unit: " #REF! ".to_owned(),
+            name: "=A1".to_owned(),
+            ..ImportRow::default()
+        };
+        row.more.insert("image".to_owned(), "#N/A".to_owned());
+        let told = |row: &ImportRow| match values(row) {
+            Ok(()) => Vec::new(),
+            Err(errors) => errors
+                .into_iter()
+                .map(|e| format!("{} {}", e.field, e.msg.key))
+                .collect(),
+        };
+        assert_eq!(
+            told(&row),
+            [
+                "external_id import.rounded",
+                "unit import.no_value",
+                "name import.no_value",
+                "image import.no_value"
+            ]
+        );
+        for typed in ["web-1E+", "E+1", "1.E+3", "#1", "web-01", "1E-5"] {
+            let row = ImportRow {
+                external_id: typed.to_owned(),
+                ..ImportRow::default()
+            };
+            assert_eq!(told(&row), Vec::<String>::new(), "{typed}");
+        }
+    }
 
     #[test]
     fn a_day_is_read_as_people_write_it() {

@@ -19,11 +19,12 @@ use lingbao_model::{
     resource::{BillingState, EventKind, ServiceState},
     view::{
         difference::{Closing, DifferenceFilter, DifferenceKind, DifferenceRow},
-        import::{ImportPreview, ImportRow, Imported, MOST_TAKEN},
+        import::{self as sheets, COLUMNS, ImportPreview, ImportRow, Imported, MOST_TAKEN},
     },
 };
+use rust_xlsxwriter::{ExcelDateTime, Format, Formula, Workbook};
 
-use super::{batches, detail, preview, propose, start, take, undo};
+use super::{batches, detail, preview, propose, start, take, undo, workbook};
 use crate::{
     app::Cx,
     authz::Scope,
@@ -812,6 +813,7 @@ async fn only_operators_of_the_site_take_in_and_refusals_leave_a_trace() {
             refused(detail(&cx, &done.batch).await.map(drop));
             refused(take(&cx, &sheet, "").await.map(drop));
             refused(undo(&cx, &done.batch).await);
+            refused(workbook(&cx, b"PK\x03\x04").await.map(drop));
         }
         let trail =
             "SELECT count(*) FROM audit_event WHERE outcome = 'refused' AND action LIKE 'import.%'";
@@ -858,5 +860,106 @@ async fn rows_are_proposed_for_chosen_things_with_names_that_hosts_can_have() {
             .await
             .unwrap();
         assert_eq!(one.servers.rows.len(), 0);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_workbook_is_taken_in_and_undone_and_its_bad_row_is_told_as_the_spreadsheet_shows_it() {
+    for world in World::all().await {
+        let servers = world.strangers("legacy", 3).await;
+        let mut book = Workbook::new();
+        let page = book.add_worksheet();
+        let codes = ["cloud", "external_id", "unit", "system", "expires"];
+        for (column, code) in (0..).zip(codes) {
+            page.write_string(1, column, code).unwrap();
+        }
+        let day = Format::new().set_num_format("yyyy/m/d");
+        let date = ExcelDateTime::from_ymd(2027, 3, 1).unwrap();
+        for (row, server) in (2..).zip(&servers) {
+            let cells = [CLOUD, server.id.as_str(), "统计局", "经济普查平台"];
+            for (column, cell) in (0..).zip(cells) {
+                page.write_string(row, column, cell).unwrap();
+            }
+            page.write_datetime_with_format(row, 4, &date, &day)
+                .unwrap();
+        }
+        let lost = Formula::new("=Z9").set_result("#REF!");
+        page.write_formula(4, 2, lost).unwrap();
+        let file = book.save_to_buffer().unwrap();
+
+        let text = workbook(&world.cx(), &file).await.unwrap().unwrap();
+        let code = |cell: &str| COLUMNS.iter().copied().find(|code| *code == cell);
+        let sheet = sheets::read(&text, code).unwrap();
+        let shown = world.preview(&sheet.rows).await;
+        assert_eq!(shown.good, 2, "{:#?}", shown.lines);
+        let plan = shown.lines[0].plan.as_ref().unwrap();
+        assert_eq!(plan.expires.to_string(), "2027-03-01");
+        let (line, errors) = (shown.lines[2].row.line, &shown.lines[2].errors);
+        assert_eq!((line, errors.len()), (5, 1), "{errors:#?}");
+        let (column, key) = (errors[0].field.as_str(), &*errors[0].msg.key);
+        assert_eq!(
+            (sheet.letters()[column].as_str(), key),
+            ("C", "import.no_value")
+        );
+
+        assert_eq!(fields(world.taken(&sheet.rows).await), ["rows[2].unit"]);
+        let done = world.taken(&sheet.rows[..2]).await.unwrap();
+        assert_eq!(done.count, 2);
+        world.city.assert_ledger().await;
+        undo(&world.cx(), &done.batch).await.unwrap();
+        assert_eq!(world.foreign().await.len(), 3);
+        world.city.assert_ledger().await;
+
+        // What is in a file decides, and what is wrong with it is said at the file.
+        let other = workbook(&world.cx(), b"cloud,external_id\n").await;
+        assert_eq!(other.unwrap(), None);
+        let long = vec![b'a'; sheets::MOST_BYTES + 1];
+        for file in [&file[..file.len() / 2], &long] {
+            match workbook(&world.cx(), file).await {
+                Err(ServiceError::Invalid(errors)) => assert_eq!(errors[0].field, "file"),
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_thing_is_named_by_its_id_or_its_name_and_several_of_one_name_are_listed() {
+    for world in World::all().await {
+        let (ours, here) = world.legacy("legacy");
+        let (theirs, there) = world.legacy("other");
+        let first = world.build(spec(&ours, &here, "first"));
+        let twin = world.build(spec(&ours, &here, "twin"));
+        let other = world.build(spec(&theirs, &there, "twin"));
+        world.next_round().await;
+        let by_name = |name: &str| ImportRow {
+            external_id: name.to_owned(),
+            ..row(&first)
+        };
+        let shown = world.preview(&[by_name(" first "), row(&first)]).await;
+        assert_eq!(shown.good, 1, "{:#?}", shown.lines);
+        let plan = shown.lines[0].plan.as_ref().unwrap();
+        assert_eq!(plan.external_id, first.id.to_string());
+        assert_eq!(&*shown.lines[1].errors[0].msg.key, "import.twice");
+
+        let shown = world.preview(&[by_name("twin")]).await;
+        assert_eq!(only(&shown), ("external_id".into(), "import.many".into()));
+        let told = format!("{:?}", shown.lines[0].errors[0].msg);
+        for part in [&twin.id, &other.id, &ours, &theirs] {
+            assert!(told.contains(part.as_str()), "{told}");
+        }
+        assert_eq!(
+            only(&world.preview(&[by_name("nobody")]).await).1,
+            "import.not_foreign"
+        );
+
+        // Once the unit has its project, only what stands there can be meant.
+        assert_eq!(world.taken(&[by_name("first")]).await.unwrap().count, 1);
+        let shown = world.preview(&[by_name("twin")]).await;
+        assert_eq!(shown.good, 1, "{:#?}", shown.lines);
+        let plan = shown.lines[0].plan.as_ref().unwrap();
+        assert_eq!(plan.external_id, twin.id.to_string());
+        assert_eq!(world.taken(&[by_name("twin")]).await.unwrap().count, 1);
+        world.city.assert_ledger().await;
     }
 }

@@ -179,6 +179,26 @@ pub async fn named<'a>(
     rows.into_iter().map(Foreign::try_from).collect()
 }
 
+/// Servers of a backend that are nobody's, by their names there; several may have one name.
+///
+/// # Errors
+/// What the database says.
+pub async fn called<'a>(
+    rx: &mut ReadTx,
+    backend: &str,
+    names: impl IntoIterator<Item = &'a str>,
+) -> Result<Vec<Foreign>, StorageError> {
+    let rows: Vec<ForeignRow> = Sql::new(FOREIGN)
+        .push(" AND d.backend = ")
+        .bind(backend)
+        .push(" AND d.name IN ")
+        .bind_list(names)
+        .push(" ORDER BY d.external_id")
+        .all(rx)
+        .await?;
+    rows.into_iter().map(Foreign::try_from).collect()
+}
+
 /// Servers that are nobody's, by their differences.
 ///
 /// # Errors
