@@ -308,6 +308,10 @@ pub struct Snapshot {
 /// Any object.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", content = "object", rename_all = "snake_case")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "most things of a cloud are servers, and a page of them is read once"
+)]
 pub enum Object {
     /// A project.
     Project(Project),

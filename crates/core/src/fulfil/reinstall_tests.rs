@@ -219,7 +219,7 @@ async fn a_new_password_is_shown_once_and_a_host_that_is_off_stays_off() {
         town.settle().await;
         town.install(&town.with_key().await).await;
         let there = town.cloud.server_rules(&town.server().await.id).await;
-        assert_eq!(there.unwrap().unwrap().len(), 1);
+        assert_eq!(there.unwrap().unwrap().rules.len(), 1);
     }
 }
 
