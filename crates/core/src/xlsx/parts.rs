@@ -32,9 +32,7 @@ fn each(part: &[u8], mut on: impl FnMut(Node<'_>) -> Result<(), Wrong>) -> Resul
     loop {
         buffer.clear();
         match xml.read_event_into(&mut buffer) {
-            Ok(Event::Start(tag)) => {
-                on(Node::Open(tag.local_name().as_ref(), &tag))?
-            }
+            Ok(Event::Start(tag)) => on(Node::Open(tag.local_name().as_ref(), &tag))?,
             Ok(Event::End(tag)) => on(Node::Close(tag.local_name().as_ref()))?,
             Ok(Event::Text(text)) => on(Node::Text(&text.xml10_content()))?,
             Ok(Event::CData(text)) => on(Node::Text(&text.xml10_content()))?,
