@@ -37,6 +37,7 @@ pub mod request;
 pub mod request_change;
 pub mod request_line;
 pub mod request_list;
+pub mod request_revision;
 pub mod resource;
 pub mod resource_action;
 pub mod saga;

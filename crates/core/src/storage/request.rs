@@ -1,5 +1,6 @@
-//! Requests: head, numbers, sent forms, revisions. Lines are in [`super::request_line`], lists in
-//! [`super::request_list`], the history in [`super::history`].
+//! Requests: head, numbers, sent forms. Lines are in [`super::request_line`], lists in
+//! [`super::request_list`], revisions in [`super::request_revision`], the history in
+//! [`super::history`].
 
 use lingbao_model::{
     id::{PolicyId, PoolId, RequestId, ResourceId, SystemId, UnitId, UserId, VdcId},
@@ -12,7 +13,11 @@ use lingbao_model::{
 };
 
 use super::{ReadTx, Tx, search, sql::Sql, step::Sight};
-pub use super::{history::add as add_history, request_line::of_request as lines};
+pub use super::{
+    history::add as add_history,
+    request_line::of_request as lines,
+    request_revision::{add_revision, last_snapshot, snapshot_of_digest},
+};
 use crate::{error::StorageError, on};
 
 /// A request without its lines. A use case changes it and gives it to [`save`].
@@ -449,51 +454,6 @@ pub async fn sent_form(
             .map_err(|e| StorageError::inconsistent("sent_form", "subject_id", form, e))
     })
     .transpose()
-}
-
-/// Keeps what was submitted: snapshot (JSON) and its digest.
-///
-/// # Errors
-/// What the database says.
-pub async fn add_revision(
-    tx: &mut Tx,
-    request: &Request,
-    snapshot: &str,
-    at: Timestamp,
-) -> Result<(), StorageError> {
-    on!(tx, conn => sqlx::query(
-        "INSERT INTO request_revision (request_id, revision, digest, snapshot, at) VALUES ($1, $2, $3, $4, $5)")
-        .bind(request.id.as_str()).bind(request.revision).bind(&request.digest).bind(snapshot)
-        .bind(at.millis()).execute(conn).await.map(|_| ()))?;
-    Ok(())
-}
-
-/// The snapshot of the last revision.
-///
-/// # Errors
-/// What the database says.
-pub async fn last_snapshot(
-    rx: &mut ReadTx,
-    request: &Request,
-) -> Result<Option<String>, StorageError> {
-    Ok(on!(rx, conn => sqlx::query_scalar(
-        "SELECT snapshot FROM request_revision WHERE request_id = $1 ORDER BY revision DESC LIMIT 1")
-        .bind(request.id.as_str()).fetch_optional(conn).await)?)
-}
-
-/// The latest snapshot that had a digest: what somebody was shown.
-///
-/// # Errors
-/// What the database says.
-pub async fn snapshot_of_digest(
-    rx: &mut ReadTx,
-    request: &Request,
-    digest: &str,
-) -> Result<Option<String>, StorageError> {
-    Ok(on!(rx, conn => sqlx::query_scalar(
-        "SELECT snapshot FROM request_revision WHERE request_id = $1 AND digest = $2
-         ORDER BY revision DESC LIMIT 1")
-        .bind(request.id.as_str()).bind(digest).fetch_optional(conn).await)?)
 }
 
 /// The resources that a release request gives back.
