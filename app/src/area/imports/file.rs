@@ -71,7 +71,8 @@ pub fn head<'a>(lang: Lang, more: impl Iterator<Item = &'a str>) -> String {
     csv::line(own.chain(more))
 }
 
-/// The text of a sheet to which rows are added below those that were typed, each thing once.
+/// The text of a sheet to which rows are added below those that were typed, each id once. A thing that
+/// was typed by its name is there twice then, and the preview says so.
 pub fn joined(lang: Lang, typed: Vec<ImportRow>, rows: Vec<ImportRow>) -> String {
     let mut all = typed;
     for row in rows {
@@ -137,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_are_added_below_what_was_typed_each_thing_once() {
+    fn rows_are_added_below_what_was_typed_each_id_once() {
         let row = |id: &str| ImportRow {
             cloud: "gov".into(),
             external_id: id.into(),

@@ -16,7 +16,7 @@ use axum::{
 };
 use lingbao_core::{error::ServiceError, service::import};
 use lingbao_model::{msg::Msg, view::import::COLUMNS};
-use rust_xlsxwriter::{Format, FormatAlign, Workbook, XlsxError};
+use rust_xlsxwriter::{DocProperties, ExcelDateTime, Format, FormatAlign, Workbook, XlsxError};
 
 /// The headings as CSV.
 pub async fn as_csv(State(pages): State<Pages>, request: Request) -> Response {
@@ -82,6 +82,9 @@ fn workbook(lang: Lang) -> Result<Vec<u8>, XlsxError> {
     let text = Format::new().set_num_format("@");
     let wrapped = Format::new().set_text_wrap().set_align(FormatAlign::Top);
     let mut book = Workbook::new();
+    // Otherwise the clock of the machine stands in it.
+    let made = ExcelDateTime::from_ymd(2026, 1, 1)?;
+    book.set_properties(&DocProperties::new().set_creation_datetime(&made));
     let sheet = book.add_worksheet();
     sheet.set_name(words("import.template.sheet".to_owned()))?;
     sheet.set_freeze_panes(1, 0)?;

@@ -11,14 +11,18 @@ use std::{
     io::{Cursor, Read as _},
 };
 
-use lingbao_model::{csv, msg::Msg, view::import::MOST_BYTES};
+use lingbao_model::{
+    csv,
+    msg::Msg,
+    view::import::{MOST_BYTES, MOST_ROWS},
+};
 use zip::ZipArchive;
 
 use parts::Relation;
 
 /// So much may come out of a file, in bytes, however small it is. A sheet of 2 000 rows has about 3 MB.
 pub const MOST_UNPACKED: usize = 10_000_000;
-/// Rows and columns beyond are no part of a sheet; somebody left a cell there.
+/// Rows and columns beyond are no part of a sheet; mostly somebody left a cell there.
 const FURTHEST: (usize, usize) = (10_000, 200);
 
 /// How files begin that are archives; workbooks are.
@@ -39,6 +43,8 @@ enum Wrong {
     Huge,
     /// Its cells hold more than a sheet may.
     Long,
+    /// It has more rows than are read.
+    Many,
     /// A cell stands far away from all others; its name.
     Far(String),
 }
@@ -52,6 +58,10 @@ impl Wrong {
             Self::Locked => Msg::new("import.locked_workbook"),
             Self::Huge => Msg::new("import.huge_workbook").with("max", kilo(MOST_UNPACKED)),
             Self::Long => Msg::new("import.too_long").with("max", kilo(MOST_BYTES)),
+            Self::Many => {
+                let most = i64::try_from(MOST_ROWS).unwrap_or(i64::MAX);
+                Msg::new("import.too_many").with("max", most)
+            }
             Self::Far(cell) => Msg::new("import.far_cell").with("cell", cell),
         }
     }
@@ -90,11 +100,12 @@ fn text(file: &[u8]) -> Result<String, Wrong> {
     let workbook = parts::workbook(&workbook)?;
     let related = book.part(&resolve(folder, &format!("_rels/{name}.rels")))?;
     let related = parts::relations(&related.ok_or(Wrong::Broken)?)?;
-    let is_sheet = |id: &String| {
-        let mut all = related.iter();
-        all.find(|one| one.id == *id && one.kind.ends_with("/worksheet"))
-    };
-    let sheet = workbook.sheets.iter().find_map(is_sheet);
+    let sheets = related
+        .iter()
+        .filter(|one| one.kind.ends_with("/worksheet"));
+    let sheets: HashMap<&str, &Relation> = sheets.map(|one| (one.id.as_str(), one)).collect();
+    let mut shown = workbook.sheets.iter();
+    let sheet = shown.find_map(|id| sheets.get(id.as_str()));
     let sheet = resolve(folder, &sheet.ok_or(Wrong::Broken)?.target);
     let strings = match of_kind(&related, "/sharedStrings") {
         Some(one) => book.part(&resolve(folder, &one.target))?,
@@ -181,6 +192,10 @@ fn written(cells: Cells) -> Result<String, Wrong> {
     let mut text = String::new();
     let (mut row, mut column) = (0, 0);
     for (at, cell) in cells {
+        // The row before has a cell too: nobody left this one there.
+        if at.0 >= FURTHEST.0 && row + 1 == at.0 {
+            return Err(Wrong::Many);
+        }
         if at.0 >= FURTHEST.0 || at.1 >= FURTHEST.1 {
             return Err(Wrong::Far(format!("{}{}", csv::letters(at.1), at.0 + 1)));
         }

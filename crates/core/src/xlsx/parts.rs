@@ -1,5 +1,5 @@
 //! The parts of a workbook, as far as a sheet of words and numbers needs them. Each is read once, from
-//! its beginning, and makes nothing that is larger than itself.
+//! its beginning; what is made of it grows with what stands in it, never with what it says of itself.
 
 use std::collections::HashMap;
 
@@ -117,7 +117,8 @@ pub(super) fn workbook(part: &[u8]) -> Result<Workbook, Wrong> {
     Ok(book)
 }
 
-/// The texts that cells share.
+/// The texts that cells share, as they are shown: many cells may share a long one, and each copies it
+/// before it is counted.
 pub(super) fn strings(part: &[u8]) -> Result<Vec<String>, Wrong> {
     let mut all = Vec::new();
     let mut text = String::new();
@@ -130,7 +131,7 @@ pub(super) fn strings(part: &[u8]) -> Result<Vec<String>, Wrong> {
             Node::Open("t", _) => inside = !spoken,
             Node::Close("t") => inside = false,
             Node::Text(more) if inside => text.push_str(more),
-            Node::Close("si") => all.push(escaped(&std::mem::take(&mut text))),
+            Node::Close("si") => all.push(plain(&escaped(&std::mem::take(&mut text)))),
             _ => {}
         }
         Ok(())
@@ -312,11 +313,13 @@ impl Cell {
         let value = self.value.as_deref().map(str::trim);
         Ok(match (self.kind.as_str(), value) {
             ("inlineStr", _) => escaped(&self.text),
-            (_, None) => match &self.formula {
+            // A formula whose text is empty.
+            ("str", Some("")) => String::new(),
+            // Some programs leave the value out, others leave it empty.
+            (_, None | Some("")) => match &self.formula {
                 Some(formula) => format!("={formula}"),
                 None => String::new(),
             },
-            (_, Some("")) => String::new(),
             ("s", Some(value)) => {
                 let at: usize = value.parse().map_err(|_| Wrong::Broken)?;
                 strings.get(at).ok_or(Wrong::Broken)?.clone()

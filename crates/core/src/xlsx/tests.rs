@@ -158,12 +158,12 @@ fn what_other_programs_write_is_read_too() {
     let rows = r#"<row><c t="inlineStr"><is><t>a &amp; b</t></is></c><c t="str"><v>_x0041_&#x42;</v></c>
         <c><f>A1&amp;B1</f></c><c t="d"><v>2027-03-01T00:00:00</v></c><c/></row>
         <row r="5"><c r="B5" t="inlineStr"><is><r><t>c</t></r><rPh><t>no</t></rPh><r><t>d</t></r></is></c>
-        <c t="e"><v>#N/A</v></c><c><f>"x"</f><v></v></c></row>"#;
+        <c t="e"><v>#N/A</v></c><c t="str"><f>""</f><v></v></c><c><f>"x"</f><v/></c></row>"#;
     let found = lines(&with_sheet(rows));
     assert_eq!(found[0].1, ["a & b", "AB", "=A1&B1", "2027-03-01"]);
     assert_eq!(
         (found[1].0, found[1].1.join("|")),
-        (5, "|cd|#N/A".to_owned())
+        (5, r#"|cd|#N/A||="x""#.to_owned())
     );
     let from_1904 = packed(&[
         (
@@ -289,6 +289,26 @@ fn what_a_file_announces_takes_no_memory() {
 }
 
 #[test]
+fn cells_that_share_a_long_blank_text_do_not_copy_it() {
+    let blank = " ".repeat(1_000_000);
+    let read_with = |text: &str| {
+        let table = format!("<sst><si><t>{text}</t></si></sst>");
+        let cells = r#"<c t="s"><v>0</v></c>"#.repeat(200_001);
+        read(&packed(&[
+            ("xl/sharedStrings.xml", &table),
+            (
+                "xl/worksheets/sheet1.xml",
+                &sheet(&format!("<row>{cells}</row>")),
+            ),
+        ]))
+    };
+    // Copied for each cell, these are 200 GB.
+    assert_eq!(read_with(&blank), Ok(Some("\n".to_owned())));
+    let long = read_with(&format!("{blank}a{blank}")).unwrap_err();
+    assert_eq!(long.key, "import.too_long");
+}
+
+#[test]
 fn a_sheet_may_be_as_long_as_one_that_is_typed() {
     let long = "x".repeat(1_000);
     let rows = |count: usize| {
@@ -301,6 +321,12 @@ fn a_sheet_may_be_as_long_as_one_that_is_typed() {
     let most = MOST_BYTES / (long.len() + 1);
     assert_eq!(lines(&rows(most)).len(), most);
     assert_eq!(refused(&rows(most + 1)), "import.too_long");
+    let short = made(|sheet| {
+        for row in 0..10_500 {
+            sheet.write_number(row, 0, row).unwrap();
+        }
+    });
+    assert_eq!(refused(&short), "import.too_many");
     for (at, name) in [
         ("A10001", "A10001"),
         ("GS3", "GS3"),

@@ -219,7 +219,7 @@ impl Ground {
                     continue;
                 }
             };
-            if let Some(line) = seen.get(&key).filter(|_| !key.1.is_empty()) {
+            if let Some(line) = seen.get(&key) {
                 let msg = Msg::new("import.twice").with("line", *line);
                 outcomes.push(Outcome {
                     planned: None,
@@ -227,7 +227,6 @@ impl Ground {
                 });
                 continue;
             }
-            seen.insert(key.clone(), row.line);
             outcomes.push(match self.row(cx, row, &key) {
                 Err(errors) => Outcome {
                     planned: None,
@@ -236,8 +235,10 @@ impl Ground {
                 Ok(planned) => {
                     let errors = take(&mut left, &planned, &self.pools);
                     if errors.is_empty() {
-                        let project = (key.0, planned.thing.server.project.clone());
+                        let project = (key.0.clone(), planned.thing.server.project.clone());
                         self.owners.insert(project, planned.vdc.clone());
+                        // A row that takes nothing in leaves its thing to those below.
+                        seen.insert(key, row.line);
                     }
                     Outcome {
                         planned: Some(planned),

@@ -76,6 +76,12 @@ async fn take_once(cx: &Cx, rows: &[ImportRow], form: &str) -> Result<Imported, 
         FirstLook::Before(done) => return Ok(done),
         FirstLook::Planned(planned, keys) => (planned, keys),
     };
+    // What the clouds are asked about is taken, whatever is called so by then.
+    let meant = rows.iter().zip(&planned).map(|(row, key)| ImportRow {
+        external_id: key.1.clone(),
+        ..row.clone()
+    });
+    let rows: Vec<ImportRow> = meant.collect();
     let servers = servers(cx, planned).await?;
     let projects = projects(cx, keys.projects).await?;
 
@@ -100,9 +106,9 @@ async fn take_once(cx: &Cx, rows: &[ImportRow], form: &str) -> Result<Imported, 
     for vdc in &keys.vdcs {
         project::lock(&mut tx, vdc).await?;
     }
-    let mut ground = plan::load(&mut tx, cx, rows).await?;
+    let mut ground = plan::load(&mut tx, cx, &rows).await?;
     ground.refresh(&servers);
-    let planned = whole(rows, ground.plan(cx, rows))?;
+    let planned = whole(&rows, ground.plan(cx, &rows))?;
     let batch = Batch {
         id: &id,
         access: &access,

@@ -924,6 +924,26 @@ async fn a_workbook_is_taken_in_and_undone_and_its_bad_row_is_told_as_the_spread
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_row_in_error_leaves_its_thing_to_a_good_one_below() {
+    for world in World::all().await {
+        let servers = world.strangers("legacy", 1).await;
+        let good = row(&servers[0]);
+        let bad = ImportRow {
+            unit: "没有的单位".to_owned(),
+            ..good.clone()
+        };
+        let shown = world.preview(&[bad, good.clone(), good]).await;
+        assert_eq!(shown.good, 1, "{:#?}", shown.lines);
+        let keys: Vec<Vec<&str>> = shown
+            .lines
+            .iter()
+            .map(|line| line.errors.iter().map(|error| &*error.msg.key).collect())
+            .collect();
+        assert_eq!(keys, [vec!["import.no_unit"], vec![], vec!["import.twice"]]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_thing_is_named_by_its_id_or_its_name_and_several_of_one_name_are_listed() {
     for world in World::all().await {
         let (ours, here) = world.legacy("legacy");
