@@ -16,7 +16,7 @@ use super::{
     server::{META_INSTALL, power, reinstalled, server},
 };
 use crate::provisioning::{
-    Access, ExternalId, Object, OperationId, Power, Refusal, RefusalReason, Secret, Settled,
+    Access, ExternalId, Object, OperationId, Power, Refusal, RefusalReason, Settled,
 };
 
 /// From which microversion on Nova installs anew what starts from a volume, as all of our servers do
