@@ -39,8 +39,17 @@ pub fn serve(
         }
         ("GET", ["servers", id, "os-instance-actions"]) => {
             let own = |it: &&Value| it["server"] == *id;
-            let all: Vec<&Value> = stand.actions.iter().filter(own).rev().collect();
+            let mut all: Vec<Value> = stand.actions.iter().filter(own).rev().cloned().collect();
+            // Only one that is asked for by itself tells them.
+            for it in &mut all {
+                it.as_object_mut().unwrap().remove("events");
+            }
             json(json!({ "instanceActions": all }))
+        }
+        ("GET", ["servers", id, "os-instance-actions", request]) => {
+            let own = |it: &&Value| it["server"] == *id && it["request_id"] == *request;
+            let it = stand.actions.iter().find(own)?;
+            json(json!({ "instanceAction": it }))
         }
         ("GET", ["servers", id]) => {
             let it = stand.servers.iter().find(|it| it["id"] == *id)?;

@@ -114,9 +114,9 @@ pub(super) async fn begin(
 ) -> Result<(), ServiceError> {
     let id = &ready.found.id;
     let kind = what.kind();
-    let mut parts: Vec<ResourceId> = what.host().cloned().into_iter().collect();
+    let mut parts = what.others().to_vec();
     parts.push(id.clone());
-    // In one order, so that two acts on the same pair never wait for each other.
+    // In one order, so that two acts on the same things never wait for each other.
     parts.sort();
     let params = Params {
         resource: id.clone(),

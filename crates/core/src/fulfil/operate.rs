@@ -102,6 +102,9 @@ pub enum What {
         image: String,
         /// The key that opens it afterwards; `None` for a one-time password.
         key: Option<String>,
+        /// The disks that hang on it: the cloud takes them off meanwhile and hangs them on again.
+        #[serde(default)]
+        disks: Vec<ResourceId>,
     },
 }
 
@@ -127,6 +130,15 @@ impl What {
         match self {
             Self::Attach { host, .. } | Self::Detach { host, .. } => Some(host),
             _ => None,
+        }
+    }
+
+    /// What takes part in it beside the thing itself, and is booked as it is.
+    pub(super) fn others(&self) -> &[ResourceId] {
+        match self {
+            Self::Attach { host, .. } | Self::Detach { host, .. } => std::slice::from_ref(host),
+            Self::Reinstall { disks, .. } => disks,
+            _ => &[],
         }
     }
 
@@ -223,7 +235,7 @@ impl Saga for Operate {
                 let call = Call::RenewPassword { server: thing };
                 step("password", backend, Undo::Nothing, call)
             }
-            What::Reinstall { image, key } => {
+            What::Reinstall { image, key, .. } => {
                 let call = reinstall::call(thing, image, key.as_deref());
                 step(reinstall::STEP, backend, Undo::Cancel, call)
             }
@@ -237,10 +249,8 @@ impl Saga for Operate {
         ended: &Ended<'_, Params>,
     ) -> Result<(), StorageError> {
         let params = ended.params;
-        let mut parts: Vec<&ResourceId> = [Some(&params.resource), params.what.host()]
-            .into_iter()
-            .flatten()
-            .collect();
+        let mut parts: Vec<&ResourceId> = params.what.others().iter().collect();
+        parts.push(&params.resource);
         parts.sort();
         // The row first, as whoever begins something locks it.
         for id in &parts {

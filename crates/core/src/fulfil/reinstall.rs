@@ -5,6 +5,9 @@
 //! The cloud is told once: what has begun can't be taken back. Our rows follow in the transaction that
 //! ends the saga. What came to nothing before the cloud took it leaves the host as it was; what broke
 //! half-way, or was given up while nobody knew, is told as such and stands in the host's history.
+//!
+//! The disks that hang on it are booked with it: the cloud takes them off while it installs, so that
+//! nobody may change them, and no comparison may find them hanging on nothing.
 
 use lingbao_backends::provisioning::{Access as WayIn, Call, ExternalId, Object, Power};
 use lingbao_model::{
@@ -112,6 +115,10 @@ pub(super) async fn failed(
         None => "resource.reinstall_unsure",
     };
     let (id, by) = (&params.resource, params.actor.as_str());
+    if said == "resource.reinstall_broken" {
+        // It was the old system's.
+        secret::forget(tx, id).await?;
+    }
     resource::add_event(tx, &cx.id(), id, EventKind::ReinstallFailed, by, cx.now()).await?;
     let backend = params.backend.clone();
     jobs::enqueue(tx, cx, &CompareCloud { backend }).await?;
@@ -257,7 +264,11 @@ async fn reinstall_once(
     let detail = json!({
         "image": image, "access": form.access.trim(), "ssh_key": key, "was": way(&found.answers),
     });
-    let what = What::Reinstall { image, key };
+    // Nothing is hung on it or taken off meanwhile: that would book the host, which is ours.
+    let hangs = resource::attachments(&mut tx, id).await?.into_iter();
+    let disks = hangs.filter(|one| one.kind == Fulfiller::Volume);
+    let disks = disks.map(|one| one.id).collect();
+    let what = What::Reinstall { image, key, disks };
     begin(&mut tx, cx, &access, &ready, what).await?;
     let event = audit::Event::new("resource.reinstall", "resource", id)
         .of_unit(&found.unit)

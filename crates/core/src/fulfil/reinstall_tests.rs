@@ -26,7 +26,7 @@ use lingbao_model::{
 };
 
 use super::{
-    access_rule,
+    access_rule, acts,
     day_two_tests::{FORM, Town, key},
     operate, reinstall,
 };
@@ -337,6 +337,44 @@ async fn what_is_given_back_missing_being_changed_or_in_a_cloud_that_can_not_is_
 }
 
 #[tokio::test]
+async fn the_disks_of_a_host_are_booked_with_it_and_free_again_when_it_is_over() {
+    for town in Town::all().await {
+        let (cx, disk) = (town.clerk(), &town.disk);
+        let hangs = town.see(&town.host).await.attachments;
+        assert!(hangs.iter().any(|it| it.id == *disk));
+        let snapshot = async || key(acts::take_snapshot(&cx, disk, "first", "", "").await);
+        let refuse = Failure::Refuse(RefusalReason::InvalidSpec);
+        for fault in [
+            None,
+            Some(refuse),
+            Some(Failure::FailLate(RefusalReason::Broken)),
+        ] {
+            if let Some(fault) = fault {
+                town.fault(CallKind::ReinstallServer, fault, 1);
+            }
+            let form = town.with_key().await;
+            reinstall::reinstall(&cx, &town.host, &form, "")
+                .await
+                .unwrap();
+            let busy = town.see(disk).await.busy;
+            assert_eq!(busy.unwrap().key, "resource.busy.reinstall");
+            assert_eq!(snapshot().await, "resource.busy_now");
+            town.settle().await;
+            assert!(town.see(disk).await.busy.is_none());
+            assert_eq!(town.events(disk, EventKind::Reinstalled).await, 0);
+        }
+        // And the other way round: what is done to a disk is waited for.
+        acts::take_snapshot(&cx, disk, "second", "", "")
+            .await
+            .unwrap();
+        let form = town.with_key().await;
+        let said = reinstall::reinstall(&cx, &town.host, &form, "").await;
+        assert_eq!(key(said), "resource.busy_now");
+        assert!(town.see(&town.host).await.busy.is_none());
+    }
+}
+
+#[tokio::test]
 async fn what_the_cloud_refuses_changes_nothing_and_what_breaks_half_way_is_told() {
     for town in Town::all().await {
         let whole = town.see(&town.host).await;
@@ -356,7 +394,9 @@ async fn what_the_cloud_refuses_changes_nothing_and_what_breaks_half_way_is_told
         town.install(&town.with_key().await).await;
         let seen = town.see(&town.host).await;
         assert_eq!(town.server().await.power, Power::Error);
-        assert!(seen.busy.is_none() && seen.secret_waits);
+        // The password that waited was the old system's.
+        assert!(seen.busy.is_none() && !seen.secret_waits);
+        assert!(town.see(&town.disk).await.busy.is_none());
         assert_eq!(town.answer("access").await.as_deref(), Some("password"));
         assert_eq!(town.events(&town.host, EventKind::Reinstalled).await, 0);
         assert_eq!(town.events(&town.host, EventKind::ReinstallFailed).await, 1);
@@ -441,6 +481,7 @@ impl Bench for Installing<'_> {
             what: operate::What::Reinstall {
                 image: town.answer("image").await.unwrap(),
                 key: Some(key),
+                disks: vec![town.disk.clone()],
             },
             actor: town.city.clerk.clone(),
         };

@@ -133,17 +133,23 @@ impl Driver {
             .ok_or_else(|| JobError::fail(format!("there is no saga {id}")))?;
         let mut steps = rows::steps(&mut rx, id).await?;
         drop(rx);
+        // What a younger copy has begun waits for one: while a new version is rolled out both are there.
+        let until = run.cx().now().plus_millis(30_000);
         let saga = self.registry.get(&row.kind, row.version).ok_or_else(|| {
-            let until = run.cx().now().plus_millis(30_000);
             let (kind, version) = (&row.kind, row.version);
             JobError::wait(
                 until,
                 format!("this copy of the program has no saga {kind} {version}"),
             )
         })?;
-        let plan = saga
-            .steps(&row.params)
-            .map_err(|error| JobError::fail(format!("the parameters do not decode: {error}")))?;
+        let plan = saga.steps(&row.params).map_err(|error| {
+            let kind = &row.kind;
+            tracing::warn!(saga = %id, kind, %error, "this copy can't read the parameters of saga {kind}");
+            JobError::wait(
+                until,
+                format!("this copy of the program can't read its parameters: {error}"),
+            )
+        })?;
         let names: Vec<String> = plan.iter().map(|step| step.name()).collect();
         if steps.is_empty() && !names.is_empty() {
             let mut tx = run.begin().await?;

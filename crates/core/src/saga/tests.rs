@@ -16,7 +16,7 @@ use super::{
     *,
 };
 use crate::{
-    jobs::{Registry as Jobs, run_until_idle},
+    jobs::{JobFilter, JobRow, Registry as Jobs, run_until_idle},
     testing::{TestApp, TestDb, engines},
 };
 
@@ -418,6 +418,54 @@ async fn a_saga_of_a_version_that_is_unknown_here_waits_for_a_copy_that_knows_it
         let poor = Arc::new(wire(Jobs::new(), Arc::default()));
         run_until_idle(&stage.app.app, &poor).await.unwrap();
         assert_eq!(stage.state().await, "running");
+        stage.app.clock.advance_ms(31_000);
+        stage.play(2).await;
+        assert_eq!(stage.state().await, "done");
+    }
+}
+
+/// The saga as a copy knows it that is older than what its parameters can say.
+struct Older;
+
+#[async_trait]
+impl Saga for Older {
+    const KIND: &'static str = Build::KIND;
+    const VERSION: i64 = Build::VERSION;
+    type Params = Vec<String>;
+
+    fn steps(&self, _: &Vec<String>) -> Vec<Box<dyn Step>> {
+        Vec::new()
+    }
+
+    async fn ended(
+        &self,
+        _: &mut Tx,
+        _: &Cx,
+        _: &Ended<'_, Vec<String>>,
+    ) -> Result<(), StorageError> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn parameters_that_can_not_be_read_here_wait_for_a_copy_that_reads_them_and_say_so() {
+    for db in engines().await {
+        let stage = Stage::set(&db, |_| {}).await;
+        let older = Arc::new(wire(Jobs::new(), Arc::new(Registry::new().with(Older))));
+        run_until_idle(&stage.app.app, &older).await.unwrap();
+        assert_eq!(stage.state().await, "running");
+        let mut rx = stage.app.db.read().await.unwrap();
+        let waits = JobFilter {
+            status: Some("waiting".into()),
+            ..JobFilter::default()
+        };
+        let all = crate::jobs::list(&mut rx, &waits).await.unwrap();
+        let why = |row: &JobRow| row.wait_reason.clone().unwrap_or_default();
+        assert!(
+            all.iter()
+                .any(|row| why(row).contains("can't read its parameters"))
+        );
+        drop(rx);
         stage.app.clock.advance_ms(31_000);
         stage.play(2).await;
         assert_eq!(stage.state().await, "done");

@@ -389,7 +389,7 @@ fn first_lack<'a>(it: &Value, fields: &[&'a str]) -> Option<&'a str> {
     let has = |field: &str| match (field, it.get(field)) {
         (_, None) => false,
         ("metadata", Some(it)) => it.is_object(),
-        ("attachments" | "security_group_rules", Some(it)) => it.is_array(),
+        ("attachments" | "events" | "security_group_rules", Some(it)) => it.is_array(),
         // Neutron leaves it empty, or without a value where a thing is older than descriptions are.
         ("description", Some(it)) => it.is_string() || it.is_null(),
         (_, Some(it)) => it.as_str().is_some_and(|text| !text.is_empty()),

@@ -223,6 +223,17 @@ impl Memory {
         let passed = u64::try_from(now.saturating_sub(since)).unwrap_or(0);
         settle_ms.checked_sub(passed).filter(|left| *left > 0)
     }
+
+    /// The same of an operation that the cloud has taken and seems to have laid down: from the first
+    /// time on that it was seen like this.
+    pub fn resting(&self, op: &OperationId, now: i64, settle_ms: u64) -> Option<u64> {
+        // No operation id has spaces.
+        let key = OperationId(format!("rests {op}"));
+        if lock(&self.doubts).get(&key).is_none() {
+            self.doubt(&key, now);
+        }
+        self.settling(&key, now, settle_ms)
+    }
 }
 
 /// Leaves a doubt when it is dropped before the answer is known: a future that is dropped half-way

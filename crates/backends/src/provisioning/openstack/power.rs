@@ -11,8 +11,8 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::{
-    client::{Cloud, list, text},
-    fault::{Answer, Fault, Flow, Stop, refuse},
+    client::{Cloud, inner, list, text},
+    fault::{Answer, Fault, Flow, Stop, optional, refuse},
     op::Memory,
     resize::{back, can_answer, is_resizing},
     server::{META_ACT, power, server, size},
@@ -124,6 +124,16 @@ impl Cloud {
         let found = self.get(Service::Compute, &path, &[]).await?;
         let all = list(&found, "instanceActions", &["action", "request_id"])?;
         Ok(all.to_vec())
+    }
+
+    /// One of the actions, with what each part of the cloud did for it; `None` if Nova has not listed
+    /// it yet.
+    pub(super) async fn action(&self, id: &ExternalId, request: &str) -> Answer<Option<Value>> {
+        let path = format!("/servers/{id}/os-instance-actions/{request}");
+        let found = optional(self.get(Service::Compute, &path, &[]).await)?;
+        found
+            .map(|it| inner(it, "instanceAction", &["events"]))
+            .transpose()
     }
 
     /// Whether the newest deletion of a server came to nothing.

@@ -3,18 +3,20 @@
 //! A rebuild sets the server's metadata in the very change that takes the order, so the operation
 //! stands there if and only if Nova took it: after a lost answer one look says which. It is never
 //! asked for twice under one id, whatever came of it; what failed half-way is told as broken.
+//!
+//! That Nova took it is not yet that it was done: mark and action are written before the order leaves
+//! for the host. Done is what the host itself has reported as done.
 use serde_json::{Value, json};
 
 use super::{
     access,
-    client::{Cloud, text},
-    fault::{Flow, Stop, refuse},
+    client::{Cloud, items, text},
+    fault::{Fault, Flow, Stop, refuse},
     op::{Memory, digest},
-    power::{Since, since},
     server::{META_INSTALL, power, reinstalled, server},
 };
 use crate::provisioning::{
-    Access, ExternalId, Object, OperationId, Power, RefusalReason, Secret, Settled,
+    Access, ExternalId, Object, OperationId, Power, Refusal, RefusalReason, Settled,
 };
 
 /// From which microversion on Nova installs anew what starts from a volume, as all of our servers do
@@ -24,6 +26,8 @@ pub(super) const OF_VOLUME: u32 = 93;
 const OF_IMAGE: u32 = 57;
 /// Nova's longest value of the metadata.
 const LONGEST: usize = 255;
+/// What the host reports when it has installed, or has failed to.
+const INSTALLED: &str = "compute_rebuild_instance";
 
 /// Who installed a server anew: `OPERATION REQUEST DIGEST…`, where REQUEST is the newest action
 /// before it and the digests are those of the installations before, the newest first.
@@ -66,6 +70,43 @@ fn mark(op: &OperationId, newest: &str, before: Option<&Install<'_>>) -> String 
     mark
 }
 
+/// Our order among a server's actions, the newest first: of those since its mark the oldest, as others
+/// may have installed the server by hand since.
+fn order<'a>(actions: &'a [Value], newest: &str) -> Option<&'a Value> {
+    let since = actions
+        .iter()
+        .take_while(|it| text(it, "request_id") != newest);
+    since.filter(|it| text(it, "action") == "rebuild").last()
+}
+
+/// What the parts of the cloud say of an order: `None` while they work on it, or none has begun.
+fn reported(action: &Value) -> Option<bool> {
+    let events = items(action, "events");
+    let failed =
+        |it: &Value| text(it, "event").contains("rebuild") && text(it, "result") == "Error";
+    let done = |it: &Value| text(it, "event") == INSTALLED && text(it, "result") == "Success";
+    if events.iter().any(failed) {
+        return Some(false);
+    }
+    events.iter().any(done).then_some(true)
+}
+
+/// What is refused of an order that Nova has taken: the server may not be what it was. What may pass
+/// is asked again.
+fn broken(stop: Stop) -> Stop {
+    match stop {
+        Stop::Fault(Fault::Refused(refusal))
+            if !matches!(
+                refusal.reason,
+                RefusalReason::Denied | RefusalReason::Conflict
+            ) =>
+        {
+            Refusal::new(RefusalReason::Broken, refusal.detail).into()
+        }
+        stop => stop,
+    }
+}
+
 impl Cloud {
     /// Installs a server anew, or says how it stands.
     pub async fn reinstall(
@@ -76,25 +117,30 @@ impl Cloud {
         image: &str,
         access: &Access,
     ) -> Flow<Settled> {
-        access::check(access)?;
-        let password = self.password_for(access, op)?;
         let Some(it) = self.server_value(id).await? else {
-            return refuse(RefusalReason::NotFound, format!("no server {id}"));
+            let reason = match memory.acted(op) {
+                // It was asked for, and the server went with it.
+                Some(_) => RefusalReason::Broken,
+                None => RefusalReason::NotFound,
+            };
+            return refuse(reason, format!("no server {id}"));
         };
         let before = Install::of(&it);
         match &before {
             Some(last) if last.op == op.as_str() => {
-                return self.installed(id, &it, last.newest, password).await;
+                let told = self.installed(memory, op, &it, last.newest, access).await;
+                return told.map_err(broken);
             }
             Some(last) if last.came_after(op) => {
                 return Ok(Settled::Present(Box::new(Object::Server(server(&it)))));
             }
             _ => {}
         }
+        access::check(access)?;
+        let password = self.password_for(access, op)?;
         match power(&it) {
-            Power::Active | Power::Stopped => {}
-            // Out of what an installation has left another one helps.
-            Power::Error if before.is_some() => {}
+            Power::Active | Power::Stopped => can_be_installed(text(&it, "status"))?,
+            Power::Error if before.is_some() => self.has_its_volumes(&it).await?,
             Power::Error => {
                 return refuse(RefusalReason::Conflict, "the server is in an error state");
             }
@@ -137,13 +183,31 @@ impl Cloud {
         Err(Stop::Running(self.config.poll_ms))
     }
 
+    /// Out of what an installation has left another one helps only if it left every disk attached:
+    /// Nova asks for that, and Cinder attaches none again by itself.
+    async fn has_its_volumes(&self, it: &Value) -> Flow<()> {
+        for one in items(it, "os-extended-volumes:volumes_attached") {
+            let id = ExternalId(text(one, "id").to_owned());
+            let volume = self.volume_value(&id).await?;
+            let status = volume.as_ref().map_or("gone", |it| text(it, "status"));
+            if status != "in-use" {
+                let said = format!(
+                    "an installation before has left volume {id} {status}: mend it and reset the server's state"
+                );
+                return refuse(RefusalReason::Broken, said);
+            }
+        }
+        Ok(())
+    }
+
     /// How an installation stands that Nova has taken. `newest`: the newest action before it.
     async fn installed(
         &self,
-        id: &ExternalId,
+        memory: &Memory,
+        op: &OperationId,
         it: &Value,
         newest: &str,
-        password: Option<Secret>,
+        access: &Access,
     ) -> Flow<Settled> {
         match power(it) {
             Power::Error => {
@@ -155,20 +219,47 @@ impl Cloud {
             }
             Power::Active | Power::Stopped => {}
         }
-        match since(&self.actions(id).await?, newest, "rebuild") {
-            Since::Begun => {
+        let id = ExternalId(text(it, "id").to_owned());
+        let actions = self.actions(&id).await?;
+        let told = match order(&actions, newest) {
+            Some(order) if !text(order, "message").is_empty() => Some(false),
+            Some(order) => {
+                let action = self.action(&id, text(order, "request_id")).await?;
+                action.as_ref().and_then(reported)
+            }
+            None => None,
+        };
+        match told {
+            Some(true) => {
                 let mut server = server(it);
-                server.one_time_password = password;
+                server.one_time_password = self.password_for(access, op)?;
                 Ok(Settled::Present(Box::new(Object::Server(server))))
             }
-            Since::Failed => refuse(
+            Some(false) => refuse(
                 RefusalReason::Broken,
                 "nova could not install the server anew; see the server's list of actions",
             ),
-            // Taken, and not yet to be seen in the list.
-            Since::NotBegun => Err(self.under_way(text(it, "updated"), "installing the server")),
+            // The report comes a moment after the state, and never if nobody works on it any more: the
+            // order was lost on its way to the host, or somebody has reset the server's state.
+            None => match memory.resting(op, self.now(), self.config.settle_ms) {
+                Some(_) => Err(Stop::Running(self.config.poll_ms)),
+                None => refuse(
+                    RefusalReason::Broken,
+                    "nova took the order, and no host has reported that it was done",
+                ),
+            },
         }
     }
+}
+
+/// What sleeps in one of Nova's ways, or runs from another image, is never installed anew.
+fn can_be_installed(status: &str) -> Flow<()> {
+    if matches!(status, "ACTIVE" | "SHUTOFF") {
+        return Ok(());
+    }
+    let state = status.to_lowercase();
+    let said = format!("nova installs nothing anew that is {state}: start or unrescue it first");
+    refuse(RefusalReason::Unsupported, said)
 }
 
 #[cfg(test)]

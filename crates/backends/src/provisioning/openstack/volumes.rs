@@ -93,11 +93,15 @@ pub(super) fn volume(it: &Value) -> Volume {
 
 /// Whether it is the system disk of a server, which Nova made and deletes with it. One that is left
 /// over when its server has long gone is an object like others.
+///
+/// While Nova installs a server anew, its disk is attached to nothing: Nova reserves it, Cinder copies
+/// the image, and lists only what is attached. If that breaks off, the disk stays like this.
 pub(super) fn is_system_disk(it: &Value, now: i64) -> bool {
     let made = moment(text(it, "created_at")).unwrap_or_default().millis();
+    let own = server_of(it).is_some() || is_busy(it) || text(it, "status") == "error";
     text(&it["metadata"], META_OP).is_empty()
         && text(it, "bootable") == "true"
-        && (server_of(it).is_some() || now - made < 15 * 60_000)
+        && (own || now - made < 15 * 60_000)
 }
 
 fn present(it: &Value) -> Settled {
@@ -459,6 +463,23 @@ pub(super) fn volume_fault() -> Refusal {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_system_disk_is_one_while_its_image_is_copied_and_after_that_broke_off() {
+        let of = |status: &str, bootable: &str, op: &str| {
+            let it = json!({ "status": status, "bootable": bootable, "attachments": [],
+                "metadata": { META_OP: op }, "created_at": "2026-01-01T00:00:00.000000" });
+            is_system_disk(&it, 1_800_000_000_000)
+        };
+        for status in ["reserved", "downloading", "attaching", "error"] {
+            assert!(of(status, "true", ""), "{status}");
+            // Ours, or one that no server starts from.
+            assert!(!of(status, "true", "op") && !of(status, "false", ""));
+        }
+        for status in ["available", "error_deleting"] {
+            assert!(!of(status, "true", ""), "{status}");
+        }
+    }
 
     #[test]
     fn what_is_attached_grows_from_cinder_3_42_on() {
