@@ -42,7 +42,7 @@ test('a host deleted behind the portal is found, shown to its unit, and built an
   const operator = await session(portal.url, 'operator');
   const compare = async () => expect((await call(where, operator, 'POST', '/differences/compare', {})).status).toBe(200);
   const standing = async () =>
-    ((await call(where, operator, 'GET', '/differences')).body.rows as { id: string; kind: string; name: string }[]).filter((row) => row.name === name);
+    ((await call(where, operator, 'GET', '/differences')).body.rows as { id: string; kind: string; name: string; digest: string }[]).filter((row) => row.name === name);
 
   const request = await orderHost(portal.url, clerk, name);
   await approveAll(where, request.id, 'leader.tjj');
@@ -87,7 +87,7 @@ test('a host deleted behind the portal is found, shown to its unit, and built an
   await compare();
   await expect.poll(async () => (await standing()).map((row) => row.kind), { timeout: 30_000 }).toEqual(['changed']);
   const [door] = await standing();
-  const refused = await call(where, operator, 'POST', `/differences/${door?.id}/follow`, {});
+  const refused = await call(where, operator, 'POST', `/differences/${door?.id}/follow`, { digest: door?.digest });
   expect([refused.status, refused.body.key], 'no law lets the portal follow').toEqual([409, 'difference.rule_forbidden']);
   await page.goto(`/operations/differences/${door?.id}`);
   await expect(page.locator('main')).toContainText('TCP 22');

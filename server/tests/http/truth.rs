@@ -77,7 +77,11 @@ async fn an_operator_lists_reads_and_notes_differences_over_the_programming_inte
     // What can't be done about it is a conflict, a note without words a message at its field.
     for act in ["restore", "follow"] {
         let answer = client
-            .json("POST", &format!("{path}/{act}"), &json!({}))
+            .json(
+                "POST",
+                &format!("{path}/{act}"),
+                &json!({ "digest": list["rows"][0]["digest"] }),
+            )
             .await;
         assert_eq!(
             (answer.status, answer.json()["key"].as_str()),
@@ -200,6 +204,11 @@ async fn the_pages_show_both_sides_ask_before_loss_and_are_the_operators_alone()
         assert!(page.contains(words), "{words}: {page}");
     }
     assert!(!page.contains("门户改记为"), "its power is not at issue");
+    assert!(!page.contains("follow_power"), "nor can it be followed");
+    // Without the digest of what was read, or with an older one, nothing is done.
+    let fields = [("do", "restore"), ("confirm_restore", "yes")];
+    let stale = operator.post(&one_more, &fields).await;
+    assert_eq!(stale.status, 409, "{}", stale.text);
     let again = operator.post(&one_more, &[("do", "restore")]).await;
     assert_eq!(again.status, 422, "{}", again.text);
 

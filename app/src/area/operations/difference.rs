@@ -221,6 +221,7 @@ fn acts(found: &DifferenceDetail) -> AnyView {
         .map(|act| match act {
             Act::Restore => restore(&found.row, !found.attachments.is_empty()),
             Act::Follow => follow(&found.row),
+            Act::FollowPower => follow_power(&found.row),
             Act::WriteOff => write_off(),
             Act::Note => note(&found.row),
         })
@@ -283,6 +284,7 @@ fn restore(row: &DifferenceRow, hung: bool) -> AnyView {
                 {opening}
                 {hung}
                 {confirm}
+                <input type="hidden" name="digest" value=row.digest.clone()/>
                 <Button kind=kind name="do" value="restore">{text}</Button>
             </form>
         </Panel>
@@ -290,16 +292,37 @@ fn restore(row: &DifferenceRow, hung: bool) -> AnyView {
     .into_any()
 }
 
-fn follow(row: &DifferenceRow) -> AnyView {
+/// What becomes of a server's power, if that differs.
+fn about_power(row: &DifferenceRow) -> Option<AnyView> {
     let power = row.said.iter().find(|said| said.aspect == Aspect::Power);
-    let power = power.filter(|said| said.differs()).map(|said| {
+    power.filter(|said| said.differs()).map(|said| {
         let say = if said.cloud.as_deref() == Some(ServiceState::Running.as_str()) {
             t!("difference.follow_on")
         } else {
             t!("difference.follow_off")
         };
-        view! { <p>{say}</p> }
-    });
+        view! { <p>{say}</p> }.into_any()
+    })
+}
+
+/// Following in power where nobody may follow in rules, or wants to.
+fn follow_power(row: &DifferenceRow) -> AnyView {
+    let power = about_power(row);
+    view! {
+        <Panel title=t!("difference.follow_power") pad=true>
+            <form method="post">
+                {power}
+                <p>{t!("difference.follow_power_note")}</p>
+                <input type="hidden" name="digest" value=row.digest.clone()/>
+                <Button name="do" value="follow_power">{t!("difference.follow_power")}</Button>
+            </form>
+        </Panel>
+    }
+    .into_any()
+}
+
+fn follow(row: &DifferenceRow) -> AnyView {
+    let power = about_power(row);
     let rules = rules::apart(row).map(|said| {
         let (opened, closed) = said.rules_apart();
         view! {
@@ -313,6 +336,7 @@ fn follow(row: &DifferenceRow) -> AnyView {
             <form method="post">
                 {power}
                 {rules}
+                <input type="hidden" name="digest" value=row.digest.clone()/>
                 <Button name="do" value="follow">{t!("difference.follow")}</Button>
             </form>
         </Panel>
@@ -368,7 +392,7 @@ pub mod ssr {
     use lingbao_model::{
         id::DifferenceId,
         msg::{FieldError, Msg},
-        view::difference::DifferenceKind,
+        view::difference::{Act, DifferenceKind},
     };
 
     fn ticked(form: &Posted, name: &'static str) -> Result<(), Refused> {
@@ -392,11 +416,16 @@ pub mod ssr {
                 if lost || resized(&row) || rules::apart(&row).is_some() {
                     ticked(&form, "confirm_restore")?;
                 }
-                difference::restore(&cx, &of).await?;
+                difference::restore(&cx, &of, form.value("digest")).await?;
                 Msg::new("difference.restoring")
             }
-            "follow" => {
-                difference::follow(&cx, &of).await?;
+            act @ ("follow" | "follow_power") => {
+                let act = if act == "follow" {
+                    Act::Follow
+                } else {
+                    Act::FollowPower
+                };
+                difference::follow(&cx, &of, form.value("digest"), act).await?;
                 Msg::new("difference.was_followed")
             }
             "write_off" => {

@@ -21,6 +21,7 @@ use serde_json::json;
 use super::{
     acts::{Ready, begin, came_before, conflict, not_now, ready},
     operate::{Params, What},
+    reconcile::CompareCloud,
     step::kept_password,
 };
 use crate::{
@@ -28,10 +29,11 @@ use crate::{
     audit,
     authz::{Ability, Access},
     error::{OrNotFound, ServiceError, StorageError},
+    jobs,
     saga::Ended,
     service::refusal::traced,
     storage::{
-        ReadTx, Tx, access_rule as rows, cloud, fulfilment, project,
+        ReadTx, Tx, access_rule as rows, cloud, difference, fulfilment, project,
         resource::{self, Resource},
         resource_action, secret,
     },
@@ -58,6 +60,20 @@ pub enum Change {
 }
 
 // ---- what the saga writes
+
+/// The cloud was told the rules of a host: what a round saw of them is old. What stands about it is
+/// looked at anew at once, so that nobody decides upon what was there before.
+pub(super) async fn told(tx: &mut Tx, cx: &Cx, params: &Params) -> Result<(), StorageError> {
+    rows::moved(tx, &params.resource).await?;
+    if !difference::of_resource(tx, &params.resource)
+        .await?
+        .is_empty()
+    {
+        let backend = params.backend.clone();
+        jobs::enqueue(tx, cx, &CompareCloud { backend }).await?;
+    }
+    Ok(())
+}
 
 /// The rows follow the cloud.
 pub(super) async fn written(
@@ -110,6 +126,15 @@ pub(super) async fn keep_password(
 }
 
 // ---- following the cloud
+
+/// What the owner of a host lets in, as a round writes it down.
+///
+/// # Errors
+/// What the database says.
+pub(crate) async fn text(rx: &mut ReadTx, id: &ResourceId) -> Result<String, StorageError> {
+    let own = rules(&rows::of_resource(rx, id).await?);
+    Ok(access_rule::text_of(&own, &[]))
+}
 
 /// The rows of a host become what its cloud lets in, which an operator has seen as `said`
 /// ([`access_rule::text_of`]). Nobody gets in by this way where the owner could not have let them in.

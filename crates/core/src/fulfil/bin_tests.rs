@@ -705,9 +705,12 @@ async fn a_round_knows_what_lies_in_the_bin() {
         assert_eq!((all.len(), all[0].kind), (1, DifferenceKind::Changed));
         let may = difference::detail(&operator, &all[0].id).await.unwrap().may;
         assert_eq!(may, [DifferenceAct::Restore, DifferenceAct::Note]);
-        let followed = difference::follow(&operator, &all[0].id).await;
+        let followed =
+            difference::follow(&operator, &all[0].id, &all[0].digest, DifferenceAct::Follow).await;
         assert_eq!(key(followed), "difference.in_bin");
-        difference::restore(&operator, &all[0].id).await.unwrap();
+        difference::restore(&operator, &all[0].id, &all[0].digest)
+            .await
+            .unwrap();
         town.settle().await;
         assert_eq!(town.power(&town.host).await, Some(Power::Stopped));
         assert_eq!(town.row(&town.host).await.service, ServiceState::Recycled);
@@ -723,7 +726,7 @@ async fn a_round_knows_what_lies_in_the_bin() {
         let may = difference::detail(&operator, &lost.id).await.unwrap().may;
         assert_eq!(may, [DifferenceAct::WriteOff]);
         assert_eq!(
-            key(difference::restore(&operator, &lost.id).await),
+            key(difference::restore(&operator, &lost.id, &lost.digest).await),
             "difference.in_bin"
         );
         difference::write_off(&operator, &lost.id, "在云平台上被删除")

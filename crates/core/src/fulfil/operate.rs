@@ -29,7 +29,7 @@ use crate::{
     error::StorageError,
     saga::{End, Ended, Saga, Step},
     service::notice,
-    storage::{Tx, access_rule as rows, change, resource, resource_action, snapshot},
+    storage::{Tx, change, resource, resource_action, snapshot},
 };
 
 /// What is done to what.
@@ -265,7 +265,7 @@ impl Saga for Operate {
         }
         // Undone, too, it was open for a while.
         if matches!(params.what, What::SetRules { .. }) {
-            rows::moved(tx, &params.resource).await?;
+            access_rule::told(tx, cx, params).await?;
         }
         let scope = Scope::system(cx)
             .map_err(|e| StorageError::inconsistent("saga", "actor", ended.saga.as_str(), e))?;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use lingbao_backends::provisioning::ExternalId;
 use lingbao_model::{
+    access_rule::text_of,
     catalogue::Fulfiller,
     id::DifferenceId,
     msg::Msg,
@@ -29,7 +30,7 @@ use crate::{
     fulfil::{
         access_rule,
         certificate::{self, How},
-        reconcile::{CompareClouds, begin, compare},
+        reconcile::{CompareCloud, CompareClouds, begin, compare},
     },
     jobs,
     storage::{
@@ -116,11 +117,16 @@ fn followed(row: &DifferenceRow) -> Option<(ServiceState, EventKind)> {
     }
 }
 
+/// What both sides say of who comes in to a host that stands, if they differ.
+fn rules_apart(row: &DifferenceRow) -> Option<&Said> {
+    let rules = |said: &&Said| said.aspect == Aspect::Rules && said.differs();
+    let changed = row.kind == DifferenceKind::Changed;
+    row.said.iter().find(rules).filter(|_| changed)
+}
+
 /// What the cloud lets in to a host, if it differs; nothing is the empty text.
 fn followed_rules(row: &DifferenceRow) -> Option<&str> {
-    let rules = |said: &&Said| said.aspect == Aspect::Rules && said.differs();
-    let said = row.said.iter().find(rules)?;
-    Some(said.cloud.as_deref().unwrap_or_default())
+    rules_apart(row).map(|said| said.cloud.as_deref().unwrap_or_default())
 }
 
 /// Whether it is about something in the recycle bin.
@@ -141,9 +147,14 @@ fn acts(row: &DifferenceRow, busy: bool, lies: bool) -> Vec<Act> {
             let anew = row.kind == DifferenceKind::Missing;
             !busy && begin::can_mend(row) && !(lies && anew)
         }
-        Act::Follow => {
+        Act::Follow | Act::FollowPower => {
             let changed = row.kind == DifferenceKind::Changed;
-            let can = followed(row).is_some() || followed_rules(row).is_some();
+            let (power, rules) = (followed(row).is_some(), followed_rules(row).is_some());
+            let can = if **act == Act::Follow {
+                power || rules
+            } else {
+                power && rules
+            };
             !busy && !lies && changed && can
         }
         Act::WriteOff => !busy && row.kind == DifferenceKind::Missing,
@@ -162,7 +173,18 @@ struct Opened {
     row: DifferenceRow,
 }
 
-async fn open(cx: &Cx, id: &DifferenceId, act: Act) -> Result<Opened, ServiceError> {
+fn stale() -> ServiceError {
+    ServiceError::Conflict(Msg::new("error.stale"))
+}
+
+/// Opens a difference for an act. What is decided upon what both sides say names the digest that was
+/// read: a round may have written another word into the same row since.
+async fn open(
+    cx: &Cx,
+    id: &DifferenceId,
+    act: Act,
+    read: Option<&str>,
+) -> Result<Opened, ServiceError> {
     let mut tx = cx.db().begin().await?;
     let access = operator(&mut tx, cx).await?;
     let row = difference::get(&mut tx, id).await?.or_not_found()?;
@@ -177,6 +199,9 @@ async fn open(cx: &Cx, id: &DifferenceId, act: Act) -> Result<Opened, ServiceErr
             "difference.not_this"
         };
         return Err(ServiceError::Conflict(Msg::new(key)));
+    }
+    if read.is_some_and(|digest| digest != row.digest) {
+        return Err(stale());
     }
     Ok(Opened { tx, access, row })
 }
@@ -201,6 +226,19 @@ impl Opened {
             return Err(ServiceError::Conflict(Msg::new("difference.over")));
         }
         Ok(found)
+    }
+
+    /// The owner's rules must still be those that the round held beside the cloud's.
+    async fn same_rules(&mut self, found: &Resource) -> Result<(), ServiceError> {
+        let Some(said) = rules_apart(&self.row) else {
+            return Ok(());
+        };
+        let own = access_rule::text(&mut self.tx, &found.id).await?;
+        if said.ours.as_deref().unwrap_or_default() == own {
+            Ok(())
+        } else {
+            Err(stale())
+        }
     }
 
     async fn close(&mut self, cx: &Cx, how: Closing) -> Result<(), ServiceError> {
@@ -253,9 +291,10 @@ pub async fn compare(cx: &Cx) -> Result<(), ServiceError> {
 ///
 /// # Errors
 /// [`ServiceError::NotFound`] if there is no such difference, [`ServiceError::Conflict`] if it is
-/// over, can't be mended, or something else is being done to the resource.
-pub async fn restore(cx: &Cx, id: &DifferenceId) -> Result<(), ServiceError> {
-    let done = begin_restore(cx, id).await;
+/// over, can't be mended, has moved since it was read ([`DifferenceRow::digest`]), or something else
+/// is being done to the resource.
+pub async fn restore(cx: &Cx, id: &DifferenceId, read: &str) -> Result<(), ServiceError> {
+    let done = begin_restore(cx, id, read).await;
     traced(cx, done, || event("difference.restore", id, Value::Null)).await
 }
 
@@ -279,10 +318,11 @@ async fn still_gone(cx: &Cx, id: &DifferenceId) -> Result<(), ServiceError> {
     }
 }
 
-async fn begin_restore(cx: &Cx, id: &DifferenceId) -> Result<(), ServiceError> {
+async fn begin_restore(cx: &Cx, id: &DifferenceId, read: &str) -> Result<(), ServiceError> {
     still_gone(cx, id).await?;
-    let mut opened = open(cx, id, Act::Restore).await?;
+    let mut opened = open(cx, id, Act::Restore, Some(read)).await?;
     let found = opened.resource().await?;
+    opened.same_rules(&found).await?;
     if resource_action::open_release(&mut opened.tx, &found.id)
         .await?
         .is_some()
@@ -312,7 +352,7 @@ pub async fn write_off(cx: &Cx, id: &DifferenceId, reason: &str) -> Result<(), S
 
 async fn do_write_off(cx: &Cx, id: &DifferenceId, reason: &str) -> Result<(), ServiceError> {
     still_gone(cx, id).await?;
-    let mut opened = open(cx, id, Act::WriteOff).await?;
+    let mut opened = open(cx, id, Act::WriteOff, None).await?;
     let found = opened.resource().await?;
     let by = opened.access.user.clone();
     let tx = &mut opened.tx;
@@ -364,26 +404,56 @@ async fn do_write_off(cx: &Cx, id: &DifferenceId, reason: &str) -> Result<(), Se
 }
 
 /// Lets the portal follow the cloud: a server is called what it is there, running or stopped, and what
-/// comes in to it there becomes its owner's rules.
+/// comes in to it there becomes its owner's rules. By `act` it is [`Act::Follow`], or
+/// [`Act::FollowPower`] alone.
 ///
 /// # Errors
-/// [`ServiceError::Conflict`] if neither differs any more, something is being done to it, or the law
+/// [`ServiceError::Conflict`] if neither differs any more, it has moved since it was read
+/// ([`DifferenceRow::digest`]), something is being done to it, the cloud does not answer, or the law
 /// forbids one of the rules: then it is named, and nothing is followed.
-pub async fn follow(cx: &Cx, id: &DifferenceId) -> Result<(), ServiceError> {
-    let done = do_follow(cx, id).await;
+pub async fn follow(cx: &Cx, id: &DifferenceId, read: &str, act: Act) -> Result<(), ServiceError> {
+    let done = do_follow(cx, id, read, act).await;
     traced(cx, done, || event("difference.follow", id, Value::Null)).await
 }
 
-async fn do_follow(cx: &Cx, id: &DifferenceId) -> Result<(), ServiceError> {
-    let mut opened = open(cx, id, Act::Follow).await?;
+/// What a round saw may be minutes old, and nobody's rules become what comes in no more: the cloud is
+/// asked once more.
+async fn still_comes_in(cx: &Cx, id: &DifferenceId) -> Result<(), ServiceError> {
+    let mut rx = cx.db().read().await?;
+    operator(&mut rx, cx).await?;
+    let row = difference::get(&mut rx, id).await?.or_not_found()?;
+    drop(rx);
+    let Some(rules) = followed_rules(&row).filter(|_| row.closed_at.is_none()) else {
+        return Ok(());
+    };
+    let cloud = cx.app.backends.get_or_absent(&row.backend);
+    let server = ExternalId(row.external_id.clone());
+    match tokio::time::timeout(PATIENCE, cloud.server_rules(&server)).await {
+        Ok(Ok(Some(told))) if text_of(&told.rules, &told.others) == rules => Ok(()),
+        Ok(Ok(_)) => Err(stale()),
+        Ok(Err(_)) | Err(_) => Err(ServiceError::Conflict(Msg::new("resource.cloud_away"))),
+    }
+}
+
+async fn do_follow(cx: &Cx, id: &DifferenceId, read: &str, act: Act) -> Result<(), ServiceError> {
+    let alone = act == Act::FollowPower;
+    if !alone {
+        still_comes_in(cx, id).await?;
+    }
+    let mut opened = open(cx, id, act, Some(read)).await?;
     let found = opened.resource().await?;
     let over = || ServiceError::Conflict(Msg::new("difference.over"));
     let lies = found.service == ServiceState::Recycled;
     let power = followed(&opened.row);
     let stands = power.is_some_and(|(state, _)| state == found.service);
-    let rules = followed_rules(&opened.row).map(str::to_owned);
+    let rules = followed_rules(&opened.row)
+        .filter(|_| !alone)
+        .map(str::to_owned);
     if found.kind != Fulfiller::Server || lies || stands || (power.is_none() && rules.is_none()) {
         return Err(over());
+    }
+    if rules.is_some() {
+        opened.same_rules(&found).await?;
     }
     let by = opened.access.user.clone();
     let tx = &mut opened.tx;
@@ -395,10 +465,17 @@ async fn do_follow(cx: &Cx, id: &DifferenceId) -> Result<(), ServiceError> {
         access_rule::follow(tx, cx, &found, rules, &by).await?;
     }
     change::touch(tx, cx, &format!("unit:{}", found.unit)).await?;
-    // Of several things that differ, the others stand; the next round says which.
+    // Of several things that differ, the others stand; a round says which.
     let mut differing = opened.row.said.iter().filter(|said| said.differs());
-    if differing.all(|said| matches!(said.aspect, Aspect::Power | Aspect::Rules)) {
+    if differing.all(|said| match said.aspect {
+        Aspect::Power => true,
+        Aspect::Rules => !alone,
+        _ => false,
+    }) {
         opened.close(cx, Closing::Followed).await?;
+    } else {
+        let backend = opened.row.backend.clone();
+        jobs::enqueue(&mut opened.tx, cx, &CompareCloud { backend }).await?;
     }
     let after = power.map_or(found.service, |(state, _)| state);
     let said =
@@ -419,7 +496,7 @@ pub async fn note(cx: &Cx, id: &DifferenceId, note: &str) -> Result<(), ServiceE
 }
 
 async fn do_note(cx: &Cx, id: &DifferenceId, note: &str) -> Result<(), ServiceError> {
-    let mut opened = open(cx, id, Act::Note).await?;
+    let mut opened = open(cx, id, Act::Note, None).await?;
     let by = opened.access.user.clone();
     if !difference::note(&mut opened.tx, id, note, &by, cx.now()).await? {
         return Err(ServiceError::Conflict(Msg::new("difference.over")));

@@ -111,6 +111,8 @@ words! {
         Restore = "restore",
         /// Let the portal follow the cloud.
         Follow = "follow",
+        /// Let the portal follow in power and leave the rules, which differ too, as they are.
+        FollowPower = "follow_power",
         /// Write the resource off.
         WriteOff = "write_off",
         /// Let it stand, with a note.
@@ -144,6 +146,9 @@ pub struct DifferenceRow {
     pub system_name: Option<String>,
     /// What both sides say.
     pub said: Vec<Said>,
+    /// Digest of what both sides say. Who restores or follows tells the one that was read: what has
+    /// moved since then is neither.
+    pub digest: String,
     /// Month price at stake.
     pub month: Money,
     /// When a round first found it.

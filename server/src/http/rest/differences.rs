@@ -8,8 +8,8 @@ use lingbao_model::{
     id::DifferenceId,
     view::{
         difference::{
-            DifferenceCount, DifferenceDetail, DifferenceFilter, DifferenceKind, DifferenceRow,
-            RoundLine,
+            Act, DifferenceCount, DifferenceDetail, DifferenceFilter, DifferenceKind,
+            DifferenceRow, RoundLine,
         },
         operation::OperationCounts,
     },
@@ -96,23 +96,57 @@ async fn one(Caller(cx): Caller, Path(of): Path<String>) -> Answer<DifferenceDet
     Ok(Json(difference::detail(&cx, &id(&of)?).await?))
 }
 
+/// Upon what the cloud is to follow.
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = DifferenceRestore)]
+struct Restore {
+    /// The difference's `digest` as it was read; 409 `error.stale` if both sides say something else now.
+    digest: String,
+}
+
 /// Makes the cloud follow the portal. What is missing is built anew and empty; a resized host is
 /// resized back and restarts; what was opened or closed there is closed or opened again.
 #[utoipa::path(post, path = "/differences/{id}/restore", tag = "operations", params(("id" = String, Path)),
+    request_body = Restore,
     responses((status = 200, body = DifferenceDetail), (status = 409, body = ProblemDocument)))]
-async fn restore(Caller(cx): Caller, Path(of): Path<String>) -> Answer<DifferenceDetail> {
+async fn restore(
+    Caller(cx): Caller,
+    Path(of): Path<String>,
+    Body(sent): Body<Restore>,
+) -> Answer<DifferenceDetail> {
     let of: DifferenceId = id(&of)?;
-    difference::restore(&cx, &of).await?;
+    difference::restore(&cx, &of, &sent.digest).await?;
     Ok(Json(difference::detail(&cx, &of).await?))
+}
+
+/// In what the portal is to follow.
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = DifferenceFollow)]
+struct Follow {
+    /// The difference's `digest` as it was read; 409 `error.stale` if both sides say something else now.
+    digest: String,
+    /// Follow in power and leave the rules, which differ too, as they are.
+    #[serde(default)]
+    power_alone: bool,
 }
 
 /// Lets the portal follow the cloud: a server is called running or stopped, as it is there, and what
 /// comes in to it there becomes its own rules, as far as the law of rules allows.
 #[utoipa::path(post, path = "/differences/{id}/follow", tag = "operations", params(("id" = String, Path)),
+    request_body = Follow,
     responses((status = 200, body = DifferenceDetail), (status = 409, body = ProblemDocument)))]
-async fn follow(Caller(cx): Caller, Path(of): Path<String>) -> Answer<DifferenceDetail> {
+async fn follow(
+    Caller(cx): Caller,
+    Path(of): Path<String>,
+    Body(sent): Body<Follow>,
+) -> Answer<DifferenceDetail> {
     let of: DifferenceId = id(&of)?;
-    difference::follow(&cx, &of).await?;
+    let act = if sent.power_alone {
+        Act::FollowPower
+    } else {
+        Act::Follow
+    };
+    difference::follow(&cx, &of, &sent.digest, act).await?;
     Ok(Json(difference::detail(&cx, &of).await?))
 }
 

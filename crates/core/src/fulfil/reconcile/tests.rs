@@ -339,7 +339,7 @@ async fn a_deleted_host_is_found_missing_and_built_anew_as_the_same_resource() {
         assert_eq!(free.resource.as_ref(), Some(&disk.id));
         let cx = world.city.cx(&world.operator);
         conflict(
-            difference::restore(&cx, &free.id).await,
+            difference::restore(&cx, &free.id, &free.digest).await,
             "difference.target_lost",
         );
         // Its unit reads it on the page of the host.
@@ -352,10 +352,12 @@ async fn a_deleted_host_is_found_missing_and_built_anew_as_the_same_resource() {
 
         world.city.app.clock.advance_ms(1_000);
         let cx = world.city.cx(&world.operator);
-        difference::restore(&cx, &lost.id).await.unwrap();
+        difference::restore(&cx, &lost.id, &lost.digest)
+            .await
+            .unwrap();
         // Twice is once.
         conflict(
-            difference::restore(&cx, &lost.id).await,
+            difference::restore(&cx, &lost.id, &lost.digest).await,
             "resource.busy_now",
         );
         world.work().await;
@@ -702,17 +704,24 @@ async fn a_host_that_was_switched_off_there_is_switched_back_or_followed() {
             let row = found
                 .iter()
                 .find(|row| row.resource.as_ref() == Some(&host.id));
-            row.unwrap().id.clone()
+            row.unwrap().clone()
         };
         let (restored, followed) = (of(&hosts[0]), of(&hosts[1]));
         let acts = [Act::Restore, Act::Follow, Act::Note];
-        assert_eq!(world.may(&restored).await, acts);
+        assert_eq!(world.may(&restored.id).await, acts);
         let cx = world.city.cx(&world.operator);
-        let refused = difference::write_off(&cx, &restored, "不要了").await;
+        let refused = difference::write_off(&cx, &restored.id, "不要了").await;
         conflict(refused, "difference.not_this");
-        difference::restore(&cx, &restored).await.unwrap();
-        difference::follow(&cx, &followed).await.unwrap();
-        conflict(difference::follow(&cx, &followed).await, "difference.over");
+        difference::restore(&cx, &restored.id, &restored.digest)
+            .await
+            .unwrap();
+        difference::follow(&cx, &followed.id, &followed.digest, Act::Follow)
+            .await
+            .unwrap();
+        conflict(
+            difference::follow(&cx, &followed.id, &followed.digest, Act::Follow).await,
+            "difference.over",
+        );
         world.work().await;
         assert_eq!(world.standing().await, []);
         assert_eq!(
@@ -768,10 +777,12 @@ async fn a_size_and_a_disk_that_were_changed_there_are_changed_back() {
             let cx = world.city.cx(&world.operator);
             // What was ordered stays ordered: neither side's size is for sale here.
             conflict(
-                difference::follow(&cx, &row.id).await,
+                difference::follow(&cx, &row.id, &row.digest, Act::Follow).await,
                 "difference.not_this",
             );
-            difference::restore(&cx, &row.id).await.unwrap();
+            difference::restore(&cx, &row.id, &row.digest)
+                .await
+                .unwrap();
         }
         world.work().await;
         world.next_round().await;
@@ -794,7 +805,9 @@ async fn a_lost_disk_is_made_anew_empty_and_attached() {
         world.next_round().await;
         let lost = world.only(DifferenceKind::Missing).await;
         let cx = world.city.cx(&world.operator);
-        difference::restore(&cx, &lost.id).await.unwrap();
+        difference::restore(&cx, &lost.id, &lost.digest)
+            .await
+            .unwrap();
         world.work().await;
         let back = world.resource(&disk.id).await;
         let there = world.cloud.get(Kind::Volume, &ext(&back)).await.unwrap();
@@ -869,7 +882,7 @@ async fn what_came_back_or_can_not_be_asked_for_is_neither_built_anew_nor_writte
             times,
         };
         let both = async |key: &str| {
-            conflict(difference::restore(&cx, &lost.id).await, key);
+            conflict(difference::restore(&cx, &lost.id, &lost.digest).await, key);
             let reason = "机房故障，主机不再需要";
             conflict(difference::write_off(&cx, &lost.id, reason).await, key);
         };
@@ -987,8 +1000,8 @@ async fn none_but_an_operator_of_the_whole_site_sees_or_settles_a_difference() {
                 difference::export(&cx, &filter).await.map(|_| ()),
                 difference::detail(&cx, &id).await.map(|_| ()),
                 difference::compare(&cx).await,
-                difference::restore(&cx, &id).await,
-                difference::follow(&cx, &id).await,
+                difference::restore(&cx, &id, "").await,
+                difference::follow(&cx, &id, "", Act::Follow).await,
                 difference::write_off(&cx, &id, "不要了").await,
                 difference::note(&cx, &id, "不管它").await,
             ];
@@ -1005,7 +1018,7 @@ async fn none_but_an_operator_of_the_whole_site_sees_or_settles_a_difference() {
         assert_eq!(world.standing().await.len(), 1);
         let nobody: DifferenceId = city.app.id();
         let operator = city.cx(&world.operator);
-        let unknown = difference::restore(&operator, &nobody).await;
+        let unknown = difference::restore(&operator, &nobody, "").await;
         assert!(
             matches!(unknown, Err(ServiceError::NotFound)),
             "{unknown:?}"
@@ -1026,10 +1039,15 @@ fn parsed(rules: &[&str]) -> Vec<AccessRule> {
 impl World {
     /// The owner of a host lets somebody in to the pages.
     async fn open_pages(&self, host: &ResourceId) {
+        self.opens(host, "8000-8100").await;
+    }
+
+    /// The owner of a host lets somebody in.
+    async fn opens(&self, host: &ResourceId, ports: &str) {
         let cx = self.city.cx(&self.city.clerk);
         let form = AccessRuleForm {
             protocol: "tcp".into(),
-            ports: "8000-8100".into(),
+            ports: ports.into(),
             source: "10.8.0.0/24".into(),
             note: "接口".into(),
         };
@@ -1093,7 +1111,7 @@ async fn a_rule_opened_by_hand_is_found_never_followed_against_the_law_and_close
         assert_eq!(seen.cloud.unwrap().kind, Some(DifferenceKind::Changed));
 
         let cx = world.city.cx(&world.operator);
-        match difference::follow(&cx, &row.id).await {
+        match difference::follow(&cx, &row.id, &row.digest, Act::Follow).await {
             Err(ServiceError::Conflict(msg)) => {
                 assert_eq!(msg.key, "difference.rule_forbidden");
                 let said = serde_json::to_string(&msg).unwrap();
@@ -1103,9 +1121,14 @@ async fn a_rule_opened_by_hand_is_found_never_followed_against_the_law_and_close
             other => panic!("{other:?}"),
         }
         assert_eq!(world.said(&host.id).await, PAGES);
-        difference::restore(&cx, &row.id).await.unwrap();
+        difference::restore(&cx, &row.id, &row.digest)
+            .await
+            .unwrap();
         // While it is being closed its owner changes nothing.
-        conflict(difference::restore(&cx, &row.id).await, "resource.busy_now");
+        conflict(
+            difference::restore(&cx, &row.id, &row.digest).await,
+            "resource.busy_now",
+        );
         world.work().await;
         assert_eq!(world.comes_in(&host).await, PAGES);
         assert_eq!(world.said(&host.id).await, PAGES);
@@ -1131,8 +1154,13 @@ async fn what_the_law_allows_can_be_followed_and_becomes_the_rules_of_the_host()
             (Some(PAGES), Some(INSIDE))
         );
         let cx = world.city.cx(&world.operator);
-        difference::follow(&cx, &row.id).await.unwrap();
-        conflict(difference::follow(&cx, &row.id).await, "difference.over");
+        difference::follow(&cx, &row.id, &row.digest, Act::Follow)
+            .await
+            .unwrap();
+        conflict(
+            difference::follow(&cx, &row.id, &row.digest, Act::Follow).await,
+            "difference.over",
+        );
         assert_eq!(world.said(&host.id).await, INSIDE);
         assert_eq!(world.comes_in(&host).await, INSIDE);
         assert_eq!(world.events(&host.id).await[0], "rules_changed");
@@ -1148,7 +1176,9 @@ async fn what_the_law_allows_can_be_followed_and_becomes_the_rules_of_the_host()
         assert_eq!(row.month, host.month);
         world.city.app.clock.advance_ms(1_000);
         let cx = world.city.cx(&world.operator);
-        difference::follow(&cx, &row.id).await.unwrap();
+        difference::follow(&cx, &row.id, &row.digest, Act::Follow)
+            .await
+            .unwrap();
         assert_eq!(world.said(&host.id).await, "");
         let stopped = world.resource(&host.id).await;
         assert_eq!(stopped.service, ServiceState::Stopped);
@@ -1158,6 +1188,106 @@ async fn what_the_law_allows_can_be_followed_and_becomes_the_rules_of_the_host()
             "SELECT count(*) FROM audit_event WHERE action = 'difference.follow' AND outcome = 'done'",
         );
         assert_eq!(world.city.count(followed).await, 2);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_difference_that_has_moved_since_it_was_read_is_not_followed() {
+    for world in World::all().await {
+        let host = world.hosts(1).await.remove(0);
+        world.open_pages(&host.id).await;
+        world.let_in_by_hand(&host, &[INSIDE]).await;
+        world.next_round().await;
+        let (read, ..) = world.rules_apart().await;
+        // A round writes another word into the row that the operator has before him.
+        let wide = "tcp 9000 10.0.0.0/8";
+        world.let_in_by_hand(&host, &[wide]).await;
+        world.next_round().await;
+        let (now, _, cloud) = world.rules_apart().await;
+        assert_eq!((&now.id, cloud.as_deref()), (&read.id, Some(wide)));
+        let cx = world.city.cx(&world.operator);
+        let refused = difference::follow(&cx, &read.id, &read.digest, Act::Follow).await;
+        conflict(refused, "error.stale");
+        let refused = difference::restore(&cx, &read.id, &read.digest).await;
+        conflict(refused, "error.stale");
+        assert_eq!(world.said(&host.id).await, PAGES);
+
+        // Its owner says other rules, which closes what stood open; the round after it breaks off.
+        world.city.app.clock.advance_ms(MINUTE_MS);
+        world.cloud.inject(Fault {
+            on: On::Reading,
+            what: What::Unreachable,
+            skip: 0,
+            times: None,
+        });
+        world.opens(&host.id, "7000").await;
+        let cx = world.city.cx(&world.operator);
+        let follow = || difference::follow(&cx, &now.id, &now.digest, Act::Follow);
+        conflict(follow().await, "resource.cloud_away");
+        world.cloud.clear_faults();
+        let own = world.comes_in(&host).await;
+        assert_eq!(world.said(&host.id).await, own);
+        assert_eq!(world.rules_apart().await.0.digest, now.digest);
+        conflict(follow().await, "error.stale");
+        // Nor where the cloud is again as the round saw it: then the owner's rules are not.
+        world.let_in_by_hand(&host, &[wide]).await;
+        conflict(follow().await, "error.stale");
+        let refused = difference::restore(&cx, &now.id, &now.digest).await;
+        conflict(refused, "error.stale");
+        assert_eq!(world.said(&host.id).await, own);
+        world.next_round().await;
+        let (row, ours, _) = world.rules_apart().await;
+        assert_eq!(ours, Some(own));
+        let cx = world.city.cx(&world.operator);
+        difference::follow(&cx, &row.id, &row.digest, Act::Follow)
+            .await
+            .unwrap();
+        assert_eq!(world.said(&host.id).await, wide);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_stands_about_a_host_is_looked_at_anew_when_its_owner_has_said_its_rules() {
+    for world in World::all().await {
+        let host = world.hosts(1).await.remove(0);
+        world.let_in_by_hand(&host, &[DOOR]).await;
+        world.next_round().await;
+        world.rules_apart().await;
+        world.city.app.clock.advance_ms(1_000);
+        world.open_pages(&host.id).await;
+        assert_eq!(world.comes_in(&host).await, PAGES);
+        assert_eq!(world.standing().await, []);
+        assert_eq!(world.list(true).await[0].closing, Some(Closing::Agrees));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_no_law_lets_the_portal_follow_in_rules_it_follows_in_power_alone() {
+    for world in World::all().await {
+        let host = world.hosts(1).await.remove(0);
+        world.let_in_by_hand(&host, &[DOOR]).await;
+        let server = ext(&host);
+        world.by_hand(Call::StopServer { server }).await;
+        world.next_round().await;
+        let row = world.only(DifferenceKind::Changed).await;
+        let may = [Act::Restore, Act::Follow, Act::FollowPower, Act::Note];
+        assert_eq!(world.may(&row.id).await, may);
+        let cx = world.city.cx(&world.operator);
+        let both = difference::follow(&cx, &row.id, &row.digest, Act::Follow).await;
+        conflict(both, "difference.rule_forbidden");
+        difference::follow(&cx, &row.id, &row.digest, Act::FollowPower)
+            .await
+            .unwrap();
+        let stopped = world.resource(&host.id).await;
+        assert_eq!(stopped.service, ServiceState::Stopped);
+        assert_eq!(world.said(&host.id).await, "");
+        // The door stands open and is said so at once.
+        world.work().await;
+        let (left, ours, cloud) = world.rules_apart().await;
+        assert_eq!((left.id, ours), (row.id, None));
+        assert_eq!(cloud.as_deref(), Some(DOOR));
+        let may = [Act::Restore, Act::Follow, Act::Note];
+        assert_eq!(world.may(&world.standing().await[0].id).await, may);
     }
 }
 

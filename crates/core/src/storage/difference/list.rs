@@ -11,6 +11,7 @@ use lingbao_model::{
 };
 
 use crate::{
+    crypto,
     error::StorageError,
     storage::{
         ReadTx,
@@ -70,6 +71,7 @@ impl TryFrom<Row> for DifferenceRow {
             name: row.name,
             unit_name: row.unit_name,
             system_name: row.system_name,
+            digest: crypto::sha256_hex(row.said.as_bytes()),
             said: serde_json::from_str(&row.said).map_err(|e| wrong("said", &e))?,
             month: Money::from_fen(row.month_fen),
             first_seen: Timestamp::from_millis(row.first_seen),
