@@ -374,6 +374,40 @@ fn both_languages_have_the_same_keys() {
 }
 
 #[test]
+fn every_job_and_saga_is_called_by_words() {
+    let words = files("app/locales", &["zh-CN.json"]);
+    let words: BTreeMap<String, String> = serde_json::from_str(&words[0].text).unwrap();
+    let mut nameless = Vec::new();
+    let mut seen = 0;
+    for file in files("crates/core/src", &[".rs"]) {
+        if file.path.contains("test") || file.path.contains("harness") {
+            continue;
+        }
+        for (of, prefix) in [
+            ("impl Job for ", "job_kind"),
+            ("impl Saga for ", "saga_kind"),
+        ] {
+            for part in program.split(of).skip(1) {
+                let kind = part.split_once("KIND: &'static str = \"");
+                let Some(kind) = kind.and_then(|(_, rest)| rest.split('"').next()) else {
+                    continue;
+                };
+                seen += 1;
+                let key = format!("{prefix}.{kind}");
+                if !words.contains_key(&key) {
+                    nameless.push(format!("{}: {key}", file.path));
+                }
+            }
+        }
+    }
+    assert!(seen > 15, "the reader sees {seen} kinds alone");
+    assert!(
+        nameless.is_empty(),
+        "an operator would read keys: {nameless:?}"
+    );
+}
+
+#[test]
 fn migrations_use_text_bigint_and_boolean_alone() {
     let mut all = files("migrations/common", &[".sql"]);
     for file in &mut all {

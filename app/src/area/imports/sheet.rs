@@ -156,9 +156,11 @@ fn Body(begun: Begun, asked: Asked) -> impl IntoView {
     let servers = servers(start.servers.rows, &chosen);
     let pick = (!empty).then(|| {
         view! {
-            {common}
-            <div class="field">
-                <Button name="do" value="pick">{t!("import.pick")}</Button>
+            <div class="panel-pad">
+                {common}
+                <div class="field">
+                    <Button name="do" value="pick">{t!("import.pick")}</Button>
+                </div>
             </div>
         }
     });
@@ -177,7 +179,7 @@ fn Body(begun: Begun, asked: Asked) -> impl IntoView {
             <Panel title=t!("import.step_choose") sub=t!("import.step_choose_note")>
                 {servers}
                 <Pager total nostrip:first=first nostrip:next=next/>
-                <div class="panel-pad">{pick}</div>
+                {pick}
             </Panel>
             <Panel title=t!("import.step_sheet") sub=t!("import.step_sheet_note") pad=true>
                 <Field name="rows" label=t!("import.rows") hint=hint>
@@ -189,10 +191,10 @@ fn Body(begun: Begun, asked: Asked) -> impl IntoView {
                 <div class="field">
                     <Button kind=Kind::Main name="do" value="preview">{t!("import.preview")}</Button>
                 </div>
+                <p class="sub">{t!("import.undo_note", days = UNDO_DAYS, most = MOST_TAKEN)}</p>
             </Panel>
             {shown}
         </form>
-        <p class="sub">{t!("import.undo_note", days = UNDO_DAYS, most = MOST_TAKEN)}</p>
     }
 }
 

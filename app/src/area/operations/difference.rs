@@ -241,6 +241,12 @@ fn about_rules(texts: &[&str], say: impl Fn(String) -> String) -> Option<AnyView
     named.map(|text| view! { <p>{text}</p> }.into_any())
 }
 
+/// What was read here: what has moved since is neither followed nor restored.
+fn seen(row: &DifferenceRow) -> AnyView {
+    let digest = row.digest.clone();
+    view! { <input type="hidden" name="digest" value=digest/> }.into_any()
+}
+
 /// Making the cloud follow the portal. What costs data, a restart or somebody's way in asks for a tick.
 fn restore(row: &DifferenceRow, hung: bool) -> AnyView {
     let lost = row.kind == DifferenceKind::Missing;
@@ -276,6 +282,7 @@ fn restore(row: &DifferenceRow, hung: bool) -> AnyView {
         t!("difference.restore")
     };
     let kind = if lost { Kind::Bad } else { Kind::Main };
+    let seen = seen(row);
     view! {
         <Panel title=text pad=true>
             <form method="post">
@@ -284,7 +291,7 @@ fn restore(row: &DifferenceRow, hung: bool) -> AnyView {
                 {opening}
                 {hung}
                 {confirm}
-                <input type="hidden" name="digest" value=row.digest.clone()/>
+                {seen}
                 <Button kind=kind name="do" value="restore">{text}</Button>
             </form>
         </Panel>
@@ -307,13 +314,13 @@ fn about_power(row: &DifferenceRow) -> Option<AnyView> {
 
 /// Following in power where nobody may follow in rules, or wants to.
 fn follow_power(row: &DifferenceRow) -> AnyView {
-    let power = about_power(row);
+    let (power, seen) = (about_power(row), seen(row));
     view! {
         <Panel title=t!("difference.follow_power") pad=true>
             <form method="post">
                 {power}
                 <p>{t!("difference.follow_power_note")}</p>
-                <input type="hidden" name="digest" value=row.digest.clone()/>
+                {seen}
                 <Button name="do" value="follow_power">{t!("difference.follow_power")}</Button>
             </form>
         </Panel>
@@ -322,7 +329,7 @@ fn follow_power(row: &DifferenceRow) -> AnyView {
 }
 
 fn follow(row: &DifferenceRow) -> AnyView {
-    let power = about_power(row);
+    let (power, seen) = (about_power(row), seen(row));
     let rules = rules::apart(row).map(|said| {
         let (opened, closed) = said.rules_apart();
         view! {
@@ -336,7 +343,7 @@ fn follow(row: &DifferenceRow) -> AnyView {
             <form method="post">
                 {power}
                 {rules}
-                <input type="hidden" name="digest" value=row.digest.clone()/>
+                {seen}
                 <Button name="do" value="follow">{t!("difference.follow")}</Button>
             </form>
         </Panel>

@@ -80,7 +80,7 @@ fn List(page: Page<JobLine>, state: JobState, first: bool) -> impl IntoView {
         col(t!("jobs.acts")).hidden(),
     ];
     let body = if page.rows.is_empty() {
-        view! { <Empty icon="tool" title=t!("operations.none") note=t!("operations.none_note")/> }
+        view! { <Empty icon="tool" title=t!("jobs.none") note=t!("operations.none_note")/> }
             .into_any()
     } else {
         view! {
