@@ -379,7 +379,7 @@ fn every_job_and_saga_is_called_by_words() {
     let words: BTreeMap<String, String> = serde_json::from_str(&words[0].text).unwrap();
     let mut nameless = Vec::new();
     let mut seen = 0;
-    for file in files("crates/core/src", &[".rs"]) {
+    for file in program("crates/core/src") {
         if file.path.contains("test") || file.path.contains("harness") {
             continue;
         }
@@ -387,7 +387,7 @@ fn every_job_and_saga_is_called_by_words() {
             ("impl Job for ", "job_kind"),
             ("impl Saga for ", "saga_kind"),
         ] {
-            for part in program.split(of).skip(1) {
+            for part in file.text.split(of).skip(1) {
                 let kind = part.split_once("KIND: &'static str = \"");
                 let Some(kind) = kind.and_then(|(_, rest)| rest.split('"').next()) else {
                     continue;
