@@ -4,7 +4,7 @@ import { press } from '../support/acts.ts';
 import { call, session } from '../support/api.ts';
 import { expect, test } from '../support/fixtures.ts';
 import { axeClean, fitsTheWindow, signIn, signOut } from '../support/helpers.ts';
-import { approveAll, orderHost, put } from '../support/order.ts';
+import { approveAll, deliveredHost, hungDisk, orderByPage, orderHost } from '../support/order.ts';
 
 interface Thing {
   id: string;
@@ -18,30 +18,12 @@ test('what is given back lies in the bin, comes back, and is erased with a certi
   const where = () => server.url;
   const name = `bin-${info.project.name}`;
   await signIn(page, 'clerk');
-  await page.goto('/drafts');
-  await page.locator('button[name=do][value=new]').click();
-  await expect(page).toHaveURL(/\/cart\//);
-  await put(page, 'C-ECS', { name, count: '1', vcpus: '1', memory_gb: '2' });
-  await put(page, 'S-EVS', { size_gb: '20' }, true);
-  await page.locator('select[name=system]').selectOption({ index: 1 });
-  await page.locator('input[name=title]').fill(`回收站 ${name}`);
-  await page.locator('textarea[name=reason]').fill('一台主机和一块云硬盘，用于退订核验。');
-  await page.locator('button[name=do][value=submit]').click();
-  await expect(page).toHaveURL(/\/requests\//);
-  const order = page.url().split('/').pop() ?? '';
-  await approveAll(where, order, 'leader.tjj');
+  await orderByPage(page, where, name, '回收站', '一台主机和一块云硬盘，用于退订核验。', true);
 
   const clerk = await session(where(), 'clerk');
-  let host: Thing | undefined;
-  let disk: { id: string; name: string } | undefined;
-  await expect(async () => {
-    const { body } = await call(where, clerk, 'GET', `/resources?q=${name}&limit=200`);
-    host = (body.rows as Thing[]).find((row) => row.kind === 'server' && row.name === name);
-    expect(host).toBeTruthy();
-    disk = (await call(where, clerk, 'GET', `/resources/${host!.id}`)).body.attachments[0];
-    expect(disk).toBeTruthy();
-  }).toPass({ timeout: 60_000 });
-  const both = `${host!.id},${disk!.id}`;
+  const host = await deliveredHost(where, clerk, name);
+  const disk = await hungDisk(where, clerk, host.id);
+  const both = `${host.id},${disk.id}`;
   const service = async (id: string) => (await call(where, clerk, 'GET', `/resources/${id}`)).body.row.service as string;
 
   /** By the form: into the bin, unless it is to be erased at once. Gives the request. */
@@ -67,53 +49,53 @@ test('what is given back lies in the bin, comes back, and is erased with a certi
   };
 
   await giveBack('bin');
-  await expect.poll(() => service(host!.id), { timeout: 60_000 }).toBe('recycled');
-  await expect.poll(() => service(disk!.id), { timeout: 60_000 }).toBe('recycled');
+  await expect.poll(() => service(host.id), { timeout: 60_000 }).toBe('recycled');
+  await expect.poll(() => service(disk.id), { timeout: 60_000 }).toBe('recycled');
 
   // The list of the bin, with the days left; the other list does not have it.
   await page.goto(`/resources?q=${name}`);
-  await expect(page.locator(`main a[href="/resources/${host!.id}"]`)).toHaveCount(0);
+  await expect(page.locator(`main a[href="/resources/${host.id}"]`)).toHaveCount(0);
   await page.goto('/resources?state=recycled&sort=erase');
-  await expect(page.locator(`main a[href="/resources/${host!.id}"]`)).toHaveCount(1);
+  await expect(page.locator(`main a[href="/resources/${host.id}"]`)).toHaveCount(1);
   await expect(page.locator('main')).toContainText('7 天后销毁');
   await fitsTheWindow(page);
   await axeClean(page);
 
   // The disk comes back with its host: that is said on its page, and done on the host's.
-  await page.goto(`/resources/${disk!.id}/bin`);
+  await page.goto(`/resources/${disk.id}/bin`);
   await expect(page.locator('button[value=take_back]')).toHaveCount(0);
-  await page.goto(`/resources/${host!.id}`);
-  await page.locator(`main a[href="/resources/${host!.id}/bin"]`).first().click();
+  await page.goto(`/resources/${host.id}`);
+  await page.locator(`main a[href="/resources/${host.id}/bin"]`).first().click();
   await expect(page).toHaveURL(/\/bin$/);
   await expect(page.locator('svg.qbar').first()).toBeVisible();
   await fitsTheWindow(page);
   await axeClean(page);
   await press(page, page.locator('button[name=do][value=take_back]'));
-  expect(await service(host!.id)).toBe('stopped');
-  expect(await service(disk!.id)).toBe('running');
+  expect(await service(host.id)).toBe('stopped');
+  expect(await service(disk.id)).toBe('running');
 
   // Given back again; the leader has the disk erased before its time, by its name.
   await giveBack('bin');
-  await expect.poll(() => service(disk!.id), { timeout: 60_000 }).toBe('recycled');
+  await expect.poll(() => service(disk.id), { timeout: 60_000 }).toBe('recycled');
   await signOut(page);
   await signIn(page, 'leader.tjj');
-  await page.goto(`/resources/${disk!.id}/bin`);
+  await page.goto(`/resources/${disk.id}/bin`);
   await expect(page.locator('button[value=take_back]')).toHaveCount(0);
   await page.locator('input[name=confirm]').fill('something else');
   await page.locator('button[name=do][value=erase]').click();
   await expect(page.locator('.summary')).toBeVisible();
   await axeClean(page);
-  await page.locator('input[name=confirm]').fill(disk!.name);
+  await page.locator('input[name=confirm]').fill(disk.name);
   await press(page, page.locator('button[name=do][value=erase]'));
-  await expect.poll(() => service(disk!.id), { timeout: 60_000 }).toBe('released');
+  await expect.poll(() => service(disk.id), { timeout: 60_000 }).toBe('released');
 
   // The paper.
-  await page.goto(`/resources/${disk!.id}`);
-  await page.locator(`main a[href="/resources/${disk!.id}/certificate"]`).first().click();
+  await page.goto(`/resources/${disk.id}`);
+  await page.locator(`main a[href="/resources/${disk.id}/certificate"]`).first().click();
   await expect(page).toHaveURL(/\/certificate$/);
   await expect(page.locator('article.sheet')).toContainText('数据销毁证明');
   await expect(page.locator('article.sheet')).toContainText('答复为不存在');
-  await expect(page.locator('article.sheet')).toContainText(disk!.name);
+  await expect(page.locator('article.sheet')).toContainText(disk.name);
   await fitsTheWindow(page);
   await axeClean(page);
 });

@@ -4,47 +4,25 @@ import { until } from '../support/acts.ts';
 import { call, session } from '../support/api.ts';
 import { expect, test } from '../support/fixtures.ts';
 import { axeClean, fitsTheWindow, signIn } from '../support/helpers.ts';
-import { approveAll, put } from '../support/order.ts';
+import { type Host, deliveredHost, orderByPage } from '../support/order.ts';
 
 const KEY = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKqP6xkN2y7b4mF0v8uTq1wZs3dYh5rLc9jEoGiVpXtB zhang';
-
-interface Thing {
-  id: string;
-  name: string;
-  kind: string;
-}
 
 test('a host is installed anew with a key, and keeps everything but its system', async ({ page, server }, info) => {
   test.setTimeout(180_000);
   const where = () => server.url;
   const name = `anew-${info.project.name}`;
   await signIn(page, 'clerk');
-  await page.goto('/drafts');
-  await page.locator('button[name=do][value=new]').click();
-  await expect(page).toHaveURL(/\/cart\//);
-  await put(page, 'C-ECS', { name, count: '1', vcpus: '1', memory_gb: '2' });
-  await put(page, 'S-EVS', { size_gb: '20' }, true);
-  await page.locator('select[name=system]').selectOption({ index: 1 });
-  await page.locator('input[name=title]').fill(`重装系统 ${name}`);
-  await page.locator('textarea[name=reason]').fill('一台主机和一块数据盘，用于核验重装系统。');
-  await page.locator('button[name=do][value=submit]').click();
-  await expect(page).toHaveURL(/\/requests\//);
-  const request = page.url().split('/').pop() ?? '';
-  await approveAll(where, request, 'leader.tjj');
+  await orderByPage(page, where, name, '重装系统', '一台主机和一块数据盘，用于核验重装系统。', true);
 
   const clerk = await session(where(), 'clerk');
-  let host: Thing | undefined;
-  await expect(async () => {
-    const { body } = await call(where, clerk, 'GET', `/resources?q=${name}&limit=200`);
-    host = (body.rows as Thing[]).find((row) => row.kind === 'server' && row.name === name);
-    expect(host).toBeTruthy();
-  }).toPass({ timeout: 60_000 });
-  const see = async () => (await call(where, clerk, 'GET', `/resources/${host!.id}`)).body;
+  const host = await deliveredHost(where, clerk, name);
+  const see = async () => (await call(where, clerk, 'GET', `/resources/${host.id}`)).body;
   const before = await see();
 
   // From the page of the host. What the cloud can do is read within a minute of the start.
-  await page.goto(`/resources/${host!.id}`);
-  const link = page.locator(`main a[href="/resources/${host!.id}/reinstall"]`);
+  await page.goto(`/resources/${host.id}`);
+  const link = page.locator(`main a[href="/resources/${host.id}/reinstall"]`);
   await until(page, () => expect(link).toHaveCount(1, { timeout: 500 }));
   await link.click();
   await expect(page).toHaveURL(/\/reinstall$/);
@@ -69,15 +47,15 @@ test('a host is installed anew with a key, and keeps everything but its system',
 
   // The leader reads it and may not.
   const leader = await session(where(), 'leader.tjj');
-  const read = await call(where, leader, 'GET', `/resources/${host!.id}/reinstall`);
+  const read = await call(where, leader, 'GET', `/resources/${host.id}/reinstall`);
   expect([read.status, read.body.may]).toEqual([200, false]);
-  const tried = await call(where, leader, 'POST', `/resources/${host!.id}/reinstall`, { access: 'password', confirm: name });
+  const tried = await call(where, leader, 'POST', `/resources/${host.id}/reinstall`, { access: 'password', confirm: name });
   expect(tried.status).toBe(403);
 
   await page.locator('input[name=ssh_key]').fill(KEY);
   await page.locator('input[name=confirm]').fill(name);
   await page.locator('button[name=do][value=reinstall]').click();
-  await expect(page).toHaveURL(new RegExp(`/resources/${host!.id}$`));
+  await expect(page).toHaveURL(new RegExp(`/resources/${host.id}$`));
   await expect.poll(async () => (await see()).events[0]?.kind, { timeout: 60_000 }).toBe('reinstalled');
   const after = await see();
   for (const same of ['name', 'address', 'month', 'expires_at', 'service', 'billing']) {
@@ -85,7 +63,7 @@ test('a host is installed anew with a key, and keeps everything but its system',
   }
   expect(after.attachments).toEqual(before.attachments);
   expect([before.secret_waits, after.secret_waits]).toEqual([true, false]);
-  await page.goto(`/resources/${host!.id}`);
+  await page.goto(`/resources/${host.id}`);
   await expect(page.locator('main')).toContainText(KEY.slice(0, 40));
   await expect(page.locator('button[name=do][value=secret]')).toHaveCount(0);
   await fitsTheWindow(page);
@@ -96,7 +74,7 @@ test('installing a host anew is not there for others @once', async ({ server }) 
   const where = () => server.url;
   const clerk = await session(where(), 'clerk');
   const { body } = await call(where, clerk, 'GET', '/resources?kind=server&state=running');
-  const host = (body.rows as Thing[])[0]!;
+  const host = (body.rows as Host[])[0]!;
   const stranger = await session(where(), 'clerk.rsj');
   const answers = [
     await call(where, stranger, 'GET', `/resources/${host.id}/reinstall`),

@@ -5,13 +5,7 @@ import { confirm, press, until } from '../support/acts.ts';
 import { call, session } from '../support/api.ts';
 import { expect, test } from '../support/fixtures.ts';
 import { axeClean, fitsTheWindow, signIn } from '../support/helpers.ts';
-import { approveAll, put } from '../support/order.ts';
-
-interface Thing {
-  id: string;
-  name: string;
-  kind: string;
-}
+import { type Host, deliveredHost, orderByPage } from '../support/order.ts';
 
 /** Fills the form of a rule. */
 async function fill(page: Page, protocol: string, ports: string, source: string): Promise<void> {
@@ -25,29 +19,14 @@ test('a port is opened to a network and closed again; a password is set anew', a
   const where = () => server.url;
   const name = `gate-${info.project.name}`;
   await signIn(page, 'clerk');
-  await page.goto('/drafts');
-  await page.locator('button[name=do][value=new]').click();
-  await expect(page).toHaveURL(/\/cart\//);
-  await put(page, 'C-ECS', { name, count: '1', vcpus: '1', memory_gb: '2' });
-  await page.locator('select[name=system]').selectOption({ index: 1 });
-  await page.locator('input[name=title]').fill(`访问规则 ${name}`);
-  await page.locator('textarea[name=reason]').fill('一台主机，用于核验访问规则。');
-  await page.locator('button[name=do][value=submit]').click();
-  await expect(page).toHaveURL(/\/requests\//);
-  const request = page.url().split('/').pop() ?? '';
-  await approveAll(where, request, 'leader.tjj');
+  await orderByPage(page, where, name, '访问规则', '一台主机，用于核验访问规则。', false);
 
   const clerk = await session(where(), 'clerk');
-  let host: Thing | undefined;
-  await expect(async () => {
-    const { body } = await call(where, clerk, 'GET', `/resources?q=${name}&limit=200`);
-    host = (body.rows as Thing[]).find((row) => row.kind === 'server' && row.name === name);
-    expect(host).toBeTruthy();
-  }).toPass({ timeout: 60_000 });
+  const host = await deliveredHost(where, clerk, name);
 
   // From the page of the host. What the cloud can do is read within a minute of the start.
-  await page.goto(`/resources/${host!.id}`);
-  await page.locator(`main a[href="/resources/${host!.id}/rules"]`).click();
+  await page.goto(`/resources/${host.id}`);
+  await page.locator(`main a[href="/resources/${host.id}/rules"]`).click();
   await expect(page).toHaveURL(/\/rules$/);
   await until(page, () => expect(page.locator('input[name=ports]')).toHaveCount(1, { timeout: 500 }));
   await expect(page.locator('main')).toContainText('TCP 22（SSH）');
@@ -69,7 +48,7 @@ test('a port is opened to a network and closed again; a password is set anew', a
   await fill(page, 'tcp', '8000-8100', '10.8.0.0/24');
   await page.locator('input[name=note]').fill('数据接口');
   await press(page, page.locator('button[name=do][value=add]'));
-  await page.goto(`/resources/${host!.id}/rules`);
+  await page.goto(`/resources/${host.id}/rules`);
   await until(page, () => expect(page.locator('table button[value=remove]')).toHaveCount(1, { timeout: 500 }));
   await expect(page.locator('table')).toContainText('TCP 8000-8100');
   await expect(page.locator('table')).toContainText('数据接口');
@@ -78,23 +57,23 @@ test('a port is opened to a network and closed again; a password is set anew', a
 
   // The leader reads it and changes nothing.
   const leader = await session(where(), 'leader.tjj');
-  const read = await call(where, leader, 'GET', `/resources/${host!.id}/rules`);
+  const read = await call(where, leader, 'GET', `/resources/${host.id}/rules`);
   expect([read.status, read.body.may, read.body.own.length]).toEqual([200, false, 1]);
-  const tried = await call(where, leader, 'POST', `/resources/${host!.id}/rules`, { protocol: 'tcp', ports: '1', source: '10.0.0.0/8' });
+  const tried = await call(where, leader, 'POST', `/resources/${host.id}/rules`, { protocol: 'tcp', ports: '1', source: '10.0.0.0/8' });
   expect(tried.status).toBe(403);
 
   await confirm(page, 'remove');
-  await page.goto(`/resources/${host!.id}/rules`);
+  await page.goto(`/resources/${host.id}/rules`);
   await until(page, () => expect(page.locator('input[name=ports]')).toHaveCount(1, { timeout: 500 }));
   await expect(page.locator('table')).toHaveCount(0);
 
   // A new password, said beforehand what it leads to, and waiting to be shown once.
-  await page.goto(`/resources/${host!.id}`);
+  await page.goto(`/resources/${host.id}`);
   await until(page, () => expect(page.locator('button[value=new_password]')).toHaveCount(1, { timeout: 500 }));
   await confirm(page, 'new_password');
-  const events = async () => (await call(where, clerk, 'GET', `/resources/${host!.id}`)).body.events as { kind: string }[];
+  const events = async () => (await call(where, clerk, 'GET', `/resources/${host.id}`)).body.events as { kind: string }[];
   await expect.poll(async () => (await events())[0]?.kind, { timeout: 60_000 }).toBe('password_renewed');
-  await page.goto(`/resources/${host!.id}`);
+  await page.goto(`/resources/${host.id}`);
   await until(page, () => expect(page.locator('button[name=do][value=secret]')).toHaveCount(1, { timeout: 500 }));
 });
 
@@ -102,7 +81,7 @@ test('the rules of a host are not there for others @once', async ({ server }) =>
   const where = () => server.url;
   const clerk = await session(where(), 'clerk');
   const { body } = await call(where, clerk, 'GET', '/resources?kind=server&state=running');
-  const host = (body.rows as Thing[])[0]!;
+  const host = (body.rows as Host[])[0]!;
   const stranger = await session(where(), 'clerk.rsj');
   const answers = [
     await call(where, stranger, 'GET', `/resources/${host.id}/rules`),

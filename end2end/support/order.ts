@@ -36,6 +36,52 @@ export async function put(page: Page, code: string, fields: Record<string, strin
   await expect(page).toHaveURL(/\/cart\//);
 }
 
+/** By page, signed in as a clerk: one small host of a name, with a block disk on it if `disk`; everybody
+ *  approves. */
+export async function orderByPage(page: Page, where: () => string, name: string, title: string, reason: string, disk: boolean): Promise<void> {
+  await page.goto('/drafts');
+  await page.locator('button[name=do][value=new]').click();
+  await expect(page).toHaveURL(/\/cart\//);
+  await put(page, 'C-ECS', { name, count: '1', vcpus: '1', memory_gb: '2' });
+  if (disk) await put(page, 'S-EVS', { size_gb: '20' }, true);
+  await page.locator('select[name=system]').selectOption({ index: 1 });
+  await page.locator('input[name=title]').fill(`${title} ${name}`);
+  await page.locator('textarea[name=reason]').fill(reason);
+  await page.locator('button[name=do][value=submit]').click();
+  await expect(page).toHaveURL(/\/requests\//);
+  const request = page.url().split('/').pop() ?? '';
+  await approveAll(where, request, 'leader.tjj');
+}
+
+/** A host as lists tell it. */
+export interface Host {
+  id: string;
+  name: string;
+  kind: string;
+  system_name: string;
+}
+
+/** Waits until the host of a name is there. */
+export async function deliveredHost(where: () => string, cookie: string, name: string): Promise<Host> {
+  let found: Host | undefined;
+  await expect(async () => {
+    const { body } = await call(where, cookie, 'GET', `/resources?q=${name}&limit=200`);
+    found = (body.rows as Host[]).find((row) => row.kind === 'server' && row.name === name);
+    expect(found).toBeTruthy();
+  }).toPass({ timeout: 60_000 });
+  return found!;
+}
+
+/** Waits until a disk hangs on a host. */
+export async function hungDisk(where: () => string, cookie: string, host: string): Promise<{ id: string; name: string }> {
+  let disk: { id: string; name: string } | undefined;
+  await expect(async () => {
+    disk = (await call(where, cookie, 'GET', `/resources/${host}`)).body.attachments[0];
+    expect(disk).toBeTruthy();
+  }).toPass({ timeout: 60_000 });
+  return disk!;
+}
+
 /** Submits one request for so many hosts of a name; gives its id. */
 export async function orderHosts(where: () => string, cookie: string, name: string, count: number, typed: Record<string, string>): Promise<string> {
   const { cell, system } = await place(where(), cookie);
