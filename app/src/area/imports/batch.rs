@@ -5,9 +5,8 @@ use super::{
     sheet::money,
     when,
 };
-use crate::{error::ApiError, i18n, live, routes, t, ui::*};
+use crate::{asked, error::ApiError, i18n, live, routes, t, ui::*};
 use leptos::prelude::*;
-use leptos_router::hooks::use_params_map;
 use lingbao_model::{
     resource::ServiceState,
     view::import::{ImportDetail, ImportedThing},
@@ -26,20 +25,10 @@ pub async fn batch(id: String) -> Result<ImportDetail, ApiError> {
 /// The page.
 #[component]
 pub fn BatchPage() -> impl IntoView {
-    let params = use_params_map();
-    let id = Memo::new(move |_| params.with(|params| params.get("id").unwrap_or_default()));
+    let id = asked::param("id");
     let version = live::version("jobs");
     let found = Resource::new(move || (id.get(), version.get()), |(id, _)| batch(id));
-    view! {
-        <Transition>
-            {move || Suspend::new(async move {
-                match found.await {
-                    Ok(found) => view! { <Detail found/> }.into_any(),
-                    Err(error) => view! { <Refusal error/> }.into_any(),
-                }
-            })}
-        </Transition>
-    }
+    page_of(found, |found| view! { <Detail found/> }.into_any())
 }
 
 #[component]

@@ -34,19 +34,10 @@ pub fn Batches() -> impl IntoView {
         move || (after.get(), version.get()),
         |(after, _)| batches(after),
     );
-    view! {
-        <Transition>
-            {move || {
-                let later = !after.get().is_empty();
-                Suspend::new(async move {
-                    match list.await {
-                        Ok(page) => view! { <List page later/> }.into_any(),
-                        Err(error) => view! { <Refusal error/> }.into_any(),
-                    }
-                })
-            }}
-        </Transition>
-    }
+    list_of(after, list, |page, after| {
+        let later = !after.is_empty();
+        view! { <List page later/> }.into_any()
+    })
 }
 
 /// Where the pages of this area stand.

@@ -101,19 +101,9 @@ pub fn Sheet() -> impl IntoView {
         move || (asked.get(), typed.clone()),
         |(asked, rows)| begun(asked, rows),
     );
-    view! {
-        <Transition>
-            {move || {
-                let asked = asked.get();
-                Suspend::new(async move {
-                    match begun.await {
-                        Ok(begun) => view! { <Body begun asked/> }.into_any(),
-                        Err(error) => view! { <Refusal error/> }.into_any(),
-                    }
-                })
-            }}
-        </Transition>
-    }
+    list_of(asked, begun, |begun, asked| {
+        view! { <Body begun asked/> }.into_any()
+    })
 }
 
 #[component]

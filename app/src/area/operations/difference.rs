@@ -4,9 +4,8 @@ use super::{
     differences::{chip, price, value},
     known, rules, when, word,
 };
-use crate::{error::ApiError, i18n, live, routes, t, ui::*};
+use crate::{asked, error::ApiError, i18n, live, routes, t, ui::*};
 use leptos::prelude::*;
-use leptos_router::hooks::use_params_map;
 use lingbao_model::{
     access_rule,
     catalogue::Fulfiller,
@@ -30,20 +29,10 @@ pub async fn difference(id: String) -> Result<DifferenceDetail, ApiError> {
 /// The page.
 #[component]
 pub fn DifferencePage() -> impl IntoView {
-    let params = use_params_map();
-    let id = Memo::new(move |_| params.with(|params| params.get("id").unwrap_or_default()));
+    let id = asked::param("id");
     let version = live::version("jobs");
     let found = Resource::new(move || (id.get(), version.get()), |(id, _)| difference(id));
-    view! {
-        <Transition>
-            {move || Suspend::new(async move {
-                match found.await {
-                    Ok(found) => view! { <Detail found/> }.into_any(),
-                    Err(error) => view! { <Refusal error/> }.into_any(),
-                }
-            })}
-        </Transition>
-    }
+    page_of(found, |found| view! { <Detail found/> }.into_any())
 }
 
 #[component]

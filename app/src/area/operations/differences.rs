@@ -78,19 +78,9 @@ pub fn Differences() -> impl IntoView {
         move || (asked.get(), version.get()),
         |(asked, _)| differences(asked),
     );
-    view! {
-        <Transition>
-            {move || {
-                let asked = asked.get();
-                Suspend::new(async move {
-                    match list.await {
-                        Ok(view) => view! { <List view asked/> }.into_any(),
-                        Err(error) => view! { <Refusal error/> }.into_any(),
-                    }
-                })
-            }}
-        </Transition>
-    }
+    list_of(asked, list, |view, asked| {
+        view! { <List view asked/> }.into_any()
+    })
 }
 
 #[component]

@@ -3,11 +3,11 @@
 
 use super::{
     restore::bar,
-    words::{day, moment, word},
+    words::{below, day, link, moment, word},
 };
 use crate::{asked, error::ApiError, form::FormId, i18n, live, routes, t, ui::*};
 use leptos::prelude::*;
-use lingbao_model::view::{bin::BinView, resource::Related};
+use lingbao_model::view::bin::BinView;
 
 /// A thing of the bin in the reader's sight.
 ///
@@ -28,21 +28,9 @@ pub fn BinPage() -> impl IntoView {
     page_of(found, |found| view! { <Lying found/> }.into_any())
 }
 
-fn link(one: &Related) -> AnyView {
-    let kind = word("resource.kind", one.kind.as_str());
-    view! { <a href=routes::resource(one.id.as_str())>{one.name.clone()}</a>" "<span class="sub">{kind}</span> }
-        .into_any()
-}
-
 #[component]
 fn Lying(found: BinView) -> impl IntoView {
-    let crumbs = vec![
-        (t!("nav.resources").to_owned(), routes::RESOURCES.to_owned()),
-        (
-            found.name.clone(),
-            routes::resource(found.resource.as_str()),
-        ),
-    ];
+    let crumbs = below(&found.resource, &found.name);
     let fact = t!(
         "bin.fact",
         kind = word("resource.kind", found.kind.as_str()),

@@ -1,6 +1,6 @@
 //! The certificate of erasure (数据销毁证明) on A4, and the list of those of a whole request.
 
-use super::words::{moment, word};
+use super::words::{below, moment, word};
 use crate::{asked, error::ApiError, facts, routes, t, ui::*};
 use leptos::prelude::*;
 use lingbao_model::{
@@ -61,13 +61,7 @@ fn some(text: Option<String>) -> Text {
 #[component]
 fn Paper(found: Certificate) -> impl IntoView {
     let facts = found.facts;
-    let crumbs = vec![
-        (t!("nav.resources").to_owned(), routes::RESOURCES.to_owned()),
-        (
-            facts.name.clone(),
-            routes::resource(facts.resource.as_str()),
-        ),
-    ];
+    let crumbs = below(&facts.resource, &facts.name);
     let when = |at: Option<Timestamp>| some(at.map(moment));
     let unit: Vec<(Text, Text)> = vec![
         (t!("certificate.number").into(), facts.number.clone().into()),

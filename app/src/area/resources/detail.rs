@@ -4,9 +4,8 @@ use super::{
     day_two, ending, snapshots,
     words::{billing, day, moment, service, word},
 };
-use crate::{error::ApiError, facts, form::use_form, i18n, live, routes, t, ui::*};
+use crate::{asked, error::ApiError, facts, form::use_form, i18n, live, routes, t, ui::*};
 use leptos::prelude::*;
-use leptos_router::hooks::use_params_map;
 use lingbao_model::{
     catalogue::Fulfiller,
     resource::{EventKind, ServiceState},
@@ -37,20 +36,10 @@ pub async fn resource(id: String) -> Result<ResourceDetail, ApiError> {
 /// The page.
 #[component]
 pub fn ResourcePage() -> impl IntoView {
-    let params = use_params_map();
-    let id = Memo::new(move |_| params.with(|params| params.get("id").unwrap_or_default()));
+    let id = asked::param("id");
     let version = live::version(&format!("resource:{}", id.get_untracked()));
     let found = Resource::new(move || (id.get(), version.get()), |(id, _)| resource(id));
-    view! {
-        <Transition>
-            {move || Suspend::new(async move {
-                match found.await {
-                    Ok(found) => view! { <Detail found/> }.into_any(),
-                    Err(error) => view! { <Refusal error/> }.into_any(),
-                }
-            })}
-        </Transition>
-    }
+    page_of(found, |found| view! { <Detail found/> }.into_any())
 }
 
 #[component]

@@ -1,10 +1,9 @@
 //! A host's system anew (重装系统): what is lost and what stays, then the way in and the name to type.
 
-use super::words::{day, word};
-use crate::{error::ApiError, facts, form::FormId, i18n, live, routes, t, ui::*};
+use super::words::{against, below, day, link};
+use crate::{asked, error::ApiError, facts, form::FormId, i18n, live, t, ui::*};
 use leptos::prelude::*;
-use leptos_router::hooks::use_params_map;
-use lingbao_model::view::resource::{ReinstallView, Related};
+use lingbao_model::view::resource::ReinstallView;
 
 /// What installing a host anew would do, in the reader's sight.
 ///
@@ -19,44 +18,21 @@ pub async fn reinstalling(id: String) -> Result<ReinstallView, ApiError> {
 /// The page.
 #[component]
 pub fn ReinstallPage() -> impl IntoView {
-    let params = use_params_map();
-    let id = Memo::new(move |_| params.with(|params| params.get("id").unwrap_or_default()));
+    let id = asked::param("id");
     let version = live::version(&format!("resource:{}", id.get_untracked()));
     let found = Resource::new(
         move || (id.get(), version.get()),
         |(id, _)| reinstalling(id),
     );
-    view! {
-        <Transition>
-            {move || Suspend::new(async move {
-                match found.await {
-                    Ok(found) => view! { <Reinstall found/> }.into_any(),
-                    Err(error) => view! { <Refusal error/> }.into_any(),
-                }
-            })}
-        </Transition>
-    }
+    page_of(found, |found| view! { <Reinstall found/> }.into_any())
 }
 
 #[component]
 fn Reinstall(found: ReinstallView) -> impl IntoView {
-    let crumbs = vec![
-        (t!("nav.resources").to_owned(), routes::RESOURCES.to_owned()),
-        (
-            found.name.clone(),
-            routes::resource(found.resource.as_str()),
-        ),
-    ];
+    let crumbs = below(&found.resource, &found.name);
     let image = found.image.as_ref().map(facts::label).unwrap_or_default();
     let fact = t!("reinstall.fact", name = found.name.clone(), image = image);
-    let banners = [&found.busy, &found.closed]
-        .into_iter()
-        .flatten()
-        .map(|msg| {
-            let text = i18n::msg(msg);
-            view! { <Banner>{text}</Banner> }.into_any()
-        })
-        .collect::<Vec<_>>();
+    let banners = against([found.busy.as_ref(), found.closed.as_ref()]);
     let stays = stays(&found);
     let form = found.may.then(|| form(&found));
     view! {
@@ -75,12 +51,6 @@ fn Reinstall(found: ReinstallView) -> impl IntoView {
     }
 }
 
-fn link(one: &Related) -> AnyView {
-    let kind = word("resource.kind", one.kind.as_str());
-    let (href, name) = (routes::resource(one.id.as_str()), one.name.clone());
-    view! { <div><a href=href>{name}</a>" "<span class="sub">{kind}</span></div> }.into_any()
-}
-
 /// What stays as it is: of the host, of what hangs on it, and of its contract.
 fn stays(found: &ReinstallView) -> Vec<(Text, AnyView)> {
     let text = |text: String| text.into_any();
@@ -88,7 +58,10 @@ fn stays(found: &ReinstallView) -> Vec<(Text, AnyView)> {
     let attached = if found.attachments.is_empty() {
         text(t!("reinstall.attached_none").to_owned())
     } else {
-        let links = found.attachments.iter().map(link).collect_view();
+        let links = found.attachments.iter();
+        let links = links
+            .map(|one| view! { <div>{link(one)}</div> })
+            .collect_view();
         view! { {links} <div class="sub">{t!("reinstall.attached_note")}</div> }.into_any()
     };
     let power = if found.runs {

@@ -1,6 +1,6 @@
 //! A new disk out of a snapshot: what it costs and takes, before it is confirmed.
 
-use super::words::{day, moment};
+use super::words::{below, day, moment};
 use crate::{error::ApiError, facts, form::FormId, i18n, routes, t, ui::*};
 use leptos::prelude::*;
 use leptos_router::hooks::use_params_map;
@@ -33,13 +33,7 @@ pub fn RestorePage() -> impl IntoView {
 
 #[component]
 fn Form(found: RestoreView) -> impl IntoView {
-    let crumbs = vec![
-        (t!("nav.resources").to_owned(), routes::RESOURCES.to_owned()),
-        (
-            found.resource_name.clone(),
-            routes::resource(found.resource.as_str()),
-        ),
-    ];
+    let crumbs = below(&found.resource, &found.resource_name);
     let fact = t!(
         "restore.fact",
         snapshot = found.snapshot.name.clone(),

@@ -1,9 +1,8 @@
 //! What may come in to a host: what its protection level lets in, read only, and its own rules.
 
-use super::words::{moment, word};
-use crate::{error::ApiError, form::FormId, i18n, live, routes, t, ui::*};
+use super::words::{against, below, moment, word};
+use crate::{asked, error::ApiError, form::FormId, live, t, ui::*};
 use leptos::prelude::*;
-use leptos_router::hooks::use_params_map;
 use lingbao_model::{
     access_rule::{Cidr, MOST_RULES, NOTE_MAX, Opening, PortRange, Protocol, listener},
     view::resource::{AccessRuleRow, AccessRulesView},
@@ -22,31 +21,15 @@ pub async fn rules(id: String) -> Result<AccessRulesView, ApiError> {
 /// The page.
 #[component]
 pub fn RulesPage() -> impl IntoView {
-    let params = use_params_map();
-    let id = Memo::new(move |_| params.with(|params| params.get("id").unwrap_or_default()));
+    let id = asked::param("id");
     let version = live::version(&format!("resource:{}", id.get_untracked()));
     let found = Resource::new(move || (id.get(), version.get()), |(id, _)| rules(id));
-    view! {
-        <Transition>
-            {move || Suspend::new(async move {
-                match found.await {
-                    Ok(found) => view! { <Rules found/> }.into_any(),
-                    Err(error) => view! { <Refusal error/> }.into_any(),
-                }
-            })}
-        </Transition>
-    }
+    page_of(found, |found| view! { <Rules found/> }.into_any())
 }
 
 #[component]
 fn Rules(found: AccessRulesView) -> impl IntoView {
-    let crumbs = vec![
-        (t!("nav.resources").to_owned(), routes::RESOURCES.to_owned()),
-        (
-            found.name.clone(),
-            routes::resource(found.resource.as_str()),
-        ),
-    ];
+    let crumbs = below(&found.resource, &found.name);
     let zone = if found.internet {
         t!("rules.internet")
     } else {
@@ -54,14 +37,7 @@ fn Rules(found: AccessRulesView) -> impl IntoView {
     };
     let level = word("level", &found.level.to_string());
     let fact = format!("{} · {level} · {zone}", found.name);
-    let banners = [&found.busy, &found.closed]
-        .into_iter()
-        .flatten()
-        .map(|msg| {
-            let text = i18n::msg(msg);
-            view! { <Banner>{text}</Banner> }.into_any()
-        })
-        .collect::<Vec<_>>();
+    let banners = against([found.busy.as_ref(), found.closed.as_ref()]);
     let may = found.may;
     let own = own(&found.own, may);
     let form = may.then(|| form(&found));

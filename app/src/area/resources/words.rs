@@ -1,10 +1,13 @@
 //! Words and chips of resources.
 
-use crate::{i18n, ui::*};
+use crate::{i18n, routes, t, ui::*};
 use leptos::prelude::*;
 use lingbao_model::{
+    id::ResourceId,
+    msg::Msg,
     resource::{BillingState, ServiceState},
     time::{Timestamp, Zone},
+    view::resource::Related,
 };
 
 /// The text of a code in one of the lists of words (`resource.service`, `resource.kind`).
@@ -43,4 +46,28 @@ pub fn day(at: Timestamp) -> String {
 /// A moment.
 pub fn moment(at: Timestamp) -> String {
     at.minute_text(Zone::SHANGHAI)
+}
+
+/// Where a page below that of a resource stands.
+pub fn below(id: &ResourceId, name: &str) -> Vec<Crumb> {
+    vec![
+        (t!("nav.resources").to_owned(), routes::RESOURCES.to_owned()),
+        (name.to_owned(), routes::resource(id.as_str())),
+    ]
+}
+
+/// What stands against an act on a resource, above its form.
+pub fn against(reasons: [Option<&Msg>; 2]) -> Vec<AnyView> {
+    let banner = |msg: &Msg| {
+        let text = i18n::msg(msg);
+        view! { <Banner>{text}</Banner> }.into_any()
+    };
+    reasons.into_iter().flatten().map(banner).collect()
+}
+
+/// A thing that hangs on another, by its name and kind.
+pub fn link(one: &Related) -> AnyView {
+    let kind = word("resource.kind", one.kind.as_str());
+    let (href, name) = (routes::resource(one.id.as_str()), one.name.clone());
+    view! { <a href=href>{name}</a>" "<span class="sub">{kind}</span> }.into_any()
 }
