@@ -22,7 +22,7 @@ use super::{
     acts::{Ready, begin, came_before, conflict, not_now, ready},
     operate::{Params, What},
     reconcile::CompareCloud,
-    step::kept_password,
+    step::keep_password,
 };
 use crate::{
     app::Cx,
@@ -35,7 +35,7 @@ use crate::{
     storage::{
         ReadTx, Tx, access_rule as rows, cloud, difference, fulfilment, project,
         resource::{self, Resource},
-        resource_action, secret,
+        resource_action,
     },
 };
 
@@ -100,29 +100,16 @@ pub(super) async fn written(
 
 /// The new password that a step gave waits to be shown once, in the place of the old one. `false` if
 /// the cloud gave none: then the server is gone.
-pub(super) async fn keep_password(
+pub(super) async fn password_renewed(
     tx: &mut Tx,
     cx: &Cx,
     ended: &Ended<'_, Params>,
-    step: &str,
 ) -> Result<bool, StorageError> {
-    let id = &ended.params.resource;
-    let output = ended.outputs.get(step).cloned().unwrap_or_default();
+    let output = ended.outputs.get("password").cloned().unwrap_or_default();
     let Ok(Object::Server(server)) = serde_json::from_value(output) else {
         return Ok(false);
     };
-    let kept = kept_password(cx, &server)
-        .map_err(|e| StorageError::inconsistent("saga_step", "output", id.as_str(), e))?;
-    let Some(password) = kept else {
-        return Ok(false);
-    };
-    let wrapped = cx
-        .app
-        .crypto
-        .wrap(&cx.app.random, id.as_str(), &password)
-        .map_err(|e| StorageError::inconsistent("delivery_secret", "wrapped", id.as_str(), e))?;
-    secret::renew(tx, id, &wrapped, cx.now()).await?;
-    Ok(true)
+    keep_password(tx, cx, &ended.params.resource, &server).await
 }
 
 // ---- following the cloud
@@ -222,8 +209,7 @@ pub async fn view(cx: &Cx, id: &ResourceId) -> Result<AccessRulesView, ServiceEr
     let able = cloud::able(&mut rx, &backend).await?;
     let releasing = resource_action::open_release(&mut rx, id).await?.is_some();
     let closed = if !stands {
-        let state = Msg::new(format!("resource.service.{}", found.service));
-        Some(Msg::new("resource.not_possible_now").with("state", state))
+        Some(found.not_now())
     } else if !able.contains(&Act::Rules) {
         Some(Msg::new("resource.cloud_can_not"))
     } else if releasing {

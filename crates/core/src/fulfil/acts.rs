@@ -79,12 +79,7 @@ pub(super) async fn ready(
 }
 
 pub(super) fn not_now<T>(found: &Resource) -> Result<T, ServiceError> {
-    Err(ServiceError::Conflict(
-        Msg::new("resource.not_possible_now").with(
-            "state",
-            Msg::new(format!("resource.service.{}", found.service)),
-        ),
-    ))
+    Err(ServiceError::Conflict(found.not_now()))
 }
 
 /// Whether the same form came before. Programs send none (empty): they have their own keys.

@@ -18,7 +18,7 @@ use lingbao_model::{
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{pieces, plan, step::kept_password};
+use super::{pieces, plan, step::wrapped_password};
 use crate::{
     app::Cx,
     error::StorageError,
@@ -253,16 +253,8 @@ async fn deliver(
     };
     resource::insert(tx, &cx.id(), &new).await?;
     if let Some(Object::Server(server)) = &made
-        && let Some(password) = kept_password(cx, server)
-            .map_err(|e| StorageError::inconsistent("saga_step", "output", &server.id.0, e))?
+        && let Some(wrapped) = wrapped_password(cx, &plan.resource, server)?
     {
-        let wrapped = cx
-            .app
-            .crypto
-            .wrap(&cx.app.random, plan.resource.as_str(), &password)
-            .map_err(|e| {
-                StorageError::inconsistent("delivery_secret", "wrapped", plan.resource.as_str(), e)
-            })?;
         secret::keep(tx, &plan.resource, &wrapped, cx.now()).await?;
     }
     plan::take(tx, cx, &params.request, &params.vdc, plan).await

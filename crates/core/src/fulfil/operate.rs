@@ -335,7 +335,7 @@ async fn done(
             EventKind::RulesChanged
         }
         What::NewPassword => {
-            if !access_rule::keep_password(tx, cx, ended, "password").await? {
+            if !access_rule::password_renewed(tx, cx, ended).await? {
                 return failed(tx, cx, ended, found).await;
             }
             let msg = Msg::new("resource.password_waits").with("name", found.name.clone());

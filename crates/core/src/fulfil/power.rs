@@ -150,12 +150,7 @@ pub async fn switch(cx: &Cx, id: &ResourceId, on: bool) -> Result<(), ServiceErr
         ServiceState::Running
     };
     if found.kind != Fulfiller::Server || found.service != wanted {
-        return Err(ServiceError::Conflict(
-            Msg::new("resource.not_possible_now").with(
-                "state",
-                Msg::new(format!("resource.service.{}", found.service)),
-            ),
-        ));
+        return Err(ServiceError::Conflict(found.not_now()));
     }
     if resource_action::open_release(&mut tx, id).await?.is_some() {
         return Err(ServiceError::Conflict(Msg::new("resource.being_released")));

@@ -25,10 +25,10 @@ use lingbao_model::{
 use serde_json::json;
 
 use super::{
-    access_rule::keep_password,
     acts::{begin, came_before, conflict, ready},
     operate::{Params, What},
     reconcile::CompareCloud,
+    step::keep_password,
 };
 use crate::{
     app::Cx,
@@ -80,7 +80,7 @@ pub(super) async fn written(
         secret::forget(tx, &found.id).await?;
         "resource.reinstalled_key"
     } else {
-        if !keep_password(tx, cx, ended, STEP).await? {
+        if !keep_password(tx, cx, &found.id, &server).await? {
             return Ok(false);
         }
         "resource.reinstalled_password"
@@ -171,8 +171,7 @@ pub async fn view(cx: &Cx, id: &ResourceId) -> Result<ReinstallView, ServiceErro
     let ways = ways(&schema, able.contains(&Act::NewPassword));
     let stands = matches!(found.service, ServiceState::Running | ServiceState::Stopped);
     let closed = if !stands {
-        let state = Msg::new(format!("resource.service.{}", found.service));
-        Some(Msg::new("resource.not_possible_now").with("state", state))
+        Some(found.not_now())
     } else if found.external_id.is_none() {
         Some(Msg::new("resource.not_in_cloud"))
     } else if !able.contains(&Act::Reinstall) {

@@ -7,13 +7,15 @@ use lingbao_backends::provisioning::{
     Call, ExternalId, Kind, Object, OperationId, OperationState, Outcome as Answer, Provisioner,
     Refusal, RefusalReason, Secret, Server, Settled,
 };
-use lingbao_model::{msg::Msg, time::Timestamp};
+use lingbao_model::{id::ResourceId, msg::Msg, time::Timestamp};
 use serde_json::Value;
 
 use crate::{
     app::Cx,
     crypto::CryptoError,
+    error::StorageError,
     saga::{Outcome, Step, StepCx, Undone, Verified},
+    storage::{Tx, secret},
 };
 
 /// Makes the call out of what earlier steps gave; `Err` says what is missing.
@@ -150,10 +152,48 @@ fn password_context(operation: &OperationId) -> String {
 ///
 /// # Errors
 /// It was wrapped with another key, or changed.
-pub fn kept_password(cx: &Cx, server: &Server) -> Result<Option<Vec<u8>>, CryptoError> {
+fn kept_password(cx: &Cx, server: &Server) -> Result<Option<Vec<u8>>, CryptoError> {
     let context = password_context(&server.operation);
     let open = |kept: &Secret| cx.app.crypto.unwrap(&context, &kept.0);
     server.one_time_password.as_ref().map(open).transpose()
+}
+
+/// The password that a server came with, wrapped for its resource; `None` if it came with none.
+///
+/// # Errors
+/// If it can't be unwrapped, or not be wrapped anew.
+pub fn wrapped_password(
+    cx: &Cx,
+    id: &ResourceId,
+    server: &Server,
+) -> Result<Option<String>, StorageError> {
+    let kept = kept_password(cx, server)
+        .map_err(|e| StorageError::inconsistent("saga_step", "output", &server.id.0, e))?;
+    let Some(password) = kept else {
+        return Ok(None);
+    };
+    let wrapped = cx.app.crypto.wrap(&cx.app.random, id.as_str(), &password);
+    wrapped
+        .map(Some)
+        .map_err(|e| StorageError::inconsistent("delivery_secret", "wrapped", id.as_str(), e))
+}
+
+/// The password that a server came with waits to be shown once, in the place of one that waits
+/// already. `false` if it came with none.
+///
+/// # Errors
+/// What the database says, and those of [`wrapped_password`].
+pub async fn keep_password(
+    tx: &mut Tx,
+    cx: &Cx,
+    id: &ResourceId,
+    server: &Server,
+) -> Result<bool, StorageError> {
+    let Some(wrapped) = wrapped_password(cx, id, server)? else {
+        return Ok(false);
+    };
+    secret::renew(tx, id, &wrapped, cx.now()).await?;
+    Ok(true)
 }
 
 #[async_trait]

@@ -10,7 +10,6 @@ use lingbao_backends::provisioning::{ExternalId, ReadError, RefusalReason};
 use lingbao_model::{
     catalogue::Fulfiller,
     id::ResourceId,
-    msg::Msg,
     resource::ServiceState,
     view::resource::{Act, ConsoleLink},
 };
@@ -58,12 +57,7 @@ async fn allowed(
         .require_on(rx, Ability::OperateResources, &found.unit)
         .await?;
     if found.kind != Fulfiller::Server || found.service != ServiceState::Running {
-        return Err(ServiceError::Conflict(
-            Msg::new("resource.not_possible_now").with(
-                "state",
-                Msg::new(format!("resource.service.{}", found.service)),
-            ),
-        ));
+        return Err(ServiceError::Conflict(found.not_now()));
     }
     if resource_action::open_release(rx, id).await?.is_some() {
         return conflict("resource.being_released");

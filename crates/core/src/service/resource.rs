@@ -346,9 +346,7 @@ pub async fn show_secret(cx: &Cx, id: &ResourceId) -> Result<String, ServiceErro
         .require_on(&mut tx, Ability::OperateResources, &found.unit)
         .await?;
     if found.service == ServiceState::Recycled {
-        let state = Msg::new(format!("resource.service.{}", found.service));
-        let msg = Msg::new("resource.not_possible_now").with("state", state);
-        return Err(ServiceError::Conflict(msg));
+        return Err(ServiceError::Conflict(found.not_now()));
     }
     let wrapped = secret::take(&mut tx, id, &access.user, cx.now())
         .await?

@@ -10,9 +10,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use lingbao_backends::{
     Backends,
-    provisioning::{
-        BackupPlanSpec, Call, ExternalId, Object, PoolRef, Provisioner, Server, ServerSize,
-    },
+    provisioning::{BackupPlanSpec, Call, ExternalId, Object, PoolRef, Provisioner, ServerSize},
 };
 use lingbao_model::{
     access_rule::AccessRule,
@@ -32,7 +30,7 @@ use crate::{
     error::StorageError,
     fulfil::{
         build, pieces,
-        step::{CallStep, MakeCall, Undo, id_of, kept_password},
+        step::{CallStep, MakeCall, Undo, id_of, keep_password},
     },
     jobs,
     saga::{End, Ended, Saga, Step, StepCx},
@@ -40,7 +38,7 @@ use crate::{
     storage::{
         Tx, access_rule, change, difference,
         resource::{self, Resource},
-        resource_action, secret, snapshot,
+        resource_action, snapshot,
     },
 };
 
@@ -435,23 +433,4 @@ async fn rebuilt(
     notice::send_to_role(tx, cx, Role::Applicant, &found.unit, &msg, &link)
         .await
         .map(|_| ())
-}
-
-async fn keep_password(
-    tx: &mut Tx,
-    cx: &Cx,
-    id: &ResourceId,
-    server: &Server,
-) -> Result<(), StorageError> {
-    let kept = kept_password(cx, server)
-        .map_err(|e| StorageError::inconsistent("saga_step", "output", &server.id.0, e))?;
-    let Some(password) = kept else {
-        return Ok(());
-    };
-    let wrapped = cx
-        .app
-        .crypto
-        .wrap(&cx.app.random, id.as_str(), &password)
-        .map_err(|e| StorageError::inconsistent("delivery_secret", "wrapped", id.as_str(), e))?;
-    secret::renew(tx, id, &wrapped, cx.now()).await
 }

@@ -16,7 +16,7 @@ use lingbao_model::{
         ZoneId,
     },
     money::Money,
-    msg::Label,
+    msg::{Label, Msg},
     param::Answers,
     placement::{Level, Placement},
     quota::Amounts,
@@ -162,6 +162,15 @@ const SELECT: &str = "SELECT r.id, r.unit_id, u.short_name AS unit_name, r.vdc_i
 FROM resource r JOIN unit u ON u.id = r.unit_id JOIN app_system s ON s.id = r.system_id
   JOIN request q ON q.id = r.request_id JOIN request_item i ON i.id = r.request_item_id
   LEFT JOIN zone z ON z.id = r.zone_id LEFT JOIN pool p ON p.id = r.pool_id WHERE TRUE";
+
+impl Resource {
+    /// That what it does stands against what is wanted of it.
+    #[must_use]
+    pub fn not_now(&self) -> Msg {
+        let state = Msg::new(format!("resource.service.{}", self.service));
+        Msg::new("resource.not_possible_now").with("state", state)
+    }
+}
 
 impl TryFrom<Row> for Resource {
     type Error = StorageError;

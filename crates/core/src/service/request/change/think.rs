@@ -122,8 +122,7 @@ pub async fn free(
         ServiceState::Running | ServiceState::Stopped
     );
     if !live {
-        let state = Msg::new(format!("resource.service.{}", resource.service));
-        return conflict(Msg::new("resource.not_possible_now").with("state", state));
+        return conflict(resource.not_now());
     }
     if resource_action::current(rx, &resource.id).await?.is_some() {
         return conflict(Msg::new("resource.busy_now"));
