@@ -1,4 +1,6 @@
 //! Servers that take their time, and who waits for them.
+mod fallen;
+
 use super::*;
 
 /// Servers that were ordered, and what was asked of Nova.
@@ -30,7 +32,7 @@ pub fn nova(
         let shown = |it: &&Value| {
             let by_tag = |tag: &str| it["tags"].as_array().unwrap().contains(&json!(tag));
             match query.split('&').find_map(|one| one.strip_prefix("tags=")) {
-                Some(tag) => by_tag(tag),
+                Some(tag) => by_tag(tag) && it["status"] != "DELETED",
                 None => query.contains("status=BUILD") && it["status"] == "BUILD",
             }
         };
@@ -43,6 +45,9 @@ pub fn nova(
         let named: Vec<Value> = all.iter().filter(shown).cloned().collect();
         return Some(fine(&json!({ "servers": named })));
     }
+    if rest.ends_with("/os-instance-actions") {
+        return Some(fine(&json!({ "instanceActions": [] })));
+    }
     if rest == "/detail" {
         return Some(fine(&json!({ "servers": [] })));
     }
@@ -52,6 +57,16 @@ pub fn nova(
     // The one that the tests of hosts take for granted stands already.
     if !it["name"].as_str().unwrap().starts_with("waiting") {
         return None;
+    }
+    if it["status"] == "DELETED" {
+        let said = json!({ "itemNotFound": { "code": 404, "message": "no such server" } });
+        return Some((StatusCode::NOT_FOUND, said.to_string()).into_response());
+    }
+    if method == Method::DELETE {
+        let all = stand.get_mut(SERVERS).unwrap();
+        let it = all.iter_mut().find(|one| one["id"] == it["id"]).unwrap();
+        it["status"] = json!("DELETED");
+        return Some(StatusCode::NO_CONTENT.into_response());
     }
     stand
         .entry(ASKED.into())
@@ -69,7 +84,9 @@ fn asked(stand: &Stand) -> Vec<Value> {
 
 fn all_stand(stand: &Stand) {
     for it in stand.lock().unwrap().get_mut(SERVERS).unwrap() {
-        it["status"] = json!("ACTIVE");
+        if it["status"] != "DELETED" {
+            it["status"] = json!("ACTIVE");
+        }
     }
 }
 

@@ -218,6 +218,26 @@ pub(super) fn of_build(message: &str) -> Refusal {
     Refusal::new(reason, message)
 }
 
+/// Whether a server could not be built because one service of the cloud gave another no answer. That
+/// passes, and then the same order goes right.
+pub(super) fn is_outage(message: &str) -> bool {
+    let low = message.to_lowercase();
+    [
+        // The page of 503 that stands before each service.
+        "currently unavailable",
+        "service unavailable",
+        "temporarily unavailable",
+        "bad gateway",
+        "gateway time",
+        "timed out",
+        "unable to establish connection",
+        // What Nova says of Neutron when it has swallowed Neutron's own words.
+        "failed to allocate the network",
+    ]
+    .iter()
+    .any(|words| low.contains(words))
+}
+
 /// The refusal of a cancelled operation.
 pub(super) fn cancelled(op: &OperationId) -> Refusal {
     Refusal::new(
@@ -369,5 +389,25 @@ mod tests {
         assert!(full.detail.contains("not enough hosts"));
         let quota = of_build("Build aborted: VolumeLimitExceeded quota");
         assert_eq!(quota.reason, RefusalReason::QuotaExceeded);
+    }
+
+    #[test]
+    fn an_outage_is_no_want_of_room() {
+        for said in [
+            "Build of instance x aborted: The server is currently unavailable. Please try again at a later time.<br /><br />",
+            "Build of instance x aborted: Failed to allocate the network(s), not rescheduling.",
+            "Unable to establish connection to http://127.0.0.1:9696/v2.0/ports",
+            "Timed out waiting for a reply to message ID x",
+        ] {
+            assert!(is_outage(said), "{said}");
+        }
+        for said in [
+            "No valid host was found. There are not enough hosts available.",
+            "Build of instance x aborted: VolumeLimitExceeded quota",
+            "Build of instance x aborted: No more IP addresses available on network x.",
+            "Exceeded maximum number of retries.",
+        ] {
+            assert!(!is_outage(said), "{said}");
+        }
     }
 }

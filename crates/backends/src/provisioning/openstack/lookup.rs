@@ -80,7 +80,7 @@ impl OpenStack {
                     return Err(stop);
                 }
                 let found = cloud.newest_of(&self.memory, op).await?;
-                found.map(|it| cloud.built(&it)).transpose()
+                found.map(|it| cloud.built(&self.memory, &it)).transpose()
             }
             Kind::Volume => match cloud.volume_of(op).await? {
                 Some(it) => cloud.volume_built(&it).map(Some),

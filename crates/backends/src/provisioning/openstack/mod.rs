@@ -15,6 +15,7 @@ mod capacity;
 mod check;
 mod client;
 pub mod config;
+mod fallen;
 mod fault;
 mod keystone;
 mod listing;

@@ -118,14 +118,22 @@ impl<V: Clone> Recent<V> {
     fn get(&self, op: &OperationId) -> Option<V> {
         self.by_name.get(op).cloned()
     }
+
+    fn forget(&mut self, op: &OperationId) {
+        if self.by_name.remove(op).is_some() {
+            self.order.retain(|it| it != op);
+        }
+    }
 }
 
 /// What this process knows of operations, and the cloud does not: which were cancelled, what was
-/// made and is gone again, which acts are over, whose answer was lost a moment ago. Other processes don't know it; that
-/// is why the portal's sweep looks again.
+/// made and is gone again, which of its servers fell with a service of the cloud, which acts are over,
+/// whose answer was lost a moment ago. Other processes don't know it; that is why the portal's sweep
+/// looks again.
 pub(super) struct Memory {
     cancelled: Mutex<Recent<()>>,
     made: Mutex<Recent<Made>>,
+    fallen: Mutex<Recent<Vec<ExternalId>>>,
     acted: Mutex<Recent<Acted>>,
     doubts: Mutex<Recent<i64>>,
     turns: Mutex<HashMap<OperationId, Weak<tokio::sync::Mutex<()>>>>,
@@ -136,6 +144,7 @@ impl Default for Memory {
         Self {
             cancelled: Mutex::new(Recent::new(100_000)),
             made: Mutex::new(Recent::new(100_000)),
+            fallen: Mutex::new(Recent::new(10_000)),
             acted: Mutex::new(Recent::new(100_000)),
             doubts: Mutex::new(Recent::new(10_000)),
             turns: Mutex::default(),
@@ -190,6 +199,24 @@ impl Memory {
     /// What it has made, gone or not.
     pub fn what(&self, op: &OperationId) -> Option<Made> {
         lock(&self.made).get(op)
+    }
+
+    /// How often its building fell with a service of the cloud, this server among them.
+    pub fn falls(&self, op: &OperationId, id: &ExternalId) -> usize {
+        let fallen = lock(&self.fallen).get(op).unwrap_or_default();
+        let before = fallen.iter().filter(|it| *it != id).count();
+        before + 1
+    }
+
+    /// What it made fell and is taken away: the operation may make it anew.
+    pub fn fell(&self, op: &OperationId, id: &ExternalId) {
+        let mut all = lock(&self.fallen);
+        let mut fallen = all.get(op).unwrap_or_default();
+        if !fallen.contains(id) {
+            fallen.push(id.clone());
+            all.put(op, fallen);
+        }
+        lock(&self.made).forget(op);
     }
 
     /// It acts on something.

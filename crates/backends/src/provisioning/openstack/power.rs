@@ -44,7 +44,11 @@ impl Act {
             "SHELVED" | "SHELVED_OFFLOADED" => Some("unshelve"),
             _ => None,
         };
-        let runs = power(it) == Power::Active;
+        // What is in error may run or not: nobody knows, and Nova looks.
+        let runs = match self {
+            Self::Stop => matches!(power(it), Power::Active | Power::Error),
+            _ => power(it) == Power::Active,
+        };
         Ok(match self {
             Self::Start => (!runs).then_some(wake.unwrap_or("start")),
             Self::Stop if runs => Some("stop"),
@@ -186,6 +190,8 @@ impl Cloud {
         let mark = Mark::of(&it);
         let ours = mark.filter(|mark| mark.op == op.as_str());
         match power(&it) {
+            // Nova switches it off all the same; that is how it gets into the bin.
+            Power::Error if act == Act::Stop => {}
             Power::Error => {
                 return refuse(RefusalReason::Conflict, "the server is in an error state");
             }

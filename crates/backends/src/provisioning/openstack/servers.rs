@@ -103,9 +103,9 @@ impl Cloud {
     }
 
     /// How the making of a server stands.
-    pub fn built(&self, it: &Value) -> Flow<Settled> {
+    pub fn built(&self, memory: &Memory, it: &Value) -> Flow<Settled> {
         match power(it) {
-            Power::Error => Err(self.build_fault(it).into()),
+            Power::Error => Err(self.fallen(memory, it)),
             Power::Building => Err(self.under_way(text(it, "created"), "building the server")),
             _ => Ok(Settled::Present(Box::new(self.for_maker(it)))),
         }
@@ -153,17 +153,24 @@ impl Cloud {
                 return refuse(RefusalReason::Conflict, said);
             }
             let id = ExternalId(text(&it, "id").to_owned());
+            if self.falls_due(memory, &it) {
+                // Its volume goes with it, and its part of the quota is free for the next.
+                memory.fell(op, &id);
+                tracing::warn!(operation = %op, server = %id, why = self.build_fault(&it).detail, "a server fell with a service of the cloud and is built anew");
+                self.delete_server(&id).await?;
+                return Err(Stop::Running(self.config.poll_ms));
+            }
             memory.made(op, Kind::Server, &id);
             if power(&it) == Power::Building {
                 let since = self.since(text(&it, "created"));
                 self.wait_for(&id, since, asked).await;
             }
-            return self.built(&it);
+            return self.built(memory, &it);
         }
         if let Some(made) = memory.what(op) {
             // The list may lag behind the answer that named it.
             return match self.server_value(&made.id).await? {
-                Some(it) => self.built(&it),
+                Some(it) => self.built(memory, &it),
                 None => Ok(Settled::Gone),
             };
         }

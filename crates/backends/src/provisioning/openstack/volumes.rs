@@ -298,7 +298,9 @@ impl Cloud {
         let host = self.calm_server(to).await?;
         let there = server(&host);
         let own = volume(&it);
-        if there.spec.project != own.spec.project || there.spec.pool != own.spec.pool {
+        // A server that was taken in names no pool.
+        let other_pool = !there.spec.pool.0.is_empty() && there.spec.pool != own.spec.pool;
+        if there.spec.project != own.spec.project || other_pool {
             let said = "volume and server are of different projects or pools";
             return refuse(RefusalReason::InvalidSpec, said);
         }
