@@ -25,7 +25,10 @@ use lingbao_model::{
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::release::{Delete, Part};
+use super::{
+    release::{Delete, Part},
+    step::Silent,
+};
 use crate::{
     app::Cx,
     authz::Scope,
@@ -516,7 +519,9 @@ impl Step for Put {
                 Outcome::Done(Value::Null)
             }
             Answer::Refused(refusal) => Outcome::Retry(refusal.to_string()),
-            Answer::Unreachable(why) | Answer::Unknown(why) => Outcome::Retry(why),
+            Answer::Unreachable(why) | Answer::Unknown(why) => {
+                Silent::of(cx, self.backend.name(), why).await.outcome()
+            }
         }
     }
 
@@ -536,7 +541,9 @@ impl Step for Put {
                 RefusalReason::Conflict => Undone::Retry(refusal.to_string()),
                 _ => Undone::Residue(refusal.to_string()),
             },
-            Answer::Unreachable(why) | Answer::Unknown(why) => Undone::Retry(why),
+            Answer::Unreachable(why) | Answer::Unknown(why) => {
+                Silent::of(cx, self.backend.name(), why).await.undone()
+            }
         }
     }
 

@@ -33,7 +33,7 @@ use super::{
     certificate::{self, How},
     reconcile::compare::kind_of,
     recycle,
-    step::delete_call,
+    step::{Silent, delete_call},
 };
 use crate::{
     app::{Actor, Cx},
@@ -449,13 +449,20 @@ impl Delete {
 }
 
 /// Asks the cloud for what was deleted: `Ok` when it says that it does not have it.
-async fn read_back(backend: &dyn Provisioner, kind: Kind, id: &ExternalId) -> Result<(), Outcome> {
+async fn read_back(
+    cx: &StepCx,
+    backend: &dyn Provisioner,
+    kind: Kind,
+    id: &ExternalId,
+) -> Result<(), Outcome> {
     match backend.get(kind, id).await {
         Ok(None) => Ok(()),
         Ok(Some(_)) => Err(Outcome::Retry(format!(
             "{id} was deleted and is still there"
         ))),
-        Err(error) => Err(Outcome::Retry(error.to_string())),
+        Err(error) => Err(Silent::of(cx, backend.name(), error.to_string())
+            .await
+            .outcome()),
     }
 }
 
@@ -496,7 +503,9 @@ impl Step for Delete {
                 // Somebody was faster: gone is gone.
                 Answer::Refused(refusal) if refusal.reason == RefusalReason::NotFound => {}
                 Answer::Refused(refusal) => return Outcome::Retry(refusal.to_string()),
-                Answer::Unreachable(why) | Answer::Unknown(why) => return Outcome::Retry(why),
+                Answer::Unreachable(why) | Answer::Unknown(why) => {
+                    return Silent::of(cx, backend.name(), why).await.outcome();
+                }
             }
         }
         let own = kind_of(self.part.kind).map(|kind| (kind, ExternalId(id.clone())));
@@ -504,7 +513,7 @@ impl Step for Delete {
             .iter()
             .map(|snapshot| (Kind::Snapshot, snapshot.clone()));
         for (kind, id) in gone.chain(own) {
-            if let Err(outcome) = read_back(&**backend, kind, &id).await {
+            if let Err(outcome) = read_back(cx, &**backend, kind, &id).await {
                 return outcome;
             }
         }

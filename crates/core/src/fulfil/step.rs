@@ -15,7 +15,7 @@ use crate::{
     crypto::CryptoError,
     error::StorageError,
     saga::{Outcome, Step, StepCx, Undone, Verified},
-    storage::{Tx, secret},
+    storage::{Tx, cloud, secret},
 };
 
 /// Makes the call out of what earlier steps gave; `Err` says what is missing.
@@ -120,6 +120,64 @@ fn may_pass(refusal: &Refusal) -> bool {
     )
 }
 
+/// How long nobody asks a cloud that is away.
+const AWAY_MS: i64 = 30_000;
+
+/// A cloud gave no answer.
+pub(super) enum Silent {
+    /// It is away: each minute's look at it found the same. However long that lasts, nothing is the
+    /// fault of the order, and no attempt is spent on it.
+    Away(Timestamp, String),
+    /// It answers others: this counts as an attempt.
+    Here(String),
+}
+
+impl Silent {
+    /// What the silence of a backend means just now.
+    pub async fn of(cx: &StepCx, backend: &str, why: String) -> Self {
+        let look = async {
+            let mut rx = cx.cx.app.db.read().await?;
+            cloud::silence(&mut rx, backend).await
+        };
+        match look.await {
+            Ok((true, _)) => {
+                let until = cx.cx.now().plus_millis(AWAY_MS);
+                Self::Away(until, format!("{backend} is away: {why}"))
+            }
+            Ok((false, _)) | Err(_) => Self::Here(why),
+        }
+    }
+
+    /// As what a run came to.
+    pub fn outcome(self) -> Outcome {
+        match self {
+            Self::Away(until, why) => Outcome::Wait {
+                until: Some(until),
+                why,
+            },
+            Self::Here(why) => Outcome::Retry(why),
+        }
+    }
+
+    /// As what an undoing came to.
+    pub fn undone(self) -> Undone {
+        match self {
+            Self::Away(until, why) => Undone::Wait {
+                until: Some(until),
+                why,
+            },
+            Self::Here(why) => Undone::Retry(why),
+        }
+    }
+
+    fn verified(self) -> Verified {
+        match self {
+            Self::Away(until, why) => Verified::Wait { until, why },
+            Self::Here(why) => Verified::Unknown(why),
+        }
+    }
+}
+
 fn later(cx: &StepCx, ms: u64) -> Timestamp {
     cx.cx
         .now()
@@ -208,6 +266,10 @@ impl Step for CallStep {
             Err(missing) => return Outcome::Retry(format!("there is no {missing}")),
         };
         match self.backend.execute(&self.operation(cx, ""), call).await {
+            // Somebody has deleted it in the cloud before it was ever delivered.
+            Answer::Done(Settled::Gone) if self.makes() => {
+                Outcome::Fail(Msg::new("fulfilment.made_and_gone"))
+            }
             Answer::Done(settled) => match output(&cx.cx, settled) {
                 Ok(kept) => Outcome::Done(kept),
                 Err(error) => Outcome::Retry(error.to_string()),
@@ -221,7 +283,7 @@ impl Step for CallStep {
                 tracing::warn!(saga = %cx.saga, step = self.name, %refusal, "the backend refused step `{}`", self.name);
                 Outcome::Fail(refused(&refusal))
             }
-            Answer::Unreachable(why) | Answer::Unknown(why) => Outcome::Retry(why),
+            Answer::Unreachable(why) | Answer::Unknown(why) => self.silent(cx, why).await.outcome(),
         }
     }
 
@@ -234,7 +296,7 @@ impl Step for CallStep {
                 Ok(call) => match self.hangs_elsewhere(cx).await {
                     Ok(false) => self.settle(cx, call).await,
                     Ok(true) => Undone::Done,
-                    Err(why) => Undone::Retry(why),
+                    Err(why) => self.silent(cx, why).await.undone(),
                 },
                 // What it changed was never made: there is nothing to take back.
                 Err(_) => Undone::Done,
@@ -248,12 +310,15 @@ impl Step for CallStep {
             .find_by_operation(&self.operation(cx, ""))
             .await
         {
+            // Of what it made nothing is left; `run` says what that means.
+            Ok(OperationState::Done(Settled::Gone)) if self.makes() => Verified::Absent,
             Ok(OperationState::Done(settled)) => verified(cx, settled),
+            Ok(OperationState::Failed { left: Some(_), .. }) => Verified::Fallen,
             Ok(OperationState::Cancelled { left: Some(object) }) => {
                 verified(cx, Settled::Present(object))
             }
             Ok(_) => Verified::Absent,
-            Err(error) => Verified::Unknown(error.to_string()),
+            Err(error) => self.silent(cx, error.to_string()).await.verified(),
         }
     }
 }
@@ -266,6 +331,15 @@ fn verified(cx: &StepCx, settled: Settled) -> Verified {
 }
 
 impl CallStep {
+    /// Whether the call makes something: then there is something of it at the end.
+    const fn makes(&self) -> bool {
+        matches!(self.undo, Undo::Delete)
+    }
+
+    async fn silent(&self, cx: &StepCx, why: String) -> Silent {
+        Silent::of(cx, self.backend.name(), why).await
+    }
+
     /// The tombstone: after it, not even a call that is still on its way makes anything. Gives what the
     /// operation had made, or what the undoing comes to for now.
     async fn cancel(&self, cx: &StepCx) -> Result<Option<Box<Object>>, Undone> {
@@ -279,7 +353,9 @@ impl CallStep {
                 why: "being cancelled".into(),
             }),
             Answer::Refused(refusal) => Err(Undone::Residue(refusal.to_string())),
-            Answer::Unreachable(why) | Answer::Unknown(why) => Err(Undone::Retry(why)),
+            Answer::Unreachable(why) | Answer::Unknown(why) => {
+                Err(self.silent(cx, why).await.undone())
+            }
         }
     }
 
@@ -330,7 +406,7 @@ impl CallStep {
                 RefusalReason::Conflict => Undone::Retry(refusal.to_string()),
                 _ => Undone::Residue(refusal.to_string()),
             },
-            Answer::Unreachable(why) | Answer::Unknown(why) => Undone::Retry(why),
+            Answer::Unreachable(why) | Answer::Unknown(why) => self.silent(cx, why).await.undone(),
         }
     }
 }

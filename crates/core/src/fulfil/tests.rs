@@ -4,7 +4,10 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use lingbao_backends::{
     Backends,
-    provisioning::simulator::{Latency, Simulator},
+    provisioning::{
+        Call, CallKind, Object, Outcome, Provisioner as _,
+        simulator::{Fault, Latency, On, Simulator, What},
+    },
 };
 use lingbao_model::{
     id::{RequestId, SagaId},
@@ -49,12 +52,7 @@ async fn two_works(city: &City) -> RequestId {
         .unwrap();
     let view = cart::open(&cx, &view.id).await.unwrap();
     let request = city.submit(&view).await.unwrap().request;
-    for signer in [&city.leader, &city.office, &city.security, &city.finance] {
-        let cx = city.cx(signer);
-        if approval::next_todo(&cx, None).await.unwrap().is_some() {
-            city.decide(signer, Decision::Approve).await;
-        }
-    }
+    approve(city).await;
     assert_eq!(status(&city.app, &request).await, Status::Approved);
     let mut tx = city.app.db.begin().await.unwrap();
     plan::go_on(&mut tx, &city.app.system(), &request)
@@ -62,6 +60,16 @@ async fn two_works(city: &City) -> RequestId {
         .unwrap();
     tx.commit().await.unwrap();
     request
+}
+
+/// Everybody who is asked agrees.
+async fn approve(city: &City) {
+    for signer in [&city.leader, &city.office, &city.security, &city.finance] {
+        let cx = city.cx(signer);
+        if approval::next_todo(&cx, None).await.unwrap().is_some() {
+            city.decide(signer, Decision::Approve).await;
+        }
+    }
 }
 
 async fn status(app: &App, request: &RequestId) -> Status {
@@ -164,12 +172,7 @@ async fn a_first_password_stands_nowhere_in_the_clear() {
         .unwrap();
         let jobs = super::wire(Registry::new(), &Arc::new(Backends::default().with(cloud)));
         let request = city.waiting().await;
-        for signer in [&city.leader, &city.office, &city.security, &city.finance] {
-            let cx = city.cx(signer);
-            if approval::next_todo(&cx, None).await.unwrap().is_some() {
-                city.decide(signer, Decision::Approve).await;
-            }
-        }
+        approve(&city).await;
         run_until_idle(&city.app.app, &Arc::new(jobs))
             .await
             .unwrap();
@@ -200,5 +203,70 @@ async fn a_first_password_stands_nowhere_in_the_clear() {
             assert!(shown.len() >= 8);
             assert!(kept.iter().all(|(text,)| !text.contains(&shown)));
         }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_deleted_in_the_cloud_while_it_is_built_is_not_delivered() {
+    for city in City::all().await {
+        let told = city.app.clock.clone();
+        let cloud = Simulator::open(
+            "simulator",
+            seed::cloud(None, 7, Latency::default()),
+            move || told.now(),
+        )
+        .unwrap();
+        let backends = Backends::default().with(cloud.clone());
+        let jobs = Arc::new(super::wire(Registry::new(), &Arc::new(backends)));
+        let request = city.waiting().await;
+        cloud.inject(Fault {
+            on: On::Call(CallKind::CreateServer),
+            what: What::LoseAnswer,
+            skip: 0,
+            times: None,
+        });
+        approve(&city).await;
+        run_until_idle(&city.app.app, &jobs).await.unwrap();
+        let listed = cloud.list(None, None).await.unwrap().objects;
+        let made: Vec<_> = listed.into_iter().filter_map(Object::into_server).collect();
+        assert!(!made.is_empty());
+        for server in made {
+            let delete = Call::DeleteServer { server: server.id };
+            let op = format!("by hand {}", server.operation).as_str().into();
+            let mut done = false;
+            for _ in 0..100 {
+                done |= matches!(cloud.execute(&op, delete.clone()).await, Outcome::Done(_));
+                city.app.clock.advance_ms(1_000);
+            }
+            assert!(done);
+        }
+        cloud.clear_faults();
+        for _ in 0..20 {
+            city.app.clock.advance_ms(60_000);
+            run_until_idle(&city.app.app, &jobs).await.unwrap();
+        }
+        assert_eq!(status(&city.app, &request).await, Status::Closed);
+        let mut rx = city.app.db.read().await.unwrap();
+        let count = |sql: &'static str| Sql::new(sql).bind(request.as_str());
+        let rows: Vec<(String,)> = count("SELECT id FROM resource WHERE request_id = ")
+            .all(&mut rx)
+            .await
+            .unwrap();
+        assert_eq!(rows, [], "nothing is delivered, and nothing is charged");
+        let why: Vec<(String,)> =
+            count("SELECT DISTINCT reason FROM fulfilment WHERE request_id = ")
+                .all(&mut rx)
+                .await
+                .unwrap();
+        assert!(
+            why.iter().all(|(said,)| said.contains("made_and_gone")),
+            "{why:?}"
+        );
+        drop(rx);
+        let listed = cloud.list(None, None).await.unwrap().objects;
+        assert_eq!(
+            listed.into_iter().filter_map(Object::into_server).count(),
+            0
+        );
     }
 }

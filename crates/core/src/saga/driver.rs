@@ -210,7 +210,11 @@ impl Driver {
         };
         let outcome = match verified {
             Verified::Present(output) => Outcome::Done(output),
-            Verified::Absent => step.run(&cx).await,
+            Verified::Absent | Verified::Fallen => step.run(&cx).await,
+            Verified::Wait { until, why } => Outcome::Wait {
+                until: Some(until),
+                why,
+            },
             Verified::Unknown(error) => Outcome::Retry(error),
         };
         self.record(run, loaded, row, step, &cx, outcome).await

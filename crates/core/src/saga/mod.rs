@@ -130,8 +130,18 @@ pub enum Undone {
 pub enum Verified {
     /// It is there, complete, and `run` would have given this.
     Present(Value),
-    /// It is not there, or not complete: `run` may be called.
+    /// It is not there: `run` may be called.
     Absent,
+    /// Something of it is there that came to nothing. `run` may be called and says so; of what was
+    /// undone it must not stay.
+    Fallen,
+    /// The outside is away, and that is known: ask again at a moment.
+    Wait {
+        /// When.
+        until: Timestamp,
+        /// What is away, in the operator's words.
+        why: String,
+    },
     /// The outside does not answer; counts as an attempt.
     Unknown(String),
 }

@@ -77,7 +77,8 @@ impl Sweeper {
             attempt: 0,
             outputs,
         };
-        if !matches!(step.verify(&cx).await, Verified::Present(_)) {
+        let there = step.verify(&cx).await;
+        if !matches!(there, Verified::Present(_) | Verified::Fallen) {
             return Ok(false);
         }
         tracing::warn!(operation = %cx.operation, saga = %cx.saga, step = step.name(),
