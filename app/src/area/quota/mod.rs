@@ -99,7 +99,7 @@ fn choose(unit: &UnitId, name: &str, units: Vec<(UnitId, String)>, find: String)
         return ().into_any();
     }
     let search = (searched || units.len() > MANY)
-        .then(|| view! { <Find label=t!("quota.find_unit") placeholder=t!("quota.find_unit") value=find/> });
+        .then(|| view! { <Find label=t!("quota.find_unit") value=find/> });
     let mut options: Vec<Opt> = units
         .into_iter()
         .take(MANY)

@@ -8,7 +8,7 @@ use lingbao_model::{
 
 use super::{advance, link};
 use crate::{
-    app::Cx,
+    app::{Actor, Cx},
     error::{ServiceError, StorageError},
     fulfil::{change, plan::FulfilRequest, release::ReleaseRequest},
     jobs,
@@ -79,11 +79,17 @@ pub(super) async fn approve(
         (false, false) => "request.history.approved",
         (false, true) => "request.history.change_approved",
     };
-    history::add(tx, cx, &request.id, &Msg::new(key)).await?;
+    let actor = if automatic {
+        &Actor::System
+    } else {
+        &cx.actor
+    };
+    history::add_by(tx, cx, actor, &request.id, &Msg::new(key)).await?;
     if done {
-        history::add(
+        history::add_by(
             tx,
             cx,
+            actor,
             &request.id,
             &Msg::new("request.history.changed.renew"),
         )
