@@ -32,7 +32,7 @@ pub fn col(label: impl Into<Text>) -> Column {
 }
 
 impl Column {
-    /// With classes of `tables.css`: `num`, `only-wide`, `corner`, `half`, `tick`.
+    /// With classes of `tables.css`: `num`, `only-wide`, `corner`, `half`, `tick`, `c-10`, `c-14`.
     #[must_use]
     pub fn class(mut self, class: &'static str) -> Self {
         self.class = class;
