@@ -79,11 +79,8 @@ pub(super) async fn approve(
         (false, false) => "request.history.approved",
         (false, true) => "request.history.change_approved",
     };
-    let actor = if automatic {
-        &Actor::System
-    } else {
-        &cx.actor
-    };
+    let program = Actor::System;
+    let actor = if automatic { &program } else { &cx.actor };
     history::add_by(tx, cx, actor, &request.id, &Msg::new(key)).await?;
     if done {
         history::add_by(
