@@ -99,22 +99,19 @@ pub fn charge(month: Money, once: Money) -> String {
 }
 
 /// A large amount for those who read at a glance, and its unit: in Chinese by ten thousands, in
-/// English, which has no such unit, whole and with its currency in front.
+/// English, which has no such unit, whole.
 pub fn large(amount: Money) -> (String, &'static str) {
-    match i18n::lang() {
-        Lang::Zh => (amount.wan(), t!("money.wan")),
-        Lang::En => (t!("money.full", n = amount.whole()), ""),
-    }
+    let number = match i18n::lang() {
+        Lang::Zh => amount.wan(),
+        Lang::En => amount.whole(),
+    };
+    (number, t!("money.large"))
 }
 
 /// The same in one piece.
 pub fn large_text(amount: Money) -> String {
     let (number, unit) = large(amount);
-    if unit.is_empty() {
-        number
-    } else {
-        format!("{number} {unit}")
-    }
+    format!("{number} {unit}")
 }
 
 /// The specification in one line: numbers with units, chosen options, what was switched on. Free

@@ -188,7 +188,7 @@ const DOORS: &[Door] = &[
     door(
         Group::Manage,
         routes::USAGE,
-        "gauge",
+        "pulse",
         || t!("usage.title"),
         "read_resources",
     ),

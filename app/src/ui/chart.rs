@@ -198,8 +198,9 @@ pub fn Plot(
                     .iter()
                     .enumerate()
                     .map(|(i, text)| {
-                        let drop = i % 2 == 1 && i != last;
-                        view! { <span class=drop.then_some("only-wide")>{text.clone()}</span> }
+                        // On phones every second one has room: the last always, and none beside it.
+                        let drop = (last - i) % 2 == 1;
+                        view! { <span class=drop.then_some("drop")>{text.clone()}</span> }
                     })
                     .collect_view()}
             </div>

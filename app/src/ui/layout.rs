@@ -176,7 +176,7 @@ pub fn Tabs(#[prop(into)] label: Text, tabs: Vec<Tab>) -> impl IntoView {
     }
 }
 
-/// Up to four counts that lead somewhere; six in two rows.
+/// Up to four counts that lead somewhere, as wide as each other; six in two rows.
 #[component]
 pub fn Tiles(#[prop(optional)] six: bool, children: Children) -> impl IntoView {
     view! { <div class=if six { "tiles tiles-six" } else { "tiles" }>{children()}</div> }

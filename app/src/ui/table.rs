@@ -32,7 +32,7 @@ pub fn col(label: impl Into<Text>) -> Column {
 }
 
 impl Column {
-    /// With classes of `tables.css`: `num`, `only-wide`, `corner`, `half`, `tick`.
+    /// With classes of `tables.css`: `num`, `only-wide`, `corner`, `half`, `tick`, `c-10`, `c-14`.
     #[must_use]
     pub fn class(mut self, class: &'static str) -> Self {
         self.class = class;
@@ -274,13 +274,15 @@ pub fn FilterBar(
 pub fn Find(
     #[prop(default = "q")] name: &'static str,
     #[prop(into)] label: Text,
-    #[prop(optional, into)] placeholder: Option<Text>,
+    /// What can be typed, if the label does not say it.
+    #[prop(optional, into)]
+    placeholder: Option<Text>,
     #[prop(optional, into)] value: String,
 ) -> impl IntoView {
     view! {
         <div class="find">
             <label class="sr" for=format!("find-{name}")>
-                {label}
+                {label.clone()}
             </label>
             <Icon name="search"/>
             <input
@@ -289,7 +291,7 @@ pub fn Find(
                 id=format!("find-{name}")
                 name=name
                 value=value
-                placeholder=placeholder
+                placeholder=placeholder.unwrap_or(label)
                 maxlength="100"
             />
         </div>

@@ -78,10 +78,8 @@ fn Numbers(found: Overview) -> impl IntoView {
         <PageHead title=t!("nav.overview") fact=t!("overview.fact", at = at)/>
         {todo()}
         <div class="groups">
-            {scale(&found)}
-            {cost(&found)}
-            {use_of_pools(&found)}
-            {handling(&found)}
+            <div class="gap-6">{scale(&found)}{cost(&found)}</div>
+            <div class="gap-6">{use_of_pools(&found)}{handling(&found)}</div>
         </div>
     }
 }

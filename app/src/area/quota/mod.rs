@@ -99,7 +99,7 @@ fn choose(unit: &UnitId, name: &str, units: Vec<(UnitId, String)>, find: String)
         return ().into_any();
     }
     let search = (searched || units.len() > MANY)
-        .then(|| view! { <Find label=t!("quota.find_unit") placeholder=t!("quota.find_unit") value=find/> });
+        .then(|| view! { <Find label=t!("quota.find_unit") value=find/> });
     let mut options: Vec<Opt> = units
         .into_iter()
         .take(MANY)
@@ -221,15 +221,16 @@ fn unit_of(dimension: Dimension) -> String {
 /// One pool, a row for each dimension.
 #[component]
 fn PoolPanel(name: String, rows: Vec<QuotaRow>) -> impl IntoView {
+    // Widths of their own, so that the columns of all pools stand in line.
     let columns = vec![
-        col(t!("quota.dimension")),
+        col(t!("quota.dimension")).class("c-14"),
         col(t!("quota.bar")),
-        col(t!("quota.limit")).class("num"),
-        col(t!("quota.used")).class("num"),
-        col(t!("quota.held")).class("num"),
-        col(t!("quota.handed")).class("num"),
-        col(t!("quota.left")).class("num"),
-        col(t!("quota.state")).class("corner"),
+        col(t!("quota.limit")).class("num c-10"),
+        col(t!("quota.used")).class("num c-10"),
+        col(t!("quota.held")).class("num c-10"),
+        col(t!("quota.handed")).class("num c-10"),
+        col(t!("quota.left")).class("num c-10"),
+        col(t!("quota.state")).class("corner c-10"),
     ];
     let caption = t!("quota.table", pool = name);
     view! {

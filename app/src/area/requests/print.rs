@@ -156,6 +156,13 @@ fn Paper(request: RequestDetail) -> impl IntoView {
             <p class="sheet-code">{sums}</p>
             <h2>{t!("print.quota")}</h2>
             <table class="sf">
+                <colgroup>
+                    <col/>
+                    <col class="c-w5"/>
+                    <col class="c-w5"/>
+                    <col class="c-w5"/>
+                    <col class="c-w5"/>
+                </colgroup>
                 <thead>
                     <tr>
                         <th scope="col">{t!("quota.dimension")}</th>

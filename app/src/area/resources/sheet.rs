@@ -59,6 +59,12 @@ fn Paper(found: DeliverySheet) -> impl IntoView {
             <SheetFacts facts/>
             <h2>{t!("delivery.lines")}</h2>
             <table class="sf">
+                <colgroup>
+                    <col class="c-w4"/>
+                    <col/>
+                    <col class="c-w4"/>
+                    <col class="c-w5"/>
+                </colgroup>
                 <thead>
                     <tr>
                         <th scope="col">{t!("resources.name")}</th>

@@ -44,7 +44,7 @@ fn Detail(found: UsageDetail) -> impl IntoView {
     let body = match nothing(&head) {
         Some(empty) => empty,
         None if !known => {
-            view! { <Empty icon="gauge" title=t!("usage.host_none") note=t!("usage.host_none_note")/> }
+            view! { <Empty icon="pulse" title=t!("usage.host_none") note=t!("usage.host_none_note")/> }
                 .into_any()
         }
         None => head

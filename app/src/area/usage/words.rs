@@ -93,11 +93,11 @@ pub fn trouble(head: &UsageHead) -> impl IntoView + use<> {
 /// known.
 pub fn nothing(head: &UsageHead) -> Option<AnyView> {
     if !head.configured {
-        let empty = view! { <Empty icon="gauge" title=t!("usage.off") note=t!("usage.off_note")/> };
+        let empty = view! { <Empty icon="pulse" title=t!("usage.off") note=t!("usage.off_note")/> };
         return Some(empty.into_any());
     }
     head.until.is_none().then(|| {
-        view! { <Empty icon="gauge" title=t!("usage.none_yet") note=t!("usage.none_yet_note")/> }
+        view! { <Empty icon="pulse" title=t!("usage.none_yet") note=t!("usage.none_yet_note")/> }
             .into_any()
     })
 }

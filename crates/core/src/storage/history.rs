@@ -8,13 +8,31 @@ use lingbao_model::{
 };
 
 use super::{ReadTx, Tx};
-use crate::{app::Cx, error::StorageError, on};
+use crate::{
+    app::{Actor, Cx},
+    error::StorageError,
+    on,
+};
 
 /// Appends an entry in the name of whoever acts.
 ///
 /// # Errors
 /// What the database says.
 pub async fn add(tx: &mut Tx, cx: &Cx, request: &RequestId, msg: &Msg) -> Result<(), StorageError> {
+    add_by(tx, cx, &cx.actor, request, msg).await
+}
+
+/// Appends an entry in somebody's name: what a rule decides is nobody's act, whoever set it off.
+///
+/// # Errors
+/// What the database says.
+pub async fn add_by(
+    tx: &mut Tx,
+    cx: &Cx,
+    actor: &Actor,
+    request: &RequestId,
+    msg: &Msg,
+) -> Result<(), StorageError> {
     let text = serde_json::to_string(msg)
         .map_err(|e| StorageError::inconsistent("request_history", "msg", request.as_str(), e))?;
     // Entries of one act carry one moment: their ids, a millisecond apart, keep their order.
@@ -26,7 +44,7 @@ pub async fn add(tx: &mut Tx, cx: &Cx, request: &RequestId, msg: &Msg) -> Result
     on!(tx, conn => sqlx::query(
         "INSERT INTO request_history (id, request_id, at, actor, msg) VALUES ($1, $2, $3, $4, $5)")
         .bind(id.as_str()).bind(request.as_str()).bind(cx.now().millis())
-        .bind(cx.actor.as_str()).bind(&text).execute(conn).await.map(|_| ()))?;
+        .bind(actor.as_str()).bind(&text).execute(conn).await.map(|_| ()))?;
     Ok(())
 }
 

@@ -8,7 +8,7 @@ use lingbao_model::{
 
 use super::{advance, link};
 use crate::{
-    app::Cx,
+    app::{Actor, Cx},
     error::{ServiceError, StorageError},
     fulfil::{change, plan::FulfilRequest, release::ReleaseRequest},
     jobs,
@@ -79,11 +79,14 @@ pub(super) async fn approve(
         (false, false) => "request.history.approved",
         (false, true) => "request.history.change_approved",
     };
-    history::add(tx, cx, &request.id, &Msg::new(key)).await?;
+    let program = Actor::System;
+    let actor = if automatic { &program } else { &cx.actor };
+    history::add_by(tx, cx, actor, &request.id, &Msg::new(key)).await?;
     if done {
-        history::add(
+        history::add_by(
             tx,
             cx,
+            actor,
             &request.id,
             &Msg::new("request.history.changed.renew"),
         )

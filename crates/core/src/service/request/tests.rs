@@ -40,6 +40,18 @@ async fn a_small_order_is_approved_by_itself_and_its_work_begins() {
         let made = city.submit(&cart).await.unwrap();
         assert_eq!(made.status, Status::Approved);
         assert_eq!(made.number, "TT-20261120-0001");
+        let cx = city.cx(&city.clerk);
+        let seen = detail::detail(&cx, &made.request).await.unwrap();
+        let told = seen.history.iter();
+        let told: Vec<_> = told.map(|h| (&*h.msg.key, h.by_name.is_some())).collect();
+        // The rule is nobody's act.
+        assert_eq!(
+            told,
+            [
+                ("request.history.submitted", true),
+                ("request.history.approved_automatically", false)
+            ]
+        );
         let pieces = Sql::new("SELECT count(*) FROM fulfilment WHERE status = 'waiting'");
         assert_eq!(city.count(pieces).await, 1);
         let jobs = Sql::new("SELECT count(*) FROM job WHERE kind = 'fulfil.request'");
