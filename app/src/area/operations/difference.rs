@@ -145,6 +145,10 @@ fn banners(found: &DifferenceDetail) -> AnyView {
         let text = i18n::msg(msg);
         view! { <Banner>{text}</Banner> }
     });
+    let hindrance = found.hindrance.as_ref().map(|msg| {
+        let text = i18n::msg(msg);
+        view! { <Banner tone=Tone::Warn>{text}</Banner> }
+    });
     let noted = (!row.note.is_empty()).then(|| {
         let who = row.noted_by.clone().unwrap_or_default();
         let text = t!("difference.noted_by", who = who, note = row.note.clone());
@@ -154,6 +158,7 @@ fn banners(found: &DifferenceDetail) -> AnyView {
         {ended}
         {silent}
         {busy}
+        {hindrance}
         {noted}
     }
     .into_any()
@@ -236,6 +241,33 @@ fn seen(row: &DifferenceRow) -> AnyView {
     view! { <input type="hidden" name="digest" value=digest/> }.into_any()
 }
 
+/// What building a lost thing anew means, and what is ticked for it: of a host and a disk the data is
+/// gone, of an address what others have written down of it, of a plan what it has kept.
+fn anew(row: &DifferenceRow) -> (String, &'static str) {
+    match row.thing {
+        Fulfiller::Volume => (
+            t!("difference.rebuild_volume_note").to_owned(),
+            t!("difference.rebuild_confirm"),
+        ),
+        Fulfiller::Address => {
+            let said = row.said.iter().find(|said| said.aspect == Aspect::Address);
+            let address = said.and_then(|said| said.ours.clone()).unwrap_or_default();
+            (
+                t!("difference.rebuild_address_note", address = address),
+                t!("difference.rebuild_address_confirm"),
+            )
+        }
+        Fulfiller::Backup => (
+            t!("difference.rebuild_backup_note").to_owned(),
+            t!("difference.rebuild_backup_confirm"),
+        ),
+        Fulfiller::Server | Fulfiller::People => (
+            t!("difference.rebuild_note").to_owned(),
+            t!("difference.rebuild_confirm"),
+        ),
+    }
+}
+
 /// Making the cloud follow the portal. What costs data, a restart or somebody's way in asks for a tick.
 fn restore(row: &DifferenceRow, hung: bool) -> AnyView {
     let lost = row.kind == DifferenceKind::Missing;
@@ -247,18 +279,19 @@ fn restore(row: &DifferenceRow, hung: bool) -> AnyView {
     let opening = apart.as_ref().and_then(|(_, closed)| {
         about_rules(closed, |what| t!("difference.will_open", what = what))
     });
-    let say = match (lost, resized) {
-        (true, _) => t!("difference.rebuild_note"),
-        (false, true) => t!("difference.resize_note"),
-        (false, false) => t!("difference.restore_note"),
+    let (say, tick) = match (lost, resized) {
+        (true, _) => anew(row),
+        (false, true) => (
+            t!("difference.resize_note").to_owned(),
+            t!("difference.resize_confirm"),
+        ),
+        (false, false) => (
+            t!("difference.restore_note").to_owned(),
+            t!("difference.rules_confirm"),
+        ),
     };
     let hung = (lost && hung).then(|| view! { <p>{t!("difference.hung_note")}</p> });
     let confirm = (lost || resized || apart.is_some()).then(|| {
-        let tick = match (lost, resized) {
-            (true, _) => t!("difference.rebuild_confirm"),
-            (false, true) => t!("difference.resize_confirm"),
-            (false, false) => t!("difference.rules_confirm"),
-        };
         view! {
             <FieldSet name="confirm_restore" legend=t!("difference.restore") hide_legend=true>
                 <Check name="confirm_restore" value="yes">{tick}</Check>

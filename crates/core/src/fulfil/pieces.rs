@@ -163,17 +163,8 @@ fn piece_steps(
             steps
         }
         Fulfiller::Address => {
-            let bandwidth_mbps = number(&piece.answers, "bandwidth_mbps");
-            let make = move |cx: &StepCx| {
-                let project = id_of(cx, "project")?;
-                Ok(Call::AllocateAddress {
-                    spec: AddressSpec {
-                        project,
-                        pool: pool.clone(),
-                        bandwidth_mbps,
-                    },
-                })
-            };
+            let own = piece.clone();
+            let make = move |cx: &StepCx| address_call(cx, &own, &pool);
             let mut steps = vec![step(name.clone(), Undo::Delete, Box::new(make))];
             if let Some(target) = target {
                 let free = move |cx: &StepCx| {
@@ -194,18 +185,10 @@ fn piece_steps(
             steps
         }
         Fulfiller::Backup => {
-            let (every_hours, keep_days) = schedule(&piece.answers);
+            let own = piece.clone();
             let make = move |cx: &StepCx| {
                 let target = target.as_ref().ok_or("server to back up")?(cx)?;
-                let project = id_of(cx, "project")?;
-                Ok(Call::CreateBackupPlan {
-                    spec: BackupPlanSpec {
-                        project,
-                        target,
-                        every_hours,
-                        keep_days,
-                    },
-                })
+                plan_call(cx, &own, target)
             };
             vec![step(name, Undo::Delete, Box::new(make))]
         }
@@ -282,6 +265,32 @@ pub(super) fn volume_call(cx: &StepCx, piece: &PiecePlan, pool: &PoolRef) -> Res
             name: piece.name.clone(),
             size_gb: number(&piece.answers, "size_gb"),
             volume_type: piece.answers.text("disk_class").map(str::to_owned),
+        },
+    })
+}
+
+pub(super) fn address_call(cx: &StepCx, piece: &PiecePlan, pool: &PoolRef) -> Result<Call, String> {
+    Ok(Call::AllocateAddress {
+        spec: AddressSpec {
+            project: id_of(cx, "project")?,
+            pool: pool.clone(),
+            bandwidth_mbps: number(&piece.answers, "bandwidth_mbps"),
+        },
+    })
+}
+
+pub(super) fn plan_call(
+    cx: &StepCx,
+    piece: &PiecePlan,
+    target: ExternalId,
+) -> Result<Call, String> {
+    let (every_hours, keep_days) = schedule(&piece.answers);
+    Ok(Call::CreateBackupPlan {
+        spec: BackupPlanSpec {
+            project: id_of(cx, "project")?,
+            target,
+            every_hours,
+            keep_days,
         },
     })
 }

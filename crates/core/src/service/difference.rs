@@ -87,17 +87,18 @@ pub async fn export(
 /// [`ServiceError::NotFound`] if there is none.
 pub async fn detail(cx: &Cx, id: &DifferenceId) -> Result<DifferenceDetail, ServiceError> {
     let mut rx = cx.db().read().await?;
-    operator(&mut rx, cx).await?;
+    let access = operator(&mut rx, cx).await?;
     let row = difference::get(&mut rx, id).await?.or_not_found()?;
     let (silent, answered_at) = cloud::silence(&mut rx, &row.backend).await?;
     let (mut busy, mut attachments) = (None, Vec::new());
-    let lies = in_bin(&mut rx, &row).await?;
+    let standing = Standing::read(&mut rx, &access, &row).await?;
     if let Some(resource) = &row.resource {
         busy = resource_action::current(&mut rx, resource).await?;
         attachments = resource::attachments(&mut rx, resource).await?;
     }
     Ok(DifferenceDetail {
-        may: acts(&row, busy.is_some(), lies),
+        may: acts(&row, busy.is_some(), &standing),
+        hindrance: standing.hindrance.filter(|_| row.closed_at.is_none()),
         busy: busy.map(|kind| Msg::new(format!("resource.busy.{kind}"))),
         attachments,
         silent,
@@ -129,24 +130,49 @@ fn followed_rules(row: &DifferenceRow) -> Option<&str> {
     rules_apart(row).map(|said| said.cloud.as_deref().unwrap_or_default())
 }
 
-/// Whether it is about something in the recycle bin.
-async fn in_bin(rx: &mut ReadTx, row: &DifferenceRow) -> Result<bool, ServiceError> {
-    Ok(match &row.resource {
-        Some(resource) => bin::holds(rx, resource).await?,
-        None => false,
-    })
+/// What about the resource limits what can be done.
+struct Standing {
+    /// Whether it lies in the recycle bin: there nothing is running.
+    lies: bool,
+    /// Why what is lost can't be built anew now.
+    hindrance: Option<Msg>,
 }
 
-/// What can be done now. What lies in the bin (`lies`) is not built anew, and is never running.
-fn acts(row: &DifferenceRow, busy: bool, lies: bool) -> Vec<Act> {
+impl Standing {
+    async fn read(
+        rx: &mut ReadTx,
+        access: &Access,
+        row: &DifferenceRow,
+    ) -> Result<Self, ServiceError> {
+        let lies = match &row.resource {
+            Some(resource) => bin::holds(rx, resource).await?,
+            None => false,
+        };
+        let scope = access.scope(Ability::ReadResources);
+        let hindrance = begin::hindrance(rx, &scope, row).await?;
+        Ok(Self { lies, hindrance })
+    }
+
+    /// Why an act is none that can be done.
+    fn refusal(self, act: Act) -> Msg {
+        let hindrance = self.hindrance.filter(|_| act == Act::Restore);
+        hindrance.unwrap_or_else(|| {
+            Msg::new(if self.lies {
+                "difference.in_bin"
+            } else {
+                "difference.not_this"
+            })
+        })
+    }
+}
+
+/// What can be done now.
+fn acts(row: &DifferenceRow, busy: bool, standing: &Standing) -> Vec<Act> {
     if row.closed_at.is_some() {
         return Vec::new();
     }
     let may = |act: &&Act| match act {
-        Act::Restore => {
-            let anew = row.kind == DifferenceKind::Missing;
-            !busy && begin::can_mend(row) && !(lies && anew)
-        }
+        Act::Restore => !busy && begin::can_mend(row) && standing.hindrance.is_none(),
         Act::Follow | Act::FollowPower => {
             let changed = row.kind == DifferenceKind::Changed;
             let (power, rules) = (followed(row).is_some(), followed_rules(row).is_some());
@@ -155,7 +181,7 @@ fn acts(row: &DifferenceRow, busy: bool, lies: bool) -> Vec<Act> {
             } else {
                 power && rules
             };
-            !busy && !lies && changed && can
+            !busy && !standing.lies && changed && can
         }
         Act::WriteOff => !busy && row.kind == DifferenceKind::Missing,
         // A lost machine is nothing to get used to.
@@ -191,14 +217,9 @@ async fn open(
     if row.closed_at.is_some() {
         return Err(ServiceError::Conflict(Msg::new("difference.over")));
     }
-    let lies = in_bin(&mut tx, &row).await?;
-    if !acts(&row, false, lies).contains(&act) {
-        let key = if lies {
-            "difference.in_bin"
-        } else {
-            "difference.not_this"
-        };
-        return Err(ServiceError::Conflict(Msg::new(key)));
+    let standing = Standing::read(&mut tx, &access, &row).await?;
+    if !acts(&row, false, &standing).contains(&act) {
+        return Err(ServiceError::Conflict(standing.refusal(act)));
     }
     if read.is_some_and(|digest| digest != row.digest) {
         return Err(stale());

@@ -177,6 +177,8 @@ pub struct DifferenceDetail {
     pub attachments: Vec<Related>,
     /// A change of the resource that is under way, in words.
     pub busy: Option<Msg>,
+    /// Why what is lost can't be built anew now, in words.
+    pub hindrance: Option<Msg>,
     /// Whether the cloud answers now.
     pub silent: bool,
     /// Its last answer.

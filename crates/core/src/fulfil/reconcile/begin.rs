@@ -16,12 +16,12 @@ use crate::{
     authz::Scope,
     error::{ServiceError, StorageError},
     fulfil::{
-        build::{self, PiecePlan},
+        build::{self, Attach, PiecePlan},
         pieces, plan, power,
     },
     saga,
     storage::{
-        Tx, access_rule, difference,
+        ReadTx, Tx, access_rule, bin, cloud, difference,
         resource::{self, Resource},
         resource_action,
     },
@@ -42,13 +42,50 @@ fn mendable(thing: Fulfiller, aspect: Aspect) -> bool {
 #[must_use]
 pub fn can_mend(row: &DifferenceRow) -> bool {
     match row.kind {
-        DifferenceKind::Missing => matches!(row.thing, Fulfiller::Server | Fulfiller::Volume),
+        DifferenceKind::Missing => row.thing != Fulfiller::People,
         DifferenceKind::Changed => row
             .said
             .iter()
             .any(|said| said.differs() && mendable(row.thing, said.aspect)),
         DifferenceKind::Stuck | DifferenceKind::Foreign => false,
     }
+}
+
+/// Why what is lost can't be built anew now, in words; `None` if nothing stands against it.
+///
+/// # Errors
+/// What the database says.
+pub async fn hindrance(
+    rx: &mut ReadTx,
+    scope: &Scope,
+    row: &DifferenceRow,
+) -> Result<Option<Msg>, StorageError> {
+    let ours = row.resource.as_ref();
+    let Some(id) = ours.filter(|_| row.kind == DifferenceKind::Missing) else {
+        return Ok(None);
+    };
+    let Some(found) = resource::get(rx, scope, id).await? else {
+        return Ok(None);
+    };
+    if found.service == ServiceState::Recycled {
+        return Ok(Some(Msg::new("difference.in_bin")));
+    }
+    let lacks = cloud::lacks(rx).await?;
+    if lacks.contains(&(row.backend.clone(), found.kind)) {
+        return Ok(Some(Msg::new("difference.cloud_lacks")));
+    }
+    let Some(host) = &found.attached_to else {
+        // Everything else can hang free.
+        let plan = found.kind == Fulfiller::Backup;
+        return Ok(plan.then(|| Msg::new("difference.no_target")));
+    };
+    if is_lost(rx, host).await? {
+        return Ok(Some(Msg::new("difference.target_lost")));
+    }
+    if bin::holds(rx, host).await? {
+        return Ok(Some(Msg::new("difference.target_in_bin")));
+    }
+    Ok(None)
 }
 
 /// Begins to make the cloud follow the portal.
@@ -159,6 +196,20 @@ pub(super) async fn anew(
     let place = found.placement.as_ref().ok_or_else(not_placed)?;
     let mut site = plan::site(tx, cx, &found.vdc, place).await?;
     site.backend = found.backend.clone().ok_or_else(not_placed)?;
+    let hung = target(tx, found).await?;
+    // A plan can't be made without what it backs up; everything else is hung up when it is made.
+    let attach = match (found.kind, &found.attached_to, &hung) {
+        (Fulfiller::Backup, Some(resource), Some(Thing::There { external_id })) => {
+            Some(Attach::Built {
+                resource: resource.clone(),
+                external_id: external_id.clone(),
+            })
+        }
+        (Fulfiller::Backup, ..) => {
+            return Err(ServiceError::Conflict(Msg::new("difference.no_target")));
+        }
+        _ => None,
+    };
     let piece = PiecePlan {
         item: found.item.clone(),
         piece: found.piece,
@@ -175,7 +226,7 @@ pub(super) async fn anew(
         // Neither price nor term begin anew.
         price_version: 0,
         term_months: 0,
-        attach: None,
+        attach,
         checklist: Vec::new(),
         due_at: None,
     };
@@ -189,15 +240,29 @@ pub(super) async fn anew(
         pieces: vec![piece],
     };
     let mut works = vec![Work::Make];
-    if found.kind == Fulfiller::Volume {
-        if let Some(server) = target(tx, found).await? {
-            works.push(Work::Attach {
-                volume: Thing::Made,
-                server,
-            });
-        }
-        return Ok((build, works));
+    match (found.kind, hung) {
+        (Fulfiller::Server, _) => works.extend(furnish(tx, scope, found, on).await?),
+        (Fulfiller::Volume, Some(server)) => works.push(Work::Attach {
+            volume: Thing::Made,
+            server,
+        }),
+        (Fulfiller::Address, server @ Some(_)) => works.push(Work::Lead {
+            address: Thing::Made,
+            server,
+        }),
+        _ => {}
     }
+    Ok((build, works))
+}
+
+/// The works that give a host that is built anew what its owner lets in and what hung on it.
+async fn furnish(
+    tx: &mut Tx,
+    scope: &Scope,
+    found: &Resource,
+    on: bool,
+) -> Result<Vec<Work>, ServiceError> {
+    let mut works = Vec::new();
     let rules = own_rules(tx, &found.id).await?;
     if !rules.is_empty() {
         works.push(Work::Rules {
@@ -250,7 +315,7 @@ pub(super) async fn anew(
         });
     }
     works.append(&mut last);
-    Ok((build, works))
+    Ok(works)
 }
 
 /// The works that change a resource back.
@@ -331,7 +396,7 @@ async fn hangs_elsewhere(tx: &mut Tx, id: &ResourceId) -> Result<bool, StorageEr
         .any(|row| row.kind == DifferenceKind::Changed && row.said.iter().any(elsewhere)))
 }
 
-async fn is_lost(tx: &mut Tx, id: &ResourceId) -> Result<bool, StorageError> {
-    let all = difference::of_resource(tx, id).await?;
+async fn is_lost(rx: &mut ReadTx, id: &ResourceId) -> Result<bool, StorageError> {
+    let all = difference::of_resource(rx, id).await?;
     Ok(all.iter().any(|row| row.kind == DifferenceKind::Missing))
 }

@@ -2,7 +2,8 @@
 //! what was changed is changed back.
 //!
 //! The resource keeps its row, its price and its quota; only the cloud's name for it and its address
-//! change, in the transaction that ends the saga. The operation ids are the saga's own: those of the
+//! change, in the transaction that ends the saga; its unit is told the address that was and the one
+//! that is. The operation ids are the saga's own: those of the
 //! order stand for what was lost.
 
 use std::sync::Arc;
@@ -29,7 +30,8 @@ use crate::{
     authz::Scope,
     error::StorageError,
     fulfil::{
-        build, pieces,
+        build::{self, Attach},
+        pieces,
         step::{CallStep, MakeCall, Undo, id_of, keep_password},
     },
     jobs,
@@ -208,9 +210,16 @@ impl Params {
                 let (site, piece) = (build.site.clone()?, build.pieces.first()?.clone());
                 let pool = PoolRef(site.backend_pool);
                 let preset = site.security_preset;
-                let make = move |cx: &StepCx| match piece.kind {
-                    Fulfiller::Volume => pieces::volume_call(cx, &piece, &pool),
-                    _ => pieces::server_call(cx, &piece, &pool, &preset),
+                let make = move |cx: &StepCx| match (piece.kind, &piece.attach) {
+                    (Fulfiller::Volume, _) => pieces::volume_call(cx, &piece, &pool),
+                    (Fulfiller::Address, _) => pieces::address_call(cx, &piece, &pool),
+                    (Fulfiller::Backup, Some(Attach::Built { external_id, .. })) => {
+                        pieces::plan_call(cx, &piece, ExternalId(external_id.clone()))
+                    }
+                    (Fulfiller::Backup, _) => Err("server to back up".to_owned()),
+                    (Fulfiller::Server | Fulfiller::People, _) => {
+                        pieces::server_call(cx, &piece, &pool, &preset)
+                    }
                 };
                 (Undo::Delete, Box::new(make))
             }
@@ -409,6 +418,7 @@ async fn rebuilt(
 ) -> Result<(), StorageError> {
     let address = match object {
         Object::Server(server) => Some(server.private_address.to_string()),
+        Object::Address(it) => Some(it.address.to_string()),
         _ => None,
     };
     resource::rebuilt(tx, found, object.id().as_str(), address.as_deref()).await?;
@@ -428,9 +438,25 @@ async fn rebuilt(
     if let Object::Server(server) = object {
         keep_password(tx, cx, &found.id, server).await?;
     }
-    let msg = Msg::new("notice.rebuilt").with("name", found.name.clone());
+    let msg = told(found, address).with("name", found.name.clone());
     let link = format!("/resources/{}", found.id);
     notice::send_to_role(tx, cx, Role::Applicant, &found.unit, &msg, &link)
         .await
         .map(|_| ())
+}
+
+/// What the unit hears of what was built anew: of a public address which one it was and is, since
+/// names and lists elsewhere say the old one.
+fn told(found: &Resource, address: Option<String>) -> Msg {
+    match found.kind {
+        Fulfiller::Server | Fulfiller::People => Msg::new("notice.rebuilt"),
+        Fulfiller::Volume => Msg::new("notice.rebuilt_volume"),
+        Fulfiller::Backup => Msg::new("notice.rebuilt_backup"),
+        Fulfiller::Address if address == found.address => {
+            Msg::new("notice.rebuilt_address_same").with("after", address.unwrap_or_default())
+        }
+        Fulfiller::Address => Msg::new("notice.rebuilt_address")
+            .with("before", found.address.clone().unwrap_or_default())
+            .with("after", address.unwrap_or_default()),
+    }
 }
