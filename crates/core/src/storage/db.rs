@@ -197,7 +197,13 @@ impl Db {
         let reader = SqlitePoolOptions::new()
             .max_connections(config.max_connections)
             .acquire_timeout(config.queue)
-            .connect_with(options.pragma("query_only", "ON"))
+            .connect_with(
+                options
+                    .pragma("query_only", "ON")
+                    // KiB for each connection, where SQLite's own choice is two MiB: what one reader
+                    // has read, the operating system keeps for all of them.
+                    .pragma("cache_size", "-1024"),
+            )
             .await?;
         Ok(Self::Sqlite {
             reader,
