@@ -6,6 +6,7 @@
     reason = "helpers of tests stand outside the test functions"
 )]
 mod hosts;
+mod limits;
 mod waiting;
 
 use std::{
@@ -39,8 +40,6 @@ type Stand = Arc<Mutex<BTreeMap<String, Vec<Value>>>>;
 
 /// The portal's own project.
 const PORTAL: &str = "own";
-/// Neutron's limit of rules of a project, unless another is set.
-const RULES: i64 = 100;
 
 static NUMBER: AtomicUsize = AtomicUsize::new(0);
 
@@ -107,7 +106,7 @@ async fn answer(State((stand, url)): State<(Stand, String)>, request: Request) -
         return reply;
     }
     if path.contains("/os-quota-sets/") || path.starts_with("/network/v2.0/quotas/") {
-        return limits(&mut stand.lock().unwrap(), &parts.method, &path, &body);
+        return limits::keep(&mut stand.lock().unwrap(), &parts.method, &path, &body);
     }
     if path == "/compute/v2.1/" {
         return fine(&json!({ "version": { "id": "v2.1", "version": "2.93" } }));
@@ -127,48 +126,6 @@ async fn answer(State((stand, url)): State<(Stand, String)>, request: Request) -
     )
 }
 
-/// Keeps limits as they are set.
-fn limits(
-    stand: &mut BTreeMap<String, Vec<Value>>,
-    method: &Method,
-    path: &str,
-    body: &Value,
-) -> Response {
-    let kept = stand.entry(path.to_owned()).or_default();
-    if method == Method::PUT {
-        *kept = vec![body.clone()];
-    }
-    fine(&kept[0])
-}
-
-/// Makes rules as Neutron does: whoever asks pays, unless the rule says whose it is.
-fn make_rules(stand: &mut BTreeMap<String, Vec<Value>>, asked: &[Value]) -> Response {
-    let mut there = stand
-        .get("security-group-rules")
-        .cloned()
-        .unwrap_or_default();
-    for rule in asked {
-        let mut rule = rule.clone();
-        if rule["project_id"].is_null() {
-            rule["project_id"] = json!(PORTAL);
-        }
-        let number = NUMBER.fetch_add(1, Ordering::SeqCst);
-        rule["id"] = json!(format!("rule{number}"));
-        there.push(rule.clone());
-        let whose = &rule["project_id"];
-        let counted = there.iter().filter(|it| it["project_id"] == *whose).count();
-        let quotas = format!("/network/v2.0/quotas/{}", whose.as_str().unwrap());
-        let set = stand.get(&quotas).map(|kept| kept[0]["quota"].clone());
-        let limit = set.unwrap_or_default()["security_group_rule"].as_i64();
-        let limit = limit.unwrap_or(RULES);
-        if limit >= 0 && i64::try_from(counted).unwrap() > limit {
-            return refused(StatusCode::CONFLICT, "OverQuota");
-        }
-    }
-    stand.insert("security-group-rules".into(), there);
-    fine(&json!({ "security_group_rules": asked }))
-}
-
 fn serve(
     stand: &mut BTreeMap<String, Vec<Value>>,
     method: &Method,
@@ -184,7 +141,7 @@ fn serve(
     let known = |kind: &str| there.get(kind).cloned().unwrap_or_default();
     match (method.as_str(), parts.as_slice()) {
         ("POST", ["security-group-rules"]) => {
-            make_rules(stand, body["security_group_rules"].as_array().unwrap())
+            limits::make_rules(stand, body["security_group_rules"].as_array().unwrap())
         }
         ("DELETE", ["security-group-rules", id]) => {
             let all = stand.get_mut("security-group-rules").unwrap();
