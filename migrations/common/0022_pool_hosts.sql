@@ -1,0 +1,3 @@
+-- Several pools may stand on the same hosts (one availability zone): sums over pools count these once.
+
+ALTER TABLE pool_capacity ADD COLUMN hosts TEXT; -- of cores and memory: which hosts were counted, as the backend calls them; '' = all of it; NULL = its own, or not told
