@@ -2,8 +2,11 @@
 //!
 //! The very same function runs in the browser while one types and on the server at submit.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
+use crate::catalogue::Fulfiller;
 use crate::change::Plan;
 use crate::id::PoolId;
 use crate::money::Money;
@@ -34,6 +37,8 @@ pub struct Surroundings {
     pub has_upper: bool,
     /// What the pools can still take, as far as their backends said; absent = unknown.
     pub capacity: Vec<(PoolId, Room)>,
+    /// Codes of the images of each backend; of one that is absent nothing is known.
+    pub images: BTreeMap<String, Vec<String>>,
 }
 
 /// The answer before the action.
@@ -109,6 +114,7 @@ pub fn judge(
                 if !pool.xinchuang && placement.level == Level::Three {
                     warns.push(Msg::new("verdict.not_xinchuang").with("line", line.position));
                 }
+                blocks.extend(no_image(line, pool, &around.images));
             }
             Err(why) => blocks.push(
                 Msg::new("verdict.cell")
@@ -227,6 +233,22 @@ fn quota_says(
     }
     warns.extend(capacity_says(demand, &around.capacity));
     (changes, shortfalls)
+}
+
+/// Why a host can't be built in a pool whose backend does not have its image.
+fn no_image(line: &Line, pool: &Pool, images: &BTreeMap<String, Vec<String>>) -> Option<Msg> {
+    if line.kind != Fulfiller::Server {
+        return None;
+    }
+    let image = line.answers.text("image")?;
+    let there = images.get(&pool.backend)?;
+    let missing = !there.iter().any(|code| code == image);
+    missing.then(|| {
+        Msg::new("verdict.no_image")
+            .with("line", line.position)
+            .with("pool", pool.name.clone())
+            .with("image", image)
+    })
 }
 
 /// Of what the pools have less than is asked for.

@@ -90,14 +90,15 @@ impl Handler<ReadCapacity> for CapacityReader {
             if let Some(cloud) = self.0.get(backend)
                 && let Ok(able) = cloud.capabilities().await
             {
-                lacking.push((backend, lacks(&able), acts(&able)));
+                lacking.push((backend, lacks(&able), acts(&able), able.images));
             }
         }
         let mut tx = run.begin().await?;
         let now = run.cx().now();
-        for (backend, lacks, acts) in &lacking {
+        for (backend, lacks, acts, images) in &lacking {
             cloud::save_lacks(&mut tx, backend, lacks).await?;
             cloud::save_able(&mut tx, backend, acts).await?;
+            cloud::save_images(&mut tx, backend, images).await?;
         }
         for (pool, capacity) in &said {
             for (dimension, figure) in figures(capacity) {
