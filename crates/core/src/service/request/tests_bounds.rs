@@ -2,8 +2,8 @@
 
 use lingbao_model::{
     catalogue::Fulfiller,
-    id::{RequestId, ResourceId, StepId},
-    quota::Dimension,
+    id::{PoolId, RequestId, ResourceId, StepId},
+    quota::{Dimension, PoolDimension},
     request::{Decision, Status},
     time::MINUTE_MS,
     view::request::{HeadForm, LineForm, RequestFilter},
@@ -15,7 +15,11 @@ use super::{
 use crate::{
     error::ServiceError,
     service::{approval, cart, catalogue},
-    storage::{cloud, sql::Sql},
+    storage::{
+        cloud,
+        place::{self, PoolFigure},
+        sql::Sql,
+    },
 };
 
 fn not_found<T: std::fmt::Debug>(result: Result<T, ServiceError>) {
@@ -320,6 +324,68 @@ async fn what_a_cloud_does_not_make_is_neither_offered_nor_submitted() {
         assert_eq!(fields[0].msg.key, "cart.not_made_here");
         lacks(&[]).await;
         assert_eq!(offered().await, "C-ECS S-EVS N-EIP D-LB M-MIG");
+        city.submit(&cart).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn an_image_that_the_pools_cloud_does_not_have_is_refused_before_it_is_submitted() {
+    for city in City::all().await {
+        let says = async |images: &[&str]| {
+            let images: Vec<String> = images.iter().map(|code| (*code).to_owned()).collect();
+            let mut tx = city.app.db.begin().await.unwrap();
+            cloud::save_images(&mut tx, "simulator", &images)
+                .await
+                .unwrap();
+            tx.commit().await.unwrap();
+        };
+        // A cloud that has not answered yet refuses nothing.
+        let cart = city.cart(1).await;
+        assert!(cart.verdict.passes(), "{:?}", cart.verdict.blocks);
+        says(&["uos-20", "debian-12"]).await;
+        let cx = city.cx(&city.clerk);
+        let seen = cart::open(&cx, &cart.id).await.unwrap();
+        let blocks: Vec<&str> = seen.verdict.blocks.iter().map(|it| &*it.key).collect();
+        assert_eq!(blocks, ["verdict.no_image"]);
+        let refused = key(city.submit(&cart).await);
+        assert_eq!(refused, "verdict:verdict.no_image ");
+        says(&["uos-20", "kylin-v10"]).await;
+        city.submit(&cart).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn who_orders_more_disk_than_the_pool_has_left_is_warned_and_may_submit() {
+    for city in City::all().await {
+        let pool: PoolId = city.cell.rsplit('/').next().unwrap().parse().unwrap();
+        let left = async |gb: Option<i64>| {
+            let mut tx = city.app.db.begin().await.unwrap();
+            let figure = gb.map(|gb| PoolFigure {
+                total: 1_000,
+                allocated: 1_000 - gb,
+                hosts: None,
+            });
+            let now = crate::testing::START;
+            place::save_capacity(&mut tx, &pool, PoolDimension::DiskGb, figure, now)
+                .await
+                .unwrap();
+            tx.commit().await.unwrap();
+        };
+        let cx = city.cx(&city.clerk);
+        let cart = city.cart(1).await;
+        let warns = async || {
+            let seen = cart::open(&cx, &cart.id).await.unwrap();
+            let keys = seen.verdict.warns.iter().map(|it| it.key.to_string());
+            keys.filter(|key| key == "verdict.capacity").count()
+        };
+        // The host takes 40 GB for its system.
+        left(Some(40)).await;
+        assert_eq!(warns().await, 0);
+        left(Some(39)).await;
+        assert_eq!(warns().await, 1);
+        left(None).await;
+        assert_eq!(warns().await, 0);
+        left(Some(39)).await;
         city.submit(&cart).await.unwrap();
     }
 }
