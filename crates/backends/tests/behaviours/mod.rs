@@ -511,7 +511,10 @@ pub async fn health_and_capabilities_are_told(g: &Ground) {
     );
     let none = g.cloud.capacity(&"none".into()).await;
     assert!(matches!(none, Err(ReadError::Refused(_))), "{none:?}");
-    assert_ne!(capacity.hosts, None, "two pools may stand on the same hosts");
+    assert_ne!(
+        capacity.hosts, None,
+        "two pools may stand on the same hosts"
+    );
     for finding in g.cloud.check().await.unwrap() {
         assert_eq!(finding.wrong, None, "{}", finding.what);
     }

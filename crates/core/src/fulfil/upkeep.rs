@@ -185,7 +185,10 @@ fn figures(capacity: &Capacity) -> [(PoolDimension, Option<PoolFigure<'_>>); 4] 
     let (addresses, addresses_used) = (capacity.addresses_total, capacity.addresses_used);
     [
         (PoolDimension::Vcpu, Some(of(cores, cores_used, hosts))),
-        (PoolDimension::MemoryGb, Some(of(memory, memory_used, hosts))),
+        (
+            PoolDimension::MemoryGb,
+            Some(of(memory, memory_used, hosts)),
+        ),
         (
             PoolDimension::DiskGb,
             disk.map(|total| of(total, capacity.disk_gb_used, None)),

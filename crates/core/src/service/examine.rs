@@ -156,7 +156,9 @@ mod tests {
             let found = findings(&cx).await.unwrap();
             assert_eq!(found.offered, Offered::default());
             let mut tx = app.db.begin().await.unwrap();
-            catalogue::install_defaults(&mut tx, &cx, "c").await.unwrap();
+            catalogue::install_defaults(&mut tx, &cx, "c")
+                .await
+                .unwrap();
             tx.commit().await.unwrap();
             let offered = findings(&cx).await.unwrap().offered;
             let images: Vec<&str> = offered.images.iter().map(String::as_str).collect();

@@ -204,7 +204,12 @@ pub async fn save_capacity(
     said: Option<PoolFigure<'_>>,
     at: Timestamp,
 ) -> Result<(), StorageError> {
-    let Some(PoolFigure { total, allocated, hosts }) = said else {
+    let Some(PoolFigure {
+        total,
+        allocated,
+        hosts,
+    }) = said
+    else {
         Sql::new("DELETE FROM pool_capacity WHERE pool_id = ")
             .bind(pool.as_str())
             .push(" AND dimension = ")

@@ -262,7 +262,8 @@ mod tests {
         let of = |otherwise: Value| stored(&[pool("a@b#c", otherwise)], "");
         // Thick: what is reserved is not for handing out, and what is really free is left.
         assert_eq!(of(json!({})), Some((900, 900 - 300)));
-        let thin = json!({ "thin_provisioning_support": true, "max_over_subscription_ratio": "2.0" });
+        let thin =
+            json!({ "thin_provisioning_support": true, "max_over_subscription_ratio": "2.0" });
         let thin = |more: Value| {
             let mut all = thin.clone();
             for (key, value) in more.as_object().into_iter().flatten() {
@@ -271,11 +272,20 @@ mod tests {
             of(all)
         };
         // Thin: 1800 may be promised, and what others than Cinder have made counts.
-        assert_eq!(thin(json!({ "provisioned_capacity_gb": 1_500 })), Some((1_800, 1_500)));
-        assert_eq!(thin(json!({ "provisioned_capacity_gb": 2_500 })), Some((1_800, 1_800)));
+        assert_eq!(
+            thin(json!({ "provisioned_capacity_gb": 1_500 })),
+            Some((1_800, 1_500))
+        );
+        assert_eq!(
+            thin(json!({ "provisioned_capacity_gb": 2_500 })),
+            Some((1_800, 1_800))
+        );
         // Little is promised, and yet no more than twice of what is really free is left.
         assert_eq!(thin(json!({})), Some((1_800, 1_800 - 601)));
-        assert_eq!(of(json!({ "free_capacity_gb": 0, "total_capacity_gb": 0 })), Some((0, 0)));
+        assert_eq!(
+            of(json!({ "free_capacity_gb": 0, "total_capacity_gb": 0 })),
+            Some((0, 0))
+        );
     }
 
     #[test]
@@ -292,13 +302,22 @@ mod tests {
             thin(json!(null)),
             thin(json!(0.5)),
         ] {
-            let pools = [pool("a@b#c", otherwise.clone()), pool("a@fine#c", json!({}))];
+            let pools = [
+                pool("a@b#c", otherwise.clone()),
+                pool("a@fine#c", json!({})),
+            ];
             assert_eq!(stored(&pools, ""), None, "{otherwise}");
             assert_eq!(stored(&pools, "a@fine"), Some((900, 600)));
         }
         assert_eq!(stored(&[], ""), None);
         assert_eq!(stored(&[pool("a@b#c", json!({}))], "x@"), None);
-        let down = pool("a@b#c", json!({ "backend_state": "down", "free_capacity_gb": "unknown" }));
-        assert_eq!(stored(&[down, pool("a@b#d", json!({}))], "a@b"), Some((900, 600)));
+        let down = pool(
+            "a@b#c",
+            json!({ "backend_state": "down", "free_capacity_gb": "unknown" }),
+        );
+        assert_eq!(
+            stored(&[down, pool("a@b#d", json!({}))], "a@b"),
+            Some((900, 600))
+        );
     }
 }
