@@ -14,8 +14,8 @@ use lingbao_backends::{
     Backends,
     provisioning::{
         Access, Address, BackupPlan, Call, Capabilities, Capacity, ExternalId, Kind, NetworkSpec,
-        Object, OperationId, OperationState, Outcome, Page, PollToken, PoolRef, ProjectSpec, Provisioner, ReadError,
-        ServerSize, ServerSpec, Settled, Usage,
+        Object, OperationId, OperationState, Outcome, Page, PollToken, PoolRef, ProjectSpec,
+        Provisioner, ReadError, ServerSize, ServerSpec, Settled, Usage,
         simulator::{Fault, Latency, On, Simulator, What},
     },
 };
