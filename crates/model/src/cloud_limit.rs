@@ -138,11 +138,7 @@ impl CloudLimit {
         }
     }
 
-    fn with(
-        self,
-        other: Self,
-        f: impl Fn(Option<i64>, Option<i64>) -> Option<i64>,
-    ) -> Self {
+    fn with(self, other: Self, f: impl Fn(Option<i64>, Option<i64>) -> Option<i64>) -> Self {
         let (mut made, other) = (self.figures(), other.figures());
         for (one, other) in made.iter_mut().zip(other) {
             *one = f(*one, other);
@@ -191,7 +187,12 @@ impl CloudLimit {
     #[must_use]
     pub fn beside(self, own: Self, counted: Counted) -> Self {
         let counted = Self::of(counted.figures().map(Some));
-        self.with(own.with(counted, |own, counted| own.map(|own| own.max(counted.unwrap_or(0)))), Option::or)
+        self.with(
+            own.with(counted, |own, counted| {
+                own.map(|own| own.max(counted.unwrap_or(0)))
+            }),
+            Option::or,
+        )
     }
 
     /// Whether the portal leaves a dimension to the cloud.

@@ -145,10 +145,7 @@ fn limit(line: CloudLimitLine) -> impl IntoView {
         .said
         .map_or_else(never, |said| figures(said, t!("clouds.limit_none")));
     let (look, state) = match (line.differs_since, &line.error, line.said) {
-        (Some(since), _, _) => (
-            Look::Act,
-            t!("clouds.limit_differs", since = when(since)),
-        ),
+        (Some(since), _, _) => (Look::Act, t!("clouds.limit_differs", since = when(since))),
         (None, Some(_), _) => (Look::Bad, t!("clouds.limit_failed").to_owned()),
         (None, None, None) => (Look::Wait, t!("clouds.limit_unread").to_owned()),
         (None, None, Some(_)) => (Look::Ok, t!("clouds.limit_kept").to_owned()),

@@ -30,7 +30,7 @@ use lingbao_backends::{
 use lingbao_model::{
     cloud_limit::{CloudLimit, Counted},
     id::{OperationRef, ResourceId, VdcId},
-    time::Timestamp,
+    time::{MINUTE_MS, Timestamp},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -47,7 +47,6 @@ use crate::{
     },
 };
 
-const MINUTE_MS: i64 = 60_000;
 /// Longer than any cloud takes to be told and asked: who holds a claim longer has died.
 pub const CLAIM_MS: i64 = 2 * MINUTE_MS;
 /// So long the portal's figures stay lower before the cloud's are lowered: three rounds over a cloud.
@@ -239,7 +238,12 @@ async fn make_so(
     tx.commit().await?;
     let wrote = write(backend, project, &operation, asked, ground.counted).await;
     if let Some(why) = &wrote.error {
-        tracing::warn!(backend = at.0, project, why, "the limits of a project were not written");
+        tracing::warn!(
+            backend = at.0,
+            project,
+            why,
+            "the limits of a project were not written"
+        );
     }
     let mut tx = cx.db().begin().await?;
     let ours = cloud_limit::settle(&mut tx, at, &operation, &wrote, now).await?;
@@ -490,7 +494,10 @@ mod tests {
         assert_eq!(each_minute(&kept, &ground, NOW), Thought::Lower(Some(NOW)));
         kept.lower_since = Some(NOW);
         kept.said_at = Some(later(LOWER_MS));
-        assert_eq!(each_minute(&kept, &ground, later(LOWER_MS - 1)), Thought::Fine);
+        assert_eq!(
+            each_minute(&kept, &ground, later(LOWER_MS - 1)),
+            Thought::Fine
+        );
         let due = each_minute(&kept, &ground, later(LOWER_MS));
         assert_eq!(due, Thought::Write(of(8)));
         let back = each_minute(&kept, &self::ground(12, 0), later(LOWER_MS));
@@ -503,7 +510,10 @@ mod tests {
         let ground = ground(8, 0);
         kept.settled = false;
         kept.claimed_until = Some(later(1));
-        assert_eq!(before_building(&kept, &ground, NOW), Thought::Busy(later(1)));
+        assert_eq!(
+            before_building(&kept, &ground, NOW),
+            Thought::Busy(later(1))
+        );
         // Whoever wrote has died: nobody knows what the cloud keeps.
         let dead = before_building(&kept, &ground, later(1));
         assert_eq!(dead, Thought::Write(of(8)));

@@ -211,7 +211,8 @@ impl Saga for Operate {
                     volume: thing,
                     name: name.clone(),
                 };
-                let call: MakeCall = Box::new(move |_| Ok(Call::CreateSnapshot { spec: spec.clone() }));
+                let call: MakeCall =
+                    Box::new(move |_| Ok(Call::CreateSnapshot { spec: spec.clone() }));
                 let step = CallStep::boxed("snapshot", backend.clone(), Undo::Delete, call);
                 // A snapshot takes no quota here, and room in the cloud.
                 let whose = Whose::Of(params.resource.clone());

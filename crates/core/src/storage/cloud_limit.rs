@@ -264,10 +264,7 @@ pub async fn ground(
 ///
 /// # Errors
 /// What the database says; a row with an id that is none.
-pub async fn vdc_of(
-    rx: &mut ReadTx,
-    resource: &ResourceId,
-) -> Result<Option<VdcId>, StorageError> {
+pub async fn vdc_of(rx: &mut ReadTx, resource: &ResourceId) -> Result<Option<VdcId>, StorageError> {
     let row: Option<(String,)> = Sql::new("SELECT vdc_id FROM resource WHERE id = ")
         .bind(resource.as_str())
         .optional(rx)
