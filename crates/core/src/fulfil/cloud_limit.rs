@@ -77,6 +77,11 @@ fn older(at: Option<Timestamp>, now: Timestamp, ms: i64) -> bool {
     at.is_none_or(|at| at.plus_millis(ms) <= now)
 }
 
+/// Whether the cloud has said that it keeps other figures than these.
+fn differs(kept: &Kept, asked: CloudLimit) -> bool {
+    kept.said.is_some_and(|said| !said.keeps(asked))
+}
+
 /// What the portal allows, with room for what it does not see.
 fn wanted(ground: &Ground) -> CloudLimit {
     ground.limit.plus(ground.unbooked)
@@ -95,7 +100,9 @@ fn before_building(kept: &Kept, ground: &Ground, now: Timestamp) -> Thought {
     };
     // Where the portal limits nothing, the cloud's own limit must leave room too.
     let own = wanted.beside(kept.said.unwrap_or_default(), Counted::default());
-    if kept.settled && asked.covers(wanted) && own.holds(ground.counted) {
+    // What the cloud has said no to is not written again each time; what somebody changed there is.
+    let changed = differs(kept, asked) && !kept.failed;
+    if kept.settled && !changed && asked.covers(wanted) && own.holds(ground.counted) {
         Thought::Fine
     } else {
         Thought::Write(asked.raised(wanted))
@@ -109,8 +116,7 @@ fn each_minute(kept: &Kept, ground: &Ground, now: Timestamp) -> Thought {
         return first;
     };
     let wanted = wanted(ground);
-    let differs = kept.said.is_some_and(|said| !said.keeps(asked));
-    if differs && older(kept.tried_at, now, LOOK_MS) {
+    if differs(kept, asked) && older(kept.tried_at, now, LOOK_MS) {
         return Thought::Write(asked);
     }
     // What the portal limits no more keeps the figure that it had.
@@ -189,12 +195,16 @@ async fn write(
     let op = OperationId(operation.to_string());
     let id = ExternalId(project.to_owned());
     match backend.set_project_quota(&op, id, to_cloud(target)).await {
-        Answer::Done(done) => Wrote {
-            asked,
-            said: Some(from_cloud(done.quota)),
-            settled: true,
-            error: None,
-        },
+        Answer::Done(done) => {
+            let said = from_cloud(done.quota);
+            let error = (!said.keeps(asked)).then(|| "the cloud keeps other figures".to_owned());
+            Wrote {
+                asked,
+                said: Some(said),
+                settled: true,
+                error,
+            }
+        }
         Answer::Refused(refusal) => Wrote {
             said: said_by(backend, project).await.ok(),
             ..failed(true, refusal.to_string())
@@ -520,11 +530,15 @@ mod tests {
     }
 
     #[test]
-    fn what_the_cloud_keeps_otherwise_is_written_again_after_a_while() {
+    fn what_was_changed_in_the_cloud_is_written_again_and_what_it_refuses_after_a_while() {
         let mut kept = kept(8);
         kept.said = Some(of(4));
         let ground = ground(8, 0);
+        // Somebody changed it there.
+        let changed = before_building(&kept, &ground, NOW);
+        assert_eq!(changed, Thought::Write(of(8)));
         // It has said no: what is ordered goes on.
+        kept.failed = true;
         assert_eq!(before_building(&kept, &ground, NOW), Thought::Fine);
         assert_eq!(each_minute(&kept, &ground, NOW), Thought::Fine);
         let again = each_minute(&kept, &ground, later(LOOK_MS));

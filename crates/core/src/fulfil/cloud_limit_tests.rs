@@ -320,6 +320,7 @@ async fn what_is_foreign_in_the_project_takes_no_room_from_what_may_be_ordered()
             vcpus: 2,
             memory_gb: 4,
             system_disk_gb: 60,
+            metadata: std::collections::BTreeMap::new(),
             ..model.spec.clone()
         };
         let op = OperationId("by-hand".into());

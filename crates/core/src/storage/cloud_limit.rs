@@ -36,6 +36,8 @@ pub struct Kept {
     pub said_at: Option<Timestamp>,
     /// Since when the portal's figures are lower than those written.
     pub lower_since: Option<Timestamp>,
+    /// Whether the last writing failed.
+    pub failed: bool,
 }
 
 #[derive(sqlx::FromRow)]
@@ -48,6 +50,7 @@ struct KeptRow {
     said: Option<String>,
     said_at: Option<i64>,
     lower_since: Option<i64>,
+    error: Option<String>,
 }
 
 fn read<T: DeserializeOwned>(
@@ -91,7 +94,7 @@ pub async fn lock(tx: &mut Tx, backend: &str, project: &str) -> Result<(), Stora
 /// What the database says; a row with a text that is none.
 pub async fn kept(rx: &mut ReadTx, backend: &str, project: &str) -> Result<Kept, StorageError> {
     let row: Option<KeptRow> = Sql::new(
-        "SELECT asked, settled, claim, claim_until, tried_at, said, said_at, lower_since
+        "SELECT asked, settled, claim, claim_until, tried_at, said, said_at, lower_since, error
          FROM cloud_limit WHERE backend = ",
     )
     .bind(backend)
@@ -111,6 +114,7 @@ pub async fn kept(rx: &mut ReadTx, backend: &str, project: &str) -> Result<Kept,
         said: figures("said", project, row.said.as_ref())?,
         said_at: row.said_at.map(Timestamp::from_millis),
         lower_since: row.lower_since.map(Timestamp::from_millis),
+        failed: row.error.is_some(),
     })
 }
 
