@@ -116,7 +116,7 @@ fn each_minute(kept: &Kept, ground: &Ground, now: Timestamp) -> Thought {
         return first;
     };
     let wanted = wanted(ground);
-    if differs(kept, asked) && older(kept.tried_at, now, LOOK_MS) {
+    if kept.failed && older(kept.tried_at, now, LOOK_MS) {
         return Thought::Write(asked);
     }
     // What the portal limits no more keeps the figure that it had.
