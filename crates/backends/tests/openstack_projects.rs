@@ -67,6 +67,12 @@ async fn answer(State((stand, url)): State<(Shared, String)>, request: Request) 
         let token = token.to_string();
         return (StatusCode::CREATED, [("X-Subject-Token", "t")], token).into_response();
     }
+    if path == "/compute/v2.1/" {
+        return fine(&json!({ "version": { "id": "v2.1", "version": "2.93" } }));
+    }
+    if path == "/volume/v3/" {
+        return fine(&json!({ "versions": [{ "id": "v3.0", "version": "3.70" }] }));
+    }
     if path.contains("/os-quota-sets/") || path.starts_with("/network/v2.0/quotas/") {
         if parts.method == Method::PUT {
             stand.written += 1;
