@@ -23,6 +23,7 @@ use lingbao_model::{
 use serde::{Deserialize, Serialize};
 
 use super::{
+    cloud_limit::{Limited, Whose},
     pieces::schedule,
     step::{CallStep, MakeCall, Undo},
 };
@@ -128,7 +129,9 @@ impl Saga for Change {
             }
         };
         let make = sized(plan.what, id, &plan.will);
-        vec![CallStep::boxed(plan.what.as_str(), backend, undo, make)]
+        let step = CallStep::boxed(plan.what.as_str(), backend.clone(), undo, make);
+        let whose = Whose::Of(params.resource.clone());
+        vec![Limited::boxed(step, backend, whose)]
     }
 
     async fn ended(

@@ -21,8 +21,8 @@
 //! to a host, and who), [`reinstall`] (its system anew), [`restore`] (a disk out of a snapshot), [`change`] (another size, a longer
 //! term), [`expiry`] (the end of a term), [`release`] (giving back and erasing), [`recycle`] (into the
 //! recycle bin), [`bin`] (out of it, either way), [`certificate`] (that it is erased), [`upkeep`]
-//! (what comes round by itself), [`reconcile`] (what the clouds say, held
-//! beside our rows).
+//! (what comes round by itself), [`cloud_limit`] (the portal's limits, as the clouds keep them),
+//! [`reconcile`] (what the clouds say, held beside our rows).
 
 pub mod access_rule;
 pub mod acts;
@@ -30,6 +30,7 @@ pub mod bin;
 pub mod build;
 pub mod certificate;
 pub mod change;
+pub mod cloud_limit;
 pub mod expiry;
 pub mod operate;
 pub mod pieces;
@@ -47,6 +48,8 @@ pub mod upkeep;
 mod access_rule_tests;
 #[cfg(test)]
 mod bin_tests;
+#[cfg(test)]
+mod cloud_limit_tests;
 #[cfg(test)]
 mod day_two_tests;
 #[cfg(test)]
@@ -76,5 +79,6 @@ pub fn wire(jobs: jobs::Registry, backends: &Arc<Backends>) -> jobs::Registry {
         .handle::<plan::FulfilRequest>(plan::Planner)
         .handle::<release::ReleaseRequest>(release::Releaser);
     let jobs = bin::wire(expiry::wire(jobs));
-    reconcile::wire(upkeep::wire(jobs, backends), backends)
+    let jobs = cloud_limit::wire(upkeep::wire(jobs, backends), backends);
+    reconcile::wire(jobs, backends)
 }

@@ -31,6 +31,7 @@ use serde_json::json;
 
 use super::{
     acts::{came_before, conflict, not_now, ready},
+    cloud_limit::{Limited, Whose},
     step::{CallStep, Undo},
 };
 use crate::{
@@ -120,12 +121,9 @@ impl Saga for Restore {
             },
         };
         let make = move |_: &saga::StepCx| Ok(call.clone());
-        vec![CallStep::boxed(
-            "volume",
-            backend,
-            Undo::Delete,
-            Box::new(make),
-        )]
+        let step = CallStep::boxed("volume", backend.clone(), Undo::Delete, Box::new(make));
+        let whose = Whose::Of(params.resource.clone());
+        vec![Limited::boxed(step, backend, whose)]
     }
 
     async fn ended(
