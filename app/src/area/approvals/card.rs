@@ -81,9 +81,9 @@ fn Shown(card: CardView) -> impl IntoView {
     let places = places(&card.lines);
     let (year, year_unit) = facts::large(card.year);
     let (month, once) = (card.month, card.once);
-    // Of a change the month is the difference.
-    let per_month = match card.kind {
-        RequestKind::Change => t!("change.difference"),
+    // Of a change the month is the difference; something new has no other.
+    let per_month = match &card.change {
+        Some(line) if line.change.what != What::Restore => t!("change.difference"),
         _ => t!("approvals.per_month"),
     };
     let monthly = (month.fen() != 0 || once.fen() == 0).then(|| sum(per_month, month));
