@@ -588,6 +588,27 @@ mod tests {
         }
 
         #[test]
+        fn a_disk_out_of_a_snapshot_is_added_and_agreed_to_whole(size in 1_i64..1000) {
+            let offer = offer(KEYS, 700);
+            let will = stand(&offer, &[("vcpus", size), ("memory_gb", 8)], NOON);
+            let disk = NewDisk {
+                snapshot: Id::generate(&"tt".to_owned().try_into().unwrap(), NOON, 3),
+                snapshot_name: "before".into(),
+                taken_at: NOON,
+                name: "copy".into(),
+            };
+            let plan = Plan::restore(disk, will.clone());
+            prop_assert_eq!(&plan.more(), &will.amounts);
+            prop_assert!(plan.less().0.is_empty());
+            prop_assert_eq!((plan.difference(), plan.to_agree()), (will.month, will.month));
+            let shown = plan.shown(&offer.content.schema);
+            let keys: Vec<&str> = shown.facts.iter().map(|fact| &*fact.key).collect();
+            prop_assert_eq!(keys, ["name", "snapshot", "vcpus", "memory_gb"]);
+            let nothing = FactValue::Text(NOTHING.to_owned());
+            prop_assert!(shown.facts.iter().all(|fact| fact.before == nothing));
+        }
+
+        #[test]
         fn a_renewal_takes_no_machine_and_pays_the_old_price_to_the_old_end(
             old in 1_i64..2000, new in 1_i64..2000, months in 1_i64..=12, days in 1_i64..300,
         ) {

@@ -4,6 +4,7 @@ use super::list::{look, status_text};
 use crate::{asked, error::ApiError, facts, i18n, live, routes, t, ui::*};
 use leptos::prelude::*;
 use lingbao_model::{
+    change::What,
     fulfilment::Status as PieceStatus,
     money::Money,
     request::{Decision, Status, StepStatus},

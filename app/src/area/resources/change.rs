@@ -119,7 +119,6 @@ fn Form(view: ChangeView) -> impl IntoView {
         .map(|p| (p.key.clone(), i18n::label(&p.label)))
         .chain([
             ("months".to_owned(), t!("change.months").to_owned()),
-            ("name".to_owned(), t!("restore.name").to_owned()),
             ("reason".to_owned(), t!("change.reason").to_owned()),
         ])
         .collect();
@@ -195,11 +194,12 @@ fn fields(view: &ChangeView, begun: &Typed) -> AnyView {
     if view.what == What::Restore {
         // The price that is agreed to is the one that stands beside the form.
         let month = view.tried.change.month_after.fen().to_string();
+        let (snapshot, name) = (text("snapshot").to_owned(), text("name").to_owned());
         return view! {
-            <input type="hidden" name="snapshot" value=text("snapshot").to_owned()/>
+            <input type="hidden" name="snapshot" value=snapshot/>
             <input type="hidden" name="month" value=month/>
             <Field name="name" label=t!("restore.name") hint=t!("restore.name_hint")>
-                <TextInput value=text("name").to_owned() maxlength=40_u32/>
+                <TextInput value=name maxlength=40_u32/>
             </Field>
         }
         .into_any();

@@ -56,10 +56,6 @@ fn Form(found: RestoreView) -> impl IntoView {
         ),
         (t!("restore.approval").into(), way(&found.route).into_any()),
     ];
-    let labels = vec![
-        ("name".to_owned(), t!("restore.name").to_owned()),
-        ("reason".to_owned(), t!("restore.reason").to_owned()),
-    ];
     // Where somebody must agree the same form asks for it.
     let asks = !found.route.is_empty();
     let submit = if asks {
@@ -108,7 +104,7 @@ fn Form(found: RestoreView) -> impl IntoView {
     };
     view! {
         <PageHead title=t!("restore.title") fact=fact crumbs/>
-        <ErrorSummary labels/>
+        <ErrorSummary/>
         <div class="gap-6">
             <Panel title=t!("restore.effect") pad=true>
                 <Facts facts=effect/>

@@ -52,6 +52,8 @@ mod day_two_tests;
 #[cfg(test)]
 mod reinstall_tests;
 #[cfg(test)]
+mod restore_tests;
+#[cfg(test)]
 mod tests;
 
 use std::sync::Arc;
