@@ -104,7 +104,11 @@ impl NewDisk {
         let at = self.taken_at.minute_text(Zone::SHANGHAI);
         let of = format!("{} · {at}", self.snapshot_name);
         let own = [
-            ("name", Label::new("新云硬盘", "New disk"), self.name.clone()),
+            (
+                "name",
+                Label::new("新云硬盘", "New disk"),
+                self.name.clone(),
+            ),
             ("snapshot", Label::new("快照", "Snapshot"), of),
         ];
         let step = |key: String, label, after| FactStep {
@@ -114,7 +118,9 @@ impl NewDisk {
             after,
         };
         let own = own.map(|(key, label, text)| step(key.to_owned(), label, FactValue::Text(text)));
-        let rest = specification.into_iter().map(|f| step(f.key, f.label, f.value));
+        let rest = specification
+            .into_iter()
+            .map(|f| step(f.key, f.label, f.value));
         own.into_iter().chain(rest).collect()
     }
 }

@@ -131,9 +131,17 @@ impl Town {
             .unwrap();
         let (number, at) = (offer.price_version + 1, app.clock.now());
         let published = Publication::Published;
-        item::insert_price(&mut tx, &offer.item, number, &formula, published, "system", at)
-            .await
-            .unwrap();
+        item::insert_price(
+            &mut tx,
+            &offer.item,
+            number,
+            &formula,
+            published,
+            "system",
+            at,
+        )
+        .await
+        .unwrap();
         tx.commit().await.unwrap();
     }
 }
@@ -158,7 +166,12 @@ async fn a_disk_that_needs_consent_is_asked_for_by_program_and_by_page() {
     let town = Town::start().await;
     town.portal.account("chief", &[Role::DeptLeader]).await;
     let clerk = town.portal.sign_in("clerk").await;
-    let taken = post(&clerk, &town.path("/snapshots"), &json!({ "name": "before" })).await;
+    let taken = post(
+        &clerk,
+        &town.path("/snapshots"),
+        &json!({ "name": "before" }),
+    )
+    .await;
     assert_eq!(taken.status, 200, "{}", taken.text);
     town.run().await;
     let seen = clerk.get(&town.path("")).await.json();
@@ -204,7 +217,11 @@ async fn a_disk_that_needs_consent_is_asked_for_by_program_and_by_page() {
         (kept.status, kept.json()["key"].as_str()),
         (409, Some("resource.snapshot_asked_for"))
     );
-    let version = clerk.get(&format!("/api/v1/requests/{request}")).await.json()["version"].clone();
+    let version = clerk
+        .get(&format!("/api/v1/requests/{request}"))
+        .await
+        .json()["version"]
+        .clone();
     let withdraw = format!("/api/v1/requests/{request}/withdraw");
     let back = post(&clerk, &withdraw, &json!({ "version": version })).await;
     assert!(back.status < 300, "{}", back.text);

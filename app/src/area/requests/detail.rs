@@ -310,7 +310,12 @@ fn pieces(pieces: &[PieceView]) -> AnyView {
 /// The sign of an entry of the history.
 fn shape(key: &str) -> &'static str {
     let says = |word: &str| key.contains(word);
-    if says("reject") || says("failed") || says("not_released") || says("not_changed") || says("not_restored") {
+    if says("reject")
+        || says("failed")
+        || says("not_released")
+        || says("not_changed")
+        || says("not_restored")
+    {
         "bad"
     } else if says("return") || says("withdraw") || says("partial") || says("expired") {
         "act"

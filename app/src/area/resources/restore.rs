@@ -145,13 +145,13 @@ fn month(typed: &str) -> Option<Money> {
 /// The post of the page.
 #[cfg(feature = "ssr")]
 pub mod ssr {
+    use crate::area::resources::change::ssr::asked;
     use crate::{
         error::ApiError,
         form::ssr::{Done, Posted, Refused},
         routes,
         ssr::{cx, id},
     };
-    use crate::area::resources::change::ssr::asked;
     use lingbao_core::{fulfil::restore, service::request::change};
     use lingbao_model::{
         change::What,

@@ -1,9 +1,7 @@
 //! Rules of a disk out of a snapshot that is asked for because somebody must agree to it, on both
 //! engines, against the simulated cloud.
 
-use lingbao_backends::provisioning::{
-    CallKind, Kind, RefusalReason, simulator::What as Failure,
-};
+use lingbao_backends::provisioning::{CallKind, Kind, RefusalReason, simulator::What as Failure};
 use lingbao_model::{
     catalogue::Publication,
     change::What,
@@ -116,7 +114,7 @@ impl Town {
 }
 
 #[tokio::test]
-async fn a_disk_that_somebody_must_agree_to_is_held_from_the_submit_and_made_at_the_last_approval() {
+async fn a_disk_to_agree_to_is_held_from_the_submit_and_made_at_the_last_approval() {
     for town in Town::dear().await {
         let (cx, city) = (town.clerk(), &town.city);
         let snapshot = town.snapshot("before").await;
@@ -128,7 +126,10 @@ async fn a_disk_that_somebody_must_agree_to_is_held_from_the_submit_and_made_at_
         let at_once = restore::restore(&cx, &town.disk, &snapshot, "copy", month, "").await;
         assert_eq!(key(at_once), "resource.restore_needs_consent");
         let (held, used) = town.booked(Dimension::SsdGb).await;
-        let made = town.ask(&order(&snapshot, "copy", month), FORM).await.unwrap();
+        let made = town
+            .ask(&order(&snapshot, "copy", month), FORM)
+            .await
+            .unwrap();
         assert_eq!(made.status, Status::InApproval);
         assert_eq!(town.booked(Dimension::SsdGb).await, (held + 100, used));
         assert_eq!(town.there(Kind::Volume).await.len(), 1);
@@ -144,11 +145,17 @@ async fn a_disk_that_somebody_must_agree_to_is_held_from_the_submit_and_made_at_
         );
         let keys: Vec<&str> = change.facts.iter().map(|fact| &*fact.key).collect();
         assert!(keys.starts_with(&["name", "snapshot"]) && keys.contains(&"size_gb"));
-        let asked = card.changes.iter().find(|c| c.dimension == Dimension::SsdGb);
+        let asked = card
+            .changes
+            .iter()
+            .find(|c| c.dimension == Dimension::SsdGb);
         assert_eq!(asked.unwrap().asked, 100);
 
         town.approve().await;
-        assert_eq!(town.request(&made.request).await.row.status, Status::Approved);
+        assert_eq!(
+            town.request(&made.request).await.row.status,
+            Status::Approved
+        );
         let busy = town.see(&town.disk).await.busy.unwrap();
         assert_eq!(busy.key, "resource.busy.restore");
         town.settle().await;
@@ -334,12 +341,18 @@ async fn a_form_sent_twice_is_one_request_and_what_is_mistyped_or_foreign_is_non
         assert!(key(town.ask(&nameless, FORM).await).starts_with("name:"));
         let mut silent = asked.clone();
         silent.reason = String::new();
-        assert_eq!(key(town.ask(&silent, FORM).await), "reason:error.too_short ");
+        assert_eq!(
+            key(town.ask(&silent, FORM).await),
+            "reason:error.too_short "
+        );
         town.assert_nothing_held().await;
 
         let one = town.ask(&asked, FORM).await.unwrap();
         let two = town.ask(&asked, FORM).await.unwrap();
-        assert_eq!((one.number, one.again, two.again), (two.number, false, true));
+        assert_eq!(
+            (one.number, one.again, two.again),
+            (two.number, false, true)
+        );
         assert_eq!(town.booked(Dimension::SsdGb).await.0, 100);
     }
 }

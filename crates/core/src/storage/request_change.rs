@@ -77,7 +77,9 @@ pub async fn wants_snapshot(
         return Ok(None);
     };
     let disk = get(rx, &request).await?.and_then(|(_, plan)| plan.disk);
-    Ok(disk.is_some_and(|d| d.snapshot == *snapshot).then_some(number))
+    Ok(disk
+        .is_some_and(|d| d.snapshot == *snapshot)
+        .then_some(number))
 }
 
 /// The request on its way that changes a resource, with its number: there is one at most.
