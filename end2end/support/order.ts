@@ -36,14 +36,14 @@ export async function put(page: Page, code: string, fields: Record<string, strin
   await expect(page).toHaveURL(/\/cart\//);
 }
 
-/** By page, signed in as a clerk: one small host of a name, with a block disk on it if `disk`; everybody
- *  approves. */
-export async function orderByPage(page: Page, where: () => string, name: string, title: string, reason: string, disk: boolean): Promise<void> {
+/** By page, signed in as a clerk: one small host of a name, with a block disk of `disk` GB on it
+ *  unless that is 0; everybody approves. */
+export async function orderByPage(page: Page, where: () => string, name: string, title: string, reason: string, disk: number): Promise<void> {
   await page.goto('/drafts');
   await page.locator('button[name=do][value=new]').click();
   await expect(page).toHaveURL(/\/cart\//);
   await put(page, 'C-ECS', { name, count: '1', vcpus: '1', memory_gb: '2' });
-  if (disk) await put(page, 'S-EVS', { size_gb: '20' }, true);
+  if (disk > 0) await put(page, 'S-EVS', { size_gb: String(disk) }, true);
   await page.locator('select[name=system]').selectOption({ index: 1 });
   await page.locator('input[name=title]').fill(`${title} ${name}`);
   await page.locator('textarea[name=reason]').fill(reason);

@@ -169,17 +169,8 @@ pub fn judge_change(
         .into_iter()
         .collect();
     let (changes, shortfalls) = quota_says(&demand, around, false, &mut blocks, &mut warns);
-    let zone = placement.and_then(|p| around.zones.iter().find(|z| z.id == p.zone));
-    let facts = Facts {
-        month: plan.to_agree(),
-        once: Money::ZERO,
-        within_quota: shortfalls.is_empty(),
-        level: placement.map(|p| p.level),
-        internet: zone.is_some_and(|z| z.internet),
-        items: vec![code.to_owned()],
-        unit_level: around.unit_level,
-        has_upper: around.has_upper,
-    };
+    let fits = shortfalls.is_empty();
+    let facts = facts_of_one(code, placement, around, plan.to_agree(), fits);
     let month = plan.difference();
     Verdict {
         month,
@@ -191,6 +182,27 @@ pub fn judge_change(
         warns,
         route: around.policy.route(&facts),
         facts,
+    }
+}
+
+/// What the policy is asked about one thing that takes so much money a month more.
+pub fn facts_of_one(
+    code: &str,
+    placement: Option<&Placement>,
+    around: &Surroundings,
+    month: Money,
+    within_quota: bool,
+) -> Facts {
+    let zone = placement.and_then(|p| around.zones.iter().find(|z| z.id == p.zone));
+    Facts {
+        month,
+        once: Money::ZERO,
+        within_quota,
+        level: placement.map(|p| p.level),
+        internet: zone.is_some_and(|z| z.internet),
+        items: vec![code.to_owned()],
+        unit_level: around.unit_level,
+        has_upper: around.has_upper,
     }
 }
 

@@ -12,6 +12,7 @@ use crate::{
 use leptos::prelude::*;
 use leptos_meta::Title;
 use lingbao_model::{
+    change::What,
     money::{Money, grouped_signed},
     msg::Label,
     quota::{Change, Dimension},
@@ -81,9 +82,9 @@ fn Shown(card: CardView) -> impl IntoView {
     let places = places(&card.lines);
     let (year, year_unit) = facts::large(card.year);
     let (month, once) = (card.month, card.once);
-    // Of a change the month is the difference.
-    let per_month = match card.kind {
-        RequestKind::Change => t!("change.difference"),
+    // Of a change the month is the difference; something new has no other.
+    let per_month = match &card.change {
+        Some(line) if line.change.what != What::Restore => t!("change.difference"),
         _ => t!("approvals.per_month"),
     };
     let monthly = (month.fen() != 0 || once.fen() == 0).then(|| sum(per_month, month));

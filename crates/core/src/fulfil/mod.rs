@@ -18,8 +18,8 @@
 //!
 //! Files: [`plan`] (what is to be built), [`build`] and [`step`] (building), [`power`] (start,
 //! stop), [`acts`] and [`operate`] (restart, snapshots, attaching), [`access_rule`] (what may come in
-//! to a host, and who), [`reinstall`] (its system anew), [`restore`] (a disk out of a snapshot), [`change`] (another size, a longer
-//! term), [`expiry`] (the end of a term), [`release`] (giving back and erasing), [`recycle`] (into the
+//! to a host, and who), [`reinstall`] (its system anew), [`restore`] (a disk out of a snapshot, at
+//! once or agreed to), [`change`] (another size, a longer term), [`expiry`] (the end of a term), [`release`] (giving back and erasing), [`recycle`] (into the
 //! recycle bin), [`bin`] (out of it, either way), [`certificate`] (that it is erased), [`upkeep`]
 //! (what comes round by itself), [`cloud_limit`] (the portal's limits, as the clouds keep them),
 //! [`reconcile`] (what the clouds say, held beside our rows).
@@ -54,6 +54,8 @@ mod cloud_limit_tests;
 mod day_two_tests;
 #[cfg(test)]
 mod reinstall_tests;
+#[cfg(test)]
+mod restore_tests;
 #[cfg(test)]
 mod tests;
 
