@@ -101,3 +101,87 @@ async fn resolved(
     }
     Ok(line)
 }
+
+#[cfg(test)]
+mod tests {
+    use lingbao_model::view::request::HeadForm;
+
+    use super::*;
+    use crate::{
+        idempotency::{IdempotencyKey, Seen},
+        service::{cart, request::fixture::City},
+    };
+
+    fn order(city: &City) -> NewDraft {
+        let mut disk = city.disk(&city.app.id());
+        disk.typed.insert("attach_to".into(), "#1".into());
+        NewDraft {
+            head: HeadForm {
+                system: city.system.to_string(),
+                title: "两项".into(),
+                ..HeadForm::default()
+            },
+            lines: vec![city.host(), disk],
+        }
+    }
+
+    #[tokio::test]
+    async fn head_and_lines_are_one_draft() {
+        for city in City::all().await {
+            let cx = city.cx(&city.clerk);
+            let made = make(&cx, &order(&city)).await.unwrap();
+            assert_eq!(made.title, "两项");
+            assert_eq!(made.lines.len(), 2);
+            let target = made.lines[1].line.attach_to.clone();
+            assert_eq!(target.as_ref(), Some(&made.lines[0].line.id));
+            let open = cart::open(&cx, &made.id).await.unwrap();
+            assert_eq!((open.version, open.verdict), (made.version, made.verdict));
+            let rows = cart::drafts(&cx).await.unwrap();
+            assert_eq!(rows[0].month, open.lines.iter().map(|l| l.line.quote.month).sum());
+        }
+    }
+
+    #[tokio::test]
+    async fn of_a_draft_with_a_wrong_line_nothing_is_left() {
+        for city in City::all().await {
+            let cx = city.cx(&city.clerk);
+            let before = cart::drafts(&cx).await.unwrap().len();
+            let mut wrong = order(&city);
+            wrong.lines[1].typed.insert("attach_to".into(), "#3".into());
+            match make(&cx, &wrong).await {
+                Err(ServiceError::Invalid(fields)) => {
+                    assert_eq!(fields[0].field, "lines[1].attach_to");
+                }
+                other => panic!("{other:?}"),
+            }
+            wrong.lines[1].item = "C-NOTHING".into();
+            match make(&cx, &wrong).await {
+                Err(ServiceError::Invalid(fields)) => assert_eq!(fields[0].field, "lines[1].item"),
+                other => panic!("{other:?}"),
+            }
+            assert_eq!(cart::drafts(&cx).await.unwrap().len(), before);
+        }
+    }
+
+    /// The process dies after the commit and before the answer: nobody calls `finish`.
+    #[tokio::test]
+    async fn the_key_answers_with_the_draft_as_soon_as_the_draft_is_there() {
+        for city in City::all().await {
+            let keyed = |request: &str| {
+                let crypto = &*city.app.crypto;
+                let mut cx = city.cx(&city.clerk).with_request(request, None);
+                let path = "/api/v1/drafts";
+                cx.idempotency = Some(IdempotencyKey::new(crypto, "k", "POST", path, b"{}"));
+                cx
+            };
+            let made = make(&keyed("r1"), &order(&city)).await.unwrap();
+            let again = keyed("r2");
+            let Seen::Replay { status, response } = idempotency::recall(&again).await.unwrap()
+            else {
+                panic!("the answer is lost")
+            };
+            let kept: CartView = serde_json::from_str(&response).unwrap();
+            assert_eq!((status, kept), (201, made));
+        }
+    }
+}
