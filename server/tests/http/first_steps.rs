@@ -100,10 +100,10 @@ async fn a_part_is_handed_on_and_taken_back_by_page_and_by_program() {
             ("unit", root.as_str()),
             ("act", act),
             ("child", east.as_str()),
-            ("pool", &pool),
+            ("pool", pool.as_str()),
             ("dimension", "vcpu"),
             ("amount", amount),
-            ("form_id", &id),
+            ("form_id", id.as_str()),
         ];
         form.extend(more);
         who.post("/quota", &form).await
@@ -171,7 +171,7 @@ async fn a_system_is_made_beside_the_cart_that_needs_it() {
     assert!(clerk.get(&cart).await.text.contains("value=\"system\""));
     let head = [
         ("cart", id),
-        ("version", &version),
+        ("version", version.as_str()),
         ("title", "写到一半的标题"),
         ("do", "system"),
     ];
@@ -206,7 +206,9 @@ async fn a_system_is_made_beside_the_cart_that_needs_it() {
     let foreign = other
         .post(&to, &[("cart", id), ("name", "别的系统"), ("level", "2")])
         .await;
-    assert_eq!(foreign.status, 303);
+    assert_eq!(foreign.status, 404, "{}", foreign.text);
+    let none = other.get("/api/v1/systems").await.json();
+    assert_eq!(none["rows"].as_array().unwrap().len(), 1, "nothing was made");
     let kept = clerk.get(&format!("/api/v1/drafts/{id}")).await.json();
     assert_eq!(kept["system"], now["system"]);
 }

@@ -100,10 +100,10 @@ async fn a_full_database_shows_what_it_has_and_keeps_what_was_typed() {
         let reason = format!("第 {n} 次：{}", "经济普查".repeat(100));
         let form = [
             ("cart", id),
-            ("version", &version),
+            ("version", version.as_str()),
             ("system", system.as_str().unwrap()),
             ("title", "磁盘已满也要留住"),
-            ("reason", &reason),
+            ("reason", reason.as_str()),
             ("do", "save"),
         ];
         let answer = clerk.post(&page, &form).await;
@@ -114,7 +114,7 @@ async fn a_full_database_shows_what_it_has_and_keeps_what_was_typed() {
     }
     let (answer, before, reason) = refused.unwrap();
     assert_eq!(answer.status, 503, "{}", answer.text);
-    for typed in [&reason, "磁盘已满也要留住"] {
+    for typed in [reason.as_str(), "磁盘已满也要留住"] {
         assert!(answer.text.contains(typed), "{typed} is lost");
     }
     let after = clerk.get(&api).await.json();

@@ -147,6 +147,10 @@ pub mod ssr {
             "" => None,
             text => Some(id::<RequestId>(text)?),
         };
+        if let Some(cart) = &cart {
+            // Somebody else's is none, before anything is made for it.
+            carts::open(&cx, cart).await?;
+        }
         let made = system::create_by(&cx, &new, form.form_id()).await?;
         let said = Msg::new("system.made").with("name", new.name.trim());
         let Some(cart) = cart else {
