@@ -133,12 +133,7 @@ pub async fn claim(tx: &mut Tx, cx: &Cx) -> Result<(), StorageError> {
 ///
 /// # Errors
 /// Those of the database; [`Conflict::Unique`] when another request of the key was faster.
-pub async fn keep(
-    tx: &mut Tx,
-    cx: &Cx,
-    status: u16,
-    response: &str,
-) -> Result<(), StorageError> {
+pub async fn keep(tx: &mut Tx, cx: &Cx, status: u16, response: &str) -> Result<(), StorageError> {
     claim(tx, cx).await?;
     let (Some(user), Some(key)) = (cx.actor.user(), &cx.idempotency) else {
         return Ok(());

@@ -129,7 +129,12 @@ impl TestDb {
         for size in [3_000, 300, 30] {
             let text = "x".repeat(size);
             let insert = "INSERT INTO filler (text) VALUES ($1)";
-            while sqlx::query(insert).bind(&text).execute(writer).await.is_ok() {}
+            while sqlx::query(insert)
+                .bind(&text)
+                .execute(writer)
+                .await
+                .is_ok()
+            {}
         }
     }
 }

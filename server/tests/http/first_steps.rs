@@ -62,9 +62,15 @@ async fn the_reviewer_reads_what_the_first_step_is_and_does_it_by_page() {
         .iter()
         .filter(|row| row["dimension"] == "monthly_fee")
         .collect();
-    assert_eq!(fees[0]["standing"]["limit"], 100_000, "yuan are kept in fen");
+    assert_eq!(
+        fees[0]["standing"]["limit"], 100_000,
+        "yuan are kept in fen"
+    );
     let entries = now["entries"].as_array().unwrap();
-    assert_eq!(entries.len(), (quota["pools"].as_array().unwrap().len() * 9).min(50));
+    assert_eq!(
+        entries.len(),
+        (quota["pools"].as_array().unwrap().len() * 9).min(50)
+    );
 
     // Lower: only with the tick. An old page changes nothing.
     let mut lower = limits(&quota, &root, "1,000", "500");
@@ -74,7 +80,12 @@ async fn the_reviewer_reads_what_the_first_step_is_and_does_it_by_page() {
     lower.push(("confirm".to_owned(), "yes".to_owned()));
     let set = send(&reviewer, &form_page, &lower).await;
     assert_eq!(set.status, 303, "{}", set.text);
-    let old = send(&reviewer, &form_page, &limits(&quota, &root, "1000", "2000")).await;
+    let old = send(
+        &reviewer,
+        &form_page,
+        &limits(&quota, &root, "1000", "2000"),
+    )
+    .await;
     assert_eq!(old.status, 409, "{}", old.text);
 
     let clerk = portal.sign_in("clerk").await;
@@ -159,7 +170,10 @@ async fn a_system_is_made_beside_the_cart_that_needs_it() {
     let clerk = portal.sign_in("clerk").await;
     let form = clerk.get("/cart/system").await;
     assert_eq!(form.status, 200);
-    assert!(form.text.contains("四级及以上"), "help stands beside the field");
+    assert!(
+        form.text.contains("四级及以上"),
+        "help stands beside the field"
+    );
     assert_eq!(clerk.get("/api/v1/drafts").await.json()["rows"], json!([]));
 
     let draft = clerk
@@ -208,7 +222,11 @@ async fn a_system_is_made_beside_the_cart_that_needs_it() {
         .await;
     assert_eq!(foreign.status, 404, "{}", foreign.text);
     let none = other.get("/api/v1/systems").await.json();
-    assert_eq!(none["rows"].as_array().unwrap().len(), 1, "nothing was made");
+    assert_eq!(
+        none["rows"].as_array().unwrap().len(),
+        1,
+        "nothing was made"
+    );
     let kept = clerk.get(&format!("/api/v1/drafts/{id}")).await.json();
     assert_eq!(kept["system"], now["system"]);
 }

@@ -118,7 +118,10 @@ async fn a_full_database_shows_what_it_has_and_keeps_what_was_typed() {
         assert!(answer.text.contains(typed), "{typed} is lost");
     }
     let after = clerk.get(&api).await.json();
-    assert_eq!(after["version"], before["version"], "nothing half was written");
+    assert_eq!(
+        after["version"], before["version"],
+        "nothing half was written"
+    );
     assert_eq!(after["reason"], before["reason"]);
 
     for path in ["/", "/requests", "/resources", "/quota", "/drafts", &page] {

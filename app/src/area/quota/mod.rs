@@ -9,8 +9,7 @@ mod limits;
 use crate::form::ssr::{Pages, page_post};
 use crate::{
     error::ApiError,
-    facts,
-    i18n, lazy_pages,
+    facts, i18n, lazy_pages,
     routes::{self, page},
     t,
     ui::*,
@@ -85,10 +84,7 @@ fn Quota() -> impl IntoView {
             (of("unit"), of("q"), of("set"))
         })
     });
-    let shown = Resource::new(
-        move || asked.get(),
-        |(unit, find, _)| quota_of(unit, find),
-    );
+    let shown = Resource::new(move || asked.get(), |(unit, find, _)| quota_of(unit, find));
     list_of(asked, shown, |(shown, units), (_, find, set)| {
         if set == limits::SET && shown.site.as_ref() == Some(&shown.unit) {
             return view! { <limits::Limits shown/> }.into_any();

@@ -262,9 +262,9 @@ async fn hand_once(cx: &Cx, hand: &Hand) -> Result<Standing, ServiceError> {
     let msg = with_amount(msg, "amount", *dimension, amount.saturating_abs());
     let msg = with_amount(msg, "limit", *dimension, after.limit);
     tell(&mut tx, cx, &[Role::DeptLeader], &hand.child, &msg).await?;
-    let event = Event::new(action, "vdc", &child).of_unit(&unit).detail(
-        json!({ "from": parent, "pool": pool, "dimension": dimension, "amount": amount }),
-    );
+    let event = Event::new(action, "vdc", &child)
+        .of_unit(&unit)
+        .detail(json!({ "from": parent, "pool": pool, "dimension": dimension, "amount": amount }));
     audit::record(&mut tx, cx, event).await?;
     tx.commit().await?;
     Ok(after)

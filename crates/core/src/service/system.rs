@@ -98,7 +98,12 @@ pub async fn create_by(
         // Perhaps the same post was faster.
         Err(error) => match made_before(&cx).await? {
             Some(made) => Ok(made),
-            None => traced(&cx, Err(error), || Event::new("system.create", "system", "-")).await,
+            None => {
+                traced(&cx, Err(error), || {
+                    Event::new("system.create", "system", "-")
+                })
+                .await
+            }
         },
     }
 }

@@ -104,7 +104,7 @@ async fn resolved(
 
 #[cfg(test)]
 mod tests {
-    use lingbao_model::view::request::HeadForm;
+    use lingbao_model::{money::Money, view::request::HeadForm};
 
     use super::*;
     use crate::{
@@ -137,7 +137,8 @@ mod tests {
             let open = cart::open(&cx, &made.id).await.unwrap();
             assert_eq!((open.version, open.verdict), (made.version, made.verdict));
             let rows = cart::drafts(&cx).await.unwrap();
-            assert_eq!(rows[0].month, open.lines.iter().map(|l| l.line.quote.month).sum());
+            let sum: Money = open.lines.iter().map(|l| l.line.quote.month).sum();
+            assert_eq!(rows[0].month, sum);
         }
     }
 

@@ -49,9 +49,7 @@ async fn world(app: &TestApp) -> World {
             ..user::NewUser::default()
         };
         let id = user::create(&system, unit, &new).await.unwrap();
-        grant::give(&system, &id, role, unit, reach)
-            .await
-            .unwrap();
+        grant::give(&system, &id, role, unit, reach).await.unwrap();
         id
     };
     let leader = person("leader", &city, Role::DeptLeader, Reach::Own).await;
@@ -64,14 +62,12 @@ async fn world(app: &TestApp) -> World {
         .await
         .unwrap();
     let (zone, pool) = (system.id::<ZoneId>(), system.id::<PoolId>());
-    Sql::new(
-        "INSERT INTO zone (id, name_zh, name_en, hint_zh, hint_en, internet, sort) VALUES (",
-    )
-    .bind(zone.as_str())
-    .push(", 'z', 'z', '', '', FALSE, 1)")
-    .run(&mut tx)
-    .await
-    .unwrap();
+    Sql::new("INSERT INTO zone (id, name_zh, name_en, hint_zh, hint_en, internet, sort) VALUES (")
+        .bind(zone.as_str())
+        .push(", 'z', 'z', '', '', FALSE, 1)")
+        .run(&mut tx)
+        .await
+        .unwrap();
     Sql::new("INSERT INTO pool (id, name_zh, name_en, backend, backend_pool, zone_id, lowest, highest, purpose, xinchuang, overcommit_percent, sort) VALUES (")
         .bind(pool.as_str()).push(", 'p', 'p', 'simulator', 'p', ").bind(zone.as_str())
         .push(", 2, 3, 'sector', FALSE, 100, 1)").run(&mut tx).await.unwrap();
@@ -160,7 +156,10 @@ fn at(error: Result<impl std::fmt::Debug, ServiceError>) -> String {
 /// What somebody was told last.
 async fn told(app: &TestApp, user: &UserId) -> Option<String> {
     let page = notice::list(&app.cx(user), true, None, 1).await.unwrap();
-    page.rows.into_iter().next().map(|one| one.msg.key.to_string())
+    page.rows
+        .into_iter()
+        .next()
+        .map(|one| one.msg.key.to_string())
 }
 
 async fn events(app: &TestApp) -> i64 {
@@ -279,7 +278,10 @@ async fn what_a_unit_has_handed_on_can_not_be_taken_from_it() {
             ..w.hand(-1, "i")
         };
         let refused = hand(&app.cx(&w.head), &up).await;
-        assert!(matches!(refused, Err(ServiceError::NotFound)), "{refused:?}");
+        assert!(
+            matches!(refused, Err(ServiceError::NotFound)),
+            "{refused:?}"
+        );
     }
 }
 
@@ -297,10 +299,16 @@ async fn the_site_s_limits_are_set_by_its_reviewer_alone_and_all_or_none() {
 
         let forty = [w.limit(40, Some(10))];
         let refused = set_site(&app.cx(&w.leader), &w.city, &forty, "f").await;
-        assert!(matches!(refused, Err(ServiceError::Forbidden)), "{refused:?}");
+        assert!(
+            matches!(refused, Err(ServiceError::Forbidden)),
+            "{refused:?}"
+        );
         for unit in [&w.city, &app.cx(&w.stranger).id()] {
             let refused = set_site(&app.cx(&w.stranger), unit, &forty, "f").await;
-            assert!(matches!(refused, Err(ServiceError::NotFound)), "{refused:?}");
+            assert!(
+                matches!(refused, Err(ServiceError::NotFound)),
+                "{refused:?}"
+            );
         }
         let below = set_site(&reviewer, &w.east, &[w.limit(40, None)], "f").await;
         assert_eq!(at(below), "quota.from_above");
@@ -309,7 +317,10 @@ async fn the_site_s_limits_are_set_by_its_reviewer_alone_and_all_or_none() {
             ..w.limit(1, None)
         };
         let refused = set_site(&reviewer, &w.city, &[nowhere], "f").await;
-        assert!(matches!(refused, Err(ServiceError::NotFound)), "{refused:?}");
+        assert!(
+            matches!(refused, Err(ServiceError::NotFound)),
+            "{refused:?}"
+        );
         assert_eq!(events(&app).await, 0);
 
         // Twice, as by a double click; then an old page.
@@ -325,7 +336,11 @@ async fn the_site_s_limits_are_set_by_its_reviewer_alone_and_all_or_none() {
             Some("quota.notice.limits")
         );
         let own = told(&app, &w.reviewer).await;
-        assert_ne!(own.as_deref(), Some("quota.notice.limits"), "who did it knows");
+        assert_ne!(
+            own.as_deref(),
+            Some("quota.notice.limits"),
+            "who did it knows"
+        );
         // What is as it was is no act.
         let same = [w.limit(40, None)];
         set_site(&reviewer, &w.city, &same, "h").await.unwrap();
