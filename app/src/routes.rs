@@ -92,6 +92,14 @@ pub fn item(code: &str) -> String {
     format!("{ADMIN_ITEMS}/{}", segment(code))
 }
 
+/// Stands where a cart's id does: the form of a new application system.
+pub const NEW_SYSTEM: &str = "system";
+
+/// A new application system; the cart that was left for it, or none, gets it.
+pub fn new_system(cart: &str) -> String {
+    with_query(&format!("{CART}/{NEW_SYSTEM}"), &[("cart", cart)])
+}
+
 /// One request, by its number.
 pub fn request(number: &str) -> String {
     format!("{REQUESTS}/{}", segment(number))

@@ -1,7 +1,7 @@
 // The pages, by the people who use them.
 
 export const PAGES: Record<string, string[]> = {
-  clerk: ['/', '/catalogue', '/catalogue/C-ECS', '/catalogue/S-EVS', '/catalogue/M-MIG', '/cart', '/drafts', '/requests', '/resources', '/resources?state=recycled&sort=erase', '/usage', '/usage/units', '/quota', '/notices', '/me', '/me/password', '/me/tokens', '/search?q=web', '/help'],
+  clerk: ['/', '/catalogue', '/catalogue/C-ECS', '/catalogue/S-EVS', '/catalogue/M-MIG', '/cart', '/cart/system', '/drafts', '/requests', '/resources', '/resources?state=recycled&sort=erase', '/usage', '/usage/units', '/quota', '/notices', '/me', '/me/password', '/me/tokens', '/search?q=web', '/help'],
   'leader.tjj': ['/', '/todo', '/done', '/quota'],
   reviewer: ['/todo', '/done', '/overview', '/admin/items', '/admin/items/C-ECS', '/quota'],
   finance: ['/admin/items/C-ECS'],

@@ -314,6 +314,18 @@ async fn inside(config: &Config, app: &std::sync::Arc<App>, report: &mut Report)
         ),
         None => report.fine("calendar"),
     }
+    if found.without_limit.is_empty() {
+        report.fine("limits of the site");
+    } else {
+        report.wrong(
+            "limits of the site",
+            format!(
+                "nothing can be ordered in the pools {}",
+                found.without_limit.join(", ")
+            ),
+            "let a reviewer of the whole site set them on the page /quota (or close the pools)",
+        );
+    }
     measured(config, app, report).await;
     // A simulated cloud has one owner; while `serve` runs, only it can open the state file.
     let clouds = match wiring::backends(config, app.clock.clone()) {

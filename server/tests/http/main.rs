@@ -12,6 +12,8 @@ mod bin;
 mod change;
 mod day_two;
 mod door;
+mod first_steps;
+mod full;
 mod imports;
 mod portal;
 mod reinstall;

@@ -52,8 +52,9 @@ pub struct Portal {
     pub shared: Shared,
     /// The topmost unit.
     pub root: UnitId,
+    /// The database.
+    pub db: TestDb,
     router: Router,
-    _db: TestDb,
 }
 
 impl Portal {
@@ -105,8 +106,8 @@ impl Portal {
             app,
             shared,
             root,
+            db,
             router,
-            _db: db,
         }
     }
 

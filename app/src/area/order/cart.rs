@@ -239,6 +239,9 @@ fn Head(
                     <Field name="system" label=t!("requests.system")>
                         <Select options=systems value=system width=Width::L/>
                     </Field>
+                    <div class="field">
+                        <Button size=Size::Small icon="plus" name="do" value="system">{t!("cart.new_system")}</Button>
+                    </div>
                     <Field name="title" label=t!("cart.title")>
                         <TextInput value=cart.title.clone() maxlength=60_u32/>
                     </Field>
@@ -309,6 +312,10 @@ pub mod ssr {
             "save" => {
                 cart::save_head(&cx, &own, version, &head(&form)).await?;
                 Ok(Done::to(back).say(Msg::new("cart.said.saved")))
+            }
+            "system" => {
+                cart::save_head(&cx, &own, version, &head(&form)).await?;
+                Ok(Done::to(routes::new_system(own.as_str())))
             }
             "submit" => {
                 let done = submit(&cx, &own, version, &form).await?;

@@ -12,7 +12,7 @@ use crate::{
     app::Cx,
     authz::Scope,
     error::ServiceError,
-    storage::{examine, item, place},
+    storage::{dump, examine, item, place, quota},
 };
 
 /// So many days before the end of a year the next one's holidays should be known: the State Council
@@ -26,6 +26,9 @@ pub struct Findings {
     pub clock_ahead_ms: Option<i64>,
     /// Pools: backend, and the pool's name there.
     pub pools: Vec<(String, String)>,
+    /// Open pools of which the site has nothing to give, though somebody works with the portal: what
+    /// the pools are called at their backends.
+    pub without_limit: Vec<String>,
     /// A year whose holidays should be known by now and are not.
     pub calendar_misses: Option<i32>,
     /// What can be ordered: whatever pool is chosen, its cloud must make it.
@@ -42,6 +45,12 @@ pub async fn findings(cx: &Cx) -> Result<Findings, ServiceError> {
     let clock = examine::clock(&mut rx).await?;
     let pools = place::sites(&mut rx).await?;
     let offered = offered(&item::offers(&mut rx).await?);
+    // Before there is a unit nobody could set a limit.
+    let without_limit = if dump::in_use(&mut rx).await? {
+        quota::pools_without_limit(&mut rx).await?
+    } else {
+        Vec::new()
+    };
     let mut calendar_misses = None;
     for at in [
         cx.now(),
@@ -60,6 +69,7 @@ pub async fn findings(cx: &Cx) -> Result<Findings, ServiceError> {
             .into_iter()
             .map(|(_, backend, pool)| (backend, pool))
             .collect(),
+        without_limit,
         calendar_misses,
         offered,
     })

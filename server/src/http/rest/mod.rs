@@ -50,17 +50,6 @@ use super::{Portal, context::Caller, problem::Refusal};
 #[derive(Debug)]
 pub struct Failed(Refusal);
 
-impl Failed {
-    /// A refusal of one line of several: the fields are named by the line.
-    fn in_line(error: ServiceError, at: usize) -> Self {
-        let mut failed = Self::from(error);
-        for field in &mut failed.0.error.fields {
-            field.field = format!("lines[{at}].{}", field.field);
-        }
-        failed
-    }
-}
-
 impl From<ServiceError> for Failed {
     fn from(error: ServiceError) -> Self {
         Self(error.into())

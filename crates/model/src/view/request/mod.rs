@@ -178,6 +178,19 @@ pub struct LineForm {
     pub typed: Typed,
 }
 
+/// A draft to be made whole.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(default)]
+pub struct NewDraft {
+    /// System, title, reason.
+    pub head: HeadForm,
+    /// Its lines, in order. `item` is the code of an item. A line that hangs on another one of this
+    /// list (a disk on a host) names it by `#` and its number, from 1, in the parameter that asks for
+    /// it; the other one comes first.
+    pub lines: Vec<LineForm>,
+}
+
 /// The configure page of one item.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
