@@ -12,6 +12,7 @@ mod bin;
 mod change;
 mod day_two;
 mod door;
+mod forms;
 mod imports;
 mod portal;
 mod reinstall;
