@@ -117,11 +117,7 @@ async fn identify(portal: &Portal, mut cx: Cx, request: &mut Request) -> Result<
 
 /// Whose session had ended. It is noted in the session of the door, because the browser brings the
 /// ended one only once, and often with a question that a page asks by itself.
-async fn ended(
-    portal: &Portal,
-    browser: &BrowserSession,
-    presented: Option<Id>,
-) -> Option<UserId> {
+async fn ended(portal: &Portal, browser: &BrowserSession, presented: Option<Id>) -> Option<UserId> {
     if browser.id().is_some() {
         return browser.get(ENDED_KEY).await.ok()?;
     }

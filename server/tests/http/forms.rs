@@ -107,7 +107,8 @@ async fn todo(boss: &Browser<'_>) -> (String, Value) {
 
 async fn give_back(boss: &Browser<'_>) {
     let (step, card) = todo(boss).await;
-    let said = json!({ "decision": "return", "opinion": "请说明数据去向", "digest": card["digest"] });
+    let said =
+        json!({ "decision": "return", "opinion": "请说明数据去向", "digest": card["digest"] });
     let done = post(boss, &format!("/api/v1/todos/{step}/decide"), &said).await;
     assert_eq!(done.status, 200, "{}", done.text);
 }
@@ -117,7 +118,10 @@ async fn a_double_click_with_another_head_at_one_instant_makes_one_request_that_
     let town = Town::start().await;
     let clerk = town.portal.sign_in("clerk").await;
     let draft = draft(&town, &clerk, 1).await;
-    let (one, two) = (Form::of(&draft, "第一次按下"), Form::of(&draft, "第二次按下"));
+    let (one, two) = (
+        Form::of(&draft, "第一次按下"),
+        Form::of(&draft, "第二次按下"),
+    );
     let (first, second) = tokio::join!(one.press(&clerk, "submit"), two.press(&clerk, "submit"));
     assert_eq!((first.status, second.status), (303, 303), "{}", second.text);
     assert_eq!(first.header("location"), second.header("location"));
@@ -163,12 +167,19 @@ async fn every_button_of_the_cart_keeps_what_was_typed() {
     let first = draft(&town, &clerk, 1).await;
     let line = first["lines"][0]["line"]["id"].as_str().unwrap();
     let api = format!("/api/v1/drafts/{}", first["id"].as_str().unwrap());
-    let page = clerk.get(&format!("/cart/{}", first["id"].as_str().unwrap())).await;
+    let page = clerk
+        .get(&format!("/cart/{}", first["id"].as_str().unwrap()))
+        .await;
     assert!(page.text.contains(&format!("value=\"edit {line} C-ECS\"")));
-    let edited = Form::of(&first, "改之前填的").press(&clerk, &format!("edit {line} C-ECS")).await;
+    let edited = Form::of(&first, "改之前填的")
+        .press(&clerk, &format!("edit {line} C-ECS"))
+        .await;
     assert_eq!(edited.status, 303, "{}", edited.text);
     let to = edited.header("location");
-    assert!(to.starts_with("/catalogue/C-ECS?cart=") && to.ends_with(&format!("line={line}")), "{to}");
+    assert!(
+        to.starts_with("/catalogue/C-ECS?cart=") && to.ends_with(&format!("line={line}")),
+        "{to}"
+    );
     assert_eq!(clerk.get(to).await.status, 200);
     let now = clerk.get(&api).await.json();
     assert_eq!(now["title"], "改之前填的");
@@ -180,18 +191,25 @@ async fn every_button_of_the_cart_keeps_what_was_typed() {
         .await
         .unwrap();
     tx.commit().await.unwrap();
-    let renewed = Form::of(&now, "更新之前填的").press(&clerk, "refresh").await;
+    let renewed = Form::of(&now, "更新之前填的")
+        .press(&clerk, "refresh")
+        .await;
     assert_eq!(renewed.status, 303, "{}", renewed.text);
     let page = clerk.get(renewed.header("location")).await;
     assert!(page.text.contains("value=\"更新之前填的\""));
     assert!(page.text.contains("已下架，没有带过来"), "{}", page.text);
     let page = clerk.get(renewed.header("location")).await;
-    assert!(!page.text.contains("已下架，没有带过来"), "notes are shown once");
+    assert!(
+        !page.text.contains("已下架，没有带过来"),
+        "notes are shown once"
+    );
 
     let now = clerk.get(&api).await.json();
     assert_eq!(now["lines"].as_array().unwrap().len(), 1);
     let line = now["lines"][0]["line"]["id"].as_str().unwrap();
-    let removed = Form::of(&now, "移除之前填的").press(&clerk, &format!("remove {line}")).await;
+    let removed = Form::of(&now, "移除之前填的")
+        .press(&clerk, &format!("remove {line}"))
+        .await;
     assert_eq!(removed.status, 303, "{}", removed.text);
     assert_eq!(clerk.get(&api).await.json()["title"], "移除之前填的");
 }
@@ -251,7 +269,9 @@ async fn a_head_saves_itself_and_is_told_when_another_window_was_faster() {
     assert_eq!(other.status, 409, "{}", other.text);
     assert!(other.text.contains("error.stale"), "{}", other.text);
     assert_eq!(save("接着自动保存", &next).await.status, 200);
-    let page = clerk.get(&format!("/cart/{}", draft["id"].as_str().unwrap())).await;
+    let page = clerk
+        .get(&format!("/cart/{}", draft["id"].as_str().unwrap()))
+        .await;
     assert!(page.text.contains("value=\"接着自动保存\""));
 }
 
@@ -292,7 +312,11 @@ async fn a_form_that_meets_an_ended_session_waits_for_the_person_who_typed_it_an
             assert!(!clerk.get(&form.path).await.text.contains(typed));
             continue;
         }
-        assert!(page.text.contains("登录失效前填的内容都在"), "{}", page.text);
+        assert!(
+            page.text.contains("登录失效前填的内容都在"),
+            "{}",
+            page.text
+        );
         assert_eq!(form.press(&clerk, "save").await.status, 303);
     }
 }
@@ -317,7 +341,11 @@ async fn the_door_leads_back_to_the_whole_address() {
     let nobody = town.portal.browser();
     let asked = nobody.get("/requests?q=web&mine=1").await;
     let door = asked.header("location");
-    assert_eq!(door, "/sign-in?next=%2Frequests%3Fq%3Dweb%26mine%3D1", "{}", asked.text);
+    assert_eq!(
+        door, "/sign-in?next=%2Frequests%3Fq%3Dweb%26mine%3D1",
+        "{}",
+        asked.text
+    );
 }
 
 #[tokio::test]
@@ -332,10 +360,21 @@ async fn a_returned_release_is_supplemented_by_page_and_by_program() {
     let form = format!("/requests/release?request={request}");
     assert_eq!(clerk.get(&form).await.status, 409, "nobody returned it");
     give_back(&boss).await;
-    assert!(clerk.get(&page).await.text.contains(&format!("href=\"{form}\"")));
+    assert!(
+        clerk
+            .get(&page)
+            .await
+            .text
+            .contains(&format!("href=\"{form}\""))
+    );
     let shown = clerk.get(&form).await;
     assert_eq!(shown.status, 200);
-    for word in ["请说明数据去向", "系统下线", "重新提交", "批准后在回收站保留 7 天"] {
+    for word in [
+        "请说明数据去向",
+        "系统下线",
+        "重新提交",
+        "批准后在回收站保留 7 天",
+    ] {
         assert!(shown.text.contains(word), "{word}: {}", shown.text);
     }
     let api = format!("/api/v1{page}");
@@ -360,13 +399,20 @@ async fn a_returned_release_is_supplemented_by_page_and_by_program() {
     // Once more, by program: another reason, or the same.
     give_back(&boss).await;
     let version = clerk.get(&api).await.json()["version"].clone();
-    let again = post(&clerk, &format!("{api}/resubmit"), &json!({ "version": version })).await;
+    let again = post(
+        &clerk,
+        &format!("{api}/resubmit"),
+        &json!({ "version": version }),
+    )
+    .await;
     assert_eq!(again.status, 200, "{}", again.text);
     assert_eq!(again.json()["status"], "in_approval");
     assert_eq!(todo(&boss).await.1["reason"], "系统下线，数据已迁走");
     // A stranger finds neither.
     let elsewhere = town.portal.unit(&town.portal.root, "别的单位").await;
-    town.portal.account_in(&elsewhere, "other", &[Role::Applicant]).await;
+    town.portal
+        .account_in(&elsewhere, "other", &[Role::Applicant])
+        .await;
     let other = town.portal.sign_in("other").await;
     assert_eq!(other.get(&form).await.status, 404);
     let refused = post(&other, &format!("{api}/resubmit"), &json!({ "version": 1 })).await;
@@ -424,6 +470,8 @@ async fn a_phrase_of_consent_is_no_reason_to_refuse() {
         let refused = boss.post(&path, &fields(act, phrase, "")).await;
         assert_eq!(refused.status, 422, "{act}: {}", refused.text);
     }
-    let own = boss.post(&path, &fields("return", "同意", "请写明用途")).await;
+    let own = boss
+        .post(&path, &fields("return", "同意", "请写明用途"))
+        .await;
     assert_eq!(own.status, 303, "{}", own.text);
 }

@@ -328,9 +328,10 @@ mod browser {
                 // The new version stands in the form when the effects have run.
                 Some(Some(button)) => set_timeout(move || button.click(), Duration::ZERO),
                 Some(None) => {
-                    let more = self.work.0.try_with_value(|state| {
-                        state.timer.is_none() && state.is_open()
-                    });
+                    let more = self
+                        .work
+                        .0
+                        .try_with_value(|state| state.timer.is_none() && state.is_open());
                     if more == Some(true) {
                         self.soon(PAUSE);
                     }
@@ -347,7 +348,8 @@ mod browser {
                 // A save under way is one version further.
                 open.then(|| (state.id.clone(), state.typed.clone(), i64::from(state.busy)))
             });
-            let (Some((id, head, ahead)), Ok(form)) = (left.flatten(), UrlSearchParams::new()) else {
+            let (Some((id, head, ahead)), Ok(form)) = (left.flatten(), UrlSearchParams::new())
+            else {
                 return;
             };
             let version = (self.version.get_untracked() + ahead).to_string();

@@ -145,7 +145,9 @@ fn notes() -> Option<AnyView> {
     if notes.is_empty() {
         return None;
     }
-    let notes = notes.iter().map(|note| view! { <li>{i18n::msg(note)}</li> });
+    let notes = notes
+        .iter()
+        .map(|note| view! { <li>{i18n::msg(note)}</li> });
     let notes = notes.collect_view();
     Some(view! { <Banner tone=Tone::Warn><ul>{notes}</ul></Banner> }.into_any())
 }

@@ -71,7 +71,10 @@ pub fn Release() -> impl IntoView {
             (ids, q.get("request").unwrap_or_default())
         })
     });
-    let found = Resource::new(move || asked.get(), |(ids, request)| releasing(ids, request));
+    let found = Resource::new(
+        move || asked.get(),
+        |(ids, request)| releasing(ids, request),
+    );
     page_of(found, |found| view! { <Form found/> }.into_any())
 }
 

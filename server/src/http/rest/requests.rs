@@ -17,7 +17,9 @@ use lingbao_model::{
     msg::Msg,
     request::{Kind, Status},
     view::{
-        request::{ChangeForm, Copied, HeadForm, RequestDetail, RequestFilter, RequestRow, Submitted},
+        request::{
+            ChangeForm, Copied, HeadForm, RequestDetail, RequestFilter, RequestRow, Submitted,
+        },
         resource::DeliverySheet,
     },
 };

@@ -114,7 +114,10 @@ async fn what_was_typed_outlives_a_refused_submit_and_the_version_stands() {
             assert!(key(refused).starts_with("reason:"));
         }
         let kept = cart::open(&cx, &cart.id).await.unwrap();
-        assert_eq!((kept.title.as_str(), kept.version), ("换了标题", cart.version));
+        assert_eq!(
+            (kept.title.as_str(), kept.version),
+            ("换了标题", cart.version)
+        );
         // What can't be read, or comes from another version, is not kept.
         let old = HeadForm {
             title: "旧窗口".into(),
@@ -394,8 +397,14 @@ async fn where_nobody_could_act_the_step_goes_up_and_the_history_says_so() {
         let steps = &vdc_quota.route[0].approvers[0];
         assert_eq!(steps.role, Role::Reviewer);
         assert_eq!(steps.people, ["office"]);
-        let refused =
-            submit::submit(&cx, &vdc_quota.id, vdc_quota.version, None, "form-of-village").await;
+        let refused = submit::submit(
+            &cx,
+            &vdc_quota.id,
+            vdc_quota.version,
+            None,
+            "form-of-village",
+        )
+        .await;
         assert!(matches!(refused, Err(ServiceError::QuotaExceeded(_))));
         // The bureau's only leaders leave: its next request goes up too.
         for leader in [&city.leader, &city.deputy] {
