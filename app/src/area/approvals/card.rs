@@ -328,7 +328,6 @@ fn Settled(card: CardView) -> impl IntoView {
                 what = what
             )
         }
-        None if card.open => t!("approvals.not_yours").to_owned(),
         None => t!("approvals.not_open").to_owned(),
     };
     view! {
@@ -357,8 +356,8 @@ pub mod ssr {
 
     /// A quick phrase as the opinion. One of consent is no reason to send something back.
     fn phrase(chosen: &str, decision: Decision) -> &str {
-        let consents = |key: &&str| i18n::t_key(key) == chosen;
-        if decision != Decision::Approve && CONSENT.iter().any(|key| consents(key)) {
+        let consents = || CONSENT.iter().any(|key| i18n::t_key(key) == chosen);
+        if decision != Decision::Approve && consents() {
             ""
         } else {
             chosen
