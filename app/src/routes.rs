@@ -140,6 +140,11 @@ pub fn reinstall(host: &str) -> String {
     format!("{}/reinstall", resource(host))
 }
 
+/// The form that gives resources back, for a returned request that is supplemented.
+pub fn release_again(request: &str) -> String {
+    with_query("/requests/release", &[("request", request)])
+}
+
 /// The form that changes a resource; `request` is the returned one that is supplemented, or empty.
 pub fn change(id: &str, what: &str, request: &str) -> String {
     let form = format!("{}/change", resource(id));

@@ -13,6 +13,7 @@ mod change;
 mod day_two;
 mod door;
 mod first_steps;
+mod forms;
 mod full;
 mod imports;
 mod portal;

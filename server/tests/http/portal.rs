@@ -329,7 +329,8 @@ impl Browser<'_> {
     }
 }
 
-fn escape(text: &str) -> String {
+/// A value as it stands in the body of a form.
+pub fn escape(text: &str) -> String {
     text.bytes()
         .map(|byte| match byte {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' => {

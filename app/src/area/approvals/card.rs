@@ -90,7 +90,8 @@ fn Shown(card: CardView) -> impl IntoView {
     let monthly = (month.fen() != 0 || once.fen() == 0).then(|| sum(per_month, month));
     let once = (once.fen() != 0).then(|| sum(t!("approvals.once"), once));
     let pools = card.pools.clone();
-    let decision = if card.open && card.position > 0 {
+    // The place in the queue is only known of its first two hundred.
+    let decision = if card.open {
         view! { <Decide digest=card.digest.clone() request=card.request.to_string()/> }.into_any()
     } else {
         view! { <Settled card=card.clone()/> }.into_any()
@@ -328,7 +329,6 @@ fn Settled(card: CardView) -> impl IntoView {
                 what = what
             )
         }
-        None if card.open => t!("approvals.not_yours").to_owned(),
         None => t!("approvals.not_open").to_owned(),
     };
     view! {
@@ -344,7 +344,7 @@ fn Settled(card: CardView) -> impl IntoView {
 pub mod ssr {
     use crate::{
         form::ssr::{Done, Posted, Refused},
-        routes,
+        i18n, routes,
         ssr::{cx, id},
     };
     use lingbao_core::service::approval;
@@ -352,8 +352,18 @@ pub mod ssr {
         id::StepId,
         msg::{FieldError, Msg},
         request::Decision,
-        view::request::DecideAnswer,
+        view::request::{CONSENT, DecideAnswer},
     };
+
+    /// A quick phrase as the opinion. One of consent is no reason to send something back.
+    fn phrase(chosen: &str, decision: Decision) -> &str {
+        let consents = || CONSENT.iter().any(|key| i18n::t_key(key) == chosen);
+        if decision != Decision::Approve && consents() {
+            ""
+        } else {
+            chosen
+        }
+    }
 
     /// Decides; leads to the next to-do, or to the list.
     ///
@@ -367,7 +377,7 @@ pub mod ssr {
             .map_err(|_| vec![FieldError::new("opinion", Msg::new("error.not_in_list"))])?;
         let typed = form.value("opinion").trim();
         let opinion = if typed.is_empty() {
-            form.value("phrase")
+            phrase(form.value("phrase"), decision)
         } else {
             typed
         };

@@ -1,5 +1,6 @@
 //! Ordering: the form of an item, and the cart.
 
+mod autosave;
 mod cart;
 mod configure;
 mod drafts;

@@ -7,7 +7,7 @@ use lingbao_model::{
     change::What,
     fulfilment::Status as PieceStatus,
     money::Money,
-    request::{Decision, Status, StepStatus},
+    request::{Decision, Kind as RequestKind, Status, StepStatus},
     time::Zone,
     view::request::{Act, DetailLine, PieceView, RequestDetail, StepView},
 };
@@ -378,6 +378,9 @@ fn Acts(request: RequestDetail) -> impl IntoView {
                 line.change.what.as_str(),
                 request.row.id.as_str(),
             ),
+            None if request.row.kind == RequestKind::Release => {
+                routes::release_again(request.row.id.as_str())
+            }
             None => format!("{}/{}", routes::CART, request.row.id),
         };
         view! { <LinkButton href kind=Kind::Main>{t!("requests.supplement")}</LinkButton> }
@@ -430,7 +433,8 @@ pub mod ssr {
             "copy" => {
                 let copied = cart::copy(&cx, &own).await?;
                 Ok(Done::to(format!("{}/{}", routes::CART, copied.cart))
-                    .say(Msg::new("requests.said.copy")))
+                    .say(Msg::new("requests.said.copy"))
+                    .note(copied.notes))
             }
             _ => Err(ApiError::not_found().into()),
         }

@@ -1,8 +1,11 @@
 //! Drafts: the cart. `POST /drafts` takes head and lines at once.
 use axum::{Json, extract::Path, http::StatusCode};
 use lingbao_core::service::cart;
-use lingbao_model::view::request::{CartView, DraftRow, HeadForm, LineForm, NewDraft};
-use serde::Deserialize;
+use lingbao_model::{
+    msg::Msg,
+    view::request::{CartView, DraftRow, HeadForm, LineForm, NewDraft},
+};
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -12,6 +15,7 @@ pub(super) fn routes() -> OpenApiRouter<Portal> {
     OpenApiRouter::new()
         .routes(routes!(drafts, make))
         .routes(routes!(one, save, discard))
+        .routes(routes!(refresh))
         .routes(routes!(add_line))
         .routes(routes!(change_line, remove_line))
 }
@@ -62,6 +66,30 @@ async fn save(
     let draft = id(&draft)?;
     cart::save_head(&cx, &draft, change.version, &change.head).await?;
     Ok(Json(cart::open(&cx, &draft).await?))
+}
+
+/// A draft with the items and prices of today.
+#[derive(Debug, Serialize, ToSchema)]
+struct Refreshed {
+    /// The draft.
+    draft: CartView,
+    /// What was left out or has another price, and why.
+    notes: Vec<Msg>,
+}
+
+/// Takes the items and prices of today: for a draft whose lines are `outdated`.
+#[utoipa::path(post, path = "/drafts/{id}/refresh", tag = "drafts", params(("id" = String, Path)),
+    request_body = Version,
+    responses((status = 200, body = Refreshed), (status = 409, body = ProblemDocument)))]
+async fn refresh(
+    Caller(cx): Caller,
+    Path(draft): Path<String>,
+    Body(read): Body<Version>,
+) -> Answer<Refreshed> {
+    let draft = id(&draft)?;
+    let notes = cart::refresh(&cx, &draft, read.version).await?;
+    let draft = cart::open(&cx, &draft).await?;
+    Ok(Json(Refreshed { draft, notes }))
 }
 
 /// Throws a draft away.

@@ -201,7 +201,9 @@ impl Modify for Additions {
         description = "The self-service portal of a government cloud, for programs. \
             Lists are pages: ask again with `after` = `next`. Amounts are whole 分 (1/100 元), moments \
             Unix milliseconds, days YYYY-MM-DD. A POST that carries an `Idempotency-Key` does its work \
-            once and answers the same again for a day. Refusals are problem documents (RFC 9457).",
+            once and answers the same again for a day. Refusals are problem documents (RFC 9457). \
+            By page alone: changing one's own password, ending one's sessions and reading the one-time \
+            password of a host, so that a token that leaks opens neither an account nor a machine.",
         license(name = "Apache-2.0", identifier = "Apache-2.0"),
     ),
     components(schemas(ProblemDocument, ProblemField, lingbao_model::time::Date)),

@@ -7,7 +7,7 @@ use lingbao_model::{
 };
 use serde_json::json;
 
-use super::{blank, edit, put_head, shown, total};
+use super::{blank, edit, set_head, shown, total};
 use crate::{
     app::Cx,
     audit::{self, Event},
@@ -34,7 +34,7 @@ async fn make_once(cx: &Cx, new: &NewDraft) -> Result<CartView, ServiceError> {
     let access = Access::load(&mut tx, cx).await?;
     let unit = ordering_unit(&mut tx, &access).await?;
     let mut draft = blank(&mut tx, cx, &access, unit).await?;
-    put_head(&mut tx, &access, &mut draft, &new.head).await?;
+    set_head(&mut tx, &access, &mut draft, &new.head).await?;
     requests::insert(&mut tx, &draft).await?;
     let (mut lines, mut made) = (Vec::new(), Vec::new());
     for (at, form) in new.lines.iter().enumerate() {

@@ -268,14 +268,16 @@ async fn save_typed(
     let mut tx = cx.db().begin().await?;
     let access = Access::load(&mut tx, cx).await?;
     let mut request = editable(&mut tx, &access, id, version).await?;
-    put_head(&mut tx, &access, &mut request, form).await?;
+    set_head(&mut tx, &access, &mut request, form).await?;
     let lines = requests::lines(&mut tx, id).await?;
     save(&mut tx, cx, &mut request, &lines, "cart.save_head").await?;
     tx.commit().await?;
     Ok(request.version)
 }
 
-async fn put_head(
+/// Puts what was typed into a cart, which is not saved yet: the submit does that together with all
+/// the rest.
+pub(super) async fn set_head(
     tx: &mut Tx,
     access: &Access,
     request: &mut Request,
@@ -299,6 +301,33 @@ async fn put_head(
     }
     request.with_quota_change = form.with_quota_change;
     Ok(())
+}
+
+/// Keeps what was typed when a submit was refused and took it back with everything else. The version
+/// stays: of a double click the second post is refused for the same reason and not as stale. Where
+/// it can't be kept (changed meanwhile, or not readable) the page still shows it, and the refusal
+/// says more.
+pub(super) async fn keep_head(cx: &Cx, id: &RequestId, version: i64, form: &HeadForm) {
+    match keep_typed(cx, id, version, form).await {
+        Ok(()) | Err(ServiceError::Invalid(_) | ServiceError::Conflict(_)) => {}
+        Err(error) => tracing::warn!(%error, "the head of a refused cart could not be kept"),
+    }
+}
+
+async fn keep_typed(
+    cx: &Cx,
+    id: &RequestId,
+    version: i64,
+    form: &HeadForm,
+) -> Result<(), ServiceError> {
+    let mut tx = cx.db().begin().await?;
+    let access = Access::load(&mut tx, cx).await?;
+    let mut request = editable(&mut tx, &access, id, version).await?;
+    set_head(&mut tx, &access, &mut request, form).await?;
+    requests::keep_head(&mut tx, &request).await?;
+    let event = Event::new("cart.save_head", "request", id).of_unit(&request.unit);
+    audit::record(&mut tx, cx, event).await?;
+    Ok(tx.commit().await?)
 }
 
 async fn chosen_system(

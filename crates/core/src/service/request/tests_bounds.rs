@@ -52,8 +52,8 @@ async fn a_foreign_id_and_an_unknown_one_are_the_same_to_everybody() {
                 not_found(cart::edit_line(cx, id, &line.id).await.map(|_| ()));
                 not_found(cart::remove_line(cx, id, 1, &line.id).await);
                 not_found(cart::restore_line(cx, id, 1, line).await);
-                not_found(submit::submit(cx, id, 1, "some-form-id").await);
-                not_found(resubmit::resubmit(cx, id, 1, "some-form-id").await);
+                not_found(submit::submit(cx, id, 1, None, "some-form-id").await);
+                not_found(resubmit::resubmit(cx, id, 1, None, "some-form-id").await);
                 not_found(withdraw::withdraw(cx, id, 1).await);
                 not_found(confirm::confirm(cx, id, 1).await);
             }
@@ -220,7 +220,7 @@ async fn wrong_fields_are_named_each_with_its_message() {
         }
         let tried = cart::try_line(&cx, &id, None, &form).await.unwrap();
         assert_eq!(tried.errors.len(), 4);
-        let empty = submit::submit(&cx, &id, 1, "some-form-id").await;
+        let empty = submit::submit(&cx, &id, 1, None, "some-form-id").await;
         let told = key(empty);
         for field in ["system:", "title:", "reason:", "verdict:verdict.empty"] {
             assert!(told.contains(field), "{field} in {told}");
@@ -239,7 +239,7 @@ async fn of_a_thousand_submits_at_once_exactly_those_that_fit_are_made() {
             let cx = city.cx(&city.clerk);
             waiting.spawn(async move {
                 let form = format!("form-{id}");
-                submit::submit(&cx, &id, 1, &form).await
+                submit::submit(&cx, &id, 1, None, &form).await
             });
         }
         let (mut made, mut refused) = (0, 0);
