@@ -35,6 +35,7 @@ use lingbao_model::{
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::step::Silent;
 use crate::{
     app::Cx,
     error::StorageError,
@@ -331,7 +332,7 @@ impl Step for Limited {
                 until: Some(until.min(cx.cx.now().plus_millis(AGAIN_MS))),
                 why: format!("the limits of the project at {}", self.backend.name()),
             },
-            Ok(Sure::Away(why)) => Outcome::Retry(why),
+            Ok(Sure::Away(why)) => Silent::of(cx, self.backend.name(), why).await.outcome(),
             Err(error) => Outcome::Retry(error.to_string()),
         }
     }

@@ -343,7 +343,7 @@ async fn a_form_sent_twice_is_one_request_and_what_is_mistyped_or_foreign_is_non
         silent.reason = String::new();
         assert_eq!(
             key(town.ask(&silent, FORM).await),
-            "reason:error.too_short "
+            "reason:error.required "
         );
         town.assert_nothing_held().await;
 
