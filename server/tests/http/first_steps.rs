@@ -4,7 +4,7 @@ use lingbao_model::{people::Role, quota::Dimension};
 use serde_json::{Value, json};
 
 use crate::{
-    full::{hosts, with_limits},
+    full::{hosts, send, with_limits},
     portal::{Answer, Browser, Portal},
 };
 
@@ -25,7 +25,7 @@ fn limits(quota: &Value, root: &str, was: &str, to: &str) -> Vec<(String, String
     form
 }
 
-async fn send(browser: &Browser<'_>, path: &str, form: &[(String, String)]) -> Answer {
+async fn fill_in(browser: &Browser<'_>, path: &str, form: &[(String, String)]) -> Answer {
     let form: Vec<_> = form.iter().map(|(a, b)| (a.as_str(), b.as_str())).collect();
     browser.post(path, &form).await
 }
@@ -45,13 +45,13 @@ async fn the_reviewer_reads_what_the_first_step_is_and_does_it_by_page() {
     assert!(page.text.contains("name=\"limit-0-vcpu\""), "{}", page.text);
     let quota = reviewer.get("/api/v1/quota").await.json();
 
-    let wrong = send(&reviewer, &form_page, &limits(&quota, &root, "0", "十")).await;
+    let wrong = fill_in(&reviewer, &form_page, &limits(&quota, &root, "0", "十")).await;
     assert_eq!(wrong.status, 422);
     assert!(wrong.text.contains("value=\"十\""), "what was typed stands");
     // Full-width digits; clicked twice.
     let form = limits(&quota, &root, "0", "１，０００");
     for _ in 0..2 {
-        let set = send(&reviewer, &form_page, &form).await;
+        let set = fill_in(&reviewer, &form_page, &form).await;
         assert_eq!(set.status, 303, "{}", set.text);
     }
     let now = reviewer.get("/api/v1/quota").await.json();
@@ -74,13 +74,13 @@ async fn the_reviewer_reads_what_the_first_step_is_and_does_it_by_page() {
 
     // Lower: only with the tick. An old page changes nothing.
     let mut lower = limits(&quota, &root, "1,000", "500");
-    let unsure = send(&reviewer, &form_page, &lower).await;
+    let unsure = fill_in(&reviewer, &form_page, &lower).await;
     assert_eq!(unsure.status, 422);
     assert!(unsure.text.contains("请先核对并勾选确认"));
     lower.push(("confirm".to_owned(), "yes".to_owned()));
-    let set = send(&reviewer, &form_page, &lower).await;
+    let set = fill_in(&reviewer, &form_page, &lower).await;
     assert_eq!(set.status, 303, "{}", set.text);
-    let old = send(
+    let old = fill_in(
         &reviewer,
         &form_page,
         &limits(&quota, &root, "1000", "2000"),
@@ -90,7 +90,7 @@ async fn the_reviewer_reads_what_the_first_step_is_and_does_it_by_page() {
 
     let clerk = portal.sign_in("clerk").await;
     assert!(!clerk.get("/quota").await.text.contains("set=limits"));
-    let refused = send(&clerk, "/quota", &limits(&quota, &root, "500", "600")).await;
+    let refused = fill_in(&clerk, "/quota", &limits(&quota, &root, "500", "600")).await;
     assert_eq!(refused.status, 403, "{}", refused.text);
 }
 
@@ -141,20 +141,20 @@ async fn a_part_is_handed_on_and_taken_back_by_page_and_by_program() {
     let path = format!("/api/v1/quota/{east}/hand?form=once");
     let part = json!({ "pool": pool, "dimension": "vcpu", "amount": -10 });
     for _ in 0..2 {
-        assert_eq!(reviewer.json("POST", &path, &part).await.status, 200);
+        assert_eq!(send(&reviewer, "POST", &path, &part).await.status, 200);
     }
     assert_eq!(limit().await, 50);
     // Whose limits come from above has none to be set.
     let path = format!("/api/v1/quota/{east}/limits");
     let one = json!({ "limits": [{ "pool": pool, "dimension": "vcpu", "limit": 9 }] });
-    let refused = reviewer.json("PUT", &path, &one).await;
+    let refused = send(&reviewer, "PUT", &path, &one).await;
     assert_eq!(
         (refused.status, refused.json()["key"].as_str()),
         (409, Some("quota.from_above"))
     );
     let clerk = portal.sign_in("clerk").await;
     let path = format!("/api/v1/quota/{root}/limits");
-    assert_eq!(clerk.json("PUT", &path, &one).await.status, 404);
+    assert_eq!(send(&clerk, "PUT", &path, &one).await.status, 404);
     assert_eq!(post(&clerk, "take", "1", &sure).await.status, 404);
 }
 
@@ -176,10 +176,14 @@ async fn a_system_is_made_beside_the_cart_that_needs_it() {
     );
     assert_eq!(clerk.get("/api/v1/drafts").await.json()["rows"], json!([]));
 
-    let draft = clerk
-        .json("POST", "/api/v1/drafts", &hosts(&json!(""), &cell, "1"))
-        .await
-        .json();
+    let draft = send(
+        &clerk,
+        "POST",
+        "/api/v1/drafts",
+        &hosts(&json!(""), &cell, "1"),
+    )
+    .await
+    .json();
     let (id, version) = (draft["id"].as_str().unwrap(), draft["version"].to_string());
     let cart = format!("/cart/{id}");
     assert!(clerk.get(&cart).await.text.contains("value=\"system\""));
