@@ -10,6 +10,7 @@ use lingbao_model::{
     price::Formula,
     quota::Dimension,
     request::{Decision, Outcome, Status},
+    time::MINUTE_MS,
     view::{
         request::{Act, ChangeForm, RequestDetail, Submitted},
         resource::{ResourceDetail, ResourceFilter},
@@ -227,7 +228,9 @@ async fn a_returned_restore_is_named_and_priced_anew_and_keeps_its_snapshot() {
     for town in Town::dear().await {
         let (cx, city) = (town.clerk(), &town.city);
         let snapshot = town.snapshot("before").await;
+        city.app.clock.advance_ms(MINUTE_MS);
         let later = town.snapshot("later").await;
+        assert_ne!(snapshot, later);
         let asked = order(&snapshot, "copy", yuan(700));
         let made = town.ask(&asked, FORM).await.unwrap();
         city.decide(&city.leader, Decision::Return).await;
@@ -379,6 +382,7 @@ async fn while_it_is_asked_for_its_snapshot_stays_and_its_disk_is_not_given_back
     for town in Town::dear().await {
         let (cx, city) = (town.clerk(), &town.city);
         let spare = town.snapshot("spare").await;
+        city.app.clock.advance_ms(MINUTE_MS);
         let snapshot = town.snapshot("before").await;
         let asked = order(&snapshot, "copy", yuan(700));
         let made = town.ask(&asked, FORM).await.unwrap();
