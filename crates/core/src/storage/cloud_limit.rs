@@ -4,7 +4,7 @@ use lingbao_model::{
     catalogue::Fulfiller,
     change,
     cloud_limit::{CloudLimit, Counted},
-    id::{OperationRef, ResourceId, VdcId},
+    id::{ItemVersionId, OperationRef, ResourceId, VdcId},
     param::Answers,
     quota::{Amounts, Dimension, Standing},
     time::Timestamp,
@@ -291,7 +291,7 @@ async fn limit(rx: &mut ReadTx, vdc: &VdcId, backend: &str) -> Result<CloudLimit
     .await?;
     let mut standings: Vec<(Dimension, Standing)> = Vec::with_capacity(rows.len());
     for (dimension, limit, handed, held, used) in rows {
-        let dimension = dimension.parse().map_err(|e| {
+        let dimension: Dimension = dimension.parse().map_err(|e| {
             StorageError::inconsistent("quota_balance", "dimension", vdc.as_str(), e)
         })?;
         let standing = Standing {
@@ -375,7 +375,7 @@ async fn on_their_way(
         let wrong = |column, e: &dyn std::fmt::Display| {
             StorageError::inconsistent("request_item", column, id.as_str(), e)
         };
-        let version = version.parse().map_err(|e| wrong("item_version_id", &e))?;
+        let version: ItemVersionId = version.parse().map_err(|e| wrong("item_version_id", &e))?;
         let content = item::content(rx, &version)
             .await?
             .ok_or_else(|| wrong("item_version_id", &"no such version"))?;
