@@ -413,9 +413,13 @@ pub async fn page(State(pages): State<Pages>, request: Request) -> Response {
     let flash = take(&parts, FLASH).await;
     let notes: Vec<Msg> = take(&parts, NOTES).await.unwrap_or_default();
     let kept = take_kept(&parts).await;
-    let own = kept.is_some() || !notes.is_empty();
+    // A path says that the page itself is meant.
+    let path = match kept.is_some() || !notes.is_empty() {
+        true => parts.uri.path().to_owned(),
+        false => String::new(),
+    };
     let form = FormState {
-        path: own.then(|| parts.uri.path().to_owned()).unwrap_or_default(),
+        path,
         flash: flash.or_else(|| kept.as_ref().map(|_| Msg::new("form.kept"))),
         values: kept.map(|kept| kept.values).unwrap_or_default(),
         notes,
