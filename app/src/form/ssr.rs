@@ -413,13 +413,14 @@ pub async fn page(State(pages): State<Pages>, request: Request) -> Response {
     let flash = take(&parts, FLASH).await;
     let notes: Vec<Msg> = take(&parts, NOTES).await.unwrap_or_default();
     let kept = take_kept(&parts).await;
-    let own = kept.is_some() || !notes.is_empty();
+    // A path says that the page itself is meant.
+    let path = if kept.is_some() || !notes.is_empty() {
+        parts.uri.path().to_owned()
+    } else {
+        String::new()
+    };
     let form = FormState {
-        path: if own {
-            parts.uri.path().to_owned()
-        } else {
-            String::new()
-        },
+        path,
         flash: flash.or_else(|| kept.as_ref().map(|_| Msg::new("form.kept"))),
         values: kept.map(|kept| kept.values).unwrap_or_default(),
         notes,

@@ -355,10 +355,10 @@ mod browser {
             let version = (self.version.get_untracked() + ahead).to_string();
             for (name, value) in [
                 ("id", id.as_str()),
-                ("version", &version),
-                ("system", &head.system),
-                ("title", &head.title),
-                ("reason", &head.reason),
+                ("version", version.as_str()),
+                ("system", head.system.as_str()),
+                ("title", head.title.as_str()),
+                ("reason", head.reason.as_str()),
                 ("with_quota_change", on(&head)),
             ] {
                 form.append(name, value);

@@ -81,6 +81,7 @@ fn Shown(cart: CartView, ask: bool) -> impl IntoView {
         return view! {
             <PageHead title=t!("nav.cart")/>
             <ErrorSummary/>
+            {notes()}
             <section class="panel">
                 <Empty icon="case" title=t!("cart.empty") note=t!("cart.empty_note") act/>
             </section>
