@@ -360,6 +360,22 @@ test('what belongs to another unit is not there, whatever asks for it @once', as
     });
   }
 
+  // Nor is it there beside what is one's own: in a form about a thing of the stranger's.
+  const stranger = cookie('clerk.rsj');
+  const theirs = (await rows('/resources?kind=server&state=running', stranger))[0].id as string;
+  const made = await fetch(`${url}/drafts`, { method: 'POST', redirect: 'manual', headers: { ...SAME, cookie: stranger }, body: new URLSearchParams({ do: 'new' }) });
+  const cart = made.headers.get('location')?.split('/').pop() ?? '';
+  const beside: [string, string, (id: string) => Record<string, string>][] = [
+    ['/requests/release', 'releases', (id) => ({ resources: `${theirs},${id}`, reason: '核验：其中一台不是我的。', ending: 'bin', form_id: 'tried-beside' })],
+    [`/resources/${theirs}/change`, 'requests', (id) => ({ what: 'renew', months: '1', reason: '核验：这不是我的申请。', request: id, version: '1', form_id: 'tried-again' })],
+    ['/catalogue/C-ECS', 'lines', (id) => ({ do: 'put', cart, line: id, name: 'foreign', count: '1', cell: own.cells ?? '', version: '1' })],
+    ['/fn/order/configure', 'lines', (id) => ({ code: 'C-ECS', cart, line: id })],
+  ];
+  for (const [path, kind, typed] of beside) {
+    await pair('clerk.rsj', `${path} beside one's own`, own[kind] ?? '', (id) =>
+      fetch(url + path, { method: 'POST', redirect: 'manual', headers: { ...SAME, cookie: stranger, accept: 'text/html' }, body: new URLSearchParams(typed(id)) }));
+  }
+
   // Nothing of the bureau in any list, search, file or number.
   const requests = await rows('/requests?limit=200', cookie('clerk'));
   const resources = await rows('/resources?limit=200', cookie('clerk'));
