@@ -27,7 +27,7 @@ test('no page is left out @once', () => {
 
 for (const login of Object.keys({ ...PAGES, ...OF_ONE })) {
   test(`the pages of ${login} stand whole`, async ({ page, server }, info) => {
-    test.setTimeout(300_000);
+    test.setTimeout(600_000);
     const cookie = await session(server.url, login);
     const paths = [...(PAGES[login] ?? [])];
     for (const [list, ofOne] of Object.entries(OF_ONE[login] ?? {})) {
