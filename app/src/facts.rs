@@ -7,7 +7,7 @@ use crate::{
 };
 use lingbao_model::{
     calendar::Lamp,
-    change::Change,
+    change::{Change, NOTHING, What},
     id::PoolId,
     money::{Money, grouped_signed},
     msg::{Label, Msg},
@@ -52,7 +52,7 @@ fn quantity_in(lang: Lang, unit: Unit, n: i64) -> String {
 }
 
 /// A change as rows of what, before and after: its parameters, the month price always, the end of
-/// the term where it moves.
+/// the term where it moves or something new has one.
 pub fn steps(change: &Change) -> Vec<(String, String, String)> {
     let lang = i18n::lang();
     let mut rows: Vec<_> = change
@@ -69,13 +69,12 @@ pub fn steps(change: &Change) -> Vec<(String, String, String)> {
     let mut row = |name: &str, before: String, after: String| {
         rows.push((name.to_owned(), before, after));
     };
-    if change.until_before != change.until_after {
-        let day = |at| Zone::SHANGHAI.date(at).to_string();
-        row(
-            t!("change.until"),
-            day(change.until_before),
-            day(change.until_after),
-        );
+    let day = |at| Zone::SHANGHAI.date(at).to_string();
+    let until = t!("change.until");
+    if change.what == What::Restore {
+        row(until, NOTHING.to_owned(), day(change.until_after));
+    } else if change.until_before != change.until_after {
+        row(until, day(change.until_before), day(change.until_after));
     }
     let (before, after) = (change.month_before, change.month_after);
     row(t!("change.month"), before.yuan(), after.yuan());

@@ -92,6 +92,14 @@ pub fn item(code: &str) -> String {
     format!("{ADMIN_ITEMS}/{}", segment(code))
 }
 
+/// Stands where a cart's id does: the form of a new application system.
+pub const NEW_SYSTEM: &str = "system";
+
+/// A new application system; the cart that was left for it, or none, gets it.
+pub fn new_system(cart: &str) -> String {
+    with_query(&format!("{CART}/{NEW_SYSTEM}"), &[("cart", cart)])
+}
+
 /// One request, by its number.
 pub fn request(number: &str) -> String {
     format!("{REQUESTS}/{}", segment(number))
@@ -130,6 +138,11 @@ pub fn rules(host: &str) -> String {
 /// A host's system anew.
 pub fn reinstall(host: &str) -> String {
     format!("{}/reinstall", resource(host))
+}
+
+/// The form that gives resources back, for a returned request that is supplemented.
+pub fn release_again(request: &str) -> String {
+    with_query("/requests/release", &[("request", request)])
 }
 
 /// The form that changes a resource; `request` is the returned one that is supplemented, or empty.

@@ -257,7 +257,7 @@ impl Desk {
 
     /// Submits it; gives its number.
     async fn submit(&self, cart: &CartView) -> Result<String, Failure> {
-        let done = submit::submit(&self.cx, &cart.id, cart.version, &cart.form_id).await?;
+        let done = submit::submit(&self.cx, &cart.id, cart.version, None, &cart.form_id).await?;
         Ok(done.number)
     }
 }

@@ -18,7 +18,7 @@ test('what is given back lies in the bin, comes back, and is erased with a certi
   const where = () => server.url;
   const name = `bin-${info.project.name}`;
   await signIn(page, 'clerk');
-  await orderByPage(page, where, name, '回收站', '一台主机和一块云硬盘，用于退订核验。', true);
+  await orderByPage(page, where, name, '回收站', '一台主机和一块云硬盘，用于退订核验。', 20);
 
   const clerk = await session(where(), 'clerk');
   const host = await deliveredHost(where, clerk, name);

@@ -3,15 +3,15 @@
 import { confirm, press, until } from '../support/acts.ts';
 import { call, session } from '../support/api.ts';
 import { expect, test } from '../support/fixtures.ts';
-import { axeClean, fitsTheWindow, signIn } from '../support/helpers.ts';
-import { type Host, deliveredHost, hungDisk, orderByPage } from '../support/order.ts';
+import { axeClean, fitsTheWindow, signIn, signOut } from '../support/helpers.ts';
+import { type Host, approveAll, deliveredHost, hungDisk, orderByPage } from '../support/order.ts';
 
 test('a host is restarted; its disk is kept, doubled, moved and freed', async ({ page, server }, info) => {
   test.setTimeout(180_000);
   const where = () => server.url;
   const name = `day-${info.project.name}`;
   await signIn(page, 'clerk');
-  await orderByPage(page, where, name, '日常运维', '一台主机和一块云硬盘，用于日常运维核验。', true);
+  await orderByPage(page, where, name, '日常运维', '一台主机和一块云硬盘，用于日常运维核验。', 20);
 
   const clerk = await session(where(), 'clerk');
   const host = await deliveredHost(where, clerk, name);
@@ -77,6 +77,75 @@ test('a host is restarted; its disk is kept, doubled, moved and freed', async ({
   await confirm(page, 'delete_snapshot');
   await page.goto(`/resources/${disk.id}`);
   await until(page, () => expect(page.locator('a[href*="/snapshots/"]')).toHaveCount(0, { timeout: 500 }));
+});
+
+test('a disk to which somebody must agree is asked for, signed on a phone, and made @once', async ({ page, server, baseURL }) => {
+  test.setTimeout(180_000);
+  const where = () => server.url;
+  const name = 'asked';
+  await signIn(page, 'clerk');
+  // 800 GB cost more than what is approved by itself.
+  await orderByPage(page, where, name, '恢复演练', '一台主机和一块大云硬盘，用于核验审批后新建。', 800);
+  const clerk = await session(where(), 'clerk');
+  const host = await deliveredHost(where, clerk, name);
+  const disk = await hungDisk(where, clerk, host.id);
+  // What the cloud can do is read within a minute of the start.
+  await expect(async () => {
+    const taken = await call(where, clerk, 'POST', `/resources/${disk.id}/snapshots`, { name: 'before', note: '' });
+    expect(taken.status, JSON.stringify(taken.body)).toBe(200);
+  }).toPass({ timeout: 90_000 });
+  await page.goto(`/resources/${disk.id}`);
+  const fresh = page.locator('a[href*="/snapshots/"]');
+  await until(page, () => expect(fresh).toHaveCount(1, { timeout: 500 }));
+
+  // The same form says who must agree, and wants a reason; without one what was typed stays.
+  await page.goto((await fresh.getAttribute('href')) ?? '');
+  await expect(page.locator('main')).toContainText('个工作日内');
+  await fitsTheWindow(page);
+  await axeClean(page);
+  await page.locator('input[name=name]').fill(`${name}-copy`);
+  await page.locator('main form button').last().click();
+  await expect(page.locator('.summary')).toBeVisible();
+  await expect(page.locator('input[name=name]')).toHaveValue(`${name}-copy`);
+  await page.locator('textarea[name=reason]').fill('季度恢复演练，需要一份数据副本。');
+  await press(page, page.locator('main form button').last());
+  await expect(page).toHaveURL(/\/requests\//);
+  const request = page.url();
+  await expect(page.locator('main')).toContainText(`${name}-copy`);
+  await fitsTheWindow(page);
+  await axeClean(page);
+
+  // While it waits the snapshot stays.
+  await page.goto(`/resources/${disk.id}`);
+  const remove = page.locator('details.confirm').filter({ has: page.locator('button[value=delete_snapshot]') }).first();
+  await remove.locator('summary').click();
+  await remove.locator('button[value=delete_snapshot]').click();
+  await expect(page.locator('.summary')).toContainText('办结或撤回后才能删除');
+  await signOut(page);
+
+  const window = page.viewportSize();
+  await page.setViewportSize({ width: 360, height: 740 });
+  await signIn(page, 'leader.tjj');
+  await page.goto(request);
+  const decide = page.locator('a[href^="/todo/"]').first();
+  await page.goto(new URL((await decide.getAttribute('href')) ?? '', baseURL).href);
+  await expect(page.locator('.ask')).toContainText('用快照新建云硬盘');
+  await expect(page.locator('.ask .ba').first()).toContainText(`${name}-copy`);
+  await fitsTheWindow(page);
+  await axeClean(page);
+  await page.locator('button[name=do][value=approve]').click();
+  await expect(page).toHaveURL(/\/todo/);
+  await signOut(page);
+  if (window) await page.setViewportSize(window);
+  await approveAll(where, request.split('/').pop() ?? '', 'leader.tjj');
+
+  await expect(async () => {
+    const { body } = await call(where, clerk, 'GET', `/resources?q=${name}-copy`);
+    expect((body.rows as Host[])[0]?.name).toBe(`${name}-copy`);
+  }).toPass({ timeout: 60_000 });
+  await signIn(page, 'clerk');
+  await page.goto(request);
+  await expect(page.locator('main')).toContainText('新云硬盘已建成');
 });
 
 test('what is done at once is not there for others @once', async ({ page, server }) => {

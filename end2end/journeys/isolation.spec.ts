@@ -281,14 +281,14 @@ function cases(url: string, document: Json, own: Record<string, string>): Case[]
     });
   }
   for (const [path, forms] of Object.entries(FORMS)) {
-    const named = path.includes('{') && !path.includes('{code}') ? at(path) : undefined;
-    for (const form of forms) {
+    for (const { '@': place, ...form } of forms) {
+      const named = place || !path.includes('{') || path.includes('{code}') ? undefined : at(path);
       const kind = named?.kind ?? /\{([\w-]+)\}/.exec(Object.values(form).join(' '))?.[1] ?? '';
       // A snapshot is a disk's, everything else of a resource a host's.
       const mine = (Object.values(form).includes('{dropped}') ? own.disks : (named?.mine ?? own[kind])) ?? '';
-      const to = named?.of ?? (() => path.replace('{code}', 'C-ECS'));
+      const to = named?.of ?? (() => place ?? path.replace('{code}', 'C-ECS'));
       found.push({
-        what: `form ${path} ${JSON.stringify(form)}`, kind, mine, reads: false,
+        what: `form ${place ?? path} ${JSON.stringify(form)}`, kind, mine, reads: false,
         ask: (id, cookie) => {
           const typed = Object.entries(form).map(([name, value]): [string, string] => [name, filled(value).replaceAll(mine, id)]);
           return fetch(url + to(id), { method: 'POST', redirect: 'manual', headers: { ...SAME, cookie, accept: 'text/html' }, body: new URLSearchParams(typed) });

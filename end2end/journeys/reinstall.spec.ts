@@ -13,7 +13,7 @@ test('a host is installed anew with a key, and keeps everything but its system',
   const where = () => server.url;
   const name = `anew-${info.project.name}`;
   await signIn(page, 'clerk');
-  await orderByPage(page, where, name, '重装系统', '一台主机和一块数据盘，用于核验重装系统。', true);
+  await orderByPage(page, where, name, '重装系统', '一台主机和一块数据盘，用于核验重装系统。', 20);
 
   const clerk = await session(where(), 'clerk');
   const host = await deliveredHost(where, clerk, name);

@@ -19,7 +19,7 @@ test('a port is opened to a network and closed again; a password is set anew', a
   const where = () => server.url;
   const name = `gate-${info.project.name}`;
   await signIn(page, 'clerk');
-  await orderByPage(page, where, name, '访问规则', '一台主机，用于核验访问规则。', false);
+  await orderByPage(page, where, name, '访问规则', '一台主机，用于核验访问规则。', 0);
 
   const clerk = await session(where(), 'clerk');
   const host = await deliveredHost(where, clerk, name);

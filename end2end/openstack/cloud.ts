@@ -30,15 +30,31 @@ export async function startPortal(folder: string, changes: string[] = []): Promi
   });
 }
 
-/** The parts of Nova's and Cinder's answers that are looked at. */
+/** The parts of Nova's answers that are looked at. */
 export interface Machine {
   id: string;
   name: string;
   status: string;
   tenant_id: string;
+  flavor: { id: string };
   addresses: Record<string, { addr: string; 'OS-EXT-IPS:type': string }[]>;
   'os-extended-volumes:volumes_attached': { id: string }[];
   'OS-EXT-AZ:availability_zone': string;
+}
+
+/** What a project takes of a cloud, in the portal's words. */
+export interface Figures {
+  cores: number;
+  memory_gb: number;
+  disk_gb: number;
+  addresses: number;
+}
+
+/** The parts of Neutron's answers that are looked at. */
+export interface Port {
+  id: string;
+  device_id: string;
+  device_owner: string;
 }
 
 /** The administrator's view of the whole cloud. */
@@ -84,22 +100,76 @@ export class Cloud {
     return body.servers;
   }
 
-  /** How many of the volumes of a project there are. */
+  /** How many of them run. The list without details: for those Nova asks Neutron about each server, and
+   *  whoever is being built would wait. */
+  async running(prefix: string): Promise<number> {
+    const { body } = await this.ask('compute', `/servers?all_tenants=1&status=ACTIVE&name=${encodeURIComponent(`^${prefix}`)}`);
+    return body.servers.length;
+  }
+
+  /** Cores and memory (GB) of a server, as its flavour says. */
+  async size(server: Machine): Promise<[number, number]> {
+    const { body } = await this.ask('compute', `/flavors/${server.flavor.id}`);
+    return [body.flavor.vcpus, body.flavor.ram / 1_024];
+  }
+
+  /** The volumes of a project. */
   async volumes(project: string): Promise<{ id: string; size: number; status: string }[]> {
     const { body } = await this.ask('volumev3', `/volumes/detail?all_tenants=1&project_id=${project}`);
     return body.volumes;
   }
 
-  /** Cores and memory that a project's limits allow and that it uses. */
-  async limits(project: string): Promise<Record<string, { limit: number; in_use: number }>> {
-    const { body } = await this.ask('compute', `/os-quota-sets/${project}/detail`);
-    return body.quota_set;
+  /** The snapshots of a project's volumes. */
+  async snapshots(project: string): Promise<{ id: string; size: number; status: string }[]> {
+    const { body } = await this.ask('volumev3', '/snapshots/detail?all_tenants=1');
+    const all = body.snapshots as { id: string; size: number; status: string; 'os-extended-snapshot-attributes:project_id': string }[];
+    return all.filter((one) => one['os-extended-snapshot-attributes:project_id'] === project);
+  }
+
+  /** What Nova, Cinder and Neutron count for a project. Cinder counts snapshots as if they were volumes;
+   *  what the portal sells is the disk, so they are left out here. */
+  async figures(project: string): Promise<Figures> {
+    const nova = (await this.ask('compute', `/os-quota-sets/${project}/detail`)).body.quota_set;
+    const cinder = (await this.ask('volumev3', `/os-quota-sets/${project}?usage=true`)).body.quota_set;
+    const snapshots = await this.snapshots(project);
+    return {
+      cores: nova.cores.in_use,
+      memory_gb: nova.ram.in_use / 1_024,
+      disk_gb: cinder.gigabytes.in_use - snapshots.reduce((sum, one) => sum + one.size, 0),
+      addresses: (await this.addresses(project)).length,
+    };
   }
 
   /** The networks of a project. */
   async networks(project: string): Promise<{ id: string; shared: boolean }[]> {
-    const { body } = await this.ask('network', `/v2.0/networks?project_id=${project}`);
-    return body.networks;
+    return this.network('networks', project);
+  }
+
+  /** The routers of a project. */
+  async routers(project: string): Promise<{ id: string }[]> {
+    return this.network('routers', project);
+  }
+
+  /** The ports of a project. */
+  async ports(project: string): Promise<Port[]> {
+    return this.network('ports', project);
+  }
+
+  /** The floating addresses of a project, and to which port each leads. */
+  async addresses(project: string): Promise<{ id: string; port_id: string | null }[]> {
+    return this.network('floatingips', project);
+  }
+
+  /** The security groups of a project without the one that Neutron gives to each. */
+  async groups(project: string): Promise<{ name: string; security_group_rules: { direction: string }[] }[]> {
+    const all = (await this.network('security-groups', project)) as { name: string; security_group_rules: { direction: string }[] }[];
+    return all.filter((one) => one.name !== 'default');
+  }
+
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any
+  private async network(what: string, project: string): Promise<any> {
+    const { body } = await this.ask('network', `/v2.0/${what}?project_id=${project}`);
+    return body[what.replace('-', '_')];
   }
 
   /** Deletes a server behind the portal's back. */

@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { expect, test as base } from '@playwright/test';
 import { call } from '../support/api.ts';
 import type { Server } from '../support/server.ts';
-import { Cloud, startPortal } from './cloud.ts';
+import { Cloud, type Figures, startPortal } from './cloud.ts';
 
 const HERE = dirname(fileURLToPath(import.meta.url));
 
@@ -63,19 +63,129 @@ export async function delivered(where: () => string, cookie: string, request: st
   }).toPass({ timeout, intervals: [2_000] });
 }
 
-/** As many servers of a name as were ordered, on both sides, and nothing in the project besides. */
+/** A thing of a unit, as the portal lists it. */
+export interface Thing {
+  id: string;
+  name: string;
+  kind: string;
+}
+
+/** All that the caller's unit has. */
+export async function things(where: () => string, cookie: string): Promise<Thing[]> {
+  return (await call(where, cookie, 'GET', '/resources?limit=200')).body.rows;
+}
+
+/** Asks for something that is done to a thing at once; gives the answer. */
+// eslint-disable-next-line @typescript-eslint/no-explicit-any
+export async function act(where: () => string, cookie: string, thing: string, path: string, body: unknown = {}): Promise<any> {
+  const done = await call(where, cookie, 'POST', `/resources/${thing}/${path}`, body);
+  expect(done.status, `${path}: ${JSON.stringify(done.body)}`).toBeLessThan(300);
+  return done.body;
+}
+
+/** Waits until nothing is under way on a thing any more, and what came of it stands as the last event. */
+export async function became(where: () => string, cookie: string, thing: string, event: string, timeout = 120_000): Promise<void> {
+  const now = async () => {
+    const { body } = await call(where, cookie, 'GET', `/resources/${thing}`);
+    return [body.busy ?? null, body.events[0].kind];
+  };
+  await expect.poll(now, { message: `${thing} becomes ${event}`, timeout }).toEqual([null, event]);
+}
+
+/** Waits until a thing's owner may do all of this to it: what the cloud can do is read once a minute. */
+export async function able(where: () => string, cookie: string, thing: string, acts: string[], timeout = 90_000): Promise<void> {
+  const missing = async () => {
+    const { may } = (await call(where, cookie, 'GET', `/resources/${thing}`)).body;
+    return acts.filter((one) => !may.includes(one));
+  };
+  await expect.poll(missing, { message: `what can't be done to ${thing}`, timeout }).toEqual([]);
+}
+
+/** What the portal's ledger books for the caller's unit. */
+async function booked(where: () => string, cookie: string): Promise<{ used: Figures; held: Figures }> {
+  const rows = (await call(where, cookie, 'GET', '/quota')).body.rows as { dimension: string; standing: { used: number; held: number } }[];
+  const figures = (side: 'used' | 'held'): Figures => {
+    const sum = (...dimensions: string[]) =>
+      rows.filter((row) => dimensions.includes(row.dimension)).reduce((all, row) => all + row.standing[side], 0);
+    return { cores: sum('vcpu'), memory_gb: sum('memory_gb'), disk_gb: sum('ssd_gb', 'sas_gb', 'sata_gb'), addresses: sum('addresses') };
+  };
+  return { used: figures('used'), held: figures('held') };
+}
+
+/** What the portal books for a unit is what Nova, Cinder and Neutron count in its project, and nothing
+ *  is held for what has been done. */
+export async function balanced(where: () => string, cookie: string, cloud: Cloud, project: string): Promise<Figures> {
+  const { used, held } = await booked(where, cookie);
+  expect(held, 'held by what is done').toEqual({ cores: 0, memory_gb: 0, disk_gb: 0, addresses: 0 });
+  // Cinder counts what it deletes until it is gone.
+  await expect.poll(() => cloud.figures(project), { message: 'the cloud counts what the portal books', timeout: 30_000 }).toEqual(used);
+  return used;
+}
+
+/** How the security group of one host's own begins; the server's id follows. */
+const OF_A_HOST = 'lingbao-host-';
+
+/** In a project every port, router and security group belongs to something that stands: to each of
+ *  these servers one port, to all of them one network with one router and one group of their level. */
+export async function tidy(cloud: Cloud, project: string, servers: { id: string }[]): Promise<void> {
+  const [networks, routers, ports] = [await cloud.networks(project), await cloud.routers(project), await cloud.ports(project)];
+  expect([networks.length, routers.length], 'one network, one router').toEqual([1, 1]);
+  const ids = servers.map((one) => one.id).sort();
+  const ofServers = ports.filter((port) => port.device_owner.startsWith('compute:'));
+  expect(ofServers.map((port) => port.device_id).sort(), 'a port for each server').toEqual(ids);
+  const others = ports.filter((port) => !ofServers.includes(port));
+  expect(others.map((port) => [port.device_owner, port.device_id]), 'beside them the router stands in the network').toEqual([
+    ['network:router_interface', routers[0]?.id],
+  ]);
+  const groups = (await cloud.groups(project)).map((one) => one.name);
+  const own = groups.filter((name) => name.startsWith(OF_A_HOST));
+  expect(groups.filter((name) => !own.includes(name)), 'one group of the level').toEqual([expect.stringMatching(/^lingbao-level\d/)]);
+  expect(new Set(own).size, 'one group a host').toBe(own.length);
+  expect(own.filter((name) => !ids.includes(name.slice(OF_A_HOST.length))), 'groups of hosts that are gone').toEqual([]);
+}
+
+/** As many servers of a name as were ordered, on both sides; in their project nothing that the portal
+ *  does not list, and the same figures. */
 export async function exactly(where: () => string, cookie: string, cloud: Cloud, name: string, count: number): Promise<void> {
   const servers = await cloud.servers(name);
   expect(servers.map((one) => one.status)).toEqual(Array(count).fill('ACTIVE'));
   expect(new Set(servers.map((one) => one.name)).size).toBe(count);
-  const found = (await call(where, cookie, 'GET', `/resources?q=${name}&limit=200`)).body.rows;
-  expect(found).toHaveLength(count);
-  const project = servers[0]?.tenant_id ?? '';
-  expect(await cloud.volumes(project), 'one system disk each').toHaveLength(count);
-  // What the portal counts is what the cloud counts.
-  const limits = await cloud.limits(project);
-  expect(limits.cores?.in_use).toBe(count * Number(SMALL.vcpus));
-  expect(limits.instances?.in_use).toBe(count);
+  const projects = [...new Set(servers.map((one) => one.tenant_id))];
+  expect(projects).toHaveLength(1);
+  const project = projects[0] ?? '';
+  const all = await things(where, cookie);
+  const of = (kind: string) => all.filter((one) => one.kind === kind);
+  expect(of('server').map((one) => one.name).sort()).toEqual(servers.map((one) => one.name).sort());
+  expect(await cloud.volumes(project), 'one system disk each, and the disks').toHaveLength(count + of('volume').length);
+  expect(await cloud.addresses(project)).toHaveLength(of('address').length);
+  await tidy(cloud, project, servers);
+  const { cores, memory_gb, disk_gb } = await balanced(where, cookie, cloud, project);
+  expect(cores).toBe(count * Number(SMALL.vcpus));
+  expect(memory_gb).toBe(count * Number(SMALL.memory_gb));
+  expect(disk_gb).toBeGreaterThanOrEqual(count * Number(SMALL.system_disk_gb));
+}
+
+/** Gives back all that the caller's unit has, to be erased at once; gives the request. */
+export async function giveBackAll(where: () => string, cookie: string): Promise<string> {
+  const all = (await things(where, cookie)).map((one) => one.id);
+  const release = await call(where, cookie, 'POST', '/releases', { resources: all, reason: '核验完毕，全部退回。', erase_at_once: true });
+  expect(release.status, JSON.stringify(release.body)).toBe(201);
+  return release.body.request;
+}
+
+/** All that was given back is gone: from the portal, and from the project, where network, router and the
+ *  group of the level wait for the next order. */
+export async function nothingLeft(where: () => string, cookie: string, cloud: Cloud, name: string, project: string, timeout = 120_000): Promise<void> {
+  await expect.poll(async () => (await things(where, cookie)).map((one) => one.name), { message: 'what the portal lists', timeout }).toEqual([]);
+  const left = async () => ({
+    servers: (await cloud.servers(name)).length,
+    volumes: (await cloud.volumes(project)).length,
+    snapshots: (await cloud.snapshots(project)).length,
+    addresses: (await cloud.addresses(project)).length,
+  });
+  await expect.poll(left, { message: 'what the cloud has', timeout: 60_000 }).toEqual({ servers: 0, volumes: 0, snapshots: 0, addresses: 0 });
+  await tidy(cloud, project, []);
+  await balanced(where, cookie, cloud, project);
 }
 
 /** Each journey has a town of its own; pages open in it. */

@@ -10,12 +10,17 @@ export interface Caller {
   ofSite: boolean;
 }
 
-/** The roles by their names in the program: `DeptLeader` is `dept_leader`. */
-export function everyRole(): Map<string, string> {
-  const text = readFileSync(join(ROOT, 'crates', 'model', 'src', 'people.rs'), 'utf8');
-  const list = /pub enum Role \{([\s\S]*?)\n {4}\}/.exec(text)?.[1] ?? '';
-  return new Map([...list.matchAll(/(\w+) = "(\w+)"/g)].map((m) => [m[1] ?? '', m[2] ?? '']));
+/** The words of an enum of the model by their names in the program: `DeptLeader` is `dept_leader`. */
+export function wordsOf(file: string, name: string): Map<string, string> {
+  const text = readFileSync(join(ROOT, 'crates', 'model', 'src', file), 'utf8');
+  const list = new RegExp(`pub enum ${name} \\{([\\s\\S]*?)\\n {4}\\}`).exec(text)?.[1] ?? '';
+  const words = new Map([...list.matchAll(/(\w+) = "(\w+)"/g)].map((m) => [m[1] ?? '', m[2] ?? '']));
+  if (words.size === 0) throw new Error(`no words of ${name} in ${file}`);
+  return words;
 }
+
+/** Every role. */
+export const everyRole = () => wordsOf('people.rs', 'Role');
 
 /** Which roles give an ability. */
 function abilities(): Map<string, string[]> {

@@ -1,6 +1,7 @@
 // What the pages post, for those who try it with an id that is not theirs.
 import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { wordsOf } from './callers.ts';
 import { ROOT } from './server.ts';
 
 /** Nobody's version: who is faster wins, and it was not this form. What is there is answered with that. */
@@ -8,8 +9,14 @@ const version = '999999';
 const reason = '核验：这不是我的东西。';
 const opinion = '核验：这不是我的待办。';
 
+/** Limits of the site as they were read: each stays as it is. */
+const limits = Object.fromEntries(
+  [...wordsOf('quota.rs', 'Dimension').values()].flatMap((one) => [[`limit-0-${one}`, '1'], [`was-limit-0-${one}`, '1']]),
+) as Record<string, string>;
+
 /** The forms of each page that has some, whole: what is refused is refused for the thing. `{word}` is the
- *  id of a thing; a page whose forms are about nothing of a unit's has none here. */
+ *  id of a thing, and `@` another place of the same page; a page whose forms are about nothing of a unit's
+ *  has none here. */
 export const FORMS: Record<string, Record<string, string>[]> = {
   '/sign-in': [],
   '/sign-out': [],
@@ -28,9 +35,16 @@ export const FORMS: Record<string, Record<string, string>[]> = {
     { do: 'put', cart: '{drafts}', line: '{lines}', name: 'foreign', count: '1', cell: '{cells}', version },
   ],
   '/drafts': [{ do: 'discard', cart: '{drafts}', version }],
-  '/cart': ['more', 'refresh', 'save', 'submit', 'remove {lines}'].map((act) => ({ cart: '{drafts}', do: act, system: '{systems}', title: '核验', reason, version, form_id: 'tried-by-all' })),
-  '/cart/{id}': ['refresh', 'save', 'submit', 'remove {lines}'].map((act) => ({ cart: '{drafts}', do: act, system: '{systems}', title: '核验', reason, version, form_id: 'tried-by-all' })),
-  '/quota': [{ child: '{quota}', pool: '{pools}', dimension: 'vcpu', amount: '1' }],
+  '/cart': ['more', 'refresh', 'save', 'submit', 'resubmit', 'system', 'edit {lines} C-ECS', 'remove {lines}'].map((act) => ({ cart: '{drafts}', do: act, system: '{systems}', title: '核验', reason, version, form_id: 'tried-by-all' })),
+  '/cart/{id}': [
+    ...['refresh', 'save', 'submit', 'remove {lines}'].map((act) => ({ cart: '{drafts}', do: act, system: '{systems}', title: '核验', reason, version, form_id: 'tried-by-all' })),
+    { '@': '/cart/system', cart: '{drafts}', name: '核验系统', short_name: 'foreign', level: '2', state: 'testing', contact_name: '核验', contact_phone: '0000-00000' },
+  ],
+  '/quota': [
+    { child: '{quota}', pool: '{pools}', dimension: 'vcpu', amount: '1' },
+    { child: '{quota}', pool: '{pools}', dimension: 'vcpu', amount: '1', act: 'take', confirm: 'yes' },
+    { unit: '{quota}', do: 'limits', 'pool-0': '{pools}', ...limits },
+  ],
   '/todo/{step}': ['approve', 'return', 'reject'].map((act) => ({ do: act, opinion, digest: 'none' })),
   '/requests/{id}': ['withdraw', 'confirm', 'copy'].map((act) => ({ do: act, version })),
   '/resources/{id}/snapshots/{snapshot}': [{ name: 'foreign', month: '1' }],
@@ -74,6 +88,7 @@ export const FORMS: Record<string, Record<string, string>[]> = {
 /** What the programming interface is told where a schema alone does not say what fits. */
 export const BODIES: Record<string, unknown> = {
   '/quota/{id}/hand': { pool: '{pools}', dimension: 'vcpu', amount: 1 },
+  '/quota/{id}/limits': { limits: [] },
   '/requests/{id}/change': { version: 999_999, what: 'renew', typed: { months: '1' }, reason },
   '/resources/{id}/attach': { host: '{releases}' },
   '/resources/{id}/changes': { what: 'renew', typed: { months: '1' }, reason },
@@ -90,6 +105,7 @@ export const FUNCTIONS: Record<string, { kind: string; id: string; rest?: Record
   'usage/host': { kind: 'usage', id: 'id' },
   'order/configure': { kind: 'cart', id: 'cart', rest: { code: 'C-ECS', line: '{lines}' } },
   'order/cart': { kind: 'cart', id: 'id' },
+  'order/save-head': { kind: 'cart', id: 'id', rest: { version, system: '{systems}', title: '核验', reason } },
   'quota/view': { kind: 'quota', id: 'unit' },
   'approvals/card': { kind: 'todo', id: 'step' },
   'import/batch': { kind: 'batches', id: 'id' },

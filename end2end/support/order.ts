@@ -13,18 +13,31 @@ export async function place(url: string, cookie: string): Promise<{ cell: string
 /** The smallest host; small enough to be approved automatically. */
 export const SMALL = { arch: 'general', vcpus: '1', memory_gb: '2', image: 'debian-12', system_disk_gb: '40', access: 'password' };
 
-/** Orders one small host; gives the request's id and number. */
-export async function orderHost(url: string, cookie: string, name: string): Promise<{ id: string; number: string }> {
-  const { cell, system } = await place(url, cookie);
-  const draft = await call(() => url, cookie, 'POST', '/drafts', {
-    head: { system, title: `主机 ${name}`, reason: '核验用的一台小规格主机，用完即退。' },
-    lines: [{ item: 'C-ECS', name, cell, typed: SMALL }],
+/** A line of an order; what hangs on another line names it by `#` and its number, from 1. */
+export interface Line {
+  item: string;
+  name: string;
+  count?: string;
+  typed: Record<string, string>;
+}
+
+/** Submits one request for these lines, all in the same place; gives its id and number. */
+export async function order(where: () => string, cookie: string, name: string, lines: Line[]): Promise<{ id: string; number: string }> {
+  const { cell, system } = await place(where(), cookie);
+  const draft = await call(where, cookie, 'POST', '/drafts', {
+    head: { system, title: `主机 ${name}`, reason: '核验用的小规格主机，用完即退。' },
+    lines: lines.map((line) => ({ ...line, cell })),
   });
   expect(draft.status, JSON.stringify(draft.body)).toBe(201);
   const { id, version } = draft.body;
-  const sent = await call(() => url, cookie, 'POST', `/requests/${id}/submit`, { version });
+  const sent = await call(where, cookie, 'POST', `/requests/${id}/submit`, { version });
   expect(sent.status, JSON.stringify(sent.body)).toBe(200);
   return { id, number: sent.body.number };
+}
+
+/** Orders one small host; gives the request's id and number. */
+export function orderHost(url: string, cookie: string, name: string): Promise<{ id: string; number: string }> {
+  return order(() => url, cookie, name, [{ item: 'C-ECS', name, typed: SMALL }]);
 }
 
 /** Puts an item into the cart by its form; with `target`, attached to the first host that the form offers. */
@@ -36,14 +49,14 @@ export async function put(page: Page, code: string, fields: Record<string, strin
   await expect(page).toHaveURL(/\/cart\//);
 }
 
-/** By page, signed in as a clerk: one small host of a name, with a block disk on it if `disk`; everybody
- *  approves. */
-export async function orderByPage(page: Page, where: () => string, name: string, title: string, reason: string, disk: boolean): Promise<void> {
+/** By page, signed in as a clerk: one small host of a name, with a block disk of `disk` GB on it
+ *  unless that is 0; everybody approves. Gives the request's id. */
+export async function orderByPage(page: Page, where: () => string, name: string, title: string, reason: string, disk: number): Promise<string> {
   await page.goto('/drafts');
   await page.locator('button[name=do][value=new]').click();
   await expect(page).toHaveURL(/\/cart\//);
   await put(page, 'C-ECS', { name, count: '1', vcpus: '1', memory_gb: '2' });
-  if (disk) await put(page, 'S-EVS', { size_gb: '20' }, true);
+  if (disk > 0) await put(page, 'S-EVS', { size_gb: String(disk) }, true);
   await page.locator('select[name=system]').selectOption({ index: 1 });
   await page.locator('input[name=title]').fill(`${title} ${name}`);
   await page.locator('textarea[name=reason]').fill(reason);
@@ -51,6 +64,7 @@ export async function orderByPage(page: Page, where: () => string, name: string,
   await expect(page).toHaveURL(/\/requests\//);
   const request = page.url().split('/').pop() ?? '';
   await approveAll(where, request, 'leader.tjj');
+  return request;
 }
 
 /** A host as lists tell it. */
@@ -84,16 +98,7 @@ export async function hungDisk(where: () => string, cookie: string, host: string
 
 /** Submits one request for so many hosts of a name; gives its id. */
 export async function orderHosts(where: () => string, cookie: string, name: string, count: number, typed: Record<string, string>): Promise<string> {
-  const { cell, system } = await place(where(), cookie);
-  const draft = await call(where, cookie, 'POST', '/drafts', {
-    head: { system, title: `主机 ${name}`, reason: '核验用的小规格主机，用完即退。' },
-    lines: [{ item: 'C-ECS', name, count: String(count), cell, typed }],
-  });
-  expect(draft.status, JSON.stringify(draft.body)).toBe(201);
-  const { id, version } = draft.body;
-  const sent = await call(where, cookie, 'POST', `/requests/${id}/submit`, { version });
-  expect(sent.status, JSON.stringify(sent.body)).toBe(200);
-  return id;
+  return (await order(where, cookie, name, [{ item: 'C-ECS', name, count: String(count), typed }])).id;
 }
 
 /** Everybody whose turn it is approves; gives the moment (`Date.now()`) just before the last of them

@@ -14,7 +14,7 @@ export function everyPath(): string[] {
 }
 
 export const PAGES: Record<string, string[]> = {
-  clerk: ['/', '/catalogue', '/catalogue/C-ECS', '/catalogue/S-EVS', '/catalogue/M-MIG', '/cart', '/drafts', '/requests', '/resources', '/resources?state=recycled&sort=erase', '/usage', '/usage/units', '/quota', '/notices', '/me', '/me/password', '/me/tokens', '/search?q=web', '/help', '/help/deadline', '/kit'],
+  clerk: ['/', '/catalogue', '/catalogue/C-ECS', '/catalogue/S-EVS', '/catalogue/M-MIG', '/cart', '/cart/system', '/drafts', '/requests', '/resources', '/resources?state=recycled&sort=erase', '/usage', '/usage/units', '/quota', '/notices', '/me', '/me/password', '/me/tokens', '/search?q=web', '/help', '/help/deadline', '/kit'],
   'leader.tjj': ['/', '/todo', '/done', '/quota'],
   reviewer: ['/todo', '/done', '/overview', '/admin/items', '/admin/items/C-ECS', '/quota'],
   finance: ['/admin/items/C-ECS'],

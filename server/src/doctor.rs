@@ -1,5 +1,5 @@
 //! `lingbao doctor`: says what is wrong, and how to mend it.
-use std::{fmt, path::Path};
+use std::{collections::BTreeMap, fmt, path::Path};
 
 use lingbao_backends::provisioning::{Finding, PoolRef};
 use lingbao_core::{
@@ -19,7 +19,25 @@ const SPACE_MIB: u64 = 1_024;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Check {
     what: String,
-    problem: Option<(String, String)>,
+    state: State,
+}
+
+/// How something stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum State {
+    Fine,
+    /// It works, and the operator should know.
+    Note(String),
+    Wrong {
+        problem: String,
+        remedy: String,
+    },
+}
+
+impl Check {
+    fn is_wrong(&self) -> bool {
+        matches!(self.state, State::Wrong { .. })
+    }
 }
 
 /// Everything that was looked at.
@@ -30,13 +48,20 @@ impl Report {
     /// Whether nothing is wrong.
     #[must_use]
     pub fn is_well(&self) -> bool {
-        self.0.iter().all(|check| check.problem.is_none())
+        !self.0.iter().any(Check::is_wrong)
     }
 
     fn fine(&mut self, what: impl Into<String>) {
         self.0.push(Check {
             what: what.into(),
-            problem: None,
+            state: State::Fine,
+        });
+    }
+
+    fn note(&mut self, what: impl Into<String>, note: impl Into<String>) {
+        self.0.push(Check {
+            what: what.into(),
+            state: State::Note(note.into()),
         });
     }
 
@@ -46,10 +71,12 @@ impl Report {
         problem: impl Into<String>,
         remedy: impl Into<String>,
     ) {
-        let problem = Some((problem.into(), remedy.into()));
         self.0.push(Check {
             what: what.into(),
-            problem,
+            state: State::Wrong {
+                problem: problem.into(),
+                remedy: remedy.into(),
+            },
         });
     }
 }
@@ -57,18 +84,15 @@ impl Report {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for check in &self.0 {
-            match &check.problem {
-                None => writeln!(f, "ok     {}", check.what)?,
-                Some((problem, remedy)) => {
+            match &check.state {
+                State::Fine => writeln!(f, "ok     {}", check.what)?,
+                State::Note(note) => writeln!(f, "note   {}: {note}", check.what)?,
+                State::Wrong { problem, remedy } => {
                     writeln!(f, "WRONG  {}: {problem}\n       mend: {remedy}", check.what)?;
                 }
             }
         }
-        let wrong = self
-            .0
-            .iter()
-            .filter(|check| check.problem.is_some())
-            .count();
+        let wrong = self.0.iter().filter(|check| check.is_wrong()).count();
         writeln!(f, "{} looked at, {wrong} wrong", self.0.len())
     }
 }
@@ -243,6 +267,28 @@ async fn measured(config: &Config, app: &std::sync::Arc<App>, report: &mut Repor
     }
 }
 
+/// Which pools stand on the same hosts: what one takes, the others lose.
+fn same_hosts(cloud: &str, hosts: &BTreeMap<String, Vec<&str>>, report: &mut Report) {
+    const SAID: &str = "what is ordered in one of them is gone from the others too; sums over pools count the hosts once";
+    if let Some(whole) = hosts.get("") {
+        let parts = hosts.iter().filter(|(on, _)| !on.is_empty());
+        let all: Vec<&str> = whole
+            .iter()
+            .chain(parts.flat_map(|(_, pools)| pools))
+            .copied()
+            .collect();
+        if all.len() > 1 {
+            let note = format!("{} on all hosts of the cloud; {SAID}", whole.join(", "));
+            report.note(format!("pools {} of cloud {cloud}", all.join(", ")), note);
+        }
+        return;
+    }
+    for (on, pools) in hosts.iter().filter(|(_, pools)| pools.len() > 1) {
+        let what = format!("pools {} of cloud {cloud}", pools.join(", "));
+        report.note(what, format!("they stand on the same hosts ({on}); {SAID}"));
+    }
+}
+
 async fn inside(config: &Config, app: &std::sync::Arc<App>, report: &mut Report) {
     let found = match examine::findings(&app.system()).await {
         Ok(found) => found,
@@ -267,6 +313,18 @@ async fn inside(config: &Config, app: &std::sync::Arc<App>, report: &mut Report)
             "enter the days of the State Council's notice in the calendar, or install a newer version",
         ),
         None => report.fine("calendar"),
+    }
+    if found.without_limit.is_empty() {
+        report.fine("limits of the site");
+    } else {
+        report.wrong(
+            "limits of the site",
+            format!(
+                "nothing can be ordered in the pools {}",
+                found.without_limit.join(", ")
+            ),
+            "let a reviewer of the whole site set them on the page /quota (or close the pools)",
+        );
     }
     measured(config, app, report).await;
     // A simulated cloud has one owner; while `serve` runs, only it can open the state file.
@@ -304,12 +362,26 @@ async fn inside(config: &Config, app: &std::sync::Arc<App>, report: &mut Report)
         }
         match cloud.check().await {
             Ok(findings) => lacking(&what, findings, report),
-            Err(error) => report.wrong(what, format!("{error:?}"), "ask again"),
+            Err(error) => report.wrong(what.clone(), format!("{error:?}"), "ask again"),
         }
-        for (_, pool) in found.pools.iter().filter(|(backend, _)| backend == name) {
+        let pools = found.pools.iter().filter(|(backend, _)| backend == name);
+        let pools: Vec<&str> = pools.map(|(_, pool)| pool.as_str()).collect();
+        if !pools.is_empty() {
+            match cloud.check_offered(&found.offered).await {
+                Ok(findings) => lacking(&what, findings, report),
+                Err(error) => report.wrong(what, format!("{error:?}"), "ask again"),
+            }
+        }
+        let mut hosts: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+        for pool in pools {
             let what = format!("pool {pool} of cloud {name}");
-            match cloud.capacity(&PoolRef(pool.clone())).await {
-                Ok(_) => report.fine(what),
+            match cloud.capacity(&PoolRef(pool.to_owned())).await {
+                Ok(capacity) => {
+                    report.fine(what);
+                    if let Some(on) = capacity.hosts {
+                        hosts.entry(on).or_default().push(pool);
+                    }
+                }
                 Err(error) => report.wrong(
                     what,
                     format!("{error:?}"),
@@ -317,6 +389,7 @@ async fn inside(config: &Config, app: &std::sync::Arc<App>, report: &mut Report)
                 ),
             }
         }
+        same_hosts(name, &hosts, report);
     }
     for (backend, pool) in &found.pools {
         if clouds.get(backend).is_none() {
@@ -326,5 +399,39 @@ async fn inside(config: &Config, app: &std::sync::Arc<App>, report: &mut Report)
                 format!("add [backends.{backend}]"),
             );
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pools_on_the_same_hosts_are_named_and_nothing_is_wrong_with_them() {
+        let said = |hosts: &[(&str, &[&str])]| {
+            let hosts = hosts
+                .iter()
+                .map(|(on, pools)| ((*on).to_owned(), pools.to_vec()))
+                .collect();
+            let mut report = Report::default();
+            same_hosts("gov", &hosts, &mut report);
+            assert!(report.is_well());
+            report.to_string()
+        };
+        let shared = said(&[("gov", &["general", "xinchuang"]), ("net", &["internet"])]);
+        assert!(
+            shared.starts_with("note   pools general, xinchuang of cloud gov: "),
+            "{shared}"
+        );
+        assert!(shared.ends_with("1 looked at, 0 wrong\n"), "{shared}");
+        let whole = said(&[("", &["any"]), ("net", &["internet"])]);
+        assert!(
+            whole.starts_with("note   pools any, internet of cloud gov: "),
+            "{whole}"
+        );
+        assert_eq!(
+            said(&[("gov", &["general"]), ("net", &["internet"])]),
+            "0 looked at, 0 wrong\n"
+        );
     }
 }

@@ -38,6 +38,9 @@ pub struct FormState {
     /// Why the whole was refused, when that is not about one field.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub problem: Option<ApiError>,
+    /// What to know about what was just done, in full; shown once, on the page that it led to.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<Msg>,
     /// What was just done on the page before; shown once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub flash: Option<Msg>,

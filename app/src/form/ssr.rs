@@ -1,7 +1,11 @@
 //! The server's side of forms that post to their own page.
 
 use super::{FormState, is_secret};
-use crate::{error::ApiError, i18n, look, routes, shell::shell};
+use crate::{
+    error::{ApiError, ErrorCode},
+    i18n, look, routes,
+    shell::shell,
+};
 use axum::{
     Form, RequestPartsExt, Router,
     body::Body,
@@ -11,16 +15,41 @@ use axum::{
     routing::{MethodRouter, post},
 };
 use leptos::{prelude::*, reactive::computed::ScopedFuture};
-use lingbao_core::error::ServiceError;
+use lingbao_core::{Cx, error::ServiceError};
 use lingbao_model::{
+    id::UserId,
     msg::{FieldError, Msg},
+    time::{MINUTE_MS, Timestamp},
     view::request::OverQuota,
 };
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::{future::Future, sync::Arc};
 use tower_sessions::Session;
 
 /// Where the session keeps the flash.
 const FLASH: &str = "flash";
+/// Where the session keeps the notes that go with it.
+const NOTES: &str = "notes";
+/// Where the session keeps a form that met the end of the one before.
+const KEPT: &str = "kept";
+/// Most of such a form, in bytes.
+const MOST_KEPT: usize = 16 * 1024;
+/// So long it waits for the same person.
+const KEPT_MS: i64 = 30 * MINUTE_MS;
+
+/// Whose session had ended when a request came with it; in the request's extensions.
+#[derive(Debug, Clone)]
+pub struct Ended(pub UserId);
+
+/// A form that met an ended session. It lies in the session of the door, on the server, and is shown
+/// to nobody but the person who typed it.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Kept {
+    user: UserId,
+    path: String,
+    values: Vec<(String, String)>,
+    at: Timestamp,
+}
 
 /// What rendering needs; the state of the page router.
 #[derive(Clone)]
@@ -97,6 +126,7 @@ impl Posted {
 pub struct Done {
     to: String,
     flash: Option<Msg>,
+    notes: Vec<Msg>,
 }
 
 impl Done {
@@ -105,6 +135,7 @@ impl Done {
         Self {
             to: path.into(),
             flash: None,
+            notes: Vec::new(),
         }
     }
 
@@ -112,6 +143,13 @@ impl Done {
     #[must_use]
     pub fn say(mut self, msg: Msg) -> Self {
         self.flash = Some(msg);
+        self
+    }
+
+    /// With what to know about it in full: the page reads it with [`super::use_form`].
+    #[must_use]
+    pub fn note(mut self, notes: Vec<Msg>) -> Self {
+        self.notes = notes;
         self
     }
 }
@@ -232,7 +270,10 @@ where
     let (errors, problem) = match result {
         Ok(done) => {
             if let Some(msg) = done.flash {
-                put_flash(&parts, msg).await;
+                put(&parts, FLASH, msg).await;
+            }
+            if !done.notes.is_empty() {
+                put(&parts, NOTES, done.notes).await;
             }
             return Redirect::to(&done.to).into_response();
         }
@@ -250,6 +291,12 @@ where
             (errors, None)
         }
     };
+    if problem
+        .as_ref()
+        .is_some_and(|error| error.code == ErrorCode::Unauthenticated)
+    {
+        keep(&parts, &kept).await;
+    }
     let status = match &problem {
         Some(error) => error.code.status(),
         None if errors.is_empty() => 200,
@@ -260,6 +307,7 @@ where
         values: kept,
         errors,
         problem,
+        notes: Vec::new(),
         flash: None,
     };
     let mut response = render(&pages, parts, state).await;
@@ -362,16 +410,22 @@ async fn render(pages: &Pages, parts: Parts, form: FormState) -> Response {
 /// GET of any page.
 pub async fn page(State(pages): State<Pages>, request: Request) -> Response {
     let (parts, _) = request.into_parts();
-    let flash = take_flash(&parts).await;
-    render(
-        &pages,
-        parts,
-        FormState {
-            flash,
-            ..FormState::default()
+    let flash = take(&parts, FLASH).await;
+    let notes: Vec<Msg> = take(&parts, NOTES).await.unwrap_or_default();
+    let kept = take_kept(&parts).await;
+    let own = kept.is_some() || !notes.is_empty();
+    let form = FormState {
+        path: if own {
+            parts.uri.path().to_owned()
+        } else {
+            String::new()
         },
-    )
-    .await
+        flash: flash.or_else(|| kept.as_ref().map(|_| Msg::new("form.kept"))),
+        values: kept.map(|kept| kept.values).unwrap_or_default(),
+        notes,
+        ..FormState::default()
+    };
+    render(&pages, parts, form).await
 }
 
 /// A call of a server function.
@@ -431,20 +485,62 @@ pub async fn not_found(State(pages): State<Pages>, request: Request) -> Response
     response
 }
 
-async fn put_flash(parts: &Parts, msg: Msg) {
+async fn put<T: Serialize>(parts: &Parts, key: &str, value: T) {
     if let Some(session) = parts.extensions.get::<Session>()
-        && let Err(error) = session.insert(FLASH, msg).await
+        && let Err(error) = session.insert(key, value).await
     {
-        tracing::warn!(%error, "flash not stored");
+        tracing::warn!(%error, key, "not stored in the session");
     }
 }
 
-async fn take_flash(parts: &Parts) -> Option<Msg> {
+async fn take<T: DeserializeOwned>(parts: &Parts, key: &str) -> Option<T> {
     let session = parts.extensions.get::<Session>()?;
-    // Looking first: `remove` marks the session as changed, and most pages have no flash.
-    let flash = session.get::<Msg>(FLASH).await.ok()??;
-    if let Err(error) = session.remove::<Msg>(FLASH).await {
-        tracing::warn!(%error, "flash not removed");
+    // Looking first: `remove` marks the session as changed, and most pages have nothing to take.
+    let value = session.get::<T>(key).await.ok()??;
+    if let Err(error) = session.remove::<T>(key).await {
+        tracing::warn!(%error, key, "not removed from the session");
     }
-    Some(flash)
+    Some(value)
+}
+
+/// Keeps what was typed for the person whose session has ended, if it is known who that was.
+async fn keep(parts: &Parts, values: &[(String, String)]) {
+    let size: usize = values.iter().map(|(k, v)| k.len() + v.len()).sum();
+    if let Some(Ended(user)) = parts.extensions.get::<Ended>()
+        && let Some(cx) = parts.extensions.get::<Cx>()
+        && size <= MOST_KEPT
+    {
+        let kept = Kept {
+            user: user.clone(),
+            path: parts.uri.path().to_owned(),
+            values: values.to_vec(),
+            at: cx.now(),
+        };
+        put(parts, KEPT, kept).await;
+    }
+}
+
+/// What the one who has just signed in had typed before; for [`Kept::stay`] in the new session.
+pub async fn kept_of(parts: &Parts, user: &UserId) -> Option<Kept> {
+    let kept: Kept = take(parts, KEPT).await?;
+    (kept.user == *user).then_some(kept)
+}
+
+impl Kept {
+    /// Waits in the session for its page.
+    pub async fn stay(self, parts: &Parts) {
+        put(parts, KEPT, self).await;
+    }
+}
+
+/// What was typed on this page before the session ended, by the one who asks for it now.
+async fn take_kept(parts: &Parts) -> Option<Kept> {
+    let session = parts.extensions.get::<Session>()?;
+    let cx = parts.extensions.get::<Cx>()?;
+    let kept = session.get::<Kept>(KEPT).await.ok()??;
+    if kept.path != parts.uri.path() || cx.actor.user() != Some(&kept.user) {
+        return None;
+    }
+    let kept: Kept = take(parts, KEPT).await?;
+    (cx.now().since(kept.at) <= KEPT_MS).then_some(kept)
 }

@@ -68,8 +68,14 @@ pub fn Refusal(error: ApiError) -> impl IntoView {
         ErrorCode::NotFound => NotFound().into_any(),
         ErrorCode::Unauthenticated => {
             let here = leptos_router::hooks::use_location();
-            let next =
-                routes::with_query(routes::SIGN_IN, &[("next", &here.pathname.get_untracked())]);
+            // With its query: which line is edited and which list was filtered stands there.
+            let mut asked = here.pathname.get_untracked();
+            let query = here.search.get_untracked();
+            if !query.is_empty() {
+                asked.push('?');
+                asked.push_str(query.trim_start_matches('?'));
+            }
+            let next = routes::with_query(routes::SIGN_IN, &[("next", &asked)]);
             view! { <leptos_router::components::Redirect path=next/> }.into_any()
         }
         _ => {

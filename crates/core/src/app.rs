@@ -216,7 +216,7 @@ pub struct Cx {
     pub ip: Option<IpAddr>,
     /// Digest of the session's id, for the audit trail.
     pub session: Option<String>,
-    /// Of a REST request that carried one.
+    /// Of a REST request that carried one, or of a form that makes something.
     pub idempotency: Option<IdempotencyKey>,
     now: Timestamp,
 }

@@ -2,7 +2,7 @@
 //!
 //! | rows              | forgotten                                   | why so late                      |
 //! | ---               | ---                                         | ---                              |
-//! | `session`         | when expired                                |                                  |
+//! | `session`         | a day after it expired                      | a form that met its end is kept  |
 //! | `idempotency_key` | a day after the answer                      | clients retry within hours       |
 //! | `job`             | 30 days after the end, periodic ones a day  | operators look back a month      |
 //! | `change`          | ten minutes after                           | open tabs look seconds back    |
@@ -40,7 +40,7 @@ impl Handler<Cleanup> for Cleaner {
     async fn run(&self, run: &Run, _: Cleanup) -> Result<(), JobError> {
         let now = run.cx().now();
         let mut tx = run.begin().await?;
-        let sessions = session::delete_expired(&mut tx, now).await?;
+        let sessions = session::delete_expired(&mut tx, now.plus_millis(-DAY_MS)).await?;
         let keys = idempotency::purge(&mut tx, now).await?;
         let (old, periodic) = (now.plus_millis(-JOBS_KEPT_MS), now.plus_millis(-DAY_MS));
         let jobs = job::purge(&mut tx, old, periodic).await?;

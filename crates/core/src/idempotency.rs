@@ -7,6 +7,7 @@
 //! transaction falls with [`Conflict::Unique`]. Afterwards the REST layer
 //! hands the answer over to [`finish`], to be given again. If the process dies in between, the work
 //! is done and the answer lost: the repeated request is told so ([`Seen::Lost`]) and does nothing.
+//! A use case whose answer must not get lost keeps it in its own transaction ([`keep`]).
 use lingbao_model::time::Timestamp;
 
 use crate::{
@@ -127,7 +128,28 @@ pub async fn claim(tx: &mut Tx, cx: &Cx) -> Result<(), StorageError> {
     }
 }
 
-/// Keeps the answer of what was done under the key. Nothing happens without a key.
+/// Keeps the answer in the transaction of the work: it is there as soon as the work is. Nothing
+/// happens without a key.
+///
+/// # Errors
+/// Those of the database; [`Conflict::Unique`] when another request of the key was faster.
+pub async fn keep(tx: &mut Tx, cx: &Cx, status: u16, response: &str) -> Result<(), StorageError> {
+    claim(tx, cx).await?;
+    let (Some(user), Some(key)) = (cx.actor.user(), &cx.idempotency) else {
+        return Ok(());
+    };
+    let whose = cx.request_id.clone().unwrap_or_default();
+    let row = KeyRow {
+        digest: key.digest.clone(),
+        status: i64::from(status),
+        response: response.to_owned(),
+    };
+    rows::answer(tx, user, &key.key, &whose, &row).await?;
+    Ok(())
+}
+
+/// Keeps the answer of what was done under the key, unless it was kept with the work. Nothing
+/// happens without a key.
 ///
 /// # Errors
 /// Those of the database.
@@ -146,21 +168,6 @@ pub async fn finish(cx: &Cx, status: u16, response: &str) -> Result<(), StorageE
         // What changed nothing has left no claim.
         rows::insert(&mut tx, user, &key.key, &row, cx.now(), since(cx.now())).await?;
     }
-    tx.commit().await
-}
-
-/// Gives the key back: what was done under it was taken back whole. Nothing happens without a key,
-/// or when the claim is another request's.
-///
-/// # Errors
-/// Those of the database.
-pub async fn release(cx: &Cx) -> Result<(), StorageError> {
-    let (Some(user), Some(key)) = (cx.actor.user(), &cx.idempotency) else {
-        return Ok(());
-    };
-    let whose = cx.request_id.clone().unwrap_or_default();
-    let mut tx = cx.db().begin().await?;
-    rows::release(&mut tx, user, &key.key, &whose).await?;
     tx.commit().await
 }
 
@@ -236,6 +243,35 @@ mod tests {
             work(&cx).await.unwrap();
             let mut tx = app.db.begin().await.unwrap();
             assert_eq!(purge(&mut tx, cx.now()).await.unwrap(), 0);
+        }
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_was_kept_with_the_work_is_never_lost() {
+        for db in engines().await {
+            let app = TestApp::on(&db);
+            let user = app.id();
+            let cx = keyed(&app, &user, "r1", "a");
+            let mut tx = app.db.begin().await.unwrap();
+            claim(&mut tx, &cx).await.unwrap();
+            keep(&mut tx, &cx, 201, "{\"id\":1}").await.unwrap();
+            tx.commit().await.unwrap();
+            let kept = Seen::Replay {
+                status: 201,
+                response: "{\"id\":1}".to_owned(),
+            };
+            assert_eq!(seen(&keyed(&app, &user, "r2", "a")).await, kept);
+            // The layer around it changes nothing afterwards.
+            finish(&cx, 201, "{}").await.unwrap();
+            assert_eq!(seen(&cx).await, kept);
+            // Another request of the key that comes too late falls whole.
+            let late = keyed(&app, &user, "r3", "a");
+            let mut tx = app.db.begin().await.unwrap();
+            let taken = keep(&mut tx, &late, 201, "{}").await.unwrap_err();
+            assert!(
+                matches!(taken, StorageError::Conflict(Conflict::Unique)),
+                "{taken:?}"
+            );
         }
     }
 

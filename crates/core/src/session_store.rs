@@ -1,8 +1,8 @@
 //! Browser sessions in the database, for `tower-sessions`.
 //!
 //! Things to note:
-//! - A session holds the user's id under [`USER_KEY`] and flash messages, nothing else; roles are
-//!   read for each request. The user's id also fills a column, so that "sign out everywhere" is
+//! - A session holds the user's id under [`USER_KEY`], flash messages and a form that met the end of
+//!   the one before ([`ENDED_KEY`]), nothing else; roles are read for each request. The user's id also fills a column, so that "sign out everywhere" is
 //!   [`sign_out_everywhere`], one DELETE.
 //! - The table holds the digest of the cookie's value: who reads the table can't take a session over.
 //! - Set the layer to `Expiry::OnInactivity` and leave `always_save` off; call [`Sessions::touch`]
@@ -31,6 +31,8 @@ use crate::{
 
 /// Under this key a signed-in session holds the user's id.
 pub const USER_KEY: &str = "user";
+/// Under this key the session of the door holds the user whose session had ended before it.
+pub const ENDED_KEY: &str = "ended";
 /// A session is written for being used at most so often.
 const TOUCH_MS: i64 = 60_000;
 
@@ -80,6 +82,22 @@ impl Sessions {
         let mut tx = self.0.db.begin().await?;
         rows::touch(&mut tx, &digest, now, now.plus_millis(idle_ms)).await?;
         tx.commit().await
+    }
+
+    /// Whose session it was, of one that has expired: what its owner typed is kept for them alone. One
+    /// that was signed out of, or ended from elsewhere, is nobody's.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn ended(&self, id: &Id) -> std::result::Result<Option<UserId>, StorageError> {
+        let (digest, now) = (self.digest(id), self.0.clock.now());
+        let mut rx = self.0.db.read().await?;
+        let user = rows::ended(&mut rx, &digest, now).await?;
+        user.map(|text| {
+            text.parse()
+                .map_err(|e| StorageError::inconsistent("session", "user_id", digest.as_str(), e))
+        })
+        .transpose()
     }
 
     fn row(&self, record: &Record) -> Result<SessionRow> {

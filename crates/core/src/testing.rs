@@ -112,6 +112,33 @@ impl TestDb {
     }
 }
 
+impl TestDb {
+    /// Fills the file of an embedded database: it may not grow any more, and what was free in it is
+    /// taken.
+    pub async fn fill(&self) {
+        let Db::Sqlite { writer, .. } = &self.db else {
+            return;
+        };
+        // The number of pages never falls below what there is.
+        for sql in [
+            "CREATE TABLE filler (text TEXT NOT NULL)",
+            "PRAGMA max_page_count = 1",
+        ] {
+            sqlx::query(sql).execute(writer).await.unwrap();
+        }
+        for size in [3_000, 300, 30] {
+            let text = "x".repeat(size);
+            let insert = "INSERT INTO filler (text) VALUES ($1)";
+            while sqlx::query(insert)
+                .bind(&text)
+                .execute(writer)
+                .await
+                .is_ok()
+            {}
+        }
+    }
+}
+
 /// A fresh database on each engine that is there.
 pub async fn engines() -> Vec<TestDb> {
     let mut all = vec![TestDb::sqlite().await];

@@ -1,5 +1,5 @@
 //! Changing what runs (变更): a host of another size, a disk that grows, another backup plan, a term
-//! that goes on.
+//! that goes on, and one more disk out of a snapshot of a disk.
 //!
 //! A [`Plan`] is made from how a resource stands, what is offered today, and what was typed. It says
 //! how the resource will stand; everything else (what is held, freed, paid, shown) is the difference
@@ -8,12 +8,12 @@
 use serde::{Deserialize, Serialize};
 
 use crate::catalogue::{Fulfiller, Offer};
-use crate::id::ItemVersionId;
+use crate::id::{ItemVersionId, SnapshotId};
 use crate::money::Money;
-use crate::msg::{FieldError, Msg};
-use crate::param::{Answers, FactValue, Schema, Typed};
+use crate::msg::{FieldError, Label, Msg};
+use crate::param::{Answers, Fact, FactValue, Schema, Typed};
 use crate::quota::{Amounts, Dimension};
-use crate::request::MAX_TERM_MONTHS;
+use crate::request::{self, MAX_TERM_MONTHS};
 use crate::text;
 use crate::time::{Timestamp, Zone};
 use crate::words;
@@ -30,6 +30,8 @@ words! {
         Plan = "plan",
         /// The term (续期).
         Renew = "renew",
+        /// A new disk out of a snapshot of a disk, which itself stays as it is (用快照新建云硬盘).
+        Restore = "restore",
     }
 }
 
@@ -48,7 +50,17 @@ impl What {
     pub const fn fits(self, kind: Fulfiller) -> bool {
         match self {
             Self::Renew => !matches!(kind, Fulfiller::People),
+            Self::Restore => matches!(kind, Fulfiller::Volume),
             Self::Resize | Self::Extend | Self::Plan => !self.keys(kind).is_empty(),
+        }
+    }
+
+    /// Of which kind of request the policy is by which it is judged. One more disk is an order,
+    /// whatever it is made of.
+    pub const fn judged_as(self) -> request::Kind {
+        match self {
+            Self::Restore => request::Kind::New,
+            Self::Resize | Self::Extend | Self::Plan | Self::Renew => request::Kind::Change,
         }
     }
 }
@@ -73,6 +85,49 @@ pub struct Stand {
     pub until: Timestamp,
 }
 
+/// The disk that a restore makes, beside what it costs and takes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NewDisk {
+    /// Out of which snapshot.
+    pub snapshot: SnapshotId,
+    /// The snapshot's name.
+    pub snapshot_name: String,
+    /// When it was taken.
+    pub taken_at: Timestamp,
+    /// Name of the new disk.
+    pub name: String,
+}
+
+impl NewDisk {
+    /// What stands beside nothing: name and snapshot, and the specification.
+    fn steps(&self, specification: Vec<Fact>) -> Vec<FactStep> {
+        let at = self.taken_at.minute_text(Zone::SHANGHAI);
+        let of = format!("{} · {at}", self.snapshot_name);
+        let own = [
+            (
+                "name",
+                Label::new("新云硬盘", "New disk"),
+                self.name.clone(),
+            ),
+            ("snapshot", Label::new("快照", "Snapshot"), of),
+        ];
+        let step = |key: String, label, after| FactStep {
+            key,
+            label,
+            before: FactValue::Text(NOTHING.to_owned()),
+            after,
+        };
+        let own = own.map(|(key, label, text)| step(key.to_owned(), label, FactValue::Text(text)));
+        let rest = specification
+            .into_iter()
+            .map(|f| step(f.key, f.label, f.value));
+        own.into_iter().chain(rest).collect()
+    }
+}
+
+/// What stands where there was nothing before.
+pub const NOTHING: &str = "—";
+
 /// A change that was thought through: from how the resource stands to how it will stand.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
@@ -86,6 +141,9 @@ pub struct Plan {
     pub will: Stand,
     /// From when the new month price holds; `None` is "from the delivery of the change".
     pub price_from: Option<Timestamp>,
+    /// Of a restore: the disk that is made.
+    #[serde(default)]
+    pub disk: Option<NewDisk>,
 }
 
 /// One answer before and after (原/现).
@@ -149,6 +207,25 @@ impl Change {
 }
 
 impl Plan {
+    /// A new disk out of a snapshot: nothing stood before, so all of it is added and all of its
+    /// price has to be agreed to.
+    pub fn restore(disk: NewDisk, will: Stand) -> Self {
+        let was = Stand {
+            answers: Answers::default(),
+            amounts: Amounts::default(),
+            month: Money::ZERO,
+            ..will.clone()
+        };
+        Self {
+            what: What::Restore,
+            months: 0,
+            was,
+            will,
+            price_from: None,
+            disk: Some(disk),
+        }
+    }
+
     /// The difference of every dimension; positive is more.
     pub fn differences(&self) -> Amounts {
         let mut all = self.will.amounts.clone();
@@ -177,11 +254,12 @@ impl Plan {
     }
 
     /// The month price to which somebody must agree: of a new size the difference, because the rest
-    /// was agreed to; of a renewal the whole, because consent ended with the term. A new size also
+    /// was agreed to; of a renewal the whole, because consent ended with the term, and so of a disk
+    /// that was not there. A new size also
     /// sets the price of a renewed term, so what counts beside one is the lower of the two prices.
     pub fn to_agree(&self) -> Money {
         match self.what {
-            What::Renew => self.will.month,
+            What::Renew | What::Restore => self.will.month,
             What::Resize | What::Extend | What::Plan => {
                 let agreed = self.was.next.unwrap_or(self.was.month).min(self.was.month);
                 (self.will.month - agreed).max(Money::ZERO)
@@ -216,7 +294,10 @@ impl Plan {
         Change {
             what: self.what,
             months: self.months,
-            facts: new.into_iter().filter_map(step).collect(),
+            facts: match &self.disk {
+                Some(disk) => disk.steps(new),
+                None => new.into_iter().filter_map(step).collect(),
+            },
             month_before: self.was.month,
             month_after: self.will.month,
             price_from: self.price_from,
@@ -229,7 +310,8 @@ impl Plan {
 }
 
 /// Thinks a change through. What can't be read or can't be done comes back beside the plan, which
-/// then holds what could be read, so that a half-filled form shows something.
+/// then holds what could be read, so that a half-filled form shows something. What a restore would
+/// make is no change of the disk: [`Plan::restore`].
 pub fn plan(
     what: What,
     kind: Fulfiller,
@@ -244,9 +326,10 @@ pub fn plan(
         was: was.clone(),
         will: was.clone(),
         price_from: None,
+        disk: None,
     };
     let mut errors = Vec::new();
-    if !what.fits(kind) {
+    if what == What::Restore || !what.fits(kind) {
         errors.push(FieldError::new("what", Msg::new("change.not_for_this")));
     } else if what == What::Renew {
         renew(&mut plan, offer, typed, (zone, now), &mut errors);
@@ -508,6 +591,27 @@ mod tests {
             prop_assert!(plan.less().0.values().all(|n| *n > 0));
             prop_assert_eq!(plan.difference().fen(), 700 * (c + d - a - b));
             prop_assert_eq!(plan.will.until, was.until);
+        }
+
+        #[test]
+        fn a_disk_out_of_a_snapshot_is_added_and_agreed_to_whole(size in 1_i64..1000) {
+            let offer = offer(KEYS, 700);
+            let will = stand(&offer, &[("vcpus", size), ("memory_gb", 8)], NOON);
+            let disk = NewDisk {
+                snapshot: Id::generate(&"tt".to_owned().try_into().unwrap(), NOON, 3),
+                snapshot_name: "before".into(),
+                taken_at: NOON,
+                name: "copy".into(),
+            };
+            let plan = Plan::restore(disk, will.clone());
+            prop_assert_eq!(&plan.more(), &will.amounts);
+            prop_assert!(plan.less().0.is_empty());
+            prop_assert_eq!((plan.difference(), plan.to_agree()), (will.month, will.month));
+            let shown = plan.shown(&offer.content.schema);
+            let keys: Vec<&str> = shown.facts.iter().map(|fact| &*fact.key).collect();
+            prop_assert_eq!(keys, ["name", "snapshot", "vcpus", "memory_gb"]);
+            let nothing = FactValue::Text(NOTHING.to_owned());
+            prop_assert!(shown.facts.iter().all(|fact| fact.before == nothing));
         }
 
         #[test]

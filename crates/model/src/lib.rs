@@ -14,6 +14,7 @@ pub mod access_rule;
 pub mod calendar;
 pub mod catalogue;
 pub mod change;
+pub mod cloud_limit;
 pub mod csv;
 pub mod fulfilment;
 pub mod id;

@@ -58,6 +58,41 @@ impl Dimension {
     }
 }
 
+words! {
+    /// What a pool can run out of, as its backend counts it. Disks are one room whatever their class.
+    pub enum PoolDimension {
+        /// Virtual cores.
+        Vcpu = "vcpu",
+        /// Memory, GB.
+        MemoryGb = "memory_gb",
+        /// Room for disks, GB.
+        DiskGb = "disk_gb",
+        /// Elastic addresses.
+        Addresses = "addresses",
+    }
+}
+
+impl PoolDimension {
+    /// How much of it an order takes. What the same order gives back somewhere is not counted: it
+    /// is free only afterwards.
+    #[must_use]
+    pub fn asked(self, amounts: &Amounts) -> i64 {
+        let drawn: &[Dimension] = match self {
+            Self::Vcpu => &[Dimension::Vcpu],
+            Self::MemoryGb => &[Dimension::MemoryGb],
+            Self::DiskGb => &[Dimension::SsdGb, Dimension::SasGb, Dimension::SataGb],
+            Self::Addresses => &[Dimension::Addresses],
+        };
+        drawn.iter().map(|one| amounts.get(*one).max(0)).sum()
+    }
+}
+
+/// What a pool can still take; what is absent is not known, and not 0.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(transparent)]
+pub struct Room(pub BTreeMap<PoolDimension, i64>);
+
 /// Amounts by dimension; a dimension that is absent is 0.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -342,6 +377,19 @@ mod tests {
         assert_eq!(freed.get(Dimension::Vcpu), 7);
         kept.add_all(&freed);
         assert_eq!(kept, all);
+    }
+
+    #[test]
+    fn disks_of_all_classes_ask_for_the_same_room_and_backups_for_none_of_it() {
+        let mut asked = Amounts::default();
+        for dimension in Dimension::ALL {
+            asked.add(*dimension, 7);
+        }
+        assert_eq!(PoolDimension::DiskGb.asked(&asked), 21);
+        assert_eq!(PoolDimension::Vcpu.asked(&asked), 7);
+        // A disk that becomes free makes no room for one that is asked for at the same time.
+        asked.add(Dimension::SataGb, -100);
+        assert_eq!(PoolDimension::DiskGb.asked(&asked), 14);
     }
 
     #[test]

@@ -2,8 +2,11 @@
 //!
 //! The very same function runs in the browser while one types and on the server at submit.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
+use crate::catalogue::Fulfiller;
 use crate::change::Plan;
 use crate::id::PoolId;
 use crate::money::Money;
@@ -11,7 +14,7 @@ use crate::msg::Msg;
 use crate::people::UnitLevel;
 use crate::placement::{Level, Placement, Pool, Zone, legal};
 use crate::policy::{Facts, Policy, Route};
-use crate::quota::{Account, Amounts, Change, Consumption, Demand, Dimension, Shortfall};
+use crate::quota::{Account, Change, Consumption, Demand, Dimension, Room, Shortfall};
 use crate::request::Line;
 
 /// What is known about the place where the order is placed; sent to the browser with the form.
@@ -33,7 +36,9 @@ pub struct Surroundings {
     /// Whether a unit above examines first.
     pub has_upper: bool,
     /// What the pools can still take, as far as their backends said; absent = unknown.
-    pub capacity: Vec<(PoolId, Amounts)>,
+    pub capacity: Vec<(PoolId, Room)>,
+    /// Codes of the images of each backend; of one that is absent nothing is known.
+    pub images: BTreeMap<String, Vec<String>>,
 }
 
 /// The answer before the action.
@@ -109,6 +114,7 @@ pub fn judge(
                 if !pool.xinchuang && placement.level == Level::Three {
                     warns.push(Msg::new("verdict.not_xinchuang").with("line", line.position));
                 }
+                blocks.extend(no_image(line, pool, &around.images));
             }
             Err(why) => blocks.push(
                 Msg::new("verdict.cell")
@@ -163,17 +169,8 @@ pub fn judge_change(
         .into_iter()
         .collect();
     let (changes, shortfalls) = quota_says(&demand, around, false, &mut blocks, &mut warns);
-    let zone = placement.and_then(|p| around.zones.iter().find(|z| z.id == p.zone));
-    let facts = Facts {
-        month: plan.to_agree(),
-        once: Money::ZERO,
-        within_quota: shortfalls.is_empty(),
-        level: placement.map(|p| p.level),
-        internet: zone.is_some_and(|z| z.internet),
-        items: vec![code.to_owned()],
-        unit_level: around.unit_level,
-        has_upper: around.has_upper,
-    };
+    let fits = shortfalls.is_empty();
+    let facts = facts_of_one(code, placement, around, plan.to_agree(), fits);
     let month = plan.difference();
     Verdict {
         month,
@@ -185,6 +182,27 @@ pub fn judge_change(
         warns,
         route: around.policy.route(&facts),
         facts,
+    }
+}
+
+/// What the policy is asked about one thing that takes so much money a month more.
+pub fn facts_of_one(
+    code: &str,
+    placement: Option<&Placement>,
+    around: &Surroundings,
+    month: Money,
+    within_quota: bool,
+) -> Facts {
+    let zone = placement.and_then(|p| around.zones.iter().find(|z| z.id == p.zone));
+    Facts {
+        month,
+        once: Money::ZERO,
+        within_quota,
+        level: placement.map(|p| p.level),
+        internet: zone.is_some_and(|z| z.internet),
+        items: vec![code.to_owned()],
+        unit_level: around.unit_level,
+        has_upper: around.has_upper,
     }
 }
 
@@ -225,22 +243,45 @@ fn quota_says(
             );
         }
     }
+    warns.extend(capacity_says(demand, &around.capacity));
+    (changes, shortfalls)
+}
+
+/// Why a host can't be built in a pool whose backend does not have its image.
+fn no_image(line: &Line, pool: &Pool, images: &BTreeMap<String, Vec<String>>) -> Option<Msg> {
+    if line.kind != Fulfiller::Server {
+        return None;
+    }
+    let image = line.answers.text("image")?;
+    let there = images.get(&pool.backend)?;
+    let missing = !there.iter().any(|code| code == image);
+    missing.then(|| {
+        Msg::new("verdict.no_image")
+            .with("line", line.position)
+            .with("pool", pool.name.clone())
+            .with("image", image)
+    })
+}
+
+/// Of what the pools have less than is asked for.
+fn capacity_says(demand: &Demand, capacity: &[(PoolId, Room)]) -> Vec<Msg> {
+    let mut warns = Vec::new();
     for (pool, amounts) in demand {
-        let Some((_, free)) = around.capacity.iter().find(|(p, _)| p == pool) else {
+        let Some((_, room)) = capacity.iter().find(|(p, _)| p == pool) else {
             continue;
         };
-        for (dimension, asked) in &amounts.0 {
-            let left = free.0.get(dimension).copied();
-            if *asked > 0 && left.is_some_and(|left| *asked > left) {
+        for (dimension, left) in &room.0 {
+            let asked = dimension.asked(amounts);
+            if asked > 0 && asked > *left {
                 warns.push(
                     Msg::new("verdict.capacity")
-                        .with("dimension", Msg::new(dimension_key(*dimension)))
-                        .with("left", left.unwrap_or(0)),
+                        .with("dimension", Msg::new(format!("dimension.{dimension}")))
+                        .with("left", *left),
                 );
             }
         }
     }
-    (changes, shortfalls)
+    warns
 }
 
 /// Key of a dimension's name in the dictionaries.
@@ -270,4 +311,36 @@ pub fn shortfall_msg(key: &'static str, short: &Shortfall, pools: &[Pool]) -> Ms
         .with("asked", amount(short.asked))
         .with("left", amount(short.standing.left()))
         .with("missing", amount(short.missing()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::Id;
+    use crate::quota::{Amounts, PoolDimension};
+    use crate::time::Timestamp;
+
+    #[test]
+    fn more_disk_than_the_pool_has_left_is_warned_of_and_what_it_does_not_tell_is_not() {
+        let site = "nb".to_owned().try_into().unwrap();
+        let pool = PoolId::generate(&site, Timestamp::default(), 1);
+        let mut asked = Amounts::default();
+        asked.add(Dimension::Vcpu, 4);
+        asked.add(Dimension::SsdGb, 40);
+        asked.add(Dimension::SataGb, 500);
+        let demand = Demand::from([(pool.clone(), asked)]);
+        let says = |room: &[(PoolDimension, i64)]| {
+            let room = Room(room.iter().copied().collect());
+            capacity_says(&demand, &[(pool.clone(), room)])
+        };
+        let short = |left: i64| {
+            Msg::new("verdict.capacity")
+                .with("dimension", Msg::new("dimension.disk_gb"))
+                .with("left", left)
+        };
+        assert_eq!(says(&[(PoolDimension::DiskGb, 539)]), [short(539)]);
+        assert_eq!(says(&[(PoolDimension::DiskGb, 540)]), []);
+        assert_eq!(says(&[(PoolDimension::Vcpu, 4)]), []);
+        assert_eq!(capacity_says(&demand, &[]), []);
+    }
 }

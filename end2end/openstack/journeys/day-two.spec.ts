@@ -1,90 +1,131 @@
 // Day two on a real OpenStack: what is pressed in the portal happens to the servers and volumes of
 // the cloud, and what is given back leaves nothing there.
+import type { Page } from '@playwright/test';
+import { press, until } from '../../support/acts.ts';
 import { call, session } from '../../support/api.ts';
-import { signIn } from '../../support/helpers.ts';
-import { approveAll, put } from '../../support/order.ts';
-import { delivered, expect, RUN, test } from '../world.ts';
+import { signIn, signOut } from '../../support/helpers.ts';
+import { approveAll, orderByPage } from '../../support/order.ts';
+import { able, act, balanced, became, delivered, expect, nothingLeft, RUN, test, things } from '../world.ts';
 
-test('a host is restarted and its disk kept, taken off, put back and given back with its snapshot', async ({ page, town, cloud }) => {
+/** From how much to how much. */
+type Step = [number, number];
+
+/** By the form of a host, as its clerk: so many cores and so much memory. 原 and 现 stand beside each
+ *  other before it is asked for. Gives the page of the request. */
+async function askForMore(page: Page, host: string, cores: Step, memory: Step): Promise<string> {
+  await page.goto(`/resources/${host}`);
+  await page.getByRole('link', { name: '变更规格' }).click();
+  await expect(page).toHaveURL(/\/change\?what=resize/);
+  await page.locator('input[name=vcpus]').fill(String(cores[1]));
+  await page.locator('input[name=memory_gb]').fill(String(memory[1]));
+  await page.locator('textarea[name=reason]').fill('汇总期间计算能力不足。');
+  await page.locator('button[name=do][value=try]').click();
+  await expect(page.locator('input[name=vcpus]')).toHaveValue(String(cores[1]));
+  await seesBoth(page, '.price .ba', cores, memory);
+  await page.locator('button[name=do][value=submit]').first().click();
+  await expect(page).toHaveURL(/\/requests\//);
+  return page.url();
+}
+
+/** A table shows 原 and 现 of cores and memory. */
+async function seesBoth(page: Page, table: string, cores: Step, memory: Step): Promise<void> {
+  const shown = page.locator(table).first();
+  for (const text of ['原', '现', ...cores.map((n) => `${n} 核`), ...memory.map((n) => `${n} GB`)]) await expect(shown).toContainText(text);
+}
+
+test('a host is restarted, made larger by a signed request, and given back by page with its disk and snapshot', async ({ page, town, cloud }) => {
   const { where } = town;
   const name = `day-${RUN}`;
   await signIn(page, 'clerk');
-  await put(page, 'C-ECS', { name, count: '1', vcpus: '1', memory_gb: '2' });
-  await put(page, 'S-EVS', { size_gb: '20' }, true);
-  await page.locator('select[name=system]').selectOption({ index: 1 });
-  await page.locator('input[name=title]').fill(`日常运维 ${name}`);
-  await page.locator('textarea[name=reason]').fill('在真实的 OpenStack 上核验日常运维。');
-  await page.locator('button[name=do][value=submit]').click();
-  await expect(page).toHaveURL(/\/requests\//);
-  const request = page.url().split('/').pop() ?? '';
-  await approveAll(where, request, 'leader.tjj');
+  const request = await orderByPage(page, where, name, '日常运维', '在真实的 OpenStack 上核验日常运维。', 20);
   const clerk = await session(where(), 'clerk');
   await delivered(where, clerk, request);
 
-  const rows = (await call(where, clerk, 'GET', `/resources?q=${name}`)).body.rows as { id: string; name: string; kind: string }[];
-  const host = rows.find((row) => row.kind === 'server')!;
+  const all = await things(where, clerk);
+  const host = all.find((row) => row.kind === 'server')!;
+  const disk = all.find((row) => row.kind === 'volume')!;
   const see = async (id: string) => (await call(where, clerk, 'GET', `/resources/${id}`)).body;
-  const disk = (await see(host.id)).attachments[0] as { id: string };
   const server = (await cloud.servers(name))[0]!;
   const attached = async () => (await cloud.servers(name))[0]!['os-extended-volumes:volumes_attached'].length;
   const before = await attached();
+  expect(await cloud.size(server)).toEqual([1, 2]);
 
-  const act = async (id: string, path: string, body: unknown = {}) => {
-    const done = await call(where, clerk, 'POST', `/resources/${id}/${path}`, body);
-    expect(done.status, JSON.stringify(done.body)).toBeLessThan(300);
-    return done.body;
-  };
-  const calm = async (id: string) => {
-    await expect.poll(async () => (await see(id)).busy ?? null, { timeout: 120_000 }).toBeNull();
-  };
-
-  // What the cloud can do is read within a minute of the start.
-  await expect.poll(async () => (await see(host.id)).may, { timeout: 90_000 }).toContain('restart');
-  await act(host.id, 'restart');
-  await calm(host.id);
-  expect((await see(host.id)).events[0].kind).toBe('restarted');
+  await able(where, clerk, host.id, ['restart', 'resize', 'console']);
+  await act(where, clerk, host.id, 'restart');
+  await became(where, clerk, host.id, 'restarted');
   expect((await cloud.servers(name))[0]?.status).toBe('ACTIVE');
 
-  // The console: a link of the cloud, given by the page in the answer to the press alone.
+  // Larger: so much more a month that the leader is asked, who sees before and after too.
+  const cores: Step = [1, 8];
+  const memory: Step = [2, 32];
+  const change = await askForMore(page, host.id, cores, memory);
+  expect(await cloud.size((await cloud.servers(name))[0]!), 'nothing is done before it is signed').toEqual([1, 2]);
+  await signOut(page);
+  await signIn(page, 'leader.tjj');
+  await page.goto(change);
+  await page.locator('a[href^="/todo/"]').first().click();
+  await seesBoth(page, '.ask .ba', cores, memory);
+  await press(page, page.locator('button[name=do][value=approve]'));
+  await signOut(page);
+  // Whoever else the policy asks.
+  await approveAll(where, change.split('/').pop() ?? '', 'leader.tjj');
+  await became(where, clerk, host.id, 'resized');
+  const larger = (await cloud.servers(name))[0]!;
+  expect([larger.id, larger.status, await cloud.size(larger)]).toEqual([server.id, 'ACTIVE', [8, 32]]);
+  expect(await balanced(where, clerk, cloud, server.tenant_id)).toEqual({ cores: 8, memory_gb: 32, disk_gb: 60, addresses: 0 });
+  await signIn(page, 'clerk');
   await page.goto(`/resources/${host.id}`);
+  await expect(page.locator('main')).toContainText('1 核 → 8 核');
+
+  // The console: a link of the cloud, given by the page in the answer to the press alone.
   await page.locator('button[name=do][value=console]').click();
   const link = page.locator('a[target=_blank][rel~=noreferrer]');
   await expect(link).toHaveAttribute('href', /^https?:/);
   await page.goto(`/resources/${host.id}`);
   await expect(link).toHaveCount(0);
 
-  await act(disk.id, 'snapshots', { name: 'before', note: '升级之前' });
-  await calm(disk.id);
+  // A snapshot, from the page of the disk: Cinder has it, and the quota takes no notice.
+  await page.goto(`/resources/${disk.id}`);
+  await page.locator('input[name=name]').fill('before');
+  await page.locator('input[name=note]').fill('升级之前');
+  await press(page, page.locator('button[name=do][value=snapshot]'));
+  await page.goto(`/resources/${disk.id}`);
+  await until(page, () => expect(page.locator('a[href*="/snapshots/"]')).toHaveCount(1, { timeout: 500 }));
   const snapshots = (await see(disk.id)).snapshots as { id: string; state: string; size_gb: number }[];
   expect(snapshots.map((one) => [one.state, one.size_gb])).toEqual([['ready', 20]]);
+  expect((await cloud.snapshots(server.tenant_id)).map((one) => [one.status, one.size])).toEqual([['available', 20]]);
+  expect((await balanced(where, clerk, cloud, server.tenant_id)).disk_gb).toBe(60);
 
   // A new disk out of it, at the price that was told.
   const offer = (await call(where, clerk, 'GET', `/resources/${disk.id}/snapshots/${snapshots[0]!.id}/restore`)).body;
   expect(offer.blocks).toEqual([]);
-  const made = await act(disk.id, `snapshots/${snapshots[0]!.id}/restore`, { name: `${name}-copy`, month: offer.quote.each });
-  await calm(disk.id);
+  const made = await act(where, clerk, disk.id, `snapshots/${snapshots[0]!.id}/restore`, { name: `${name}-copy`, month: offer.quote.each });
+  await became(where, clerk, disk.id, 'snapshot_restored');
   expect((await see(made.resource)).row.name).toBe(`${name}-copy`);
 
-  await act(disk.id, 'detach');
-  await calm(disk.id);
+  await act(where, clerk, disk.id, 'detach');
+  await became(where, clerk, disk.id, 'detached');
   expect(await attached()).toBe(before - 1);
-  await act(disk.id, 'attach', { host: host.id });
-  await calm(disk.id);
+  await act(where, clerk, disk.id, 'attach', { host: host.id });
+  await became(where, clerk, disk.id, 'attached');
   expect(await attached()).toBe(before);
 
   // Its system anew, with a key: the server stays the same one, with its disk on it.
   const key = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKqP6xkN2y7b4mF0v8uTq1wZs3dYh5rLc9jEoGiVpXtB zhang';
-  await act(host.id, 'reinstall', { access: 'ssh_key', ssh_key: key, confirm: host.name });
-  await calm(host.id);
-  expect((await see(host.id)).events[0].kind).toBe('reinstalled');
+  await act(where, clerk, host.id, 'reinstall', { access: 'ssh_key', ssh_key: key, confirm: host.name });
+  await became(where, clerk, host.id, 'reinstalled');
   const anew = (await cloud.servers(name))[0]!;
   expect([anew.id, anew.status, anew['os-extended-volumes:volumes_attached'].length]).toEqual([server.id, 'ACTIVE', before]);
 
-  // Given back: neither server nor volumes are left, and the snapshot went before its disk.
-  const all = [host.id, disk.id, made.resource];
-  const release = await call(where, clerk, 'POST', '/releases', { resources: all, reason: '核验完毕，全部退回。', erase_at_once: true });
-  expect(release.status, JSON.stringify(release.body)).toBe(201);
-  await approveAll(where, release.body.request, 'leader.tjj');
-  await expect.poll(async () => (await cloud.servers(name)).length, { timeout: 120_000 }).toBe(0);
-  await expect.poll(async () => (await cloud.volumes(server.tenant_id)).length, { timeout: 120_000 }).toBe(0);
+  // Given back by the form, to be erased at once: neither server nor volumes are left, and the
+  // snapshot went before its disk.
+  await page.goto(`/requests/release?resource=${[host.id, disk.id, made.resource].join(',')}`);
+  await expect(page.locator('main')).toContainText('1 个快照');
+  await page.locator('textarea[name=reason]').fill('核验完毕，全部退回。');
+  await page.locator('input[name=ending][value=erase]').check({ force: true });
+  await page.locator('input[name=confirm]').check({ force: true });
+  await press(page, page.locator('main form button').last());
+  await expect(page).not.toHaveURL(/\/release/);
+  await approveAll(where, page.url().split('/').pop() ?? '', 'leader.tjj');
+  await nothingLeft(where, clerk, cloud, name, server.tenant_id);
 });

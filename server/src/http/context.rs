@@ -10,17 +10,17 @@ use axum::{
 };
 use leptos::prelude::{provide_context, use_context};
 use lingbao_app::{
-    form::FormIds,
+    form::{FormIds, ssr::Ended},
     routes,
     viewer::{Frame, Viewer, ssr::ViewerSource},
 };
 use lingbao_core::{
     Actor, Cx, ServiceError,
     service::{session, token},
-    session_store::USER_KEY,
+    session_store::{ENDED_KEY, USER_KEY},
 };
 use lingbao_model::{id::UserId, msg::Msg, time::Zone, view::people::TokenScope};
-use tower_sessions::Session as BrowserSession;
+use tower_sessions::{Session as BrowserSession, session::Id};
 
 use super::{
     Portal, events,
@@ -98,6 +98,7 @@ async fn identify(portal: &Portal, mut cx: Cx, request: &mut Request) -> Result<
     let Some(browser) = request.extensions().get::<BrowserSession>().cloned() else {
         return Ok(cx);
     };
+    let presented = browser.id();
     let user: Option<UserId> = browser.get(USER_KEY).await.map_err(|error| {
         tracing::warn!(%error, "the session could not be read");
         Refusal::new(503, Msg::new("error.unavailable"))
@@ -108,8 +109,29 @@ async fn identify(portal: &Portal, mut cx: Cx, request: &mut Request) -> Result<
         if is_act(&path) {
             portal.touch(&id).await;
         }
+    } else if let Some(user) = ended(portal, &browser, presented).await {
+        request.extensions_mut().insert(Ended(user));
     }
     Ok(cx)
+}
+
+/// Whose session had ended. It is noted in the session of the door, because the browser brings the
+/// ended one only once, and often with a question that a page asks by itself.
+async fn ended(portal: &Portal, browser: &BrowserSession, presented: Option<Id>) -> Option<UserId> {
+    if browser.id().is_some() {
+        return browser.get(ENDED_KEY).await.ok()?;
+    }
+    let user = match portal.sessions.ended(&presented?).await {
+        Ok(user) => user?,
+        Err(error) => {
+            tracing::warn!(%error, "an ended session could not be read");
+            return None;
+        }
+    };
+    if let Err(error) = browser.insert(ENDED_KEY, &user).await {
+        tracing::warn!(%error, "the session of the door could not be made");
+    }
+    Some(user)
 }
 
 /// Files, that nobody needs to be known for.

@@ -11,10 +11,12 @@ use lingbao_core::{
     fulfil,
     jobs::{Registry, run_until_idle},
     seed,
-    storage::{place, quota, vdc},
+    storage::{item, place, quota, sql::Sql, vdc},
     testing::{CONSOLE, WithConsoles},
 };
-use lingbao_model::{people::Role, quota::Dimension, view::people::TokenScope};
+use lingbao_model::{
+    catalogue::Publication, people::Role, quota::Dimension, view::people::TokenScope,
+};
 use serde_json::{Value, json};
 
 use crate::portal::{Browser, Portal};
@@ -114,6 +116,34 @@ impl Town {
     fn path(&self, rest: &str) -> String {
         format!("/api/v1/resources/{}{rest}", self.disk)
     }
+
+    /// Another price of disks, in millionths of 分 a GB.
+    async fn price(&self, from: &str, to: &str) {
+        let app = &self.portal.app.app;
+        let mut tx = app.db.begin().await.unwrap();
+        let offer = item::offer(&mut tx, "S-EVS").await.unwrap().unwrap();
+        let formula = serde_json::to_string(&offer.price).unwrap();
+        let formula = serde_json::from_str(&formula.replace(from, to)).unwrap();
+        Sql::new("UPDATE price_version SET state = 'retired' WHERE item_id = ")
+            .bind(offer.item.as_str())
+            .run(&mut tx)
+            .await
+            .unwrap();
+        let (number, at) = (offer.price_version + 1, app.clock.now());
+        let published = Publication::Published;
+        item::insert_price(
+            &mut tx,
+            &offer.item,
+            number,
+            &formula,
+            published,
+            "system",
+            at,
+        )
+        .await
+        .unwrap();
+        tx.commit().await.unwrap();
+    }
 }
 
 pub async fn post(clerk: &Browser<'_>, path: &str, body: &Value) -> crate::portal::Answer {
@@ -124,6 +154,116 @@ pub async fn post(clerk: &Browser<'_>, path: &str, body: &Value) -> crate::porta
     clerk
         .request("POST", path, &headers, Body::from(body.to_string()))
         .await
+}
+
+fn asked(snapshot: &str, name: &str, month: &Value) -> Value {
+    let typed = json!({ "snapshot": snapshot, "name": name, "month": month.to_string() });
+    json!({ "what": "restore", "typed": typed, "reason": "恢复演练" })
+}
+
+#[tokio::test]
+async fn a_disk_that_needs_consent_is_asked_for_by_program_and_by_page() {
+    let town = Town::start().await;
+    town.portal.account("chief", &[Role::DeptLeader]).await;
+    let clerk = town.portal.sign_in("clerk").await;
+    let taken = post(
+        &clerk,
+        &town.path("/snapshots"),
+        &json!({ "name": "before" }),
+    )
+    .await;
+    assert_eq!(taken.status, 200, "{}", taken.text);
+    town.run().await;
+    let seen = clerk.get(&town.path("")).await.json();
+    let snapshot = seen["snapshots"][0]["id"].as_str().unwrap();
+    town.price("70000000", "7000000000").await;
+
+    let path = town.path(&format!("/snapshots/{snapshot}/restore"));
+    let view = clerk.get(&path).await.json();
+    assert_eq!(view["blocks"], json!([]));
+    assert_eq!(view["route"].as_array().unwrap().len(), 1, "{view}");
+    let month = &view["quote"]["each"];
+    let order = json!({ "name": "copy", "month": month });
+    let refused = post(&clerk, &path, &order).await;
+    assert_eq!(
+        (refused.status, refused.json()["key"].as_str()),
+        (409, Some("resource.restore_needs_consent"))
+    );
+    let body = asked(snapshot, "copy", month);
+    let tried = post(&clerk, &town.path("/changes/try"), &body).await;
+    assert_eq!(tried.status, 200, "{}", tried.text);
+    assert_eq!(tried.json()["change"]["month_after"], *month);
+    let stale = asked(snapshot, "copy", &json!(1));
+    let stale = post(&clerk, &town.path("/changes"), &stale).await;
+    assert_eq!(
+        (stale.status, stale.json()["key"].as_str()),
+        (409, Some("resource.price_changed"))
+    );
+    let made = post(&clerk, &town.path("/changes"), &body).await;
+    assert_eq!(made.status, 201, "{}", made.text);
+    assert_eq!(made.json()["status"], "in_approval");
+    let request = made.json()["request"].as_str().unwrap().to_owned();
+    let paper = clerk.get(&format!("/requests/{request}")).await;
+    assert!(paper.text.contains("copy") && paper.text.contains("before"));
+    let kept = clerk
+        .request(
+            "DELETE",
+            &town.path(&format!("/snapshots/{snapshot}")),
+            &[("sec-fetch-site", "same-origin")],
+            Body::empty(),
+        )
+        .await;
+    assert_eq!(
+        (kept.status, kept.json()["key"].as_str()),
+        (409, Some("resource.snapshot_asked_for"))
+    );
+    let version = clerk
+        .get(&format!("/api/v1/requests/{request}"))
+        .await
+        .json()["version"]
+        .clone();
+    let withdraw = format!("/api/v1/requests/{request}/withdraw");
+    let back = post(&clerk, &withdraw, &json!({ "version": version })).await;
+    assert!(back.status < 300, "{}", back.text);
+
+    // By page: the same form, with a reason; without one what was typed stays.
+    let page = format!("/resources/{}/snapshots/{snapshot}", town.disk);
+    let shown = clerk.get(&page).await;
+    assert!(shown.text.contains("name=\"asks\"") && shown.text.contains("name=\"reason\""));
+    let month = month.to_string();
+    let bare = [
+        ("asks", "yes"),
+        ("name", "of-the-page"),
+        ("month", month.as_str()),
+        ("reason", ""),
+        ("form_id", "one-form-of-many"),
+    ];
+    let refused = clerk.post(&page, &bare).await;
+    assert_eq!(refused.status, 422);
+    assert!(refused.text.contains("of-the-page"));
+    let mut whole = bare;
+    whole[3].1 = "恢复演练";
+    let mut places = Vec::new();
+    for _ in 0..2 {
+        let sent = clerk.post(&page, &whole).await;
+        assert_eq!(sent.status, 303, "{}", sent.text);
+        places.push(sent.header("location").to_owned());
+    }
+    assert_eq!(places[0], places[1]);
+    assert!(places[0].starts_with("/requests/"));
+    let chief = town.portal.sign_in("chief").await;
+    let todos = chief.get("/api/v1/todos").await.json();
+    let step = todos["rows"][0]["step"].as_str().unwrap();
+    let card = chief.get(&format!("/todo/{step}")).await;
+    assert!(card.text.contains("of-the-page") && card.text.contains("用快照新建云硬盘"));
+    let digest = chief.get(&format!("/api/v1/todos/{step}")).await.json()["digest"].clone();
+    let agree = json!({ "decision": "approve", "opinion": "同意", "digest": digest });
+    let decided = post(&chief, &format!("/api/v1/todos/{step}/decide"), &agree).await;
+    assert_eq!(decided.status, 200, "{}", decided.text);
+    town.run().await;
+    let volumes = clerk.get("/api/v1/resources?kind=volume").await.json();
+    let volumes = volumes["rows"].as_array().unwrap();
+    assert!(volumes.iter().any(|disk| disk["name"] == "of-the-page"));
 }
 
 #[tokio::test]
@@ -229,11 +369,14 @@ async fn a_foreign_thing_an_unknown_and_a_malformed_id_are_one_404_for_every_act
         let name = json!({ "name": "x", "note": "" });
         let order = json!({ "name": "x", "month": 1 });
         let to = json!({ "host": town.host });
+        let asked = asked(snapshot, "x", &json!(1));
         for (act, body) in [
             ("restart".to_owned(), &Value::Null),
             ("console".to_owned(), &Value::Null),
             ("snapshots".to_owned(), &name),
             (format!("snapshots/{snapshot}/restore"), &order),
+            ("changes".to_owned(), &asked),
+            ("changes/try".to_owned(), &asked),
             ("attach".to_owned(), &to),
             ("detach".to_owned(), &Value::Null),
         ] {

@@ -52,8 +52,9 @@ pub struct Portal {
     pub shared: Shared,
     /// The topmost unit.
     pub root: UnitId,
+    /// The database.
+    pub db: TestDb,
     router: Router,
-    _db: TestDb,
 }
 
 impl Portal {
@@ -105,8 +106,8 @@ impl Portal {
             app,
             shared,
             root,
+            db,
             router,
-            _db: db,
         }
     }
 
@@ -328,7 +329,8 @@ impl Browser<'_> {
     }
 }
 
-fn escape(text: &str) -> String {
+/// A value as it stands in the body of a form.
+pub fn escape(text: &str) -> String {
     text.bytes()
         .map(|byte| match byte {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' => {

@@ -203,6 +203,8 @@ async fn a_draft_is_made_in_one_post_or_not_at_all() {
     let good = json!({ "head": { "title": "两台主机" } });
     let mended = keyed(&writer, "/api/v1/drafts", "d1", &good).await;
     assert_eq!(mended.status, 201, "{}", mended.text);
+    let again = keyed(&writer, "/api/v1/drafts", "d1", &good).await;
+    assert_eq!(again.json(), mended.json(), "one key, one draft");
 }
 
 #[tokio::test]

@@ -16,11 +16,21 @@ use crate::portal::Portal;
 
 /// What a round would have written.
 async fn found(portal: &Portal, kind: DifferenceKind, name: &str, said: &[Said]) -> DifferenceId {
+    found_of(portal, kind, Fulfiller::Server, name, said).await
+}
+
+async fn found_of(
+    portal: &Portal,
+    kind: DifferenceKind,
+    thing: Fulfiller,
+    name: &str,
+    said: &[Said],
+) -> DifferenceId {
     let cx = portal.app.app.system();
     let id: DifferenceId = cx.id();
     let found = Found {
         kind,
-        thing: Fulfiller::Server,
+        thing,
         external_id: format!("srv-{name}"),
         resource: None,
         name: name.to_owned(),
@@ -167,6 +177,25 @@ async fn the_pages_show_both_sides_ask_before_loss_and_are_the_operators_alone()
         assert!(again.text.contains("请先勾选确认"), "{act}");
         assert!(again.text.contains("机房断电") || act == "restore");
     }
+    // Of an address and a plan it is said what of them does not come back.
+    let address = [said(Aspect::Address, Some("198.51.100.7"), None)];
+    let target = [said(Aspect::Target, Some("web"), None)];
+    for (thing, said, words) in [
+        (
+            Fulfiller::Address,
+            &address,
+            "新地址一般不再是 198.51.100.7",
+        ),
+        (Fulfiller::Backup, &target, "保留过的备份不会恢复"),
+    ] {
+        let missing = DifferenceKind::Missing;
+        let id = found_of(&portal, missing, thing, thing.as_str(), said).await;
+        let page = operator.get(&format!("/operations/differences/{id}")).await;
+        for words in [words, "confirm_restore", "核销"] {
+            assert!(page.text.contains(words), "{words}: {}", page.text);
+        }
+    }
+
     let noted = operator
         .post(&one, &[("do", "note"), ("note", "夜间关机")])
         .await;

@@ -12,6 +12,7 @@ use crate::{
 use leptos::prelude::*;
 use leptos_meta::Title;
 use lingbao_model::{
+    change::What,
     money::{Money, grouped_signed},
     msg::Label,
     quota::{Change, Dimension},
@@ -81,15 +82,16 @@ fn Shown(card: CardView) -> impl IntoView {
     let places = places(&card.lines);
     let (year, year_unit) = facts::large(card.year);
     let (month, once) = (card.month, card.once);
-    // Of a change the month is the difference.
-    let per_month = match card.kind {
-        RequestKind::Change => t!("change.difference"),
+    // Of a change the month is the difference; something new has no other.
+    let per_month = match &card.change {
+        Some(line) if line.change.what != What::Restore => t!("change.difference"),
         _ => t!("approvals.per_month"),
     };
     let monthly = (month.fen() != 0 || once.fen() == 0).then(|| sum(per_month, month));
     let once = (once.fen() != 0).then(|| sum(t!("approvals.once"), once));
     let pools = card.pools.clone();
-    let decision = if card.open && card.position > 0 {
+    // The place in the queue is only known of its first two hundred.
+    let decision = if card.open {
         view! { <Decide digest=card.digest.clone() request=card.request.to_string()/> }.into_any()
     } else {
         view! { <Settled card=card.clone()/> }.into_any()
@@ -327,7 +329,6 @@ fn Settled(card: CardView) -> impl IntoView {
                 what = what
             )
         }
-        None if card.open => t!("approvals.not_yours").to_owned(),
         None => t!("approvals.not_open").to_owned(),
     };
     view! {
@@ -343,7 +344,7 @@ fn Settled(card: CardView) -> impl IntoView {
 pub mod ssr {
     use crate::{
         form::ssr::{Done, Posted, Refused},
-        routes,
+        i18n, routes,
         ssr::{cx, id},
     };
     use lingbao_core::service::approval;
@@ -351,8 +352,18 @@ pub mod ssr {
         id::StepId,
         msg::{FieldError, Msg},
         request::Decision,
-        view::request::DecideAnswer,
+        view::request::{CONSENT, DecideAnswer},
     };
+
+    /// A quick phrase as the opinion. One of consent is no reason to send something back.
+    fn phrase(chosen: &str, decision: Decision) -> &str {
+        let consents = || CONSENT.iter().any(|key| i18n::t_key(key) == chosen);
+        if decision != Decision::Approve && consents() {
+            ""
+        } else {
+            chosen
+        }
+    }
 
     /// Decides; leads to the next to-do, or to the list.
     ///
@@ -366,7 +377,7 @@ pub mod ssr {
             .map_err(|_| vec![FieldError::new("opinion", Msg::new("error.not_in_list"))])?;
         let typed = form.value("opinion").trim();
         let opinion = if typed.is_empty() {
-            form.value("phrase")
+            phrase(form.value("phrase"), decision)
         } else {
             typed
         };

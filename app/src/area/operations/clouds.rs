@@ -1,9 +1,12 @@
-//! The backends: whether they answer, and what stands in them that is nobody's.
+//! The backends: whether they answer, what stands in them that is nobody's, and the limits they keep.
 
 use super::{known, when};
 use crate::{error::ApiError, live, routes, t, ui::*};
 use leptos::prelude::*;
-use lingbao_model::view::operation::{BackendLine, CloudsView, ForeignLine};
+use lingbao_model::{
+    cloud_limit::CloudLimit,
+    view::operation::{BackendLine, CloudLimitLine, CloudsView, ForeignLine},
+};
 
 /// What the clouds say of themselves.
 ///
@@ -36,6 +39,7 @@ fn Shown(view: CloudsView) -> impl IntoView {
     view! {
         <div class="gap-6">
             <Panel title=t!("clouds.backends")>{backends(view.backends)}</Panel>
+            <Panel title=t!("clouds.limits") sub=t!("clouds.limits_note")>{limits(view.limits)}</Panel>
             <Panel title=t!("clouds.foreign") sub=t!("clouds.foreign_note")>{foreign(view.foreign)}</Panel>
         </div>
     }
@@ -56,6 +60,27 @@ fn backends(lines: Vec<BackendLine>) -> AnyView {
     view! {
         <Table caption=t!("clouds.backends") columns flat=true>
             {lines.into_iter().map(backend).collect_view()}
+        </Table>
+    }
+    .into_any()
+}
+
+fn limits(lines: Vec<CloudLimitLine>) -> AnyView {
+    if lines.is_empty() {
+        return view! { <Empty icon="host" title=t!("clouds.no_limits") note=t!("clouds.no_limits_note")/> }
+            .into_any();
+    }
+    let columns = vec![
+        col(t!("clouds.limit_unit")),
+        col(t!("clouds.name")),
+        col(t!("clouds.limit_written")),
+        col(t!("clouds.limit_said")),
+        col(t!("clouds.limit_read_at")),
+        col(t!("resources.state")).class("corner"),
+    ];
+    view! {
+        <Table caption=t!("clouds.limits") columns flat=true>
+            {lines.into_iter().map(limit).collect_view()}
         </Table>
     }
     .into_any()
@@ -95,6 +120,46 @@ fn backend(line: BackendLine) -> impl IntoView {
             <Cell l=t!("clouds.answered")>{answered}</Cell>
             <Cell l=t!("clouds.asked")>{when(line.asked_at)}</Cell>
             <Cell l=t!("operations.why")>{line.error.unwrap_or_else(|| "—".to_owned())}</Cell>
+            <Cell l=t!("resources.state") class="corner"><Chip look text=state/></Cell>
+        </Row>
+    }
+}
+
+/// The figures of a limit; `none` says what it means that one is absent.
+fn figures(limit: CloudLimit, none: &str) -> String {
+    let pieces = |n: Option<i64>| n.map_or_else(|| none.to_owned(), |n| n.to_string());
+    let room = |n: Option<i64>| n.map_or_else(|| none.to_owned(), |n| format!("{n} GB"));
+    t!(
+        "clouds.limit_figures",
+        vcpus = pieces(limit.vcpus),
+        memory = room(limit.memory_gb),
+        disk = room(limit.disk_gb),
+        addresses = pieces(limit.addresses)
+    )
+}
+
+fn limit(line: CloudLimitLine) -> impl IntoView {
+    let never = || t!("clouds.never").to_owned();
+    let written = figures(line.written, t!("clouds.limit_own"));
+    let said = line
+        .said
+        .map_or_else(never, |said| figures(said, t!("clouds.limit_none")));
+    let (look, state) = match (line.differs_since, &line.error, line.said) {
+        (Some(since), _, _) => (Look::Act, t!("clouds.limit_differs", since = when(since))),
+        (None, Some(_), _) => (Look::Bad, t!("clouds.limit_failed").to_owned()),
+        (None, None, None) => (Look::Wait, t!("clouds.limit_unread").to_owned()),
+        (None, None, Some(_)) => (Look::Ok, t!("clouds.limit_kept").to_owned()),
+    };
+    view! {
+        <Row>
+            <RowHead name=line.unit_name sub=line.project/>
+            <Cell l=t!("clouds.name")>{line.backend}</Cell>
+            <Cell l=t!("clouds.limit_written")>{written}</Cell>
+            <Cell l=t!("clouds.limit_said")>
+                {said}
+                {line.error.map(|why| view! { <p class="sub">{why}</p> })}
+            </Cell>
+            <Cell l=t!("clouds.limit_read_at")>{line.said_at.map_or_else(never, when)}</Cell>
             <Cell l=t!("resources.state") class="corner"><Chip look text=state/></Cell>
         </Row>
     }

@@ -1,6 +1,9 @@
 //! The cart: what goes into one request, what it costs, what will become of it.
 
-use super::panel;
+use super::{
+    autosave::{Autosave, SavedLine},
+    panel,
+};
 use crate::{
     error::{ApiError, ErrorCode},
     facts,
@@ -14,7 +17,7 @@ use lingbao_model::{
     money::Money,
     request::Status,
     time::Zone,
-    view::request::{CartView, LineView},
+    view::request::{CartView, HeadForm, LineView},
 };
 
 /// A draft or a returned request; the current draft without an id.
@@ -93,8 +96,7 @@ fn Shown(cart: CartView, ask: bool) -> impl IntoView {
         col(t!("requests.month")).class("num"),
         col(t!("cart.acts")).hidden(),
     ];
-    let (id, version) = (cart.id.to_string(), cart.version);
-    let rows = cart.lines.iter().map(|line| row(line, &id)).collect_view();
+    let rows = cart.lines.iter().map(row).collect_view();
     // All acts send the one form below, so that none of them loses what was typed there. The first
     // button is the one that Enter presses.
     let acts = view! {
@@ -115,15 +117,14 @@ fn Shown(cart: CartView, ask: bool) -> impl IntoView {
         <PageHead title=t!("nav.cart") fact acts=acts.into_any()/>
         <ErrorSummary/>
         {asked}
+        {notes()}
         {outdated
             .then(|| {
                 view! {
                     <Banner tone=Tone::Warn>
                         {t!("cart.outdated")}
-                        <form method="post" class="acts">
-                            <Keys id=id.clone() version/>
-                            <Button size=Size::Small name="do" value="refresh">{t!("cart.refresh")}</Button>
-                        </form>
+                        " "
+                        <button class="btn btn-sm" form=FORM name="do" value="refresh">{t!("cart.refresh")}</button>
                     </Banner>
                 }
             })}
@@ -138,16 +139,20 @@ fn Shown(cart: CartView, ask: bool) -> impl IntoView {
 /// Id of the page's one form.
 const FORM: &str = "cart";
 
-/// What every post of the page needs to know.
-#[component]
-fn Keys(id: String, version: i64) -> impl IntoView {
-    view! {
-        <input type="hidden" name="cart" value=id/>
-        <input type="hidden" name="version" value=version.to_string()/>
+/// What was left out or has another price in a copy or a renewed cart; once, after it was made.
+fn notes() -> Option<AnyView> {
+    let notes = use_form().notes;
+    if notes.is_empty() {
+        return None;
     }
+    let notes = notes
+        .iter()
+        .map(|note| view! { <li>{i18n::msg(note)}</li> });
+    let notes = notes.collect_view();
+    Some(view! { <Banner tone=Tone::Warn><ul>{notes}</ul></Banner> }.into_any())
 }
 
-fn row(view: &LineView, cart: &str) -> AnyView {
+fn row(view: &LineView) -> AnyView {
     let line = &view.line;
     let place = [view.zone_name.as_ref(), view.pool_name.as_ref()]
         .into_iter()
@@ -160,26 +165,29 @@ fn row(view: &LineView, cart: &str) -> AnyView {
         let position = t!("cart.position", n = *position);
         sub = format!("{sub} → {position} · {name}");
     }
-    let edit = routes::with_query(
-        &routes::configure(&line.code),
-        &[("cart", cart), ("line", line.id.as_str())],
-    );
     let money = facts::charge(line.quote.month, line.quote.once);
     let outdated = view
         .outdated
         .as_ref()
         .map(|m| view! { <div class="sub bad">{i18n::msg(m)}</div> });
     let spec = facts::joined([facts::line(&view.facts), place.join(" · ")]);
-    let (act, count) = (format!("remove {}", line.id), line.count);
+    let (edit, remove) = (
+        format!("edit {} {}", line.id, line.code),
+        format!("remove {}", line.id),
+    );
+    let count = line.count;
     let name = i18n::label(&line.item_name);
     view! {
         <Row>
-            <RowHead name href=edit sub/>
+            <RowHead name sub/>
             <Cell l=t!("requests.spec")>{spec}{outdated}</Cell>
             <Cell l=t!("requests.count") class="num">{count}</Cell>
             <Cell l=t!("requests.month") class="num">{money}</Cell>
             <Cell l="">
-                <button class="btn btn-bare btn-sm" form=FORM name="do" value=act>{t!("cart.remove")}</button>
+                <span class="acts">
+                    <button class="btn btn-bare btn-sm" form=FORM name="do" value=edit>{t!("cart.edit")}</button>
+                    <button class="btn btn-bare btn-sm" form=FORM name="do" value=remove>{t!("cart.remove")}</button>
+                </span>
             </Cell>
         </Row>
     }
@@ -224,21 +232,38 @@ fn Head(
     } else {
         view! { <Sum amount=sum unit/> }.into_any()
     };
-    let submit = if cart.status == Status::Returned {
-        t!("cart.resubmit")
-    } else {
-        t!("cart.submit")
+    let (act, submit) = match cart.status {
+        Status::Returned => ("resubmit", t!("cart.resubmit")),
+        _ => ("submit", t!("cart.submit")),
     };
+    let saved = HeadForm {
+        system: system.clone(),
+        title: cart.title.clone(),
+        reason: cart.reason.clone(),
+        with_quota_change: cart.with_quota_change,
+    };
+    let own = Autosave::new(cart.id.to_string(), cart.version, saved);
     let missing = cart.problems.iter().map(|p| named(p, &[])).collect();
     view! {
-        <form class="cols" method="post" id=FORM>
+        <form
+            class="cols"
+            method="post"
+            id=FORM
+            on:input=move |event| own.typed(&event)
+            on:change=move |event| own.left(&event)
+            on:submit=move |event| own.sent(&event)
+        >
             <div class="panel">
-                <Keys id=cart.id.to_string() version=cart.version/>
+                <input type="hidden" name="cart" value=cart.id.to_string()/>
+                <input type="hidden" name="version" value=move || own.version()/>
                 <input type="hidden" name=FORM_ID value=form_id/>
                 <FormSection title=t!("cart.about") note=t!("cart.about_note")>
                     <Field name="system" label=t!("requests.system")>
                         <Select options=systems value=system width=Width::L/>
                     </Field>
+                    <div class="field">
+                        <Button size=Size::Small icon="plus" name="do" value="system">{t!("cart.new_system")}</Button>
+                    </div>
                     <Field name="title" label=t!("cart.title")>
                         <TextInput value=cart.title.clone() maxlength=60_u32/>
                     </Field>
@@ -260,8 +285,9 @@ fn Head(
                 </PricePart>
                 {panel::verdict(&cart.verdict, missing, &pools)}
                 <PricePart>
-                    <Button kind=Kind::Main name="do" value="submit">{submit}</Button>
+                    <Button kind=Kind::Main name="do" value=act>{submit}</Button>
                     <Button name="do" value="save">{t!("cart.save")}</Button>
+                    <SavedLine own/>
                 </PricePart>
             </PricePanel>
         </form>
@@ -277,18 +303,14 @@ pub mod ssr {
         routes,
         ssr::{cx, id},
     };
-    use lingbao_core::{
-        Cx,
-        service::{cart, request},
-    };
+    use lingbao_core::service::{cart, request};
     use lingbao_model::{
-        id::RequestId,
+        id::{RequestId, RequestItemId},
         msg::Msg,
-        request::Status,
         view::request::{HeadForm, Submitted},
     };
 
-    /// Saves, removes, renews or submits.
+    /// Saves, changes, removes, renews or submits. Whatever was pressed, what was typed is kept.
     ///
     /// # Errors
     /// The page again, with everything typed and the messages.
@@ -297,30 +319,56 @@ pub mod ssr {
         let own: RequestId = id(form.value("cart"))?;
         let version: i64 = form.value("version").parse().unwrap_or(0);
         let back = format!("{}/{own}", routes::CART);
+        let said = |done: Submitted| {
+            let said = Msg::new("cart.said.submitted").with("number", done.number);
+            Done::to(routes::request(done.request.as_str())).say(said)
+        };
         match form.value("do") {
             "more" => {
                 cart::save_head(&cx, &own, version, &head(&form)).await?;
                 Ok(Done::to(routes::CATALOGUE))
             }
             "refresh" => {
-                cart::refresh(&cx, &own, version).await?;
-                Ok(Done::to(back).say(Msg::new("cart.said.refreshed")))
+                let saved = cart::save_head(&cx, &own, version, &head(&form)).await?;
+                let notes = cart::refresh(&cx, &own, saved).await?;
+                Ok(Done::to(back)
+                    .say(Msg::new("cart.said.refreshed"))
+                    .note(notes))
             }
             "save" => {
                 cart::save_head(&cx, &own, version, &head(&form)).await?;
                 Ok(Done::to(back).say(Msg::new("cart.said.saved")))
             }
+            "system" => {
+                cart::save_head(&cx, &own, version, &head(&form)).await?;
+                Ok(Done::to(routes::new_system(own.as_str())))
+            }
+            // Head and submit are one transaction, that knows the form by its id before it looks at
+            // anything else: of two posts of one form the second finds what the first one made.
             "submit" => {
-                let done = submit(&cx, &own, version, &form).await?;
-                let said = Msg::new("cart.said.submitted").with("number", done.number);
-                Ok(Done::to(routes::request(done.request.as_str())).say(said))
+                let (head, sent) = (head(&form), form.form_id());
+                let done = request::submit::submit(&cx, &own, version, Some(&head), sent);
+                Ok(said(done.await?))
+            }
+            "resubmit" => {
+                let (head, sent) = (head(&form), form.form_id());
+                let done = request::resubmit::resubmit(&cx, &own, version, Some(&head), sent);
+                Ok(said(done.await?))
             }
             act => {
-                let line = act
-                    .strip_prefix("remove ")
-                    .ok_or_else(ApiError::not_found)?;
+                let (act, line) = act.split_once(' ').ok_or_else(ApiError::not_found)?;
+                let (line, code) = line.split_once(' ').unwrap_or((line, ""));
+                let line: RequestItemId = id(line)?;
                 let saved = cart::save_head(&cx, &own, version, &head(&form)).await?;
-                cart::remove_line(&cx, &own, saved, &id(line)?).await?;
+                if act == "edit" {
+                    let of = [("cart", own.as_str()), ("line", line.as_str())];
+                    let form = routes::with_query(&routes::configure(code), &of);
+                    return Ok(Done::to(form));
+                }
+                if act != "remove" {
+                    return Err(ApiError::not_found().into());
+                }
+                cart::remove_line(&cx, &own, saved, &line).await?;
                 Ok(Done::to(back).say(Msg::new("cart.said.removed")))
             }
         }
@@ -333,26 +381,5 @@ pub mod ssr {
             reason: form.value("reason").to_owned(),
             with_quota_change: form.value("with_quota_change") == "on",
         }
-    }
-
-    /// What was typed is saved first: a refused submit loses nothing. A form that was sent before is
-    /// recognised by its id before its old version could be held against it.
-    async fn submit(
-        cx: &Cx,
-        own: &RequestId,
-        version: i64,
-        form: &Posted,
-    ) -> Result<Submitted, Refused> {
-        let again = match cart::open(cx, own).await {
-            Ok(view) => view.status == Status::Returned,
-            // Submitted already: the service finds the request that this form made.
-            Err(_) => return Ok(request::submit::submit(cx, own, version, form.form_id()).await?),
-        };
-        let saved = cart::save_head(cx, own, version, &head(form)).await?;
-        Ok(if again {
-            request::resubmit::resubmit(cx, own, saved, form.form_id()).await?
-        } else {
-            request::submit::submit(cx, own, saved, form.form_id()).await?
-        })
     }
 }

@@ -1,9 +1,11 @@
 //! Ordering: the form of an item, and the cart.
 
+mod autosave;
 mod cart;
 mod configure;
 mod drafts;
 mod panel;
+mod system;
 
 #[cfg(feature = "ssr")]
 use crate::form::ssr::{Pages, page_post};
@@ -24,7 +26,7 @@ pub enum Page {
 #[lazy]
 fn cart(page: Page) -> AnyView {
     match page {
-        Page::Cart => view! { <cart::Cart/> }.into_any(),
+        Page::Cart => view! { <system::CartOrSystem/> }.into_any(),
         Page::Drafts => view! { <drafts::Drafts/> }.into_any(),
     }
 }
@@ -70,5 +72,5 @@ pub fn posts() -> axum::Router<Pages> {
         .route("/catalogue/{code}", page_post(configure::ssr::put))
         .route("/drafts", page_post(drafts::ssr::act))
         .route("/cart", page_post(cart::ssr::act))
-        .route("/cart/{id}", page_post(cart::ssr::act))
+        .route("/cart/{id}", page_post(system::ssr::act))
 }

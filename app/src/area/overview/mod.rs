@@ -12,7 +12,7 @@ use leptos::prelude::*;
 use leptos_router::{Lazy, any_nested_route::AnyNestedRoute, path};
 use lingbao_model::{
     money::grouped_signed,
-    quota::Dimension,
+    quota::PoolDimension,
     time::Zone,
     view::overview::{Overview, PoolLoad, permille},
 };
@@ -190,7 +190,9 @@ fn use_of_pools(found: &Overview) -> impl IntoView + use<> {
     let place = |pool: &PoolLoad| {
         (
             found.pools.iter().position(|one| one.pool == pool.pool),
-            Dimension::ALL.iter().position(|one| *one == pool.dimension),
+            PoolDimension::ALL
+                .iter()
+                .position(|one| *one == pool.dimension),
         )
     };
     all.sort_by_key(|pool| place(pool));

@@ -2,14 +2,14 @@
 
 #[cfg(feature = "ssr")]
 mod file;
+mod hand;
+mod limits;
 
 #[cfg(feature = "ssr")]
 use crate::form::ssr::{Pages, page_post};
 use crate::{
     error::ApiError,
-    facts,
-    form::FormId,
-    i18n, lazy_pages,
+    facts, i18n, lazy_pages,
     routes::{self, page},
     t,
     ui::*,
@@ -52,7 +52,7 @@ pub fn routes() -> Vec<AnyNestedRoute> {
 #[cfg(feature = "ssr")]
 pub fn posts() -> axum::Router<Pages> {
     axum::Router::new()
-        .route(routes::QUOTA, page_post(ssr::hand))
+        .route(routes::QUOTA, page_post(ssr::act))
         .route(CSV, axum::routing::get(file::csv))
 }
 
@@ -66,9 +66,10 @@ pub async fn quota_of(
     unit: String,
     find: String,
 ) -> Result<(QuotaView, Vec<(UnitId, String)>), ApiError> {
-    use lingbao_core::service::quota;
+    use lingbao_core::service::{notice, quota};
     let cx = crate::ssr::cx()?;
     let shown = quota::view(&cx, ssr::unit(&unit)?).await?;
+    notice::seen(&cx, &of_unit(shown.unit.as_str())).await;
     let mut units = quota::readable(&cx, &find).await?;
     units.truncate(MANY + 1);
     Ok((shown, units))
@@ -80,13 +81,21 @@ fn Quota() -> impl IntoView {
     let asked = Memo::new(move |_| {
         query.with(|query| {
             let of = |name: &str| query.get(name).unwrap_or_default();
-            (of("unit"), of("q"))
+            (of("unit"), of("q"), of("set"))
         })
     });
-    let shown = Resource::new(move || asked.get(), |(unit, find)| quota_of(unit, find));
-    list_of(asked, shown, |(shown, units), (_, find)| {
+    let shown = Resource::new(move || asked.get(), |(unit, find, _)| quota_of(unit, find));
+    list_of(asked, shown, |(shown, units), (_, find, set)| {
+        if set == limits::SET && shown.site.as_ref() == Some(&shown.unit) {
+            return view! { <limits::Limits shown/> }.into_any();
+        }
         view! { <Body shown units find/> }.into_any()
     })
+}
+
+/// The page of one unit.
+fn of_unit(unit: &str) -> String {
+    routes::with_query(routes::QUOTA, &[("unit", unit)])
 }
 
 /// From so many units on a list to choose from is searched first.
@@ -128,6 +137,7 @@ fn Body(shown: QuotaView, units: Vec<(UnitId, String)>, find: String) -> impl In
         children,
         entries,
         may_hand,
+        site,
         ..
     } = shown;
     let choice = choose(&unit, &unit_name, units, find);
@@ -142,9 +152,14 @@ fn Body(shown: QuotaView, units: Vec<(UnitId, String)>, find: String) -> impl In
             let href = routes::with_query(routes::CART, &[("quota", "1")]);
             view! { <LinkButton href icon="plus">{t!("quota.ask_more")}</LinkButton> }
         });
+    let set = site.as_ref().map(|site| {
+        let href = limits::link(site.as_str());
+        view! { <LinkButton href>{t!("quota.set_limits")}</LinkButton> }
+    });
     let acts = view! {
         {file}
         {ask}
+        {set}
     };
     // A dimension without a limit shows only when something is booked on it.
     let rows: Vec<QuotaRow> = rows
@@ -158,10 +173,25 @@ fn Body(shown: QuotaView, units: Vec<(UnitId, String)>, find: String) -> impl In
         }
     }
     let limits = if rows.is_empty() {
-        let act = view! { <LinkButton href=routes::CATALOGUE kind=Kind::Main>{t!("quota.order")}</LinkButton> };
+        // Where nothing is, nothing can be handed on or ordered: the first step is whoever sets it.
+        let (title, note, href, act) = match &site {
+            Some(site) if *site == unit => (
+                t!("quota.none_site"),
+                t!("quota.none_site_note"),
+                limits::link(site.as_str()),
+                t!("quota.set_limits"),
+            ),
+            _ => (
+                t!("quota.none"),
+                t!("quota.none_note"),
+                routes::CATALOGUE.to_owned(),
+                t!("quota.order"),
+            ),
+        };
+        let act = view! { <LinkButton href kind=Kind::Main>{act}</LinkButton> };
         view! {
             <section class="panel">
-                <Empty title=t!("quota.none") note=t!("quota.none_note") act=act.into_any()/>
+                <Empty title note act=act.into_any()/>
             </section>
         }
         .into_any()
@@ -184,7 +214,7 @@ fn Body(shown: QuotaView, units: Vec<(UnitId, String)>, find: String) -> impl In
             .iter()
             .map(|(id, name)| (id.to_string(), name.clone()))
             .collect();
-        view! { <HandForm unit=unit.to_string() units pools/> }
+        view! { <hand::HandForm unit=unit.to_string() units pools/> }
     });
     let below = (!children.is_empty()).then(|| {
         view! {
@@ -334,7 +364,7 @@ fn Below(children: Vec<ChildQuota>) -> impl IntoView {
 
 fn child_rows(child: ChildQuota) -> AnyView {
     let ChildQuota { name, rows, unit } = child;
-    let href = routes::with_query(routes::QUOTA, &[("unit", unit.as_str())]);
+    let href = of_unit(unit.as_str());
     let rows: Vec<_> = rows
         .into_iter()
         .filter(|row| counts(row.standing))
@@ -364,38 +394,6 @@ fn child_rows(child: ChildQuota) -> AnyView {
         })
         .collect_view()
         .into_any()
-}
-
-/// Hands a part on; posts to the page.
-#[component]
-fn HandForm(unit: String, units: Vec<Opt>, pools: Vec<Opt>) -> impl IntoView {
-    let dimensions: Vec<Opt> = Dimension::ALL
-        .iter()
-        .map(|d| (d.to_string(), dimension(*d)))
-        .collect();
-    view! {
-        <Panel title=t!("quota.hand_on") pad=true>
-            <form method="post" class="narrow">
-                <FormId/>
-                <input type="hidden" name="unit" value=unit/>
-                <Field name="child" label=t!("quota.child")>
-                    <Select options=units/>
-                </Field>
-                <Field name="pool" label=t!("quota.pool")>
-                    <Select options=pools/>
-                </Field>
-                <Field name="dimension" label=t!("quota.dimension")>
-                    <Select options=dimensions/>
-                </Field>
-                <Field name="amount" label=t!("quota.amount") hint=t!("quota.amount_hint")>
-                    <TextInput maxlength=16u32 required=true/>
-                </Field>
-                <div class="field">
-                    <Button kind=Kind::Main>{t!("quota.hand_on")}</Button>
-                </div>
-            </form>
-        </Panel>
-    }
 }
 
 #[component]
@@ -450,18 +448,17 @@ fn entry(row: LedgerRow) -> impl IntoView {
     }
 }
 
-/// The post of the page.
+/// The posts of the page.
 #[cfg(feature = "ssr")]
 pub mod ssr {
+    use super::{hand, limits};
     use crate::{
         form::ssr::{Done, Posted, Refused},
-        routes,
-        ssr::{cx, id},
+        ssr::id,
     };
-    use lingbao_core::{error::ServiceError, service::quota};
     use lingbao_model::{
         id::UnitId,
-        msg::Msg,
+        msg::{FieldError, Msg},
         quota::Dimension,
         text::{parse_integer, parse_yuan},
     };
@@ -477,27 +474,27 @@ pub mod ssr {
             .transpose()
     }
 
-    /// Hands a part of a limit on to a unit below.
+    /// An amount as it is typed: 元 for the monthly fee, whole numbers otherwise.
+    ///
+    /// # Errors
+    /// A message at the field.
+    pub fn amount(field: &str, dimension: Dimension, typed: &str) -> Result<i64, FieldError> {
+        let (read, wrong) = match dimension {
+            Dimension::MonthlyFee => (parse_yuan(typed), Msg::new("quota.not_yuan")),
+            _ => (parse_integer(typed), Msg::new("error.not_a_number")),
+        };
+        read.ok_or_else(|| FieldError::new(field, wrong))
+    }
+
+    /// Hands on, takes back, or sets the site's limits.
     ///
     /// # Errors
     /// What the service says.
-    pub async fn hand(form: Posted) -> Result<Done, Refused> {
-        let dimension: Dimension = id(form.value("dimension"))?;
-        let typed = form.value("amount");
-        let amount = match dimension {
-            Dimension::MonthlyFee => parse_yuan(typed),
-            _ => parse_integer(typed),
+    pub async fn act(form: Posted) -> Result<Done, Refused> {
+        if form.value("do") == limits::SET {
+            limits::ssr::set(form).await
+        } else {
+            hand::ssr::hand(form).await
         }
-        .ok_or_else(|| ServiceError::invalid("amount", Msg::new("error.not_a_number")))?;
-        let hand = quota::Hand {
-            child: id(form.value("child"))?,
-            pool: id(form.value("pool"))?,
-            dimension,
-            amount,
-            form_id: form.form_id().to_owned(),
-        };
-        quota::hand(&cx()?, &hand).await?;
-        let back = routes::with_query(routes::QUOTA, &[("unit", form.value("unit"))]);
-        Ok(Done::to(back).say(Msg::new("quota.handed_on")))
     }
 }

@@ -4,9 +4,10 @@ use super::list::{look, status_text};
 use crate::{asked, error::ApiError, facts, i18n, live, routes, t, ui::*};
 use leptos::prelude::*;
 use lingbao_model::{
+    change::What,
     fulfilment::Status as PieceStatus,
     money::Money,
-    request::{Decision, Status, StepStatus},
+    request::{Decision, Kind as RequestKind, Status, StepStatus},
     time::Zone,
     view::request::{Act, DetailLine, PieceView, RequestDetail, StepView},
 };
@@ -124,9 +125,9 @@ fn Shown(request: RequestDetail) -> impl IntoView {
         .system
         .as_ref()
         .map_or_else(|| "—".to_owned(), |s| s.name.clone());
-    let per_month = match request.change {
-        Some(_) => t!("change.difference"),
-        None => t!("requests.per_month"),
+    let per_month = match &request.change {
+        Some(line) if line.change.what != What::Restore => t!("change.difference"),
+        _ => t!("requests.per_month"),
     };
     let facts: Vec<(Text, AnyView)> = vec![
         (t!("requests.system").into(), system.into_any()),
@@ -309,7 +310,12 @@ fn pieces(pieces: &[PieceView]) -> AnyView {
 /// The sign of an entry of the history.
 fn shape(key: &str) -> &'static str {
     let says = |word: &str| key.contains(word);
-    if says("reject") || says("failed") || says("not_released") || says("not_changed") {
+    if says("reject")
+        || says("failed")
+        || says("not_released")
+        || says("not_changed")
+        || says("not_restored")
+    {
         "bad"
     } else if says("return") || says("withdraw") || says("partial") || says("expired") {
         "act"
@@ -372,6 +378,9 @@ fn Acts(request: RequestDetail) -> impl IntoView {
                 line.change.what.as_str(),
                 request.row.id.as_str(),
             ),
+            None if request.row.kind == RequestKind::Release => {
+                routes::release_again(request.row.id.as_str())
+            }
             None => format!("{}/{}", routes::CART, request.row.id),
         };
         view! { <LinkButton href kind=Kind::Main>{t!("requests.supplement")}</LinkButton> }
@@ -424,7 +433,8 @@ pub mod ssr {
             "copy" => {
                 let copied = cart::copy(&cx, &own).await?;
                 Ok(Done::to(format!("{}/{}", routes::CART, copied.cart))
-                    .say(Msg::new("requests.said.copy")))
+                    .say(Msg::new("requests.said.copy"))
+                    .note(copied.notes))
             }
             _ => Err(ApiError::not_found().into()),
         }

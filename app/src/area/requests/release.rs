@@ -1,9 +1,13 @@
-//! Giving resources back: what, with what effect, and why.
+//! Giving resources back: what, with what effect, and why. A returned release is supplemented here
+//! too: what it gives back stands, the reason is written anew.
 
 use crate::{error::ApiError, facts, form::FormId, i18n, routes, t, ui::*};
 use leptos::prelude::*;
 use leptos_router::hooks::use_query_map;
-use lingbao_model::{money::Money, view::resource::ResourceRow};
+use lingbao_model::{
+    money::Money,
+    view::{request::ReturnedRelease, resource::ResourceRow},
+};
 use serde::{Deserialize, Serialize};
 
 /// What the form shows.
@@ -15,18 +19,32 @@ pub struct Releasing {
     pub snapshots: i64,
     /// How many days they lie in the recycle bin; 0: there is none.
     pub keep_days: i64,
+    /// The returned request that is supplemented.
+    pub again: Option<ReturnedRelease>,
 }
 
-/// The asked resources, as far as the reader sees them.
+/// The asked resources, or those of a returned release, as far as the reader sees them.
 ///
 /// # Errors
-/// `NotFound` if one of them is out of sight.
+/// `NotFound` if one of them is out of sight, `Conflict` for a request that was not returned.
 #[server(name = GetReleasing, prefix = "/fn", endpoint = "requests/releasing", output = crate::json::Json)]
-pub async fn releasing(ids: String) -> Result<Releasing, ApiError> {
+pub async fn releasing(ids: String, request: String) -> Result<Releasing, ApiError> {
+    use lingbao_core::service::request::release;
     let cx = crate::ssr::cx()?;
+    let again = match request.as_str() {
+        "" => None,
+        request => Some(release::returned(&cx, &crate::ssr::id(request)?).await?),
+    };
+    let asked = match &again {
+        Some(again) => again.resources.clone(),
+        None => ids
+            .split(',')
+            .filter(|id| !id.is_empty())
+            .map(crate::ssr::id)
+            .collect::<Result<_, _>>()?,
+    };
     let (mut rows, mut snapshots) = (Vec::new(), 0_usize);
-    for id in ids.split(',').filter(|id| !id.is_empty()) {
-        let id = crate::ssr::id(id)?;
+    for id in asked {
         let found = lingbao_core::service::resource::detail(&cx, &id).await?;
         snapshots += found.snapshots.len();
         rows.push(found.row);
@@ -37,7 +55,8 @@ pub async fn releasing(ids: String) -> Result<Releasing, ApiError> {
     Ok(Releasing {
         rows,
         snapshots: i64::try_from(snapshots).unwrap_or(i64::MAX),
-        keep_days: lingbao_core::service::request::release::keep_days(&cx),
+        keep_days: release::keep_days(&cx),
+        again,
     })
 }
 
@@ -46,9 +65,16 @@ pub async fn releasing(ids: String) -> Result<Releasing, ApiError> {
 pub fn Release() -> impl IntoView {
     let query = use_query_map();
     // Several stand behind commas, or each in a `resource` of its own.
-    let ids =
-        Memo::new(move |_| query.with(|q| q.get_all("resource").unwrap_or_default().join(",")));
-    let found = Resource::new(move || ids.get(), releasing);
+    let asked = Memo::new(move |_| {
+        query.with(|q| {
+            let ids = q.get_all("resource").unwrap_or_default().join(",");
+            (ids, q.get("request").unwrap_or_default())
+        })
+    });
+    let found = Resource::new(
+        move || asked.get(),
+        |(ids, request)| releasing(ids, request),
+    );
     page_of(found, |found| view! { <Form found/> }.into_any())
 }
 
@@ -70,7 +96,32 @@ fn Form(found: Releasing) -> impl IntoView {
         .yuan();
     let snapshots = (found.snapshots > 0)
         .then(|| view! { <p><b>{t!("release.snapshots", n = found.snapshots)}</b></p> });
-    let ending = ending(found.keep_days);
+    // What was agreed to be kept or erased stands; only the reason is asked for.
+    let (ending, keys, reason, asked, submit) = match found.again {
+        Some(again) => {
+            let kept = match again.keep_days {
+                0 => t!("requests.kept_not").to_owned(),
+                n => t!("requests.kept_days", n = n),
+            };
+            let asked = again.asked.map(|o| {
+                let said = t!("cart.asked", who = o.by_name, text = o.text);
+                view! { <Banner tone=Tone::Warn>{said}</Banner> }
+            });
+            let version = again.version.to_string();
+            let keys = view! {
+                <input type="hidden" name="request" value=again.request.to_string()/>
+                <input type="hidden" name="version" value=version/>
+            }
+            .into_any();
+            let kept = view! { <p><b>{t!("requests.kept")} " " {kept}</b></p> }.into_any();
+            (kept, keys, again.reason, asked, t!("cart.resubmit"))
+        }
+        None => {
+            let keys = view! { <input type="hidden" name="resources" value=ids/> }.into_any();
+            let submit = t!("release.submit");
+            (ending(found.keep_days), keys, String::new(), None, submit)
+        }
+    };
     let rows = found
         .rows
         .into_iter()
@@ -99,21 +150,22 @@ fn Form(found: Releasing) -> impl IntoView {
     ];
     view! {
         <PageHead title=t!("release.title") fact=t!("release.fact") crumbs/>
+        {asked}
         <ErrorSummary/>
         <TableBox>
             <Table caption=t!("release.what") columns>{rows}</Table>
         </TableBox>
         <form method="post" class="panel panel-pad narrow">
             <FormId/>
-            <input type="hidden" name="resources" value=ids/>
+            {keys}
             <p>{t!("release.effect", month = month)}</p>
             {snapshots}
             {ending}
             <Field name="reason" label=t!("release.reason") hint=t!("release.reason_hint")>
-                <TextArea maxlength=500_u32/>
+                <TextArea value=reason maxlength=500_u32/>
             </Field>
             <div class="field">
-                <Button kind=Kind::Bad>{t!("release.submit")}</Button>
+                <Button kind=Kind::Bad>{submit}</Button>
             </div>
         </form>
     }
@@ -157,14 +209,25 @@ pub mod ssr {
         ssr::{cx, id},
     };
     use lingbao_core::service::request::release;
-    use lingbao_model::msg::{FieldError, Msg};
+    use lingbao_model::{
+        id::RequestId,
+        msg::{FieldError, Msg},
+        view::request::Submitted,
+    };
 
-    /// Asks for the release.
+    /// Asks for the release, or sends a returned one again.
     ///
     /// # Errors
     /// The page again, with the reason.
     pub async fn submit(form: Posted) -> Result<Done, Refused> {
         let cx = cx()?;
+        let (reason, sent) = (form.value("reason"), form.value(FORM_ID));
+        if !form.value("request").is_empty() {
+            let request: RequestId = id(form.value("request"))?;
+            let version: i64 = form.value("version").parse().unwrap_or(0);
+            let done = release::resubmit(&cx, &request, version, reason, sent).await?;
+            return Ok(said(&done));
+        }
         let ids = form
             .value("resources")
             .split(',')
@@ -175,9 +238,12 @@ pub mod ssr {
         if at_once && form.value("confirm") != "yes" {
             return Err(FieldError::new("confirm", Msg::new("release.unconfirmed")).into());
         }
-        let (reason, sent) = (form.value("reason"), form.value(FORM_ID));
         let done = release::create(&cx, &ids, reason, at_once, sent).await?;
-        Ok(Done::to(routes::request(done.request.as_str()))
-            .say(Msg::new("release.said").with("number", done.number)))
+        Ok(said(&done))
+    }
+
+    fn said(done: &Submitted) -> Done {
+        let said = Msg::new("release.said").with("number", done.number.clone());
+        Done::to(routes::request(done.request.as_str())).say(said)
     }
 }

@@ -1,7 +1,7 @@
-//! The form that changes a resource: another size, a larger disk, another backup plan, a longer term. What becomes of it
-//! is computed on the server: at the button 计算, and with scripts while one types.
+//! The form that changes a resource: another size, a larger disk, another backup plan, a longer term;
+//! and that of a returned request for a disk out of a snapshot. What becomes of it is computed on the server: at the button 计算, and with scripts while one types.
 
-use super::words::day;
+use super::words::{day, way};
 use crate::{
     error::ApiError,
     facts,
@@ -101,7 +101,9 @@ fn Form(view: ChangeView) -> impl IntoView {
         let (id, request) = (id.clone(), request.clone());
         let keys: Vec<String> = view.params.iter().map(|p| p.key.clone()).collect();
         move || {
-            let asked = |key: &String| key == "months" || keys.contains(key);
+            let asked = |key: &String| {
+                matches!(key.as_str(), "months" | "name" | "snapshot") || keys.contains(key)
+            };
             let mut typed = typed.get();
             typed.retain(|key, _| asked(key));
             let typed = serde_json::to_string(&typed).unwrap_or_default();
@@ -138,6 +140,10 @@ fn Form(view: ChangeView) -> impl IntoView {
     let note = (what == What::Resize)
         .then(|| view! { <p class="hint hint-after">{t!("change.restart")}</p> });
     let fields = fields(&view, &begun);
+    let (section, submit) = match what {
+        What::Restore => (t!("restore.title"), t!("restore.ask")),
+        _ => (t!("change.section"), t!("change.submit")),
+    };
     view! {
         <PageHead title fact crumbs/>
         {asked}
@@ -148,7 +154,7 @@ fn Form(view: ChangeView) -> impl IntoView {
                 <input type="hidden" name="what" value=what.to_string()/>
                 <input type="hidden" name="request" value=request/>
                 <input type="hidden" name="version" value=view.version.to_string()/>
-                <FormSection title=t!("change.section")>
+                <FormSection title=section>
                     {fields}
                     {note}
                     <Field name="reason" label=t!("change.reason") hint=t!("change.reason_hint")>
@@ -166,7 +172,7 @@ fn Form(view: ChangeView) -> impl IntoView {
                     })}
                 </Transition>
                 <PricePart>
-                    <Button kind=Kind::Main name="do" value="submit">{t!("change.submit")}</Button>
+                    <Button kind=Kind::Main name="do" value="submit">{submit}</Button>
                     <Button name="do" value="try">{t!("order.compute")}</Button>
                 </PricePart>
             </PricePanel>
@@ -181,6 +187,19 @@ fn fields(view: &ChangeView, begun: &Typed) -> AnyView {
         return view! {
             <Field name="months" label=t!("change.months") hint=t!("change.months_hint")>
                 <NumberStepper label=t!("change.months") unit=t!("order.months") value=months min=1 max=MAX_TERM_MONTHS/>
+            </Field>
+        }
+        .into_any();
+    }
+    if view.what == What::Restore {
+        // The price that is agreed to is the one that stands beside the form.
+        let month = view.tried.change.month_after.fen().to_string();
+        let (snapshot, name) = (text("snapshot").to_owned(), text("name").to_owned());
+        return view! {
+            <input type="hidden" name="snapshot" value=snapshot/>
+            <input type="hidden" name="month" value=month/>
+            <Field name="name" label=t!("restore.name") hint=t!("restore.name_hint")>
+                <TextInput value=name maxlength=40_u32/>
             </Field>
         }
         .into_any();
@@ -236,6 +255,10 @@ fn effect(tried: &TriedChange) -> AnyView {
         .price_from
         .map(|at| t!("change.price_from", day = day(at)))
         .map(|text| view! { <p class="sub">{text}</p> });
+    let unit = match change.what {
+        What::Restore => t!("resources.yuan_month"),
+        _ => t!("change.difference"),
+    };
     let verdict = &tried.verdict;
     let bars = verdict
         .changes
@@ -258,13 +281,7 @@ fn effect(tried: &TriedChange) -> AnyView {
         (false, false) => (Tone::Warn, t!("order.unfinished")),
         (false, true) => (Tone::Bad, t!("order.blocked")),
     };
-    let way = if tried.route.is_empty() {
-        t!("change.at_once").to_owned()
-    } else {
-        let names: Vec<String> = tried.route.iter().map(|s| i18n::label(&s.name)).collect();
-        let days: i64 = tried.route.iter().map(|s| i64::from(s.due_days)).sum();
-        t!("order.way", stages = names.join(" → "), days = days)
-    };
+    let way = way(&tried.route);
     let warns: Vec<String> = verdict.warns.iter().map(i18n::msg).collect();
     let items = |all: Vec<String>| {
         let all = all.into_iter().map(|text| view! { <li>{text}</li> });
@@ -273,7 +290,7 @@ fn effect(tried: &TriedChange) -> AnyView {
     view! {
         <PricePart title=t!("change.effect") live=true>
             <BeforeAfter caption=t!("change.effect") rows/>
-            <div class="sum"><b>{sum}</b><span class="unit">{t!("change.difference")}</span></div>
+            <div class="sum"><b>{sum}</b><span class="unit">{unit}</span></div>
             {from}
         </PricePart>
         {has_bars.then(|| view! { <PricePart title=t!("order.quota")><div class="qs">{bars}</div></PricePart> })}
@@ -368,7 +385,7 @@ pub mod ssr {
         msg::Msg,
         param::Kind as ParamKind,
         request::{MAX_TERM_MONTHS, Status},
-        view::request::ChangeForm,
+        view::request::{ChangeForm, Submitted},
     };
 
     /// The returned request that is supplemented; empty is none.
@@ -411,13 +428,18 @@ pub mod ssr {
             }
             None => change::create(&cx, &of, &typed, sent).await?,
         };
-        let said = match done.status {
+        Ok(asked(done))
+    }
+
+    /// Leads to the request and says how far it has come.
+    pub fn asked(made: Submitted) -> Done {
+        let said = match made.status {
             Status::Closed => "change.said.done",
             Status::Approved => "change.said.begun",
             _ => "change.said.submitted",
         };
-        Ok(Done::to(routes::request(done.request.as_str()))
-            .say(Msg::new(said).with("number", done.number)))
+        Done::to(routes::request(made.request.as_str()))
+            .say(Msg::new(said).with("number", made.number))
     }
 
     /// What one press on a stepper makes of its number, where no script does it.

@@ -47,9 +47,16 @@ fn List(page: Page<ResourceRow>, asked: Asked) -> impl IntoView {
     let active = asked.active();
     let empty = page.rows.is_empty();
     let file = asked.link(CSV, "");
-    let acts = (!empty).then(|| {
-        view! { <LinkButton href=file icon="down" external=true>{t!("resources.csv")}</LinkButton> }.into_any()
+    let csv = (!empty).then(|| {
+        view! { <LinkButton href=file icon="down" external=true>{t!("resources.csv")}</LinkButton> }
     });
+    let system = crate::viewer::use_viewer()
+        .filter(|viewer| viewer.can("order"))
+        .map(|_| {
+            let href = routes::new_system("");
+            view! { <LinkButton href icon="plus">{t!("system.new")}</LinkButton> }
+        });
+    let acts = Some(view! { {csv} {system} }.into_any());
     let system = (!asked.system.is_empty()).then(|| {
         let name = page.rows.first().map(|row| row.system_name.clone()).unwrap_or_default();
         view! {

@@ -1,6 +1,6 @@
-//! A new disk out of a snapshot: what it costs and takes, before it is confirmed.
+//! A new disk out of a snapshot: what it costs and takes, and who must agree, before it is confirmed.
 
-use super::words::{below, day, moment};
+use super::words::{below, day, moment, way};
 use crate::{error::ApiError, facts, form::FormId, i18n, routes, t, ui::*};
 use leptos::prelude::*;
 use leptos_router::hooks::use_params_map;
@@ -54,7 +54,23 @@ fn Form(found: RestoreView) -> impl IntoView {
             t!("resources.billing").into(),
             t!("restore.charged").into_any(),
         ),
+        (t!("restore.approval").into(), way(&found.route).into_any()),
     ];
+    // Where somebody must agree the same form asks for it.
+    let asks = !found.route.is_empty();
+    let submit = if asks {
+        t!("restore.ask")
+    } else {
+        t!("restore.submit")
+    };
+    let reason = asks.then(|| {
+        view! {
+            <input type="hidden" name="asks" value="yes"/>
+            <Field name="reason" label=t!("restore.reason") hint=t!("restore.reason_hint")>
+                <TextArea rows=3 maxlength=500_u32/>
+            </Field>
+        }
+    });
     let bars = found
         .changes
         .iter()
@@ -70,8 +86,9 @@ fn Form(found: RestoreView) -> impl IntoView {
                 <Field name="name" label=t!("restore.name") hint=t!("restore.name_hint")>
                     <TextInput value=found.name maxlength=40_u32/>
                 </Field>
+                {reason}
                 <div class="field">
-                    <Button kind=Kind::Main>{t!("restore.submit")}</Button>
+                    <Button kind=Kind::Main>{submit}</Button>
                 </div>
             </form>
         }
@@ -128,19 +145,22 @@ fn month(typed: &str) -> Option<Money> {
 /// The post of the page.
 #[cfg(feature = "ssr")]
 pub mod ssr {
+    use crate::area::resources::change::ssr::asked;
     use crate::{
         error::ApiError,
         form::ssr::{Done, Posted, Refused},
         routes,
         ssr::{cx, id},
     };
-    use lingbao_core::fulfil::restore;
+    use lingbao_core::{fulfil::restore, service::request::change};
     use lingbao_model::{
+        change::What,
         id::{ResourceId, SnapshotId},
         msg::Msg,
+        view::request::ChangeForm,
     };
 
-    /// Makes the disk.
+    /// Makes the disk, or asks for it where somebody must agree.
     ///
     /// # Errors
     /// The page again, with the reason.
@@ -149,6 +169,22 @@ pub mod ssr {
         let of = id::<ResourceId>(form.param("id"))?;
         let snapshot = id::<SnapshotId>(form.param("snapshot"))?;
         let month = super::month(form.value("month")).ok_or_else(ApiError::not_found)?;
+        if form.value("asks") == "yes" {
+            let typed = [
+                ("snapshot", snapshot.to_string()),
+                ("name", form.value("name").to_owned()),
+                ("month", month.fen().to_string()),
+            ];
+            let order = ChangeForm {
+                what: What::Restore,
+                typed: typed.map(|(key, text)| (key.to_owned(), text)).into(),
+                reason: form.value("reason").to_owned(),
+            };
+            return match change::create(&cx, &of, &order, form.form_id()).await {
+                Ok(made) => Ok(asked(made)),
+                Err(error) => Err(Refused::short_at("restore", error)),
+            };
+        }
         let made = restore::restore(
             &cx,
             &of,

@@ -142,7 +142,7 @@ fn Art() -> impl IntoView {
 pub mod ssr {
     use crate::{
         error::{ApiError, ErrorCode},
-        form::ssr::{Done, Posted, Refused},
+        form::ssr::{Done, Posted, Refused, kept_of},
         routes,
         ssr::cx,
     };
@@ -159,12 +159,17 @@ pub mod ssr {
         let entered =
             session::sign_in(&cx()?, form.value("account"), form.value("password")).await?;
         let browser = form.parts.extensions.get::<Session>().ok_or_else(broken)?;
+        // A form that met the end of the same person's session; nobody else is shown it.
+        let kept = kept_of(&form.parts, &entered.user).await;
         browser.clear().await;
         browser.cycle_id().await.map_err(|error| unstored(&error))?;
         browser
             .insert(USER_KEY, entered.user.as_str())
             .await
             .map_err(|error| unstored(&error))?;
+        if let Some(kept) = kept {
+            kept.stay(&form.parts).await;
+        }
         if entered.must_change_password {
             return Ok(Done::to("/me/password").say(Msg::new("account.must_change")));
         }

@@ -8,10 +8,10 @@ use crate::{asked, error::ApiError, live, routes, t, ui::*};
 use leptos::prelude::*;
 use lingbao_model::{
     money::grouped_signed,
-    quota::Dimension,
+    quota::PoolDimension,
     usage::Load,
     view::{
-        overview::PoolLoad,
+        overview::of_all,
         resource::Act,
         usage::{UsageRow, UsageView},
     },
@@ -120,17 +120,10 @@ fn loads() -> Vec<Opt> {
 fn rates(view: &UsageView) -> AnyView {
     let counts = view.counts;
     // What the pools can give, for those who see the whole site; what the quota permits, for the others.
-    let cores = |of: fn(&PoolLoad) -> i64| -> i64 {
-        let pools = view.pools.iter();
-        pools
-            .filter(|pool| pool.dimension == Dimension::Vcpu)
-            .map(of)
-            .sum()
-    };
     let allocation = if view.pools.is_empty() {
         view.allocation.map(|all| (all.cores, all.cores_limit))
     } else {
-        Some((cores(|pool| pool.allocated), cores(|pool| pool.total)))
+        Some(of_all(&view.pools, PoolDimension::Vcpu))
     };
     let allocation = allocation.map(|(part, whole)| {
         let note = t!(

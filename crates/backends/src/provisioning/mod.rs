@@ -161,6 +161,20 @@ pub trait Provisioner: Send + Sync {
     async fn check(&self) -> Result<Vec<Finding>, ReadError> {
         Ok(Vec::new())
     }
+    /// What of a catalogue's offer the backend can't make, each with the remedy; for the operator's
+    /// doctor. Images are all that every backend knows by name.
+    async fn check_offered(&self, offered: &Offered) -> Result<Vec<Finding>, ReadError> {
+        let there = self.capabilities().await?.images;
+        let images = offered.images.iter().map(|code| {
+            let what = format!("image {code} of the catalogue");
+            if there.contains(code) {
+                return Finding::fine(what);
+            }
+            let remedy = "give the cloud an image of this code, or take it out of the item";
+            Finding::wrong(what, "the cloud has none of this code", remedy)
+        });
+        Ok(images.collect())
+    }
     /// A link to a running server's console in the browser; `None` if the backend has none. It is a
     /// key to the host for as long as it lives: show it to the one who asked and do not keep it.
     async fn console(&self, _server: &ExternalId) -> Result<Option<Secret>, ReadError> {

@@ -491,8 +491,8 @@ pub struct Capabilities {
     pub console: bool,
 }
 
-/// How full a pool is. Totals of cores count the over-commit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+/// How full a pool is. Totals count the over-commit, of cores as of thin disks.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Capacity {
     /// Virtual cores that may be handed out.
     pub vcpus_total: u64,
@@ -502,9 +502,9 @@ pub struct Capacity {
     pub memory_gb_total: u64,
     /// Memory handed out.
     pub memory_gb_used: u64,
-    /// Disk space.
-    pub disk_gb_total: u64,
-    /// Disk space handed out, system disks included.
+    /// Disk space that may be handed out; `None` where the cloud does not tell, or has no end of it.
+    pub disk_gb_total: Option<u64>,
+    /// Disk space handed out, system disks included; means nothing without a total.
     pub disk_gb_used: u64,
     /// Public addresses.
     pub addresses_total: u64,
@@ -512,6 +512,68 @@ pub struct Capacity {
     pub addresses_used: u64,
     /// Servers placed.
     pub servers: u64,
+    /// The hosts that were counted for cores, memory and servers, as the backend calls them: pools of
+    /// one backend with the same word stand on the same hosts. Empty is all hosts of the backend, with
+    /// those of every other word; `None` is hosts of which no other pool knows.
+    #[serde(default)]
+    pub hosts: Option<String>,
+}
+
+/// What a catalogue lets people order in the pools of a backend: to be held against what there is.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Offered {
+    /// Codes of images; see [`Capabilities::images`].
+    pub images: BTreeSet<String>,
+    /// Codes of disk classes; see [`VolumeSpec::volume_type`].
+    pub disk_classes: BTreeSet<String>,
+    /// Sizes of servers.
+    pub sizes: Vec<OfferedSizes>,
+}
+
+/// The sizes that one form offers: each number of cores with each amount of memory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OfferedSizes {
+    /// What offers them, for the operator.
+    pub by: String,
+    /// Cores.
+    pub vcpus: Steps,
+    /// Memory, GiB.
+    pub memory_gb: Steps,
+}
+
+/// Whole numbers at equal distances.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Steps {
+    /// The first.
+    pub first: u32,
+    /// None is above it.
+    pub last: u32,
+    /// The distance, at least 1.
+    pub step: u32,
+    /// The one with which a form begins.
+    pub default: u32,
+}
+
+impl Steps {
+    /// All of them, from the first on.
+    pub fn all(self) -> impl Iterator<Item = u32> {
+        (self.first..=self.last).step_by(usize::try_from(self.step.max(1)).unwrap_or(1))
+    }
+    /// How many there are.
+    #[must_use]
+    pub const fn count(self) -> u64 {
+        if self.last < self.first {
+            return 0;
+        }
+        let step = if self.step == 0 { 1 } else { self.step };
+        ((self.last - self.first) / step) as u64 + 1
+    }
+    /// Whether a number is one of them.
+    #[must_use]
+    pub const fn has(self, n: u32) -> bool {
+        let step = if self.step == 0 { 1 } else { self.step };
+        n >= self.first && n <= self.last && (n - self.first).is_multiple_of(step)
+    }
 }
 
 /// How busy a server is.

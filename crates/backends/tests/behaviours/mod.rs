@@ -511,7 +511,21 @@ pub async fn health_and_capabilities_are_told(g: &Ground) {
     );
     let none = g.cloud.capacity(&"none".into()).await;
     assert!(matches!(none, Err(ReadError::Refused(_))), "{none:?}");
+    assert_ne!(
+        capacity.hosts, None,
+        "two pools may stand on the same hosts"
+    );
     for finding in g.cloud.check().await.unwrap() {
         assert_eq!(finding.wrong, None, "{}", finding.what);
     }
+    let mut offered = Offered::default();
+    offered.images.insert(g.image.clone());
+    offered.images.insert("nothing-of-the-kind".into());
+    let found = g.cloud.check_offered(&offered).await.unwrap();
+    let wrong: Vec<&str> = found
+        .iter()
+        .filter(|finding| finding.wrong.is_some())
+        .map(|finding| finding.what.as_str())
+        .collect();
+    assert_eq!(wrong, ["image nothing-of-the-kind of the catalogue"]);
 }

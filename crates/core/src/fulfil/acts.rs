@@ -23,7 +23,7 @@ use crate::{
     saga,
     service::refusal::traced,
     storage::{
-        Tx, change, cloud, project,
+        Tx, change, cloud, project, request_change,
         resource::{self, Resource},
         resource_action, snapshot,
     },
@@ -273,6 +273,10 @@ async fn delete_snapshot_once(
     let (SnapshotState::Ready, Some(external_id)) = (snap.row.state, snap.external_id) else {
         return conflict("resource.snapshot_not_ready");
     };
+    if let Some(number) = request_change::wants_snapshot(&mut tx, id, wanted).await? {
+        let msg = Msg::new("resource.snapshot_asked_for").with("number", number);
+        return Err(ServiceError::Conflict(msg));
+    }
     snapshot::set_state(&mut tx, wanted, SnapshotState::Deleting).await?;
     let what = What::DeleteSnapshot {
         snapshot: wanted.clone(),

@@ -59,7 +59,7 @@ const CORES: i64 = 4;
 
 impl Town {
     /// Asks for the release of things; everybody agrees, and it is done.
-    async fn give_back(&self, ids: &[&ResourceId]) -> RequestId {
+    pub(super) async fn give_back(&self, ids: &[&ResourceId]) -> RequestId {
         let ids: Vec<ResourceId> = ids.iter().map(|id| (*id).clone()).collect();
         let form = format!("form-{:x}", self.city.app.random.bits());
         let form: String = form.chars().take(40).collect();

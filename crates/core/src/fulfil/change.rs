@@ -3,7 +3,8 @@
 //! A renewal needs no cloud: it is booked in the transaction of the approval. Another size is a saga
 //! of one call, begun in that same transaction, so that nothing else can be begun on the resource in
 //! between. Quota, price and the resource's row change in the transaction that ends it. There is
-//! nothing to confirm: no trial run begins, and the request is closed.
+//! nothing to confirm: no trial run begins, and the request is closed. A new disk out of a snapshot
+//! begins here too and is made by the saga that makes one at once ([`restore`]).
 
 use std::sync::Arc;
 
@@ -23,7 +24,9 @@ use lingbao_model::{
 use serde::{Deserialize, Serialize};
 
 use super::{
+    cloud_limit::{Limited, Whose},
     pieces::schedule,
+    restore,
     step::{CallStep, MakeCall, Undo},
 };
 use crate::{
@@ -102,11 +105,12 @@ fn sized(what: What, id: ExternalId, stand: &Stand) -> MakeCall {
                 keep_days,
             })
         }
-        What::Renew => None,
+        // A renewal needs none; a new disk has a saga of its own.
+        What::Renew | What::Restore => None,
     };
     Box::new(move |_| {
         call.clone()
-            .ok_or_else(|| "call: a renewal needs none".to_owned())
+            .ok_or_else(|| "call: this change needs none".to_owned())
     })
 }
 
@@ -123,12 +127,14 @@ impl Saga for Change {
         // difference that the next round of the reconciler shows; asked for that size it is booked.
         let undo = match plan.what {
             What::Extend => Undo::Nothing,
-            What::Resize | What::Plan | What::Renew => {
+            What::Resize | What::Plan | What::Renew | What::Restore => {
                 Undo::Call(sized(plan.what, id.clone(), &plan.was))
             }
         };
         let make = sized(plan.what, id, &plan.will);
-        vec![CallStep::boxed(plan.what.as_str(), backend, undo, make)]
+        let step = CallStep::boxed(plan.what.as_str(), backend.clone(), undo, make);
+        let whose = Whose::Of(params.resource.clone());
+        vec![Limited::boxed(step, backend, whose)]
     }
 
     async fn ended(
@@ -165,12 +171,6 @@ impl Saga for Change {
                 Outcome::Failed
             }
         };
-        let Some(head) = fulfilment::head(tx, &params.request).await? else {
-            return Ok(());
-        };
-        if head.status == RequestStatus::Approved {
-            fulfilment::end_request(tx, &head, outcome, cx.now()).await?;
-        }
         let unknown = Msg::new("fulfilment.unknown_reason");
         let reason = ended.reason.unwrap_or(&unknown).clone();
         let (said, told) = if outcome == Outcome::Complete {
@@ -184,22 +184,47 @@ impl Saga for Change {
                 Msg::new("notice.not_changed").with("reason", reason),
             )
         };
-        history::add(tx, cx, &head.id, &said).await?;
         let name = found.as_ref().map(|f| f.name.clone()).unwrap_or_default();
-        let told = told.with("number", head.number.clone()).with("name", name);
+        let told = Some(told.with("name", name));
+        let end = (outcome, &said, told);
+        close(tx, cx, &params.request, &params.resource, end).await
+    }
+}
+
+/// Closes the request of a change whose work has ended: what its history says, and what its
+/// applicant is told beside what the work told already.
+///
+/// # Errors
+/// What the database says.
+pub(super) async fn close(
+    tx: &mut Tx,
+    cx: &Cx,
+    request: &RequestId,
+    resource: &ResourceId,
+    (outcome, said, told): (Outcome, &Msg, Option<Msg>),
+) -> Result<(), StorageError> {
+    let Some(head) = fulfilment::head(tx, request).await? else {
+        return Ok(());
+    };
+    if head.status == RequestStatus::Approved {
+        fulfilment::end_request(tx, &head, outcome, cx.now()).await?;
+    }
+    history::add(tx, cx, &head.id, said).await?;
+    if let Some(told) = told {
+        let told = told.with("number", head.number.clone());
         let to = format!("/requests/{}", head.id);
         notice::send(tx, cx, &head.applicant, &told, &to).await?;
-        change::touch(tx, cx, &to_topic(&head.id)).await?;
-        change::touch(tx, cx, &format!("unit:{}", head.unit)).await?;
-        audit::record(
-            tx,
-            cx,
-            audit::Event::new("request.settle", "request", &head.id)
-                .of_unit(&head.unit)
-                .detail(serde_json::json!({ "outcome": outcome, "resource": params.resource })),
-        )
-        .await
     }
+    change::touch(tx, cx, &to_topic(&head.id)).await?;
+    change::touch(tx, cx, &format!("unit:{}", head.unit)).await?;
+    audit::record(
+        tx,
+        cx,
+        audit::Event::new("request.settle", "request", &head.id)
+            .of_unit(&head.unit)
+            .detail(serde_json::json!({ "outcome": outcome, "resource": resource })),
+    )
+    .await
 }
 
 fn to_topic(request: &RequestId) -> String {
@@ -257,6 +282,7 @@ async fn book(
         What::Extend => EventKind::Extended,
         What::Plan => EventKind::Replanned,
         What::Renew => EventKind::Renewed,
+        What::Restore => EventKind::SnapshotRestored,
     };
     let by = (applicant.as_str(), cx.now());
     resource::add_change(tx, &cx.id(), &found.id, kind, by, &plan.shown(&schema)).await
@@ -281,6 +307,11 @@ pub async fn begin(tx: &mut Tx, cx: &Cx, request: &mut Request) -> Result<bool, 
         .await?
         .ok_or_else(|| inconsistent("no such resource"))?;
     free(tx, &found, plan.what, Some(&request.id)).await?;
+    // The disk need not be as it was: the new one is made of its snapshot.
+    if plan.what == What::Restore {
+        restore::begin_agreed(tx, cx, request, &found, plan).await?;
+        return Ok(false);
+    }
     let term = resource::term(tx, &id).await?;
     if resource::stand(&found, &term) != plan.was {
         let msg = Msg::new("change.moved_on").with("name", found.name.clone());

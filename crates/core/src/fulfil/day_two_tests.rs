@@ -982,6 +982,7 @@ impl Bench for Restoring<'_> {
             price_version: 1,
             expires_at: disk.expires_at,
             actor: town.city.clerk.clone(),
+            request: None,
         };
         let booking = restore::booking("hold", &disk, &params);
         // The first time only the steps are counted.

@@ -18,11 +18,11 @@
 //!
 //! Files: [`plan`] (what is to be built), [`build`] and [`step`] (building), [`power`] (start,
 //! stop), [`acts`] and [`operate`] (restart, snapshots, attaching), [`access_rule`] (what may come in
-//! to a host, and who), [`reinstall`] (its system anew), [`restore`] (a disk out of a snapshot), [`change`] (another size, a longer
-//! term), [`expiry`] (the end of a term), [`release`] (giving back and erasing), [`recycle`] (into the
+//! to a host, and who), [`reinstall`] (its system anew), [`restore`] (a disk out of a snapshot, at
+//! once or agreed to), [`change`] (another size, a longer term), [`expiry`] (the end of a term), [`release`] (giving back and erasing), [`recycle`] (into the
 //! recycle bin), [`bin`] (out of it, either way), [`certificate`] (that it is erased), [`upkeep`]
-//! (what comes round by itself), [`reconcile`] (what the clouds say, held
-//! beside our rows).
+//! (what comes round by itself), [`cloud_limit`] (the portal's limits, as the clouds keep them),
+//! [`reconcile`] (what the clouds say, held beside our rows).
 
 pub mod access_rule;
 pub mod acts;
@@ -30,6 +30,7 @@ pub mod bin;
 pub mod build;
 pub mod certificate;
 pub mod change;
+pub mod cloud_limit;
 pub mod expiry;
 pub mod operate;
 pub mod pieces;
@@ -48,9 +49,13 @@ mod access_rule_tests;
 #[cfg(test)]
 mod bin_tests;
 #[cfg(test)]
+mod cloud_limit_tests;
+#[cfg(test)]
 mod day_two_tests;
 #[cfg(test)]
 mod reinstall_tests;
+#[cfg(test)]
+mod restore_tests;
 #[cfg(test)]
 mod tests;
 
@@ -76,5 +81,6 @@ pub fn wire(jobs: jobs::Registry, backends: &Arc<Backends>) -> jobs::Registry {
         .handle::<plan::FulfilRequest>(plan::Planner)
         .handle::<release::ReleaseRequest>(release::Releaser);
     let jobs = bin::wire(expiry::wire(jobs));
-    reconcile::wire(upkeep::wire(jobs, backends), backends)
+    let jobs = cloud_limit::wire(upkeep::wire(jobs, backends), backends);
+    reconcile::wire(jobs, backends)
 }

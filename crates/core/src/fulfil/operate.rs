@@ -20,7 +20,9 @@ use lingbao_model::{
 use serde::{Deserialize, Serialize};
 
 use super::{
-    access_rule, reinstall,
+    access_rule,
+    cloud_limit::{Limited, Whose},
+    reinstall,
     step::{CallStep, MakeCall, Undo},
 };
 use crate::{
@@ -209,8 +211,12 @@ impl Saga for Operate {
                     volume: thing,
                     name: name.clone(),
                 };
-                let call = Call::CreateSnapshot { spec };
-                step("snapshot", backend, Undo::Delete, call)
+                let call: MakeCall =
+                    Box::new(move |_| Ok(Call::CreateSnapshot { spec: spec.clone() }));
+                let step = CallStep::boxed("snapshot", backend.clone(), Undo::Delete, call);
+                // A snapshot takes no quota here, and room in the cloud.
+                let whose = Whose::Of(params.resource.clone());
+                vec![Limited::boxed(step, backend, whose)]
             }
             What::DeleteSnapshot { external_id, .. } => {
                 let snapshot = ExternalId(external_id.clone());

@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 
 use super::{
     build::{Attach, Params, PiecePlan, Site},
+    cloud_limit::{Limited, Whose},
     step::{CallStep, MakeCall, Undo, id_of},
 };
 use crate::{
@@ -32,13 +33,13 @@ pub fn make_name(index: usize, kind: Fulfiller) -> String {
     format!("{kind}-{}", index + 1)
 }
 
-/// Project, network, then the pieces.
+/// Project, network, then the pieces. The limits of the project are made sure of once, before anything
+/// is built in it.
 #[must_use]
 pub fn steps(backend: &Arc<dyn Provisioner>, params: &Params, site: &Site) -> Vec<Box<dyn Step>> {
-    let mut steps = vec![
-        project_step(backend, params, site),
-        network_step(backend, site),
-    ];
+    let whose = Whose::Vdc(params.vdc.clone());
+    let network = Limited::boxed(network_step(backend, site), backend.clone(), whose);
+    let mut steps = vec![project_step(backend, params, site), network];
     for (index, piece) in params.pieces.iter().enumerate() {
         steps.extend(piece_steps(backend, index, params, site, piece));
     }

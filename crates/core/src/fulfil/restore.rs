@@ -1,8 +1,10 @@
-//! A new disk out of a snapshot: at once, with its price and quota told before.
+//! A new disk out of a snapshot, with its price and quota told before: at once, or, where somebody
+//! has to agree, by a request ([`crate::service::request::change`]) whose last approval begins it.
 //!
 //! It takes what the disk took of which the snapshot was: by the same version of the item, at the
-//! size of that moment, at today's price. What it takes is held with the act and becomes use in the
-//! transaction that ends the saga; if the cloud refuses, it is given back there.
+//! size of that moment, at today's price. What it takes is held with the act or from the submit on
+//! and becomes use in the transaction that ends the saga; if the cloud refuses, it is given back
+//! there.
 
 use std::sync::Arc;
 
@@ -12,14 +14,13 @@ use lingbao_backends::{
     provisioning::{Call, ExternalId, Object, PoolRef, VolumeSpec},
 };
 use lingbao_model::{
-    catalogue::Fulfiller,
-    id::{ResourceId, SnapshotId, UserId},
+    change::{Plan, What},
+    id::{RequestId, ResourceId, SnapshotId, UserId},
     money::Money,
     msg::Msg,
-    param::{Answer, Answers},
-    placement::Pool,
-    price::Quote,
-    quota::{Amounts, Demand, Dimension, Shortfall},
+    param::Answers,
+    quota::{Amounts, Demand, Shortfall},
+    request::Outcome,
     resource::{EventKind, ServiceState},
     text,
     time::Timestamp,
@@ -31,6 +32,8 @@ use serde_json::json;
 
 use super::{
     acts::{came_before, conflict, not_now, ready},
+    change,
+    cloud_limit::{Limited, Whose},
     step::{CallStep, Undo},
 };
 use crate::{
@@ -39,17 +42,26 @@ use crate::{
     authz::{Ability, Access, Scope},
     error::{OrNotFound, ServiceError, StorageError},
     saga::{self, End, Ended, Saga, Step},
-    service::{notice, refusal::traced, request::ground::needs_nobody},
+    service::{
+        notice,
+        refusal::traced,
+        request::{
+            change::{
+                restore::{NAME_MAX, is_closed, makable, offered},
+                think::in_the_way,
+            },
+            ground::route_of_one_more,
+            route,
+        },
+    },
     storage::{
-        ReadTx, Tx, change, cloud, fulfilment, item, place, project, quota,
+        ReadTx, Tx, change as topics, cloud, fulfilment, place, project, quota,
+        request::Request,
         resource::{self, Resource},
         resource_action,
         snapshot::{self, Snapshot},
     },
 };
-
-/// Longest name of a disk.
-const NAME_MAX: usize = 40;
 
 /// What is made out of what. Written once when it starts: a later change of the catalogue does not
 /// reach it.
@@ -83,6 +95,9 @@ pub struct Params {
     pub expires_at: Timestamp,
     /// Who asked.
     pub actor: UserId,
+    /// The request by which it was agreed to; none if it was made at once.
+    #[serde(default)]
+    pub request: Option<RequestId>,
 }
 
 // ---- saga
@@ -120,12 +135,9 @@ impl Saga for Restore {
             },
         };
         let make = move |_: &saga::StepCx| Ok(call.clone());
-        vec![CallStep::boxed(
-            "volume",
-            backend,
-            Undo::Delete,
-            Box::new(make),
-        )]
+        let step = CallStep::boxed("volume", backend.clone(), Undo::Delete, Box::new(make));
+        let whose = Whose::Of(params.resource.clone());
+        vec![Limited::boxed(step, backend, whose)]
     }
 
     async fn ended(
@@ -143,6 +155,7 @@ impl Saga for Restore {
             .ok_or_else(|| {
                 StorageError::inconsistent("saga", "params", ended.saga.as_str(), "no such disk")
             })?;
+        let (unit, agreed) = (format!("unit:{}", source.unit), params.request.as_ref());
         let made: Option<Object> = ended
             .outputs
             .get("volume")
@@ -150,15 +163,33 @@ impl Saga for Restore {
         match (ended.end, made) {
             (End::Done, Some(object)) => {
                 deliver(tx, cx, params, &source, object.id().as_str()).await?;
+                if let Some(request) = agreed {
+                    let said = Msg::new("request.history.changed.restore");
+                    let done = (Outcome::Complete, &said, None);
+                    change::close(tx, cx, request, &params.resource, done).await?;
+                }
             }
-            // The hold stays as long as something stands in the cloud.
+            // The hold stays as long as something stands in the cloud, and so does the request.
+            (End::Residue(_), _) if agreed.is_some() => {}
             (End::Residue(_), _) => tell_failure(tx, cx, ended, &source).await?,
             (End::Done | End::Undone, _) => {
                 quota::release_part(tx, cx, &booking("release", &source, params)).await?;
-                tell_failure(tx, cx, ended, &source).await?;
+                match agreed {
+                    Some(request) => {
+                        let reason = reason(ended);
+                        let said = Msg::new("request.history.not_restored");
+                        let said = said.with("reason", reason.clone());
+                        let told = Msg::new("notice.not_restored")
+                            .with("name", source.name.clone())
+                            .with("reason", reason);
+                        let failed = (Outcome::Failed, &said, Some(told));
+                        change::close(tx, cx, request, &params.resource, failed).await?;
+                    }
+                    None => tell_failure(tx, cx, ended, &source).await?,
+                }
             }
         }
-        change::touch(tx, cx, &format!("unit:{}", source.unit)).await
+        topics::touch(tx, cx, &unit).await
     }
 }
 
@@ -166,7 +197,7 @@ pub(super) fn booking(what: &str, source: &Resource, params: &Params) -> quota::
     quota::Booking {
         operation: format!("{what}:{}", params.new),
         vdc: source.vdc.clone(),
-        request: None,
+        request: params.request.clone(),
         demand: demand(source, &params.amounts),
     }
 }
@@ -225,66 +256,25 @@ async fn deliver(
     notice::send(tx, cx, &params.actor, &msg, &link).await
 }
 
+fn reason(ended: &Ended<'_, Params>) -> Msg {
+    let unknown = || Msg::new("fulfilment.unknown_reason");
+    ended.reason.cloned().unwrap_or_else(unknown)
+}
+
 async fn tell_failure(
     tx: &mut Tx,
     cx: &Cx,
     ended: &Ended<'_, Params>,
     source: &Resource,
 ) -> Result<(), StorageError> {
-    let reason = ended
-        .reason
-        .cloned()
-        .unwrap_or_else(|| Msg::new("fulfilment.unknown_reason"));
     let msg = Msg::new("resource.restore_failed")
         .with("name", source.name.clone())
-        .with("reason", reason);
+        .with("reason", reason(ended));
     let link = format!("/resources/{}", source.id);
     notice::send(tx, cx, &ended.params.actor, &msg, &link).await
 }
 
 // ---- use cases
-
-/// What a disk out of a snapshot would be.
-struct Offered {
-    answers: Answers,
-    quote: Quote,
-    price_version: i64,
-    amounts: Amounts,
-}
-
-async fn offered(
-    rx: &mut ReadTx,
-    source: &Resource,
-    snap: &Snapshot,
-) -> Result<Offered, ServiceError> {
-    let (Some(content), Some(offer)) = (
-        item::content(rx, &source.item_version).await?,
-        item::offer(rx, &source.code).await?,
-    ) else {
-        return conflict("resource.item_not_offered");
-    };
-    let mut answers = source.answers.clone();
-    if let Some(attach) = content.attach_param() {
-        answers.0.remove(&attach.key);
-    }
-    let size = Answer::Integer(snap.row.size_gb);
-    answers.0.insert("size_gb".to_owned(), size);
-    let quote = offer.price.quote(&answers, 1);
-    let mut amounts = content.consumption.amounts(&answers, 1);
-    amounts.add(Dimension::MonthlyFee, quote.each.fen());
-    Ok(Offered {
-        answers,
-        quote,
-        price_version: offer.price_version,
-        amounts,
-    })
-}
-
-/// Whether nothing new may stand where the disk stands.
-fn is_closed(pools: &[Pool], source: &Resource) -> bool {
-    let place = source.placement.as_ref();
-    place.is_none_or(|place| !pools.iter().any(|p| p.id == place.pool && p.open))
-}
 
 /// What becomes of it: price, quota before and after, what does not fit.
 ///
@@ -331,9 +321,13 @@ pub async fn preview(
     if is_closed(&pools, &source) {
         blocks.push(Msg::new("resource.pool_closed"));
     }
-    if !needs_nobody(&mut rx, &source, offered.quote.each).await? {
-        blocks.push(Msg::new("resource.restore_needs_consent"));
+    let (ground, asked) = route_of_one_more(&mut rx, &source, offered.quote.each).await?;
+    // What is only asked for waits its turn among the requests that are about the disk.
+    if !asked.is_automatic() {
+        blocks.extend(in_the_way(&mut rx, &source, What::Restore, None).await?);
     }
+    let upper = ground.around.has_upper;
+    let stages = route::plan(&mut rx, &access.user, &source.unit, upper, &asked).await?;
     let name = format!("{}-{}", source.name, snap.row.name);
     Ok(RestoreView {
         resource: source.id.clone(),
@@ -343,6 +337,7 @@ pub async fn preview(
         quote: offered.quote,
         changes: account.changes(&demand),
         blocks,
+        route: route::views(&stages),
         pools: pools
             .iter()
             .filter(|p| demand.contains_key(&p.id))
@@ -394,55 +389,23 @@ async fn restore_once(
         return Ok(None);
     }
     let name = text::line("name", name, 1, NAME_MAX).map_err(|e| ServiceError::Invalid(vec![e]))?;
-    let (SnapshotState::Ready, Some(snapshot_external_id)) =
-        (snap.row.state, snap.external_id.clone())
-    else {
-        return conflict("resource.snapshot_not_ready");
-    };
-    let (Fulfiller::Volume, Some(place)) = (source.kind, &source.placement) else {
-        return conflict("resource.no_disk");
-    };
-    if is_closed(&place::pools(&mut tx).await?, source) {
-        return conflict("resource.pool_closed");
-    }
+    makable(&mut tx, source, &snap).await?;
     let offered = offered(&mut tx, source, &snap).await?;
     if offered.quote.each != month {
         return conflict("resource.price_changed");
     }
     // An act at once is no way round those who sign.
-    if !needs_nobody(&mut tx, source, offered.quote.each).await? {
+    let (_, asked) = route_of_one_more(&mut tx, source, month).await?;
+    if !asked.is_automatic() {
         return conflict("resource.restore_needs_consent");
     }
-    let Some(project) = project::project(&mut tx, &source.vdc, &ready.backend).await? else {
-        return conflict("resource.not_in_cloud");
-    };
-    let site = fulfilment::pool_site(&mut tx, &place.pool).await?;
-    let params = Params {
-        resource: id.clone(),
-        snapshot: wanted.clone(),
-        new: cx.id(),
-        backend: ready.backend.clone(),
-        snapshot_external_id,
-        project,
-        backend_pool: site.backend_pool,
-        name,
-        answers: offered.answers,
-        amounts: offered.amounts,
-        month: offered.quote.each,
-        price_version: offered.price_version,
-        expires_at: source.expires_at,
-        actor: access.user.clone(),
-    };
-    let saga = saga::start::<Restore>(&mut tx, cx, id.as_str(), &params).await?;
-    let actor = access.user.as_str();
-    if !resource_action::begin(&mut tx, id, &saga, "restore", actor, cx.now()).await? {
-        return conflict("resource.busy_now");
-    }
+    let plan = offered.plan(source, &snap, name);
+    let params = start(&mut tx, cx, source, &snap, plan, (&access.user, None)).await?;
     let short = quota::hold(&mut tx, cx, &booking("hold", source, &params)).await?;
     if !short.is_empty() {
         return Err(over_quota(&mut tx, short).await?);
     }
-    change::touch(&mut tx, cx, &format!("unit:{}", source.unit)).await?;
+    topics::touch(&mut tx, cx, &format!("unit:{}", source.unit)).await?;
     let event = audit::Event::new("snapshot.restore", "resource", id)
         .of_unit(&source.unit)
         .detail(json!({ "snapshot": wanted, "new": params.new, "month": params.month }));
@@ -451,6 +414,82 @@ async fn restore_once(
     Ok(Some(Restoring {
         resource: params.new,
     }))
+}
+
+/// Begins the saga, with the disk booked for it. What it takes is held by whoever calls.
+async fn start(
+    tx: &mut Tx,
+    cx: &Cx,
+    source: &Resource,
+    snap: &Snapshot,
+    plan: Plan,
+    (actor, request): (&UserId, Option<&RequestId>),
+) -> Result<Params, ServiceError> {
+    let (Some(place), Some(backend), Some(disk)) =
+        (&source.placement, source.backend.clone(), plan.disk)
+    else {
+        return conflict("resource.no_disk");
+    };
+    let Some(snapshot_external_id) = snap.external_id.clone() else {
+        return conflict("resource.snapshot_not_ready");
+    };
+    let Some(project) = project::project(tx, &source.vdc, &backend).await? else {
+        return conflict("resource.not_in_cloud");
+    };
+    let site = fulfilment::pool_site(tx, &place.pool).await?;
+    let params = Params {
+        resource: source.id.clone(),
+        snapshot: disk.snapshot,
+        new: cx.id(),
+        backend,
+        snapshot_external_id,
+        project,
+        backend_pool: site.backend_pool,
+        name: disk.name,
+        answers: plan.will.answers,
+        amounts: plan.will.amounts,
+        month: plan.will.month,
+        price_version: plan.will.price_version,
+        expires_at: plan.will.until,
+        actor: actor.clone(),
+        request: request.cloned(),
+    };
+    let subject = request.map_or(source.id.as_str(), RequestId::as_str);
+    let saga = saga::start::<Restore>(tx, cx, subject, &params).await?;
+    let by = actor.as_str();
+    if !resource_action::begin(tx, &source.id, &saga, "restore", by, cx.now()).await? {
+        return conflict("resource.busy_now");
+    }
+    Ok(params)
+}
+
+/// Begins a restore that was agreed to, in the transaction of the approval. What was agreed to
+/// holds: its price, its size and the end of its term; and the hold is that of the request.
+///
+/// # Errors
+/// [`ServiceError::Conflict`] if the snapshot is gone, nothing new may stand there any more, or the
+/// term is over; nothing of the transaction may be committed then.
+pub(super) async fn begin_agreed(
+    tx: &mut Tx,
+    cx: &Cx,
+    request: &Request,
+    source: &Resource,
+    plan: Plan,
+) -> Result<(), ServiceError> {
+    let snap = match &plan.disk {
+        Some(disk) => snapshot::get(tx, &source.id, &disk.snapshot).await?,
+        None => None,
+    };
+    let Some(snap) = snap else {
+        return conflict("resource.snapshot_gone");
+    };
+    makable(tx, source, &snap).await?;
+    if plan.will.until <= cx.now() {
+        return conflict("resource.restore_term_over");
+    }
+    let by = (&request.applicant, Some(&request.id));
+    start(tx, cx, source, &snap, plan, by).await?;
+    Ok(())
 }
 
 /// The answer to more than is left.

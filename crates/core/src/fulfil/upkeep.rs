@@ -8,7 +8,8 @@ use lingbao_backends::{
     provisioning::{CallKind, Capabilities, Capacity, PoolRef},
 };
 use lingbao_model::{
-    catalogue::Fulfiller, id::PoolId, quota::Dimension, resource::EventKind, view::resource::Act,
+    catalogue::Fulfiller, id::PoolId, quota::PoolDimension, resource::EventKind,
+    view::resource::Act,
 };
 use serde::{Deserialize, Serialize};
 
@@ -16,7 +17,7 @@ use super::plan::FulfilRequest;
 use crate::{
     jobs::{self, Handler, Job, JobError, Registry, Run},
     service::request,
-    storage::{cloud, fulfilment, place, resource},
+    storage::{cloud, fulfilment, place, place::PoolFigure, resource},
 };
 
 const MINUTE_MS: i64 = 60_000;
@@ -89,18 +90,19 @@ impl Handler<ReadCapacity> for CapacityReader {
             if let Some(cloud) = self.0.get(backend)
                 && let Ok(able) = cloud.capabilities().await
             {
-                lacking.push((backend, lacks(&able), acts(&able)));
+                lacking.push((backend, lacks(&able), acts(&able), able.images));
             }
         }
         let mut tx = run.begin().await?;
         let now = run.cx().now();
-        for (backend, lacks, acts) in &lacking {
+        for (backend, lacks, acts, images) in &lacking {
             cloud::save_lacks(&mut tx, backend, lacks).await?;
             cloud::save_able(&mut tx, backend, acts).await?;
+            cloud::save_images(&mut tx, backend, images).await?;
         }
         for (pool, capacity) in &said {
-            for (dimension, total, used) in dimensions(capacity) {
-                place::save_capacity(&mut tx, pool, dimension, (total, used), now).await?;
+            for (dimension, figure) in figures(capacity) {
+                place::save_capacity(&mut tx, pool, dimension, figure, now).await?;
             }
         }
         for (backend, error) in &health {
@@ -170,25 +172,30 @@ fn acts(able: &Capabilities) -> Vec<Act> {
     .collect()
 }
 
-fn dimensions(capacity: &Capacity) -> [(Dimension, i64, i64); 3] {
-    let of = |dimension, total, used| {
-        (
-            dimension,
-            i64::try_from(total).unwrap_or(i64::MAX),
-            i64::try_from(used).unwrap_or(i64::MAX),
-        )
+fn figures(capacity: &Capacity) -> [(PoolDimension, Option<PoolFigure<'_>>); 4] {
+    let of = |total: u64, used: u64, hosts| PoolFigure {
+        total: i64::try_from(total).unwrap_or(i64::MAX),
+        allocated: i64::try_from(used).unwrap_or(i64::MAX),
+        hosts,
     };
+    let hosts = capacity.hosts.as_deref();
+    let (cores, cores_used) = (capacity.vcpus_total, capacity.vcpus_used);
+    let (memory, memory_used) = (capacity.memory_gb_total, capacity.memory_gb_used);
+    let disk = capacity.disk_gb_total;
+    let (addresses, addresses_used) = (capacity.addresses_total, capacity.addresses_used);
     [
-        of(Dimension::Vcpu, capacity.vcpus_total, capacity.vcpus_used),
-        of(
-            Dimension::MemoryGb,
-            capacity.memory_gb_total,
-            capacity.memory_gb_used,
+        (PoolDimension::Vcpu, Some(of(cores, cores_used, hosts))),
+        (
+            PoolDimension::MemoryGb,
+            Some(of(memory, memory_used, hosts)),
         ),
-        of(
-            Dimension::Addresses,
-            capacity.addresses_total,
-            capacity.addresses_used,
+        (
+            PoolDimension::DiskGb,
+            disk.map(|total| of(total, capacity.disk_gb_used, None)),
+        ),
+        (
+            PoolDimension::Addresses,
+            Some(of(addresses, addresses_used, None)),
         ),
     ]
 }
@@ -259,6 +266,30 @@ mod tests {
         assert_eq!(lacks(&able), []);
         able.calls.remove(&CallKind::CreateBackupPlan);
         assert_eq!(lacks(&able), [Fulfiller::Backup]);
+    }
+
+    #[test]
+    fn a_cloud_that_does_not_tell_its_disks_has_no_figure_for_them_and_keeps_the_others() {
+        let mut said = Capacity {
+            vcpus_total: 8,
+            vcpus_used: 2,
+            disk_gb_total: Some(500),
+            disk_gb_used: 40,
+            hosts: Some("gov".into()),
+            ..Capacity::default()
+        };
+        let of = |said: &Capacity, wanted: PoolDimension| {
+            let all = figures(said);
+            let one = all.into_iter().find(|(dimension, _)| *dimension == wanted);
+            let one = one.and_then(|(_, figure)| figure);
+            one.map(|it| (it.total, it.allocated, it.hosts.map(str::to_owned)))
+        };
+        let gov = Some("gov".to_owned());
+        assert_eq!(of(&said, PoolDimension::Vcpu), Some((8, 2, gov.clone())));
+        assert_eq!(of(&said, PoolDimension::DiskGb), Some((500, 40, None)));
+        said.disk_gb_total = None;
+        assert_eq!(of(&said, PoolDimension::DiskGb), None);
+        assert_eq!(of(&said, PoolDimension::Vcpu), Some((8, 2, gov)));
     }
 
     #[test]

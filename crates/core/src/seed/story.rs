@@ -300,7 +300,7 @@ impl<'a> Stage<'a> {
         let (id, version) = self.fill(clerk, system, order).await?;
         let form = format!("seed-{id}");
         Ok(
-            request::submit::submit(&self.cx(clerk), &id, version, &form)
+            request::submit::submit(&self.cx(clerk), &id, version, None, &form)
                 .await?
                 .request,
         )

@@ -4,6 +4,7 @@ use crate::storage::sql::Sql;
 use std::sync::Arc;
 
 use lingbao_backends::{Backends, provisioning::simulator::Simulator};
+use lingbao_model::quota::PoolDimension;
 
 use super::*;
 use crate::{
@@ -56,6 +57,9 @@ async fn ningbo_has_33_units_105_systems_and_530_hosts_on_85_percent_of_its_capa
         "{}",
         seen.allocation_permille()
     );
+    let disks = seen.pools.iter();
+    let disks = disks.filter(|pool| pool.dimension == PoolDimension::DiskGb);
+    assert!(disks.clone().count() == 4 && disks.clone().any(|pool| pool.allocated > 0));
     // What the story did in the portal is what stands in the cloud.
     clock.advance_ms(60_000);
     let desk = fulfil::reconcile::round::Desk::Bare(&app.app);

@@ -19,7 +19,7 @@ use crate::{
     app::Cx,
     authz::Access,
     error::{OrNotFound, ServiceError, StorageError},
-    storage::{ReadTx, Tx, item, place, policy, quota, vdc},
+    storage::{ReadTx, Tx, cloud, item, place, policy, quota, vdc},
 };
 
 /// Everything that can be ordered: what no cloud makes is not offered.
@@ -69,8 +69,13 @@ pub async fn cards(cx: &Cx) -> Result<Vec<OfferCard>, ServiceError> {
 pub async fn offer(cx: &Cx, code: &str) -> Result<Offer, ServiceError> {
     let mut rx = cx.db().read().await?;
     Access::load(&mut rx, cx).await?;
-    let (pools, lacks) = (place::pools(&mut rx).await?, Lacks::load(&mut rx).await?);
-    let offer = item::offer(&mut rx, code).await?.or_not_found()?;
+    offered(&mut rx, code).await
+}
+
+/// The same in a transaction.
+pub(super) async fn offered(rx: &mut ReadTx, code: &str) -> Result<Offer, ServiceError> {
+    let (pools, lacks) = (place::pools(rx).await?, Lacks::load(rx).await?);
+    let offer = item::offer(rx, code).await?.or_not_found()?;
     is_made(&offer, &pools, &lacks)
         .then_some(offer)
         .or_not_found()
@@ -155,6 +160,7 @@ pub async fn surroundings(
         // would examine first.
         has_upper: above_parent.is_some(),
         capacity: place::free(rx).await?,
+        images: cloud::images(rx).await?,
     })
 }
 

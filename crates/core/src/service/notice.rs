@@ -73,17 +73,25 @@ pub async fn settle(tx: &mut Tx, cx: &Cx, links: &[String]) -> Result<(), Storag
     Ok(())
 }
 
-/// How long a page waits for its notice to be marked.
+/// How long a page waits for what it writes down about being read.
 const COURTESY: Duration = Duration::from_millis(500);
 
-/// The person has opened a page: whatever led there is read. A courtesy: a page that was read is
-/// shown whether or not this can be written down, on a full disk and behind a long write too.
-pub async fn seen(cx: &Cx, link: &str) {
-    match tokio::time::timeout(COURTESY, seen_once(cx, link)).await {
+/// Notes that a page was read. A courtesy: the page is shown whether or not this can be written
+/// down, on a full disk and behind a long write too.
+pub(super) async fn courtesy<E: std::fmt::Display>(
+    what: &'static str,
+    noted: impl Future<Output = Result<(), E>>,
+) {
+    match tokio::time::timeout(COURTESY, noted).await {
         Ok(Ok(())) => {}
-        Ok(Err(error)) => tracing::warn!(%error, "a notice could not be marked as read"),
-        Err(_) => tracing::warn!("a notice was not marked as read in time"),
+        Ok(Err(error)) => tracing::warn!(%error, "{what} could not be noted"),
+        Err(_) => tracing::warn!("{what} was not noted in time"),
     }
+}
+
+/// The person has opened a page: whatever led there is read, if that can be noted.
+pub async fn seen(cx: &Cx, link: &str) {
+    courtesy("a notice as read", seen_once(cx, link)).await;
 }
 
 async fn seen_once(cx: &Cx, link: &str) -> Result<(), ServiceError> {

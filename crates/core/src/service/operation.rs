@@ -19,7 +19,7 @@ use crate::{
     authz::{Ability, Access},
     error::{OrNotFound, ServiceError},
     saga,
-    storage::{ReadTx, cloud, fulfilment, item, operation, request_line, work_order},
+    storage::{ReadTx, cloud, cloud_limit, fulfilment, item, operation, request_line, work_order},
 };
 
 async fn operator(rx: &mut ReadTx, cx: &Cx) -> Result<Access, ServiceError> {
@@ -38,7 +38,7 @@ pub async fn counts(cx: &Cx) -> Result<OperationCounts, ServiceError> {
     Ok(operation::counts(&mut rx).await?)
 }
 
-/// Whether the backends answer, and what stands in them that is nobody's.
+/// Whether the backends answer, what stands in them that is nobody's, and the limits that they keep.
 ///
 /// # Errors
 /// [`ServiceError::Forbidden`] for others than operators.
@@ -48,6 +48,7 @@ pub async fn clouds(cx: &Cx) -> Result<CloudsView, ServiceError> {
     Ok(CloudsView {
         backends: cloud::health(&mut rx).await?,
         foreign: cloud::foreign(&mut rx).await?,
+        limits: cloud_limit::list(&mut rx).await?,
     })
 }
 

@@ -1,21 +1,26 @@
-//! Quotas: what a unit may use and uses, and handing a part on to the units below.
+//! Quotas: what a unit may use and uses. The site's own limits are set ([`set_site`]); from them
+//! parts are handed on to the units below, and taken back ([`hand`]).
+
+use std::collections::BTreeSet;
 
 use lingbao_model::{
-    id::{PoolId, QuotaEntryId, UnitId, VdcId},
+    id::{PoolId, QuotaEntryId, UnitId, UserId, VdcId},
     money::Money,
-    msg::Msg,
+    msg::{FieldError, Msg},
+    people::Role,
     placement::Pool,
     quota::{Dimension, Standing},
     view::quota::{ChildQuota, QuotaRow, QuotaView},
 };
 use serde_json::json;
 
+use super::{notice, refusal::traced};
 use crate::{
     app::Cx,
     audit::{self, Event},
     authz::{Ability, Access},
-    error::{OrNotFound, ServiceError},
-    storage::{ReadTx, place, quota, unit as units, vdc},
+    error::{OrNotFound, ServiceError, StorageError},
+    storage::{ReadTx, Tx, place, quota, unit as units, user as users, vdc},
 };
 
 /// How many entries of the ledger the page shows.
@@ -65,8 +70,19 @@ pub async fn view(cx: &Cx, unit: Option<UnitId>) -> Result<QuotaView, ServiceErr
         Err(ServiceError::Forbidden) => false,
         Err(error) => return Err(error),
     };
+    let site = if access.has(Ability::SetSiteQuota) {
+        vdc::top_unit(&mut rx).await?
+    } else {
+        None
+    };
+    let pools = place::pools(&mut rx).await?;
     let mut shown = QuotaView {
         unit_name: node.name,
+        site,
+        pools: pools
+            .iter()
+            .map(|pool| (pool.id.clone(), pool.name.clone()))
+            .collect(),
         vdc: vdc::of_unit(&mut rx, &unit)
             .await?
             .into_iter()
@@ -81,7 +97,6 @@ pub async fn view(cx: &Cx, unit: Option<UnitId>) -> Result<QuotaView, ServiceErr
     let Some(own) = shown.vdc.clone() else {
         return Ok(shown);
     };
-    let pools = place::pools(&mut rx).await?;
     shown.rows = rows(&mut rx, &own, &pools).await?;
     shown.entries = quota::entries(&mut rx, &own, ENTRIES).await?;
     let seen = units::children(&mut rx, &scope, &shown.unit).await?;
@@ -113,7 +128,49 @@ pub async fn readable(cx: &Cx, typed: &str) -> Result<Vec<(UnitId, String)>, Ser
     Ok(found.into_iter().map(|node| (node.id, node.name)).collect())
 }
 
-/// A part of a limit to be handed on.
+/// Where a unit's quota is shown: notices lead there.
+fn link(unit: &UnitId) -> String {
+    format!("/quota?unit={unit}")
+}
+
+/// An amount as messages print it.
+fn with_amount(msg: Msg, name: &'static str, dimension: Dimension, amount: i64) -> Msg {
+    match dimension {
+        Dimension::MonthlyFee => msg.with(name, Money::from_fen(amount)),
+        _ => msg.with(name, amount),
+    }
+}
+
+/// Tells everybody who holds one of the roles over a unit, except the person who acts.
+async fn tell(
+    tx: &mut Tx,
+    cx: &Cx,
+    roles: &[Role],
+    unit: &UnitId,
+    msg: &Msg,
+) -> Result<(), StorageError> {
+    let mut people: BTreeSet<UserId> = BTreeSet::new();
+    for role in roles {
+        people.extend(users::holders(tx, *role, unit).await?);
+    }
+    for person in people {
+        if cx.actor.user() != Some(&person) {
+            notice::send(tx, cx, &person, msg, &link(unit)).await?;
+        }
+    }
+    Ok(())
+}
+
+/// What a form books under: posted twice it books once, and nobody books under another one's.
+fn operation(cx: &Cx, access: &Access, what: &str, form_id: &str) -> String {
+    if form_id.is_empty() {
+        format!("{what}:{}", cx.id::<QuotaEntryId>())
+    } else {
+        format!("{what}:{}:{form_id}", access.user)
+    }
+}
+
+/// A part of a limit to be handed on, or to be taken back.
 #[derive(Debug, Clone)]
 pub struct Hand {
     /// To which unit; it gets it from the unit whose VDC stands above its own.
@@ -122,18 +179,30 @@ pub struct Hand {
     pub pool: PoolId,
     /// Which dimension.
     pub dimension: Dimension,
-    /// How much, in the unit of the dimension (分 for the monthly fee).
+    /// How much, in the unit of the dimension (分 for the monthly fee); below 0 it is taken back.
     pub amount: i64,
     /// The id of the form: posted twice, it books once.
     pub form_id: String,
 }
 
-/// Hands a part of a limit on to a unit below.
+/// Hands a part of a limit on to a unit below, or takes a part back: what the unit has handed on
+/// itself can't be taken, what it uses stays, and nothing new fits until it uses less. Says where
+/// the unit stands then.
 ///
 /// # Errors
 /// [`ServiceError::NotFound`] if the unit above is out of sight, [`ServiceError::Forbidden`] for
 /// whoever may not hand its limits on, [`ServiceError::Invalid`] on `amount` if less is left.
-pub async fn hand(cx: &Cx, hand: &Hand) -> Result<(), ServiceError> {
+pub async fn hand(cx: &Cx, hand: &Hand) -> Result<Standing, ServiceError> {
+    let result = hand_once(cx, hand).await;
+    let action = if hand.amount < 0 {
+        "quota.take_back"
+    } else {
+        "quota.hand"
+    };
+    traced(cx, result, || Event::new(action, "unit", &hand.child)).await
+}
+
+async fn hand_once(cx: &Cx, hand: &Hand) -> Result<Standing, ServiceError> {
     let mut tx = cx.db().begin().await?;
     let access = Access::load(&mut tx, cx).await?;
     let (child, _) = vdc::of_unit(&mut tx, &hand.child)
@@ -144,205 +213,167 @@ pub async fn hand(cx: &Cx, hand: &Hand) -> Result<(), ServiceError> {
     let parent = vdc::parent(&mut tx, &child).await?.or_not_found()?;
     let unit = vdc::unit(&mut tx, &parent).await?.or_not_found()?;
     let scope = access.scope(Ability::ReadQuota);
-    units::get(&mut tx, &scope, &unit).await?.or_not_found()?;
+    let above = units::get(&mut tx, &scope, &unit).await?.or_not_found()?;
     access
         .require_on(&mut tx, Ability::HandQuota, &unit)
         .await?;
     let pools = place::pools(&mut tx).await?;
-    pools.iter().find(|p| p.id == hand.pool).or_not_found()?;
-    if !(1..=MOST).contains(&hand.amount) {
+    let place = pools.iter().find(|p| p.id == hand.pool).or_not_found()?;
+    let Hand {
+        pool,
+        dimension,
+        amount,
+        ..
+    } = hand;
+    if *amount == 0 || !(-MOST..=MOST).contains(amount) {
         return Err(ServiceError::invalid("amount", Msg::new("quota.positive")));
     }
-    let operation = if hand.form_id.is_empty() {
-        format!("hand:{}", cx.id::<QuotaEntryId>())
-    } else {
-        format!("hand:{}:{}", access.user, hand.form_id)
+    let operation = operation(cx, &access, "hand", &hand.form_id);
+    // Locked first: of the same form, posted twice at once, the second one sees what the first did.
+    let before = quota::locked(&mut tx, &child, pool, *dimension).await?;
+    if quota::is_booked(&mut tx, &operation).await? {
+        return Ok(before);
+    }
+    let pair = (&parent, &child);
+    if !quota::hand(&mut tx, cx, &operation, pair, pool, *dimension, *amount).await? {
+        let msg = if *amount < 0 {
+            let left = before.limit.saturating_sub(before.handed).max(0);
+            with_amount(Msg::new("quota.not_takeable"), "left", *dimension, left)
+        } else {
+            let account = quota::account(&mut tx, &parent).await?;
+            let left = account.standing(pool, *dimension).left().max(0);
+            with_amount(Msg::new("quota.not_left"), "left", *dimension, left)
+        };
+        return Err(ServiceError::invalid("amount", msg));
+    }
+    let after = Standing {
+        limit: before.limit.saturating_add(*amount),
+        ..before
     };
+    let (action, said) = match (*amount < 0, after.left() < 0) {
+        (false, _) => ("quota.hand", "quota.notice.handed"),
+        (true, false) => ("quota.take_back", "quota.notice.taken"),
+        (true, true) => ("quota.take_back", "quota.notice.taken_below"),
+    };
+    let msg = Msg::new(said)
+        .with("unit", above.name)
+        .with("pool", place.name.clone())
+        .with("dimension", Msg::new(format!("dimension.{dimension}")));
+    let msg = with_amount(msg, "amount", *dimension, amount.saturating_abs());
+    let msg = with_amount(msg, "limit", *dimension, after.limit);
+    tell(&mut tx, cx, &[Role::DeptLeader], &hand.child, &msg).await?;
+    let event = Event::new(action, "vdc", &child)
+        .of_unit(&unit)
+        .detail(json!({ "from": parent, "pool": pool, "dimension": dimension, "amount": amount }));
+    audit::record(&mut tx, cx, event).await?;
+    tx.commit().await?;
+    Ok(after)
+}
+
+/// One limit of the site to be set.
+#[derive(Debug, Clone)]
+pub struct Limit {
+    /// What a message about it is said at.
+    pub field: String,
+    /// In which pool.
+    pub pool: PoolId,
+    /// Which dimension.
+    pub dimension: Dimension,
+    /// The new limit, in the unit of the dimension (分 for the monthly fee).
+    pub limit: i64,
+    /// The limit as it was read: if it is another one by now, nothing is set.
+    pub was: Option<i64>,
+}
+
+/// Sets limits of the site itself, all of them or none. One may be set below use, and then blocks
+/// only what is new; but not below what was handed on: that is taken back first.
+///
+/// # Errors
+/// [`ServiceError::NotFound`] for a unit or a pool that is none, [`ServiceError::Forbidden`] for
+/// whoever sets no limits of the site, [`ServiceError::Conflict`] for a unit whose limits come from
+/// above and for a limit that was changed meanwhile, [`ServiceError::Invalid`] at the fields.
+pub async fn set_site(
+    cx: &Cx,
+    unit: &UnitId,
+    limits: &[Limit],
+    form_id: &str,
+) -> Result<(), ServiceError> {
+    let result = set_once(cx, unit, limits, form_id).await;
+    traced(cx, result, || Event::new("quota.limit", "unit", unit)).await
+}
+
+async fn set_once(
+    cx: &Cx,
+    unit: &UnitId,
+    limits: &[Limit],
+    form_id: &str,
+) -> Result<(), ServiceError> {
+    let mut tx = cx.db().begin().await?;
+    let access = Access::load(&mut tx, cx).await?;
+    let scope = access.scope(Ability::ReadQuota);
+    let node = units::get(&mut tx, &scope, unit).await?.or_not_found()?;
+    access
+        .require_on(&mut tx, Ability::SetSiteQuota, unit)
+        .await?;
+    let own = vdc::of_unit(&mut tx, unit).await?.into_iter().next();
+    let (own, _) = own.or_not_found()?;
+    if vdc::parent(&mut tx, &own).await?.is_some() {
+        return Err(ServiceError::Conflict(Msg::new("quota.from_above")));
+    }
+    let pools = place::pools(&mut tx).await?;
+    let mut ordered: Vec<&Limit> = limits.iter().collect();
+    // The order in which everybody locks.
+    ordered.sort_by(|a, b| (&a.pool, a.dimension).cmp(&(&b.pool, b.dimension)));
+    let mut before = Vec::with_capacity(ordered.len());
+    for one in &ordered {
+        pools.iter().find(|p| p.id == one.pool).or_not_found()?;
+        before.push(quota::locked(&mut tx, &own, &one.pool, one.dimension).await?);
+    }
+    let operation = operation(cx, &access, "limit", form_id);
     if quota::is_booked(&mut tx, &operation).await? {
         return Ok(());
     }
-    let pair = (&parent, &child);
-    let (pool, dimension) = (&hand.pool, hand.dimension);
-    if !quota::hand(&mut tx, cx, &operation, pair, pool, dimension, hand.amount).await? {
-        let account = quota::account(&mut tx, &parent).await?;
-        let left = account.standing(pool, dimension).left().max(0);
-        let msg = Msg::new("quota.not_left");
-        return Err(ServiceError::invalid(
-            "amount",
-            match dimension {
-                Dimension::MonthlyFee => msg.with("left", Money::from_fen(left)),
-                _ => msg.with("left", left),
-            },
-        ));
+    let (mut errors, mut changed, mut below) = (Vec::new(), Vec::new(), false);
+    for (one, before) in ordered.into_iter().zip(before) {
+        if one.was.is_some_and(|was| was != before.limit) {
+            return Err(ServiceError::Conflict(Msg::new("error.stale")));
+        }
+        let mut wrong = |msg| errors.push(FieldError::new(one.field.clone(), msg));
+        if !(0..=MOST).contains(&one.limit) {
+            let msg = Msg::new("quota.limit_range");
+            wrong(with_amount(msg, "most", one.dimension, MOST));
+        } else if one.limit < before.handed {
+            let msg = Msg::new("quota.below_handed");
+            wrong(with_amount(msg, "handed", one.dimension, before.handed));
+        } else if one.limit != before.limit {
+            let (limit, dimension) = (one.limit, one.dimension);
+            quota::set_limit(&mut tx, cx, &operation, &own, &one.pool, dimension, limit).await?;
+            below |= Standing { limit, ..before }.left() < 0;
+            changed.push(json!({ "pool": one.pool, "dimension": dimension,
+                "before": before.limit, "after": limit }));
+        }
     }
-    let event = Event::new("quota.hand", "vdc", &child)
-        .of_unit(&unit)
-        .detail(
-            json!({ "from": parent, "pool": pool, "dimension": dimension, "amount": hand.amount }),
-        );
+    if !errors.is_empty() {
+        return Err(ServiceError::Invalid(errors));
+    }
+    if changed.is_empty() {
+        return Ok(());
+    }
+    let said = if below {
+        "quota.notice.limits_below"
+    } else {
+        "quota.notice.limits"
+    };
+    let msg = Msg::new(said)
+        .with("unit", node.name)
+        .with("n", i64::try_from(changed.len()).unwrap_or(i64::MAX));
+    tell(&mut tx, cx, Ability::HandQuota.roles(), unit, &msg).await?;
+    let event = Event::new("quota.limit", "vdc", &own)
+        .of_unit(unit)
+        .detail(json!({ "limits": changed }));
     audit::record(&mut tx, cx, event).await?;
-    tx.commit().await?;
-    Ok(())
+    Ok(tx.commit().await?)
 }
 
 #[cfg(test)]
-mod tests {
-    use lingbao_model::{
-        id::{UserId, ZoneId},
-        people::{Reach, Role, UnitKind, UnitLevel},
-        quota::Standing,
-    };
-
-    use super::*;
-    use crate::{
-        service::{grant, unit, user},
-        storage::sql::Sql,
-        testing::{TestApp, engines},
-    };
-
-    struct World {
-        city: UnitId,
-        east: UnitId,
-        leader: UserId,
-        stranger: UserId,
-        pool: PoolId,
-    }
-
-    /// A city with 10 cores and two counties below it.
-    async fn world(app: &TestApp) -> World {
-        let system = app.app.system();
-        let make = async |parent: Option<&UnitId>, name: &str, level| {
-            let new = unit::NewUnit {
-                parent: parent.cloned(),
-                name: name.into(),
-                short_name: String::new(),
-                level,
-                kind: UnitKind::Area,
-            };
-            unit::create(&system, new).await.unwrap()
-        };
-        let city = make(None, "甬城市", UnitLevel::City).await;
-        let east = make(Some(&city), "东县", UnitLevel::County).await;
-        let west = make(Some(&city), "西县", UnitLevel::County).await;
-        let person = async |login: &str, unit: &UnitId, role| {
-            let new = user::NewUser {
-                login: login.into(),
-                name: format!("{login}某"),
-                password: "Lingbao-2026".into(),
-                ..user::NewUser::default()
-            };
-            let id = user::create(&system, unit, &new).await.unwrap();
-            grant::give(&system, &id, role, unit, Reach::Own)
-                .await
-                .unwrap();
-            id
-        };
-        let leader = person("leader", &city, Role::DeptLeader).await;
-        let stranger = person("stranger", &west, Role::Applicant).await;
-        let mut tx = app.db.begin().await.unwrap();
-        Sql::new("UPDATE credential SET must_change = FALSE")
-            .run(&mut tx)
-            .await
-            .unwrap();
-        let (zone, pool) = (system.id::<ZoneId>(), system.id::<PoolId>());
-        Sql::new(
-            "INSERT INTO zone (id, name_zh, name_en, hint_zh, hint_en, internet, sort) VALUES (",
-        )
-        .bind(zone.as_str())
-        .push(", 'z', 'z', '', '', FALSE, 1)")
-        .run(&mut tx)
-        .await
-        .unwrap();
-        Sql::new("INSERT INTO pool (id, name_zh, name_en, backend, backend_pool, zone_id, lowest, highest, purpose, xinchuang, overcommit_percent, sort) VALUES (")
-            .bind(pool.as_str()).push(", 'p', 'p', 'simulator', 'p', ").bind(zone.as_str())
-            .push(", 2, 3, 'sector', FALSE, 100, 1)").run(&mut tx).await.unwrap();
-        let (own, _) = vdc::of_unit(&mut tx, &city).await.unwrap().remove(0);
-        quota::set_limit(&mut tx, &system, "limit", &own, &pool, Dimension::Vcpu, 10)
-            .await
-            .unwrap();
-        tx.commit().await.unwrap();
-        World {
-            city,
-            east,
-            leader,
-            stranger,
-            pool,
-        }
-    }
-
-    impl World {
-        fn hand(&self, amount: i64, form_id: &str) -> Hand {
-            Hand {
-                child: self.east.clone(),
-                pool: self.pool.clone(),
-                dimension: Dimension::Vcpu,
-                amount,
-                form_id: form_id.into(),
-            }
-        }
-
-        /// Where city and county stand.
-        async fn standings(&self, app: &TestApp) -> (Standing, Standing) {
-            let shown = view(&app.cx(&self.leader), None).await.unwrap();
-            assert_eq!((&shown.unit, shown.may_hand), (&self.city, true));
-            let county = shown.children.iter().find(|c| c.unit == self.east).unwrap();
-            let mut rx = app.db.read().await.unwrap();
-            assert_eq!(quota::recount(&mut rx).await.unwrap(), []);
-            (
-                shown.rows[0].standing,
-                county.rows.first().map(|r| r.standing).unwrap_or_default(),
-            )
-        }
-    }
-
-    async fn events(app: &TestApp) -> i64 {
-        Sql::new("SELECT count(*) FROM audit_event WHERE action = 'quota.hand'")
-            .number(&mut app.db.read().await.unwrap())
-            .await
-            .unwrap()
-    }
-
-    #[tokio::test]
-    async fn a_clerk_of_another_unit_finds_nothing() {
-        for db in engines().await {
-            let app = TestApp::on(&db);
-            let w = world(&app).await;
-            let cx = app.cx(&w.stranger);
-            for unit in [&w.east, &w.city, &cx.id()] {
-                let shown = view(&cx, Some(unit.clone())).await;
-                assert!(matches!(shown, Err(ServiceError::NotFound)), "{shown:?}");
-            }
-            let own = view(&cx, None).await.unwrap();
-            assert!(!own.may_hand && own.children.is_empty());
-            let handed = hand(&cx, &w.hand(1, "f")).await;
-            assert!(matches!(handed, Err(ServiceError::NotFound)), "{handed:?}");
-            assert_eq!(events(&app).await, 0);
-        }
-    }
-
-    #[tokio::test]
-    async fn more_than_is_left_changes_nothing_and_a_form_books_once() {
-        for db in engines().await {
-            let app = TestApp::on(&db);
-            let w = world(&app).await;
-            let cx = app.cx(&w.leader);
-            let before = w.standings(&app).await;
-            for amount in [11, 0, -1, i64::MAX] {
-                let refused = hand(&cx, &w.hand(amount, "f")).await;
-                assert!(
-                    matches!(&refused, Err(ServiceError::Invalid(f)) if f[0].field == "amount"),
-                    "{refused:?}"
-                );
-            }
-            assert_eq!((w.standings(&app).await, events(&app).await), (before, 0));
-            // The same form, mended; then clicked twice.
-            hand(&cx, &w.hand(4, "f")).await.unwrap();
-            hand(&cx, &w.hand(4, "f")).await.unwrap();
-            let (city, county) = w.standings(&app).await;
-            assert_eq!((city.handed, city.left(), county.limit), (4, 6, 4));
-            assert_eq!(events(&app).await, 1);
-            let entries = view(&cx, None).await.unwrap().entries;
-            assert_eq!(entries.iter().map(|e| e.handed).sum::<i64>(), 4);
-        }
-    }
-}
+mod tests;

@@ -15,6 +15,7 @@ use crate::{
     audit::{self, Event},
     authz::{Ability, Access},
     error::{OrNotFound, ServiceError},
+    idempotency::{self, IdempotencyKey, Seen},
     storage::{ReadTx, system as systems},
 };
 
@@ -66,11 +67,58 @@ pub async fn get(cx: &Cx, id: &SystemId) -> Result<SystemRow, ServiceError> {
 /// # Errors
 /// [`ServiceError::Forbidden`], [`ServiceError::Invalid`] by field of [`SystemForm`].
 pub async fn create(cx: &Cx, form: &SystemForm) -> Result<SystemId, ServiceError> {
-    let result = create_once(cx, form).await;
+    let result = create_once(cx, form, false).await;
     traced(cx, result, || Event::new("system.create", "system", "-")).await
 }
 
-async fn create_once(cx: &Cx, form: &SystemForm) -> Result<SystemId, ServiceError> {
+/// The same from the form of a page: posted twice, it makes one and gives that one.
+///
+/// # Errors
+/// As [`create`].
+pub async fn create_by(
+    cx: &Cx,
+    form: &SystemForm,
+    form_id: &str,
+) -> Result<SystemId, ServiceError> {
+    if form_id.is_empty() {
+        return create(cx, form).await;
+    }
+    // What was typed belongs to the key: the same form sent with another name makes another system.
+    let typed = serde_json::to_vec(form)
+        .map_err(|error| ServiceError::internal("form of a system", error))?;
+    let crypto = &*cx.app.crypto;
+    let key = format!("form:{form_id}:{}", crypto.digest_hex(&typed));
+    let mut cx = cx.clone();
+    cx.idempotency = Some(IdempotencyKey::new(crypto, &key, "FORM", "system", &typed));
+    if let Some(made) = made_before(&cx).await? {
+        return Ok(made);
+    }
+    match create_once(&cx, form, true).await {
+        Ok(made) => Ok(made),
+        // Perhaps the same post was faster.
+        Err(error) => match made_before(&cx).await? {
+            Some(made) => Ok(made),
+            None => {
+                traced(&cx, Err(error), || {
+                    Event::new("system.create", "system", "-")
+                })
+                .await
+            }
+        },
+    }
+}
+
+async fn made_before(cx: &Cx) -> Result<Option<SystemId>, ServiceError> {
+    let Seen::Replay { response, .. } = idempotency::recall(cx).await? else {
+        return Ok(None);
+    };
+    let made = response
+        .parse()
+        .map_err(|error| ServiceError::internal("answer of a form", error))?;
+    Ok(Some(made))
+}
+
+async fn create_once(cx: &Cx, form: &SystemForm, keep: bool) -> Result<SystemId, ServiceError> {
     let mut tx = cx.db().begin().await?;
     let access = Access::load(&mut tx, cx).await?;
     let unit = ordering_unit(&mut tx, &access).await?;
@@ -82,6 +130,9 @@ async fn create_once(cx: &Cx, form: &SystemForm) -> Result<SystemId, ServiceErro
         .of_unit(&unit)
         .detail(json!({ "name": parsed.name, "level": parsed.level }));
     audit::record(&mut tx, cx, event).await?;
+    if keep {
+        idempotency::keep(&mut tx, cx, 201, id.as_str()).await?;
+    }
     tx.commit().await?;
     Ok(id)
 }
@@ -259,6 +310,7 @@ async fn free(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::service::request::fixture::City;
 
     #[test]
     fn what_must_stay_outside_is_refused_with_the_reason() {
@@ -277,5 +329,47 @@ mod tests {
         assert!(short_name("1web", "x").is_err());
         assert!(short_name("web_1", "x").is_err());
         assert!(short_name("", "！").is_err());
+    }
+
+    #[tokio::test]
+    async fn a_form_posted_twice_makes_one_system() {
+        for city in City::all().await {
+            let cx = city.cx(&city.clerk);
+            let form = SystemForm {
+                name: "人口库".into(),
+                level: "３".into(),
+                ..SystemForm::default()
+            };
+            let made = create_by(&cx, &form, "f1").await.unwrap();
+            assert_eq!(create_by(&cx, &form, "f1").await.unwrap(), made);
+            // From a fresh form the name is taken.
+            let again = create_by(&cx, &form, "f2").await;
+            assert!(
+                matches!(&again, Err(ServiceError::Invalid(f)) if f[0].field == "name"),
+                "{again:?}"
+            );
+            // Sent back to, and with another name: another system.
+            let other = SystemForm {
+                name: "法人库".into(),
+                ..form.clone()
+            };
+            assert_ne!(create_by(&cx, &other, "f1").await.unwrap(), made);
+            let here = list(&cx).await.unwrap();
+            assert_eq!(here.iter().filter(|s| s.level == Level::Three).count(), 2);
+            // A form that was refused may be mended.
+            let wrong = SystemForm {
+                name: "药品库".into(),
+                level: "4".into(),
+                ..SystemForm::default()
+            };
+            assert!(create_by(&cx, &wrong, "f3").await.is_err());
+            let mended = SystemForm {
+                level: "2".into(),
+                ..wrong
+            };
+            create_by(&cx, &mended, "f3").await.unwrap();
+            let nobody = create_by(&city.cx(&city.office), &form, "f4").await;
+            assert!(matches!(nobody, Err(ServiceError::Forbidden)), "{nobody:?}");
+        }
     }
 }

@@ -66,19 +66,6 @@ pub async fn answer(
     Ok(rows == 1)
 }
 
-/// Takes a claim away that has no answer.
-pub async fn release(
-    tx: &mut Tx,
-    user: &UserId,
-    key: &str,
-    whose: &str,
-) -> Result<(), StorageError> {
-    on!(tx, conn => sqlx::query(
-        "DELETE FROM idempotency_key WHERE user_id = $1 AND key = $2 AND status = 0 AND response = $3")
-        .bind(user.as_str()).bind(key).bind(whose).execute(conn).await.map(|_| ()))?;
-    Ok(())
-}
-
 /// Forgets answers that were kept before a moment.
 pub async fn purge(tx: &mut Tx, before: Timestamp) -> Result<u64, StorageError> {
     Ok(

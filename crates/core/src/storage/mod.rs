@@ -9,6 +9,7 @@ pub mod bin;
 pub mod calendar;
 pub mod change;
 pub mod cloud;
+pub mod cloud_limit;
 pub mod db;
 pub mod difference;
 pub mod door;

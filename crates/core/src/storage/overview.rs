@@ -3,8 +3,9 @@
 use lingbao_model::{
     money::Money,
     msg::Label,
+    quota::PoolDimension,
     time::Timestamp,
-    view::overview::{MonthLoad, Overview, PoolLoad, UnitLoad},
+    view::overview::{MonthLoad, Overview, PoolLoad, UnitLoad, of_all},
 };
 
 use super::{ReadTx, sql::Sql};
@@ -86,13 +87,7 @@ pub async fn count(
         (n, ms.unwrap_or(0), auto.unwrap_or(0))
     });
     let pools = pools(rx).await?;
-    let cores = |of: fn(&PoolLoad) -> i64| {
-        pools
-            .iter()
-            .filter(|p| p.dimension == lingbao_model::quota::Dimension::Vcpu)
-            .map(of)
-            .sum::<i64>()
-    };
+    let (allocated_cores, total_cores) = of_all(&pools, PoolDimension::Vcpu);
     Ok(Overview {
         units: levels.iter().map(|(_, n)| n).sum(),
         city_units: at_level("city"),
@@ -105,8 +100,8 @@ pub async fn count(
             .sum(),
         hosts,
         resources,
-        allocated_cores: cores(|p| p.allocated),
-        total_cores: cores(|p| p.total),
+        allocated_cores,
+        total_cores,
         month: Money::from_fen(month_fen),
         in_approval,
         overdue,
@@ -124,29 +119,47 @@ async fn requests(rx: &mut ReadTx, scope: &Scope, sql: Sql) -> Result<i64, Stora
     scope.filter(sql, " AND q.unit_id").number(rx).await
 }
 
+#[derive(sqlx::FromRow)]
+struct LoadRow {
+    id: String,
+    name_zh: String,
+    name_en: String,
+    backend: String,
+    dimension: String,
+    total: i64,
+    allocated: i64,
+    read_at: i64,
+    hosts: Option<String>,
+}
+
 /// What the backends last said about the pools.
 ///
 /// # Errors
 /// What the database says.
 pub async fn pools(rx: &mut ReadTx) -> Result<Vec<PoolLoad>, StorageError> {
-    let rows: Vec<(String, String, String, String, i64, i64, i64)> = Sql::new(
-        "SELECT p.id, p.name_zh, p.name_en, c.dimension, c.total, c.allocated, c.read_at
+    let rows: Vec<LoadRow> = Sql::new(
+        "SELECT p.id, p.name_zh, p.name_en, p.backend, c.dimension, c.total, c.allocated, c.read_at, c.hosts
          FROM pool p JOIN pool_capacity c ON c.pool_id = p.id ORDER BY p.sort, p.id, c.dimension",
     )
     .all(rx)
     .await?;
     rows.into_iter()
-        .map(|(id, zh, en, dimension, total, allocated, read_at)| {
+        .map(|row| {
             let wrong = |column, e: &dyn std::fmt::Display| {
-                StorageError::inconsistent("pool_capacity", column, id.as_str(), e)
+                StorageError::inconsistent("pool_capacity", column, row.id.as_str(), e)
             };
             Ok(PoolLoad {
-                pool: id.parse().map_err(|e| wrong("pool_id", &e))?,
-                name: Label { zh, en },
-                dimension: dimension.parse().map_err(|e| wrong("dimension", &e))?,
-                total,
-                allocated,
-                read_at: Timestamp::from_millis(read_at),
+                pool: row.id.parse().map_err(|e| wrong("pool_id", &e))?,
+                dimension: row.dimension.parse().map_err(|e| wrong("dimension", &e))?,
+                name: Label {
+                    zh: row.name_zh,
+                    en: row.name_en,
+                },
+                total: row.total,
+                allocated: row.allocated,
+                read_at: Timestamp::from_millis(row.read_at),
+                backend: row.backend,
+                hosts: row.hosts,
             })
         })
         .collect()

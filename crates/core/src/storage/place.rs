@@ -6,7 +6,7 @@ use lingbao_model::{
     id::{PoolId, ZoneId},
     msg::Label,
     placement::{Level, Pool, Zone},
-    quota::{Amounts, Dimension},
+    quota::{PoolDimension, Room},
     time::Timestamp,
 };
 
@@ -163,15 +163,15 @@ pub async fn sites(rx: &mut ReadTx) -> Result<Vec<(PoolId, String, String)>, Sto
 ///
 /// # Errors
 /// What the database says.
-pub async fn free(rx: &mut ReadTx) -> Result<Vec<(PoolId, Amounts)>, StorageError> {
+pub async fn free(rx: &mut ReadTx) -> Result<Vec<(PoolId, Room)>, StorageError> {
     let rows: Vec<(String, String, i64)> =
         Sql::new("SELECT pool_id, dimension, total - allocated FROM pool_capacity ORDER BY pool_id, dimension").all(rx).await?;
-    let mut free: BTreeMap<PoolId, Amounts> = BTreeMap::new();
+    let mut free: BTreeMap<PoolId, Room> = BTreeMap::new();
     for (pool, dimension, left) in rows {
         let wrong = |column, e: &dyn std::fmt::Display| {
             StorageError::inconsistent("pool_capacity", column, pool.as_str(), e)
         };
-        let dimension: Dimension = dimension.parse().map_err(|e| wrong("dimension", &e))?;
+        let dimension: PoolDimension = dimension.parse().map_err(|e| wrong("dimension", &e))?;
         // Kept even if nothing is left: absent means unknown.
         free.entry(pool.parse().map_err(|e| wrong("pool_id", &e))?)
             .or_default()
@@ -181,20 +181,48 @@ pub async fn free(rx: &mut ReadTx) -> Result<Vec<(PoolId, Amounts)>, StorageErro
     Ok(free.into_iter().collect())
 }
 
-/// Writes down what a backend says of one dimension of a pool.
+/// What a backend says of one dimension of a pool.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PoolFigure<'a> {
+    /// What it can give in all.
+    pub total: i64,
+    /// What it has handed out.
+    pub allocated: i64,
+    /// The hosts that were counted; see [`PoolLoad::hosts`](lingbao_model::view::overview::PoolLoad::hosts).
+    pub hosts: Option<&'a str>,
+}
+
+/// Writes down what a backend says of one dimension of a pool. What it does not tell any more
+/// (`None`) is not known from then on: an old figure would pass for a new one.
 ///
 /// # Errors
 /// What the database says.
 pub async fn save_capacity(
     tx: &mut Tx,
     pool: &PoolId,
-    dimension: Dimension,
-    (total, allocated): (i64, i64),
+    dimension: PoolDimension,
+    said: Option<PoolFigure<'_>>,
     at: Timestamp,
 ) -> Result<(), StorageError> {
-    on!(tx, conn => sqlx::query("INSERT INTO pool_capacity (pool_id, dimension, total, allocated, read_at) VALUES ($1, $2, $3, $4, $5)
-         ON CONFLICT (pool_id, dimension) DO UPDATE SET total = excluded.total, allocated = excluded.allocated, read_at = excluded.read_at")
-        .bind(pool.as_str()).bind(dimension.as_str()).bind(total).bind(allocated).bind(at.millis()).execute(conn).await.map(|_| ()))?;
+    let Some(PoolFigure {
+        total,
+        allocated,
+        hosts,
+    }) = said
+    else {
+        Sql::new("DELETE FROM pool_capacity WHERE pool_id = ")
+            .bind(pool.as_str())
+            .push(" AND dimension = ")
+            .bind(dimension.as_str())
+            .run(tx)
+            .await?;
+        return Ok(());
+    };
+    on!(tx, conn => sqlx::query("INSERT INTO pool_capacity (pool_id, dimension, total, allocated, read_at, hosts) VALUES ($1, $2, $3, $4, $5, $6)
+         ON CONFLICT (pool_id, dimension) DO UPDATE SET total = excluded.total, allocated = excluded.allocated,
+           read_at = excluded.read_at, hosts = excluded.hosts")
+        .bind(pool.as_str()).bind(dimension.as_str()).bind(total).bind(allocated).bind(at.millis()).bind(hosts)
+        .execute(conn).await.map(|_| ()))?;
     Ok(())
 }
 
@@ -210,4 +238,66 @@ pub async fn any_zone(rx: &mut ReadTx) -> Result<bool, StorageError> {
 #[must_use]
 pub fn find<'a>(zones: &'a [Zone], id: &ZoneId) -> Option<&'a Zone> {
     zones.iter().find(|z| z.id == *id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        authz::Scope,
+        service::catalogue,
+        storage::overview,
+        testing::{TestApp, engines},
+    };
+
+    #[tokio::test]
+    async fn hosts_of_two_pools_count_once_and_what_is_told_no_more_is_not_known() {
+        for db in engines().await {
+            let app = TestApp::on(&db);
+            let (cx, now) = (app.system(), crate::testing::START);
+            let mut tx = app.db.begin().await.unwrap();
+            catalogue::install_defaults(&mut tx, &cx, "c")
+                .await
+                .unwrap();
+            let pools = sites(&mut tx).await.unwrap();
+            let (one, other) = (&pools[0].0, &pools[1].0);
+            let cores = PoolFigure {
+                total: 100,
+                allocated: 10,
+                hosts: Some("gov"),
+            };
+            for pool in [one, other] {
+                save_capacity(&mut tx, pool, PoolDimension::Vcpu, Some(cores), now)
+                    .await
+                    .unwrap();
+            }
+            // More was promised than there is: nothing is left, and not less than nothing.
+            let disk = PoolFigure {
+                total: 1_000,
+                allocated: 1_200,
+                hosts: None,
+            };
+            save_capacity(&mut tx, one, PoolDimension::DiskGb, Some(disk), now)
+                .await
+                .unwrap();
+            let scope = Scope::system(&cx).unwrap();
+            let seen = overview::count(&mut tx, &scope, &[], now).await.unwrap();
+            assert_eq!((seen.allocated_cores, seen.total_cores), (10, 100));
+            assert_eq!(seen.pools.len(), 3);
+            let room = |all: &[(PoolId, Room)], pool: &PoolId| -> Vec<_> {
+                let found = all.iter().find(|(it, _)| it == pool);
+                found.map_or_else(Vec::new, |(_, room)| room.0.clone().into_iter().collect())
+            };
+            let all = free(&mut tx).await.unwrap();
+            let cores = (PoolDimension::Vcpu, 90);
+            assert_eq!(room(&all, one), [cores, (PoolDimension::DiskGb, 0)]);
+            assert_eq!(room(&all, other), [cores]);
+            save_capacity(&mut tx, one, PoolDimension::DiskGb, None, now)
+                .await
+                .unwrap();
+            let all = free(&mut tx).await.unwrap();
+            assert_eq!(room(&all, one), [cores]);
+            tx.commit().await.unwrap();
+        }
+    }
 }

@@ -387,6 +387,20 @@ pub async fn save(tx: &mut Tx, r: &mut Request) -> Result<(), StorageError> {
     Ok(())
 }
 
+/// Saves what is typed above the lines of a cart, and nothing else; the version stays.
+///
+/// # Errors
+/// A conflict if the cart was changed meanwhile, or is on its way.
+pub async fn keep_head(tx: &mut Tx, r: &Request) -> Result<(), StorageError> {
+    let rows = on!(tx, conn => sqlx::query(
+        "UPDATE request SET system_id = $1, title = $2, reason = $3, with_quota_change = $4
+         WHERE id = $5 AND version = $6 AND status IN ('draft', 'returned')")
+        .bind(r.system.as_ref().map(SystemId::as_str)).bind(&r.title).bind(&r.reason)
+        .bind(r.with_quota_change).bind(r.id.as_str()).bind(r.version)
+        .execute(conn).await.map(|done| done.rows_affected()))?;
+    StorageError::expect_version(rows, "request", r.id.as_str())
+}
+
 /// Throws a draft away. Submitted requests are never deleted.
 ///
 /// # Errors

@@ -2,7 +2,7 @@
 
 use lingbao_model::{
     change::Plan,
-    id::{RequestId, ResourceId},
+    id::{RequestId, ResourceId, SnapshotId},
 };
 
 use super::{ReadTx, Tx, sql::Sql};
@@ -60,8 +60,36 @@ pub async fn under_way(
     resource: &ResourceId,
     but: Option<&RequestId>,
 ) -> Result<Option<String>, StorageError> {
-    let row: Option<(Option<String>,)> = Sql::new(
-        "SELECT r.number FROM request_change c JOIN request r ON r.id = c.request_id
+    let row = open(rx, resource, but).await?;
+    Ok(row.map(|(_, number)| number))
+}
+
+/// The number of the request on its way that wants a new disk out of this snapshot.
+///
+/// # Errors
+/// What the database says.
+pub async fn wants_snapshot(
+    rx: &mut ReadTx,
+    resource: &ResourceId,
+    snapshot: &SnapshotId,
+) -> Result<Option<String>, StorageError> {
+    let Some((request, number)) = open(rx, resource, None).await? else {
+        return Ok(None);
+    };
+    let disk = get(rx, &request).await?.and_then(|(_, plan)| plan.disk);
+    Ok(disk
+        .is_some_and(|d| d.snapshot == *snapshot)
+        .then_some(number))
+}
+
+/// The request on its way that changes a resource, with its number: there is one at most.
+async fn open(
+    rx: &mut ReadTx,
+    resource: &ResourceId,
+    but: Option<&RequestId>,
+) -> Result<Option<(RequestId, String)>, StorageError> {
+    let row: Option<(String, Option<String>)> = Sql::new(
+        "SELECT r.id, r.number FROM request_change c JOIN request r ON r.id = c.request_id
          WHERE r.status IN ('in_approval', 'returned', 'approved') AND c.resource_id = ",
     )
     .bind(resource.as_str())
@@ -69,5 +97,9 @@ pub async fn under_way(
     .push(" ORDER BY r.id LIMIT 1")
     .optional(rx)
     .await?;
-    Ok(row.map(|(number,)| number.unwrap_or_default()))
+    row.map(|(id, number)| {
+        let wrong = |e| StorageError::inconsistent("request", "id", &id, e);
+        Ok((id.parse().map_err(wrong)?, number.unwrap_or_default()))
+    })
+    .transpose()
 }

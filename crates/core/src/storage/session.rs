@@ -53,6 +53,18 @@ pub async fn get(
         .bind(id).bind(now.millis()).fetch_optional(conn).await)?)
 }
 
+/// Whose session it was, of one that has expired and is not forgotten yet.
+pub async fn ended(
+    rx: &mut ReadTx,
+    id: &str,
+    now: Timestamp,
+) -> Result<Option<String>, StorageError> {
+    let row: Option<(Option<String>,)> = on!(rx, conn => sqlx::query_as(
+        "SELECT user_id FROM session WHERE id = $1 AND expires_at <= $2")
+        .bind(id).bind(now.millis()).fetch_optional(conn).await)?;
+    Ok(row.and_then(|(user,)| user))
+}
+
 /// Notes that the user did something.
 pub async fn touch(
     tx: &mut Tx,
@@ -87,10 +99,10 @@ pub async fn delete_of_user(
     )
 }
 
-/// Forgets expired sessions. Returns how many.
-pub async fn delete_expired(tx: &mut Tx, now: Timestamp) -> Result<u64, StorageError> {
+/// Forgets sessions that expired until then. Returns how many.
+pub async fn delete_expired(tx: &mut Tx, until: Timestamp) -> Result<u64, StorageError> {
     Ok(
         on!(tx, conn => sqlx::query("DELETE FROM session WHERE expires_at <= $1")
-        .bind(now.millis()).execute(conn).await.map(|done| done.rows_affected()))?,
+        .bind(until.millis()).execute(conn).await.map(|done| done.rows_affected()))?,
     )
 }

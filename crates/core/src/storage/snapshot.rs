@@ -132,6 +132,25 @@ pub async fn get(
     row.map(Snapshot::try_from).transpose()
 }
 
+/// Whether a disk had such a snapshot that is deleted by now.
+///
+/// # Errors
+/// What the database says.
+pub async fn is_gone(
+    rx: &mut ReadTx,
+    resource: &ResourceId,
+    id: &SnapshotId,
+) -> Result<bool, StorageError> {
+    let row: Option<(String,)> =
+        Sql::new("SELECT id FROM snapshot WHERE state = 'deleted' AND resource_id = ")
+            .bind(resource.as_str())
+            .push(" AND id = ")
+            .bind(id.as_str())
+            .optional(rx)
+            .await?;
+    Ok(row.is_some())
+}
+
 /// Moves it to a state.
 ///
 /// # Errors

@@ -101,6 +101,19 @@ pub async fn children(
         .collect()
 }
 
+/// The unit whose VDC stands above all others: its limits are the site's.
+///
+/// # Errors
+/// What the database says; a row with an id that is none.
+pub async fn top_unit(rx: &mut ReadTx) -> Result<Option<UnitId>, StorageError> {
+    let unit: Option<String> = on!(rx, conn => sqlx::query_scalar(
+        "SELECT unit_id FROM vdc WHERE parent_id IS NULL ORDER BY created_at, id LIMIT 1")
+        .fetch_optional(conn).await)?;
+    unit.map(|u| u.parse())
+        .transpose()
+        .map_err(|e| StorageError::inconsistent("vdc", "unit_id", "top", e))
+}
+
 /// Whose a VDC is.
 ///
 /// # Errors

@@ -44,6 +44,8 @@ pub const ACTIONS: &[&str] = &[
     "job.discard",
     "job.retry",
     "quota.hand",
+    "quota.limit",
+    "quota.take_back",
     "request.approve",
     "request.change",
     "request.confirm",

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::cloud_limit::CloudLimit;
 use crate::id::{JobId, RequestId, RequestItemId, SagaId, UserId, WorkOrderId};
 use crate::msg::{Label, Msg};
 use crate::param::Fact;
@@ -300,6 +301,32 @@ pub struct CloudsView {
     pub backends: Vec<BackendLine>,
     /// What stands in them and is nobody's, the latest first; at most 500.
     pub foreign: Vec<ForeignLine>,
+    /// What the units' projects may take there, what differs first; at most 500.
+    pub limits: Vec<CloudLimitLine>,
+}
+
+/// What a unit's project in a cloud may take: what the portal wrote, and what the cloud keeps.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct CloudLimitLine {
+    /// Name of the backend.
+    pub backend: String,
+    /// The backend's name for the project.
+    pub project: String,
+    /// Name of the unit.
+    pub unit_name: String,
+    /// What the portal wrote; what it does not limit is the cloud's own.
+    pub written: CloudLimit,
+    /// When it was last written, or tried to.
+    pub written_at: Option<Timestamp>,
+    /// What the cloud said when it was read back; absent if it never was.
+    pub said: Option<CloudLimit>,
+    /// When.
+    pub said_at: Option<Timestamp>,
+    /// Since when the cloud keeps another figure; absent while it keeps what was written.
+    pub differs_since: Option<Timestamp>,
+    /// Why the last writing failed, in the cloud's words.
+    pub error: Option<String>,
 }
 
 /// Something in a cloud that no resource accounts for.

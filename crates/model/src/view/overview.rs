@@ -1,11 +1,13 @@
 //! The leader's page: few numbers, each with its definition (口径).
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::id::{PoolId, UnitId};
 use crate::money::Money;
 use crate::msg::Label;
-use crate::quota::Dimension;
+use crate::quota::PoolDimension;
 use crate::time::Timestamp;
 
 /// Capacity of one pool in one dimension, as its backend last said.
@@ -17,13 +19,45 @@ pub struct PoolLoad {
     /// Its name.
     pub name: Label,
     /// The dimension.
-    pub dimension: Dimension,
+    pub dimension: PoolDimension,
     /// Capacity after over-commit.
     pub total: i64,
     /// Allocated to resources.
     pub allocated: i64,
     /// When the backend said so.
     pub read_at: Timestamp,
+    /// The backend.
+    pub backend: String,
+    /// Of cores and memory: the hosts that were counted, as the backend calls them. Pools of one
+    /// backend with the same word stand on the same hosts; empty is all hosts of the backend; absent
+    /// is hosts of its own.
+    pub hosts: Option<String>,
+}
+
+/// Allocated and whole of all pools together. Hosts on which several pools stand count once, as they
+/// were read last.
+pub fn of_all(pools: &[PoolLoad], dimension: PoolDimension) -> (i64, i64) {
+    let mut counted: BTreeMap<(&str, &str), &PoolLoad> = BTreeMap::new();
+    let mut own = Vec::new();
+    for pool in pools.iter().filter(|pool| pool.dimension == dimension) {
+        let Some(hosts) = &pool.hosts else {
+            own.push(pool);
+            continue;
+        };
+        let last = counted.entry((pool.backend.as_str(), hosts.as_str()));
+        let last = last.or_insert(pool);
+        if pool.read_at > last.read_at {
+            *last = pool;
+        }
+    }
+    // All hosts of a backend hold each part of them.
+    let parts = counted
+        .iter()
+        .filter(|(key, _)| key.1.is_empty() || !counted.contains_key(&(key.0, "")))
+        .map(|(_, pool)| *pool);
+    own.into_iter().chain(parts).fold((0, 0), |sum, pool| {
+        (sum.0 + pool.allocated, sum.1 + pool.total)
+    })
 }
 
 impl PoolLoad {
@@ -86,9 +120,9 @@ pub struct Overview {
     pub hosts: i64,
     /// All resources that were not given back.
     pub resources: i64,
-    /// Allocated cores of all pools.
+    /// Allocated cores of all pools; hosts on which several pools stand count once.
     pub allocated_cores: i64,
-    /// Cores of all pools after over-commit.
+    /// Cores of all pools after over-commit; hosts on which several pools stand count once.
     pub total_cores: i64,
     /// Month price of everything that was not given back.
     pub month: Money,
@@ -121,7 +155,8 @@ impl Overview {
 
 #[cfg(test)]
 mod tests {
-    use super::permille;
+    use super::*;
+    use crate::id::Id;
 
     #[test]
     fn a_share_is_rounded_half_up_and_nothing_of_nothing_is_nothing() {
@@ -129,5 +164,36 @@ mod tests {
         assert_eq!(permille(1, 3), 333);
         assert_eq!(permille(2, 3), 667);
         assert_eq!(permille(5, 0), 0);
+    }
+
+    fn pool(n: u64, backend: &str, hosts: Option<&str>, figures: (i64, i64), at: i64) -> PoolLoad {
+        let site = "nb".to_owned().try_into().unwrap();
+        PoolLoad {
+            pool: PoolId::generate(&site, Timestamp::default(), n.into()),
+            name: Label::new("池", "Pool"),
+            dimension: PoolDimension::Vcpu,
+            total: figures.1,
+            allocated: figures.0,
+            read_at: Timestamp::from_millis(at),
+            backend: backend.to_owned(),
+            hosts: hosts.map(str::to_owned),
+        }
+    }
+
+    #[test]
+    fn hosts_on_which_several_pools_stand_count_once_and_as_they_were_read_last() {
+        let mut pools = vec![
+            pool(1, "a", Some("gov"), (10, 100), 1),
+            pool(2, "a", Some("gov"), (12, 100), 2),
+            pool(3, "a", Some("net"), (5, 50), 1),
+            pool(4, "b", Some("gov"), (1, 7), 1),
+            pool(5, "b", None, (2, 8), 1),
+            pool(6, "b", None, (2, 8), 1),
+        ];
+        assert_eq!(of_all(&pools, PoolDimension::Vcpu), (22, 173));
+        assert_eq!(of_all(&pools, PoolDimension::DiskGb), (0, 0));
+        // A pool on all hosts of its cloud holds the other two, and nothing of another cloud.
+        pools.push(pool(7, "a", Some(""), (20, 180), 1));
+        assert_eq!(of_all(&pools, PoolDimension::Vcpu), (25, 203));
     }
 }

@@ -75,6 +75,10 @@ pub struct QuotaView {
     pub children: Vec<ChildQuota>,
     /// The latest entries of the ledger, the last one first.
     pub entries: Vec<LedgerRow>,
-    /// Whether the reader may hand limits on to the units below.
+    /// Whether the reader may hand limits on to the units below, and take them back.
     pub may_hand: bool,
+    /// The topmost unit, for whoever sets the site's own limits: they are set there.
+    pub site: Option<UnitId>,
+    /// The pools, in their order.
+    pub pools: Vec<(PoolId, Label)>,
 }

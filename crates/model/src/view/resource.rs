@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::difference::DifferenceKind;
+use super::request::StageView;
 use crate::access_rule::{AccessRule, Opening};
 use crate::catalogue::Fulfiller;
 use crate::change::Change;
@@ -206,8 +207,11 @@ pub struct RestoreView {
     pub quote: Quote,
     /// Quota before and after.
     pub changes: Vec<QuotaChange>,
-    /// What does not fit, in words.
+    /// What stands in the way, in words.
     pub blocks: Vec<Msg>,
+    /// Who will be asked, stage by stage; empty if it is made at once. With stages it is asked for
+    /// by a request: `POST /resources/{id}/changes` with `restore`.
+    pub route: Vec<StageView>,
     /// Names of the pools that `changes` names.
     pub pools: Vec<(PoolId, Label)>,
     /// End of its term: that of the disk.

@@ -1,15 +1,11 @@
 //! Drafts: the cart. `POST /drafts` takes head and lines at once.
 use axum::{Json, extract::Path, http::StatusCode};
-use lingbao_core::{
-    Cx, ServiceError,
-    service::{cart, catalogue},
-};
+use lingbao_core::service::cart;
 use lingbao_model::{
-    id::{RequestId, RequestItemId},
     msg::Msg,
-    view::request::{CartView, DraftRow, HeadForm, LineForm},
+    view::request::{CartView, DraftRow, HeadForm, LineForm, NewDraft},
 };
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -19,6 +15,7 @@ pub(super) fn routes() -> OpenApiRouter<Portal> {
     OpenApiRouter::new()
         .routes(routes!(drafts, make))
         .routes(routes!(one, save, discard))
+        .routes(routes!(refresh))
         .routes(routes!(add_line))
         .routes(routes!(change_line, remove_line))
 }
@@ -37,82 +34,15 @@ async fn one(Caller(cx): Caller, Path(draft): Path<String>) -> Answer<CartView> 
     Ok(Json(cart::open(&cx, &id(&draft)?).await?))
 }
 
-/// A draft to be made.
-#[derive(Debug, Default, Deserialize, ToSchema)]
-#[serde(default)]
-struct NewDraft {
-    /// System, title, reason.
-    head: HeadForm,
-    /// Its lines, in order. `item` is the code of an item. A line that hangs on another one of this
-    /// list (a disk on a host) names it by `#` and its number, from 1, in the parameter that asks for
-    /// it; the other one comes first.
-    lines: Vec<LineForm>,
-}
-
-/// Makes a draft with its lines.
+/// Makes a draft with its lines, all of it or nothing. Sent again under its `Idempotency-Key`, it
+/// answers with the same draft.
 #[utoipa::path(post, path = "/drafts", tag = "drafts", request_body = NewDraft,
     responses((status = 201, body = CartView), (status = 422, body = ProblemDocument)))]
 async fn make(
     Caller(cx): Caller,
     Body(new): Body<NewDraft>,
 ) -> Result<(StatusCode, Json<CartView>), Failed> {
-    let draft = cart::create(&cx).await?;
-    match fill(&cx, &draft, &new).await {
-        Ok(()) => Ok((StatusCode::CREATED, Json(cart::open(&cx, &draft).await?))),
-        Err(refused) => {
-            // Half a draft would only be found later and wondered at.
-            if let Ok(view) = cart::open(&cx, &draft).await {
-                cart::discard(&cx, &draft, view.version).await?;
-            }
-            // Nothing was done under the key: the mended body may use it again.
-            lingbao_core::idempotency::release(&cx)
-                .await
-                .map_err(ServiceError::from)?;
-            Err(refused)
-        }
-    }
-}
-
-async fn fill(cx: &Cx, draft: &RequestId, new: &NewDraft) -> Result<(), Failed> {
-    let mut version = cart::open(cx, draft).await?.version;
-    version = cart::save_head(cx, draft, version, &new.head).await?;
-    let mut made: Vec<RequestItemId> = Vec::new();
-    for (at, line) in new.lines.iter().enumerate() {
-        let put = match resolved(cx, line, &made).await {
-            Ok(line) => cart::put_line(cx, draft, version, None, &line).await,
-            Err(error) => Err(error),
-        };
-        let put = put.map_err(|error| Failed::in_line(error, at))?;
-        version = put.version;
-        made.push(put.line);
-    }
-    Ok(())
-}
-
-/// The line with `#1` replaced by the id that line 1 was given.
-async fn resolved(
-    cx: &Cx,
-    line: &LineForm,
-    made: &[RequestItemId],
-) -> Result<LineForm, ServiceError> {
-    let mut line = line.clone();
-    let offer = match catalogue::offer(cx, &line.item).await {
-        Ok(offer) => offer,
-        Err(ServiceError::NotFound) => {
-            return Err(ServiceError::invalid("item", Msg::new("error.not_found")));
-        }
-        Err(error) => return Err(error),
-    };
-    if let Some(param) = offer.content.attach_param()
-        && let Some(typed) = line.typed.get_mut(&param.key)
-        && let Some(number) = typed.strip_prefix('#')
-    {
-        let number = number.parse::<usize>().ok().and_then(|n| n.checked_sub(1));
-        let target = number.and_then(|n| made.get(n));
-        let missing = || ServiceError::invalid(param.key.clone(), Msg::new("attach.choose"));
-        *typed = target.ok_or_else(missing)?.to_string();
-    }
-    Ok(line)
+    Ok((StatusCode::CREATED, Json(cart::make(&cx, &new).await?)))
 }
 
 /// A changed head, with the version that was read.
@@ -136,6 +66,30 @@ async fn save(
     let draft = id(&draft)?;
     cart::save_head(&cx, &draft, change.version, &change.head).await?;
     Ok(Json(cart::open(&cx, &draft).await?))
+}
+
+/// A draft with the items and prices of today.
+#[derive(Debug, Serialize, ToSchema)]
+struct Refreshed {
+    /// The draft.
+    draft: CartView,
+    /// What was left out or has another price, and why.
+    notes: Vec<Msg>,
+}
+
+/// Takes the items and prices of today: for a draft whose lines are `outdated`.
+#[utoipa::path(post, path = "/drafts/{id}/refresh", tag = "drafts", params(("id" = String, Path)),
+    request_body = Version,
+    responses((status = 200, body = Refreshed), (status = 409, body = ProblemDocument)))]
+async fn refresh(
+    Caller(cx): Caller,
+    Path(draft): Path<String>,
+    Body(read): Body<Version>,
+) -> Answer<Refreshed> {
+    let draft = id(&draft)?;
+    let notes = cart::refresh(&cx, &draft, read.version).await?;
+    let draft = cart::open(&cx, &draft).await?;
+    Ok(Json(Refreshed { draft, notes }))
 }
 
 /// Throws a draft away.

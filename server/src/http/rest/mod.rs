@@ -50,17 +50,6 @@ use super::{Portal, context::Caller, problem::Refusal};
 #[derive(Debug)]
 pub struct Failed(Refusal);
 
-impl Failed {
-    /// A refusal of one line of several: the fields are named by the line.
-    fn in_line(error: ServiceError, at: usize) -> Self {
-        let mut failed = Self::from(error);
-        for field in &mut failed.0.error.fields {
-            field.field = format!("lines[{at}].{}", field.field);
-        }
-        failed
-    }
-}
-
 impl From<ServiceError> for Failed {
     fn from(error: ServiceError) -> Self {
         Self(error.into())
@@ -212,7 +201,9 @@ impl Modify for Additions {
         description = "The self-service portal of a government cloud, for programs. \
             Lists are pages: ask again with `after` = `next`. Amounts are whole 分 (1/100 元), moments \
             Unix milliseconds, days YYYY-MM-DD. A POST that carries an `Idempotency-Key` does its work \
-            once and answers the same again for a day. Refusals are problem documents (RFC 9457).",
+            once and answers the same again for a day. Refusals are problem documents (RFC 9457). \
+            By page alone: changing one's own password, ending one's sessions and reading the one-time \
+            password of a host, so that a token that leaks opens neither an account nor a machine.",
         license(name = "Apache-2.0", identifier = "Apache-2.0"),
     ),
     components(schemas(ProblemDocument, ProblemField, lingbao_model::time::Date)),

@@ -1,9 +1,10 @@
-//! Quotas: what a unit may use and uses, and handing a part on.
+//! Quotas: what a unit may use and uses, setting the site's limits, handing parts on and taking
+//! them back.
 use axum::{
     Json,
     extract::{Path, Query},
 };
-use lingbao_core::service::quota::{self, Hand};
+use lingbao_core::service::quota::{self, Hand, Limit};
 use lingbao_model::{id::PoolId, quota::Dimension, view::quota::QuotaView};
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
@@ -16,6 +17,7 @@ pub(super) fn routes() -> OpenApiRouter<Portal> {
         .routes(routes!(own))
         .routes(routes!(of_unit))
         .routes(routes!(hand))
+        .routes(routes!(set))
 }
 
 /// The quota of the caller's unit: limits, what is held and used, units below, the last entries of
@@ -40,7 +42,7 @@ struct Part {
     pool: PoolId,
     /// Which dimension.
     dimension: Dimension,
-    /// How much, in the unit of the dimension (分 for the monthly fee).
+    /// How much, in the unit of the dimension (分 for the monthly fee); below 0 it is taken back.
     amount: i64,
 }
 
@@ -52,7 +54,8 @@ struct FormQuery {
     form: String,
 }
 
-/// Hands a part of a limit on to a unit below; answers the quota of that unit's superior.
+/// Hands a part of a limit on to a unit below, or takes a part back: what that unit uses stays, and
+/// what it has handed on itself can't be taken. Answers the caller's quota.
 #[utoipa::path(post, path = "/quota/{id}/hand", tag = "quota",
     params(("id" = String, Path, description = "The unit that gets it."), FormQuery),
     request_body = Part,
@@ -72,4 +75,53 @@ async fn hand(
     };
     quota::hand(&cx, &hand).await?;
     Ok(Json(quota::view(&cx, None).await?))
+}
+
+/// One limit of the site.
+#[derive(Debug, Deserialize, ToSchema)]
+struct SiteLimit {
+    /// In which pool.
+    pool: PoolId,
+    /// Which dimension.
+    dimension: Dimension,
+    /// The new limit, in the unit of the dimension (分 for the monthly fee).
+    limit: i64,
+    /// The limit as it was read: if it is another one by now, nothing is set (409).
+    #[serde(default)]
+    was: Option<i64>,
+}
+
+/// Limits of the site.
+#[derive(Debug, Deserialize, ToSchema)]
+struct SiteLimits {
+    /// Those that change; all others stay as they are.
+    limits: Vec<SiteLimit>,
+}
+
+/// Sets limits of the site itself, all of them or none. The unit is the topmost one (`site` of the
+/// quota); a limit may fall below use, but not below what was handed on.
+#[utoipa::path(put, path = "/quota/{id}/limits", tag = "quota", params(("id" = String, Path)),
+    request_body = SiteLimits,
+    responses((status = 200, body = QuotaView), (status = 403, body = ProblemDocument),
+        (status = 409, body = ProblemDocument), (status = 422, body = ProblemDocument)))]
+async fn set(
+    Caller(cx): Caller,
+    Path(unit): Path<String>,
+    Body(new): Body<SiteLimits>,
+) -> Answer<QuotaView> {
+    let unit = id(&unit)?;
+    let limits: Vec<Limit> = new
+        .limits
+        .into_iter()
+        .enumerate()
+        .map(|(at, one)| Limit {
+            field: format!("limits[{at}].limit"),
+            pool: one.pool,
+            dimension: one.dimension,
+            limit: one.limit,
+            was: one.was,
+        })
+        .collect();
+    quota::set_site(&cx, &unit, &limits, "").await?;
+    Ok(Json(quota::view(&cx, Some(unit)).await?))
 }

@@ -4,16 +4,22 @@ use axum::{
     extract::{Path, Query},
     http::StatusCode,
 };
-use lingbao_core::service::{
-    cart,
-    request::{confirm, detail, list, release, resubmit, submit, withdraw},
-    resource,
+use lingbao_core::{
+    ServiceError,
+    service::{
+        cart,
+        request::{change, confirm, detail, list, release, resubmit, submit, withdraw},
+        resource,
+    },
 };
 use lingbao_model::{
     id::{RequestId, ResourceId},
-    request::Status,
+    msg::Msg,
+    request::{Kind, Status},
     view::{
-        request::{Copied, RequestDetail, RequestFilter, RequestRow, Submitted},
+        request::{
+            ChangeForm, Copied, HeadForm, RequestDetail, RequestFilter, RequestRow, Submitted,
+        },
         resource::DeliverySheet,
     },
 };
@@ -77,35 +83,82 @@ async fn one(Caller(cx): Caller, Path(request): Path<String>) -> Answer<RequestD
     Ok(Json(detail::detail(&cx, &id(&request)?).await?))
 }
 
+/// A draft to be submitted.
+#[derive(Debug, Deserialize, ToSchema)]
+struct Submission {
+    /// As it was read.
+    version: i64,
+    /// The whole head, if it is to be another than the saved one: both become one act.
+    #[serde(default)]
+    head: Option<HeadForm>,
+}
+
 /// Submits a draft. Over quota the answer is a problem with `code` `quota_exceeded`.
 #[utoipa::path(post, path = "/requests/{id}/submit", tag = "requests", params(("id" = String, Path)),
-    request_body = Version,
+    request_body = Submission,
     responses((status = 200, body = Submitted), (status = 422, body = ProblemDocument),
         (status = 409, body = ProblemDocument)))]
 async fn send(
     Caller(cx): Caller,
     Path(request): Path<String>,
-    Body(read): Body<Version>,
+    Body(sent): Body<Submission>,
 ) -> Answer<Submitted> {
-    let form = cart::form_id(&cx);
+    let (form, head) = (cart::form_id(&cx), sent.head.as_ref());
     Ok(Json(
-        submit::submit(&cx, &id(&request)?, read.version, &form).await?,
+        submit::submit(&cx, &id(&request)?, sent.version, head, &form).await?,
     ))
 }
 
-/// Submits a returned request again.
+/// A supplement.
+#[derive(Debug, Deserialize, ToSchema)]
+struct Supplement {
+    /// As it was read.
+    version: i64,
+    /// Of an order: the whole head, if it is to be another than the saved one. Its lines are changed
+    /// as those of a draft.
+    #[serde(default)]
+    head: Option<HeadForm>,
+    /// Of a release: the reason, if it is to be another.
+    #[serde(default)]
+    reason: Option<String>,
+    /// Of a change: the whole of it.
+    #[serde(default)]
+    change: Option<ChangeForm>,
+}
+
+/// Submits a returned request again: an order, a release or a change.
 #[utoipa::path(post, path = "/requests/{id}/resubmit", tag = "requests", params(("id" = String, Path)),
-    request_body = Version,
-    responses((status = 200, body = Submitted), (status = 409, body = ProblemDocument)))]
+    request_body = Supplement,
+    responses((status = 200, body = Submitted), (status = 422, body = ProblemDocument),
+        (status = 409, body = ProblemDocument)))]
 async fn send_again(
     Caller(cx): Caller,
     Path(request): Path<String>,
-    Body(read): Body<Version>,
+    Body(sent): Body<Supplement>,
 ) -> Answer<Submitted> {
-    let form = cart::form_id(&cx);
-    Ok(Json(
-        resubmit::resubmit(&cx, &id(&request)?, read.version, &form).await?,
-    ))
+    let (form, version) = (cart::form_id(&cx), sent.version);
+    let of: RequestId = id(&request)?;
+    // What is out of sight goes to the last one, that leaves a trace of the attempt.
+    let (kind, reason) = match detail::detail(&cx, &of).await {
+        Ok(found) => (found.row.kind, found.reason),
+        Err(ServiceError::NotFound) => (Kind::New, String::new()),
+        Err(error) => return Err(error.into()),
+    };
+    let done = match kind {
+        Kind::Release => {
+            let reason = sent.reason.unwrap_or(reason);
+            release::resubmit(&cx, &of, version, &reason, &form).await?
+        }
+        Kind::Change => {
+            let missing = || ServiceError::invalid("change", Msg::new("error.required"));
+            let typed = sent.change.ok_or_else(missing)?;
+            change::resubmit(&cx, &of, version, &typed, &form).await?
+        }
+        Kind::New | Kind::Import => {
+            resubmit::resubmit(&cx, &of, version, sent.head.as_ref(), &form).await?
+        }
+    };
+    Ok(Json(done))
 }
 
 /// Withdraws a request on which the next stage has not acted.

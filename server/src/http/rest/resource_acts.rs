@@ -117,6 +117,8 @@ struct RestoreOrder {
 }
 
 /// Makes a new disk out of a snapshot. The answer names it; it is there when the cloud has made it.
+/// Where somebody must agree the answer is 409 `resource.restore_needs_consent`: it is asked for by
+/// `POST /resources/{id}/changes` with `restore`.
 #[utoipa::path(post, path = "/resources/{id}/snapshots/{snapshot}/restore", tag = "resources",
     params(("id" = String, Path), ("snapshot" = String, Path)), request_body = RestoreOrder,
     responses((status = 202, body = Restoring), (status = 409, body = ProblemDocument), (status = 422, body = ProblemDocument)))]

@@ -77,6 +77,51 @@ fn load(inventories: &Value, allocations: &Value, takes_new: bool) -> Load {
     load
 }
 
+/// A figure of Cinder's; `None` if it is a word (`infinite`, `unknown`, `auto`), missing or negative.
+fn told(it: &Value, key: &str) -> Option<f64> {
+    let value = &it[key];
+    let parsed = value.as_f64().or_else(|| value.as_str()?.parse().ok());
+    parsed.filter(|n| n.is_finite() && *n >= 0.0)
+}
+
+/// What a pool of Cinder may hand out in all, and what of it is left, as its scheduler reckons
+/// (CapacityFilter): what is reserved is never handed out, and thin disks may be promised several
+/// times over, as long as the room that is really free bears it.
+fn room(it: &Value) -> Option<(f64, f64)> {
+    let (total, free) = (
+        told(it, "total_capacity_gb")?,
+        told(it, "free_capacity_gb")?,
+    );
+    let percent = told(it, "reserved_percentage").unwrap_or(0.0);
+    let reserved = (total * percent / 100.0).floor();
+    let total = (total - reserved).max(0.0);
+    let free = (free - reserved).clamp(0.0, total);
+    if it["thin_provisioning_support"] != Value::Bool(true) {
+        return Some((total, free));
+    }
+    let ratio = told(it, "max_over_subscription_ratio").filter(|ratio| *ratio >= 1.0)?;
+    let promised =
+        told(it, "provisioned_capacity_gb").or_else(|| told(it, "allocated_capacity_gb"))?;
+    let left = (total * ratio - promised).max(0.0).min(free * ratio);
+    Some((total * ratio, left))
+}
+
+/// Total and used GiB of those of Cinder's pools that begin so and take new disks. One that does not
+/// tell leaves the sum open: no figure is better than a wrong one.
+fn stored(pools: &[Value], begins: &str) -> Option<(u64, u64)> {
+    let own = pools.iter().filter(|it| {
+        let up = text(&it["capabilities"], "backend_state") != "down";
+        up && text(it, "name").starts_with(begins)
+    });
+    let mut sum = None;
+    for it in own {
+        let (total, left) = room(&it["capabilities"])?;
+        let (totals, used) = sum.unwrap_or((0, 0));
+        sum = Some((totals + whole(total), used + whole(total) - whole(left)));
+    }
+    sum
+}
+
 impl Cloud {
     /// How full a pool is.
     pub async fn capacity(self: &Arc<Self>, pool: &str) -> Answer<Capacity> {
@@ -108,11 +153,12 @@ impl Cloud {
             vcpus_used: sum.vcpus_used,
             memory_gb_total: sum.mb_total / 1_024,
             memory_gb_used: sum.mb_used.div_ceil(1_024),
-            disk_gb_total: disks.0,
-            disk_gb_used: disks.1,
+            disk_gb_total: disks.map(|it| it.0),
+            disk_gb_used: disks.map_or(0, |it| it.1),
             addresses_total: addresses.0,
             addresses_used: addresses.1,
             servers: sum.servers,
+            hosts: Some(zone.zone.clone()),
         })
     }
 
@@ -155,26 +201,13 @@ impl Cloud {
         Ok(hosts.collect())
     }
 
-    /// Total and used GiB of the pool's storage.
-    async fn disks(&self, zone: &ZoneConfig) -> Answer<(u64, u64)> {
+    /// Total and used GiB of the pool's storage, if Cinder knows.
+    async fn disks(&self, zone: &ZoneConfig) -> Answer<Option<(u64, u64)>> {
         let path = "/scheduler-stats/get_pools";
         let found = self
             .get_shared(Service::Volume, path, &[("detail", "true")])
             .await?;
-        let mut sum = (0, 0);
-        for it in list(&found, "pools", &["name"])? {
-            if !text(it, "name").starts_with(&zone.storage) {
-                continue;
-            }
-            let it = &it["capabilities"];
-            let total = figure(it, "total_capacity_gb");
-            // What was promised, where Cinder tells it: thin disks grow.
-            let promised =
-                figure(it, "provisioned_capacity_gb").max(figure(it, "allocated_capacity_gb"));
-            sum.0 += whole(total);
-            sum.1 += whole(promised.max(total - figure(it, "free_capacity_gb")));
-        }
-        Ok(sum)
+        Ok(stored(list(&found, "pools", &["name"])?, &zone.storage))
     }
 
     /// Total and used public addresses.
@@ -211,5 +244,80 @@ mod tests {
         assert_eq!((it.mb_total, it.mb_used), (261_632, 12_288));
         assert_eq!(load(&inventories, &allocations, false).vcpus_total, 0);
         assert_eq!(figure(&json!({ "x": "infinite" }), "x"), 0.0);
+    }
+
+    /// A pool of Cinder that has 1000 GiB, 400 of them free.
+    fn pool(name: &str, otherwise: Value) -> Value {
+        let mut it = json!({ "name": name, "capabilities": {
+            "total_capacity_gb": 1_000, "free_capacity_gb": 400.5, "reserved_percentage": 10,
+            "allocated_capacity_gb": 700 } });
+        for (key, value) in otherwise.as_object().into_iter().flatten() {
+            it["capabilities"][key] = value.clone();
+        }
+        it
+    }
+
+    #[test]
+    fn disks_are_counted_as_cinders_scheduler_does() {
+        let of = |otherwise: Value| stored(&[pool("a@b#c", otherwise)], "");
+        // Thick: what is reserved is not for handing out, and what is really free is left.
+        assert_eq!(of(json!({})), Some((900, 900 - 300)));
+        let thin =
+            json!({ "thin_provisioning_support": true, "max_over_subscription_ratio": "2.0" });
+        let thin = |more: Value| {
+            let mut all = thin.clone();
+            for (key, value) in more.as_object().into_iter().flatten() {
+                all[key] = value.clone();
+            }
+            of(all)
+        };
+        // Thin: 1800 may be promised, and what others than Cinder have made counts.
+        assert_eq!(
+            thin(json!({ "provisioned_capacity_gb": 1_500 })),
+            Some((1_800, 1_500))
+        );
+        assert_eq!(
+            thin(json!({ "provisioned_capacity_gb": 2_500 })),
+            Some((1_800, 1_800))
+        );
+        // Little is promised, and yet no more than twice of what is really free is left.
+        assert_eq!(thin(json!({})), Some((1_800, 1_800 - 601)));
+        assert_eq!(
+            of(json!({ "free_capacity_gb": 0, "total_capacity_gb": 0 })),
+            Some((0, 0))
+        );
+    }
+
+    #[test]
+    fn storage_that_does_not_tell_its_room_has_no_figure_and_no_wrong_one() {
+        let thin = |ratio: Value| json!({ "thin_provisioning_support": true, "max_over_subscription_ratio": ratio });
+        for otherwise in [
+            json!({ "free_capacity_gb": "infinite" }),
+            json!({ "free_capacity_gb": "unknown" }),
+            json!({ "total_capacity_gb": "infinite" }),
+            json!({ "total_capacity_gb": "unknown", "free_capacity_gb": "unknown" }),
+            json!({ "free_capacity_gb": null }),
+            json!({ "free_capacity_gb": -1 }),
+            thin(json!("auto")),
+            thin(json!(null)),
+            thin(json!(0.5)),
+        ] {
+            let pools = [
+                pool("a@b#c", otherwise.clone()),
+                pool("a@fine#c", json!({})),
+            ];
+            assert_eq!(stored(&pools, ""), None, "{otherwise}");
+            assert_eq!(stored(&pools, "a@fine"), Some((900, 600)));
+        }
+        assert_eq!(stored(&[], ""), None);
+        assert_eq!(stored(&[pool("a@b#c", json!({}))], "x@"), None);
+        let down = pool(
+            "a@b#c",
+            json!({ "backend_state": "down", "free_capacity_gb": "unknown" }),
+        );
+        assert_eq!(
+            stored(&[down, pool("a@b#d", json!({}))], "a@b"),
+            Some((900, 600))
+        );
     }
 }

@@ -26,9 +26,9 @@ const EXTENSIONS: [&str; 7] = [
 ];
 
 /// What there is of a kind.
-type Names = Answer<Vec<String>>;
+pub(super) type Names = Answer<Vec<String>>;
 
-fn said(fault: &Fault) -> String {
+pub(super) fn said(fault: &Fault) -> String {
     match fault {
         Fault::NotSent(why) | Fault::Lost(why) => why.clone(),
         Fault::Refused(refusal) => refusal.detail.clone(),
@@ -42,7 +42,7 @@ fn finding<T>(what: impl Into<String>, answer: Answer<T>, remedy: &str) -> Findi
     }
 }
 
-fn names(answer: Answer<Value>, key: &str, field: &str) -> Names {
+pub(super) fn names(answer: Answer<Value>, key: &str, field: &str) -> Names {
     let answer = answer?;
     let all = list(&answer, key, &[field])?.iter();
     Ok(all.map(|it| text(it, field).to_owned()).collect())
@@ -211,10 +211,7 @@ impl Cloud {
                 "let the portal reach nova",
             ));
         }
-        let types = self
-            .get(Service::Volume, "/types", &[("is_public", "None")])
-            .await;
-        let types = names(types, "volume_types", "name");
+        let types = self.volume_type_names().await;
         let system = config.zones.iter().map(|zone| &zone.system_volume_type);
         for name in config
             .volume_types
@@ -232,6 +229,13 @@ impl Cloud {
                 Err(fault) => Finding::wrong(what, said(fault), "let the portal reach cinder"),
             });
         }
+    }
+
+    /// The volume types of the cloud.
+    pub(super) async fn volume_type_names(&self) -> Names {
+        let query = [("is_public", "None")];
+        let types = self.get(Service::Volume, "/types", &query).await;
+        names(types, "volume_types", "name")
     }
 
     fn check_presets(&self, found: &mut Vec<Finding>) {

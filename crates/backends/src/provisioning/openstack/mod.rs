@@ -21,6 +21,7 @@ mod keystone;
 mod listing;
 mod lookup;
 mod networks;
+mod offered;
 mod op;
 mod power;
 mod projects;
@@ -54,8 +55,8 @@ use self::{
 };
 use super::{
     Access, Call, CallKind, Capabilities, Capacity, ExternalId, Finding, Kind, LetIn, Object,
-    OperationId, OperationState, Outcome, Page, PollToken, PoolRef, Provisioner, ReadError,
-    RefusalReason, Secret, Server, Settled, Usage,
+    Offered, OperationId, OperationState, Outcome, Page, PollToken, PoolRef, Provisioner,
+    ReadError, RefusalReason, Secret, Server, Settled, Usage,
 };
 use crate::Clock;
 
@@ -456,6 +457,10 @@ impl Provisioner for OpenStack {
 
     async fn check(&self) -> Result<Vec<Finding>, ReadError> {
         Ok(self.cloud.check().await?)
+    }
+
+    async fn check_offered(&self, offered: &Offered) -> Result<Vec<Finding>, ReadError> {
+        Ok(self.cloud.check_offered(offered).await)
     }
 
     async fn console(&self, server: &ExternalId) -> Result<Option<Secret>, ReadError> {

@@ -17,6 +17,8 @@ use crate::{
 pub(super) const MARK: &str = "lingbao";
 /// Tag of what is set up to the end.
 pub(super) const READY: &str = "lingbao-ready";
+/// Begins the tag of an operation.
+pub(super) const TAG: &str = "lingbao-op-";
 /// Entry of the metadata that holds the operation.
 pub(super) const META_OP: &str = "lingbao_op";
 /// Begins every entry of the metadata that is the backend's own.
@@ -38,7 +40,7 @@ pub(super) fn hex(bytes: &[u8]) -> String {
 pub(super) fn tag(op: &OperationId) -> String {
     let mut hash = hex(&Sha256::digest(op.as_str()));
     hash.truncate(32);
-    format!("lingbao-op-{hash}")
+    format!("{TAG}{hash}")
 }
 
 /// Sixteen digits that tell two orders under one operation apart.

@@ -6,7 +6,7 @@ use super::{
     client::{Cloud, inner, items, list, text},
     fault::{Answer, Fault, Flow, optional, refuse},
     keystone::Scope,
-    op::{MARK, META_OP, READY, tag},
+    op::{MARK, META_OP, READY, TAG, tag},
     version::Service,
 };
 use crate::provisioning::{
@@ -38,6 +38,13 @@ fn kept_as(key: &str) -> String {
 
 fn has_tag(it: &Value, tag: &str) -> bool {
     items(it, "tags").iter().any(|one| one == tag)
+}
+
+/// Whether the portal made it. The mark alone says nothing: operators set it on old projects, so that
+/// the portal sees what stands in them.
+fn is_made_here(it: &Value) -> bool {
+    let of_operation = |tag: &Value| tag.as_str().is_some_and(|tag| tag.starts_with(TAG));
+    !text(it, META_OP).is_empty() || items(it, "tags").iter().any(of_operation)
 }
 
 impl Cloud {
@@ -188,8 +195,9 @@ impl Cloud {
         let path = format!("/projects/{id}/users/{user}/roles/{role}");
         self.change(Service::Identity, Method::PUT, &path, None)
             .await?;
-        // One that was not made here keeps the limits that somebody gave it.
-        if has_tag(it, MARK) {
+        // One that was not made here keeps the limits that somebody gave it, until the portal writes its
+        // own figures.
+        if is_made_here(it) {
             self.write_quota(id, ProjectQuota::default()).await?;
         }
         let own = tag(op);

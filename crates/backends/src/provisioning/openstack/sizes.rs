@@ -28,7 +28,7 @@ pub(super) fn size(flavour: &Value) -> Option<ServerSize> {
 }
 
 /// Of the flavours of a size, one without a disk of its own: hosts start from a volume.
-fn choose(all: &[Value], wanted: ServerSize) -> Option<&Value> {
+pub(super) fn choose(all: &[Value], wanted: ServerSize) -> Option<&Value> {
     let fits = |it: &&Value| {
         size(it) == Some(wanted)
             && it.get("OS-FLV-DISABLED:disabled") != Some(&Value::Bool(true))

@@ -384,11 +384,13 @@ impl Inner {
             vcpus_used: used.vcpus,
             memory_gb_total: hosts * u64::from(config.host_memory_gb),
             memory_gb_used: used.memory_gb,
-            disk_gb_total: config.disk_gb,
+            disk_gb_total: Some(config.disk_gb),
             disk_gb_used: used.disk_gb,
             addresses_total: config.addresses.into(),
             addresses_used: used.addresses,
             servers: used.servers,
+            // Two of the portal's pools may mean one of ours.
+            hosts: Some(config.name.clone()),
         })
     }
 }

@@ -210,10 +210,15 @@ pub fn about(object: &Object) -> About {
     match object {
         Object::Server(it) => {
             about.pool = it.spec.pool.to_string();
+            about.vcpus = it.spec.vcpus;
+            about.memory_gb = it.spec.memory_gb;
             about.disk_gb = it.spec.system_disk_gb;
             about.image.clone_from(&it.spec.image);
         }
-        Object::Volume(it) => about.pool = it.spec.pool.to_string(),
+        Object::Volume(it) => {
+            about.pool = it.spec.pool.to_string();
+            about.disk_gb = it.spec.size_gb;
+        }
         Object::Address(it) => about.pool = it.spec.pool.to_string(),
         _ => {}
     }

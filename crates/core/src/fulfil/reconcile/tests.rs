@@ -13,16 +13,16 @@ use async_trait::async_trait;
 use lingbao_backends::{
     Backends,
     provisioning::{
-        Access, Call, Capabilities, Capacity, ExternalId, Kind, NetworkSpec, Object, OperationId,
-        OperationState, Outcome, Page, PollToken, PoolRef, ProjectSpec, Provisioner, ReadError,
-        ServerSize, ServerSpec, Settled, Usage,
+        Access, Address, BackupPlan, Call, Capabilities, Capacity, ExternalId, Kind, NetworkSpec,
+        Object, OperationId, OperationState, Outcome, Page, PollToken, PoolRef, ProjectSpec,
+        Provisioner, ReadError, ServerSize, ServerSpec, Settled, Usage,
         simulator::{Fault, Latency, On, Simulator, What},
     },
 };
 use lingbao_model::{
     access_rule::{AccessRule, AccessRuleForm, text_of},
     catalogue::Fulfiller,
-    id::{DifferenceId, ResourceId, SagaId, UserId},
+    id::{DifferenceId, RequestItemId, ResourceId, SagaId, UserId},
     money::Money,
     people::{Reach, Role},
     quota::{Amounts, Dimension},
@@ -31,11 +31,12 @@ use lingbao_model::{
     view::{
         difference::{Act, Aspect, Closing, DifferenceFilter, DifferenceKind, DifferenceRow},
         request::LineForm,
+        resource::ResourceFilter,
     },
 };
 
 use super::{
-    begin,
+    begin, compare,
     mend::{Mend, Params, Work, there},
     round::{Desk, Ended, PATIENCE_MS, round},
 };
@@ -53,7 +54,7 @@ use crate::{
         resource as resources,
     },
     storage::{
-        access_rule, difference as rows, request as requests,
+        access_rule, cloud, difference as rows, request as requests,
         resource::{self, Resource},
         resource_action,
         sql::Sql,
@@ -136,14 +137,23 @@ impl World {
 
     /// A delivered host with a disk on it.
     async fn host_with_disk(&self) -> (Resource, Resource) {
+        let all = self.host_with(&[City::disk]).await;
+        (of(&all, Fulfiller::Server), of(&all, Fulfiller::Volume))
+    }
+
+    /// A delivered host with what was ordered on it.
+    async fn host_with(&self, forms: &[fn(&City, &RequestItemId) -> LineForm]) -> Vec<Resource> {
         let city = &self.city;
-        let view = city.cart(1).await;
-        let disk: LineForm = city.disk(&view.lines[0].line.id);
+        let mut view = city.cart(1).await;
+        let host = view.lines[0].line.id.clone();
         let cx = city.cx(&city.clerk);
-        cart::put_line(&cx, &view.id, view.version, None, &disk)
-            .await
-            .unwrap();
-        let view = cart::open(&cx, &view.id).await.unwrap();
+        for form in forms {
+            let form = form(city, &host);
+            cart::put_line(&cx, &view.id, view.version, None, &form)
+                .await
+                .unwrap();
+            view = cart::open(&cx, &view.id).await.unwrap();
+        }
         let request = city.submit(&view).await.unwrap().request;
         self.approve().await;
         self.work().await;
@@ -152,8 +162,8 @@ impl World {
         let all = resource::of_request(&mut rx, &scope, &request)
             .await
             .unwrap();
-        let of = |kind| all.iter().find(|r| r.kind == kind).unwrap().clone();
-        (of(Fulfiller::Server), of(Fulfiller::Volume))
+        assert_eq!(all.len(), forms.len() + 1);
+        all
     }
 
     /// Some delivered hosts.
@@ -244,6 +254,10 @@ impl World {
         let all = resource::events(&mut rx, id).await.unwrap();
         all.into_iter().map(|e| e.kind.to_string()).collect()
     }
+}
+
+fn of(all: &[Resource], kind: Fulfiller) -> Resource {
+    all.iter().find(|one| one.kind == kind).unwrap().clone()
 }
 
 fn ext(of: &Resource) -> ExternalId {
@@ -1021,6 +1035,395 @@ async fn none_but_an_operator_of_the_whole_site_sees_or_settles_a_difference() {
             "{unknown:?}"
         );
         difference::compare(&operator).await.unwrap();
+    }
+}
+
+fn address(city: &City, on: &RequestItemId) -> LineForm {
+    let typed = [
+        ("attach_to", on.as_str()),
+        ("carrier", "telecom"),
+        ("bandwidth_mbps", "2"),
+    ];
+    LineForm {
+        item: "N-EIP".into(),
+        typed: typed.map(|(k, v)| (k.to_owned(), v.to_owned())).into(),
+        ..city.disk(on)
+    }
+}
+
+fn backup(city: &City, on: &RequestItemId) -> LineForm {
+    let typed = [
+        ("attach_to", on.as_str()),
+        ("size_gb", "100"),
+        ("schedule", "weekly"),
+        ("keep_days", "30"),
+    ];
+    LineForm {
+        item: "D-LB".into(),
+        typed: typed.map(|(k, v)| (k.to_owned(), v.to_owned())).into(),
+        ..city.disk(on)
+    }
+}
+
+impl World {
+    /// Somebody deletes an address or a backup plan in the cloud itself.
+    async fn lose(&self, lost: &Resource) {
+        self.by_hand(match lost.kind {
+            Fulfiller::Address => Call::ReleaseAddress { address: ext(lost) },
+            Fulfiller::Backup => Call::DeleteBackupPlan { plan: ext(lost) },
+            other => panic!("{other}"),
+        })
+        .await;
+    }
+
+    /// That it is missing, as it stands now.
+    async fn missing(&self, lost: &Resource) -> DifferenceRow {
+        let mut all = self.standing().await;
+        all.retain(|row| {
+            row.kind == DifferenceKind::Missing && row.resource.as_ref() == Some(&lost.id)
+        });
+        assert_eq!(all.len(), 1, "{all:#?}");
+        all.remove(0)
+    }
+
+    /// An operator has it built anew.
+    async fn build_anew(&self, lost: &Resource) -> Resource {
+        let row = self.missing(lost).await;
+        let cx = self.city.cx(&self.operator);
+        difference::restore(&cx, &row.id, &row.digest)
+            .await
+            .unwrap();
+        self.work().await;
+        self.resource(&lost.id).await
+    }
+
+    /// Why it can't be built anew now, empty if it can; then it can be written off and nothing else.
+    async fn hindrance(&self, lost: &Resource) -> String {
+        let row = self.missing(lost).await;
+        let cx = self.city.cx(&self.operator);
+        let seen = difference::detail(&cx, &row.id).await.unwrap();
+        let Some(why) = seen.hindrance else {
+            assert_eq!(seen.may, [Act::Restore, Act::WriteOff]);
+            return String::new();
+        };
+        assert_eq!(seen.may, [Act::WriteOff], "{why:?}");
+        let refused = difference::restore(&cx, &row.id, &row.digest).await;
+        conflict(refused, &why.key);
+        why.key.into_owned()
+    }
+
+    async fn booked(&self, dimension: Dimension) -> i64 {
+        let vdc = &self.city.vdc;
+        self.city.standing(vdc, dimension).await.used
+    }
+
+    /// How often the clerk was told something.
+    async fn told(&self, key: &str, words: &str) -> i64 {
+        let told = Sql::new("SELECT count(*) FROM notice WHERE msg LIKE ")
+            .bind(format!("%\"{key}\"%{words}%"))
+            .push(" AND user_id = ")
+            .bind(self.city.clerk.as_str());
+        self.city.count(told).await
+    }
+
+    async fn the_address(&self, of: &Resource) -> Address {
+        match self.cloud.get(Kind::Address, &ext(of)).await.unwrap() {
+            Some(Object::Address(address)) => address,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    async fn the_plan(&self, of: &Resource) -> BackupPlan {
+        match self.cloud.get(Kind::BackupPlan, &ext(of)).await.unwrap() {
+            Some(Object::BackupPlan(plan)) => plan,
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lost_address_is_taken_anew_leads_to_its_host_and_its_unit_is_told_both() {
+    for world in World::all().await {
+        let all = world.host_with(&[address]).await;
+        let (host, eip) = (of(&all, Fulfiller::Server), of(&all, Fulfiller::Address));
+        world.next_round().await;
+        assert_eq!(world.standing().await, []);
+        let used = world.booked(Dimension::Addresses).await;
+        let spec = world.the_address(&eip).await.spec;
+        // Before it is missed, the one that is free again is somebody else's.
+        world.lose(&eip).await;
+        let taken = Call::AllocateAddress { spec: spec.clone() };
+        world.by_hand(taken).await;
+        world.next_round().await;
+        assert_eq!(world.hindrance(&eip).await, "");
+        let back = world.build_anew(&eip).await;
+        let there = world.the_address(&back).await;
+        let (before, after) = (eip.address.clone().unwrap(), there.address.to_string());
+        assert_ne!(before, after);
+        assert_ne!(back.external_id, eip.external_id);
+        assert_eq!(back.address, Some(after.clone()));
+        assert_eq!(
+            (there.spec, there.associated_with),
+            (spec, Some(ext(&host)))
+        );
+        assert_eq!(
+            (back.month, back.expires_at, back.billing),
+            (eip.month, eip.expires_at, eip.billing)
+        );
+        assert_eq!(back.attached_to, Some(host.id));
+        assert_eq!(world.booked(Dimension::Addresses).await, used);
+        world.city.assert_ledger().await;
+        assert_eq!(world.events(&eip.id).await[0], "restored");
+        let both = format!("{before}%{after}");
+        assert_eq!(world.told("notice.rebuilt_address", &both).await, 1);
+        // Sheet, page and list say the new one, and it is found by it.
+        let cx = world.city.cx(&world.city.clerk);
+        let sheet = resources::delivery_sheet(&cx, &eip.request).await.unwrap();
+        let mut lines = sheet.lines.into_iter();
+        let line = lines.find(|line| line.row.id == eip.id).unwrap();
+        assert_eq!(line.row.address, Some(after.clone()));
+        let page = resources::detail(&cx, &eip.id).await.unwrap();
+        assert_eq!((page.row.address, page.cloud), (Some(after.clone()), None));
+        for (text, found) in [(&after, true), (&before, false)] {
+            let filter = ResourceFilter {
+                text: Some(text.clone()),
+                ..ResourceFilter::default()
+            };
+            let rows = resources::list(&cx, &filter).await.unwrap().rows;
+            assert_eq!(rows.iter().any(|row| row.id == eip.id), found, "{text}");
+        }
+        // What somebody took is nobody's, and nothing else differs.
+        world.next_round().await;
+        world.only(DifferenceKind::Foreign).await;
+        assert_eq!(world.standing().await.len(), 1);
+
+        // The cloud may give the same one again: then nobody is sent to change names.
+        world.lose(&back).await;
+        world.next_round().await;
+        let again = world.build_anew(&back).await;
+        assert_ne!(again.external_id, back.external_id);
+        assert_eq!(again.address, Some(after.clone()));
+        let same = world.told("notice.rebuilt_address_same", &after).await;
+        assert_eq!(same, 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lost_address_that_led_nowhere_leads_nowhere_again() {
+    for world in World::all().await {
+        let all = world.host_with(&[address]).await;
+        let eip = of(&all, Fulfiller::Address);
+        let cx = world.city.cx(&world.city.clerk);
+        fulfil::acts::detach(&cx, &eip.id, "").await.unwrap();
+        world.work().await;
+        world.lose(&eip).await;
+        world.next_round().await;
+        let back = world.build_anew(&eip).await;
+        assert_ne!(back.external_id, eip.external_id);
+        assert_eq!(world.the_address(&back).await.associated_with, None);
+        world.next_round().await;
+        assert_eq!(world.standing().await, []);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lost_backup_plan_is_made_anew_for_its_host_with_its_schedule() {
+    for world in World::all().await {
+        let all = world.host_with(&[backup]).await;
+        let (host, plan) = (of(&all, Fulfiller::Server), of(&all, Fulfiller::Backup));
+        let used = world.booked(Dimension::BackupGb).await;
+        let spec = world.the_plan(&plan).await.spec;
+        assert_eq!((spec.every_hours, spec.keep_days), (7 * 24, 30));
+        world.lose(&plan).await;
+        world.next_round().await;
+        assert_eq!(world.hindrance(&plan).await, "");
+        let back = world.build_anew(&plan).await;
+        assert_ne!(back.external_id, plan.external_id);
+        assert_eq!(world.the_plan(&back).await.spec, spec);
+        assert_eq!(
+            (back.month, back.expires_at, back.attached_to),
+            (plan.month, plan.expires_at, Some(host.id))
+        );
+        assert_eq!(world.booked(Dimension::BackupGb).await, used);
+        world.city.assert_ledger().await;
+        assert_eq!(world.events(&plan.id).await[0], "restored");
+        assert_eq!(world.told("notice.rebuilt_backup", &plan.name).await, 1);
+        world.next_round().await;
+        assert_eq!(world.standing().await, []);
+        let how = world.list(true).await.remove(0).closing;
+        assert_eq!(how, Some(Closing::Restored));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_lost_with_its_host_is_built_anew_after_it() {
+    for world in World::all().await {
+        let all = world.host_with(&[address, backup]).await;
+        let (eip, plan) = (of(&all, Fulfiller::Address), of(&all, Fulfiller::Backup));
+        let host = of(&all, Fulfiller::Server);
+        world.lose(&eip).await;
+        world.lose(&plan).await;
+        world.delete(&host).await;
+        world.next_round().await;
+        for lost in [&eip, &plan] {
+            assert_eq!(world.hindrance(lost).await, "difference.target_lost");
+        }
+        let host = world.build_anew(&host).await;
+        world.next_round().await;
+        for lost in [&eip, &plan] {
+            assert_eq!(world.hindrance(lost).await, "");
+            world.build_anew(lost).await;
+        }
+        let eip = world.resource(&eip.id).await;
+        let plan = world.resource(&plan.id).await;
+        let leads = world.the_address(&eip).await.associated_with;
+        assert_eq!(leads, Some(ext(&host)));
+        assert_eq!(world.the_plan(&plan).await.spec.target, ext(&host));
+        world.next_round().await;
+        assert_eq!(world.standing().await, []);
+        world.city.assert_ledger().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lost_plan_that_can_not_be_made_anew_says_why_and_is_written_off() {
+    for world in World::all().await {
+        let all = world.host_with(&[backup]).await;
+        let (host, plan) = (of(&all, Fulfiller::Server), of(&all, Fulfiller::Backup));
+        world.lose(&plan).await;
+        world.next_round().await;
+        let app = &world.city.app;
+        let lacks = async |kinds: &[Fulfiller]| {
+            let mut tx = app.db.begin().await.unwrap();
+            cloud::save_lacks(&mut tx, CLOUD, kinds).await.unwrap();
+            tx.commit().await.unwrap();
+        };
+        lacks(&[Fulfiller::Backup]).await;
+        assert_eq!(world.hindrance(&plan).await, "difference.cloud_lacks");
+        lacks(&[]).await;
+        let put = async |what: ServiceState| {
+            let found = world.resource(&host.id).await;
+            let mut tx = app.db.begin().await.unwrap();
+            resource::set_states(&mut tx, &found, what, found.billing)
+                .await
+                .unwrap();
+            tx.commit().await.unwrap();
+        };
+        put(ServiceState::Recycled).await;
+        assert_eq!(world.hindrance(&plan).await, "difference.target_in_bin");
+        put(ServiceState::Running).await;
+        assert_eq!(world.hindrance(&plan).await, "");
+        world.delete(&host).await;
+        world.next_round().await;
+        assert_eq!(world.hindrance(&plan).await, "difference.target_lost");
+        // Written off, the host is none any more.
+        let cx = world.city.cx(&world.operator);
+        let lost = world.missing(&host).await;
+        difference::write_off(&cx, &lost.id, "机房故障，主机不再需要")
+            .await
+            .unwrap();
+        assert_eq!(world.hindrance(&plan).await, "difference.no_target");
+        let lost = world.missing(&plan).await;
+        difference::write_off(&cx, &lost.id, "主机已核销")
+            .await
+            .unwrap();
+        let gone = world.resource(&plan.id).await;
+        assert_eq!(gone.service, ServiceState::Released);
+        world.next_round().await;
+        assert_eq!(world.standing().await, []);
+        world.city.assert_ledger().await;
+    }
+}
+
+/// A lost address or backup plan of a host that stands, to be built anew under every fault.
+struct Returning<'a> {
+    world: &'a World,
+    host: Resource,
+    lost: Resource,
+    dimension: Dimension,
+    used: i64,
+}
+
+impl Returning<'_> {
+    /// What of its kind stands in the cloud.
+    async fn there(&self) -> Vec<Object> {
+        let page = self.world.cloud.list(None, None).await.unwrap();
+        let mut all = page.objects;
+        all.retain(|object| compare::thing(object) == Some(self.lost.kind));
+        all
+    }
+}
+
+#[async_trait]
+impl Bench for Returning<'_> {
+    type Saga = Mend;
+
+    async fn fresh(&self, app: &TestApp) -> (Mend, Params) {
+        let lost = self.world.resource(&self.lost.id).await;
+        self.world.lose(&lost).await;
+        let scope = Scope::system(&app.system()).unwrap();
+        let mut tx = app.db.begin().await.unwrap();
+        let (build, works) = begin::anew(&mut tx, &app.system(), &scope, &lost, true)
+            .await
+            .unwrap();
+        tx.commit().await.unwrap();
+        let params = Params {
+            difference: app.id(),
+            resource: lost.id,
+            actor: self.world.operator.clone(),
+            backend: CLOUD.into(),
+            build: Some(build),
+            works,
+            whole: true,
+        };
+        let backends = Backends::default().with(self.world.cloud.clone());
+        (Mend::new(Arc::new(backends)), params)
+    }
+
+    async fn assert_whole(&self, _: &TestApp, when: &str) {
+        let back = self.world.resource(&self.lost.id).await;
+        let there = self.there().await;
+        assert_eq!(there.len(), 1, "{when}");
+        assert_eq!(*there[0].id(), ext(&back), "{when}");
+        match &there[0] {
+            Object::Address(it) => {
+                assert_eq!(it.associated_with, Some(ext(&self.host)), "{when}");
+                assert_eq!(back.address, Some(it.address.to_string()), "{when}");
+            }
+            Object::BackupPlan(it) => assert_eq!(it.spec.target, ext(&self.host), "{when}"),
+            other => panic!("{when}: {other:?}"),
+        }
+        let used = self.world.booked(self.dimension).await;
+        assert_eq!(used, self.used, "{when}");
+    }
+
+    async fn assert_clean(&self, _: &TestApp, when: &str) {
+        assert_eq!(self.there().await, [], "{when}");
+        assert_eq!(self.world.servers().await.len(), 1, "{when}");
+        let used = self.world.booked(self.dimension).await;
+        assert_eq!(used, self.used, "{when}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_address_or_a_plan_whose_return_is_killed_refused_or_doubled_stands_once_or_not_at_all()
+{
+    for world in World::all().await {
+        let all = world.host_with(&[address, backup]).await;
+        for (kind, dimension) in [
+            (Fulfiller::Address, Dimension::Addresses),
+            (Fulfiller::Backup, Dimension::BackupGb),
+        ] {
+            let bench = Returning {
+                world: &world,
+                host: of(&all, Fulfiller::Server),
+                lost: of(&all, kind),
+                dimension,
+                used: world.booked(dimension).await,
+            };
+            drill(&world.city.app, &bench).await;
+        }
+        world.city.assert_ledger().await;
     }
 }
 

@@ -141,7 +141,7 @@ pub async fn try_line(
 }
 
 /// Reads a typed line and puts it among the lines of the cart.
-async fn read(
+pub(super) async fn read(
     rx: &mut ReadTx,
     cx: &Cx,
     request: &Request,

@@ -3,6 +3,7 @@
 mod copy;
 mod edit;
 pub mod line;
+mod make;
 
 use lingbao_model::{
     id::{RequestId, SystemId, UnitId},
@@ -14,6 +15,7 @@ use lingbao_model::{
 
 pub use copy::{copy, refresh};
 pub use edit::{configure, edit_line, put_line, remove_line, restore_line, try_line};
+pub use make::make;
 
 use super::{
     catalogue,
@@ -132,25 +134,34 @@ pub async fn open(cx: &Cx, id: &RequestId) -> Result<CartView, ServiceError> {
     let mut rx = cx.db().read().await?;
     let access = Access::load(&mut rx, cx).await?;
     let request = load(&mut rx, &access, id).await?;
-    let mut judged = judge::judge(&mut rx, &request).await?;
-    judged.own_hold(&mut rx, &request).await?;
+    shown(&mut rx, cx, &access, request).await
+}
+
+async fn shown(
+    rx: &mut ReadTx,
+    cx: &Cx,
+    access: &Access,
+    request: Request,
+) -> Result<CartView, ServiceError> {
+    let mut judged = judge::judge(rx, &request).await?;
+    judged.own_hold(rx, &request).await?;
     let has_upper = judged.ground.around.has_upper;
     let (applicant, unit) = (&request.applicant, &request.unit);
     let path = &judged.verdict.route;
-    let stages = route::plan(&mut rx, applicant, unit, has_upper, path).await?;
-    let calendar = calendar::load(&mut rx).await?;
+    let stages = route::plan(rx, applicant, unit, has_upper, path).await?;
+    let calendar = calendar::load(rx).await?;
     let days: u32 = stages.iter().map(|s| s.due_days).sum();
     let scope = access.scope(Ability::ReadResources);
     Ok(CartView {
-        unit_name: units::name(&mut rx, unit).await?.unwrap_or_default(),
-        systems: system::of_unit(&mut rx, &scope, unit).await?,
+        unit_name: units::name(rx, unit).await?.unwrap_or_default(),
+        systems: system::of_unit(rx, &scope, unit).await?,
         lines: judged.views(),
         pools: judged.pool_names(),
         route: route::views(&stages),
         due_at: (days > 0).then(|| calendar.due(cx.now(), days)),
         problems: judged.problems.clone(),
         form_id: form_id(cx),
-        asked: asked(&mut rx, &request).await?,
+        asked: asked(rx, &request).await?,
         verdict: judged.verdict,
         id: request.id,
         version: request.version,
@@ -257,6 +268,21 @@ async fn save_typed(
     let mut tx = cx.db().begin().await?;
     let access = Access::load(&mut tx, cx).await?;
     let mut request = editable(&mut tx, &access, id, version).await?;
+    set_head(&mut tx, &access, &mut request, form).await?;
+    let lines = requests::lines(&mut tx, id).await?;
+    save(&mut tx, cx, &mut request, &lines, "cart.save_head").await?;
+    tx.commit().await?;
+    Ok(request.version)
+}
+
+/// Puts what was typed into a cart, which is not saved yet: the submit does that together with all
+/// the rest.
+pub(super) async fn set_head(
+    tx: &mut Tx,
+    access: &Access,
+    request: &mut Request,
+    form: &HeadForm,
+) -> Result<(), ServiceError> {
     let mut errors = Vec::new();
     match text::line("title", &form.title, 0, TITLE_MAX) {
         Ok(title) => request.title = title,
@@ -266,7 +292,7 @@ async fn save_typed(
         Ok(reason) => request.reason = reason,
         Err(error) => errors.push(error),
     }
-    match chosen_system(&mut tx, &access, &request, form.system.trim()).await? {
+    match chosen_system(tx, access, request, form.system.trim()).await? {
         Ok(system) => request.system = system,
         Err(error) => errors.push(error),
     }
@@ -274,10 +300,34 @@ async fn save_typed(
         return Err(ServiceError::Invalid(errors));
     }
     request.with_quota_change = form.with_quota_change;
-    let lines = requests::lines(&mut tx, id).await?;
-    save(&mut tx, cx, &mut request, &lines, "cart.save_head").await?;
-    tx.commit().await?;
-    Ok(request.version)
+    Ok(())
+}
+
+/// Keeps what was typed when a submit was refused and took it back with everything else. The version
+/// stays: of a double click the second post is refused for the same reason and not as stale. Where
+/// it can't be kept (changed meanwhile, or not readable) the page still shows it, and the refusal
+/// says more.
+pub(super) async fn keep_head(cx: &Cx, id: &RequestId, version: i64, form: &HeadForm) {
+    match keep_typed(cx, id, version, form).await {
+        Ok(()) | Err(ServiceError::Invalid(_) | ServiceError::Conflict(_)) => {}
+        Err(error) => tracing::warn!(%error, "the head of a refused cart could not be kept"),
+    }
+}
+
+async fn keep_typed(
+    cx: &Cx,
+    id: &RequestId,
+    version: i64,
+    form: &HeadForm,
+) -> Result<(), ServiceError> {
+    let mut tx = cx.db().begin().await?;
+    let access = Access::load(&mut tx, cx).await?;
+    let mut request = editable(&mut tx, &access, id, version).await?;
+    set_head(&mut tx, &access, &mut request, form).await?;
+    requests::keep_head(&mut tx, &request).await?;
+    let event = Event::new("cart.save_head", "request", id).of_unit(&request.unit);
+    audit::record(&mut tx, cx, event).await?;
+    Ok(tx.commit().await?)
 }
 
 async fn chosen_system(

@@ -17,6 +17,7 @@ use crate::{
     app::Cx,
     authz::Access,
     error::{OrNotFound, ServiceError, StorageError},
+    service::notice,
     storage::{
         ReadTx, calendar, quota,
         request::{self as requests, Request},
@@ -93,7 +94,7 @@ pub async fn card(cx: &Cx, id: &StepId) -> Result<CardView, ServiceError> {
     };
     drop(rx);
     if view.open && step.seen_at.is_none() {
-        note_seen(cx, &step).await?;
+        notice::courtesy("a step as seen", note_seen(cx, &step)).await;
     }
     Ok(view)
 }

@@ -277,7 +277,7 @@ impl City {
 
     pub async fn submit(&self, cart: &CartView) -> Result<Submitted, ServiceError> {
         let cx = self.cx(&self.clerk);
-        request::submit::submit(&cx, &cart.id, cart.version, &cart.form_id).await
+        request::submit::submit(&cx, &cart.id, cart.version, None, &cart.form_id).await
     }
 
     /// A request of the clerk that waits for the leader of the bureau (two hosts).

@@ -2,12 +2,13 @@
 
 use lingbao_model::{
     catalogue::Fulfiller,
+    change::What,
     id::{PolicyId, UnitId, VdcId},
     money::Money,
     placement::Pool,
-    policy::Facts,
+    policy::Route,
     request::Kind,
-    verdict::Surroundings,
+    verdict::{Surroundings, facts_of_one},
 };
 
 use crate::{
@@ -82,32 +83,20 @@ pub async fn load(
     })
 }
 
-/// Whether one more thing like `resource`, at this month price and within the quota, would need
-/// nobody's signature if it were ordered.
+/// Who would have to agree to one more thing like `resource`, at this month price and within the
+/// quota, if it were ordered; and the ground on which it was judged.
 ///
 /// # Errors
 /// As [`load`].
-pub async fn needs_nobody(
+pub async fn route_of_one_more(
     rx: &mut ReadTx,
     resource: &Resource,
     month: Money,
-) -> Result<bool, ServiceError> {
-    let around = load(rx, &resource.unit, &resource.vdc, Kind::New)
-        .await?
-        .around;
-    let place = resource.placement.as_ref();
-    let facts = Facts {
-        month,
-        once: Money::ZERO,
-        within_quota: true,
-        level: place.map(|p| p.level),
-        internet: place.is_some_and(|p| {
-            let zone = around.zones.iter().find(|z| z.id == p.zone);
-            zone.is_some_and(|z| z.internet)
-        }),
-        items: vec![resource.code.clone()],
-        unit_level: around.unit_level,
-        has_upper: around.has_upper,
-    };
-    Ok(around.policy.route(&facts).is_automatic())
+) -> Result<(Ground, Route), ServiceError> {
+    let kind = What::Restore.judged_as();
+    let ground = load(rx, &resource.unit, &resource.vdc, kind).await?;
+    let (place, around) = (resource.placement.as_ref(), &ground.around);
+    let facts = facts_of_one(&resource.code, place, around, month, true);
+    let route = around.policy.route(&facts);
+    Ok((ground, route))
 }

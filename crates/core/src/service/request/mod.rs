@@ -18,11 +18,12 @@
 //!           save_head(cx, &RequestId, version, &HeadForm) -> i64           the new version
 //!           copy(cx, &RequestId) -> Copied
 //!           refresh(cx, &RequestId, version) -> Vec<Msg>    lines anew by today's items and prices
-//! request:: submit::submit(cx, &RequestId, version, form_id: &str) -> Submitted
-//!           resubmit::resubmit(cx, &RequestId, version, form_id: &str) -> Submitted
+//! request:: submit::submit(cx, &RequestId, version, Option<&HeadForm>, form_id: &str) -> Submitted
+//!           resubmit::resubmit(cx, &RequestId, version, Option<&HeadForm>, form_id: &str) -> Submitted
 //!           withdraw::withdraw(cx, &RequestId, version) -> ()
 //!           confirm::confirm(cx, &RequestId, version) -> ()
 //!           release::create(cx, &[ResourceId], reason: &str, at_once: bool, form_id: &str) -> Submitted
+//!           release::returned(cx, &RequestId) -> ReturnedRelease
 //!           release::resubmit(cx, &RequestId, version, reason: &str, form_id: &str) -> Submitted
 //!           change::form(cx, &ResourceId, What, supplement: Option<&RequestId>) -> ChangeView
 //!           change::try_it(cx, &ResourceId, &ChangeForm, supplement) -> TriedChange

@@ -7,15 +7,15 @@ use lingbao_model::{
     money::Money,
     msg::{FieldError, Msg},
     policy::Facts,
-    request::{Event, Kind},
+    request::{Event, Kind, StepStatus},
     resource::ServiceState,
     text,
-    view::request::{ReleaseLine, Submitted},
+    view::request::{ReleaseLine, ReturnedRelease, Submitted},
 };
 use serde_json::json;
 
 use super::{
-    advance, expect_version,
+    advance, detail, expect_version,
     ground::{self, Ground},
     judge::REASON_MAX,
     own, person_name,
@@ -35,7 +35,7 @@ use crate::{
         request::{self as requests, Request},
         request_change,
         resource::{self, Resource},
-        resource_action, system, unit as units,
+        resource_action, step, system, unit as units,
     },
 };
 
@@ -134,6 +134,34 @@ async fn create_once(
     audit::record(&mut tx, cx, event).await?;
     tx.commit().await?;
     Ok(answer(&request, false))
+}
+
+/// A returned release of the caller's own, as its supplement begins.
+///
+/// # Errors
+/// [`ServiceError::NotFound`], [`ServiceError::Forbidden`], [`ServiceError::Conflict`] for what is no
+/// release or was not returned.
+pub async fn returned(cx: &Cx, id: &RequestId) -> Result<ReturnedRelease, ServiceError> {
+    let mut rx = cx.db().read().await?;
+    let access = Access::load(&mut rx, cx).await?;
+    let request = own(&mut rx, &access, id).await?;
+    if request.kind != Kind::Release {
+        return Err(ServiceError::Conflict(Msg::new("release.not_one")));
+    }
+    advance(&mut request.clone(), Event::Resubmit)?;
+    let steps = step::of_request(&mut rx, id).await?;
+    let last = steps
+        .iter()
+        .filter(|s| s.status == StepStatus::Returned)
+        .max_by_key(|s| s.acted_at);
+    Ok(ReturnedRelease {
+        request: request.id,
+        version: request.version,
+        resources: requests::releases(&mut rx, id).await?,
+        reason: request.reason,
+        keep_days: bin::terms(&mut rx, id).await?.unwrap_or(0),
+        asked: last.and_then(detail::opinion),
+    })
 }
 
 /// Submits a returned release again, with a better reason. It goes straight to the stage that gave

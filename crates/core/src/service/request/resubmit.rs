@@ -10,7 +10,7 @@ use lingbao_model::{
     msg::Msg,
     policy::Route,
     request::{Event, Kind, Line, Status, StepStatus},
-    view::request::Submitted,
+    view::request::{HeadForm, Submitted},
 };
 use serde_json::json;
 
@@ -18,7 +18,7 @@ use super::{
     advance, expect_version,
     judge::{self, Judged},
     own, route, snapshot,
-    submit::{answer, hold, send_on, sent_before, snapshot_of},
+    submit::{answer, hold, keep_refused, send_on, sent_before, snapshot_of},
     touch, void_steps,
 };
 use crate::{
@@ -26,7 +26,7 @@ use crate::{
     audit::{self, Event as AuditEvent},
     authz::Access,
     error::ServiceError,
-    service::refusal::traced,
+    service::{cart, refusal::traced},
     storage::{
         Tx, calendar, history, quota,
         request::{self as requests, Request},
@@ -34,7 +34,7 @@ use crate::{
     },
 };
 
-/// Submits a returned request again.
+/// Submits a returned request again, with the head as it was typed, or as it was saved.
 ///
 /// # Errors
 /// As [`submit`](super::submit::submit).
@@ -42,9 +42,11 @@ pub async fn resubmit(
     cx: &Cx,
     id: &RequestId,
     version: i64,
+    head: Option<&HeadForm>,
     form: &str,
 ) -> Result<Submitted, ServiceError> {
-    let result = resubmit_once(cx, id, version, form).await;
+    let result = resubmit_once(cx, id, version, head, form).await;
+    keep_refused(cx, id, version, head, &result).await;
     traced(cx, result, || {
         AuditEvent::new("request.resubmit", "request", id)
     })
@@ -55,6 +57,7 @@ async fn resubmit_once(
     cx: &Cx,
     id: &RequestId,
     version: i64,
+    head: Option<&HeadForm>,
     form: &str,
 ) -> Result<Submitted, ServiceError> {
     let mut tx = cx.db().begin().await?;
@@ -73,6 +76,9 @@ async fn resubmit_once(
         advance(&mut request, Event::Resubmit)?;
     }
     expect_version(&request, version)?;
+    if let Some(head) = head {
+        cart::set_head(&mut tx, &access, &mut request, head).await?;
+    }
     let before = agreed(&mut tx, &request).await?;
     request.revision += 1;
     // The hold is given back and taken anew in one transaction: what is booked is the difference.

@@ -6,7 +6,7 @@ use lingbao_model::{
     policy::Route,
     quota::{Amounts, Demand},
     request::{Event, Line, Status, number},
-    view::request::Submitted,
+    view::request::{HeadForm, Submitted},
 };
 use serde_json::json;
 
@@ -22,7 +22,7 @@ use crate::{
     audit::{self, Event as AuditEvent},
     authz::Access,
     error::{OrNotFound, ServiceError},
-    service::refusal::traced,
+    service::{cart, refusal::traced},
     storage::{
         Tx, calendar, history, quota,
         request::{self as requests, Request},
@@ -33,7 +33,8 @@ use crate::{
 /// Another booking came between judging and holding (PostgreSQL); judged anew, it may fit.
 const MOVED: &str = "request.quota_moved";
 
-/// Submits a draft. A form that was sent before answers with the request that came of it.
+/// Submits a draft, with the head as it was typed, or as it was saved. A form that was sent before
+/// answers with the request that came of it, whatever was typed since.
 ///
 /// # Errors
 /// [`ServiceError::NotFound`], [`ServiceError::Forbidden`], [`ServiceError::Invalid`] with every
@@ -43,27 +44,45 @@ pub async fn submit(
     cx: &Cx,
     id: &RequestId,
     version: i64,
+    head: Option<&HeadForm>,
     form: &str,
 ) -> Result<Submitted, ServiceError> {
-    let mut result = submit_once(cx, id, version, form).await;
+    let mut result = submit_once(cx, id, version, head, form).await;
     for _ in 0..3 {
         match &result {
             Err(ServiceError::Conflict(msg)) if msg.key == MOVED => {
-                result = submit_once(cx, id, version, form).await;
+                result = submit_once(cx, id, version, head, form).await;
             }
             _ => break,
         }
     }
+    keep_refused(cx, id, version, head, &result).await;
     traced(cx, result, || {
         AuditEvent::new("request.submit", "request", id)
     })
     .await
 }
 
+/// What was typed outlives a refusal about what stands in the cart.
+pub(super) async fn keep_refused(
+    cx: &Cx,
+    id: &RequestId,
+    version: i64,
+    head: Option<&HeadForm>,
+    result: &Result<Submitted, ServiceError>,
+) {
+    if let Some(head) = head
+        && let Err(ServiceError::Invalid(_) | ServiceError::QuotaExceeded(_)) = result
+    {
+        cart::keep_head(cx, id, version, head).await;
+    }
+}
+
 async fn submit_once(
     cx: &Cx,
     id: &RequestId,
     version: i64,
+    head: Option<&HeadForm>,
     form: &str,
 ) -> Result<Submitted, ServiceError> {
     let mut tx = cx.db().begin().await?;
@@ -78,6 +97,9 @@ async fn submit_once(
         return Err(ServiceError::Conflict(msg));
     }
     expect_version(&request, version)?;
+    if let Some(head) = head {
+        cart::set_head(&mut tx, &access, &mut request, head).await?;
+    }
     let judged = judge::judge(&mut tx, &request).await?;
     judged.require(&request)?;
 

@@ -83,6 +83,95 @@ async fn a_form_that_is_sent_twice_makes_one_request() {
 }
 
 #[tokio::test]
+async fn a_form_that_is_sent_twice_with_another_head_makes_one_request_with_one_of_them() {
+    for city in City::all().await {
+        let cx = city.cx(&city.clerk);
+        let cart = city.cart(2).await;
+        let head = |title: &str| HeadForm {
+            system: city.system.to_string(),
+            title: title.into(),
+            reason: "第五次全国经济普查".into(),
+            with_quota_change: false,
+        };
+        let (a, b) = (head("先按的"), head("后按的"));
+        let send = |head| submit::submit(&cx, &cart.id, cart.version, Some(head), &cart.form_id);
+        let (one, two) = tokio::join!(send(&a), send(&b));
+        let (one, two) = (one.unwrap(), two.unwrap());
+        assert_eq!((&one.request, &one.number), (&two.request, &two.number));
+        assert!(one.again != two.again);
+        let seen = detail::detail(&cx, &one.request).await.unwrap();
+        assert_eq!(seen.row.title, if two.again { a.title } else { b.title });
+        let requests = Sql::new("SELECT count(*) FROM request WHERE number IS NOT NULL");
+        assert_eq!(city.count(requests).await, 1);
+        city.assert_ledger().await;
+    }
+}
+
+#[tokio::test]
+async fn what_was_typed_outlives_a_refused_submit_and_the_version_stands() {
+    for city in City::all().await {
+        let cx = city.cx(&city.clerk);
+        let cart = city.cart(1).await;
+        let mut head = HeadForm {
+            system: city.system.to_string(),
+            title: "换了标题".into(),
+            ..HeadForm::default()
+        };
+        let send = async |head: &HeadForm, version| {
+            submit::submit(&cx, &cart.id, version, Some(head), &cart.form_id).await
+        };
+        // Both posts of a double click are told what is missing.
+        let (one, two) = tokio::join!(send(&head, cart.version), send(&head, cart.version));
+        for refused in [one, two] {
+            assert!(key(refused).starts_with("reason:"));
+        }
+        let kept = cart::open(&cx, &cart.id).await.unwrap();
+        assert_eq!(
+            (kept.title.as_str(), kept.version),
+            ("换了标题", cart.version)
+        );
+        // What can't be read, or comes from another version, is not kept.
+        let old = HeadForm {
+            title: "旧窗口".into(),
+            ..head.clone()
+        };
+        assert_eq!(key(send(&old, cart.version - 1).await), "error.stale");
+        let long = HeadForm {
+            title: "长".repeat(100),
+            ..head.clone()
+        };
+        assert!(key(send(&long, cart.version).await).starts_with("title:"));
+        let kept = cart::open(&cx, &cart.id).await.unwrap();
+        assert_eq!(kept.title, "换了标题");
+        head.reason = "补上理由".into();
+        let made = send(&head, cart.version).await.unwrap();
+        assert!(!made.again);
+    }
+}
+
+#[tokio::test]
+async fn a_supplement_that_is_sent_twice_carries_its_head_once() {
+    for city in City::all().await {
+        let cx = city.cx(&city.clerk);
+        let id = city.waiting().await;
+        city.decide(&city.leader, Decision::Return).await;
+        let view = cart::open(&cx, &id).await.unwrap();
+        let head = HeadForm {
+            system: city.system.to_string(),
+            title: view.title.clone(),
+            reason: "补充了说明".into(),
+            with_quota_change: false,
+        };
+        let send = || resubmit::resubmit(&cx, &id, view.version, Some(&head), &view.form_id);
+        let (one, two) = tokio::join!(send(), send());
+        assert!(one.unwrap().again != two.unwrap().again);
+        let card = city.card(&city.leader).await;
+        assert_eq!(card.reason, "补充了说明");
+        city.assert_ledger().await;
+    }
+}
+
+#[tokio::test]
 async fn a_host_with_its_disk_goes_from_cart_to_approval() {
     for city in City::all().await {
         let cx = city.cx(&city.clerk);
@@ -320,8 +409,14 @@ async fn where_nobody_could_act_the_step_goes_up_and_the_history_says_so() {
         let steps = &vdc_quota.route[0].approvers[0];
         assert_eq!(steps.role, Role::Reviewer);
         assert_eq!(steps.people, ["office"]);
-        let refused =
-            submit::submit(&cx, &vdc_quota.id, vdc_quota.version, "form-of-village").await;
+        let refused = submit::submit(
+            &cx,
+            &vdc_quota.id,
+            vdc_quota.version,
+            None,
+            "form-of-village",
+        )
+        .await;
         assert!(matches!(refused, Err(ServiceError::QuotaExceeded(_))));
         // The bureau's only leaders leave: its next request goes up too.
         for leader in [&city.leader, &city.deputy] {
@@ -364,7 +459,7 @@ async fn a_card_of_yesterday_is_answered_with_the_difference() {
         let change = cart::put_line(&cx, &id, view.version, Some(&line.id), &form)
             .await
             .unwrap();
-        let again = resubmit::resubmit(&cx, &id, change.version, &view.form_id)
+        let again = resubmit::resubmit(&cx, &id, change.version, None, &view.form_id)
             .await
             .unwrap();
         assert_eq!(again.status, Status::InApproval);
@@ -406,7 +501,7 @@ async fn a_supplement_goes_straight_back_unless_it_grew_dearer() {
         let version = cart::save_head(&cx, &view.id, view.version, &head)
             .await
             .unwrap();
-        resubmit::resubmit(&cx, &view.id, version, &view.form_id)
+        resubmit::resubmit(&cx, &view.id, version, None, &view.form_id)
             .await
             .unwrap();
         assert_eq!(
@@ -423,7 +518,7 @@ async fn a_supplement_goes_straight_back_unless_it_grew_dearer() {
         let change = cart::put_line(&cx, &view.id, view.version, Some(&line), &form)
             .await
             .unwrap();
-        resubmit::resubmit(&cx, &view.id, change.version, &view.form_id)
+        resubmit::resubmit(&cx, &view.id, change.version, None, &view.form_id)
             .await
             .unwrap();
         assert_eq!(city.standing(&city.vdc, Dimension::Vcpu).await.held, 32);
@@ -535,10 +630,21 @@ async fn a_resource_is_given_back_once_and_only_with_the_leaders_consent() {
 
         let card = city.card(&city.leader).await;
         assert_eq!(card.releases[0].name, "web");
+        let early = release::returned(&cx, &made.request).await;
+        assert_eq!(key(early), "request.not_possible_now");
         city.decide(&city.leader, Decision::Return).await;
         let seen = detail::detail(&cx, &made.request).await.unwrap();
         assert_eq!(seen.may, [Act::Withdraw, Act::Supplement]);
         let version = seen.version;
+        let again = release::returned(&cx, &made.request).await.unwrap();
+        assert_eq!((again.version, again.keep_days), (version, 0));
+        assert_eq!(again.reason, "系统停用");
+        assert_eq!(again.resources.as_slice(), hosts);
+        assert_eq!(again.asked.unwrap().text, "请补充说明");
+        let of_colleague = release::returned(&city.cx(&city.colleague), &made.request).await;
+        assert!(matches!(of_colleague, Err(ServiceError::NotFound)));
+        let order = release::returned(&cx, &id).await;
+        assert_eq!(key(order), "release.not_one");
         release::resubmit(&cx, &made.request, version, "数据已备份", "third-form")
             .await
             .unwrap();

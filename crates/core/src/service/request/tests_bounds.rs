@@ -2,8 +2,8 @@
 
 use lingbao_model::{
     catalogue::Fulfiller,
-    id::{RequestId, ResourceId, StepId},
-    quota::Dimension,
+    id::{PoolId, RequestId, ResourceId, StepId},
+    quota::{Dimension, PoolDimension},
     request::{Decision, Status},
     time::MINUTE_MS,
     view::request::{HeadForm, LineForm, RequestFilter},
@@ -15,7 +15,11 @@ use super::{
 use crate::{
     error::ServiceError,
     service::{approval, cart, catalogue},
-    storage::{cloud, sql::Sql},
+    storage::{
+        cloud,
+        place::{self, PoolFigure},
+        sql::Sql,
+    },
 };
 
 fn not_found<T: std::fmt::Debug>(result: Result<T, ServiceError>) {
@@ -48,8 +52,8 @@ async fn a_foreign_id_and_an_unknown_one_are_the_same_to_everybody() {
                 not_found(cart::edit_line(cx, id, &line.id).await.map(|_| ()));
                 not_found(cart::remove_line(cx, id, 1, &line.id).await);
                 not_found(cart::restore_line(cx, id, 1, line).await);
-                not_found(submit::submit(cx, id, 1, "some-form-id").await);
-                not_found(resubmit::resubmit(cx, id, 1, "some-form-id").await);
+                not_found(submit::submit(cx, id, 1, None, "some-form-id").await);
+                not_found(resubmit::resubmit(cx, id, 1, None, "some-form-id").await);
                 not_found(withdraw::withdraw(cx, id, 1).await);
                 not_found(confirm::confirm(cx, id, 1).await);
             }
@@ -216,7 +220,7 @@ async fn wrong_fields_are_named_each_with_its_message() {
         }
         let tried = cart::try_line(&cx, &id, None, &form).await.unwrap();
         assert_eq!(tried.errors.len(), 4);
-        let empty = submit::submit(&cx, &id, 1, "some-form-id").await;
+        let empty = submit::submit(&cx, &id, 1, None, "some-form-id").await;
         let told = key(empty);
         for field in ["system:", "title:", "reason:", "verdict:verdict.empty"] {
             assert!(told.contains(field), "{field} in {told}");
@@ -235,7 +239,7 @@ async fn of_a_thousand_submits_at_once_exactly_those_that_fit_are_made() {
             let cx = city.cx(&city.clerk);
             waiting.spawn(async move {
                 let form = format!("form-{id}");
-                submit::submit(&cx, &id, 1, &form).await
+                submit::submit(&cx, &id, 1, None, &form).await
             });
         }
         let (mut made, mut refused) = (0, 0);
@@ -320,6 +324,68 @@ async fn what_a_cloud_does_not_make_is_neither_offered_nor_submitted() {
         assert_eq!(fields[0].msg.key, "cart.not_made_here");
         lacks(&[]).await;
         assert_eq!(offered().await, "C-ECS S-EVS N-EIP D-LB M-MIG");
+        city.submit(&cart).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn an_image_that_the_pools_cloud_does_not_have_is_refused_before_it_is_submitted() {
+    for city in City::all().await {
+        let says = async |images: &[&str]| {
+            let images: Vec<String> = images.iter().map(|code| (*code).to_owned()).collect();
+            let mut tx = city.app.db.begin().await.unwrap();
+            cloud::save_images(&mut tx, "simulator", &images)
+                .await
+                .unwrap();
+            tx.commit().await.unwrap();
+        };
+        // A cloud that has not answered yet refuses nothing.
+        let cart = city.cart(1).await;
+        assert!(cart.verdict.passes(), "{:?}", cart.verdict.blocks);
+        says(&["uos-20", "debian-12"]).await;
+        let cx = city.cx(&city.clerk);
+        let seen = cart::open(&cx, &cart.id).await.unwrap();
+        let blocks: Vec<&str> = seen.verdict.blocks.iter().map(|it| &*it.key).collect();
+        assert_eq!(blocks, ["verdict.no_image"]);
+        let refused = key(city.submit(&cart).await);
+        assert_eq!(refused, "verdict:verdict.no_image ");
+        says(&["uos-20", "kylin-v10"]).await;
+        city.submit(&cart).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn who_orders_more_disk_than_the_pool_has_left_is_warned_and_may_submit() {
+    for city in City::all().await {
+        let pool: PoolId = city.cell.rsplit('/').next().unwrap().parse().unwrap();
+        let left = async |gb: Option<i64>| {
+            let mut tx = city.app.db.begin().await.unwrap();
+            let figure = gb.map(|gb| PoolFigure {
+                total: 1_000,
+                allocated: 1_000 - gb,
+                hosts: None,
+            });
+            let now = crate::testing::START;
+            place::save_capacity(&mut tx, &pool, PoolDimension::DiskGb, figure, now)
+                .await
+                .unwrap();
+            tx.commit().await.unwrap();
+        };
+        let cx = city.cx(&city.clerk);
+        let cart = city.cart(1).await;
+        let warns = async || {
+            let seen = cart::open(&cx, &cart.id).await.unwrap();
+            let keys = seen.verdict.warns.iter().map(|it| it.key.to_string());
+            keys.filter(|key| key == "verdict.capacity").count()
+        };
+        // The host takes 40 GB for its system.
+        left(Some(40)).await;
+        assert_eq!(warns().await, 0);
+        left(Some(39)).await;
+        assert_eq!(warns().await, 1);
+        left(None).await;
+        assert_eq!(warns().await, 0);
+        left(Some(39)).await;
         city.submit(&cart).await.unwrap();
     }
 }

@@ -302,7 +302,11 @@ pub struct About {
     pub project: String,
     /// The backend's name of its pool.
     pub pool: String,
-    /// System disk, GiB.
+    /// Cores of a host.
+    pub vcpus: u32,
+    /// Memory of a host, GiB.
+    pub memory_gb: u32,
+    /// System disk of a host, size of a disk; GiB.
     pub disk_gb: u32,
     /// Code of its image.
     pub image: String,

@@ -82,6 +82,23 @@ pub async fn is_booked(rx: &mut ReadTx, operation: &str) -> Result<bool, Storage
     Ok(n > 0)
 }
 
+/// The open pools, by their names at their backends, of which the site has nothing to give: nobody
+/// can order there.
+///
+/// # Errors
+/// What the database says.
+pub async fn pools_without_limit(rx: &mut ReadTx) -> Result<Vec<String>, StorageError> {
+    let rows: Vec<(String,)> = Sql::new(
+        "SELECT p.backend_pool FROM pool p WHERE p.open AND NOT EXISTS (
+           SELECT 1 FROM quota_balance b JOIN vdc v ON v.id = b.vdc_id
+           WHERE b.pool_id = p.id AND v.parent_id IS NULL AND b.limit_amount > 0)
+         ORDER BY p.sort, p.id",
+    )
+    .all(rx)
+    .await?;
+    Ok(rows.into_iter().map(|(pool,)| pool).collect())
+}
+
 /// A balance that differs from its ledger.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Difference {

@@ -10,7 +10,7 @@
 
 mod ledger;
 
-pub use ledger::{Difference, entries, is_booked, recount};
+pub use ledger::{Difference, entries, is_booked, pools_without_limit, recount};
 
 use lingbao_model::{
     id::{PoolId, QuotaEntryId, RequestId, ResourceId, VdcId},
@@ -73,8 +73,8 @@ async fn enter(
     Ok(rows == 1)
 }
 
-/// Moves a balance. With `within_limit` only if what is booked stays within the limit; `false` if
-/// it would not.
+/// Moves a balance. With `within_limit` only if what is booked stays within the limit, and a limit
+/// only as far down as it was handed on; `false` if it would not.
 async fn shift(
     tx: &mut Tx,
     cell: &Cell<'_>,
@@ -105,6 +105,12 @@ async fn shift(
         sql = sql
             .push(" AND limit_amount - handed - held - used >= ")
             .bind(more);
+    }
+    if delta.limit < 0 {
+        // Those below would have more together than there is.
+        sql = sql
+            .push(" AND limit_amount - handed >= ")
+            .bind(delta.limit.saturating_neg());
     }
     Ok(sql.run(tx).await? == 1)
 }
@@ -394,8 +400,30 @@ pub async fn grant_missing(
     Ok(())
 }
 
+/// Where a cell stands, with its row locked until the transaction ends: who reads a limit in order
+/// to move it by what is missing must be the only one.
+///
+/// # Errors
+/// What the database says.
+pub async fn locked(
+    tx: &mut Tx,
+    vdc: &VdcId,
+    pool: &PoolId,
+    dimension: Dimension,
+) -> Result<Standing, StorageError> {
+    let cell = Cell {
+        operation: "",
+        vdc,
+        pool,
+        dimension,
+    };
+    shift(tx, &cell, Delta::default(), false).await?;
+    standing(tx, &cell).await
+}
+
 /// Sets a limit that nobody handed down: that of the site's own VDC. It may be set below use and
-/// then blocks only what is new.
+/// then blocks only what is new. `false` if it would fall below what was handed on, and nothing of
+/// the transaction may be committed then.
 ///
 /// # Errors
 /// What the database says.
@@ -407,7 +435,7 @@ pub async fn set_limit(
     pool: &PoolId,
     dimension: Dimension,
     limit: i64,
-) -> Result<(), StorageError> {
+) -> Result<bool, StorageError> {
     let cell = Cell {
         operation,
         vdc,
@@ -415,18 +443,19 @@ pub async fn set_limit(
         dimension,
     };
     let delta = Delta {
-        limit: limit - standing(tx, &cell).await?.limit,
+        limit: limit - locked(tx, vdc, pool, dimension).await?.limit,
         ..Delta::default()
     };
     if enter(tx, cx, &cell, EntryKind::Limit, delta, None, None).await? {
-        shift(tx, &cell, delta, false).await?;
+        return shift(tx, &cell, delta, false).await;
     }
-    Ok(())
+    Ok(true)
 }
 
 /// Hands a part of a limit on to a child (`amount` > 0) or takes a part back (`amount` < 0). A part
-/// can only be handed on while it is left; one that is taken back may leave the child below its use.
-/// `false` if it does not fit, and nothing of the transaction may be committed then.
+/// can only be handed on while it is left, and taken back while the child has not handed it on; the
+/// child may be left with less than it uses. `false` if it does not fit, and nothing of the
+/// transaction may be committed then.
 ///
 /// # Errors
 /// What the database says.
@@ -445,15 +474,12 @@ pub async fn hand(
         pool,
         dimension,
     };
-    let delta = Delta {
+    let handed = Delta {
         handed: amount,
         ..Delta::default()
     };
-    if !enter(tx, cx, &above, EntryKind::Hand, delta, None, None).await? {
+    if !enter(tx, cx, &above, EntryKind::Hand, handed, None, None).await? {
         return Ok(true);
-    }
-    if !shift(tx, &above, delta, amount > 0).await? {
-        return Ok(false);
     }
     let below = Cell {
         operation,
@@ -461,12 +487,13 @@ pub async fn hand(
         pool,
         dimension,
     };
-    let delta = Delta {
+    let given = Delta {
         limit: amount,
         ..Delta::default()
     };
-    enter(tx, cx, &below, EntryKind::Hand, delta, None, None).await?;
-    shift(tx, &below, delta, false).await
+    enter(tx, cx, &below, EntryKind::Hand, given, None, None).await?;
+    // First the one below, then the one above: the order in which a submit locks them.
+    Ok(shift(tx, &below, given, false).await? && shift(tx, &above, handed, amount > 0).await?)
 }
 
 fn keys(

@@ -6,7 +6,7 @@ mod change;
 pub use change::{ChangeForm, ChangeLine, ChangeView, TriedChange};
 
 pub use approval::{
-    CardView, Changed, DecideAnswer, Decided, Difference, DoneRow, PHRASES, TodoRow,
+    CONSENT, CardView, Changed, DecideAnswer, Decided, Difference, DoneRow, PHRASES, TodoRow,
 };
 
 use serde::{Deserialize, Serialize};
@@ -176,6 +176,19 @@ pub struct LineForm {
     pub term_months: String,
     /// Parameters by key; the attach parameter holds the id of a line of the same cart.
     pub typed: Typed,
+}
+
+/// A draft to be made whole.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(default)]
+pub struct NewDraft {
+    /// System, title, reason.
+    pub head: HeadForm,
+    /// Its lines, in order. `item` is the code of an item. A line that hangs on another one of this
+    /// list (a disk on a host) names it by `#` and its number, from 1, in the parameter that asks for
+    /// it; the other one comes first.
+    pub lines: Vec<LineForm>,
 }
 
 /// The configure page of one item.
@@ -398,6 +411,24 @@ pub struct ReleaseLine {
     /// Number of the certificate of its erasure.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub certificate: Option<String>,
+}
+
+/// A release that was given back for a supplement. What it gives back stands; only the reason is
+/// written anew.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReturnedRelease {
+    /// The request.
+    pub request: RequestId,
+    /// Its version; goes with the supplement.
+    pub version: i64,
+    /// What it gives back.
+    pub resources: Vec<ResourceId>,
+    /// The reason as it was.
+    pub reason: String,
+    /// How many days the data is kept; 0: erased at once.
+    pub keep_days: i64,
+    /// What the approver who returned it asked for.
+    pub asked: Option<OpinionView>,
 }
 
 /// One approval step.

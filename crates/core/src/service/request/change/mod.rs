@@ -10,6 +10,7 @@
 //! What is held is only what the change takes beyond what the resource has. Only one request at a
 //! time may be about to change a resource or to give it back: all of them lock its row first.
 
+pub mod restore;
 pub mod think;
 
 #[cfg(test)]
@@ -26,7 +27,7 @@ use lingbao_model::{
 };
 use serde_json::json;
 
-use self::think::{Thought, free, think};
+use self::think::{Thought, free, in_the_way, think};
 use super::{
     advance, detail, expect_version,
     judge::REASON_MAX,
@@ -81,26 +82,16 @@ async fn supplemented(
     // Only what was returned can be submitted again.
     advance(&mut request.clone(), Event::Resubmit)?;
     let mut typed: Typed = Typed::new();
+    if let Some(disk) = &plan.disk {
+        typed.insert("snapshot".into(), disk.snapshot.to_string());
+        typed.insert("name".into(), disk.name.clone());
+        return Ok((request, plan.what, typed));
+    }
     for (key, answer) in &plan.will.answers.0 {
         typed.insert(key.clone(), answer.typed());
     }
     typed.insert("months".into(), plan.months.to_string());
     Ok((request, plan.what, typed))
-}
-
-/// What keeps a resource from being changed now. It is said in the form and not instead of it: what
-/// was typed outlives a colleague's snapshot.
-async fn in_the_way(
-    rx: &mut ReadTx,
-    found: &Resource,
-    what: What,
-    own: Option<&RequestId>,
-) -> Result<Option<Msg>, ServiceError> {
-    match free(rx, found, what, own).await {
-        Ok(()) => Ok(None),
-        Err(ServiceError::Conflict(msg)) => Ok(Some(msg)),
-        Err(other) => Err(other),
-    }
 }
 
 /// The form that changes a resource, with what would become of what stands in it.
@@ -290,6 +281,7 @@ async fn ready(
         String::new()
     });
     thought.require()?;
+    restore::same_price(&form.typed, &thought.plan)?;
     Ok((thought, reason))
 }
 
@@ -332,11 +324,16 @@ async fn resubmit_once(
     advance(&mut request, Event::Resubmit)?;
     expect_version(&request, version)?;
     request.revision += 1;
-    // What it would be is what it was: a renewal does not become another size on its way.
-    let form = ChangeForm {
+    // What it would be is what it was: a renewal does not become another size on its way, and a disk
+    // is not made of another snapshot.
+    let mut form = ChangeForm {
         what: before.what,
         ..form.clone()
     };
+    if let Some(disk) = &before.disk {
+        let snapshot = disk.snapshot.to_string();
+        form.typed.insert("snapshot".to_owned(), snapshot);
+    }
     // The hold is given back and taken anew in one transaction: what is booked is the difference.
     orderable(&mut tx, &access, &resource).await?;
     resource_action::lock(&mut tx, &resource).await?;

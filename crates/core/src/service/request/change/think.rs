@@ -17,6 +17,7 @@ use lingbao_model::{
     },
 };
 
+use super::restore;
 use crate::{
     app::Cx,
     error::{ServiceError, StorageError},
@@ -67,14 +68,12 @@ pub async fn think(
     let term = resource::term(rx, &resource.id).await?;
     let was = resource::stand(&resource, &term);
     let (zone, now) = (Zone::SHANGHAI, cx.now());
-    let (plan, mut errors) = change::plan(
-        what,
-        resource.kind,
-        &was,
-        offer.as_ref(),
-        typed,
-        (zone, now),
-    );
+    let (plan, mut errors) = if what == What::Restore && what.fits(resource.kind) {
+        restore::plan(rx, &resource, typed, own).await?
+    } else {
+        let kind = resource.kind;
+        change::plan(what, kind, &was, offer.as_ref(), typed, (zone, now))
+    };
     // Also while it has begun and its price not yet: a second one would wipe that price out.
     if let Some(from) = term.next_from.filter(|_| what == What::Renew) {
         let msg = Msg::new("change.renewed_already").with("day", zone.date(from));
@@ -87,8 +86,8 @@ pub async fn think(
             content.map(|c| c.schema).unwrap_or_default()
         }
     };
-    let kind = lingbao_model::request::Kind::Change;
-    let mut ground = ground::load(rx, &resource.unit, &resource.vdc, kind).await?;
+    let (unit, kind) = (&resource.unit, what.judged_as());
+    let mut ground = ground::load(rx, unit, &resource.vdc, kind).await?;
     if let Some(own) = own.filter(|r| r.status == Status::Returned) {
         let held = requests::held(rx, own, &resource.vdc).await?;
         without(&mut ground.around.account, &held);
@@ -146,6 +145,7 @@ pub async fn free(
         What::Extend => Some(Act::Extend),
         What::Plan => Some(Act::Plan),
         What::Renew => None,
+        What::Restore => Some(Act::Restore),
     };
     if let (Some(act), Some(backend)) = (needed, &resource.backend)
         && !cloud::able(rx, backend).await?.contains(&act)
@@ -153,6 +153,24 @@ pub async fn free(
         return conflict(Msg::new("resource.cloud_can_not"));
     }
     Ok(())
+}
+
+/// What keeps a resource from being changed now. It is said in the form and not instead of it: what
+/// was typed outlives a colleague's snapshot.
+///
+/// # Errors
+/// What the database says.
+pub async fn in_the_way(
+    rx: &mut ReadTx,
+    found: &Resource,
+    what: What,
+    own: Option<&RequestId>,
+) -> Result<Option<Msg>, ServiceError> {
+    match free(rx, found, what, own).await {
+        Ok(()) => Ok(None),
+        Err(ServiceError::Conflict(msg)) => Ok(Some(msg)),
+        Err(other) => Err(other),
+    }
 }
 
 impl Thought {

@@ -1,0 +1,210 @@
+//! What becomes of the limits of a project that the portal finds, against a small stand-in for
+//! Keystone and the three services that keep limits.
+#![expect(
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "helpers of tests stand outside the test functions"
+)]
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+};
+
+use axum::{
+    Router,
+    body::to_bytes,
+    extract::{Request, State},
+    http::{Method, StatusCode},
+    response::{IntoResponse, Response},
+};
+use lingbao_backends::{
+    Clock,
+    provisioning::{
+        openstack::{Credential, OpenStack, OpenStackConfig},
+        *,
+    },
+};
+use lingbao_model::time::Timestamp;
+use serde_json::{Value, json};
+
+/// The portal's own project.
+const PORTAL: &str = "own";
+
+/// The projects, and the limits by the path under which a service keeps them.
+#[derive(Default)]
+struct Stand {
+    projects: Vec<Value>,
+    limits: BTreeMap<String, Value>,
+    /// How often limits were written.
+    written: usize,
+}
+
+type Shared = Arc<Mutex<Stand>>;
+
+fn fine(value: &Value) -> Response {
+    (StatusCode::OK, value.to_string()).into_response()
+}
+
+async fn answer(State((stand, url)): State<(Shared, String)>, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let body = to_bytes(body, 1 << 20).await.unwrap();
+    let body: Value = serde_json::from_slice(&body).unwrap_or_default();
+    let path = parts.uri.path();
+    let mut stand = stand.lock().unwrap();
+    if path == "/v3/auth/tokens" {
+        let service = |kind: &str, path: &str| {
+            let endpoint = json!({ "interface": "public", "url": format!("{url}/{path}") });
+            json!({ "type": kind, "endpoints": [endpoint] })
+        };
+        let catalogue = [
+            service("network", "network"),
+            service("compute", "compute/v2.1"),
+            service("volumev3", "volume/v3"),
+        ];
+        let token = json!({ "token": { "project": { "id": PORTAL }, "user": { "id": "u" },
+            "catalog": catalogue } });
+        let token = token.to_string();
+        return (StatusCode::CREATED, [("X-Subject-Token", "t")], token).into_response();
+    }
+    if path == "/compute/v2.1/" {
+        return fine(&json!({ "version": { "id": "v2.1", "version": "2.93" } }));
+    }
+    if path == "/volume/v3/" {
+        return fine(&json!({ "versions": [{ "id": "v3.0", "version": "3.70" }] }));
+    }
+    if path.contains("/os-quota-sets/") || path.starts_with("/network/v2.0/quotas/") {
+        if parts.method == Method::PUT {
+            stand.written += 1;
+            // Nova, Cinder and Neutron keep what a body does not name.
+            let kept = stand.limits.get_mut(path).unwrap();
+            for (set, figures) in body.as_object().unwrap() {
+                for (key, figure) in figures.as_object().unwrap() {
+                    kept[set][key] = figure.clone();
+                }
+            }
+        }
+        return fine(&stand.limits[path]);
+    }
+    let parts_of: Vec<&str> = path.trim_start_matches("/v3/").split('/').collect();
+    match (parts.method.as_str(), parts_of.as_slice()) {
+        ("GET", ["roles"]) => fine(&json!({ "roles": [{ "id": "r", "name": "member" }] })),
+        ("GET", ["projects"]) => fine(&json!({ "projects": stand.projects })),
+        ("POST", ["projects"]) => {
+            let mut it = body["project"].clone();
+            it["id"] = json!("p1");
+            stand.projects.push(it.clone());
+            (StatusCode::CREATED, json!({ "project": it }).to_string()).into_response()
+        }
+        ("GET", ["projects", _]) => fine(&json!({ "project": stand.projects[0] })),
+        ("PUT", ["projects", _, "users", ..]) => StatusCode::NO_CONTENT.into_response(),
+        ("PUT", ["projects", _, "tags"]) => {
+            stand.projects[0]["tags"] = body["tags"].clone();
+            fine(&body)
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+/// A cloud with these projects, whose services keep their own limits until others are written.
+async fn world(projects: Vec<Value>) -> (OpenStack, Shared) {
+    let nova = json!({ "quota_set": { "cores": 20, "ram": 51_200, "instances": 10 } });
+    let cinder = json!({ "quota_set": { "gigabytes": 1_000, "volumes": 10, "snapshots": 10 } });
+    let neutron = json!({ "quota": { "floatingip": 50, "port": 500 } });
+    let limits = [
+        ("/compute/v2.1/os-quota-sets/p1", nova),
+        ("/volume/v3/os-quota-sets/p1", cinder),
+        ("/network/v2.0/quotas/p1", neutron),
+    ];
+    let stand = Arc::new(Mutex::new(Stand {
+        projects,
+        limits: limits
+            .into_iter()
+            .map(|(path, kept)| (path.to_owned(), kept))
+            .collect(),
+        written: 0,
+    }));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let app = Router::new()
+        .fallback(answer)
+        .with_state((stand.clone(), url.clone()));
+    tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
+    let config = OpenStackConfig {
+        auth_url: format!("{url}/v3"),
+        region: None,
+        interface: "public".into(),
+        ca_pem: None,
+        credential: Credential::Password {
+            user: "lingbao".into(),
+            user_domain: "default".into(),
+            password: Secret("x".into()),
+            project: PORTAL.into(),
+            project_domain: "default".into(),
+        },
+        domain: "default".into(),
+        role: "member".into(),
+        password_secret: None,
+        timeout_ms: 5_000,
+        connect_timeout_ms: 500,
+        settle_ms: 10_000,
+        poll_ms: 1_000,
+        build_minutes: 10,
+        external_network: None,
+        outbound: false,
+        dns_servers: Vec::new(),
+        zones: Vec::new(),
+        images: BTreeMap::new(),
+        flavours: BTreeMap::new(),
+        make_flavours: false,
+        volume_types: BTreeMap::new(),
+        presets: BTreeMap::new(),
+    };
+    let clock: Arc<dyn Clock> = Arc::new(|| Timestamp::from_millis(1_767_225_630_000));
+    (OpenStack::new("stand", config, clock).unwrap(), stand)
+}
+
+async fn ensured(cloud: &OpenStack) -> Project {
+    let spec = ProjectSpec {
+        key: "old".into(),
+        name: "统计局".into(),
+    };
+    match cloud.ensure_project(&"op".into(), spec).await {
+        Outcome::Done(project) => project,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn old(tags: &[&str]) -> Value {
+    json!({ "id": "p1", "name": "old", "description": "", "domain_id": "default", "tags": tags })
+}
+
+const OWN: ProjectQuota = ProjectQuota {
+    vcpus: Some(20),
+    memory_gb: Some(50),
+    disk_gb: Some(1_000),
+    addresses: Some(50),
+};
+
+#[tokio::test]
+async fn a_project_that_an_operator_tagged_keeps_the_limits_that_it_had() {
+    for tags in [&["lingbao"][..], &[]] {
+        let (cloud, stand) = world(vec![old(tags)]).await;
+        assert_eq!(ensured(&cloud).await.quota, OWN, "{tags:?}");
+        let stand = stand.lock().unwrap();
+        assert_eq!(stand.written, 0, "{tags:?}");
+        let tags = stand.projects[0]["tags"].as_array().unwrap();
+        assert!(tags.contains(&json!("lingbao-ready")), "{tags:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_project_that_the_portal_made_has_no_limits_before_it_writes_some() {
+    let (cloud, stand) = world(Vec::new()).await;
+    assert_eq!(ensured(&cloud).await.quota, ProjectQuota::default());
+    assert_eq!(stand.lock().unwrap().written, 3);
+    // Made, and its maker died before it was set up: the operation stands in its tags.
+    let half = old(&["lingbao", "lingbao-op-0123456789abcdef0123456789abcdef"]);
+    let (cloud, _) = world(vec![half]).await;
+    assert_eq!(ensured(&cloud).await.quota, ProjectQuota::default());
+}
