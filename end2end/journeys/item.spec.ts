@@ -1,5 +1,6 @@
-// A new item, with a parameter that depends on another, is made, published by a second person and
-// ordered, by page alone.
+// A new item, with a parameter that depends on another, is made, published by a second person,
+// ordered and delivered, by page alone.
+import { until } from '../support/acts.ts';
 import { expect, test } from '../support/fixtures.ts';
 import { signIn, signOut } from '../support/helpers.ts';
 import type { Page } from '@playwright/test';
@@ -42,7 +43,7 @@ async function publish(page: Page, side: 'content' | 'price', writer: string, se
   await signOut(page);
 }
 
-test('an item is made, published by a second person and ordered by page alone @once', async ({ page }) => {
+test('an item is made, published by a second person, ordered and delivered by page alone @once', async ({ page }) => {
   test.setTimeout(120_000);
   await signIn(page, 'reviewer');
   await page.goto('/admin/items');
@@ -84,5 +85,20 @@ test('an item is made, published by a second person and ordered by page alone @o
   await page.locator('input[name=cipher][value=aes]').check({ force: true });
   await page.locator('button[name=do][value=put]').first().click();
   await expect(page).toHaveURL(/\/cart\//);
+  await expect(page.locator('main')).toContainText('AES-256');
+
+  // The price that the second person published is the price of the cart, and what was chosen is built.
+  await expect(page.locator('.price')).toContainText(/[1-9]/);
+  await page.locator('select[name=system]').selectOption({ index: 1 });
+  await page.locator('input[name=title]').fill('加密云硬盘核验');
+  await page.locator('textarea[name=reason]').fill('新上架的加密云硬盘，核验从下单到交付。');
+  await page.locator('button[name=do][value=submit]').click();
+  await expect(page).toHaveURL(/\/requests\//);
+  const request = page.url();
+  await until(page, () => expect(page.locator('button[name=do][value=confirm]')).toBeVisible({ timeout: 500 }));
+  await page.goto(`/deliveries/${request.split('/').pop()}`);
+  await expect(page.locator('.sheet')).toContainText('加密云硬盘');
+  await page.goto('/resources?kind=volume');
+  await page.getByRole('row').filter({ hasText: '加密云硬盘' }).first().getByRole('link').first().click();
   await expect(page.locator('main')).toContainText('AES-256');
 });

@@ -1,5 +1,5 @@
-// Yesterday's backup over today's cloud: what is newer stays in the cloud and is not made again, and
-// no number is given twice.
+// Yesterday's backup over today's cloud: what is newer stays in the cloud, is shown as a stranger there
+// and is not made again, and no number is given twice.
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -10,6 +10,13 @@ import { inTheCloud } from '../support/cloud.ts';
 import { orderHost } from '../support/order.ts';
 import { binary, startServer } from '../support/server.ts';
 
+/** What stands in a cloud and belongs to nobody, as the list of differences tells it. */
+interface Stranger {
+  thing: string;
+  name: string;
+  resource?: string | null;
+}
+
 const test = base.extend<{ folder: string }>({
   folder: async ({}, use) => {
     const folder = mkdtempSync(join(tmpdir(), 'lingbao-e2e-restored-'));
@@ -18,7 +25,7 @@ const test = base.extend<{ folder: string }>({
   },
 });
 
-test('a restore over a newer cloud makes nothing again and gives no number twice @once', async ({ folder }) => {
+test('a restore over a newer cloud shows what is newer, makes nothing again and gives no number twice @once', async ({ folder }) => {
   test.setTimeout(300_000);
   const run = (...args: string[]) => execFileSync(binary(), args, { cwd: folder, stdio: 'pipe' }).toString();
   let server = await startServer(folder);
@@ -39,6 +46,16 @@ test('a restore over a newer cloud makes nothing again and gives no number twice
   server = await startServer(folder);
   clerk = await session(server.url, 'clerk');
   expect((await call(() => server.url, clerk, 'GET', `/requests/${today.id}`)).status).toBe(404);
+
+  // The machine that the database does not know stands where the portal and the cloud differ.
+  const operator = await session(server.url, 'operator');
+  await expect(async () => {
+    expect((await call(() => server.url, operator, 'POST', '/differences/compare', {})).status).toBe(200);
+    const { body } = await call(() => server.url, operator, 'GET', '/differences?kind=foreign&limit=200');
+    const strangers = (body.rows as Stranger[]).filter((row) => row.thing === 'server' && row.name === 'newer');
+    expect(strangers.map((row) => row.resource ?? null)).toEqual([null]);
+  }).toPass({ timeout: 60_000, intervals: [1_000] });
+
   const next = await orderHost(server.url, clerk, 'after');
   expect(next.number).not.toBe(today.number);
   expect(next.number > today.number, `${next.number} comes after ${today.number}`).toBe(true);

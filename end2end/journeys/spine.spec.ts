@@ -1,9 +1,20 @@
 // The outcome of the whole: a clerk orders, a leader signs on a phone, the office at a desk, the
 // machines come up, and the bureau finds them in its resources.
 import { expect, test } from '../support/fixtures.ts';
-import { axeClean, fitsTheWindow, signIn, signOut } from '../support/helpers.ts';
+import { axeClean, fitsTheWindow, look, signIn as enter } from '../support/helpers.ts';
 import { put } from '../support/order.ts';
-import type { Locator, Page } from '@playwright/test';
+import type { Locator, Page, TestInfo } from '@playwright/test';
+
+/** How the portal is looked at, and what it calls there what the journey looks for. */
+interface Look {
+  language: 'zh' | 'en';
+  theme: 'dark' | '-';
+  cores: RegExp;
+  confirmed: string;
+}
+
+const CHINESE: Look = { language: 'zh', theme: '-', cores: /处理器/, confirmed: '确认，试运行开始' };
+const ENGLISH: Look = { language: 'en', theme: 'dark', cores: /processors/i, confirmed: 'Confirmed, trial run begins' };
 
 /** The act can be pressed without scrolling: nothing of the page's own lies over it. */
 async function underTheThumb(act: Locator): Promise<void> {
@@ -16,16 +27,28 @@ async function underTheThumb(act: Locator): Promise<void> {
 }
 
 /** Cores that the unit uses in the first pool, by its quota page. */
-async function coresUsed(page: Page): Promise<number> {
+async function coresUsed(page: Page, { cores }: Look): Promise<number> {
   await page.goto('/quota');
-  const row = page.locator('main table').first().getByRole('row').filter({ hasText: '处理器' });
+  const row = page.locator('main table').first().getByRole('row').filter({ hasText: cores });
   return Number(((await row.locator('td').nth(2).textContent()) ?? '').replaceAll(',', ''));
 }
 
-test('from the catalogue to a running machine', async ({ page, baseURL }, info) => {
-  test.setTimeout(150_000);
-  await signIn(page, 'clerk');
-  const used = await coresUsed(page);
+/** One order from its first click to the machine, by everybody who takes part. */
+async function fromTheCatalogue(page: Page, baseURL: string, info: TestInfo, seen: Look): Promise<void> {
+  // The cookie of the look goes with the session's: whoever comes next chooses again.
+  const signIn = async (login: string) => {
+    await enter(page, login);
+    if (seen === CHINESE) return;
+    await look(page, seen.theme, seen.language);
+    await page.goto('/');
+    await expect(page.locator('html')).toHaveAttribute('lang', seen.language);
+  };
+  // A theme of one's own holds against the system's.
+  const axe = () => axeClean(page, seen.theme === 'dark' ? ['dark'] : undefined);
+  const signOut = () => page.context().clearCookies();
+  const title = `普查数据采集 ${info.project.name} ${seen.language}`;
+  await signIn('clerk');
+  const used = await coresUsed(page, seen);
 
   // Two hosts, a disk on one of them, an address and a backup: one request.
   await page.goto('/drafts');
@@ -39,9 +62,9 @@ test('from the catalogue to a running machine', async ({ page, baseURL }, info) 
   // before anything is submitted, with what it takes of the quota.
   const price = page.locator('.price');
   await expect(price).toContainText('2,074.00');
-  await expect(price).toContainText('处理器');
+  await expect(price).toContainText(seen.cores);
   await fitsTheWindow(page);
-  await axeClean(page);
+  await axe();
   const cart = page.url();
 
   // Bad input: the message stands beside the field, and what was typed is still there.
@@ -52,7 +75,7 @@ test('from the catalogue to a running machine', async ({ page, baseURL }, info) 
 
   await page.goto(cart);
   await page.locator('select[name=system]').selectOption({ index: 1 });
-  await page.locator('input[name=title]').fill(`普查数据采集 ${info.project.name}`);
+  await page.locator('input[name=title]').fill(title);
   await page.locator('textarea[name=reason]').fill('第五次全国经济普查数据采集，十月开始集中填报。');
   const form = page.locator('form:has(button[value=submit])');
   const fields = await form.evaluate((element) => Object.fromEntries(new FormData(element as HTMLFormElement)) as Record<string, string>);
@@ -61,7 +84,7 @@ test('from the catalogue to a running machine', async ({ page, baseURL }, info) 
   const request = page.url();
   await expect(page.getByRole('heading', { level: 1 })).toContainText('普查数据采集');
   await fitsTheWindow(page);
-  await axeClean(page);
+  await axe();
 
   // The same form sent again (double click, back button, second tab) finds the request it made.
   const again = await page.request.post(cart, {
@@ -75,17 +98,17 @@ test('from the catalogue to a running machine', async ({ page, baseURL }, info) 
   await expect(page.locator('main tbody tr')).toHaveCount(1);
 
   // A colleague of another bureau finds nothing under this address.
-  await signOut(page);
-  await signIn(page, 'clerk.rsj');
+  await signOut();
+  await signIn('clerk.rsj');
   expect((await page.goto(request))?.status()).toBe(404);
-  await signOut(page);
+  await signOut();
 
   // It costs more than passes by itself, and more than a bureau may sign for alone: its leader signs on
   // a phone, the cloud office at a desk.
   const before = page.viewportSize();
   for (const [login, width, height] of [['leader.tjj', 360, 740], ['reviewer', 1440, 900]] as const) {
     await page.setViewportSize({ width, height });
-    await signIn(page, login);
+    await signIn(login);
     await page.goto(request);
     const decide = page.locator('a[href^="/todo/"]').first();
     await expect(decide).toBeVisible();
@@ -94,15 +117,15 @@ test('from the catalogue to a running machine', async ({ page, baseURL }, info) 
     await fitsTheWindow(page);
     const approve = page.locator('button[name=do][value=approve]');
     if (width === 360) await underTheThumb(approve);
-    await axeClean(page);
+    await axe();
     await approve.click();
     await expect(page).toHaveURL(/\/todo/);
-    await signOut(page);
+    await signOut();
   }
   if (before) await page.setViewportSize(before);
 
   // The machines come up by themselves.
-  await signIn(page, 'clerk');
+  await signIn('clerk');
   await expect(async () => {
     await page.goto(request);
     await expect(page.locator('button[name=do][value=confirm]')).toBeVisible({ timeout: 500 });
@@ -114,19 +137,29 @@ test('from the catalogue to a running machine', async ({ page, baseURL }, info) 
   const id = request.split('/').pop();
   await page.goto(`/deliveries/${id}`);
   await expect(page.locator('.sheet')).toContainText('web');
-  await axeClean(page);
+  await axe();
   await page.goto(`/requests/${id}/print`);
   await expect(page.locator('.sheet').first()).toContainText('普查数据采集');
   await fitsTheWindow(page);
   await page.goto('/resources?q=web');
   await expect(page.getByRole('row').filter({ hasText: 'web' }).first()).toBeVisible();
   await page.getByRole('row').filter({ hasText: 'web' }).first().getByRole('link', { name: /^web/ }).first().click();
-  await expect(page.locator('main')).toContainText('确认，试运行开始');
-  expect(await coresUsed(page)).toBe(used + 8);
+  await expect(page.locator('main')).toContainText(seen.confirmed);
+  expect(await coresUsed(page, seen)).toBe(used + 8);
+}
+
+test('from the catalogue to a running machine', async ({ page, baseURL }, info) => {
+  test.setTimeout(150_000);
+  await fromTheCatalogue(page, baseURL ?? '', info, CHINESE);
+});
+
+test('from the catalogue to a running machine, in English and in the dark @once', async ({ page, baseURL }, info) => {
+  test.setTimeout(150_000);
+  await fromTheCatalogue(page, baseURL ?? '', info, ENGLISH);
 });
 
 test('a form that was changed keeps its price true @live', async ({ page }) => {
-  await signIn(page, 'clerk');
+  await enter(page, 'clerk');
   await page.goto('/catalogue/C-ECS');
   const sum = page.locator('.price .sum, .price b').first();
   const before = await sum.textContent();

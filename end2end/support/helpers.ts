@@ -24,7 +24,7 @@ export async function signOut(page: Page): Promise<void> {
 }
 
 /** The four parts of the cookie that remembers the reader's settings; `-` leaves it to the system. */
-export async function look(page: Page, theme: 'light' | 'dark' | '-', language: 'zh' | 'en' | '-', text: 'large' | '-' = '-'): Promise<void> {
+export async function look(page: Page, theme: Theme | '-', language: 'zh' | 'en' | '-', text: 'large' | '-' = '-'): Promise<void> {
   const url = new URL('/', page.url()).href;
   await page.context().addCookies([{ name: 'lingbao_look', value: `${theme}.-.${text}.${language}`, url }]);
 }
@@ -32,9 +32,11 @@ export async function look(page: Page, theme: 'light' | 'dark' | '-', language: 
 /** Pages whose scripts are off; the fixture enters them. */
 export const scriptless = new WeakSet<Page>();
 
+type Theme = 'light' | 'dark';
+
 /** WCAG 2.1 AA: axe finds nothing, in both themes. */
-export async function axeClean(page: Page): Promise<void> {
-  if (!scriptless.has(page)) return axe(page);
+export async function axeClean(page: Page, themes: readonly Theme[] = ['light', 'dark']): Promise<void> {
+  if (!scriptless.has(page)) return axe(page, themes);
   // Axe is a script itself: it looks at the very same HTML in a window of its own, into which none
   // of the portal's scripts come.
   const html = await page.content();
@@ -50,14 +52,14 @@ export async function axeClean(page: Page): Promise<void> {
     await copy.route(/\.(js|wasm)$/, (route) => route.abort());
     await copy.route(page.url(), (route) => route.fulfill({ body: html, contentType: 'text/html; charset=utf-8' }));
     await copy.goto(page.url());
-    await axe(copy);
+    await axe(copy, themes);
   } finally {
     await context.close();
   }
 }
 
-async function axe(page: Page): Promise<void> {
-  for (const colorScheme of ['light', 'dark'] as const) {
+async function axe(page: Page, themes: readonly Theme[]): Promise<void> {
+  for (const colorScheme of themes) {
     // Colours on their way from one theme to the other are nobody's colours.
     await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
     await page.evaluate(async () => {
