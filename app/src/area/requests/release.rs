@@ -113,7 +113,8 @@ fn Form(found: Releasing) -> impl IntoView {
                 <input type="hidden" name="version" value=version/>
             }
             .into_any();
-            let kept = view! { <p><b>{t!("requests.kept")}{t!("ui.colon")}{kept}</b></p> }.into_any();
+            let kept =
+                view! { <p><b>{t!("requests.kept")}{t!("ui.colon")}{kept}</b></p> }.into_any();
             (kept, keys, again.reason, asked, t!("cart.resubmit"))
         }
         None => {

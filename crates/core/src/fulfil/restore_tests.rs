@@ -344,10 +344,7 @@ async fn a_form_sent_twice_is_one_request_and_what_is_mistyped_or_foreign_is_non
         assert!(key(town.ask(&nameless, FORM).await).starts_with("name:"));
         let mut silent = asked.clone();
         silent.reason = String::new();
-        assert_eq!(
-            key(town.ask(&silent, FORM).await),
-            "reason:error.required "
-        );
+        assert_eq!(key(town.ask(&silent, FORM).await), "reason:error.required ");
         town.assert_nothing_held().await;
 
         let one = town.ask(&asked, FORM).await.unwrap();
