@@ -18,7 +18,7 @@ use lingbao_backends::{
 use lingbao_model::{
     catalogue::Fulfiller,
     fulfilment::Status as Piece,
-    id::{RequestId, RequestItemId, SagaId},
+    id::{RequestId, RequestItemId, SagaId, UserId},
     people::{Reach, Role},
     quota::{Dimension, Standing},
     request::{Outcome, Status},
@@ -257,16 +257,15 @@ impl<'a> Building<'a> {
         });
     }
 
-    /// Plays one order and looks at its end; whether a planned death took place.
-    async fn expect(&self, fault: harness::Fault, end: &str, when: &str) -> bool {
-        let (_, state, died) = harness::play(&self.town.city.app, self, fault).await;
+    /// Plays one order and looks at its end.
+    async fn expect(&self, fault: harness::Fault, end: &str, when: &str) {
+        let (_, state, _) = harness::play(&self.town.city.app, self, fault).await;
         self.town.cloud.clear_faults();
         assert_eq!(state, end, "{when}");
         match end {
             "done" => self.assert_whole(&self.town.city.app, when).await,
             _ => self.assert_clean(&self.town.city.app, when).await,
         }
-        died
     }
 }
 
@@ -313,7 +312,7 @@ impl Bench for Building<'_> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn killed_after_any_commit_or_failed_at_any_step_an_order_is_whole_or_nothing_of_it_is_left() {
+async fn killed_after_any_commit_or_failed_at_any_step_an_order_is_whole_or_nothing_is_left() {
     for town in Town::all().await {
         harness::drill(&town.city.app, &Building::at(&town)).await;
     }
@@ -345,7 +344,7 @@ async fn whichever_answer_of_the_cloud_is_lost_everything_is_built_once_or_taken
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_the_cloud_refuses_at_once_or_late_takes_its_whole_group_back_and_calls_the_rest_off() {
+async fn what_the_cloud_refuses_at_once_or_late_is_taken_back_with_its_whole_group() {
     for town in Town::all().await {
         let building = Building::at(&town);
         let reason = RefusalReason::NoCapacity;
@@ -452,7 +451,7 @@ async fn what_can_not_be_taken_back_keeps_its_hold_until_an_operator_has_cleaned
     }
 }
 
-async fn try_again(town: &Town, operator: &lingbao_model::id::UserId, saga: &SagaId) {
+async fn try_again(town: &Town, operator: &UserId, saga: &SagaId) {
     operation::retry_saga(&town.city.cx(operator), saga)
         .await
         .unwrap();

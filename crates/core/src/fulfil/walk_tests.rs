@@ -345,7 +345,7 @@ impl Walk {
         assert_eq!(quota::recount(&mut rx).await.unwrap(), [], "seed {seed}");
         let scope = Scope::system(&city.app.system()).unwrap();
         let ids: Vec<(String,)> =
-            Sql::new("SELECT id FROM resource WHERE service <> 'released' ORDER BY id")
+            Sql::new("SELECT id FROM resource WHERE service_state <> 'released' ORDER BY id")
                 .all(&mut rx)
                 .await
                 .unwrap();
@@ -397,8 +397,7 @@ impl Walk {
         loop {
             let page = self.town.cloud.list(None, cursor.as_deref()).await.unwrap();
             let things = page.objects.into_iter();
-            let things =
-                things.filter(|o| !matches!(o, Object::Project(_) | Object::Network(_)));
+            let things = things.filter(|o| !matches!(o, Object::Project(_) | Object::Network(_)));
             all.extend(things.map(|o| o.id().to_string()));
             match page.next {
                 Some(next) => cursor = Some(next),
