@@ -146,6 +146,8 @@ pub fn groups(lines: &[Line]) -> Vec<Vec<Piece>> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::id::{Id, ItemVersionId, SiteCode};
     use crate::msg::Label;
@@ -249,6 +251,95 @@ mod tests {
     fn a_delivered_piece_never_fails_afterwards() {
         for event in Event::ALL {
             assert!(Status::Delivered.after(*event).is_err());
+        }
+    }
+
+    /// Lines that attach to none or to one before them, in any order.
+    fn lines() -> impl Strategy<Value = Vec<Line>> {
+        let kind = prop_oneof![
+            Just(Fulfiller::Volume),
+            Just(Fulfiller::Address),
+            Just(Fulfiller::Backup),
+        ];
+        let one = (1_i64..5, proptest::option::of(0_u128..8), kind);
+        let make = |drawn: Vec<(i64, Option<u128>, Fulfiller)>| -> Vec<Line> {
+            let number = |(n, (count, to, kind)): (u128, (i64, Option<u128>, Fulfiller))| {
+                let to = to.filter(|_| n > 1).map(|to| to % (n - 1) + 1);
+                let made = line(n, count, to);
+                let kind = to.map_or(made.kind, |_| kind);
+                Line { kind, ..made }
+            };
+            (1..).zip(drawn).map(number).collect()
+        };
+        let drawn = proptest::collection::vec(one, 0..8);
+        drawn.prop_map(make).prop_shuffle()
+    }
+
+    proptest! {
+        #[test]
+        fn no_run_of_events_ends_a_piece_twice_or_delivers_what_was_not_begun(
+            events in proptest::collection::vec(0_usize..Event::ALL.len(), 0..30),
+        ) {
+            let mut state = Status::Waiting;
+            let mut begun = false;
+            // What is held for a piece is given back or used once.
+            let mut ends = 0;
+            for event in events.into_iter().map(|i| Event::ALL[i]) {
+                if let Ok(next) = state.after(event) {
+                    if state.is_settled() {
+                        prop_assert_eq!((state, next), (Status::Residue, Status::Failed));
+                    }
+                    begun |= event == Event::Start;
+                    state = next;
+                    ends += u32::from(state.is_settled() && state != Status::Residue);
+                }
+                let over = state.is_settled() && state != Status::Residue;
+                prop_assert_eq!(ends, u32::from(over));
+                let untouched = matches!(state, Status::Waiting | Status::Cancelled);
+                prop_assert_eq!(begun, !untouched);
+            }
+        }
+
+        #[test]
+        fn a_request_ends_with_its_last_piece_whatever_the_order(
+            drawn in proptest::collection::vec(0_usize..Status::ALL.len(), 1..12),
+        ) {
+            let mut pieces: Vec<Status> = drawn.into_iter().map(|i| Status::ALL[i]).collect();
+            let ended = outcome(&pieces);
+            prop_assert_eq!(ended.is_some(), pieces.iter().all(|p| p.is_settled()));
+            let delivered = |p: &Status| *p == Status::Delivered;
+            prop_assert!(ended != Some(Outcome::Complete) || pieces.iter().all(delivered));
+            prop_assert!(ended != Some(Outcome::Failed) || !pieces.iter().any(delivered));
+            pieces.reverse();
+            prop_assert_eq!(outcome(&pieces), ended);
+        }
+
+        #[test]
+        fn every_piece_is_in_one_group_a_bound_one_with_its_target_and_after_it(lines in lines()) {
+            let groups = groups(&lines);
+            let all: Vec<(usize, &Piece)> = groups
+                .iter()
+                .enumerate()
+                .flat_map(|(at, group)| group.iter().map(move |piece| (at, piece)))
+                .collect();
+            let mut once: Vec<&Piece> = all.iter().map(|(_, piece)| *piece).collect();
+            once.sort();
+            once.dedup();
+            prop_assert_eq!(once.len(), all.len());
+            prop_assert_eq!(all.len(), lines.iter().map(|l| l.count as usize).sum::<usize>());
+            let place = |wanted: &Piece| all.iter().position(|(_, piece)| *piece == wanted).unwrap();
+            for line in &lines {
+                for piece in 0..line.count {
+                    let own = place(&(line.id.clone(), piece));
+                    let Some(to) = target(&lines, line, piece) else {
+                        prop_assert!(line.attach_to.is_none());
+                        continue;
+                    };
+                    let to = place(&to);
+                    prop_assert!(to < own, "what it attaches to comes first");
+                    prop_assert_eq!(all[to].0 == all[own].0, is_bound(line));
+                }
+            }
         }
     }
 }

@@ -223,6 +223,8 @@ impl ServiceState {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -299,5 +301,34 @@ mod tests {
                 .after(EventKind::BillingStarted)
                 .is_err()
         );
+    }
+
+    proptest! {
+        #[test]
+        fn no_run_of_events_charges_what_is_not_in_service_or_was_not_on_trial(
+            events in proptest::collection::vec(0_usize..EventKind::ALL.len(), 0..60),
+        ) {
+            let (mut service, mut billing) = (ServiceState::Running, BillingState::Unconfirmed);
+            for event in events.into_iter().map(|i| EventKind::ALL[i]) {
+                // It happens if both states let it.
+                if let (Ok(next), Ok(charged)) = (service.after(event), billing.after(event)) {
+                    prop_assert!(service != ServiceState::Released, "{event}");
+                    if event.changes_no_state() {
+                        prop_assert_eq!((next, charged), (service, billing));
+                    }
+                    if charged == BillingState::Billing {
+                        let from = matches!(billing, BillingState::Trial | BillingState::Billing);
+                        prop_assert!(from, "{event}");
+                    }
+                    if service == ServiceState::Recycled && next != service {
+                        let out = matches!(event, EventKind::TakenBack | EventKind::Released);
+                        prop_assert!(out, "{event}");
+                    }
+                    (service, billing) = (next, charged);
+                }
+                let away = matches!(service, ServiceState::Recycled | ServiceState::Released);
+                prop_assert_eq!(billing == BillingState::Stopped, away);
+            }
+        }
     }
 }

@@ -49,6 +49,8 @@ mod access_rule_tests;
 #[cfg(test)]
 mod bin_tests;
 #[cfg(test)]
+mod build_tests;
+#[cfg(test)]
 mod cloud_limit_tests;
 #[cfg(test)]
 mod day_two_tests;
@@ -58,6 +60,8 @@ mod reinstall_tests;
 mod restore_tests;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod walk_tests;
 
 use std::sync::Arc;
 
