@@ -21,7 +21,7 @@ const reason = (page: Page) => page.locator('textarea[name=reason]');
 test('a cart saves itself while it is written and when it is left, and two windows are told of each other @live', async ({ page, context }, info) => {
   await signIn(page, 'clerk');
   const cart = await cartOf(page, `auto-${info.project.name.replaceAll(/[^a-z0-9]/g, '')}`);
-  const said = page.locator('form#cart [role=status]');
+  const said = page.locator('form#cart p[role=status]');
   const ready = async () => {
     // The form listens when its code is there.
     await expect(async () => {

@@ -63,7 +63,7 @@ test('a request is returned, supplemented and refused, and nothing stays held', 
   await expect(page).toHaveURL(/\/cart\//);
   await expect(page.locator('input[name=title]')).toHaveValue(title);
   await page.locator('textarea[name=reason]').fill('普查数据核对需要一台主机：数据 2 TB，用到明年六月。');
-  await page.locator('button[name=do][value=submit]').click();
+  await page.locator('button[name=do][value=resubmit]').click();
   await expect(page).toHaveURL(/\/requests\//);
   await signOut(page);
 

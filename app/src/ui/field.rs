@@ -272,11 +272,13 @@ pub fn TextArea(
     }
 }
 
-/// Text as the content of an element. The line break in front is the one that HTML drops after
-/// `<textarea>`, so that a text that begins with one keeps it.
+/// Text as the content of an element. On a page the first line break after `<textarea>` is dropped, so
+/// one stands in front, and a text that begins with one keeps it; what a script sets keeps all.
 fn escape_text(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 8);
-    out.push('\n');
+    if cfg!(feature = "ssr") {
+        out.push('\n');
+    }
     for c in text.chars() {
         match c {
             '&' => out.push_str("&amp;"),

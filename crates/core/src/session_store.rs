@@ -7,6 +7,8 @@
 //! - The table holds the digest of the cookie's value: who reads the table can't take a session over.
 //! - Set the layer to `Expiry::OnInactivity` and leave `always_save` off; call [`Sessions::touch`]
 //!   for what the user does, and not for polls and event streams. It writes at most once a minute.
+//! - What can't be saved because the database is full or locked is a message at most: whoever signs in
+//!   makes a new session ([`SessionStore::create`]), and that must go right.
 //! - A session that was ended elsewhere while a request was under way is not brought back by that
 //!   request's save.
 use std::sync::Arc;
@@ -100,6 +102,12 @@ impl Sessions {
         .transpose()
     }
 
+    async fn write(&self, row: &SessionRow) -> std::result::Result<(), StorageError> {
+        let mut tx = self.0.db.begin().await?;
+        rows::update(&mut tx, row).await?;
+        tx.commit().await
+    }
+
     fn row(&self, record: &Record) -> Result<SessionRow> {
         let now = self.0.clock.now().millis();
         let user = record.data.get(USER_KEY).and_then(|value| value.as_str());
@@ -151,9 +159,14 @@ impl SessionStore for Sessions {
         if old.data == row.data && row.seen_at - old.seen_at < TOUCH_MS {
             return Ok(());
         }
-        let mut tx = self.0.db.begin().await.map_err(backend)?;
-        rows::update(&mut tx, &row).await.map_err(backend)?;
-        tx.commit().await.map_err(backend)
+        match self.write(&row).await {
+            // A message is shown twice, or not at all; the page that was made all the same is shown.
+            Err(error @ (StorageError::Full(_) | StorageError::Busy(_))) => {
+                tracing::warn!(%error, "a session could not be saved");
+                Ok(())
+            }
+            wrote => wrote.map_err(backend),
+        }
     }
 
     async fn load(&self, id: &Id) -> Result<Option<Record>> {

@@ -124,6 +124,11 @@ async fn a_full_file_is_said_to_be_full_and_keeps_what_it_had() {
     assert!(matches!(error, StorageError::Full(_)), "{error:?}");
     drop(tx);
     assert_eq!(count(&mut db.read().await.unwrap()).await, 1);
+    // What fits is written afterwards as before, whoever rolled back.
+    let mut tx = db.begin().await.unwrap();
+    put(&mut tx, "fits", "{}").await.unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(count(&mut db.read().await.unwrap()).await, 2);
 }
 
 #[tokio::test]
