@@ -87,6 +87,7 @@ export const FORMS: Record<string, Record<string, string>[]> = {
 
 /** What the programming interface is told where a schema alone does not say what fits. */
 export const BODIES: Record<string, unknown> = {
+  '/requests/{id}/resubmit': { version: 999_999 },
   '/quota/{id}/hand': { pool: '{pools}', dimension: 'vcpu', amount: 1 },
   '/quota/{id}/limits': { limits: [] },
   '/requests/{id}/change': { version: 999_999, what: 'renew', typed: { months: '1' }, reason },

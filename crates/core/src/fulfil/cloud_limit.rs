@@ -39,7 +39,7 @@ use super::step::Silent;
 use crate::{
     app::Cx,
     error::StorageError,
-    jobs::{Handler, Job, JobError, Registry, Run},
+    jobs::{Handler, Job, JobError, LEASE_MS, Registry, Run},
     saga::{Outcome, Step, StepCx, Undone, Verified},
     storage::{
         Tx,
@@ -48,8 +48,8 @@ use crate::{
     },
 };
 
-/// Longer than any cloud takes to be told and asked: who holds a claim longer has died.
-pub const CLAIM_MS: i64 = 2 * MINUTE_MS;
+/// As long as a lease: whose work another one takes over, his claim is over too.
+pub const CLAIM_MS: i64 = LEASE_MS;
 /// So long the portal's figures stay lower before the cloud's are lowered: three rounds over a cloud.
 const LOWER_MS: i64 = 15 * MINUTE_MS;
 /// So often a cloud is asked what it keeps, and told again what it does not keep.
