@@ -331,11 +331,12 @@ test('what belongs to another unit is not there, whatever asks for it @once', as
   /** Pairs of answers that were 404 both, and those that were 403 both. */
   let [absent, forbidden] = [0, 0];
   const gone = (status: number) => status === 404 || status === 403;
-  const pair = async (login: string, what: string, mine: string, ask: (id: string) => Promise<Response>, again = 3): Promise<void> => {
+  const pair = async (login: string, what: string, mine: string, ask: (id: string) => Promise<Response>, again = 5): Promise<void> => {
     const other = unknown(mine);
     const [foreign, nothing] = await Promise.all([ask(mine), ask(other)]);
-    const texts = [settled(await foreign.text(), [mine, other]), settled(await nothing.text(), [mine, other])];
     // The parts of a page come in the order in which they are ready.
+    const parts = (text: string) => settled(text, [mine, other]).split(/(?=__RESOLVED_RESOURCES\[)|(?=<\/?script)/).sort().join('\n');
+    const texts = [parts(await foreign.text()), parts(await nothing.text())];
     if (texts[0] !== texts[1] && again > 0) return pair(login, what, mine, ask, again - 1);
     if (foreign.status !== nothing.status) faults.push(`${login} ${what}: ${foreign.status}, unknown ${nothing.status}`);
     else if (texts[0] !== texts[1]) faults.push(`${login} ${what}: the answers differ: ${difference(texts[0] ?? '', texts[1] ?? '')}`);

@@ -4,6 +4,9 @@ import { axeClean, fitsTheWindow, signIn, signOut } from '../support/helpers.ts'
 import { put } from '../support/order.ts';
 import type { Page } from '@playwright/test';
 
+// What is held is counted: nobody else may order in this city meanwhile.
+test.use({ city: 'quota' });
+
 /** Cores that are held for the unit in the first pool, by its quota page. */
 async function coresHeld(page: Page): Promise<number> {
   await page.goto('/quota');
