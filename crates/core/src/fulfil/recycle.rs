@@ -27,7 +27,7 @@ use serde_json::Value;
 
 use super::{
     release::{Delete, Part},
-    step::Silent,
+    step::{Silent, later},
 };
 use crate::{
     app::Cx,
@@ -392,11 +392,8 @@ impl Saga for Recycle {
         for id in params.parts() {
             resource_action::lock(tx, id).await?;
         }
-        // What could not be put back stays booked until an operator has cleaned up.
-        if !matches!(ended.end, End::Residue(_)) {
-            for id in params.parts() {
-                resource_action::end(tx, id, ended.saga).await?;
-            }
+        for id in params.parts() {
+            resource_action::end(tx, id, ended.saga).await?;
         }
         // Told before, when something was left.
         if head.status != RequestStatus::Approved {
@@ -496,11 +493,6 @@ struct Put {
     back: Option<Call>,
 }
 
-fn later(cx: &StepCx, ms: u64) -> Option<Timestamp> {
-    let ms = i64::try_from(ms).unwrap_or(1000).clamp(50, 60_000);
-    Some(cx.cx.now().plus_millis(ms))
-}
-
 #[async_trait]
 impl Step for Put {
     fn name(&self) -> String {
@@ -512,7 +504,7 @@ impl Step for Put {
         match self.backend.execute(&operation, self.call.clone()).await {
             Answer::Done(_) => Outcome::Done(Value::Null),
             Answer::Running { retry_after_ms, .. } => Outcome::Wait {
-                until: later(cx, retry_after_ms),
+                until: Some(later(cx, retry_after_ms)),
                 why: format!("{} works on it", self.backend.name()),
             },
             Answer::Refused(refusal) if refusal.reason == RefusalReason::NotFound => {
@@ -533,7 +525,7 @@ impl Step for Put {
         match self.backend.execute(&operation, back).await {
             Answer::Done(_) => Undone::Done,
             Answer::Running { retry_after_ms, .. } => Undone::Wait {
-                until: later(cx, retry_after_ms),
+                until: Some(later(cx, retry_after_ms)),
                 why: format!("{} takes it back", self.backend.name()),
             },
             Answer::Refused(refusal) => match refusal.reason {

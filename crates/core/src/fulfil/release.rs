@@ -33,7 +33,7 @@ use super::{
     certificate::{self, How},
     reconcile::compare::kind_of,
     recycle,
-    step::{Silent, delete_call},
+    step::{Silent, delete_call, later},
 };
 use crate::{
     app::{Actor, Cx},
@@ -492,11 +492,8 @@ impl Step for Delete {
             match backend.execute(&operation, call).await {
                 Answer::Done(_) => {}
                 Answer::Running { retry_after_ms, .. } => {
-                    let ms = i64::try_from(retry_after_ms)
-                        .unwrap_or(1000)
-                        .clamp(50, 60_000);
                     return Outcome::Wait {
-                        until: Some(cx.cx.now().plus_millis(ms)),
+                        until: Some(later(cx, retry_after_ms)),
                         why: format!("{part}: {} works on it", backend.name()),
                     };
                 }

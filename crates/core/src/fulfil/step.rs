@@ -178,7 +178,8 @@ impl Silent {
     }
 }
 
-fn later(cx: &StepCx, ms: u64) -> Timestamp {
+/// When a backend is asked again that wants to be asked after so many milliseconds.
+pub(super) fn later(cx: &StepCx, ms: u64) -> Timestamp {
     cx.cx
         .now()
         .plus_millis(i64::try_from(ms).unwrap_or(1000).clamp(50, 60_000))
