@@ -5,7 +5,7 @@ use lingbao_model::{
     catalogue::Publication,
     id::PolicyId,
     msg::{FieldError, Msg},
-    policy::Policy,
+    policy::{Facts, Policy, Route},
     request::Kind,
     time::Timestamp,
     view::{
@@ -20,7 +20,7 @@ use crate::{
     app::Cx,
     audit::{self, Event},
     authz::{Ability, Access},
-    error::ServiceError,
+    error::{OrNotFound, ServiceError},
     storage::{
         ReadTx, item_version,
         policy::{self as policies, New, Step, Version},
@@ -161,6 +161,28 @@ fn acts(version: &Version, me: &str) -> Vec<Act> {
     }
 }
 
+/// The route that a request with these facts would take by a policy, or by the one in force: the
+/// very code of a submit.
+///
+/// # Errors
+/// [`ServiceError::Forbidden`]; [`ServiceError::NotFound`] where nothing is in force.
+pub async fn try_out(
+    cx: &Cx,
+    kind: &str,
+    policy: Option<Policy>,
+    facts: &Facts,
+) -> Result<Route, ServiceError> {
+    let mut rx = cx.db().read().await?;
+    let access = Access::load(&mut rx, cx).await?;
+    access.require(Ability::ManageItems)?;
+    let kind = known(kind)?;
+    let policy = match policy {
+        Some(policy) => policy,
+        None => policies::in_force(&mut rx, kind.as_str()).await?.or_not_found()?.1,
+    };
+    Ok(policy.route(facts))
+}
+
 /// Writes a policy: on in its draft, or as a new draft. Nothing of it is in force.
 ///
 /// # Errors
@@ -266,8 +288,10 @@ async fn act_once(cx: &Cx, kind: &str, read: Seen, act: Act) -> Result<(), Servi
     access.require(Ability::ManageItems)?;
     let kind = known(kind)?;
     let versions = policies::versions(&mut tx, kind.as_str()).await?;
-    let stands = versions.iter().find(|v| v.number == read.number);
-    let stands = stands.ok_or(ServiceError::NotFound)?;
+    let stands = versions
+        .iter()
+        .find(|v| v.number == read.number)
+        .or_not_found()?;
     let (from, to) = match act {
         Act::Propose => (Publication::Draft, Publication::Proposed),
         Act::TakeBack => (Publication::Proposed, Publication::Draft),
