@@ -32,10 +32,12 @@ pub fn OnePolicy() -> impl IntoView {
     let kind = asked::param("kind");
     let looked = asked::now(|of| of("as"));
     let policy = Resource::new(move || kind.get(), get_policy);
-    list_of(looked, policy, |policy, looked: String| match looked.as_str() {
-        "form" => view! { <PolicyForm policy/> }.into_any(),
-        "paper" => view! { <Paper policy/> }.into_any(),
-        _ => view! { <Shown policy/> }.into_any(),
+    list_of(looked, policy, |policy, looked: String| {
+        match looked.as_str() {
+            "form" => view! { <PolicyForm policy/> }.into_any(),
+            "paper" => view! { <Paper policy/> }.into_any(),
+            _ => view! { <Shown policy/> }.into_any(),
+        }
     })
 }
 
@@ -72,10 +74,17 @@ fn Shown(policy: PolicyView) -> impl IntoView {
         col(t!("items.acts")).hidden(),
     ];
     // Not in the table: a policy is wider than a cell.
-    let before = policy.versions.iter().filter(|v| v.state != Publication::Published);
+    let before = policy
+        .versions
+        .iter()
+        .filter(|v| v.state != Publication::Published);
     let before = before
         .map(|version| {
-            let summary = format!("{} {}", t!("items.show"), t!("items.number", n = version.number));
+            let summary = format!(
+                "{} {}",
+                t!("items.show"),
+                t!("items.number", n = version.number)
+            );
             let policy = version.policy.clone();
             view! { <Fold summary><Drawn policy/></Fold> }
         })
@@ -186,7 +195,10 @@ fn row(version: PolicyVersion) -> AnyView {
 /// The posts of the page.
 #[cfg(feature = "ssr")]
 pub mod ssr {
-    use super::super::{policy_rows::{ROW, Rows}, policy_trial};
+    use super::super::{
+        policy_rows::{ROW, Rows},
+        policy_trial,
+    };
     use crate::{
         error::ApiError,
         form::ssr::{Done, Posted, Refused},

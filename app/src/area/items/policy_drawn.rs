@@ -109,16 +109,23 @@ pub fn Paper(policy: PolicyView) -> impl IntoView {
         .into_any();
     };
     let holds = in_force(&found);
-    let follows = policy.follows.map(|other| t!("policy.follows", of = title(other)));
+    let follows = policy
+        .follows
+        .map(|other| t!("policy.follows", of = title(other)));
     let mut facts: Vec<(Text, Text)> = vec![(t!("policy.in_force").into(), holds.clone().into())];
     facts.extend(follows.map(|text| (Text::from(t!("policy.title")), Text::from(text))));
-    let automatic = words(found.policy.automatic.as_ref(), t!("policy.never_automatic"));
+    let automatic = words(
+        found.policy.automatic.as_ref(),
+        t!("policy.never_automatic"),
+    );
     facts.push((t!("policy.automatic").into(), automatic.into()));
     let rows = (1..)
         .zip(&found.policy.stages)
         .flat_map(|(n, stage)| {
             let groups = stage.groups.iter();
-            groups.map(move |group| line(n, stage, group)).collect::<Vec<_>>()
+            groups
+                .map(move |group| line(n, stage, group))
+                .collect::<Vec<_>>()
         })
         .collect_view();
     let foot = format!("{name} · {holds}");

@@ -48,7 +48,9 @@ pub fn PolicyForm(policy: PolicyView) -> impl IntoView {
     };
     let body = match rows {
         // What was typed meanwhile is not taken away.
-        _ if waits && !form.was_posted() => view! { <Banner tone=Tone::Warn>{t!("items.waits")}</Banner> }.into_any(),
+        _ if waits && !form.was_posted() => {
+            view! { <Banner tone=Tone::Warn>{t!("items.waits")}</Banner> }.into_any()
+        }
         None => view! { <Banner tone=Tone::Warn>{t!("policy.nested")}</Banner> }.into_any(),
         Some(rows) => fields(&form, &rows, &policy),
     };
@@ -68,7 +70,12 @@ fn fields(form: &FormState, rows: &Rows, policy: &PolicyView) -> AnyView {
         ("stages".to_owned(), t!("policy.stages").to_owned()),
         ("try.month".to_owned(), t!("policy.try.month").to_owned()),
     ];
-    let automatic = cond(&rows.automatic, t!("policy.join.never"), &policy.items, &mut labels);
+    let automatic = cond(
+        &rows.automatic,
+        t!("policy.join.never"),
+        &policy.items,
+        &mut labels,
+    );
     let stages: Vec<_> = (1..)
         .zip(&rows.stages)
         .map(|(n, row)| stage(n, row, &policy.items, &mut labels))
@@ -137,8 +144,14 @@ fn stage(n: usize, row: &StageRow, items: &[PolicyItem], labels: &mut Labels) ->
     let of = row.name.clone();
     let about = t!("policy.stage_number", n = n);
     let due = format!("{of}.due_days");
-    labels.push((due.clone(), format!("{about} · {}", t!("policy.due_days_of"))));
-    labels.push((format!("{of}.groups"), format!("{about} · {}", t!("policy.group"))));
+    labels.push((
+        due.clone(),
+        format!("{about} · {}", t!("policy.due_days_of")),
+    ));
+    labels.push((
+        format!("{of}.groups"),
+        format!("{about} · {}", t!("policy.group")),
+    ));
     let named = names(&of, &row.called, &about, labels);
     let groups: Vec<_> = (1..)
         .zip(&row.groups)
@@ -187,7 +200,10 @@ fn group(
     let about = format!("{stage} · {}", t!("policy.group_number", n = m));
     let (role, ranks) = (format!("{of}.role"), format!("{of}.ranks"));
     labels.push((role.clone(), format!("{about} · {}", t!("policy.role_of"))));
-    labels.push((ranks.clone(), format!("{about} · {}", t!("policy.ranks_of"))));
+    labels.push((
+        ranks.clone(),
+        format!("{about} · {}", t!("policy.ranks_of")),
+    ));
     labels.push((join_name(&of), format!("{about} · {}", t!("policy.when"))));
     let deciders = Role::ALL.iter().filter(|role| role.decides());
     let roles = deciders
@@ -246,7 +262,12 @@ fn cond(cond: &Cond, none: &'static str, items: &[PolicyItem], labels: &mut Labe
         .iter()
         .map(|what| (what.to_string(), said(*what)))
         .collect();
-    let add = press(&format!("test {of}"), t!("policy.add_test"), "", place(&join));
+    let add = press(
+        &format!("test {of}"),
+        t!("policy.add_test"),
+        "",
+        place(&join),
+    );
     view! {
         <FieldSet name=join.clone() legend=t!("policy.when")>
             <Seg name=join.clone() options=joins value=cond.join.clone()/>

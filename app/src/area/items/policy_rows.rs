@@ -187,7 +187,12 @@ impl Rows {
     /// is there when there is no row.
     pub fn names(&self) -> Vec<String> {
         let mut names = vec!["form".to_owned()];
-        let add = |cond: &Cond| cond.rows.iter().map(|row| row.0.clone()).collect::<Vec<_>>();
+        let add = |cond: &Cond| {
+            cond.rows
+                .iter()
+                .map(|row| row.0.clone())
+                .collect::<Vec<_>>()
+        };
         names.extend(add(&self.automatic));
         for stage in &self.stages {
             names.push(stage.name.clone());
@@ -218,7 +223,9 @@ impl Rows {
             "stage" => {
                 let name = next("", 's', self.stages.iter().map(|s| &s.name));
                 let taken = |key: &String| self.stages.iter().any(|stage| stage.key == *key);
-                let key = (1..).map(|n| format!("stage-{n}")).find(|key| !taken(key))?;
+                let key = (1..)
+                    .map(|n| format!("stage-{n}"))
+                    .find(|key| !taken(key))?;
                 let group = format!("{name}.g0");
                 let mut values = filled(&name, &[("key", key.as_str()), ("due_days", "1")]);
                 values.extend(begin_group(&group));
@@ -231,7 +238,9 @@ impl Rows {
                 let name = next(at, 'g', stage.groups.iter().map(|g| &g.name));
                 let values = begin_group(&name);
                 let rows = Self::read(&with_rows(&values, &[at, &name]));
-                stage.groups.extend(rows.stages.into_iter().flat_map(|s| s.groups));
+                stage
+                    .groups
+                    .extend(rows.stages.into_iter().flat_map(|s| s.groups));
                 Some(values)
             }
             "test" => {
@@ -384,14 +393,19 @@ fn begin_group(name: &str) -> Values {
 }
 
 fn with_rows(values: &[(String, String)], names: &[&str]) -> Values {
-    let rows = names.iter().map(|name| (ROW.to_owned(), (*name).to_owned()));
+    let rows = names
+        .iter()
+        .map(|name| (ROW.to_owned(), (*name).to_owned()));
     values.iter().cloned().chain(rows).collect()
 }
 
 /// A name that no row has: one after the highest.
 fn next<'a>(of: &str, letter: char, names: impl Iterator<Item = &'a String>) -> String {
     let number = |name: &String| parted(name).1.get(1..)?.parse::<u32>().ok();
-    let free = names.filter_map(number).max().map_or(0, |n| n.saturating_add(1));
+    let free = names
+        .filter_map(number)
+        .max()
+        .map_or(0, |n| n.saturating_add(1));
     if of.is_empty() {
         format!("{letter}{free}")
     } else {

@@ -57,7 +57,9 @@ fn a_form_that_nobody_changed_says_the_same() {
     assert_eq!(told(&after), told(&before));
     let who = |policy: &Policy| {
         let groups = policy.stages.iter().flat_map(|stage| stage.groups.clone());
-        groups.map(|g| (g.name, g.role, g.ranks)).collect::<Vec<_>>()
+        groups
+            .map(|g| (g.name, g.role, g.ranks))
+            .collect::<Vec<_>>()
     };
     assert_eq!(who(&after), who(&before));
 }
@@ -65,7 +67,12 @@ fn a_form_that_nobody_changed_says_the_same() {
 #[test]
 fn rows_come_and_go_and_keep_what_was_typed_beside_them() {
     let mut rows = Rows::of(&policy()).unwrap();
-    let names = |rows: &Rows| rows.stages.iter().map(|s| s.name.clone()).collect::<Vec<_>>();
+    let names = |rows: &Rows| {
+        rows.stages
+            .iter()
+            .map(|s| s.name.clone())
+            .collect::<Vec<_>>()
+    };
     let started = rows.press("stage", "").unwrap();
     assert!(started.contains(&("s5.due_days".to_owned(), "1".to_owned())));
     assert_eq!(rows.stages[5].groups[0].when.join, NONE);

@@ -41,7 +41,9 @@ pub fn trial(form: &FormState, rows: &Rows, items: &[PolicyItem]) -> AnyView {
     let levels = Level::ALL
         .iter()
         .map(|level| (level.to_string(), i18n::msg(&level.msg())));
-    let placed = levels.chain([opt("none", t!("policy.try.nowhere"))]).collect();
+    let placed = levels
+        .chain([opt("none", t!("policy.try.nowhere"))])
+        .collect();
     let zones = vec![
         opt("inner", t!("policy.try.inner")),
         opt("internet", t!("policy.try.internet")),
@@ -60,7 +62,12 @@ pub fn trial(form: &FormState, rows: &Rows, items: &[PolicyItem]) -> AnyView {
     ];
     let items = items
         .iter()
-        .map(|item| (item.code.clone(), format!("{} {}", item.code, i18n::label(&item.name))))
+        .map(|item| {
+            (
+                item.code.clone(),
+                format!("{} {}", item.code, i18n::label(&item.name)),
+            )
+        })
         .collect();
     let asked = form.value("do") == Some("try");
     let result = asked.then(|| answer(form, rows)).flatten();
@@ -104,7 +111,9 @@ fn answer(form: &FormState, rows: &Rows) -> Option<AnyView> {
     let facts = facts(|name| form.value(name).unwrap_or_default().to_owned()).ok()?;
     let route = rows.policy().ok()?.route(&facts);
     if route.is_automatic() {
-        return Some(view! { <Banner tone=Tone::Ok>{t!("policy.try.automatic")}</Banner> }.into_any());
+        return Some(
+            view! { <Banner tone=Tone::Ok>{t!("policy.try.automatic")}</Banner> }.into_any(),
+        );
     }
     let stages = route
         .stages

@@ -15,9 +15,7 @@ use crate::{
     app::Cx,
     authz::{Ability, Access},
     error::ServiceError,
-    storage::{
-        ReadTx, audit_list, calendar, home, notice, operation, policy, request_list, todo,
-    },
+    storage::{ReadTx, audit_list, calendar, home, notice, operation, policy, request_list, todo},
 };
 
 /// Rows of each list on the workbench.

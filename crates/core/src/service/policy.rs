@@ -178,7 +178,12 @@ pub async fn try_out(
     let kind = known(kind)?;
     let policy = match policy {
         Some(policy) => policy,
-        None => policies::in_force(&mut rx, kind.as_str()).await?.or_not_found()?.1,
+        None => {
+            policies::in_force(&mut rx, kind.as_str())
+                .await?
+                .or_not_found()?
+                .1
+        }
     };
     Ok(policy.route(facts))
 }
@@ -194,12 +199,7 @@ pub async fn write(cx: &Cx, kind: &str, read: Seen, policy: &Policy) -> Result<i
     traced(cx, result, || Event::new("policy.write", "policy", kind)).await
 }
 
-async fn write_once(
-    cx: &Cx,
-    kind: &str,
-    read: Seen,
-    policy: &Policy,
-) -> Result<i64, ServiceError> {
+async fn write_once(cx: &Cx, kind: &str, read: Seen, policy: &Policy) -> Result<i64, ServiceError> {
     let mut tx = cx.db().begin().await?;
     let access = Access::load(&mut tx, cx).await?;
     access.require(Ability::ManageItems)?;
@@ -231,8 +231,7 @@ async fn write_once(
         Some(stands) => policies::rewrite_draft(&mut tx, stands.version, &new).await?,
         None => policies::insert(&mut tx, &new).await?,
     }
-    let event =
-        Event::new("policy.write", "policy", kind).detail(json!({ "number": number }));
+    let event = Event::new("policy.write", "policy", kind).detail(json!({ "number": number }));
     audit::record(&mut tx, cx, event).await?;
     tx.commit().await?;
     Ok(number)

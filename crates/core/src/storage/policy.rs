@@ -179,11 +179,7 @@ pub async fn proposed(rx: &mut ReadTx, person: &UserId) -> Result<i64, StorageEr
 ///
 /// # Errors
 /// A conflict if somebody else was faster.
-pub async fn rewrite_draft(
-    tx: &mut Tx,
-    version: i64,
-    draft: &New<'_>,
-) -> Result<(), StorageError> {
+pub async fn rewrite_draft(tx: &mut Tx, version: i64, draft: &New<'_>) -> Result<(), StorageError> {
     let content = content(draft)?;
     let done = Sql::new("UPDATE policy_version SET content = ")
         .bind(content)

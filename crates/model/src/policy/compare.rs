@@ -10,7 +10,10 @@ impl Policy {
         let mut found = Vec::new();
         if self.automatic != new.automatic {
             let msg = Msg::new("policy.diff.automatic")
-                .with("from", when(self.automatic.as_ref(), "policy.never_automatic"))
+                .with(
+                    "from",
+                    when(self.automatic.as_ref(), "policy.never_automatic"),
+                )
                 .with("to", when(new.automatic.as_ref(), "policy.never_automatic"));
             found.push(msg);
         }
@@ -55,7 +58,10 @@ fn who(group: &Group) -> Msg {
 fn stage_differences(old: &Stage, new: &Stage, found: &mut Vec<Msg>) {
     if old.name != new.name {
         let msg = Msg::new("policy.diff.name");
-        found.push(msg.with("from", old.name.clone()).with("to", new.name.clone()));
+        found.push(
+            msg.with("from", old.name.clone())
+                .with("to", new.name.clone()),
+        );
     }
     if old.due_days != new.due_days {
         let msg = named("policy.diff.due_days", &new.name)
@@ -113,7 +119,14 @@ mod tests {
         new.stages.pop();
         assert_eq!(
             keys(&old, &new),
-            ["automatic", "due_days", "when", "group_gone", "stage_gone", "order"]
+            [
+                "automatic",
+                "due_days",
+                "when",
+                "group_gone",
+                "stage_gone",
+                "order"
+            ]
         );
     }
 }

@@ -215,7 +215,12 @@ mod tests {
         for test in tests {
             let rows = again(&test.plain().unwrap());
             let both = |a: &Test, b: &Test| Test::All {
-                of: vec![a.clone(), Test::Not { of: Box::new(b.clone()) }],
+                of: vec![
+                    a.clone(),
+                    Test::Not {
+                        of: Box::new(b.clone()),
+                    },
+                ],
             };
             assert!(!both(test, &rows).can_hold(), "{test:?} {rows:?}");
             assert!(!both(&rows, test).can_hold(), "{test:?} {rows:?}");
