@@ -109,10 +109,11 @@ fn Shown(policy: PolicyView) -> impl IntoView {
 /// What stands before the second person: where the new version is another one.
 fn waiting(newest: Option<&PolicyVersion>) -> Option<AnyView> {
     let version = newest.filter(|v| v.state == Publication::Proposed)?;
+    let (changes, acts) = (changes(&version.changes), acts(version));
     let shown = view! {
         <Panel title=t!("policy.waiting", n = version.number) pad=true>
-            {changes(&version.changes)}
-            {acts(version)}
+            {changes}
+            {acts}
         </Panel>
     };
     Some(shown.into_any())

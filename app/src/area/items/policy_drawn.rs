@@ -43,14 +43,16 @@ pub fn Drawn(policy: Policy) -> impl IntoView {
         .collect();
     let stages = (1..).zip(&policy.stages).map(drawn).collect_view();
     view! {
-        <Panel title=t!("policy.automatic") pad=true>
-            <p>{automatic}</p>
-            <p class="hint hint-after">{t!("policy.laws")}</p>
-        </Panel>
-        <Panel title=t!("policy.stages") sub=t!("policy.stages_note") pad=true>
-            <Track steps=track/>
-        </Panel>
-        {stages}
+        <div class="gap-6 sec-6">
+            <Panel title=t!("policy.automatic") pad=true>
+                <p>{automatic}</p>
+                <p class="hint hint-after">{t!("policy.laws")}</p>
+            </Panel>
+            <Panel title=t!("policy.stages") sub=t!("policy.stages_note") pad=true>
+                <Track steps=track/>
+            </Panel>
+            {stages}
+        </div>
     }
 }
 

@@ -127,14 +127,15 @@ fn place(field: &str) -> String {
 /// The two names of a stage or a group.
 fn names(of: &str, called: &(String, String), about: &str, labels: &mut Labels) -> AnyView {
     let (zh, en) = (format!("{of}.name"), format!("{of}.name_en"));
+    let (called_zh, called_en) = called.clone();
     labels.push((zh.clone(), format!("{about} · {}", t!("policy.name"))));
     labels.push((en.clone(), format!("{about} · {}", t!("policy.name_en"))));
     view! {
         <Field name=zh label=t!("policy.name")>
-            <TextInput value=called.0.clone() width=Width::M maxlength=40_u32/>
+            <TextInput value=called_zh width=Width::M maxlength=40_u32/>
         </Field>
         <Field name=en label=t!("policy.name_en") optional=true>
-            <TextInput value=called.1.clone() width=Width::M maxlength=40_u32/>
+            <TextInput value=called_en width=Width::M maxlength=40_u32/>
         </Field>
     }
     .into_any()
@@ -172,14 +173,15 @@ fn stage(n: usize, row: &StageRow, items: &[PolicyItem], labels: &mut Labels) ->
         press(&format!("group {of}"), t!("policy.add_group"), &about, to)
     };
     let days = t!("policy.due_days_hint", n = MOST_DUE_DAYS);
+    let (key, typed) = (row.key.clone(), row.due_days.clone());
     view! {
         <Panel title=about more=acts.into_any() pad=true>
             <input type="hidden" name=ROW value=of.clone()/>
-            <input type="hidden" name=format!("{of}.key") value=row.key.clone()/>
+            <input type="hidden" name=format!("{of}.key") value=key/>
             <div class="steps">
                 {named}
                 <Field name=due label=t!("policy.due_days_of") hint=days>
-                    <TextInput value=row.due_days.clone() width=Width::Xs maxlength=4_u32/>
+                    <TextInput value=typed width=Width::Xs maxlength=4_u32/>
                 </Field>
             </div>
             {groups}
@@ -216,6 +218,7 @@ fn group(
             (ranks.to_string(), text.into_owned())
         })
         .collect();
+    let (in_role, in_ranks) = (row.role.clone(), row.ranks.clone());
     let named = names(&of, &row.called, &about, labels);
     let when = cond(&row.when, t!("policy.always"), items, labels);
     // The page comes back at the stage: this group is gone then.
@@ -232,10 +235,10 @@ fn group(
             <div class="steps">
                 {named}
                 <Field name=role label=t!("policy.role_of")>
-                    <Select options=roles value=row.role.clone() width=Width::M/>
+                    <Select options=roles value=in_role width=Width::M/>
                 </Field>
                 <Field name=ranks label=t!("policy.ranks_of")>
-                    <Select options=reaches value=row.ranks.clone() width=Width::M/>
+                    <Select options=reaches value=in_ranks width=Width::M/>
                 </Field>
             </div>
             {when}
@@ -258,6 +261,7 @@ fn cond(cond: &Cond, none: &'static str, items: &[PolicyItem], labels: &mut Labe
         .iter()
         .map(|(name, row)| test(name, row, &place(&join), items, labels))
         .collect();
+    let chosen = cond.join.clone();
     let whats = What::ALL
         .iter()
         .map(|what| (what.to_string(), said(*what)))
@@ -270,7 +274,7 @@ fn cond(cond: &Cond, none: &'static str, items: &[PolicyItem], labels: &mut Labe
     );
     view! {
         <FieldSet name=join.clone() legend=t!("policy.when")>
-            <Seg name=join.clone() options=joins value=cond.join.clone()/>
+            <Seg name=join options=joins value=chosen/>
         </FieldSet>
         {rows}
         <div class="steps between">

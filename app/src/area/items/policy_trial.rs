@@ -115,10 +115,9 @@ fn answer(form: &FormState, rows: &Rows) -> Option<AnyView> {
             view! { <Banner tone=Tone::Ok>{t!("policy.try.automatic")}</Banner> }.into_any(),
         );
     }
-    let stages = route
-        .stages
-        .iter()
-        .map(|stage| {
+    let stages = (1..)
+        .zip(&route.stages)
+        .map(|(n, stage): (i64, _)| {
             let steps: Vec<_> = stage
                 .steps
                 .iter()
@@ -130,7 +129,7 @@ fn answer(form: &FormState, rows: &Rows) -> Option<AnyView> {
                 .collect();
             let name = i18n::label(&stage.name);
             let steps = steps.join(" + ");
-            view! { <li><b>{name}</b> " " {steps} " " {t!("policy.days", n = stage.due_days)}</li> }
+            view! { <li>{n} " · " <b>{name}</b> " " {steps} " " {t!("policy.days", n = stage.due_days)}</li> }
         })
         .collect_view();
     let told = t!("policy.try.days", n = route.due_days());

@@ -12,7 +12,7 @@ impl Test {
 }
 
 /// The messages one after another by a key with the gaps `a` and `b`; `None` for none.
-pub(super) fn joined(key: &'static str, parts: impl IntoIterator<Item = Msg>) -> Option<Msg> {
+fn joined(key: &'static str, parts: impl IntoIterator<Item = Msg>) -> Option<Msg> {
     parts
         .into_iter()
         .reduce(|a, b| Msg::new(key).with("a", a).with("b", b))
