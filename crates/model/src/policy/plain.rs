@@ -165,7 +165,7 @@ impl PlainRow {
                 let levels: Result<Vec<UnitLevel>, Msg> = self
                     .several()?
                     .iter()
-                    .map(|level| level.parse().map_err(unknown))
+                    .map(|level| level.parse::<UnitLevel>().map_err(unknown))
                     .collect();
                 let test = Test::UnitLevel { levels: levels? };
                 (test, self.what == What::NotUnitLevel)
