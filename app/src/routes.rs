@@ -63,6 +63,8 @@ pub const IMPORT_BATCHES: &str = "/operations/import/batches";
 pub const WORK_ORDERS: &str = "/work-orders";
 /// Items and prices, for administrators.
 pub const ADMIN_ITEMS: &str = "/admin/items";
+/// Approval policies, for administrators.
+pub const ADMIN_POLICIES: &str = "/admin/policies";
 /// Units, for administrators.
 pub const ADMIN_UNITS: &str = "/admin/units";
 /// Users and roles, for administrators.
@@ -90,6 +92,11 @@ pub fn configure(item: &str) -> String {
 /// An item of the catalogue with its versions, for those who write it.
 pub fn item(code: &str) -> String {
     format!("{ADMIN_ITEMS}/{}", segment(code))
+}
+
+/// The approval policy for a kind of request, for those who write it.
+pub fn policy(kind: &str) -> String {
+    format!("{ADMIN_POLICIES}/{}", segment(kind))
 }
 
 /// Stands where a cart's id does: the form of a new application system.
@@ -396,6 +403,8 @@ pub const PATHS: &[&str] = &[
     ADMIN_AUDIT,
     ADMIN_ITEMS,
     "/admin/items/{code}",
+    ADMIN_POLICIES,
+    "/admin/policies/{kind}",
     HOME,
     OVERVIEW,
     USAGE,

@@ -52,6 +52,9 @@ const FILTERS = /^(fn people.users|form .operations.import )/;
 /** Whom these are for is answered when something was erased: the bin's journey reads them. */
 const OF_THE_ERASED = /certificate|fn resources\/bin/;
 
+/** What the whole site has in common stands behind words, not ids: items and approval policies. */
+const IN_COMMON = /\{(code|kind)\}/;
+
 /** A body that fits a schema: what comes back is about the id, as far as the program gets. */
 function sample(document: Json, schema: Json): unknown {
   if (!schema) return undefined;
@@ -261,7 +264,7 @@ function cases(url: string, document: Json, own: Record<string, string>): Case[]
   };
 
   for (const [path, methods] of Object.entries<Json>(document.paths)) {
-    if (!path.includes('{') || path.includes('{code}')) continue;
+    if (!path.includes('{') || IN_COMMON.test(path)) continue;
     const { kind, mine, of } = at(path);
     for (const [method, operation] of Object.entries<Json>(methods)) {
       const schema = operation.requestBody?.content?.['application/json']?.schema;
@@ -273,7 +276,7 @@ function cases(url: string, document: Json, own: Record<string, string>): Case[]
       });
     }
   }
-  for (const path of everyPath().filter((one) => one.includes('{') && !one.includes('{code}'))) {
+  for (const path of everyPath().filter((one) => one.includes('{') && !IN_COMMON.test(one))) {
     const { kind, mine, of } = at(path);
     found.push({
       what: `page ${path}`, kind, mine, reads: true,
@@ -282,7 +285,7 @@ function cases(url: string, document: Json, own: Record<string, string>): Case[]
   }
   for (const [path, forms] of Object.entries(FORMS)) {
     for (const { '@': place, ...form } of forms) {
-      const named = place || !path.includes('{') || path.includes('{code}') ? undefined : at(path);
+      const named = place || !path.includes('{') || IN_COMMON.test(path) ? undefined : at(path);
       const kind = named?.kind ?? /\{([\w-]+)\}/.exec(Object.values(form).join(' '))?.[1] ?? '';
       // A snapshot is a disk's, everything else of a resource a host's.
       const mine = (Object.values(form).includes('{dropped}') ? own.disks : (named?.mine ?? own[kind])) ?? '';

@@ -14,7 +14,7 @@ test('no page is left out @once', () => {
   // The word in the braces is the program's, or a column of the list from which the thing is taken.
   const shape = (path: string) => new RegExp(`^${path.replaceAll(/\{\w+\}/g, '[^/]+')}$`);
   const paths = everyPath();
-  expect(paths.filter((path) => !bare.includes(path) && !(path.includes('{code}') && bare.some((one) => shape(path).test(one))))).toEqual([]);
+  expect(paths.filter((path) => !bare.includes(path) && !(/\{(code|kind)\}/.test(path) && bare.some((one) => shape(path).test(one))))).toEqual([]);
   // And none that is gone is kept.
   expect(bare.filter((one) => !paths.some((path) => shape(path).test(one)))).toEqual([]);
   for (const [path, journey] of Object.entries(IN_JOURNEYS)) {

@@ -27,6 +27,7 @@ export const FORMS: Record<string, Record<string, string>[]> = {
   '/admin/audit': [],
   '/admin/items': [],
   '/admin/items/{code}': [],
+  '/admin/policies/{kind}': [],
   '/operations/differences': [],
   '/me/tokens': [{ revoke: '{revoked}' }],
   '/catalogue/{code}': [

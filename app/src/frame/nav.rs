@@ -86,10 +86,12 @@ impl Door {
             && (self.ability.is_empty() || self.ability.split('|').any(|one| viewer.can(one)))
     }
 
-    /// Whether `here` is this page or one below it; a delivery sheet is a paper of resources.
+    /// Whether `here` is this page or one below it; a delivery sheet is a paper of resources, and
+    /// approval policies are kept by those who keep the items.
     fn current(&self, here: &str) -> bool {
         within(here, self.path)
             || self.path == routes::RESOURCES && within(here, routes::DELIVERIES)
+            || self.path == routes::ADMIN_ITEMS && within(here, routes::ADMIN_POLICIES)
     }
 }
 

@@ -404,6 +404,14 @@ mod tests {
     }
 
     #[test]
+    fn an_approval_policy_asks_only_those_who_decide() {
+        for role in Role::ALL {
+            let can = Ability::Decide.roles().contains(role);
+            assert_eq!(role.decides(), can, "{role}");
+        }
+    }
+
+    #[test]
     fn what_belongs_to_the_site_is_not_given_by_a_role_on_one_county() {
         let access = |reach| Access {
             user: "usr_nb_01JD3C00000000000000000000".parse().unwrap(),

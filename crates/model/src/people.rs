@@ -95,6 +95,20 @@ impl Role {
         )
     }
 
+    /// Whether the role decides on steps of approvals. What an approval policy gives to another
+    /// one, nobody would ever see.
+    pub const fn decides(self) -> bool {
+        matches!(
+            self,
+            Self::DeptLeader
+                | Self::UpperReviewer
+                | Self::Reviewer
+                | Self::SecurityOfficer
+                | Self::Finance
+                | Self::Leader
+        )
+    }
+
     /// Whether one person may hold both roles (三权分立, GB/T 22239 level three).
     pub fn may_join(self, other: Self) -> bool {
         if self == other {

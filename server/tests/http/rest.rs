@@ -83,6 +83,7 @@ async fn without_a_token_and_without_a_session_there_is_nothing() {
                 .replace("{line}", "x")
                 .replace("{step}", "x")
                 .replace("{code}", "x")
+                .replace("{kind}", "x")
                 .replace("{snapshot}", "x")
                 .replace("{grant}", "x");
             let headers = [

@@ -194,6 +194,7 @@ fn subject(line: &AuditLine) -> AnyView {
         "user" => (routes::user(id), &["manage_units", "manage_roles"][..]),
         "unit" => (routes::unit(id), &["manage_units", "manage_roles"][..]),
         "item" => (routes::item(id), &["manage_items", "manage_prices"][..]),
+        "policy" => (routes::policy(id), &["manage_items"][..]),
         "saga" => (routes::saga(id), &["operate"][..]),
         "work_order" => (routes::work_order(id), &["operate"][..]),
         "difference" if name.is_some() => (routes::difference(id), &["operate"][..]),

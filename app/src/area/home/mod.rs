@@ -151,6 +151,14 @@ fn tiles(found: &Home) -> (usize, AnyView) {
             n > 0,
         ));
     }
+    if found.policies > 0 {
+        rest.push(number(
+            t!("home.policies"),
+            found.policies,
+            routes::ADMIN_POLICIES.to_owned(),
+            true,
+        ));
+    }
     if let Some(counts) = &found.audit {
         rest.extend(auditor(counts));
     }

@@ -40,6 +40,7 @@ fn Shown(rows: Vec<ItemRow>) -> impl IntoView {
     view! {
         <PageHead title=t!("nav.items") fact=t!("items.fact")/>
         <ErrorSummary/>
+        {super::tabs(routes::ADMIN_ITEMS)}
         <TableBox>
             <Table caption=t!("nav.items") columns>{rows.into_iter().map(row).collect_view()}</Table>
         </TableBox>

@@ -15,7 +15,7 @@ use crate::{
     app::Cx,
     authz::{Ability, Access},
     error::ServiceError,
-    storage::{ReadTx, audit_list, calendar, home, notice, operation, request_list, todo},
+    storage::{ReadTx, audit_list, calendar, home, notice, operation, policy, request_list, todo},
 };
 
 /// Rows of each list on the workbench.
@@ -64,6 +64,11 @@ pub async fn home(cx: &Cx) -> Result<Home, ServiceError> {
     Ok(Home {
         people: people(&mut rx, cx, &access).await?,
         proposed: proposed(&mut rx, &access).await?,
+        policies: if access.has(Ability::ManageItems) {
+            policy::proposed(&mut rx, &access.user).await?
+        } else {
+            0
+        },
         audit: trail(&mut rx, cx, &access).await?,
         todo,
         requests,

@@ -20,6 +20,7 @@ pub mod live;
 pub mod notice;
 pub mod operation;
 pub mod overview;
+pub mod policy;
 pub mod quota;
 pub mod refusal;
 pub mod request;

@@ -43,6 +43,8 @@ pub const ACTIONS: &[&str] = &[
     "item.write",
     "job.discard",
     "job.retry",
+    "policy.publication",
+    "policy.write",
     "quota.hand",
     "quota.limit",
     "quota.take_back",

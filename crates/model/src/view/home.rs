@@ -61,6 +61,8 @@ pub struct Home {
     pub people: Option<PeopleCounts>,
     /// Versions of items and prices that wait for this person as the second one.
     pub proposed: Option<i64>,
+    /// Versions of approval policies that do.
+    pub policies: i64,
     /// The audit trail.
     pub audit: Option<AuditCounts>,
     /// The latest notices.

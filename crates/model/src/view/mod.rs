@@ -13,6 +13,7 @@ pub mod operation;
 pub mod overview;
 pub mod page;
 pub mod people;
+pub mod policy;
 pub mod quota;
 pub mod request;
 pub mod resource;

@@ -18,6 +18,7 @@ mod me;
 mod operations;
 mod people;
 mod people_acts;
+mod policies;
 mod quota;
 mod requests;
 mod resource_acts;
@@ -229,6 +230,7 @@ fn routes() -> OpenApiRouter<Portal> {
         .merge(quota::routes())
         .merge(usage::routes())
         .merge(items::routes())
+        .merge(policies::routes())
         .merge(audit::routes())
         .merge(differences::routes())
         .merge(imports::routes())
