@@ -82,7 +82,7 @@ calls! {
     StartServer { #[doc = "Which."] server: ExternalId },
     /// Switches a server off.
     StopServer { #[doc = "Which."] server: ExternalId },
-    /// Restarts a running server.
+    /// Restarts a running server. One in an error state is switched off and on again, which may help.
     RestartServer { #[doc = "Which."] server: ExternalId },
     /// Lets in to a server, beside its preset, exactly what these rules say: the whole set, so that
     /// twice is once.
