@@ -40,6 +40,15 @@ pub use outcome::{
 };
 pub use spec::*;
 
+/// Where something stands that was made for no pool.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stands {
+    /// The cloud's own word for the place: in OpenStack an availability zone.
+    pub zone: String,
+    /// The pools that are there.
+    pub pools: Vec<PoolRef>,
+}
+
 macro_rules! calls {
     ($($(#[$doc:meta])* $name:ident $body:tt,)*) => {
         /// Everything that changes something.

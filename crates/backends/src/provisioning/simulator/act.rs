@@ -312,6 +312,7 @@ impl Deciding<'_> {
                     Power::Active
                 },
                 host: Some(host),
+                stands: None,
                 private_address: private,
                 one_time_password: password,
                 installed_by: None,
