@@ -387,11 +387,8 @@ fn about_known(row: &DifferenceRow) -> AnyView {
         |said: &&Said| matches!(said.aspect, Aspect::Name | Aspect::Address) && said.differs();
     let say = |said: &Said| {
         let what = word("difference.aspect", said.aspect.as_str());
-        let text = t!(
-            "difference.follow_known",
-            what = what,
-            cloud = said.cloud.clone()?
-        );
+        let cloud = said.cloud.clone()?;
+        let text = t!("difference.follow_known", what = what, cloud = cloud);
         Some(view! { <p>{text}</p> })
     };
     let all = row.said.iter().filter(otherwise);

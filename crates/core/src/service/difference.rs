@@ -12,7 +12,6 @@ use std::time::Duration;
 
 use lingbao_backends::provisioning::{ExternalId, Object, Power};
 use lingbao_model::{
-    catalogue::Fulfiller,
     id::DifferenceId,
     msg::Msg,
     people::Role,

@@ -178,9 +178,10 @@ async fn do_adopt(
         quota::free(tx, cx, &booking("free", plan.less()), &found.id).await?;
     }
     resource::apply(tx, found, plan, cx.now()).await?;
-    let kind = match what {
-        What::Extend => EventKind::Extended,
-        _ => EventKind::Resized,
+    let kind = if what == What::Extend {
+        EventKind::Extended
+    } else {
+        EventKind::Resized
     };
     let shown = plan.shown(&thought.schema);
     let at = (by.as_str(), cx.now());
