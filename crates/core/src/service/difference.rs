@@ -312,7 +312,8 @@ pub async fn compare(cx: &Cx) -> Result<(), ServiceError> {
 }
 
 /// Begins to make the cloud follow the portal: switches back, resizes back, says the rules anew,
-/// attaches anew, restarts what stands in an error, or builds anew what is lost. What a lost thing held does not come back.
+/// attaches anew, restarts what stands in an error, or builds anew what is lost. What a lost thing
+/// held does not come back.
 ///
 /// # Errors
 /// [`ServiceError::NotFound`] if there is no such difference, [`ServiceError::Conflict`] if it is

@@ -58,8 +58,7 @@ pub(super) fn known_otherwise(row: &DifferenceRow) -> bool {
 
 /// Lets the portal follow the cloud: a server is called what it is there, running or stopped, what
 /// comes in to it there becomes its owner's rules, and a name or an address is what it is there. By
-/// `act` it is [`Act::Follow`], or
-/// [`Act::FollowPower`] alone.
+/// `act` it is [`Act::Follow`], or [`Act::FollowPower`] alone.
 ///
 /// # Errors
 /// [`ServiceError::Conflict`] if none of these differs any more, it has moved since it was read
