@@ -1915,7 +1915,7 @@ async fn a_size_of_the_cloud_is_taken_over_once_with_its_price_and_its_quota() {
             "resource.price_changed",
         );
         conflict(adopt("another", month).await, "error.stale");
-        assert_eq!(world.resource(&host.id).await.version, host.version);
+        assert_eq!(world.resource(&host.id).await.month, host.month);
         for row in [&larger, &grown] {
             world.adopt(row).await.unwrap();
         }
@@ -2149,6 +2149,7 @@ async fn what_runs_again_is_neither_restarted_nor_written_off() {
         world
             .by_hand(Call::RestartServer { server: ext(&host) })
             .await;
+        world.city.app.clock.advance_ms(MINUTE_MS);
         let cx = world.city.cx(&world.operator);
         let restored = difference::restore(&cx, &row.id, &row.digest).await;
         conflict(restored, "difference.over");
