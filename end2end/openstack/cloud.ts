@@ -88,8 +88,9 @@ export class Cloud {
     return new Cloud(answer.headers.get('x-subject-token') ?? '', services);
   }
 
-  private async ask(service: string, path: string, method = 'GET'): Promise<{ status: number; body: any }> {
-    const answer = await fetch(`${this.services[service]}${path}`, { method, headers: { 'x-auth-token': this.token } });
+  private async ask(service: string, path: string, method = 'GET', sent?: unknown): Promise<{ status: number; body: any }> {
+    const headers = { 'x-auth-token': this.token, 'content-type': 'application/json' };
+    const answer = await fetch(`${this.services[service]}${path}`, { method, headers, body: sent === undefined ? undefined : JSON.stringify(sent) });
     const text = await answer.text();
     return { status: answer.status, body: text ? JSON.parse(text) : null };
   }
@@ -170,6 +171,22 @@ export class Cloud {
   private async network(what: string, project: string): Promise<any> {
     const { body } = await this.ask('network', `/v2.0/${what}?project_id=${project}`);
     return body[what.replace('-', '_')];
+  }
+
+  /** Gives a server another size behind the portal's back. */
+  async resize(server: string, vcpus: number, memory_gb: number): Promise<void> {
+    const { flavors } = (await this.ask('compute', '/flavors/detail')).body as { flavors: { id: string; vcpus: number; ram: number }[] };
+    const flavour = flavors.find((one) => one.vcpus === vcpus && one.ram === memory_gb * 1_024);
+    const act = async (sent: unknown) => {
+      const { status, body } = await this.ask('compute', `/servers/${server}/action`, 'POST', sent);
+      if (status >= 300) throw new Error(`Nova: ${status} ${JSON.stringify(body)}`);
+    };
+    await act({ resize: { flavorRef: flavour?.id } });
+    for (let tries = 0; (await this.ask('compute', `/servers/${server}`)).body.server.status !== 'VERIFY_RESIZE'; tries += 1) {
+      if (tries > 120) throw new Error('Nova does not come to the end of a resize');
+      await new Promise((done) => setTimeout(done, 500));
+    }
+    await act({ confirmResize: null });
   }
 
   /** Deletes a server behind the portal's back. */

@@ -70,6 +70,7 @@ export const FORMS: Record<string, Record<string, string>[]> = {
     { do: 'note', note: '核验' },
     { do: 'restore', confirm_restore: 'yes', digest: 'none' },
     { do: 'follow', digest: 'none' },
+    { do: 'adopt', confirm_adopt: 'yes', digest: 'none', month: '1' },
     { do: 'write_off', confirm_write_off: 'yes', reason },
   ],
   '/operations/import': [{ do: 'pick', thing: '{differences}', system: '{systems}', cell: '{cells}', item: 'C-ECS' }],

@@ -118,6 +118,8 @@ words! {
         TakenIn = "taken_in",
         /// Taking it in was undone: it goes on in the cloud, and nothing was ever charged for it.
         TakenOut = "taken_out",
+        /// Its name or address was written down as it is in the cloud.
+        Followed = "followed",
     }
 }
 
@@ -140,6 +142,7 @@ impl EventKind {
                 | Self::WrittenOff
                 | Self::TakenIn
                 | Self::TakenOut
+                | Self::Followed
         )
     }
 }

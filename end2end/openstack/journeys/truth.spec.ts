@@ -1,9 +1,9 @@
 // A server is deleted in Nova behind the portal's back: a round finds it, an operator has it built
-// anew, and there is exactly one again.
+// anew, and there is exactly one again. A size that is changed there is taken over with its price.
 import { call, session } from '../../support/api.ts';
 import { signIn } from '../../support/helpers.ts';
 import { approveAll, orderHosts } from '../../support/order.ts';
-import { delivered, exactly, expect, RUN, SMALL, test } from '../world.ts';
+import { balanced, delivered, exactly, expect, RUN, SMALL, test } from '../world.ts';
 
 test('a server deleted in OpenStack is found missing and built anew', async ({ page, town, cloud }) => {
   const { where } = town;
@@ -38,4 +38,37 @@ test('a server deleted in OpenStack is found missing and built anew', async ({ p
   const rows = (await call(where, clerk, 'GET', `/resources?q=${name}`)).body.rows as { address: string }[];
   const fixed = Object.values(made!.addresses).flat().map((one) => one.addr);
   expect(fixed).toContain(rows[0]?.address);
+});
+
+test('a size changed in Nova is taken over, and both sides count the same', async ({ page, town, cloud }) => {
+  const { where } = town;
+  const name = `grown-${RUN}`;
+  const clerk = await session(where(), 'clerk');
+  const operator = await session(where(), 'operator');
+  const request = await orderHosts(where, clerk, name, 1, SMALL);
+  await approveAll(where, request, 'leader.tjj');
+  await delivered(where, clerk, request);
+  const [server] = await cloud.servers(name);
+  const now = async () => (await call(where, clerk, 'GET', `/resources?q=${name}`)).body.rows[0] as { month: number };
+  const before = await now();
+  await cloud.resize(server!.id, 2, 4);
+  await expect.poll(async () => (await cloud.servers(name))[0]?.status, { timeout: 120_000 }).toBe('ACTIVE');
+
+  const changed = async () => {
+    const { body } = await call(where, operator, 'GET', '/differences?kind=changed');
+    return (body.rows as { id: string; name: string }[]).filter((row) => row.name === name);
+  };
+  await expect.poll(async () => {
+    await call(where, operator, 'POST', '/differences/compare', {});
+    return (await changed()).length;
+  }, { timeout: 120_000, intervals: [2_000] }).toBe(1);
+  const [found] = await changed();
+  await signIn(page, 'operator');
+  await page.goto(`/operations/differences/${found!.id}`);
+  await page.locator('input[name=confirm_adopt]').check();
+  await page.locator('button[name=do][value=adopt]').click();
+  await expect.poll(async () => (await changed()).length, { timeout: 60_000 }).toBe(0);
+  expect((await now()).month).toBeGreaterThan(before.month);
+  const { cores, memory_gb } = await balanced(where, clerk, cloud, server!.tenant_id);
+  expect([cores, memory_gb]).toEqual([2, 4]);
 });

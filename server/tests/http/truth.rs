@@ -99,6 +99,9 @@ async fn an_operator_lists_reads_and_notes_differences_over_the_programming_inte
             "{act}"
         );
     }
+    let size = json!({ "digest": list["rows"][0]["digest"], "month": 1 });
+    let answer = client.json("POST", &format!("{path}/adopt"), &size).await;
+    assert_eq!(answer.json()["key"], "difference.not_this");
     let lost = json!({ "reason": "没有了" });
     let answer = client
         .json("POST", &format!("{path}/write-off"), &lost)

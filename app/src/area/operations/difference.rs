@@ -1,6 +1,7 @@
 //! One difference: what the portal thinks, what the cloud says, and what may be done.
 
 use super::{
+    adopt,
     differences::{chip, price, value},
     known, rules, when, word,
 };
@@ -209,24 +210,38 @@ fn facts(found: &DifferenceDetail) -> Vec<(Text, AnyView)> {
 }
 
 fn acts(found: &DifferenceDetail) -> AnyView {
-    found
+    let forms = found
         .may
         .iter()
         .map(|act| match act {
             Act::Restore => restore(&found.row, !found.attachments.is_empty()),
             Act::Follow => follow(&found.row),
             Act::FollowPower => follow_power(&found.row),
-            Act::WriteOff => write_off(),
+            // Shown where it can't be done too, with what stands against it.
+            Act::Adopt => ().into_any(),
+            Act::WriteOff => write_off(found.row.kind),
             Act::Note => note(&found.row),
         })
-        .collect_view()
-        .into_any()
+        .collect_view();
+    view! {
+        {adopt::panel(found)}
+        {forms}
+    }
+    .into_any()
 }
 
 /// Whether the host would be resized back, which restarts it.
 fn resized(row: &DifferenceRow) -> bool {
     let size = |said: &Said| matches!(said.aspect, Aspect::Vcpus | Aspect::Memory);
     row.said.iter().any(|said| said.differs() && size(said))
+}
+
+/// Whether making the cloud follow costs data, a restart or somebody's way in.
+fn asks(row: &DifferenceRow) -> bool {
+    matches!(row.kind, DifferenceKind::Missing | DifferenceKind::Stuck)
+        || row.thing == Fulfiller::Backup
+        || resized(row)
+        || rules::apart(row).is_some()
 }
 
 /// What is done to rules, and which ones.
@@ -236,7 +251,7 @@ fn about_rules(texts: &[&str], say: impl Fn(String) -> String) -> Option<AnyView
 }
 
 /// What was read here: what has moved since is neither followed nor restored.
-fn seen(row: &DifferenceRow) -> AnyView {
+pub(super) fn seen(row: &DifferenceRow) -> AnyView {
     let digest = row.digest.clone();
     view! { <input type="hidden" name="digest" value=digest/> }.into_any()
 }
@@ -270,8 +285,10 @@ fn anew(row: &DifferenceRow) -> (String, &'static str) {
 
 /// Making the cloud follow the portal. What costs data, a restart or somebody's way in asks for a tick.
 fn restore(row: &DifferenceRow, hung: bool) -> AnyView {
-    let lost = row.kind == DifferenceKind::Missing;
-    let resized = resized(row);
+    let (lost, stuck) = (
+        row.kind == DifferenceKind::Missing,
+        row.kind == DifferenceKind::Stuck,
+    );
     let apart = rules::apart(row).map(Said::rules_apart);
     let closing = apart.as_ref().and_then(|(opened, _)| {
         about_rules(opened, |what| t!("difference.will_close", what = what))
@@ -279,19 +296,31 @@ fn restore(row: &DifferenceRow, hung: bool) -> AnyView {
     let opening = apart.as_ref().and_then(|(_, closed)| {
         about_rules(closed, |what| t!("difference.will_open", what = what))
     });
-    let (say, tick) = match (lost, resized) {
-        (true, _) => anew(row),
-        (false, true) => (
+    let (say, tick) = if lost {
+        anew(row)
+    } else if stuck {
+        (
+            t!("difference.restart_note").to_owned(),
+            t!("difference.resize_confirm"),
+        )
+    } else if row.thing == Fulfiller::Backup {
+        (
+            t!("difference.replan_note").to_owned(),
+            t!("difference.rebuild_backup_confirm"),
+        )
+    } else if resized(row) {
+        (
             t!("difference.resize_note").to_owned(),
             t!("difference.resize_confirm"),
-        ),
-        (false, false) => (
+        )
+    } else {
+        (
             t!("difference.restore_note").to_owned(),
             t!("difference.rules_confirm"),
-        ),
+        )
     };
     let hung = (lost && hung).then(|| view! { <p>{t!("difference.hung_note")}</p> });
-    let confirm = (lost || resized || apart.is_some()).then(|| {
+    let confirm = asks(row).then(|| {
         view! {
             <FieldSet name="confirm_restore" legend=t!("difference.restore") hide_legend=true>
                 <Check name="confirm_restore" value="yes">{tick}</Check>
@@ -300,6 +329,8 @@ fn restore(row: &DifferenceRow, hung: bool) -> AnyView {
     });
     let text = if lost {
         t!("difference.rebuild")
+    } else if stuck {
+        t!("difference.restart")
     } else {
         t!("difference.restore")
     };
@@ -350,8 +381,23 @@ fn follow_power(row: &DifferenceRow) -> AnyView {
     .into_any()
 }
 
+/// What of name and address is written down otherwise.
+fn about_known(row: &DifferenceRow) -> AnyView {
+    let otherwise =
+        |said: &&Said| matches!(said.aspect, Aspect::Name | Aspect::Address) && said.differs();
+    let say = |said: &Said| {
+        let what = word("difference.aspect", said.aspect.as_str());
+        let cloud = said.cloud.clone()?;
+        let text = t!("difference.follow_known", what = what, cloud = cloud);
+        Some(view! { <p>{text}</p> })
+    };
+    let all = row.said.iter().filter(otherwise);
+    all.filter_map(say).collect_view().into_any()
+}
+
 fn follow(row: &DifferenceRow) -> AnyView {
     let (power, seen) = (about_power(row), seen(row));
+    let known = about_known(row);
     let rules = rules::apart(row).map(|said| {
         let (opened, closed) = said.rules_apart();
         view! {
@@ -365,6 +411,7 @@ fn follow(row: &DifferenceRow) -> AnyView {
             <form method="post">
                 {power}
                 {rules}
+                {known}
                 {seen}
                 <Button name="do" value="follow">{t!("difference.follow")}</Button>
             </form>
@@ -373,11 +420,16 @@ fn follow(row: &DifferenceRow) -> AnyView {
     .into_any()
 }
 
-fn write_off() -> AnyView {
+fn write_off(kind: DifferenceKind) -> AnyView {
+    let say = if kind == DifferenceKind::Stuck {
+        t!("difference.write_off_stuck_note")
+    } else {
+        t!("difference.write_off_note")
+    };
     view! {
         <Panel title=t!("difference.write_off") pad=true>
             <form method="post">
-                <p>{t!("difference.write_off_note")}</p>
+                <p>{say}</p>
                 <Field name="reason" label=t!("operations.reason") hint=t!("difference.reason_hint")>
                     <TextArea rows=2 maxlength=500_u32 required=true/>
                 </Field>
@@ -410,7 +462,7 @@ fn note(row: &DifferenceRow) -> AnyView {
 /// The posts of the page.
 #[cfg(feature = "ssr")]
 pub mod ssr {
-    use super::{resized, rules};
+    use super::asks;
     use crate::{
         error::ApiError,
         form::ssr::{Done, Posted, Refused},
@@ -420,8 +472,9 @@ pub mod ssr {
     use lingbao_core::service::difference;
     use lingbao_model::{
         id::DifferenceId,
+        money::Money,
         msg::{FieldError, Msg},
-        view::difference::{Act, DifferenceKind},
+        view::difference::Act,
     };
 
     fn ticked(form: &Posted, name: &'static str) -> Result<(), Refused> {
@@ -432,7 +485,7 @@ pub mod ssr {
         }
     }
 
-    /// Restores, follows, writes off, or notes.
+    /// Restores, follows, takes over, writes off, or notes.
     ///
     /// # Errors
     /// What the service says; a message at the tick when it is missing.
@@ -441,8 +494,7 @@ pub mod ssr {
         let said = match form.value("do") {
             "restore" => {
                 let row = difference::detail(&cx, &of).await?.row;
-                let lost = row.kind == DifferenceKind::Missing;
-                if lost || resized(&row) || rules::apart(&row).is_some() {
+                if asks(&row) {
                     ticked(&form, "confirm_restore")?;
                 }
                 difference::restore(&cx, &of, form.value("digest")).await?;
@@ -456,6 +508,13 @@ pub mod ssr {
                 };
                 difference::follow(&cx, &of, form.value("digest"), act).await?;
                 Msg::new("difference.was_followed")
+            }
+            "adopt" => {
+                ticked(&form, "confirm_adopt")?;
+                let month = form.value("month").parse().map(Money::from_fen);
+                let month = month.map_err(|_| ApiError::not_found())?;
+                difference::adopt(&cx, &of, form.value("digest"), month).await?;
+                Msg::new("difference.was_adopted")
             }
             "write_off" => {
                 ticked(&form, "confirm_write_off")?;

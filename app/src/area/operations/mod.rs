@@ -1,5 +1,6 @@
 //! What operators look after: fulfilments on their way and stuck ones, and work orders for people.
 
+mod adopt;
 mod clouds;
 mod difference;
 mod differences;

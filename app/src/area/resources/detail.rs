@@ -171,6 +171,7 @@ fn shape(kind: EventKind) -> &'static str {
         | EventKind::Started
         | EventKind::Restored
         | EventKind::TakenIn
+        | EventKind::Followed
         | EventKind::Restarted
         | EventKind::SnapshotTaken
         | EventKind::SnapshotRestored

@@ -40,6 +40,15 @@ pub use outcome::{
 };
 pub use spec::*;
 
+/// Where something stands that was made for no pool.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stands {
+    /// The cloud's own word for the place: in OpenStack an availability zone.
+    pub zone: String,
+    /// The pools that are there.
+    pub pools: Vec<PoolRef>,
+}
+
 macro_rules! calls {
     ($($(#[$doc:meta])* $name:ident $body:tt,)*) => {
         /// Everything that changes something.
@@ -82,7 +91,7 @@ calls! {
     StartServer { #[doc = "Which."] server: ExternalId },
     /// Switches a server off.
     StopServer { #[doc = "Which."] server: ExternalId },
-    /// Restarts a running server.
+    /// Restarts a running server. One in an error state is switched off and on again, which may help.
     RestartServer { #[doc = "Which."] server: ExternalId },
     /// Lets in to a server, beside its preset, exactly what these rules say: the whole set, so that
     /// twice is once.

@@ -238,6 +238,10 @@ pub struct Server {
     pub power: Power,
     /// The physical machine, if the backend tells.
     pub host: Option<String>,
+    /// Where it stands, if it was made for no pool and the backend tells. Where one pool alone is
+    /// there, that stands in its specification too.
+    #[serde(default)]
+    pub stands: Option<super::Stands>,
     /// Its address in its network; `0.0.0.0` until it has one.
     pub private_address: Ipv4Addr,
     /// Given only in answers to the operation that made it (create, poll, find by operation) and to

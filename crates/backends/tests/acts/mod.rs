@@ -95,7 +95,8 @@ pub fn serve(
                 "confirmResize" | "revertResize" => ("VERIFY_RESIZE", "ACTIVE"),
                 other => panic!("{other}"),
             };
-            let errs = name == "os-stop" && it["status"] == "ERROR";
+            let way_out = name == "os-stop" || asked["type"] == "HARD";
+            let errs = way_out && it["status"] == "ERROR";
             if it["status"] != from && !errs {
                 let said = format!("Cannot '{name}' instance while it is {}", it["status"]);
                 let said = json!({ "conflictingRequest": { "code": 409, "message": said } });
@@ -210,8 +211,27 @@ fn reason<T: std::fmt::Debug>(outcome: Outcome<T>) -> RefusalReason {
 const CANCELLED: OperationState = OperationState::Cancelled { left: None };
 
 #[tokio::test]
-async fn what_is_in_error_can_be_switched_off_and_nothing_else() {
+async fn what_is_in_error_is_restarted_hard_and_waited_for() {
     let w = with_server("ERROR").await;
+    let restart = || Call::RestartServer { server: id() };
+    let begun = w.cloud.execute(&"op".into(), restart()).await;
+    assert!(matches!(begun, Outcome::Running { .. }), "{begun:?}");
+    // Nova calls it an error until it runs.
+    w.status("ERROR");
+    w.stand.lock().unwrap().servers[0]["updated"] = json!(null);
+    let still = w.cloud.execute(&"op".into(), restart()).await;
+    assert!(matches!(still, Outcome::Running { .. }), "{still:?}");
+    w.status("ACTIVE");
+    let there = settled(w.cloud.execute(&"op".into(), restart()).await);
+    assert_eq!(there.power, Power::Active);
+    assert_eq!(w.words(), ["reboot"]);
+}
+
+#[tokio::test]
+async fn what_is_in_error_can_be_switched_off_and_neither_started_nor_resized() {
+    let w = with_server("ERROR").await;
+    let resized = w.cloud.execute(&"larger".into(), resize(LARGE)).await;
+    assert_eq!(reason(resized), RefusalReason::Conflict);
     let started = w.cloud.start_server(&"on".into(), "s1".into()).await;
     assert!(matches!(started, Outcome::Refused(_)), "{started:?}");
     let stopped = w.cloud.stop_server(&"off".into(), "s1".into()).await;

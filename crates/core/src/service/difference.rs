@@ -2,12 +2,16 @@
 //!
 //! The rounds themselves stand in [`crate::fulfil::reconcile`].
 
+mod adopt;
+mod follow;
+
+pub use adopt::adopt;
+pub use follow::follow;
+
 use std::time::Duration;
 
-use lingbao_backends::provisioning::ExternalId;
+use lingbao_backends::provisioning::{ExternalId, Object, Power};
 use lingbao_model::{
-    access_rule::text_of,
-    catalogue::Fulfiller,
     id::DifferenceId,
     msg::Msg,
     people::Role,
@@ -15,12 +19,13 @@ use lingbao_model::{
     text,
     view::bin::ErasureMethod,
     view::difference::{
-        Act, Aspect, Closing, DifferenceDetail, DifferenceFilter, DifferenceKind, DifferenceRow,
-        DifferencesView, Said,
+        Act, Adoption, Closing, DifferenceDetail, DifferenceFilter, DifferenceKind, DifferenceRow,
+        DifferencesView,
     },
 };
 use serde_json::{Value, json};
 
+use self::follow::{followed, followed_rules, known_otherwise, rules_apart};
 use super::{notice, refusal::traced};
 use crate::{
     app::Cx,
@@ -30,7 +35,7 @@ use crate::{
     fulfil::{
         access_rule,
         certificate::{self, How},
-        reconcile::{CompareCloud, CompareClouds, begin, compare},
+        reconcile::{CompareClouds, begin, compare},
     },
     jobs,
     storage::{
@@ -91,7 +96,7 @@ pub async fn detail(cx: &Cx, id: &DifferenceId) -> Result<DifferenceDetail, Serv
     let row = difference::get(&mut rx, id).await?.or_not_found()?;
     let (silent, answered_at) = cloud::silence(&mut rx, &row.backend).await?;
     let (mut busy, mut attachments) = (None, Vec::new());
-    let standing = Standing::read(&mut rx, &access, &row).await?;
+    let standing = Standing::read(&mut rx, cx, &access, &row).await?;
     if let Some(resource) = &row.resource {
         busy = resource_action::current(&mut rx, resource).await?;
         attachments = resource::attachments(&mut rx, resource).await?;
@@ -99,6 +104,7 @@ pub async fn detail(cx: &Cx, id: &DifferenceId) -> Result<DifferenceDetail, Serv
     Ok(DifferenceDetail {
         may: acts(&row, busy.is_some(), &standing),
         hindrance: standing.hindrance.filter(|_| row.closed_at.is_none()),
+        adoption: standing.adoption,
         busy: busy.map(|kind| Msg::new(format!("resource.busy.{kind}"))),
         attachments,
         silent,
@@ -107,40 +113,20 @@ pub async fn detail(cx: &Cx, id: &DifferenceId) -> Result<DifferenceDetail, Serv
     })
 }
 
-/// What the power of a server is in the cloud, if it differs and is one that we can follow.
-fn followed(row: &DifferenceRow) -> Option<(ServiceState, EventKind)> {
-    let power = |said: &&Said| said.aspect == Aspect::Power && said.differs();
-    let said = row.said.iter().find(power)?;
-    match said.cloud.as_deref()? {
-        "running" => Some((ServiceState::Running, EventKind::Started)),
-        "stopped" => Some((ServiceState::Stopped, EventKind::Stopped)),
-        _ => None,
-    }
-}
-
-/// What both sides say of who comes in to a host that stands, if they differ.
-fn rules_apart(row: &DifferenceRow) -> Option<&Said> {
-    let rules = |said: &&Said| said.aspect == Aspect::Rules && said.differs();
-    let changed = row.kind == DifferenceKind::Changed;
-    row.said.iter().find(rules).filter(|_| changed)
-}
-
-/// What the cloud lets in to a host, if it differs; nothing is the empty text.
-fn followed_rules(row: &DifferenceRow) -> Option<&str> {
-    rules_apart(row).map(|said| said.cloud.as_deref().unwrap_or_default())
-}
-
 /// What about the resource limits what can be done.
 struct Standing {
     /// Whether it lies in the recycle bin: there nothing is running.
     lies: bool,
     /// Why what is lost can't be built anew now.
     hindrance: Option<Msg>,
+    /// What taking the cloud's size over would come to.
+    adoption: Option<Adoption>,
 }
 
 impl Standing {
     async fn read(
         rx: &mut ReadTx,
+        cx: &Cx,
         access: &Access,
         row: &DifferenceRow,
     ) -> Result<Self, ServiceError> {
@@ -150,7 +136,12 @@ impl Standing {
         };
         let scope = access.scope(Ability::ReadResources);
         let hindrance = begin::hindrance(rx, &scope, row).await?;
-        Ok(Self { lies, hindrance })
+        let adoption = adopt::adoption(rx, cx, &scope, row).await?;
+        Ok(Self {
+            lies,
+            hindrance,
+            adoption,
+        })
     }
 
     /// Why an act is none that can be done.
@@ -175,15 +166,22 @@ fn acts(row: &DifferenceRow, busy: bool, standing: &Standing) -> Vec<Act> {
         Act::Restore => !busy && begin::can_mend(row) && standing.hindrance.is_none(),
         Act::Follow | Act::FollowPower => {
             let changed = row.kind == DifferenceKind::Changed;
-            let (power, rules) = (followed(row).is_some(), followed_rules(row).is_some());
+            let power = followed(row).is_some() && !standing.lies;
+            let rules = followed_rules(row).is_some() && !standing.lies;
             let can = if **act == Act::Follow {
-                power || rules
+                power || rules || known_otherwise(row)
             } else {
                 power && rules
             };
-            !busy && !standing.lies && changed && can
+            !busy && changed && can
         }
-        Act::WriteOff => !busy && row.kind == DifferenceKind::Missing,
+        Act::Adopt => {
+            let free = |it: &Adoption| it.against.is_empty();
+            !busy && standing.adoption.as_ref().is_some_and(free)
+        }
+        Act::WriteOff => {
+            !busy && matches!(row.kind, DifferenceKind::Missing | DifferenceKind::Stuck)
+        }
         // A lost machine is nothing to get used to.
         Act::Note => row.kind != DifferenceKind::Missing,
     };
@@ -217,8 +215,14 @@ async fn open(
     if row.closed_at.is_some() {
         return Err(ServiceError::Conflict(Msg::new("difference.over")));
     }
-    let standing = Standing::read(&mut tx, &access, &row).await?;
-    if !acts(&row, false, &standing).contains(&act) {
+    let standing = Standing::read(&mut tx, cx, &access, &row).await?;
+    // What stands against taking a size over is told by who does, with its numbers.
+    let can = if act == Act::Adopt {
+        standing.adoption.is_some()
+    } else {
+        acts(&row, false, &standing).contains(&act)
+    };
+    if !can {
         return Err(ServiceError::Conflict(standing.refusal(act)));
     }
     if read.is_some_and(|digest| digest != row.digest) {
@@ -308,7 +312,8 @@ pub async fn compare(cx: &Cx) -> Result<(), ServiceError> {
 }
 
 /// Begins to make the cloud follow the portal: switches back, resizes back, says the rules anew,
-/// attaches anew, or builds anew what is lost. What a lost thing held does not come back.
+/// attaches anew, restarts what stands in an error, or builds anew what is lost. What a lost thing
+/// held does not come back.
 ///
 /// # Errors
 /// [`ServiceError::NotFound`] if there is no such difference, [`ServiceError::Conflict`] if it is
@@ -319,28 +324,34 @@ pub async fn restore(cx: &Cx, id: &DifferenceId, read: &str) -> Result<(), Servi
     traced(cx, done, || event("difference.restore", id, Value::Null)).await
 }
 
-/// The list may be old, and what waits for its final deletion can be called back: nobody builds it
-/// twice or writes it off without asking once more.
-async fn still_gone(cx: &Cx, id: &DifferenceId) -> Result<(), ServiceError> {
+/// The list may be old, what waits for its final deletion can be called back, and what was stuck may
+/// run: nobody builds it twice, restarts it or writes it off without asking once more.
+async fn still_lost(cx: &Cx, id: &DifferenceId) -> Result<(), ServiceError> {
     let mut rx = cx.db().read().await?;
     operator(&mut rx, cx).await?;
     let row = difference::get(&mut rx, id).await?.or_not_found()?;
     drop(rx);
-    let missing = row.kind == DifferenceKind::Missing && row.closed_at.is_none();
-    let Some(kind) = compare::kind_of(row.thing).filter(|_| missing) else {
+    let lost = matches!(row.kind, DifferenceKind::Missing | DifferenceKind::Stuck);
+    let asked = lost && row.closed_at.is_none();
+    let Some(kind) = compare::kind_of(row.thing).filter(|_| asked) else {
         return Ok(());
     };
+    let still = |there: Option<Object>| match (row.kind, there) {
+        (DifferenceKind::Missing, there) => there.is_none(),
+        (_, Some(Object::Server(it))) => !matches!(it.power, Power::Active | Power::Stopped),
+        _ => false,
+    };
     let cloud = cx.app.backends.get_or_absent(&row.backend);
-    let id = ExternalId(row.external_id);
+    let id = ExternalId(row.external_id.clone());
     match tokio::time::timeout(PATIENCE, cloud.get(kind, &id)).await {
-        Ok(Ok(None)) => Ok(()),
-        Ok(Ok(Some(_))) => Err(ServiceError::Conflict(Msg::new("difference.over"))),
+        Ok(Ok(there)) if still(there) => Ok(()),
+        Ok(Ok(_)) => Err(ServiceError::Conflict(Msg::new("difference.over"))),
         Ok(Err(_)) | Err(_) => Err(ServiceError::Conflict(Msg::new("resource.cloud_away"))),
     }
 }
 
 async fn begin_restore(cx: &Cx, id: &DifferenceId, read: &str) -> Result<(), ServiceError> {
-    still_gone(cx, id).await?;
+    still_lost(cx, id).await?;
     let mut opened = open(cx, id, Act::Restore, Some(read)).await?;
     let found = opened.resource().await?;
     opened.same_rules(&found).await?;
@@ -359,11 +370,12 @@ async fn begin_restore(cx: &Cx, id: &DifferenceId, read: &str) -> Result<(), Ser
     opened.commit(cx, event).await
 }
 
-/// Writes a lost resource off: it is released, its quota is free, charging ends, its unit hears why.
+/// Writes a lost or stuck resource off: it is released, its quota is free, charging ends, its unit
+/// hears why. What is stuck still stands in the cloud: the next round calls it foreign.
 ///
 /// # Errors
-/// [`ServiceError::Invalid`] without a reason, [`ServiceError::Conflict`] if it is not missing any
-/// more or something is being done to it.
+/// [`ServiceError::Invalid`] without a reason, [`ServiceError::Conflict`] if it is neither missing
+/// nor stuck any more or something is being done to it.
 pub async fn write_off(cx: &Cx, id: &DifferenceId, reason: &str) -> Result<(), ServiceError> {
     let reason =
         text::paragraph("reason", reason, 2, 500).map_err(|e| ServiceError::Invalid(vec![e]))?;
@@ -372,7 +384,7 @@ pub async fn write_off(cx: &Cx, id: &DifferenceId, reason: &str) -> Result<(), S
 }
 
 async fn do_write_off(cx: &Cx, id: &DifferenceId, reason: &str) -> Result<(), ServiceError> {
-    still_gone(cx, id).await?;
+    still_lost(cx, id).await?;
     let mut opened = open(cx, id, Act::WriteOff, None).await?;
     let found = opened.resource().await?;
     let by = opened.access.user.clone();
@@ -412,7 +424,12 @@ async fn do_write_off(cx: &Cx, id: &DifferenceId, reason: &str) -> Result<(), Se
         };
         certificate::certify(tx, cx, &found, how).await?;
     }
-    let msg = Msg::new("notice.written_off")
+    let key = if opened.row.kind == DifferenceKind::Stuck {
+        "notice.written_off_stuck"
+    } else {
+        "notice.written_off"
+    };
+    let msg = Msg::new(key)
         .with("name", found.name.clone())
         .with("reason", reason.to_owned());
     let link = format!("/resources/{}", found.id);
@@ -421,87 +438,6 @@ async fn do_write_off(cx: &Cx, id: &DifferenceId, reason: &str) -> Result<(), Se
     opened.close(cx, Closing::WrittenOff).await?;
     let said = json!({ "resource": found.id, "name": found.name, "reason": reason });
     let event = event("difference.write_off", id, said).of_unit(&found.unit);
-    opened.commit(cx, event).await
-}
-
-/// Lets the portal follow the cloud: a server is called what it is there, running or stopped, and what
-/// comes in to it there becomes its owner's rules. By `act` it is [`Act::Follow`], or
-/// [`Act::FollowPower`] alone.
-///
-/// # Errors
-/// [`ServiceError::Conflict`] if neither differs any more, it has moved since it was read
-/// ([`DifferenceRow::digest`]), something is being done to it, the cloud does not answer, or the law
-/// forbids one of the rules: then it is named, and nothing is followed.
-pub async fn follow(cx: &Cx, id: &DifferenceId, read: &str, act: Act) -> Result<(), ServiceError> {
-    let done = do_follow(cx, id, read, act).await;
-    traced(cx, done, || event("difference.follow", id, Value::Null)).await
-}
-
-/// What a round saw may be minutes old, and nobody's rules become what comes in no more: the cloud is
-/// asked once more.
-async fn still_comes_in(cx: &Cx, id: &DifferenceId) -> Result<(), ServiceError> {
-    let mut rx = cx.db().read().await?;
-    operator(&mut rx, cx).await?;
-    let row = difference::get(&mut rx, id).await?.or_not_found()?;
-    drop(rx);
-    let Some(rules) = followed_rules(&row).filter(|_| row.closed_at.is_none()) else {
-        return Ok(());
-    };
-    let cloud = cx.app.backends.get_or_absent(&row.backend);
-    let server = ExternalId(row.external_id.clone());
-    match tokio::time::timeout(PATIENCE, cloud.server_rules(&server)).await {
-        Ok(Ok(Some(told))) if text_of(&told.rules, &told.others) == rules => Ok(()),
-        Ok(Ok(_)) => Err(stale()),
-        Ok(Err(_)) | Err(_) => Err(ServiceError::Conflict(Msg::new("resource.cloud_away"))),
-    }
-}
-
-async fn do_follow(cx: &Cx, id: &DifferenceId, read: &str, act: Act) -> Result<(), ServiceError> {
-    let alone = act == Act::FollowPower;
-    if !alone {
-        still_comes_in(cx, id).await?;
-    }
-    let mut opened = open(cx, id, act, Some(read)).await?;
-    let found = opened.resource().await?;
-    let over = || ServiceError::Conflict(Msg::new("difference.over"));
-    let lies = found.service == ServiceState::Recycled;
-    let power = followed(&opened.row);
-    let stands = power.is_some_and(|(state, _)| state == found.service);
-    let rules = followed_rules(&opened.row)
-        .filter(|_| !alone)
-        .map(str::to_owned);
-    if found.kind != Fulfiller::Server || lies || stands || (power.is_none() && rules.is_none()) {
-        return Err(over());
-    }
-    if rules.is_some() {
-        opened.same_rules(&found).await?;
-    }
-    let by = opened.access.user.clone();
-    let tx = &mut opened.tx;
-    if let Some((state, kind)) = power {
-        resource::set_states(tx, &found, state, found.billing).await?;
-        resource::add_event(tx, &cx.id(), &found.id, kind, by.as_str(), cx.now()).await?;
-    }
-    if let Some(rules) = &rules {
-        access_rule::follow(tx, cx, &found, rules, &by).await?;
-    }
-    change::touch(tx, cx, &format!("unit:{}", found.unit)).await?;
-    // Of several things that differ, the others stand; a round says which.
-    let mut differing = opened.row.said.iter().filter(|said| said.differs());
-    if differing.all(|said| match said.aspect {
-        Aspect::Power => true,
-        Aspect::Rules => !alone,
-        _ => false,
-    }) {
-        opened.close(cx, Closing::Followed).await?;
-    } else {
-        let backend = opened.row.backend.clone();
-        jobs::enqueue(&mut opened.tx, cx, &CompareCloud { backend }).await?;
-    }
-    let after = power.map_or(found.service, |(state, _)| state);
-    let said =
-        json!({ "resource": found.id, "before": found.service, "after": after, "rules": rules });
-    let event = event("difference.follow", id, said).of_unit(&found.unit);
     opened.commit(cx, event).await
 }
 

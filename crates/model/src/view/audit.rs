@@ -28,6 +28,7 @@ pub const ACTIONS: &[&str] = &[
     "cart.remove_line",
     "cart.restore_line",
     "cart.save_head",
+    "difference.adopt",
     "difference.compare",
     "difference.follow",
     "difference.note",

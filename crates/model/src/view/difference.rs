@@ -6,6 +6,7 @@ use super::{page::Page, resource::Related};
 use crate::{
     access_rule,
     catalogue::Fulfiller,
+    change::Change,
     id::{DifferenceId, ResourceId},
     money::Money,
     msg::Msg,
@@ -113,6 +114,8 @@ words! {
         Follow = "follow",
         /// Let the portal follow in power and leave the rules, which differ too, as they are.
         FollowPower = "follow_power",
+        /// Take over the size that the cloud has: price and quota follow from now on.
+        Adopt = "adopt",
         /// Write the resource off.
         WriteOff = "write_off",
         /// Let it stand, with a note.
@@ -167,6 +170,16 @@ pub struct DifferenceRow {
     pub closed_by: Option<String>,
 }
 
+/// What taking over the size that the cloud has would come to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Adoption {
+    /// Before and after: size, month price, quota. Whoever adopts tells its `month_after`.
+    pub change: Change,
+    /// What stands against it, in words; nothing if it can be done.
+    pub against: Vec<Msg>,
+}
+
 /// One difference with what can be done about it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -179,6 +192,8 @@ pub struct DifferenceDetail {
     pub busy: Option<Msg>,
     /// Why what is lost can't be built anew now, in words.
     pub hindrance: Option<Msg>,
+    /// Where the cloud has another size: what taking it over would come to.
+    pub adoption: Option<Adoption>,
     /// Whether the cloud answers now.
     pub silent: bool,
     /// Its last answer.

@@ -6,6 +6,7 @@ use axum::{
 use lingbao_core::service::{difference, operation};
 use lingbao_model::{
     id::DifferenceId,
+    money::Money,
     view::{
         difference::{
             Act, DifferenceCount, DifferenceDetail, DifferenceFilter, DifferenceKind,
@@ -27,6 +28,7 @@ pub(super) fn routes() -> OpenApiRouter<Portal> {
         .routes(routes!(one))
         .routes(routes!(restore))
         .routes(routes!(follow))
+        .routes(routes!(adopt))
         .routes(routes!(write_off))
         .routes(routes!(note))
 }
@@ -105,7 +107,7 @@ struct Restore {
 }
 
 /// Makes the cloud follow the portal. What is missing is built anew and empty; a resized host is
-/// resized back and restarts; what was opened or closed there is closed or opened again.
+/// resized back and restarts; one in an error is restarted; what was opened or closed there is closed or opened again.
 #[utoipa::path(post, path = "/differences/{id}/restore", tag = "operations", params(("id" = String, Path)),
     request_body = Restore,
     responses((status = 200, body = DifferenceDetail), (status = 409, body = ProblemDocument)))]
@@ -131,7 +133,8 @@ struct Follow {
 }
 
 /// Lets the portal follow the cloud: a server is called running or stopped, as it is there, and what
-/// comes in to it there becomes its own rules, as far as the law of rules allows.
+/// comes in to it there becomes its own rules, as far as the law of rules allows; a name or an address
+/// is what it is there.
 #[utoipa::path(post, path = "/differences/{id}/follow", tag = "operations", params(("id" = String, Path)),
     request_body = Follow,
     responses((status = 200, body = DifferenceDetail), (status = 409, body = ProblemDocument)))]
@@ -150,6 +153,32 @@ async fn follow(
     Ok(Json(difference::detail(&cx, &of).await?))
 }
 
+/// At what price a size is taken over.
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = DifferenceAdopt)]
+struct Adopt {
+    /// The difference's `digest` as it was read; 409 `error.stale` if both sides say something else now.
+    digest: String,
+    /// `adoption.change.month_after` as it was read, in fen; 409 `resource.price_changed` if it is another now.
+    month: Money,
+}
+
+/// Takes over the size that the cloud has of a host or a disk: it is sold at that size from now on, price
+/// and quota follow. Refused with 422 and the numbers if it does not fit into the quota.
+#[utoipa::path(post, path = "/differences/{id}/adopt", tag = "operations", params(("id" = String, Path)),
+    request_body = Adopt,
+    responses((status = 200, body = DifferenceDetail), (status = 409, body = ProblemDocument),
+        (status = 422, body = ProblemDocument)))]
+async fn adopt(
+    Caller(cx): Caller,
+    Path(of): Path<String>,
+    Body(sent): Body<Adopt>,
+) -> Answer<DifferenceDetail> {
+    let of: DifferenceId = id(&of)?;
+    difference::adopt(&cx, &of, &sent.digest, sent.month).await?;
+    Ok(Json(difference::detail(&cx, &of).await?))
+}
+
 /// Why something is written off.
 #[derive(Debug, Deserialize, ToSchema)]
 #[schema(as = WriteOff)]
@@ -158,7 +187,8 @@ struct WriteOff {
     reason: String,
 }
 
-/// Writes a missing resource off: it is given back, its quota is free, charging ends.
+/// Writes a missing or stuck resource off: it is given back, its quota is free, charging ends. What is
+/// stuck still stands in the cloud, and is foreign from the next round on.
 #[utoipa::path(post, path = "/differences/{id}/write-off", tag = "operations", params(("id" = String, Path)),
     request_body = WriteOff,
     responses((status = 200, body = DifferenceDetail), (status = 409, body = ProblemDocument)))]

@@ -7,10 +7,11 @@ use serde_json::Value;
 use super::{
     addresses::{self, address},
     client::{Cloud, items, list, text},
+    config::ZoneConfig,
     fault::{Answer, Fault},
     networks::{self, network},
     op::{MARK, described},
-    server::{self, is_deleted, server},
+    server::{self, is_deleted, server_in},
     snapshots::{self, snapshot},
     version::Service,
     volumes::{self, is_system_disk, volume},
@@ -151,7 +152,9 @@ impl Cloud {
         let all = list(&found, shelf.key, shelf.fields)?;
         let more = next_page(&found, all, shelf.links);
         let now = self.now();
-        let mut objects: Vec<Object> = all.iter().filter_map(|it| object(kind, it, now)).collect();
+        let zones = &self.config.zones;
+        let read = |it| object(kind, it, now, zones);
+        let mut objects: Vec<Object> = all.iter().filter_map(read).collect();
         // A cloud has other tenants too; theirs are not the portal's business.
         if !objects.is_empty() {
             let own: BTreeSet<ExternalId> = match project {
@@ -219,12 +222,12 @@ fn next_page(found: &Value, all: &[Value], links: &str) -> Option<String> {
     Some(text(last, "id").to_owned())
 }
 
-fn object(kind: &str, it: &Value, now: i64) -> Option<Object> {
+fn object(kind: &str, it: &Value, now: i64, zones: &[ZoneConfig]) -> Option<Object> {
     match kind {
         "network" if described(text(it, "description")).0.is_empty() => None,
         "network" => Some(network(it)),
         "server" if is_deleted(it) => None,
-        "server" => Some(Object::Server(server(it))),
+        "server" => Some(Object::Server(server_in(it, zones))),
         "volume" if is_system_disk(it, now) => None,
         "volume" => Some(Object::Volume(volume(it))),
         "address" => Some(Object::Address(address(it))),

@@ -196,7 +196,7 @@ impl OpenStack {
             Kind::Server => cloud
                 .server_value(id)
                 .await?
-                .map(|it| Object::Server(server::server(&it))),
+                .map(|it| Object::Server(server::server_in(&it, &cloud.config.zones))),
             Kind::Volume => cloud
                 .volume_value(id)
                 .await?

@@ -46,7 +46,7 @@ impl Act {
         };
         // What is in error may run or not: nobody knows, and Nova looks.
         let runs = match self {
-            Self::Stop => matches!(power(it), Power::Active | Power::Error),
+            Self::Stop | Self::Restart => matches!(power(it), Power::Active | Power::Error),
             _ => power(it) == Power::Active,
         };
         Ok(match self {
@@ -190,8 +190,9 @@ impl Cloud {
         let mark = Mark::of(&it);
         let ours = mark.filter(|mark| mark.op == op.as_str());
         match power(&it) {
-            // Nova switches it off all the same; that is how it gets into the bin.
-            Power::Error if act == Act::Stop => {}
+            // Nova switches it off all the same; that is how it gets into the bin. And it takes a hard
+            // restart, which is its way out of an error.
+            Power::Error if matches!(act, Act::Stop | Act::Restart) => {}
             Power::Error => {
                 return refuse(RefusalReason::Conflict, "the server is in an error state");
             }
@@ -213,7 +214,10 @@ impl Cloud {
         };
         if let Some(Mark { newest, .. }) = ours {
             match since(&self.actions(id).await?, newest, next) {
-                Since::Begun if act == Act::Restart => return Ok(present(&it)),
+                // In an error still, it is on its way out of it.
+                Since::Begun if act == Act::Restart && power(&it) != Power::Error => {
+                    return Ok(present(&it));
+                }
                 // Accepted, and not yet to be seen in the state.
                 Since::Begun => {
                     return Err(self.under_way(text(&it, "updated"), "changing the server"));
@@ -232,7 +236,15 @@ impl Cloud {
             }
         }
         let (body, before) = match act {
-            Act::Restart => (json!({ "reboot": { "type": "SOFT" } }), None),
+            Act::Restart => {
+                // No system answers a polite word in an error.
+                let how = if power(&it) == Power::Error {
+                    "HARD"
+                } else {
+                    "SOFT"
+                };
+                (json!({ "reboot": { "type": how } }), None)
+            }
             Act::Resize(wanted) => {
                 let flavour = self.flavour(wanted, None).await?;
                 (
@@ -350,6 +362,13 @@ mod tests {
             ("SUSPENDED", Some("resume"), Some("resume"), no, no),
             ("SHELVED", Some("unshelve"), None, no, no),
             ("SHELVED_OFFLOADED", Some("unshelve"), None, no, no),
+            (
+                "ERROR",
+                Some("start"),
+                Some("stop"),
+                Ok(Some("reboot")),
+                Ok(Some("resize")),
+            ),
         ] {
             assert_eq!(next(Act::Start, status), Ok(start), "{status}");
             assert_eq!(next(Act::Stop, status), Ok(stop), "{status}");

@@ -5,12 +5,13 @@ use serde_json::{Value, json};
 
 use super::{
     client::text,
+    config::ZoneConfig,
     op::{META, META_OP, digest},
     reinstall::Install,
     time::moment,
 };
 use crate::provisioning::{
-    Access, ExternalId, OperationId, PoolRef, Power, Server, ServerSize, ServerSpec,
+    Access, ExternalId, OperationId, PoolRef, Power, Server, ServerSize, ServerSpec, Stands,
 };
 
 /// What each server that is read must have. Nova leaves most of it out for servers of a cell that is
@@ -150,6 +151,27 @@ fn private_address(it: &Value) -> Ipv4Addr {
     fixed.next().unwrap_or(Ipv4Addr::UNSPECIFIED)
 }
 
+/// A server as it stands, of which the cloud's zones tell the pool where it was made for none. A pool
+/// without a zone is wherever the cloud puts things.
+pub(super) fn server_in(it: &Value, zones: &[ZoneConfig]) -> Server {
+    let mut server = server(it);
+    let zone = text(it, "OS-EXT-AZ:availability_zone");
+    if !server.spec.pool.as_str().is_empty() || zone.is_empty() {
+        return server;
+    }
+    let there = |one: &&ZoneConfig| one.zone.is_empty() || one.zone == zone;
+    let pools = zones.iter().filter(there);
+    let pools: Vec<PoolRef> = pools.map(|one| PoolRef(one.name.clone())).collect();
+    if let [only] = &pools[..] {
+        server.spec.pool = only.clone();
+    }
+    server.stands = Some(Stands {
+        zone: zone.to_owned(),
+        pools,
+    });
+    server
+}
+
 /// A server as it stands, without its password.
 pub(super) fn server(it: &Value) -> Server {
     let meta = &it["metadata"];
@@ -182,6 +204,7 @@ pub(super) fn server(it: &Value) -> Server {
         },
         power: power(it),
         host: Some(text(it, "OS-EXT-SRV-ATTR:host").to_owned()).filter(|host| !host.is_empty()),
+        stands: None,
         private_address: private_address(it),
         one_time_password: None,
         installed_by: Install::of(it).map(|install| OperationId(install.op.to_owned())),
@@ -217,6 +240,33 @@ mod tests {
             ]
             .into(),
         }
+    }
+
+    #[test]
+    fn what_was_made_for_no_pool_stands_where_its_zone_is() {
+        let zones = |all: &[(&str, &str)]| -> Vec<ZoneConfig> {
+            let one = |(name, zone): &(&str, &str)| json!({ "name": name, "zone": zone });
+            serde_json::from_value(all.iter().map(one).collect()).unwrap()
+        };
+        let place = |pool: &str, zone: &str, all: &[(&str, &str)]| {
+            let it = json!({ "id": "s", "metadata": { "lingbao_pool": pool }, "OS-EXT-AZ:availability_zone": zone });
+            let server = server_in(&it, &zones(all));
+            let there = server
+                .stands
+                .map(|it| it.pools.iter().map(ToString::to_string).collect());
+            (server.spec.pool.to_string(), there)
+        };
+        let one = [("gov", "az-1"), ("net", "az-2")];
+        let (pool, there): (_, Option<Vec<String>>) = place("", "az-2", &one);
+        assert_eq!((pool.as_str(), there), ("net", Some(vec!["net".into()])));
+        assert_eq!(place("", "az-3", &one), (String::new(), Some(vec![])));
+        // Several pools on the same hosts, and one that is wherever there is room.
+        let several = [("gov", "az-1"), ("xc", "az-1"), ("any", "")];
+        let all = ["gov", "xc", "any"].map(str::to_owned).to_vec();
+        assert_eq!(place("", "az-1", &several), (String::new(), Some(all)));
+        // What was made for a pool says so itself, and of what stands nowhere yet nothing is known.
+        assert_eq!(place("gov", "az-2", &one), ("gov".into(), None));
+        assert_eq!(place("", "", &one), (String::new(), None));
     }
 
     #[test]

@@ -312,6 +312,7 @@ impl Deciding<'_> {
                     Power::Active
                 },
                 host: Some(host),
+                stands: None,
                 private_address: private,
                 one_time_password: password,
                 installed_by: None,
@@ -360,13 +361,22 @@ impl Deciding<'_> {
     }
 
     fn restart(&self, id: &ExternalId) -> Decision {
-        let server = self.calm_server(id)?;
+        let server = self.server(id)?.clone();
+        let calm = self.object(id, Kind::Server)?.busy_until <= self.now;
         check(
-            server.power == Power::Active,
+            calm,
+            RefusalReason::Conflict,
+            "the server is between two states",
+        )?;
+        check(
+            server.power != Power::Stopped,
             RefusalReason::Conflict,
             "the server does not run",
         )?;
-        self.changing(server)
+        self.changing(Server {
+            power: Power::Active,
+            ..server
+        })
     }
 
     fn set_rules(&self, id: ExternalId, rules: Vec<AccessRule>) -> Decision {

@@ -28,14 +28,31 @@ use crate::{
 };
 
 /// Whether a difference of one aspect can be mended.
-fn mendable(thing: Fulfiller, aspect: Aspect) -> bool {
-    match aspect {
+fn mendable(thing: Fulfiller, said: &Said) -> bool {
+    match said.aspect {
         Aspect::Power | Aspect::Vcpus | Aspect::Memory | Aspect::Rules => {
             thing == Fulfiller::Server
         }
-        Aspect::Target => matches!(thing, Fulfiller::Volume | Fulfiller::Address),
-        Aspect::Size | Aspect::Name | Aspect::Address => false,
+        Aspect::Target => !matches!(thing, Fulfiller::Server | Fulfiller::People),
+        // A disk never shrinks: what has grown there is taken over.
+        Aspect::Size => thing == Fulfiller::Volume && smaller(said),
+        Aspect::Name | Aspect::Address => false,
     }
+}
+
+/// Whether the cloud has less than was sold.
+#[must_use]
+pub fn smaller(said: &Said) -> bool {
+    let number = |side: &Option<String>| side.as_ref()?.parse::<i64>().ok();
+    number(&said.cloud) < number(&said.ours)
+}
+
+/// Whether a server stands in an error, out of which a restart may help; between two states no cloud
+/// takes an order for it.
+fn fallen(row: &DifferenceRow) -> bool {
+    let error =
+        |said: &Said| said.aspect == Aspect::Power && said.cloud.as_deref() == Some("error");
+    row.thing == Fulfiller::Server && row.said.iter().any(error)
 }
 
 /// Whether the cloud can be made to follow the portal, in part at least.
@@ -46,8 +63,9 @@ pub fn can_mend(row: &DifferenceRow) -> bool {
         DifferenceKind::Changed => row
             .said
             .iter()
-            .any(|said| said.differs() && mendable(row.thing, said.aspect)),
-        DifferenceKind::Stuck | DifferenceKind::Foreign => false,
+            .any(|said| said.differs() && mendable(row.thing, said)),
+        DifferenceKind::Stuck => fallen(row),
+        DifferenceKind::Foreign => false,
     }
 }
 
@@ -110,32 +128,38 @@ pub async fn begin(
         return Err(ServiceError::Conflict(Msg::new("difference.in_bin")));
     }
     let on = found.service != ServiceState::Stopped && !lies;
-    let params = if row.kind == DifferenceKind::Missing {
-        let (build, works) = anew(tx, cx, scope, found, on).await?;
-        Params {
-            difference: row.id.clone(),
-            resource: found.id.clone(),
-            actor: actor.clone(),
-            backend: row.backend.clone(),
-            build: Some(build),
-            works,
-            whole: true,
+    let power = differing.iter().all(|said| said.aspect == Aspect::Power);
+    let (build, works, whole) = match row.kind {
+        DifferenceKind::Missing => {
+            let (build, works) = anew(tx, cx, scope, found, on).await?;
+            (Some(build), works, true)
         }
-    } else {
-        if differing.iter().all(|said| said.aspect == Aspect::Power) {
+        DifferenceKind::Stuck => (None, restart(row, on), true),
+        // No cloud leads a plan to another host: there is a new one, and then not that one any more.
+        DifferenceKind::Changed if found.kind == Fulfiller::Backup => {
+            let (build, mut works) = anew(tx, cx, scope, found, on).await?;
+            works.push(Work::Drop {
+                plan: row.external_id.clone(),
+            });
+            (Some(build), works, true)
+        }
+        DifferenceKind::Changed | DifferenceKind::Foreign if power => {
             return switch(tx, cx, row, found, actor, on).await;
         }
-        Params {
-            difference: row.id.clone(),
-            resource: found.id.clone(),
-            actor: actor.clone(),
-            backend: row.backend.clone(),
-            build: None,
-            works: back(tx, row, found, &differing, on).await?,
-            whole: differing
-                .iter()
-                .all(|said| mendable(row.thing, said.aspect)),
+        DifferenceKind::Changed | DifferenceKind::Foreign => {
+            let works = back(tx, row, found, &differing, on).await?;
+            let whole = differing.iter().all(|said| mendable(row.thing, said));
+            (None, works, whole)
         }
+    };
+    let params = Params {
+        difference: row.id.clone(),
+        resource: found.id.clone(),
+        actor: actor.clone(),
+        backend: row.backend.clone(),
+        build,
+        works,
+        whole,
     };
     let saga = saga::start::<Mend>(tx, cx, found.id.as_str(), &params).await?;
     book(tx, cx, found, &saga, "mend", actor).await
@@ -318,6 +342,18 @@ async fn furnish(
     Ok(works)
 }
 
+/// The works that bring a server out of an error, to run or stand still as it should.
+fn restart(row: &DifferenceRow, on: bool) -> Vec<Work> {
+    let own = there(row.external_id.clone());
+    let mut works = vec![Work::Restart {
+        server: own.clone(),
+    }];
+    if !on {
+        works.push(Work::Switch { server: own, on });
+    }
+    works
+}
+
 /// The works that change a resource back.
 async fn back(
     tx: &mut Tx,
@@ -350,16 +386,24 @@ async fn back(
             }
         }
         Fulfiller::Volume => {
-            let server = target(tx, found).await?;
-            if differs(Aspect::Target).is_some_and(|said| said.cloud.is_some()) {
-                works.push(Work::Detach {
+            if differs(Aspect::Size).is_some_and(|said| smaller(said)) {
+                works.push(Work::Extend {
                     volume: own.clone(),
+                    size_gb: pieces::number(&found.answers, "size_gb"),
                 });
             }
-            works.extend(server.map(|server| Work::Attach {
-                volume: own,
-                server,
-            }));
+            if let Some(said) = differs(Aspect::Target) {
+                let server = target(tx, found).await?;
+                if said.cloud.is_some() {
+                    works.push(Work::Detach {
+                        volume: own.clone(),
+                    });
+                }
+                works.extend(server.map(|server| Work::Attach {
+                    volume: own,
+                    server,
+                }));
+            }
         }
         Fulfiller::Address => works.push(Work::Lead {
             address: own,

@@ -208,13 +208,7 @@ pub fn about(object: &Object) -> About {
         ..About::default()
     };
     match object {
-        Object::Server(it) => {
-            about.pool = it.spec.pool.to_string();
-            about.vcpus = it.spec.vcpus;
-            about.memory_gb = it.spec.memory_gb;
-            about.disk_gb = it.spec.system_disk_gb;
-            about.image.clone_from(&it.spec.image);
-        }
+        Object::Server(it) => return about_server(it),
         Object::Volume(it) => {
             about.pool = it.spec.pool.to_string();
             about.disk_gb = it.spec.size_gb;
@@ -223,6 +217,25 @@ pub fn about(object: &Object) -> About {
         _ => {}
     }
     about
+}
+
+/// What else is known of a server that is nobody's.
+#[must_use]
+pub fn about_server(it: &Server) -> About {
+    let (zone, pools) = it.stands.as_ref().map_or_else(Default::default, |stands| {
+        let pools = stands.pools.iter().map(ToString::to_string);
+        (stands.zone.clone(), pools.collect())
+    });
+    About {
+        project: it.spec.project.to_string(),
+        pool: it.spec.pool.to_string(),
+        zone,
+        pools,
+        vcpus: it.spec.vcpus,
+        memory_gb: it.spec.memory_gb,
+        disk_gb: it.spec.system_disk_gb,
+        image: it.spec.image.clone(),
+    }
 }
 
 /// Holds a row of ours beside the object that it names and, of a server whose cloud tells it, what
@@ -325,6 +338,7 @@ mod tests {
             },
             power,
             host: None,
+            stands: None,
             private_address: "10.0.1.4".parse().unwrap(),
             one_time_password: None,
             installed_by: None,

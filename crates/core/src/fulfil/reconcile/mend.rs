@@ -99,6 +99,18 @@ pub enum Work {
         /// Memory.
         memory_gb: u32,
     },
+    /// Restarts a server, out of an error too.
+    Restart {
+        /// Which.
+        server: Thing,
+    },
+    /// Gives a disk the size that was sold.
+    Extend {
+        /// Which.
+        volume: Thing,
+        /// GiB.
+        size_gb: u32,
+    },
     /// Lets in to a server what its owner has let in.
     Rules {
         /// Which.
@@ -153,6 +165,8 @@ impl Work {
         let verb = match self {
             Self::Make => return made.to_owned(),
             Self::Resize { .. } => "resize",
+            Self::Restart { .. } => "restart",
+            Self::Extend { .. } => "extend",
             Self::Rules { .. } => "rules",
             Self::Detach { .. } => "detach",
             Self::Attach { .. } => "attach",
@@ -233,6 +247,25 @@ impl Params {
                     Ok(Call::ResizeServer {
                         server: server(cx)?,
                         size: ServerSize { vcpus, memory_gb },
+                    })
+                };
+                (Undo::Nothing, Box::new(make))
+            }
+            Work::Restart { server } => {
+                let server = of(&server);
+                let make = move |cx: &StepCx| {
+                    Ok(Call::RestartServer {
+                        server: server(cx)?,
+                    })
+                };
+                (Undo::Nothing, Box::new(make))
+            }
+            Work::Extend { volume, size_gb } => {
+                let volume = of(&volume);
+                let make = move |cx: &StepCx| {
+                    Ok(Call::ExtendVolume {
+                        volume: volume(cx)?,
+                        size_gb,
                     })
                 };
                 (Undo::Nothing, Box::new(make))

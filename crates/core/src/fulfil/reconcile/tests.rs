@@ -13,9 +13,9 @@ use async_trait::async_trait;
 use lingbao_backends::{
     Backends,
     provisioning::{
-        Access, Address, BackupPlan, Call, Capabilities, Capacity, ExternalId, Kind, NetworkSpec,
-        Object, OperationId, OperationState, Outcome, Page, PollToken, PoolRef, ProjectSpec,
-        Provisioner, ReadError, ServerSize, ServerSpec, Settled, Usage,
+        Access, Address, BackupPlan, Call, CallKind, Capabilities, Capacity, ExternalId, Kind,
+        NetworkSpec, Object, OperationId, OperationState, Outcome, Page, PollToken, PoolRef,
+        ProjectSpec, Provisioner, ReadError, RefusalReason, ServerSize, ServerSpec, Settled, Usage,
         simulator::{Fault, Latency, On, Simulator, What},
     },
 };
@@ -24,12 +24,15 @@ use lingbao_model::{
     catalogue::Fulfiller,
     id::{DifferenceId, RequestItemId, ResourceId, SagaId, UserId},
     money::Money,
+    param::Answer,
     people::{Reach, Role},
     quota::{Amounts, Dimension},
     request::Decision,
     resource::{BillingState, ServiceState},
     view::{
-        difference::{Act, Aspect, Closing, DifferenceFilter, DifferenceKind, DifferenceRow},
+        difference::{
+            Act, Aspect, Closing, DifferenceDetail, DifferenceFilter, DifferenceKind, DifferenceRow,
+        },
         request::LineForm,
         resource::ResourceFilter,
     },
@@ -54,7 +57,7 @@ use crate::{
         resource as resources,
     },
     storage::{
-        access_rule, cloud, difference as rows, request as requests,
+        access_rule, cloud, difference as rows, quota, request as requests,
         resource::{self, Resource},
         resource_action,
         sql::Sql,
@@ -1013,6 +1016,7 @@ async fn none_but_an_operator_of_the_whole_site_sees_or_settles_a_difference() {
                 difference::compare(&cx).await,
                 difference::restore(&cx, &id, "").await,
                 difference::follow(&cx, &id, "", Act::Follow).await,
+                difference::adopt(&cx, &id, "", Money::ZERO).await,
                 difference::write_off(&cx, &id, "不要了").await,
                 difference::note(&cx, &id, "不管它").await,
             ];
@@ -1024,7 +1028,7 @@ async fn none_but_an_operator_of_the_whole_site_sees_or_settles_a_difference() {
         let refused = Sql::new(
             "SELECT count(*) FROM audit_event WHERE outcome = 'refused' AND action LIKE 'difference.%'",
         );
-        let acts = 5 * i64::try_from(people.len()).unwrap();
+        let acts = 6 * i64::try_from(people.len()).unwrap();
         assert_eq!(city.count(refused).await, acts);
         assert_eq!(world.standing().await.len(), 1);
         let nobody: DifferenceId = city.app.id();
@@ -1824,6 +1828,333 @@ async fn closing_a_door_that_is_killed_refused_or_doubled_leaves_the_host_and_it
             world: &world,
         };
         drill(&world.city.app, &bench).await;
+    }
+}
+// ---- what ends each kind of difference
+
+impl World {
+    async fn resized_by_hand(&self, host: &Resource, vcpus: u32, memory_gb: u32) {
+        let (server, size) = (ext(host), ServerSize { vcpus, memory_gb });
+        self.by_hand(Call::ResizeServer { server, size }).await;
+    }
+
+    /// The only difference that a resource stands in.
+    async fn of(&self, about: &Resource) -> DifferenceRow {
+        let mut all = self.standing().await;
+        all.retain(|row| row.resource.as_ref() == Some(&about.id));
+        assert_eq!(all.len(), 1, "{all:#?}");
+        all.remove(0)
+    }
+
+    async fn detail(&self, id: &DifferenceId) -> DifferenceDetail {
+        let cx = self.city.cx(&self.operator);
+        difference::detail(&cx, id).await.unwrap()
+    }
+
+    /// An operator takes over what the page shows.
+    async fn adopt(&self, row: &DifferenceRow) -> Result<(), ServiceError> {
+        let shown = self.detail(&row.id).await.adoption.unwrap().change;
+        let cx = self.city.cx(&self.operator);
+        difference::adopt(&cx, &row.id, &row.digest, shown.month_after).await
+    }
+
+    /// What breaks in the cloud while somebody works on it there stands in an error.
+    async fn broken(&self, host: &Resource) {
+        let call = CallKind::ReinstallServer;
+        self.cloud.inject(Fault {
+            on: On::Call(call),
+            what: What::FailLate(RefusalReason::Broken),
+            skip: 0,
+            times: Some(1),
+        });
+        let there = self.cloud.get(Kind::Server, &ext(host)).await.unwrap();
+        let spec = there.and_then(Object::into_server).unwrap().spec;
+        let n = self.hand.fetch_add(1, Ordering::SeqCst);
+        let call = Call::ReinstallServer {
+            server: ext(host),
+            image: spec.image,
+            access: Access::OneTimePassword,
+        };
+        let _ = self
+            .cloud
+            .execute(&OperationId(format!("broken-{n}")), call)
+            .await;
+        self.cloud.clear_faults();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_size_of_the_cloud_is_taken_over_once_with_its_price_and_its_quota() {
+    for world in World::all().await {
+        let (host, disk) = world.host_with_disk().await;
+        let (cores, space) = (
+            world.booked(Dimension::Vcpu).await,
+            world.booked(Dimension::SsdGb).await,
+        );
+        world.resized_by_hand(&host, 8, 16).await;
+        let (volume, size_gb) = (ext(&disk), 200);
+        world.by_hand(Call::ExtendVolume { volume, size_gb }).await;
+        world.next_round().await;
+        let (larger, grown) = (world.of(&host).await, world.of(&disk).await);
+        let acts = [Act::Restore, Act::Adopt, Act::Note];
+        assert_eq!(world.may(&larger.id).await, acts);
+        // No cloud makes a disk smaller.
+        assert_eq!(world.may(&grown.id).await, [Act::Adopt, Act::Note]);
+        let shown = world.detail(&larger.id).await.adoption.unwrap();
+        assert_eq!(
+            (shown.against, shown.change.month_before),
+            (vec![], host.month)
+        );
+        let month = shown.change.month_after;
+        assert!(month > host.month);
+        let cx = world.city.cx(&world.operator);
+        let adopt =
+            async |digest: &str, month| difference::adopt(&cx, &larger.id, digest, month).await;
+        conflict(
+            adopt(&larger.digest, host.month).await,
+            "resource.price_changed",
+        );
+        conflict(adopt("another", month).await, "error.stale");
+        assert_eq!(world.resource(&host.id).await.month, host.month);
+        for row in [&larger, &grown] {
+            world.adopt(row).await.unwrap();
+        }
+        conflict(adopt(&larger.digest, month).await, "difference.over");
+        let (host, disk) = (
+            world.resource(&host.id).await,
+            world.resource(&disk.id).await,
+        );
+        let number = |of: &Resource, key| of.answers.integer(key).unwrap();
+        assert_eq!(
+            (number(&host, "vcpus"), number(&host, "memory_gb")),
+            (8, 16)
+        );
+        assert_eq!((host.month, number(&disk, "size_gb")), (month, 200));
+        assert_eq!(world.booked(Dimension::Vcpu).await, cores + 4);
+        assert_eq!(world.booked(Dimension::SsdGb).await, space + 100);
+        world.city.assert_ledger().await;
+        assert_eq!(world.events(&host.id).await[0], "resized");
+        assert_eq!(world.events(&disk.id).await[0], "extended");
+        assert_eq!(world.told("notice.adopted", &host.name).await, 1);
+        let audited = Sql::new(
+            "SELECT count(*) FROM audit_event WHERE action = 'difference.adopt' AND outcome = 'done'",
+        );
+        assert_eq!(world.city.count(audited).await, 2);
+        world.next_round().await;
+        assert_eq!(world.standing().await, []);
+        let closed = world.list(true).await;
+        assert!(closed.iter().all(|r| r.closing == Some(Closing::Followed)));
+        // Back again it is another difference, and books again.
+        world.resized_by_hand(&host, 4, 8).await;
+        world.next_round().await;
+        world.adopt(&world.of(&host).await).await.unwrap();
+        assert_eq!(world.booked(Dimension::Vcpu).await, cores);
+        world.city.assert_ledger().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_size_that_does_not_fit_or_is_not_on_offer_is_said_and_can_be_restored() {
+    for world in World::all().await {
+        let hosts = world.hosts(2).await;
+        world.resized_by_hand(&hosts[0], 8, 16).await;
+        world.resized_by_hand(&hosts[1], 65, 8).await;
+        let (city, used) = (&world.city, world.booked(Dimension::Vcpu).await);
+        let mut tx = city.app.db.begin().await.unwrap();
+        let (cx, vdc, pool) = (city.app.system(), &city.vdc, &city.pool);
+        quota::set_limit(&mut tx, &cx, "limit:less", vdc, pool, Dimension::Vcpu, used)
+            .await
+            .unwrap();
+        tx.commit().await.unwrap();
+        world.next_round().await;
+        let (short, odd) = (world.of(&hosts[0]).await, world.of(&hosts[1]).await);
+        for (row, key) in [
+            (&short, "verdict.over_quota"),
+            (&odd, "difference.size_not_offered"),
+        ] {
+            let detail = world.detail(&row.id).await;
+            assert_eq!(detail.adoption.unwrap().against[0].key, key);
+            assert_eq!(detail.may, [Act::Restore, Act::Note]);
+        }
+        let refused = world.adopt(&short).await;
+        assert!(
+            matches!(refused, Err(ServiceError::QuotaExceeded(_))),
+            "{refused:?}"
+        );
+        conflict(world.adopt(&odd).await, "difference.size_not_offered");
+        assert_eq!(world.booked(Dimension::Vcpu).await, used);
+        city.assert_ledger().await;
+        let cx = city.cx(&world.operator);
+        for row in [&short, &odd] {
+            difference::restore(&cx, &row.id, &row.digest)
+                .await
+                .unwrap();
+        }
+        world.work().await;
+        world.next_round().await;
+        assert_eq!(world.standing().await, []);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_size_that_moved_on_or_a_cloud_that_is_away_is_taken_over_by_nobody() {
+    for world in World::all().await {
+        let host = world.hosts(1).await.remove(0);
+        world.resized_by_hand(&host, 8, 16).await;
+        world.next_round().await;
+        let row = world.of(&host).await;
+        world.cloud.inject(Fault {
+            on: On::Reading,
+            what: What::Unreachable,
+            skip: 0,
+            times: None,
+        });
+        conflict(world.adopt(&row).await, "resource.cloud_away");
+        world.cloud.clear_faults();
+        world.resized_by_hand(&host, 16, 32).await;
+        conflict(world.adopt(&row).await, "error.stale");
+        assert_eq!(world.resource(&host.id).await.month, host.month);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_disk_that_is_too_small_there_grows_to_what_was_sold() {
+    for world in World::all().await {
+        let (_, disk) = world.host_with_disk().await;
+        let mut answers = disk.answers.clone();
+        answers.0.insert("size_gb".to_owned(), Answer::Integer(200));
+        let mut tx = world.city.app.db.begin().await.unwrap();
+        resource::reinstalled(&mut tx, &disk, &answers, disk.service)
+            .await
+            .unwrap();
+        tx.commit().await.unwrap();
+        world.next_round().await;
+        let row = world.of(&disk).await;
+        assert_eq!(world.may(&row.id).await, [Act::Restore, Act::Note]);
+        let cx = world.city.cx(&world.operator);
+        difference::restore(&cx, &row.id, &row.digest)
+            .await
+            .unwrap();
+        world.work().await;
+        world.next_round().await;
+        assert_eq!(world.standing().await, [], "and it hangs where it hung");
+        let there = world.cloud.get(Kind::Volume, &ext(&disk)).await.unwrap();
+        assert!(matches!(there, Some(Object::Volume(it)) if it.spec.size_gb == 200));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_name_and_an_address_of_the_cloud_are_written_down_and_the_unit_is_told() {
+    for world in World::all().await {
+        let host = world.hosts(1).await.remove(0);
+        let mut tx = world.city.app.db.begin().await.unwrap();
+        resource::known_as(&mut tx, &host, Some("another"), Some("10.255.255.9"))
+            .await
+            .unwrap();
+        tx.commit().await.unwrap();
+        world.next_round().await;
+        let row = world.of(&host).await;
+        assert_eq!(world.may(&row.id).await, [Act::Follow, Act::Note]);
+        let cx = world.city.cx(&world.operator);
+        difference::follow(&cx, &row.id, &row.digest, Act::Follow)
+            .await
+            .unwrap();
+        assert_eq!(world.resource(&host.id).await.address, host.address);
+        assert_eq!(world.events(&host.id).await[0], "followed");
+        let told = world.told("notice.address_followed", "10.255.255.9");
+        assert_eq!(told.await, 1);
+        world.next_round().await;
+        assert_eq!(world.standing().await, []);
+        let how = world.list(true).await.remove(0).closing;
+        assert_eq!(how, Some(Closing::Followed));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_plan_that_backs_up_another_host_is_made_anew_for_its_own() {
+    for world in World::all().await {
+        let all = world.host_with(&[backup]).await;
+        let plan = of(&all, Fulfiller::Backup);
+        let other = world.hosts(1).await.remove(0);
+        let mut tx = world.city.app.db.begin().await.unwrap();
+        resource::attach(&mut tx, &plan, Some(&other.id))
+            .await
+            .unwrap();
+        tx.commit().await.unwrap();
+        world.next_round().await;
+        let row = world.of(&plan).await;
+        assert_eq!(world.may(&row.id).await, [Act::Restore, Act::Note]);
+        let cx = world.city.cx(&world.operator);
+        difference::restore(&cx, &row.id, &row.digest)
+            .await
+            .unwrap();
+        world.work().await;
+        let back = world.resource(&plan.id).await;
+        assert_eq!(world.the_plan(&back).await.spec.target, ext(&other));
+        world.next_round().await;
+        assert_eq!(world.standing().await, [], "the old plan is gone");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_host_in_an_error_is_restarted_or_written_off_and_foreign_from_then_on() {
+    for world in World::all().await {
+        let hosts = world.hosts(2).await;
+        for host in &hosts {
+            world.broken(host).await;
+        }
+        world.next_round().await;
+        let (again, off) = (world.of(&hosts[0]).await, world.of(&hosts[1]).await);
+        assert_eq!(again.kind, DifferenceKind::Stuck);
+        let acts = [Act::Restore, Act::WriteOff, Act::Note];
+        assert_eq!(world.may(&again.id).await, acts);
+        let cx = world.city.cx(&world.operator);
+        difference::restore(&cx, &again.id, &again.digest)
+            .await
+            .unwrap();
+        let twice = difference::restore(&cx, &again.id, &again.digest).await;
+        conflict(twice, "resource.busy_now");
+        difference::write_off(&cx, &off.id, "硬件故障，不再修复")
+            .await
+            .unwrap();
+        world.work().await;
+        assert_eq!(
+            world.told("notice.written_off_stuck", &hosts[1].name).await,
+            1
+        );
+        world.city.assert_ledger().await;
+        world.next_round().await;
+        let left = world.only(DifferenceKind::Foreign).await;
+        assert_eq!(Some(left.external_id), hosts[1].external_id);
+        assert_eq!(world.standing().await.len(), 1);
+        let there = world
+            .cloud
+            .get(Kind::Server, &ext(&hosts[0]))
+            .await
+            .unwrap();
+        let power = there.and_then(Object::into_server).unwrap().power;
+        assert_eq!(power, lingbao_backends::provisioning::Power::Active);
+        let gone = world.resource(&hosts[1].id).await;
+        assert_eq!(gone.service, ServiceState::Released);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_runs_again_is_neither_restarted_nor_written_off() {
+    for world in World::all().await {
+        let host = world.hosts(1).await.remove(0);
+        world.broken(&host).await;
+        world.next_round().await;
+        let row = world.of(&host).await;
+        world
+            .by_hand(Call::RestartServer { server: ext(&host) })
+            .await;
+        world.city.app.clock.advance_ms(MINUTE_MS);
+        let cx = world.city.cx(&world.operator);
+        let restored = difference::restore(&cx, &row.id, &row.digest).await;
+        conflict(restored, "difference.over");
+        let off = difference::write_off(&cx, &row.id, "硬件故障，不再修复").await;
+        conflict(off, "difference.over");
     }
 }
 

@@ -199,6 +199,8 @@ impl Ground {
                 now.project = server.spec.project.to_string();
                 now.pool = server.spec.pool.to_string();
                 thing.image.clone_from(&server.spec.image);
+                let stands = compare::about_server(server);
+                thing.stands = (stands.zone, stands.pools);
             }
         }
     }
@@ -425,6 +427,13 @@ impl Ground {
         };
         if let Some(said) = said.filter(|said| said.id != pool.id) {
             let msg = Msg::new("import.other_pool").with("pool", said.name.clone());
+            return Err(FieldError::new("pool", msg));
+        }
+        let (zone, pools_there) = &thing.stands;
+        if !zone.is_empty() && !pools_there.iter().any(|one| one == there(pool)) {
+            let msg = Msg::new("import.other_zone")
+                .with("pool", pool.name.clone())
+                .with("zone", zone.clone());
             return Err(FieldError::new("pool", msg));
         }
         let typed = row.zone.trim();

@@ -41,6 +41,7 @@ use crate::{
         },
     },
     storage::{
+        difference::About,
         project,
         resource::{self, Resource},
         sql::Sql,
@@ -545,6 +546,49 @@ async fn what_was_changed_since_or_long_ago_is_not_undone() {
                 .used,
             8
         );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pool_that_is_not_where_the_cloud_has_the_host_is_refused_with_both_names() {
+    for world in World::all().await {
+        let servers = world.strangers("legacy", 1).await;
+        let server = &servers[0];
+        let place = async |pools: &[&str]| {
+            let about = About {
+                project: server.spec.project.to_string(),
+                zone: "az-2".to_owned(),
+                pools: pools.iter().map(|&one| one.to_owned()).collect(),
+                image: server.spec.image.clone(),
+                disk_gb: server.spec.system_disk_gb,
+                ..About::default()
+            };
+            let about = serde_json::to_string(&about).unwrap();
+            let mut tx = world.city.app.db.begin().await.unwrap();
+            Sql::new("UPDATE difference SET about = ")
+                .bind(&*about)
+                .push(" WHERE external_id = ")
+                .bind(server.id.as_str())
+                .run(&mut tx)
+                .await
+                .unwrap();
+            tx.commit().await.unwrap();
+        };
+        let own = ImportRow {
+            pool: server.spec.pool.to_string(),
+            ..row(server)
+        };
+        place(&["internet-general"]).await;
+        let shown = world.preview(std::slice::from_ref(&own)).await;
+        assert_eq!(only(&shown), ("pool".into(), "import.other_zone".into()));
+        let msg = format!("{:?}", shown.lines[0].errors[0].msg);
+        assert!(msg.contains("az-2") && msg.contains("通用池"), "{msg}");
+        place(&[]).await;
+        let shown = world.preview(std::slice::from_ref(&own)).await;
+        assert_eq!(only(&shown).1, "import.other_zone");
+        place(&["internet-general", server.spec.pool.as_str()]).await;
+        let shown = world.preview(&[own]).await;
+        assert_eq!(shown.good, 1, "{:?}", shown.lines[0].errors);
     }
 }
 

@@ -302,6 +302,10 @@ pub struct About {
     pub project: String,
     /// The backend's name of its pool.
     pub pool: String,
+    /// The backend's own word for where a host stands that was made for no pool.
+    pub zone: String,
+    /// The backend's names of the pools that are there.
+    pub pools: Vec<String>,
     /// Cores of a host.
     pub vcpus: u32,
     /// Memory of a host, GiB.

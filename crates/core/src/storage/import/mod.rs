@@ -52,6 +52,9 @@ pub struct Foreign {
     pub server: ForeignServer,
     /// Code of its image; empty if the cloud does not say.
     pub image: String,
+    /// The cloud's word for where it stands, and the pools that are there; empty if the cloud does not
+    /// say or the pool is known.
+    pub stands: (String, Vec<String>),
 }
 
 const FOREIGN: &str = "SELECT d.id, d.backend, d.external_id, d.name, d.said, d.about, d.first_seen, d.note
@@ -89,6 +92,7 @@ impl TryFrom<ForeignRow> for Foreign {
                 note: row.note,
             },
             image: about.image,
+            stands: (about.zone, about.pools),
         })
     }
 }

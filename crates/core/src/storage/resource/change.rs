@@ -294,6 +294,28 @@ pub async fn rebuilt(
     search::index(tx, "resource", resource.id.as_str(), &words).await
 }
 
+/// A resource that was read in `version` is called and reached in the cloud as this says; `None` is
+/// its own name, and the address that it has.
+///
+/// # Errors
+/// A conflict if somebody else was faster.
+pub async fn known_as(
+    tx: &mut Tx,
+    resource: &Resource,
+    cloud_name: Option<&str>,
+    address: Option<&str>,
+) -> Result<(), StorageError> {
+    let rows = on!(tx, conn => sqlx::query(
+        "UPDATE resource SET cloud_name = $1, address = COALESCE($2, address), version = version + 1
+         WHERE id = $3 AND version = $4 AND service_state <> 'released'")
+        .bind(cloud_name).bind(address).bind(resource.id.as_str()).bind(resource.version)
+        .execute(conn).await.map(|done| done.rows_affected()))?;
+    StorageError::expect_version(rows, "resource", resource.id.as_str())?;
+    let mut words = vec![resource.name.as_str()];
+    words.extend(address.or(resource.address.as_deref()));
+    search::index(tx, "resource", resource.id.as_str(), &words).await
+}
+
 /// The system of a host that was read in `version` was installed anew: how its owner gets in, and
 /// whether it runs.
 ///

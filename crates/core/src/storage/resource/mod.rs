@@ -5,7 +5,7 @@ mod term;
 
 pub use change::{
     New, add_change, add_event, attach, begin_without_trial, detach_all, events, insert,
-    mark_released, next_piece, rebuilt, reinstalled, set_states, start_billing, start_trial,
+    known_as, mark_released, next_piece, rebuilt, reinstalled, set_states, start_billing, start_trial,
 };
 pub use term::{Ending, Term, apply, ending, note_reminder, stand, term, turn, turning};
 
