@@ -8,8 +8,8 @@ use lingbao_backends::{
     provisioning::{CallKind, Capabilities, Capacity, PoolRef},
 };
 use lingbao_model::{
-    catalogue::Fulfiller, id::PoolId, quota::PoolDimension, resource::EventKind,
-    time::Timestamp, view::resource::Act,
+    catalogue::Fulfiller, id::PoolId, quota::PoolDimension, resource::EventKind, time::Timestamp,
+    view::resource::Act,
 };
 use serde::{Deserialize, Serialize};
 

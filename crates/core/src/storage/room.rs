@@ -60,7 +60,7 @@ async fn agreed(rx: &mut ReadTx) -> Result<Demand, StorageError> {
            UNION ALL
            SELECT e.pool_id, e.dimension, e.used_delta AS amount
            FROM (SELECT pool_id, MAX(read_at) AS read_at FROM pool_capacity GROUP BY pool_id) c
-           JOIN quota_entry e ON e.pool_id = c.pool_id AND e.at > c.read_at AND e.kind = 'convert'
+           JOIN quota_entry e ON e.pool_id = c.pool_id AND e.at >= c.read_at AND e.kind = 'convert'
            LEFT JOIN request q ON q.id = e.request_id
            WHERE q.kind IS NULL OR q.kind <> 'import') b
          GROUP BY b.pool_id, b.dimension ORDER BY b.pool_id, b.dimension",
@@ -117,7 +117,10 @@ async fn loads_with(rx: &mut ReadTx, more: &Demand) -> Result<Vec<PoolLoad>, Sto
             })
         })
         .collect::<Result<Vec<_>, StorageError>>()?;
-    let own = |load: &PoolLoad| held.get(&load.pool).map_or(0, |it| load.dimension.asked(it));
+    let own = |load: &PoolLoad| {
+        held.get(&load.pool)
+            .map_or(0, |it| load.dimension.asked(it))
+    };
     let of_hosts = |load: &PoolLoad| {
         let there = loads.iter().filter(|other| other.shares(load));
         there.map(own).sum::<i64>()
@@ -200,17 +203,13 @@ fn takes_room(asked: &Demand) -> bool {
 ///
 /// # Errors
 /// What the database says.
-pub async fn lock(
-    tx: &mut Tx,
-    pools: impl Iterator<Item = &PoolId>,
-) -> Result<(), StorageError> {
-    let beside: Vec<(String,)> = Sql::new(
-        "SELECT id FROM pool WHERE backend IN (SELECT backend FROM pool WHERE id IN ",
-    )
-    .bind_list(pools.map(PoolId::as_str))
-    .push(") ORDER BY id")
-    .all(tx)
-    .await?;
+pub async fn lock(tx: &mut Tx, pools: impl Iterator<Item = &PoolId>) -> Result<(), StorageError> {
+    let beside: Vec<(String,)> =
+        Sql::new("SELECT id FROM pool WHERE backend IN (SELECT backend FROM pool WHERE id IN ")
+            .bind_list(pools.map(PoolId::as_str))
+            .push(") ORDER BY id")
+            .all(tx)
+            .await?;
     for (id,) in beside {
         Sql::new("UPDATE pool SET version = version WHERE id = ")
             .bind(id)
