@@ -351,10 +351,9 @@ mod tests {
             let room = Room(room.iter().copied().collect());
             pool_shortfalls(&demand, &[(pool.clone(), room)])
         };
-        let [short] = &says(&[(PoolDimension::DiskGb, 539)])[..] else {
-            panic!("one");
-        };
-        let said = pool_shortfall_msg("verdict.capacity", short, &[]);
+        let short = says(&[(PoolDimension::DiskGb, 539)]);
+        assert_eq!(short.len(), 1);
+        let said = pool_shortfall_msg("verdict.capacity", &short[0], &[]);
         let wanted = Msg::new("verdict.capacity")
             .with("pool", Label::default())
             .with("dimension", Msg::new("dimension.disk_gb"))

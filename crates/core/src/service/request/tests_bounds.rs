@@ -355,7 +355,7 @@ async fn an_image_that_the_pools_cloud_does_not_have_is_refused_before_it_is_sub
 }
 
 #[tokio::test]
-async fn who_orders_more_disk_than_the_pool_has_left_is_warned_and_may_submit_what_others_decide_on() {
+async fn who_orders_more_disk_than_is_left_is_warned_and_may_submit_what_others_decide_on() {
     for city in City::all().await {
         let pool: PoolId = city.cell.rsplit('/').next().unwrap().parse().unwrap();
         let left = async |gb: Option<i64>| {
