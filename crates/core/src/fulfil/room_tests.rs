@@ -171,7 +171,8 @@ fn assert_numbers(msg: &Msg, asked: i64, left: i64) {
     let cores = Arg::from(Msg::new("dimension.vcpu"));
     assert_eq!(argument(msg, "dimension"), Some(cores), "{msg:?}");
     let numbers = (argument(msg, "asked"), argument(msg, "left"));
-    assert_eq!(numbers, (Some(asked.into()), Some(left.into())), "{msg:?}");
+    let wanted = (Some(Arg::from(asked)), Some(Arg::from(left)));
+    assert_eq!(numbers, wanted, "{msg:?}");
 }
 
 fn no_room(result: Result<(), ServiceError>) -> Msg {
