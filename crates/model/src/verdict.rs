@@ -357,8 +357,8 @@ mod tests {
         let wanted = Msg::new("verdict.capacity")
             .with("pool", Label::default())
             .with("dimension", Msg::new("dimension.disk_gb"))
-            .with("asked", 540)
-            .with("left", 539);
+            .with("asked", 540_i64)
+            .with("left", 539_i64);
         assert_eq!(said, wanted);
         assert_eq!(says(&[(PoolDimension::DiskGb, 540)]), []);
         assert_eq!(says(&[(PoolDimension::Vcpu, 4)]), []);
