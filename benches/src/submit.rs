@@ -12,11 +12,14 @@ use std::{
 use lingbao_core::{
     Actor, Cx,
     service::{cart, request::submit, system},
-    storage::{place, quota, vdc},
+    storage::{
+        place::{self, PoolFigure},
+        quota, vdc,
+    },
 };
 use lingbao_model::{
     id::UserId,
-    quota::Dimension,
+    quota::{Dimension, PoolDimension},
     view::request::{CartView, HeadForm, LineForm},
 };
 use sqlx::{
@@ -201,6 +204,7 @@ impl Desk {
             cx,
         };
         desk.raise_quota(&system.unit, &pool.id).await?;
+        desk.raise_capacity(&pool.id).await?;
         Ok(desk)
     }
 
@@ -242,6 +246,22 @@ impl Desk {
                 }
                 above = Some(at);
             }
+        }
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// Nobody builds what is submitted here: it would fill the pool.
+    async fn raise_capacity(&self, pool: &lingbao_model::id::PoolId) -> Result<(), Failure> {
+        let mut tx = self.cx.db().begin().await?;
+        let plenty = PoolFigure {
+            total: PLENTY,
+            allocated: 0,
+            hosts: None,
+        };
+        for dimension in PoolDimension::ALL {
+            let at = self.cx.now();
+            place::save_capacity(&mut tx, pool, *dimension, Some(plenty), at).await?;
         }
         tx.commit().await?;
         Ok(())

@@ -1,14 +1,16 @@
-// The pool of addresses runs out while a request is built: the host stays, the address fails, what
-// was held for it is free again, and the request ends delivered in part.
+// A pool has two addresses. Three are agreed to by nobody: the card and the answer say how many are
+// left. Two are agreed to, and one of them is gone when it is built, past the portal: the host stays,
+// the address fails, what was held for it is free again, and the request ends delivered in part.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test as base } from '@playwright/test';
 import { call, session } from '../support/api.ts';
+import { addressesRunOut, inCloud, startCloud } from '../support/cloud.ts';
 import { SMALL, place } from '../support/order.ts';
-import { startServer } from '../support/server.ts';
+import { copyCity, startServer } from '../support/server.ts';
 
-/** The demo city's cloud (`core::seed::cloud`), with a single public address a pool. */
+/** The demo city's cloud (`core::seed::cloud`), with two public addresses a pool. */
 const CLOUD = ['[backends.simulator]', 'kind = "simulator"', 'folder = "data/simulator"']
   .concat(
     [
@@ -25,7 +27,7 @@ host_memory_gb = 512
 overcommit_percent = ${over}
 disk_gb = 400000
 first_address = "198.18.${third}.1"
-addresses = 1`,
+addresses = 2`,
     ),
   )
   .join('\n');
@@ -41,7 +43,9 @@ const test = base.extend<{ folder: string }>({
 
 test('when no address is left the host stays and the request is delivered in part @once', async ({ folder }) => {
   test.setTimeout(300_000);
-  const server = await startServer(folder);
+  copyCity(folder);
+  const cloud = await startCloud(folder);
+  const server = await startServer(folder, inCloud(cloud));
   const where = () => server.url;
   try {
     const clerk = await session(server.url, 'clerk');
@@ -55,30 +59,59 @@ test('when no address is left the host stays and the request is delivered in par
       const changes: { dimension: string; before: { held: number } }[] = body.verdict.changes;
       return Object.fromEntries(changes.map((change) => [change.dimension, change.before.held]));
     };
+    /** A draft of a host that somebody must agree to, with so many addresses. */
+    const draw = async (name: string, addresses: number) => {
+      const draft = await call(where, clerk, 'POST', '/drafts', {
+        head: { system, title: `地址耗尽 ${name}`, reason: '地址用完时主机仍要交付，核验用。' },
+        lines: [
+          { item: 'C-ECS', name, cell, typed: { ...SMALL, vcpus: '8', memory_gb: '16' } },
+          { item: 'N-EIP', count: String(addresses), cell, typed: { attach_to: '#1', carrier: 'three_line', bandwidth_mbps: '2' } },
+        ],
+      });
+      expect(draft.status, JSON.stringify(draft.body)).toBe(201);
+      return draft.body;
+    };
+    const submit = async (draft: { id: string; version: number }) => {
+      const sent = await call(where, clerk, 'POST', `/requests/${draft.id}/submit`, { version: draft.version });
+      expect(sent.status, JSON.stringify(sent.body)).toBe(200);
+    };
+    /** Everybody agrees as far as they can: what was answered last, with the card it was about. */
+    const agree = async (id: string) => {
+      let last = { status: 0, body: '', card: '' };
+      for (const login of ['leader.tjj', 'reviewer', 'security', 'finance', 'leader']) {
+        const person = await session(server.url, login);
+        const todo = (await call(where, person, 'GET', '/todos?limit=200')).body.rows.find((row: { request: string }) => row.request === id);
+        if (!todo) continue;
+        const card = await (await fetch(`${server.url}/todo/${todo.step}`, { headers: { cookie: person } })).text();
+        const { digest } = (await call(where, person, 'GET', `/todos/${todo.step}`)).body;
+        const decided = await call(where, person, 'POST', `/todos/${todo.step}/decide`, { decision: 'approve', opinion: '同意', digest });
+        last = { status: decided.status, body: JSON.stringify(decided.body), card };
+        if (decided.status !== 200) break;
+      }
+      return last;
+    };
+
+    // Once the cloud has been read, whoever asks for three is warned before submitting.
+    let greedy = { id: '', version: 0 };
+    await expect(async () => {
+      const draft = await draw('greedy', 3);
+      greedy = draft;
+      expect(draft.verdict.warns.map((warn: { key: string }) => warn.key)).toContain('verdict.capacity');
+    }).toPass({ timeout: 90_000, intervals: [10_000] });
+    await submit(greedy);
+    const refused = await agree(greedy.id);
+    expect(refused.status, refused.body).toBe(409);
+    expect(refused.body).toContain('只剩 2');
+    expect(refused.card).toContain('资源池不够，现在不能同意');
+
     const before = await held();
     expect(Object.keys(before).length).toBeGreaterThan(1);
-
-    const draft = await call(where, clerk, 'POST', '/drafts', {
-      head: { system, title: '地址耗尽', reason: '地址用完时主机仍要交付，核验用。' },
-      lines: [
-        { item: 'C-ECS', name: 'lone', cell, typed: SMALL },
-        { item: 'N-EIP', count: '2', cell, typed: { attach_to: '#1', carrier: 'three_line', bandwidth_mbps: '2' } },
-      ],
-    });
-    expect(draft.status, JSON.stringify(draft.body)).toBe(201);
-    const id = draft.body.id;
-    const sent = await call(where, clerk, 'POST', `/requests/${id}/submit`, { version: draft.body.version });
-    expect(sent.status, JSON.stringify(sent.body)).toBe(200);
+    await addressesRunOut(cloud, 1);
+    const { id, version } = await draw('lone', 2);
+    await submit({ id, version });
     expect(await held()).not.toEqual(before);
-
-    for (const login of ['leader.tjj', 'reviewer', 'security', 'finance', 'leader']) {
-      const person = await session(server.url, login);
-      const todo = (await call(where, person, 'GET', '/todos?limit=200')).body.rows.find((row: { request: string }) => row.request === id);
-      if (!todo) continue;
-      const { digest } = (await call(where, person, 'GET', `/todos/${todo.step}`)).body;
-      const decided = await call(where, person, 'POST', `/todos/${todo.step}/decide`, { decision: 'approve', opinion: '同意', digest });
-      expect(decided.status, JSON.stringify(decided.body)).toBe(200);
-    }
+    const agreed = await agree(id);
+    expect(agreed.status, agreed.body).toBe(200);
 
     let request: { row: { status: string; outcome: string } } | undefined;
     await expect(async () => {
@@ -95,5 +128,6 @@ test('when no address is left the host stays and the request is delivered in par
     expect(page).toContain('部分交付');
   } finally {
     await server.stop();
+    await cloud.stop();
   }
 });

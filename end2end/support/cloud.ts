@@ -77,6 +77,11 @@ export async function comesIn(cloud: Server, server: string): Promise<unknown[]>
   return told.rules;
 }
 
+/** Lets the cloud have no address left after so many. */
+export async function addressesRunOut(cloud: Server, after: number): Promise<void> {
+  await tell(cloud, '/control/faults', { on: { call: 'allocate_address' }, what: { refuse: 'no_address' }, skip: after, times: null });
+}
+
 /** Lets the cloud answer nobody, until it is told to again. */
 export async function silent(cloud: Server, yes: boolean): Promise<void> {
   if (!yes) return void (await tell(cloud, '/control/clear', {}));

@@ -141,6 +141,41 @@ impl Amounts {
 /// Amounts by pool: what one request takes from each.
 pub type Demand = BTreeMap<PoolId, Amounts>;
 
+/// One dimension of a pool that has too little room for a demand.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PoolShortfall {
+    /// The pool.
+    pub pool: PoolId,
+    /// Which dimension.
+    pub dimension: PoolDimension,
+    /// What was asked.
+    pub asked: i64,
+    /// What is left: free as the cloud says, without what is held.
+    pub left: i64,
+}
+
+/// What pools have too little of for a demand; of what is not known nothing is missing.
+pub fn pool_shortfalls(demand: &Demand, capacity: &[(PoolId, Room)]) -> Vec<PoolShortfall> {
+    let mut short = Vec::new();
+    for (pool, amounts) in demand {
+        let Some((_, room)) = capacity.iter().find(|(p, _)| p == pool) else {
+            continue;
+        };
+        for (dimension, left) in &room.0 {
+            let asked = dimension.asked(amounts);
+            if asked > 0 && asked > *left {
+                short.push(PoolShortfall {
+                    pool: pool.clone(),
+                    dimension: *dimension,
+                    asked,
+                    left: *left,
+                });
+            }
+        }
+    }
+    short
+}
+
 /// One line of an item's quota rule: which dimension, how much of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]

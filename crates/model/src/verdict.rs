@@ -10,11 +10,14 @@ use crate::catalogue::Fulfiller;
 use crate::change::Plan;
 use crate::id::PoolId;
 use crate::money::Money;
-use crate::msg::Msg;
+use crate::msg::{Label, Msg};
 use crate::people::UnitLevel;
 use crate::placement::{Level, Placement, Pool, Zone, legal};
 use crate::policy::{Facts, Policy, Route};
-use crate::quota::{Account, Change, Consumption, Demand, Dimension, Room, Shortfall};
+use crate::quota::{
+    Account, Change, Consumption, Demand, Dimension, PoolShortfall, Room, Shortfall,
+    pool_shortfalls,
+};
 use crate::request::Line;
 
 /// What is known about the place where the order is placed; sent to the browser with the form.
@@ -142,6 +145,7 @@ pub fn judge(
         has_upper: around.has_upper,
     };
     let route = around.policy.route(&facts);
+    capacity_says(&demand, around, &route, &mut blocks, &mut warns);
     Verdict {
         month,
         once,
@@ -171,6 +175,8 @@ pub fn judge_change(
     let (changes, shortfalls) = quota_says(&demand, around, false, &mut blocks, &mut warns);
     let fits = shortfalls.is_empty();
     let facts = facts_of_one(code, placement, around, plan.to_agree(), fits);
+    let route = around.policy.route(&facts);
+    capacity_says(&demand, around, &route, &mut blocks, &mut warns);
     let month = plan.difference();
     Verdict {
         month,
@@ -180,7 +186,7 @@ pub fn judge_change(
         shortfalls,
         blocks,
         warns,
-        route: around.policy.route(&facts),
+        route,
         facts,
     }
 }
@@ -206,7 +212,7 @@ pub fn facts_of_one(
     }
 }
 
-/// What the quotas and the pools say to a demand.
+/// What the quotas say to a demand.
 fn quota_says(
     demand: &Demand,
     around: &Surroundings,
@@ -243,7 +249,6 @@ fn quota_says(
             );
         }
     }
-    warns.extend(capacity_says(demand, &around.capacity));
     (changes, shortfalls)
 }
 
@@ -263,25 +268,43 @@ fn no_image(line: &Line, pool: &Pool, images: &BTreeMap<String, Vec<String>>) ->
     })
 }
 
-/// Of what the pools have less than is asked for.
-fn capacity_says(demand: &Demand, capacity: &[(PoolId, Room)]) -> Vec<Msg> {
-    let mut warns = Vec::new();
-    for (pool, amounts) in demand {
-        let Some((_, room)) = capacity.iter().find(|(p, _)| p == pool) else {
-            continue;
-        };
-        for (dimension, left) in &room.0 {
-            let asked = dimension.asked(amounts);
-            if asked > 0 && asked > *left {
-                warns.push(
-                    Msg::new("verdict.capacity")
-                        .with("dimension", Msg::new(format!("dimension.{dimension}")))
-                        .with("left", *left),
-                );
-            }
-        }
-    }
-    warns
+/// What the pools have too little of. Where people will be asked there may be room by then, so it is
+/// only a warning; what nobody is asked about takes its room now or is not submitted.
+fn capacity_says(
+    demand: &Demand,
+    around: &Surroundings,
+    route: &Route,
+    blocks: &mut Vec<Msg>,
+    warns: &mut Vec<Msg>,
+) {
+    let (key, said) = if route.is_automatic() {
+        ("verdict.no_room", blocks)
+    } else {
+        ("verdict.capacity", warns)
+    };
+    let short = pool_shortfalls(demand, &around.capacity);
+    said.extend(
+        short
+            .iter()
+            .map(|one| pool_shortfall_msg(key, one, &around.pools)),
+    );
+}
+
+/// What a pool has too little of, in words: pool, dimension, asked, left.
+pub fn pool_shortfall_msg(key: &'static str, short: &PoolShortfall, pools: &[Pool]) -> Msg {
+    Msg::new(key)
+        .with("pool", name_of(pools, &short.pool))
+        .with(
+            "dimension",
+            Msg::new(format!("dimension.{}", short.dimension)),
+        )
+        .with("asked", short.asked)
+        .with("left", short.left)
+}
+
+fn name_of(pools: &[Pool], id: &PoolId) -> Label {
+    let pool = pools.iter().find(|p| p.id == *id);
+    pool.map(|p| p.name.clone()).unwrap_or_default()
 }
 
 /// Key of a dimension's name in the dictionaries.
@@ -292,11 +315,6 @@ pub fn dimension_key(dimension: Dimension) -> String {
 /// A shortfall in words: dimension, limit, asked, left, missing, and the pool's name. Money reads
 /// as money, everything else as a count.
 pub fn shortfall_msg(key: &'static str, short: &Shortfall, pools: &[Pool]) -> Msg {
-    let name = pools
-        .iter()
-        .find(|p| p.id == short.pool)
-        .map(|p| p.name.clone())
-        .unwrap_or_default();
     let amount = |n: i64| -> crate::msg::Arg {
         if short.dimension == Dimension::MonthlyFee {
             Money::from_fen(n).into()
@@ -306,7 +324,7 @@ pub fn shortfall_msg(key: &'static str, short: &Shortfall, pools: &[Pool]) -> Ms
     };
     Msg::new(key)
         .with("dimension", Msg::new(dimension_key(short.dimension)))
-        .with("pool", name)
+        .with("pool", name_of(pools, &short.pool))
         .with("limit", amount(short.standing.limit))
         .with("asked", amount(short.asked))
         .with("left", amount(short.standing.left()))
@@ -321,7 +339,7 @@ mod tests {
     use crate::time::Timestamp;
 
     #[test]
-    fn more_disk_than_the_pool_has_left_is_warned_of_and_what_it_does_not_tell_is_not() {
+    fn more_disk_than_the_pool_has_left_is_said_and_what_it_does_not_tell_is_not() {
         let site = "nb".to_owned().try_into().unwrap();
         let pool = PoolId::generate(&site, Timestamp::default(), 1);
         let mut asked = Amounts::default();
@@ -331,16 +349,19 @@ mod tests {
         let demand = Demand::from([(pool.clone(), asked)]);
         let says = |room: &[(PoolDimension, i64)]| {
             let room = Room(room.iter().copied().collect());
-            capacity_says(&demand, &[(pool.clone(), room)])
+            pool_shortfalls(&demand, &[(pool.clone(), room)])
         };
-        let short = |left: i64| {
-            Msg::new("verdict.capacity")
-                .with("dimension", Msg::new("dimension.disk_gb"))
-                .with("left", left)
-        };
-        assert_eq!(says(&[(PoolDimension::DiskGb, 539)]), [short(539)]);
+        let short = says(&[(PoolDimension::DiskGb, 539)]);
+        assert_eq!(short.len(), 1);
+        let said = pool_shortfall_msg("verdict.capacity", &short[0], &[]);
+        let wanted = Msg::new("verdict.capacity")
+            .with("pool", Label::default())
+            .with("dimension", Msg::new("dimension.disk_gb"))
+            .with("asked", 540_i64)
+            .with("left", 539_i64);
+        assert_eq!(said, wanted);
         assert_eq!(says(&[(PoolDimension::DiskGb, 540)]), []);
         assert_eq!(says(&[(PoolDimension::Vcpu, 4)]), []);
-        assert_eq!(capacity_says(&demand, &[]), []);
+        assert_eq!(pool_shortfalls(&demand, &[]), []);
     }
 }

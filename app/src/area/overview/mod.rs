@@ -232,6 +232,7 @@ fn use_of_pools(found: &Overview) -> impl IntoView + use<> {
                         <tr>
                             <th scope="col">{t!("resources.pool")}</th>
                             <th scope="col">{t!("overview.allocated")}</th>
+                            <th scope="col">{t!("overview.held")}</th>
                             <th scope="col">{t!("overview.capacity")}</th>
                             <th scope="col">{t!("overview.read_at")}</th>
                         </tr>
@@ -278,6 +279,7 @@ fn pool_line(pool: &PoolLoad) -> impl IntoView + use<> {
         <tr>
             <th scope="row">{facts::label(&pool.name)} " · " {dimension}</th>
             <td>{grouped_signed(pool.allocated)}</td>
+            <td>{grouped_signed(pool.held)}</td>
             <td>{grouped_signed(pool.total)}</td>
             <td>{pool.read_at.minute_text(Zone::SHANGHAI)}</td>
         </tr>

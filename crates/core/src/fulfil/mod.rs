@@ -59,6 +59,8 @@ mod reinstall_tests;
 #[cfg(test)]
 mod restore_tests;
 #[cfg(test)]
+mod room_tests;
+#[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod walk_tests;

@@ -19,7 +19,8 @@ use lingbao_model::{
     money::Money,
     msg::Msg,
     param::Answers,
-    quota::{Amounts, Demand, Shortfall},
+    placement::Pool,
+    quota::{Amounts, Demand, PoolShortfall, Shortfall},
     request::Outcome,
     resource::{EventKind, ServiceState},
     text,
@@ -58,7 +59,7 @@ use crate::{
         ReadTx, Tx, change as topics, cloud, fulfilment, place, project, quota,
         request::Request,
         resource::{self, Resource},
-        resource_action,
+        resource_action, room,
         snapshot::{self, Snapshot},
     },
 };
@@ -323,7 +324,10 @@ pub async fn preview(
     }
     let (ground, asked) = route_of_one_more(&mut rx, &source, offered.quote.each).await?;
     // What is only asked for waits its turn among the requests that are about the disk.
-    if !asked.is_automatic() {
+    if asked.is_automatic() {
+        let short = room::short(&mut rx, &demand).await?;
+        blocks.extend(short.iter().map(|s| no_room(s, &pools)));
+    } else {
         blocks.extend(in_the_way(&mut rx, &source, What::Restore, None).await?);
     }
     let upper = ground.around.has_upper;
@@ -345,6 +349,10 @@ pub async fn preview(
             .collect(),
         expires_at: source.expires_at,
     })
+}
+
+fn no_room(short: &PoolShortfall, pools: &[Pool]) -> Msg {
+    verdict::pool_shortfall_msg("verdict.no_room", short, pools)
 }
 
 /// Makes a new disk out of a snapshot. `month` is the price that was shown: if today's is another
@@ -404,6 +412,12 @@ async fn restore_once(
     let short = quota::hold(&mut tx, cx, &booking("hold", source, &params)).await?;
     if !short.is_empty() {
         return Err(over_quota(&mut tx, short).await?);
+    }
+    // Nor round those whose requests were approved.
+    let takes = demand(source, &params.amounts);
+    if let Some(short) = room::hold(&mut tx, &takes).await?.first() {
+        let pools = place::pools(&mut tx).await?;
+        return Err(ServiceError::Conflict(no_room(short, &pools)));
     }
     topics::touch(&mut tx, cx, &format!("unit:{}", source.unit)).await?;
     let event = audit::Event::new("snapshot.restore", "resource", id)

@@ -8,7 +8,7 @@ use lingbao_backends::{
     provisioning::{CallKind, Capabilities, Capacity, PoolRef},
 };
 use lingbao_model::{
-    catalogue::Fulfiller, id::PoolId, quota::PoolDimension, resource::EventKind,
+    catalogue::Fulfiller, id::PoolId, quota::PoolDimension, resource::EventKind, time::Timestamp,
     view::resource::Act,
 };
 use serde::{Deserialize, Serialize};
@@ -17,7 +17,7 @@ use super::plan::FulfilRequest;
 use crate::{
     jobs::{self, Handler, Job, JobError, Registry, Run},
     service::request,
-    storage::{cloud, fulfilment, place, place::PoolFigure, resource},
+    storage::{cloud, fulfilment, place, place::PoolFigure, resource, room},
 };
 
 const MINUTE_MS: i64 = 60_000;
@@ -63,9 +63,11 @@ struct CapacityReader(Arc<Backends>);
 impl Handler<ReadCapacity> for CapacityReader {
     async fn run(&self, run: &Run, _: ReadCapacity) -> Result<(), JobError> {
         let sites = place::sites(&mut run.app().db.read().await?).await?;
-        let mut said: Vec<(PoolId, Capacity)> = Vec::new();
+        let mut said: Vec<(PoolId, Capacity, Timestamp)> = Vec::new();
         let mut health: BTreeMap<String, Option<String>> = BTreeMap::new();
         for (pool, backend, there) in sites {
+            // What is built while it answers may be missing in the answer.
+            let asked = run.cx().now();
             let answer = match self.0.get(&backend) {
                 Some(cloud) => cloud
                     .capacity(&PoolRef(there))
@@ -75,7 +77,7 @@ impl Handler<ReadCapacity> for CapacityReader {
             };
             match answer {
                 Ok(capacity) => {
-                    said.push((pool, capacity));
+                    said.push((pool, capacity, asked));
                     health.entry(backend).or_insert(None);
                 }
                 Err(why) => {
@@ -95,14 +97,17 @@ impl Handler<ReadCapacity> for CapacityReader {
         }
         let mut tx = run.begin().await?;
         let now = run.cx().now();
+        // An approval that has counted what is held counts on the figures of before.
+        let read: Vec<PoolId> = said.iter().map(|(pool, ..)| pool.clone()).collect();
+        room::lock(&mut tx, read.iter()).await?;
         for (backend, lacks, acts, images) in &lacking {
             cloud::save_lacks(&mut tx, backend, lacks).await?;
             cloud::save_able(&mut tx, backend, acts).await?;
             cloud::save_images(&mut tx, backend, images).await?;
         }
-        for (pool, capacity) in &said {
+        for (pool, capacity, asked) in &said {
             for (dimension, figure) in figures(capacity) {
-                place::save_capacity(&mut tx, pool, dimension, figure, now).await?;
+                place::save_capacity(&mut tx, pool, dimension, figure, *asked).await?;
             }
         }
         for (backend, error) in &health {

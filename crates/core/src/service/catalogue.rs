@@ -19,7 +19,7 @@ use crate::{
     app::Cx,
     authz::Access,
     error::{OrNotFound, ServiceError, StorageError},
-    storage::{ReadTx, Tx, cloud, item, place, policy, quota, vdc},
+    storage::{ReadTx, Tx, cloud, item, place, policy, quota, room, vdc},
 };
 
 /// Everything that can be ordered: what no cloud makes is not offered.
@@ -159,7 +159,7 @@ pub async fn surroundings(
         // The top of the tree is the city itself: what stands right below it has nobody above who
         // would examine first.
         has_upper: above_parent.is_some(),
-        capacity: place::free(rx).await?,
+        capacity: room::free(rx).await?,
         images: cloud::images(rx).await?,
     })
 }

@@ -23,7 +23,7 @@ use crate::{
     authz::{Ability, Access, Scope},
     error::{OrNotFound, ServiceError},
     fulfil::pieces::size,
-    storage::{ReadTx, cloud, overview, usage},
+    storage::{ReadTx, cloud, room, usage},
 };
 
 /// Rows of one slice of the file.
@@ -162,7 +162,7 @@ pub async fn list(cx: &Cx, filter: &UsageFilter) -> Result<UsageView, ServiceErr
             })
     });
     let pools = if access.has(Ability::Overview) {
-        overview::pools(&mut rx).await?
+        room::loads(&mut rx).await?
     } else {
         Vec::new()
     };

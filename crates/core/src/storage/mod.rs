@@ -41,6 +41,7 @@ pub mod request_list;
 pub mod request_revision;
 pub mod resource;
 pub mod resource_action;
+pub mod room;
 pub mod saga;
 pub mod search;
 pub mod secret;

@@ -2,13 +2,12 @@
 
 use lingbao_model::{
     money::Money,
-    msg::Label,
     quota::PoolDimension,
     time::Timestamp,
-    view::overview::{MonthLoad, Overview, PoolLoad, UnitLoad, of_all},
+    view::overview::{MonthLoad, Overview, UnitLoad, of_all},
 };
 
-use super::{ReadTx, sql::Sql};
+use super::{ReadTx, room, sql::Sql};
 use crate::{authz::Scope, error::StorageError};
 
 /// Counts. Months are given as (name, first moment, first moment after), oldest first.
@@ -86,7 +85,7 @@ pub async fn count(
     let (settled, spent_ms, automatic) = settled.map_or((0, 0, 0), |(n, ms, auto)| {
         (n, ms.unwrap_or(0), auto.unwrap_or(0))
     });
-    let pools = pools(rx).await?;
+    let pools = room::loads(rx).await?;
     let (allocated_cores, total_cores) = of_all(&pools, PoolDimension::Vcpu);
     Ok(Overview {
         units: levels.iter().map(|(_, n)| n).sum(),
@@ -117,52 +116,6 @@ pub async fn count(
 
 async fn requests(rx: &mut ReadTx, scope: &Scope, sql: Sql) -> Result<i64, StorageError> {
     scope.filter(sql, " AND q.unit_id").number(rx).await
-}
-
-#[derive(sqlx::FromRow)]
-struct LoadRow {
-    id: String,
-    name_zh: String,
-    name_en: String,
-    backend: String,
-    dimension: String,
-    total: i64,
-    allocated: i64,
-    read_at: i64,
-    hosts: Option<String>,
-}
-
-/// What the backends last said about the pools.
-///
-/// # Errors
-/// What the database says.
-pub async fn pools(rx: &mut ReadTx) -> Result<Vec<PoolLoad>, StorageError> {
-    let rows: Vec<LoadRow> = Sql::new(
-        "SELECT p.id, p.name_zh, p.name_en, p.backend, c.dimension, c.total, c.allocated, c.read_at, c.hosts
-         FROM pool p JOIN pool_capacity c ON c.pool_id = p.id ORDER BY p.sort, p.id, c.dimension",
-    )
-    .all(rx)
-    .await?;
-    rows.into_iter()
-        .map(|row| {
-            let wrong = |column, e: &dyn std::fmt::Display| {
-                StorageError::inconsistent("pool_capacity", column, row.id.as_str(), e)
-            };
-            Ok(PoolLoad {
-                pool: row.id.parse().map_err(|e| wrong("pool_id", &e))?,
-                dimension: row.dimension.parse().map_err(|e| wrong("dimension", &e))?,
-                name: Label {
-                    zh: row.name_zh,
-                    en: row.name_en,
-                },
-                total: row.total,
-                allocated: row.allocated,
-                read_at: Timestamp::from_millis(row.read_at),
-                backend: row.backend,
-                hosts: row.hosts,
-            })
-        })
-        .collect()
 }
 
 async fn top(rx: &mut ReadTx, scope: &Scope) -> Result<Vec<UnitLoad>, StorageError> {

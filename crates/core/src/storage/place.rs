@@ -1,12 +1,10 @@
 //! Zones, pools and what the backends last said of their capacity.
 
-use std::collections::BTreeMap;
-
 use lingbao_model::{
     id::{PoolId, ZoneId},
     msg::Label,
     placement::{Level, Pool, Zone},
-    quota::{PoolDimension, Room},
+    quota::PoolDimension,
     time::Timestamp,
 };
 
@@ -159,28 +157,6 @@ pub async fn sites(rx: &mut ReadTx) -> Result<Vec<(PoolId, String, String)>, Sto
         .collect()
 }
 
-/// What each pool can still take, as far as its backend said.
-///
-/// # Errors
-/// What the database says.
-pub async fn free(rx: &mut ReadTx) -> Result<Vec<(PoolId, Room)>, StorageError> {
-    let rows: Vec<(String, String, i64)> =
-        Sql::new("SELECT pool_id, dimension, total - allocated FROM pool_capacity ORDER BY pool_id, dimension").all(rx).await?;
-    let mut free: BTreeMap<PoolId, Room> = BTreeMap::new();
-    for (pool, dimension, left) in rows {
-        let wrong = |column, e: &dyn std::fmt::Display| {
-            StorageError::inconsistent("pool_capacity", column, pool.as_str(), e)
-        };
-        let dimension: PoolDimension = dimension.parse().map_err(|e| wrong("dimension", &e))?;
-        // Kept even if nothing is left: absent means unknown.
-        free.entry(pool.parse().map_err(|e| wrong("pool_id", &e))?)
-            .or_default()
-            .0
-            .insert(dimension, left.max(0));
-    }
-    Ok(free.into_iter().collect())
-}
-
 /// What a backend says of one dimension of a pool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PoolFigure<'a> {
@@ -192,7 +168,8 @@ pub struct PoolFigure<'a> {
     pub hosts: Option<&'a str>,
 }
 
-/// Writes down what a backend says of one dimension of a pool. What it does not tell any more
+/// Writes down what a backend says of one dimension of a pool, asked at a moment: what was there
+/// before is among it. What it does not tell any more
 /// (`None`) is not known from then on: an old figure would pass for a new one.
 ///
 /// # Errors
@@ -242,11 +219,13 @@ pub fn find<'a>(zones: &'a [Zone], id: &ZoneId) -> Option<&'a Zone> {
 
 #[cfg(test)]
 mod tests {
+    use lingbao_model::quota::Room;
+
     use super::*;
     use crate::{
         authz::Scope,
         service::catalogue,
-        storage::overview,
+        storage::{overview, room::free},
         testing::{TestApp, engines},
     };
 

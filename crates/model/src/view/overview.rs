@@ -24,6 +24,8 @@ pub struct PoolLoad {
     pub total: i64,
     /// Allocated to resources.
     pub allocated: i64,
+    /// Held: agreed to, and not among what the backend said was allocated.
+    pub held: i64,
     /// When the backend said so.
     pub read_at: Timestamp,
     /// The backend.
@@ -61,6 +63,22 @@ pub fn of_all(pools: &[PoolLoad], dimension: PoolDimension) -> (i64, i64) {
 }
 
 impl PoolLoad {
+    /// What is neither allocated nor held; negative when there is less than was agreed to.
+    pub const fn left(&self) -> i64 {
+        self.total
+            .saturating_sub(self.allocated)
+            .saturating_sub(self.held)
+    }
+    /// Whether what is taken from the one is taken from the other: the same pool, or the same hosts.
+    /// All hosts of a backend hold each part of them.
+    pub fn shares(&self, other: &Self) -> bool {
+        let same_hosts = match (&self.hosts, &other.hosts) {
+            (Some(one), Some(two)) => one == two || one.is_empty() || two.is_empty(),
+            _ => false,
+        };
+        self.dimension == other.dimension
+            && (self.pool == other.pool || (self.backend == other.backend && same_hosts))
+    }
     /// Allocated share in tenths of a percent; 0 without capacity.
     pub const fn permille(&self) -> i64 {
         permille(self.allocated, self.total)
@@ -174,6 +192,7 @@ mod tests {
             dimension: PoolDimension::Vcpu,
             total: figures.1,
             allocated: figures.0,
+            held: 0,
             read_at: Timestamp::from_millis(at),
             backend: backend.to_owned(),
             hosts: hosts.map(str::to_owned),
@@ -195,5 +214,25 @@ mod tests {
         // A pool on all hosts of its cloud holds the other two, and nothing of another cloud.
         pools.push(pool(7, "a", Some(""), (20, 180), 1));
         assert_eq!(of_all(&pools, PoolDimension::Vcpu), (25, 203));
+    }
+
+    #[test]
+    fn pools_take_from_each_other_on_the_same_hosts_of_one_backend_alone() {
+        let one = pool(1, "a", Some("gov"), (0, 1), 1);
+        let shares = |other: &PoolLoad| {
+            assert_eq!(one.shares(other), other.shares(&one));
+            one.shares(other)
+        };
+        assert!(shares(&one));
+        assert!(shares(&pool(2, "a", Some("gov"), (0, 1), 1)));
+        assert!(shares(&pool(2, "a", Some(""), (0, 1), 1)));
+        assert!(!shares(&pool(2, "a", Some("net"), (0, 1), 1)));
+        assert!(!shares(&pool(2, "b", Some("gov"), (0, 1), 1)));
+        assert!(!shares(&pool(2, "a", None, (0, 1), 1)));
+        let memory = PoolLoad {
+            dimension: PoolDimension::MemoryGb,
+            ..one.clone()
+        };
+        assert!(!shares(&memory));
     }
 }

@@ -2,8 +2,9 @@
 
 use lingbao_model::{
     fulfilment::groups,
-    msg::Msg,
+    msg::{FieldError, Msg},
     request::{Event, Kind, Line},
+    verdict::pool_shortfall_msg,
 };
 
 use super::{advance, link};
@@ -14,9 +15,9 @@ use crate::{
     jobs,
     service::notice,
     storage::{
-        Tx, fulfilment, history, quota,
+        Tx, fulfilment, history, place, quota,
         request::{self as requests, Request},
-        vdc,
+        room, vdc,
     },
 };
 
@@ -52,7 +53,33 @@ pub async fn approved(
     Ok(())
 }
 
+/// Holds what the request takes from the pools, until the transaction ends against everybody else who
+/// is about to: that it is approved is what holds it from then on.
+///
+/// # Errors
+/// [`ServiceError::Conflict`] for whoever approves, [`ServiceError::Invalid`] for the applicant of what
+/// nobody is asked about; with pool, dimension, asked and left. Nothing of the transaction may be
+/// committed then.
+async fn hold_room(tx: &mut Tx, request: &Request, automatic: bool) -> Result<(), ServiceError> {
+    let asked = room::of_request(tx, &request.id).await?;
+    let short = room::hold(tx, &asked).await?;
+    let Some(first) = short.first() else {
+        return Ok(());
+    };
+    let pools = place::pools(tx).await?;
+    let said = |key, short| pool_shortfall_msg(key, short, &pools);
+    Err(if automatic {
+        let all = short.iter().map(|one| said("verdict.no_room", one));
+        ServiceError::Invalid(all.map(|msg| FieldError::new("verdict", msg)).collect())
+    } else {
+        ServiceError::Conflict(said("approval.no_room", first))
+    })
+}
+
 /// Approves a request, saves it and begins the work.
+///
+/// # Errors
+/// Those of [`hold_room`] and of [`change::begin`].
 pub(super) async fn approve(
     tx: &mut Tx,
     cx: &Cx,
@@ -72,6 +99,8 @@ pub(super) async fn approve(
     let change = request.kind == Kind::Change;
     // Its row and the quota before that of the request: the order of a submit.
     let done = change && change::begin(tx, cx, request).await?;
+    // The pools after resource and quota, for every caller.
+    hold_room(tx, request, automatic).await?;
     requests::save(tx, request).await?;
     approved(tx, cx, request, lines).await?;
     let key = match (automatic, change) {

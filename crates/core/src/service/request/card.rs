@@ -6,6 +6,7 @@ use lingbao_model::{
     placement::Level,
     quota::Change,
     request::{Status, StepStatus},
+    verdict::pool_shortfall_msg,
     view::request::{CardView, LineView, PHRASES},
 };
 
@@ -19,8 +20,9 @@ use crate::{
     error::{OrNotFound, ServiceError, StorageError},
     service::notice,
     storage::{
-        ReadTx, calendar, quota,
+        ReadTx, calendar, place, quota,
         request::{self as requests, Request},
+        room,
         step::{self, Step},
         todo, user as users,
     },
@@ -50,6 +52,7 @@ pub async fn card(cx: &Cx, id: &StepId) -> Result<CardView, ServiceError> {
     let count = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
     let calendar = calendar::load(&mut rx).await?;
     let changes = changes(&mut rx, &request, &snapshot).await?;
+    let no_room = no_room(&mut rx, &request, open).await?;
     let earlier = step::of_request(&mut rx, &request.id).await?;
     let view = CardView {
         step_name: step.name.clone(),
@@ -70,7 +73,7 @@ pub async fn card(cx: &Cx, id: &StepId) -> Result<CardView, ServiceError> {
         once: snapshot.shown.once,
         pools: detail::pool_names(&mut rx, changes.iter().map(|c| &c.pool)).await?,
         changes,
-        flags: flags(&request, &snapshot),
+        flags: flags(&request, &snapshot, no_room),
         opinions: earlier
             .iter()
             .filter(|s| s.id != step.id)
@@ -139,9 +142,27 @@ async fn changes(
         .collect())
 }
 
-/// What an approver should look at.
-fn flags(request: &Request, snapshot: &Snapshot) -> Vec<Msg> {
-    let mut flags = Vec::new();
+/// What the pools have too little of as they are now, while that stands in the way of an approval.
+async fn no_room(
+    rx: &mut ReadTx,
+    request: &Request,
+    open: bool,
+) -> Result<Option<Vec<Msg>>, StorageError> {
+    if !open {
+        return Ok(None);
+    }
+    let asked = room::of_request(rx, &request.id).await?;
+    let short = room::short(rx, &asked).await?;
+    let pools = place::pools(rx).await?;
+    let said = |one| pool_shortfall_msg("card.flag.no_room", one, &pools);
+    Ok(Some(short.iter().map(said).collect()))
+}
+
+/// What an approver should look at. `no_room` takes the place of what the pools had when it was
+/// submitted.
+fn flags(request: &Request, snapshot: &Snapshot, no_room: Option<Vec<Msg>>) -> Vec<Msg> {
+    let anew = no_room.is_some();
+    let mut flags = no_room.unwrap_or_default();
     if let Some(facts) = &request.facts {
         if facts.level == Some(Level::Three) {
             flags.push(Msg::new("card.flag.level_three"));
@@ -162,7 +183,9 @@ fn flags(request: &Request, snapshot: &Snapshot) -> Vec<Msg> {
         flags.push(Msg::new("card.flag.supplemented").with("revision", request.revision));
     }
     if let Some(verdict) = &snapshot.verdict {
-        flags.extend(verdict.warns.iter().cloned());
+        let of_then = |msg: &&Msg| msg.key == "verdict.capacity";
+        let warns = verdict.warns.iter();
+        flags.extend(warns.filter(|msg| !anew || !of_then(msg)).cloned());
     }
     flags
 }

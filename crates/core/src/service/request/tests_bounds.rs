@@ -355,7 +355,7 @@ async fn an_image_that_the_pools_cloud_does_not_have_is_refused_before_it_is_sub
 }
 
 #[tokio::test]
-async fn who_orders_more_disk_than_the_pool_has_left_is_warned_and_may_submit() {
+async fn who_orders_more_disk_than_is_left_is_warned_and_may_submit_what_others_decide_on() {
     for city in City::all().await {
         let pool: PoolId = city.cell.rsplit('/').next().unwrap().parse().unwrap();
         let left = async |gb: Option<i64>| {
@@ -372,20 +372,21 @@ async fn who_orders_more_disk_than_the_pool_has_left_is_warned_and_may_submit() 
             tx.commit().await.unwrap();
         };
         let cx = city.cx(&city.clerk);
-        let cart = city.cart(1).await;
+        // Two hosts: the leader will be asked.
+        let cart = city.cart(2).await;
         let warns = async || {
             let seen = cart::open(&cx, &cart.id).await.unwrap();
             let keys = seen.verdict.warns.iter().map(|it| it.key.to_string());
             keys.filter(|key| key == "verdict.capacity").count()
         };
-        // The host takes 40 GB for its system.
-        left(Some(40)).await;
+        // Each takes 40 GB for its system.
+        left(Some(80)).await;
         assert_eq!(warns().await, 0);
-        left(Some(39)).await;
+        left(Some(79)).await;
         assert_eq!(warns().await, 1);
         left(None).await;
         assert_eq!(warns().await, 0);
-        left(Some(39)).await;
+        left(Some(79)).await;
         city.submit(&cart).await.unwrap();
     }
 }

@@ -208,6 +208,11 @@ impl Thought {
         if self.verdict.passes() {
             return Ok(());
         }
+        if self.verdict.shortfalls.is_empty() {
+            let blocks = self.verdict.blocks.iter().cloned();
+            let all = blocks.map(|msg| FieldError::new("verdict", msg));
+            return Err(ServiceError::Invalid(all.collect()));
+        }
         Err(self.over_quota(self.verdict.shortfalls.clone()))
     }
 
