@@ -7,6 +7,7 @@ use crate::id::{JobId, RequestId, RequestItemId, SagaId, UserId, WorkOrderId};
 use crate::msg::{Label, Msg};
 use crate::param::Fact;
 use crate::time::Timestamp;
+use crate::view::page::Page;
 use crate::words;
 
 words! {
@@ -301,8 +302,30 @@ pub struct CloudsView {
     pub backends: Vec<BackendLine>,
     /// What stands in them and is nobody's, the latest first; at most 500.
     pub foreign: Vec<ForeignLine>,
-    /// What the units' projects may take there, what differs first; at most 500.
-    pub limits: Vec<CloudLimitLine>,
+    /// One page of what the units' projects may take there, by unit.
+    pub limits: Page<CloudLimitLine>,
+}
+
+words! {
+    /// How a cloud keeps the limits of a project.
+    pub enum LimitState {
+        /// Not as the portal wrote them: other figures, a writing that failed, or not read back yet.
+        Waiting = "waiting",
+        /// As the portal wrote them.
+        Kept = "kept",
+    }
+}
+
+/// Filter of the limits; without a state: all.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct LimitFilter {
+    /// State.
+    pub state: Option<LimitState>,
+    /// Where the page begins.
+    pub cursor: Option<String>,
+    /// Rows of a page.
+    pub limit: Option<i64>,
 }
 
 /// What a unit's project in a cloud may take: what the portal wrote, and what the cloud keeps.
