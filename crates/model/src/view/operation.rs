@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::cloud_limit::CloudLimit;
-use crate::id::{JobId, RequestId, RequestItemId, SagaId, UserId, WorkOrderId};
+use crate::id::{JobId, RequestId, RequestItemId, ResourceId, SagaId, UserId, WorkOrderId};
 use crate::msg::{Label, Msg};
 use crate::param::Fact;
 use crate::time::Timestamp;
@@ -134,6 +134,18 @@ pub struct SagaFilter {
     pub limit: Option<i64>,
 }
 
+/// Something that a saga works on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct SagaThing {
+    /// The resource, once it stands.
+    pub resource: Option<ResourceId>,
+    /// Its name.
+    pub name: String,
+    /// Name of its item.
+    pub item: Label,
+}
+
 /// One saga in the operator's list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -146,6 +158,10 @@ pub struct SagaLine {
     pub state: SagaState,
     /// Name of the first thing it works on.
     pub subject: String,
+    /// What it works on; at most three.
+    pub things: Vec<SagaThing>,
+    /// How many things it works on.
+    pub thing_count: i64,
     /// The request for which it works.
     pub request: Option<RequestId>,
     /// Number of that request.
@@ -278,6 +294,12 @@ pub struct JobLine {
     pub kind: String,
     /// For what: the handler's own JSON.
     pub payload: String,
+    /// The saga that it drives.
+    pub saga: Option<SagaLine>,
+    /// Number of the request for which it works.
+    pub request_number: Option<String>,
+    /// Unit for which it works.
+    pub unit_name: Option<String>,
     /// Where it stands.
     pub state: JobState,
     /// Failures so far.
