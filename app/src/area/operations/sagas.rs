@@ -181,13 +181,16 @@ pub fn things(line: &SagaLine) -> AnyView {
     let all = line.things.iter().map(|thing| {
         let text = format!("{} {}", i18n::label(&thing.item), thing.name);
         match &thing.resource {
-            Some(id) => view! { <div><a href=routes::resource(id.as_str())>{text}</a></div> }.into_any(),
+            Some(id) => {
+                view! { <div><a href=routes::resource(id.as_str())>{text}</a></div> }.into_any()
+            }
             None => view! { <div>{text}</div> }.into_any(),
         }
     });
     let shown = i64::try_from(line.things.len()).unwrap_or(0);
-    let more = (line.thing_count > shown)
-        .then(|| view! { <div class="sub">{t!("operations.more_things", n = line.thing_count)}</div> });
+    let more = (line.thing_count > shown).then(
+        || view! { <div class="sub">{t!("operations.more_things", n = line.thing_count)}</div> },
+    );
     view! { {all.collect_view()} {more} }.into_any()
 }
 

@@ -240,8 +240,7 @@ async fn what_somebody_opens_in_neutron_is_told_and_closed_when_the_set_is_said_
 }
 
 #[tokio::test]
-async fn what_somebody_opens_in_the_group_of_a_preset_is_told_and_closed_when_the_set_is_said_again()
-{
+async fn what_somebody_opens_in_a_presets_group_is_told_and_closed_when_the_set_is_said_again() {
     let (clouds, stand) = with_ports().await;
     is_done(set(&clouds[0], "a", &[pages()]).await);
     let before = stand.lock().unwrap()["security-group-rules"].len();
@@ -259,8 +258,10 @@ async fn what_somebody_opens_in_the_group_of_a_preset_is_told_and_closed_when_th
     by_hand(json!({ "id": "h1", "remote_ip_prefix": "0.0.0.0/0" }));
     by_hand(json!({ "id": "h2", "ethertype": "IPv6", "remote_ip_prefix": "::/0" }));
     // The members of a group of somebody's own.
-    by_hand(json!({ "id": "h3", "protocol": null, "port_range_min": null, "port_range_max": null,
-        "remote_group_id": "another" }));
+    by_hand(
+        json!({ "id": "h3", "protocol": null, "port_range_min": null, "port_range_max": null,
+        "remote_group_id": "another" }),
+    );
     by_hand(json!({ "id": "h4", "direction": "egress", "protocol": null }));
     let told = told(&clouds[0]).await;
     let told: Vec<&str> = told.split("; ").collect();

@@ -6,9 +6,7 @@ use lingbao_model::{
     id::{RequestId, ResourceId, SagaId},
     msg::Label,
     time::Timestamp,
-    view::operation::{
-        OperationCounts, SagaFilter, SagaLine, SagaState, SagaStepLine, SagaThing,
-    },
+    view::operation::{OperationCounts, SagaFilter, SagaLine, SagaState, SagaStepLine, SagaThing},
     view::page::{MAX_PAGE_ROWS, PAGE_ROWS, Page},
 };
 use serde::Deserialize;
@@ -225,7 +223,9 @@ pub async fn requests(
     .all(rx)
     .await?;
     let pairs = rows.into_iter();
-    Ok(pairs.map(|(id, number, unit)| (id, (number, unit))).collect())
+    Ok(pairs
+        .map(|(id, number, unit)| (id, (number, unit)))
+        .collect())
 }
 
 /// One saga.

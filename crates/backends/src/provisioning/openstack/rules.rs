@@ -130,7 +130,9 @@ fn add(group: &Value, let_in: &mut LetIn) -> Answer<()> {
 fn opened(group: &Value, project: &ExternalId, preset: &[Rule]) -> Answer<Vec<String>> {
     let name = text(group, "name");
     let rules = beyond(group, project, preset)?.into_iter();
-    Ok(rules.map(|it| format!("{name}: {}", its_words(it))).collect())
+    Ok(rules
+        .map(|it| format!("{name}: {}", its_words(it)))
+        .collect())
 }
 
 impl Cloud {

@@ -30,8 +30,8 @@ use lingbao_model::{
     resource::{BillingState, ServiceState},
     view::{
         difference::{Act, Aspect, Closing, DifferenceFilter, DifferenceKind, DifferenceRow},
-        request::LineForm,
         operation::LimitFilter,
+        request::LineForm,
         resource::ResourceFilter,
     },
 };

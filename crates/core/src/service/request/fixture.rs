@@ -4,8 +4,8 @@
 use lingbao_model::{
     catalogue::Publication,
     id::{
-        GrantId, ItemId, PoolId, RequestId, RequestItemId, ResourceId, StepId, SystemId, UnitId, UserId,
-        VdcId,
+        GrantId, ItemId, PoolId, RequestId, RequestItemId, ResourceId, StepId, SystemId, UnitId,
+        UserId, VdcId,
     },
     people::{Reach, Role, UnitKind, UnitLevel},
     price::Formula,
