@@ -204,10 +204,10 @@ pub fn request_link(number: Option<String>) -> AnyView {
 
 fn row(line: SagaLine) -> impl IntoView {
     let name = format!("{} {}", known("saga_kind", &line.kind), line.subject);
+    let works_on = things(&line);
     let step = line
         .step
         .map_or_else(|| "—".to_owned(), |step| known("saga_step", &step));
-    let works_on = things(&line);
     let request = request_link(line.request_number);
     view! {
         <Row>

@@ -2,8 +2,9 @@
 //! when the page is left. Without scripts the buttons of the form save it.
 //!
 //! The version that the server answers with goes into the form, so that what is pressed next is not
-//! taken for stale; the verdict that comes with it is that of what was saved. A submit waits for a save that is under way. Where somebody else changed the cart
-//! (another window) nothing is saved over it: it is said, and the button 存为草稿 shows the other side.
+//! taken for stale; the verdict that comes with it is that of what was saved. A submit waits for a
+//! save that is under way. Where somebody else changed the cart (another window) nothing is saved over
+//! it: it is said, and the button 存为草稿 shows the other side.
 
 use crate::{error::ApiError, i18n, routes, t};
 use leptos::prelude::*;
