@@ -8,7 +8,6 @@ use lingbao_model::{
         page::{MAX_PAGE_ROWS, PAGE_ROWS, Page},
     },
 };
-
 use serde::Deserialize;
 
 use crate::{

@@ -216,11 +216,11 @@ pub fn leave_out_images(offer: &mut Offer, around: &Surroundings, own: Option<&s
     let Some(ParamKind::Choice { options, default }) = image.map(|param| &mut param.kind) else {
         return;
     };
-    let has = |it: &Choice| there.contains(it.value.as_str()) || own == Some(it.value.as_str());
+    let has = |it: &Choice| there.contains(it.value.as_str());
     if !options.iter().any(has) {
         return;
     }
-    options.retain(has);
+    options.retain(|it| has(it) || own == Some(it.value.as_str()));
     if !options.iter().any(|it| it.value == *default)
         && let Some(first) = options.first()
     {
