@@ -22,6 +22,9 @@ test('a cart saves itself while it is written and when it is left, and two windo
   await signIn(page, 'clerk');
   const cart = await cartOf(page, `auto-${info.project.name.replaceAll(/[^a-z0-9]/g, '')}`);
   const said = page.locator('form#cart p[role=status]');
+  const verdict = page.locator('form#cart .verdict').first();
+  await expect(verdict).toContainText('标题：必填');
+  await expect(verdict).toContainText('事由：必填');
   const ready = async () => {
     // The form listens when its code is there.
     await expect(async () => {
@@ -33,6 +36,10 @@ test('a cart saves itself while it is written and when it is left, and two windo
   await title(page).fill('自动保存的标题');
   await reason(page).fill('写到一半，还没有按任何按钮。');
   await expect(said).toContainText(/已保存 \d\d:\d\d/);
+  // What is saved is no longer called missing, and who writes is not disturbed by it.
+  await expect(verdict).not.toContainText('必填');
+  await expect(reason(page)).toBeFocused();
+  await expect(reason(page)).toHaveValue('写到一半，还没有按任何按钮。');
   await expect
     .poll(async () => {
       const fresh = await context.newPage();

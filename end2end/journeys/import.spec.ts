@@ -1,38 +1,11 @@
 // A server that somebody built in the cloud itself is taken in: chosen from the list, looked at in the
 // preview, a resource of its unit, and a stranger again when that is undone.
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { expect, test as base } from '@playwright/test';
 import { call, session } from '../support/api.ts';
-import { buildBeside, inCloud, serversNamed, startCloud } from '../support/cloud.ts';
+import { expect, test } from '../support/beside.ts';
+import { buildBeside, serversNamed } from '../support/cloud.ts';
 import { axeClean, fitsTheWindow, signIn, signOut } from '../support/helpers.ts';
 import { approveAll, orderHost, place } from '../support/order.ts';
-import { copyCity, startServer, type Server } from '../support/server.ts';
 import { workbook } from '../support/workbook.ts';
-
-const test = base.extend<{ folder: string; cloud: Server; portal: Server }>({
-  folder: async ({}, use) => {
-    const folder = mkdtempSync(join(tmpdir(), 'lingbao-e2e-import-'));
-    copyCity(folder);
-    await use(folder);
-    rmSync(folder, { recursive: true, force: true });
-  },
-  cloud: async ({ folder }, use) => {
-    const cloud = await startCloud(folder);
-    await use(cloud);
-    await cloud.stop();
-  },
-  portal: [
-    async ({ folder, cloud }, use) => {
-      const server = await startServer(folder, inCloud(cloud));
-      await use(server);
-      await server.stop();
-    },
-    { timeout: 120_000 },
-  ],
-  baseURL: async ({ portal }, use) => use(portal.url),
-});
 
 test('a server that was built by hand becomes a resource of its unit, and a stranger again @once', async ({ page, browser, portal, cloud }) => {
   test.setTimeout(240_000);

@@ -3,17 +3,14 @@
 // nothing of the bureau stands in any list, search, file or number of a stranger. Whom it concerns is
 // answered otherwise, or a path that refuses everybody would pass. The paths, forms and roles come from
 // the program itself, so that a new one is tried from its first day.
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { expect, test as base } from '@playwright/test';
 import { call, session, SAME } from '../support/api.ts';
+import { expect, portalBeside as test } from '../support/beside.ts';
 import { callers, everyRole, maySee } from '../support/callers.ts';
-import { buildBeside, inCloud, serversNamed, startCloud } from '../support/cloud.ts';
+import { buildBeside, serversNamed } from '../support/cloud.ts';
 import { BODIES, FORMS, FUNCTIONS, functions, posts } from '../support/forms.ts';
 import { orderHost, place, SMALL } from '../support/order.ts';
 import { everyPath } from '../support/pages.ts';
-import { copyCity, startServer, type Server } from '../support/server.ts';
+import type { Server } from '../support/server.ts';
 
 // eslint-disable-next-line @typescript-eslint/no-explicit-any
 type Json = any;
@@ -109,28 +106,6 @@ async function together<T>(all: T[], one: (each: T) => Promise<void>): Promise<v
 function unknown(id: string): string {
   return id.slice(0, -6) + (id.endsWith('ZZZZZZ') ? 'YYYYYY' : 'ZZZZZZ');
 }
-
-const test = base.extend<{ folder: string; cloud: Server; server: Server }>({
-  folder: async ({}, use) => {
-    const folder = mkdtempSync(join(tmpdir(), 'lingbao-e2e-isolation-'));
-    copyCity(folder);
-    await use(folder);
-    rmSync(folder, { recursive: true, force: true });
-  },
-  cloud: async ({ folder }, use) => {
-    const cloud = await startCloud(folder);
-    await use(cloud);
-    await cloud.stop();
-  },
-  server: [
-    async ({ folder, cloud }, use) => {
-      const server = await startServer(folder, inCloud(cloud));
-      await use(server);
-      await server.stop();
-    },
-    { timeout: 120_000 },
-  ],
-});
 
 test('every role, form and function is among those that are tried @once', () => {
   const tried = new Set(callers([...STRANGERS, ...OFFICE]).flatMap((one) => one.roles));
@@ -312,7 +287,7 @@ function cases(url: string, document: Json, own: Record<string, string>): Case[]
   return found;
 }
 
-test('what belongs to another unit is not there, whatever asks for it @once', async ({ server, cloud }) => {
+test('what belongs to another unit is not there, whatever asks for it @once', async ({ portal: server, cloud }) => {
   test.setTimeout(400_000);
   const { url } = server;
   const get = (path: string, cookie: string, accept = 'application/json') => fetch(url + path, { headers: { ...SAME, cookie, accept }, redirect: 'manual' });

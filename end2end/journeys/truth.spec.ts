@@ -1,38 +1,11 @@
 // A host is deleted in the cloud behind the portal's back: a round finds it, its unit reads it, an
 // operator has it built anew, once. A door that is opened there is found and closed. While the cloud
 // is away, pages say so.
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { expect, test as base } from '@playwright/test';
 import { call, session } from '../support/api.ts';
-import { comesIn, destroy, inCloud, letIn, serversNamed, silent, startCloud } from '../support/cloud.ts';
+import { expect, test } from '../support/beside.ts';
+import { comesIn, destroy, letIn, serversNamed, silent } from '../support/cloud.ts';
 import { axeClean, fitsTheWindow, signIn, signOut } from '../support/helpers.ts';
 import { approveAll, orderHost } from '../support/order.ts';
-import { copyCity, startServer, type Server } from '../support/server.ts';
-
-const test = base.extend<{ folder: string; cloud: Server; portal: Server }>({
-  folder: async ({}, use) => {
-    const folder = mkdtempSync(join(tmpdir(), 'lingbao-e2e-truth-'));
-    copyCity(folder);
-    await use(folder);
-    rmSync(folder, { recursive: true, force: true });
-  },
-  cloud: async ({ folder }, use) => {
-    const cloud = await startCloud(folder);
-    await use(cloud);
-    await cloud.stop();
-  },
-  portal: [
-    async ({ folder, cloud }, use) => {
-      const server = await startServer(folder, inCloud(cloud));
-      await use(server);
-      await server.stop();
-    },
-    { timeout: 120_000 },
-  ],
-  baseURL: async ({ portal }, use) => use(portal.url),
-});
 
 test('a host deleted behind the portal is found, shown to its unit, and built anew once @once', async ({ page, portal, cloud }) => {
   test.setTimeout(240_000);

@@ -1,15 +1,12 @@
 // What hosts use: without a Prometheus the pages say so and show no zeros; with one (a stand-in that
 // answers as its HTTP API is documented) idle and busy hosts are listed, with the ways on.
-import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type Server as HttpServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { expect, test as base } from '@playwright/test';
 import { call, session } from '../support/api.ts';
-import { inCloud, startCloud } from '../support/cloud.ts';
+import { cityBeside, expect } from '../support/beside.ts';
+import { inCloud } from '../support/cloud.ts';
 import { axeClean, fitsTheWindow, signIn, signOut } from '../support/helpers.ts';
-import { copyCity, startServer, type Server } from '../support/server.ts';
+import { startServer, type Server } from '../support/server.ts';
 
 /** The servers of the cloud, by its own list. */
 async function serversOf(cloud: Server): Promise<string[]> {
@@ -72,18 +69,7 @@ async function startPrometheus(): Promise<Prometheus> {
   return world;
 }
 
-const test = base.extend<{ folder: string; cloud: Server; prometheus: Prometheus }>({
-  folder: async ({}, use) => {
-    const folder = mkdtempSync(join(tmpdir(), 'lingbao-e2e-usage-'));
-    copyCity(folder);
-    await use(folder);
-    rmSync(folder, { recursive: true, force: true });
-  },
-  cloud: async ({ folder }, use) => {
-    const cloud = await startCloud(folder);
-    await use(cloud);
-    await cloud.stop();
-  },
+const test = cityBeside.extend<{ prometheus: Prometheus }>({
   prometheus: async ({}, use) => {
     const prometheus = await startPrometheus();
     await use(prometheus);

@@ -7,6 +7,7 @@
 )]
 mod hosts;
 mod limits;
+mod stand;
 mod waiting;
 
 use std::{
@@ -25,21 +26,16 @@ use axum::{
     http::{Method, StatusCode},
     response::{IntoResponse, Response},
 };
-use lingbao_backends::{
-    Clock,
-    provisioning::{
-        openstack::{Credential, OpenStack, OpenStackConfig, ZoneConfig},
-        *,
-    },
+use lingbao_backends::provisioning::{
+    openstack::{OpenStack, OpenStackConfig, ZoneConfig},
+    *,
 };
-use lingbao_model::time::Timestamp;
 use serde_json::{Value, json};
+
+use stand::PORTAL;
 
 /// What there is, by the name of its list: `networks`, `subnets`, `routers`, `ports`.
 type Stand = Arc<Mutex<BTreeMap<String, Vec<Value>>>>;
-
-/// The portal's own project.
-const PORTAL: &str = "own";
 
 static NUMBER: AtomicUsize = AtomicUsize::new(0);
 
@@ -288,29 +284,8 @@ async fn world(processes: usize) -> (Vec<OpenStack>, Stand) {
 }
 
 fn open(url: &str) -> OpenStack {
-    let config = OpenStackConfig {
-        auth_url: format!("{url}/v3"),
-        region: None,
-        interface: "public".into(),
-        ca_pem: None,
-        credential: Credential::Password {
-            user: "lingbao".into(),
-            user_domain: "default".into(),
-            password: Secret("x".into()),
-            project: PORTAL.into(),
-            project_domain: "default".into(),
-        },
-        domain: "default".into(),
-        role: "member".into(),
-        password_secret: None,
-        timeout_ms: 5_000,
-        connect_timeout_ms: 500,
-        settle_ms: 10_000,
-        poll_ms: 1_000,
-        build_minutes: 10,
+    stand::open(OpenStackConfig {
         external_network: Some("public".into()),
-        outbound: false,
-        dns_servers: Vec::new(),
         zones: vec![ZoneConfig {
             name: "p".into(),
             zone: String::new(),
@@ -320,14 +295,8 @@ fn open(url: &str) -> OpenStack {
             system_volume_type: String::new(),
         }],
         images: [("kylin-v10".to_owned(), "kylin".to_owned())].into(),
-        flavours: BTreeMap::new(),
-        make_flavours: false,
-        volume_types: BTreeMap::new(),
-        presets: BTreeMap::new(),
-    };
-    // Half a minute after the stand-in's networks were made.
-    let clock: Arc<dyn Clock> = Arc::new(|| Timestamp::from_millis(1_767_225_630_000));
-    OpenStack::new("stand", config, clock).unwrap()
+        ..stand::config(url)
+    })
 }
 
 /// Asks until it is settled.

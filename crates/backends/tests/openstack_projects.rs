@@ -5,6 +5,7 @@
     clippy::unwrap_used,
     reason = "helpers of tests stand outside the test functions"
 )]
+mod stand;
 
 use std::{
     collections::BTreeMap,
@@ -18,18 +19,10 @@ use axum::{
     http::{Method, StatusCode},
     response::{IntoResponse, Response},
 };
-use lingbao_backends::{
-    Clock,
-    provisioning::{
-        openstack::{Credential, OpenStack, OpenStackConfig},
-        *,
-    },
-};
-use lingbao_model::time::Timestamp;
+use lingbao_backends::provisioning::{openstack::OpenStack, *};
 use serde_json::{Value, json};
 
-/// The portal's own project.
-const PORTAL: &str = "own";
+use stand::PORTAL;
 
 /// The projects, and the limits by the path under which a service keeps them.
 #[derive(Default)]
@@ -130,38 +123,7 @@ async fn world(projects: Vec<Value>) -> (OpenStack, Shared) {
         .fallback(answer)
         .with_state((stand.clone(), url.clone()));
     tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
-    let config = OpenStackConfig {
-        auth_url: format!("{url}/v3"),
-        region: None,
-        interface: "public".into(),
-        ca_pem: None,
-        credential: Credential::Password {
-            user: "lingbao".into(),
-            user_domain: "default".into(),
-            password: Secret("x".into()),
-            project: PORTAL.into(),
-            project_domain: "default".into(),
-        },
-        domain: "default".into(),
-        role: "member".into(),
-        password_secret: None,
-        timeout_ms: 5_000,
-        connect_timeout_ms: 500,
-        settle_ms: 10_000,
-        poll_ms: 1_000,
-        build_minutes: 10,
-        external_network: None,
-        outbound: false,
-        dns_servers: Vec::new(),
-        zones: Vec::new(),
-        images: BTreeMap::new(),
-        flavours: BTreeMap::new(),
-        make_flavours: false,
-        volume_types: BTreeMap::new(),
-        presets: BTreeMap::new(),
-    };
-    let clock: Arc<dyn Clock> = Arc::new(|| Timestamp::from_millis(1_767_225_630_000));
-    (OpenStack::new("stand", config, clock).unwrap(), stand)
+    (stand::open(stand::config(&url)), stand)
 }
 
 async fn ensured(cloud: &OpenStack) -> Project {

@@ -265,6 +265,12 @@ async fn a_head_saves_itself_and_is_told_when_another_window_was_faster() {
     assert_eq!(saved.status, 200, "{}", saved.text);
     let next = saved.json()["version"].to_string();
     assert_ne!(next, version);
+    // The panel beside the form is told what is still missing: no longer the title.
+    let missing = saved.json()["judged"][1].clone();
+    let missing = missing.as_array().unwrap().iter();
+    let missing: Vec<&str> = missing.filter_map(|it| it["field"].as_str()).collect();
+    assert!(missing.contains(&"reason"), "{missing:?}");
+    assert!(!missing.contains(&"title"), "{missing:?}");
     let other = save("另一个窗口", &version).await;
     assert_eq!(other.status, 409, "{}", other.text);
     assert!(other.text.contains("error.stale"), "{}", other.text);

@@ -1,27 +1,51 @@
 //! The backends: whether they answer, what stands in them that is nobody's, and the limits they keep.
 
-use super::{known, when};
+use super::{known, when, word};
 use crate::{error::ApiError, live, routes, t, ui::*};
 use leptos::prelude::*;
+use leptos_router::hooks::use_query_map;
 use lingbao_model::{
     cloud_limit::CloudLimit,
-    view::operation::{BackendLine, CloudLimitLine, CloudsView, ForeignLine},
+    view::{
+        operation::{BackendLine, CloudLimitLine, CloudsView, ForeignLine, LimitState},
+        page::Page,
+    },
 };
 
-/// What the clouds say of themselves.
+/// What the clouds say of themselves, with one page of the limits in a state.
 ///
 /// # Errors
 /// `Forbidden` for others than operators.
 #[server(name = GetClouds, prefix = "/fn", endpoint = "operations/clouds", output = crate::json::Json)]
-pub async fn clouds() -> Result<CloudsView, ApiError> {
-    Ok(lingbao_core::service::operation::clouds(&crate::ssr::cx()?).await?)
+pub async fn clouds(limits: String, after: String) -> Result<CloudsView, ApiError> {
+    let filter = lingbao_model::view::operation::LimitFilter {
+        state: limits.parse().ok(),
+        cursor: Some(after).filter(|after| !after.is_empty()),
+        limit: None,
+    };
+    Ok(lingbao_core::service::operation::clouds(&crate::ssr::cx()?, &filter).await?)
 }
 
 /// The page.
 #[component]
 pub fn Clouds() -> impl IntoView {
+    let query = use_query_map();
+    let asked = Memo::new(move |_| {
+        query.with(|query| {
+            (
+                query
+                    .get("limits")
+                    .and_then(|state| state.parse().ok())
+                    .unwrap_or(LimitState::Waiting),
+                query.get("after").unwrap_or_default(),
+            )
+        })
+    });
     let version = live::version("jobs");
-    let view = Resource::new(move || version.get(), |_| clouds());
+    let view = Resource::new(
+        move || (asked.get(), version.get()),
+        |((state, after), _)| clouds(state.as_str().to_owned(), after),
+    );
     let crumbs = vec![(
         t!("nav.operations").to_owned(),
         routes::OPERATIONS.to_owned(),
@@ -30,16 +54,16 @@ pub fn Clouds() -> impl IntoView {
         .into_any();
     view! {
         <PageHead title=t!("clouds.title") crumbs fact=t!("clouds.fact") acts/>
-        {page_of(view, |view| view! { <Shown view/> }.into_any())}
+        {list_of(asked, view, |view, (state, after)| view! { <Shown view state first=after.is_empty()/> }.into_any())}
     }
 }
 
 #[component]
-fn Shown(view: CloudsView) -> impl IntoView {
+fn Shown(view: CloudsView, state: LimitState, first: bool) -> impl IntoView {
     view! {
         <div class="gap-6">
             <Panel title=t!("clouds.backends")>{backends(view.backends)}</Panel>
-            <Panel title=t!("clouds.limits") sub=t!("clouds.limits_note")>{limits(view.limits)}</Panel>
+            <Panel title=t!("clouds.limits") sub=t!("clouds.limits_note")>{limits(view.limits, state, first)}</Panel>
             <Panel title=t!("clouds.foreign") sub=t!("clouds.foreign_note")>{foreign(view.foreign)}</Panel>
         </div>
     }
@@ -65,11 +89,40 @@ fn backends(lines: Vec<BackendLine>) -> AnyView {
     .into_any()
 }
 
-fn limits(lines: Vec<CloudLimitLine>) -> AnyView {
-    if lines.is_empty() {
-        return view! { <Empty icon="host" title=t!("clouds.no_limits") note=t!("clouds.no_limits_note")/> }
-            .into_any();
+fn limits(page: Page<CloudLimitLine>, state: LimitState, first: bool) -> AnyView {
+    let link = |state: LimitState, after: &str| {
+        let query = [("limits", state.as_str()), ("after", after)];
+        routes::with_query(routes::CLOUDS, &query)
+    };
+    let tabs = LimitState::ALL
+        .iter()
+        .map(|&one| Tab {
+            href: link(one, ""),
+            text: word("clouds.limit_tab", one.as_str()),
+            count: None,
+            current: state == one,
+        })
+        .collect();
+    let back = (!first).then(|| link(state, ""));
+    let next = page.next.as_deref().map(|after| link(state, after));
+    let body = if page.rows.is_empty() {
+        let (icon, title) = match state {
+            LimitState::Waiting => ("tick", t!("clouds.no_waiting")),
+            LimitState::Kept => ("host", t!("clouds.no_limits")),
+        };
+        view! { <Empty icon title note=t!("clouds.no_limits_note")/> }.into_any()
+    } else {
+        limit_rows(page.rows)
+    };
+    view! {
+        <Tabs label=t!("clouds.limits") tabs/>
+        {body}
+        <Pager total=page.total nostrip:first=back nostrip:next=next/>
     }
+    .into_any()
+}
+
+fn limit_rows(lines: Vec<CloudLimitLine>) -> AnyView {
     let columns = vec![
         col(t!("clouds.limit_unit")),
         col(t!("clouds.name")),

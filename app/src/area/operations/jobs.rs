@@ -1,6 +1,6 @@
 //! Background jobs: what failed too often, once more or no more.
 
-use super::{known, when, word};
+use super::{known, sagas, when, word};
 use crate::{error::ApiError, live, routes, t, ui::*};
 use leptos::prelude::*;
 use leptos_router::hooks::use_query_map;
@@ -73,6 +73,8 @@ fn List(page: Page<JobLine>, state: JobState, first: bool) -> impl IntoView {
     let next = page.next.as_deref().map(|after| link(state, after));
     let columns = vec![
         col(t!("jobs.what")),
+        col(t!("operations.things")),
+        col(t!("resources.request")),
         col(t!("operations.why")),
         col(t!("operations.attempt")).class("num"),
         col(t!("operations.since")),
@@ -129,12 +131,28 @@ fn row(line: JobLine) -> impl IntoView {
             </form>
         }
     });
-    let about = about(&line.payload);
+    // The task that a job drives says it better than the job's own parameters.
+    let (about, works_on) = match &line.saga {
+        Some(saga) => {
+            let name = format!("{} {}", known("saga_kind", &saga.kind), saga.subject);
+            let href = routes::saga(saga.id.as_str());
+            let task = view! { <a href=href>{name}</a> };
+            let works_on = view! { {task} {sagas::things(saga)} }.into_any();
+            (line.unit_name.unwrap_or_default(), works_on)
+        }
+        None => match line.unit_name {
+            Some(unit) => (unit, "—".into_any()),
+            None => (about(&line.payload), "—".into_any()),
+        },
+    };
+    let request = sagas::request_link(line.request_number);
     let run_at = line.run_at.map_or_else(|| "—".to_owned(), when);
     let attempts = format!("{}/{}", line.attempt, line.max_attempts);
     view! {
         <Row>
             <RowHead name=known("job_kind", &line.kind) sub=about/>
+            <Cell l=t!("operations.things")>{works_on}</Cell>
+            <Cell l=t!("resources.request")>{request}</Cell>
             <Cell l=t!("operations.why")>{line.why.unwrap_or_else(|| "—".to_owned())}</Cell>
             <Cell l=t!("operations.attempt") class="num">{attempts}</Cell>
             <Cell l=t!("operations.since")>{when(line.created_at)}</Cell>

@@ -1,6 +1,6 @@
 //! One fulfilment with its steps; retry, or give up and take back.
 
-use super::{known, saga_look, when, word};
+use super::{known, saga_look, sagas, when, word};
 use crate::{asked, error::ApiError, i18n, live, routes, t, ui::*};
 use leptos::prelude::*;
 use lingbao_model::view::operation::{SagaDetail, SagaStepLine};
@@ -61,6 +61,7 @@ fn Detail(found: SagaDetail) -> impl IntoView {
             when(line.updated_at).into_any(),
         ),
     ];
+    facts.push((t!("operations.things").into(), sagas::things(&line)));
     if let Some(unit) = line.unit_name {
         facts.push((t!("resources.unit").into(), unit.into_any()));
     }

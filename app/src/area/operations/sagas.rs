@@ -1,7 +1,7 @@
 //! The operator's page: what needs a person, and everything that is on its way.
 
 use super::{known, saga_look, when, word};
-use crate::{error::ApiError, live, routes, t, ui::*};
+use crate::{error::ApiError, i18n, live, routes, t, ui::*};
 use leptos::prelude::*;
 use leptos_router::hooks::use_query_map;
 use lingbao_model::view::{
@@ -158,6 +158,7 @@ fn List(
 fn Rows(rows: Vec<SagaLine>) -> impl IntoView {
     let columns = vec![
         col(t!("operations.what")),
+        col(t!("operations.things")),
         col(t!("resources.request")),
         col(t!("operations.step")),
         col(t!("operations.attempt")).class("num"),
@@ -172,18 +173,46 @@ fn Rows(rows: Vec<SagaLine>) -> impl IntoView {
     }
 }
 
+/// What a saga works on, each with the way to it.
+pub fn things(line: &SagaLine) -> AnyView {
+    if line.things.is_empty() {
+        return "—".into_any();
+    }
+    let all = line.things.iter().map(|thing| {
+        let text = format!("{} {}", i18n::label(&thing.item), thing.name);
+        match &thing.resource {
+            Some(id) => {
+                view! { <div><a href=routes::resource(id.as_str())>{text}</a></div> }.into_any()
+            }
+            None => view! { <div>{text}</div> }.into_any(),
+        }
+    });
+    let shown = i64::try_from(line.things.len()).unwrap_or(0);
+    let more = (line.thing_count > shown).then(
+        || view! { <div class="sub">{t!("operations.more_things", n = line.thing_count)}</div> },
+    );
+    view! { {all.collect_view()} {more} }.into_any()
+}
+
+/// The request for which something works, or none.
+pub fn request_link(number: Option<String>) -> AnyView {
+    number.map_or_else(
+        || "—".into_any(),
+        |number| view! { <a href=routes::request(&number)>{number.clone()}</a> }.into_any(),
+    )
+}
+
 fn row(line: SagaLine) -> impl IntoView {
     let name = format!("{} {}", known("saga_kind", &line.kind), line.subject);
+    let works_on = things(&line);
     let step = line
         .step
         .map_or_else(|| "—".to_owned(), |step| known("saga_step", &step));
-    let request = line.request_number.map_or_else(
-        || "—".into_any(),
-        |number| view! { <a href=routes::request(&number)>{number.clone()}</a> }.into_any(),
-    );
+    let request = request_link(line.request_number);
     view! {
         <Row>
             <RowHead name=name href=routes::saga(line.id.as_str()) sub=line.unit_name.unwrap_or_default()/>
+            <Cell l=t!("operations.things")>{works_on}</Cell>
             <Cell l=t!("resources.request")>{request}</Cell>
             <Cell l=t!("operations.step")>{step}</Cell>
             <Cell l=t!("operations.attempt") class="num">{line.attempt}</Cell>

@@ -2,13 +2,22 @@
 //! when the page is left. Without scripts the buttons of the form save it.
 //!
 //! The version that the server answers with goes into the form, so that what is pressed next is not
-//! taken for stale. A submit waits for a save that is under way. Where somebody else changed the cart
-//! (another window) nothing is saved over it: it is said, and the button 存为草稿 shows the other side.
+//! taken for stale; the verdict that comes with it is that of what was saved. A submit waits for a
+//! save that is under way. Where somebody else changed the cart (another window) nothing is saved over
+//! it: it is said, and the button 存为草稿 shows the other side.
 
 use crate::{error::ApiError, i18n, routes, t};
 use leptos::prelude::*;
-use lingbao_model::{msg::Msg, time::Timestamp, view::request::HeadForm};
+use lingbao_model::{
+    msg::{FieldError, Msg},
+    time::Timestamp,
+    verdict::Verdict,
+    view::request::HeadForm,
+};
 use serde::{Deserialize, Serialize};
+
+/// What will become of a cart, and what is still missing in it.
+type Judged = (Verdict, Vec<FieldError>);
 
 /// What a save answers.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -17,6 +26,8 @@ pub struct Saved {
     pub version: i64,
     /// When.
     pub at: Timestamp,
+    /// The cart judged anew. Absent where that failed: it is saved all the same.
+    pub judged: Option<Judged>,
 }
 
 /// Saves the head of a cart as far as it was typed.
@@ -32,6 +43,7 @@ pub async fn save_head(
     reason: String,
     with_quota_change: String,
 ) -> Result<Saved, ApiError> {
+    use lingbao_core::service::cart;
     let cx = crate::ssr::cx()?;
     let head = HeadForm {
         system,
@@ -40,10 +52,12 @@ pub async fn save_head(
         with_quota_change: with_quota_change == "on",
     };
     let (own, version) = (crate::ssr::id(&id)?, version.parse().unwrap_or(0));
-    let version = lingbao_core::service::cart::save_head(&cx, &own, version, &head).await?;
+    let version = cart::save_head(&cx, &own, version, &head).await?;
+    let fresh = cart::open(&cx, &own).await.ok();
     Ok(Saved {
         version,
         at: cx.now(),
+        judged: fresh.map(|cart| (cart.verdict, cart.problems)),
     })
 }
 
@@ -68,20 +82,22 @@ enum Said {
 #[derive(Clone, Copy)]
 pub struct Autosave {
     version: RwSignal<i64>,
+    judged: RwSignal<Judged>,
     said: RwSignal<Option<Said>>,
     #[cfg(feature = "hydrate")]
     work: browser::Work,
 }
 
 impl Autosave {
-    /// For a cart whose saved head is this.
+    /// For a cart whose saved head is this, with its verdict.
     #[cfg_attr(
         not(feature = "hydrate"),
         expect(unused_variables, reason = "only scripts save by themselves")
     )]
-    pub fn new(id: String, version: i64, saved: HeadForm) -> Self {
+    pub fn new(id: String, version: i64, saved: HeadForm, judged: Judged) -> Self {
         let own = Self {
             version: RwSignal::new(version),
+            judged: RwSignal::new(judged),
             said: RwSignal::new(None),
             #[cfg(feature = "hydrate")]
             work: browser::Work::new(id, saved),
@@ -94,6 +110,11 @@ impl Autosave {
     /// The version that goes with the next post.
     pub fn version(self) -> String {
         self.version.get().to_string()
+    }
+
+    /// What will become of the cart as it was saved last, and what is missing in it.
+    pub fn judged(self) -> Judged {
+        self.judged.get()
     }
 }
 
@@ -295,6 +316,9 @@ mod browser {
                         let text = saved.at.minute_text(Zone::SHANGHAI);
                         let time = text.rsplit(' ').next().unwrap_or_default().to_owned();
                         self.version.try_set(saved.version);
+                        if let Some(judged) = saved.judged {
+                            self.judged.try_set(judged);
+                        }
                         self.said.try_set(Some(Said::At(time)));
                         self.work.0.try_update_value(|state| state.saved = head);
                     }

@@ -243,8 +243,8 @@ fn Head(
         reason: cart.reason.clone(),
         with_quota_change: cart.with_quota_change,
     };
-    let own = Autosave::new(cart.id.to_string(), cart.version, saved);
-    let missing = cart.problems.iter().map(|p| named(p, &[])).collect();
+    let judged = (cart.verdict, cart.problems);
+    let own = Autosave::new(cart.id.to_string(), cart.version, saved, judged);
     view! {
         <form
             class="cols"
@@ -284,7 +284,10 @@ fn Head(
                     {sum}
                     {once}
                 </PricePart>
-                {panel::verdict(&cart.verdict, missing, &pools)}
+                {move || {
+                    let (verdict, missing) = own.judged();
+                    panel::verdict(&verdict, missing.iter().map(|p| named(p, &[])).collect(), &pools)
+                }}
                 <PricePart>
                     <Button kind=Kind::Main name="do" value=act>{submit}</Button>
                     <Button name="do" value="save">{t!("cart.save")}</Button>

@@ -21,7 +21,8 @@ pub fn nova(stand: &Stand, method: &Method, path: &str) -> Option<Response> {
         let said = json!({ "itemNotFound": { "code": 404, "message": "no such server" } });
         return Some((StatusCode::NOT_FOUND, said.to_string()).into_response());
     }
-    let server = json!({ "id": "s1", "status": "ACTIVE", "tenant_id": "p1", "metadata": {} });
+    let server = json!({ "id": "s1", "status": "ACTIVE", "tenant_id": "p1",
+        "metadata": { "lingbao_preset": "level2" } });
     Some(fine(&json!({ "server": server })))
 }
 
@@ -236,6 +237,49 @@ async fn what_somebody_opens_in_neutron_is_told_and_closed_when_the_set_is_said_
     assert_eq!(told(&clouds[0]).await, "");
     is_done(set(&clouds[0], "c", &[pages()]).await);
     assert_eq!(told(&clouds[0]).await, said);
+}
+
+#[tokio::test]
+async fn what_somebody_opens_in_a_presets_group_is_told_and_closed_when_the_set_is_said_again() {
+    let (clouds, stand) = with_ports().await;
+    is_done(set(&clouds[0], "a", &[pages()]).await);
+    let before = stand.lock().unwrap()["security-group-rules"].len();
+    let by_hand = |more: Value| {
+        let mut stand = stand.lock().unwrap();
+        let groups = &stand["security-groups"];
+        let preset = groups.iter().find(|it| it["name"] == "lingbao-level2");
+        let mut rule = json!({ "security_group_id": preset.unwrap()["id"], "project_id": "p1",
+            "direction": "ingress", "ethertype": "IPv4", "protocol": "tcp", "port_range_min": 22,
+            "port_range_max": 22, "remote_ip_prefix": null, "remote_group_id": null });
+        let more = more.as_object().unwrap().clone();
+        rule.as_object_mut().unwrap().extend(more);
+        stand.get_mut("security-group-rules").unwrap().push(rule);
+    };
+    by_hand(json!({ "id": "h1", "remote_ip_prefix": "0.0.0.0/0" }));
+    by_hand(json!({ "id": "h2", "ethertype": "IPv6", "remote_ip_prefix": "::/0" }));
+    // The members of a group of somebody's own.
+    by_hand(
+        json!({ "id": "h3", "protocol": null, "port_range_min": null, "port_range_max": null,
+        "remote_group_id": "another" }),
+    );
+    by_hand(json!({ "id": "h4", "direction": "egress", "protocol": null }));
+    let told = told(&clouds[0]).await;
+    let told: Vec<&str> = told.split("; ").collect();
+    assert_eq!(told.len(), 4, "{told:?}");
+    for one in [
+        "tcp 8000-8100 10.8.0.0/24",
+        "lingbao-level2: IPv4 tcp 22-22 0.0.0.0/0",
+        "lingbao-level2: IPv6 tcp 22-22 ::/0",
+        "lingbao-level2: IPv4 any group another",
+    ] {
+        assert!(told.contains(&one), "{one}: {told:?}");
+    }
+    is_done(set(&clouds[1], "b", &[pages()]).await);
+    let all = clouds[0].all_rules().await.unwrap().unwrap();
+    assert!(all[&ExternalId("s1".into())].others.is_empty());
+    // What goes out is left.
+    let after = stand.lock().unwrap()["security-group-rules"].len();
+    assert_eq!(after, before + 1);
 }
 
 #[tokio::test]

@@ -5,8 +5,14 @@ use lingbao_backends::provisioning::{
     RefusalReason, ServerSpec, simulator::What as Failure,
 };
 use lingbao_model::{
-    cloud_limit::CloudLimit, id::OperationRef, quota::Dimension, time::MINUTE_MS,
-    view::operation::CloudLimitLine,
+    cloud_limit::CloudLimit,
+    id::OperationRef,
+    quota::Dimension,
+    time::MINUTE_MS,
+    view::{
+        operation::{CloudLimitLine, LimitFilter, LimitState},
+        page::Total,
+    },
 };
 
 use super::{cloud_limit::CLAIM_MS, day_two_tests::Town};
@@ -81,7 +87,8 @@ impl Town {
 
     async fn line(&self) -> CloudLimitLine {
         let mut rx = self.city.app.db.read().await.unwrap();
-        let mut lines = cloud_limit::list(&mut rx).await.unwrap();
+        let all = LimitFilter::default();
+        let mut lines = cloud_limit::list(&mut rx, &all).await.unwrap().rows;
         assert_eq!(lines.len(), 1);
         lines.remove(0)
     }
@@ -332,5 +339,54 @@ async fn what_is_foreign_in_the_project_takes_no_room_from_what_may_be_ordered()
         town.minutes(30).await;
         assert_eq!(town.cores().await, Some(10));
         assert_eq!(town.allowed().await.disk_gb, Some(before + 60));
+    }
+}
+
+#[tokio::test]
+async fn limits_that_wait_are_listed_apart_from_those_that_are_kept_page_by_page() {
+    for town in Town::all().await {
+        town.tight(12).await;
+        let mut tx = town.city.app.db.begin().await.unwrap();
+        for cloud in ["north", "east", "west"] {
+            Sql::new("INSERT INTO backend_project (vdc_id, backend, external_id) VALUES (")
+                .bind(town.city.vdc.as_str())
+                .push(", ")
+                .bind(cloud)
+                .push(", 'p')")
+                .run(&mut tx)
+                .await
+                .unwrap();
+            Sql::new("INSERT INTO cloud_limit (backend, project) VALUES (")
+                .bind(cloud)
+                .push(", 'p')")
+                .run(&mut tx)
+                .await
+                .unwrap();
+        }
+        tx.commit().await.unwrap();
+        let mut rx = town.city.app.db.read().await.unwrap();
+        let mut filter = LimitFilter {
+            state: Some(LimitState::Waiting),
+            cursor: None,
+            limit: Some(2),
+        };
+        let mut seen = Vec::new();
+        loop {
+            let page = cloud_limit::list(&mut rx, &filter).await.unwrap();
+            assert_eq!(page.total, Total::Exact(3));
+            assert!(page.rows.len() <= 2);
+            seen.extend(page.rows.into_iter().map(|line| line.backend));
+            filter.cursor = page.next;
+            if filter.cursor.is_none() {
+                break;
+            }
+        }
+        assert_eq!(seen, ["east", "north", "west"]);
+        filter.state = Some(LimitState::Kept);
+        let kept = cloud_limit::list(&mut rx, &filter).await.unwrap();
+        assert_eq!((kept.rows.len(), kept.total), (1, Total::Exact(1)));
+        filter.state = None;
+        let all = cloud_limit::list(&mut rx, &filter).await.unwrap();
+        assert_eq!(all.total, Total::Exact(4));
     }
 }

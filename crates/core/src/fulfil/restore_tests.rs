@@ -3,11 +3,9 @@
 
 use lingbao_backends::provisioning::{CallKind, Kind, RefusalReason, simulator::What as Failure};
 use lingbao_model::{
-    catalogue::Publication,
     change::What,
-    id::{ItemId, RequestId, ResourceId, SnapshotId, UserId},
+    id::{RequestId, ResourceId, SnapshotId, UserId},
     money::Money,
-    price::Formula,
     quota::Dimension,
     request::{Decision, Outcome, Status},
     time::MINUTE_MS,
@@ -29,7 +27,7 @@ use crate::{
         request::{change, detail, release, withdraw},
         resource,
     },
-    storage::{item, snapshot, sql::Sql},
+    storage::{snapshot, sql::Sql},
 };
 
 fn order(snapshot: &SnapshotId, name: &str, month: Money) -> ChangeForm {
@@ -54,35 +52,9 @@ impl Town {
     async fn dear() -> Vec<Self> {
         let all = Self::all().await;
         for town in &all {
-            town.price("70000000", "700000000").await;
+            town.city.price("S-EVS", "70000000", "700000000").await;
         }
         all
-    }
-
-    /// A new price of disks, in millionths of 分 a GB.
-    async fn price(&self, from: &str, to: &str) {
-        let mut tx = self.city.app.db.begin().await.unwrap();
-        let row: (String, i64, String) = Sql::new(
-            "SELECT p.item_id, p.number, p.formula FROM price_version p JOIN item i ON i.id = p.item_id
-             WHERE p.state = 'published' AND i.code = 'S-EVS'",
-        )
-        .optional(&mut tx)
-        .await
-        .unwrap()
-        .unwrap();
-        let id: ItemId = row.0.parse().unwrap();
-        assert!(row.2.contains(from), "{}", row.2);
-        let formula: Formula = serde_json::from_str(&row.2.replace(from, to)).unwrap();
-        Sql::new("UPDATE price_version SET state = 'retired' WHERE item_id = ")
-            .bind(&*row.0)
-            .run(&mut tx)
-            .await
-            .unwrap();
-        let (state, at) = (Publication::Published, self.city.app.clock.now());
-        item::insert_price(&mut tx, &id, row.1 + 1, &formula, state, "system", at)
-            .await
-            .unwrap();
-        tx.commit().await.unwrap();
     }
 
     async fn ask(&self, order: &ChangeForm, sent: &str) -> Result<Submitted, ServiceError> {
@@ -237,7 +209,7 @@ async fn a_returned_restore_is_named_and_priced_anew_and_keeps_its_snapshot() {
         assert_eq!(town.booked(Dimension::MonthlyFee).await.0, 70_000);
         let seen = town.request(&made.request).await;
         assert_eq!(seen.may, [Act::Withdraw, Act::Supplement]);
-        town.price("700000000", "800000000").await;
+        town.city.price("S-EVS", "700000000", "800000000").await;
         let id = &made.request;
         let view = change::form(&cx, &town.disk, What::Restore, Some(id)).await;
         let view = view.unwrap();
@@ -280,7 +252,7 @@ async fn the_price_that_was_shown_and_agreed_to_holds() {
         town.assert_nothing_held().await;
         let asked = order(&snapshot, "copy", yuan(700));
         town.ask(&asked, FORM).await.unwrap();
-        town.price("700000000", "900000000").await;
+        town.city.price("S-EVS", "700000000", "900000000").await;
         town.approve().await;
         town.settle().await;
         assert_eq!(town.named("copy").await.row.month, yuan(700));

@@ -11,8 +11,12 @@ use lingbao_backends::{
 };
 use lingbao_model::{
     id::{RequestId, SagaId},
+    people::{Reach, Role},
     request::{Decision, Status},
-    view::{operation::SagaFilter, request::LineForm},
+    view::{
+        operation::{JobFilter, JobState, SagaFilter},
+        request::LineForm,
+    },
 };
 
 use super::{
@@ -25,7 +29,11 @@ use crate::{
     jobs::{Registry, run_until_idle},
     saga::{End, Ended, Saga as _},
     seed,
-    service::{approval, cart, request::fixture::City, resource},
+    service::{
+        approval, cart, job,
+        request::fixture::{City, add, give},
+        resource,
+    },
     storage::{fulfilment, operation, sql::Sql},
 };
 
@@ -130,9 +138,32 @@ async fn the_sagas_of_one_request_are_called_after_what_they_build() {
         two_works(&city).await;
         let mut rx = city.app.db.read().await.unwrap();
         let page = operation::sagas(&mut rx, &SagaFilter::default()).await;
-        let mut names: Vec<_> = page.unwrap().rows.into_iter().map(|r| r.subject).collect();
-        names.sort();
+        let rows = page.unwrap().rows;
+        let mut names: Vec<_> = rows.iter().map(|r| r.subject.as_str()).collect();
+        names.sort_unstable();
         assert_eq!(names, ["mig", "mig-2"]);
+        for row in &rows {
+            let [thing] = row.things.as_slice() else {
+                panic!("{row:?}");
+            };
+            assert_eq!((&thing.name, row.thing_count), (&row.subject, 1));
+            // Before it is delivered there is no page to lead to.
+            assert!(thing.resource.is_none() && !thing.item.zh.is_empty());
+        }
+        drop(rx);
+        let person = add(&city.app, "operator", &city.bureau).await;
+        let (role, reach) = (Role::Operator, Reach::Site);
+        give(&city.app, &person, role, &city.bureau, reach).await;
+        let filter = JobFilter {
+            state: Some(JobState::Ready),
+            ..JobFilter::default()
+        };
+        let jobs = job::list(&city.cx(&person), &filter).await.unwrap().rows;
+        let driving: Vec<_> = jobs.iter().filter(|job| job.saga.is_some()).collect();
+        assert_eq!(driving.len(), 2);
+        for job in driving {
+            assert!(job.request_number.is_some() && job.unit_name.is_some());
+        }
     }
 }
 

@@ -1,13 +1,14 @@
 //! Background jobs, for operators: what is stuck and why, once more or no more.
 
 use lingbao_model::{
-    id::JobId,
+    id::{JobId, RequestId, SagaId},
     time::Timestamp,
     view::{
         operation::{JobFilter, JobLine, JobState},
         page::{MAX_PAGE_ROWS, PAGE_ROWS, Page},
     },
 };
+use serde::Deserialize;
 
 use crate::{
     app::Cx,
@@ -16,8 +17,9 @@ use crate::{
     error::{Conflict, OrNotFound, ServiceError, StorageError},
     jobs::{self, JobRow},
     storage::{
-        Tx,
+        ReadTx, Tx,
         job::{self, JobFilter as Rows},
+        operation,
         sql::{Cursor, cut},
     },
 };
@@ -39,7 +41,43 @@ fn line(row: JobRow) -> Result<JobLine, StorageError> {
         run_at: due.then(|| Timestamp::from_millis(row.run_at)),
         kind: row.kind,
         payload: row.payload,
+        saga: None,
+        request_number: None,
+        unit_name: None,
     })
+}
+
+/// What the payloads of all kinds of jobs say of what they are about.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct About {
+    saga: Option<SagaId>,
+    request: Option<RequestId>,
+}
+
+/// Says of jobs what they are about: two questions for all of them.
+async fn named(rx: &mut ReadTx, lines: &mut [JobLine]) -> Result<(), StorageError> {
+    let about: Vec<About> = lines
+        .iter()
+        .map(|line| serde_json::from_str(&line.payload).unwrap_or_default())
+        .collect();
+    let sagas: Vec<&SagaId> = about.iter().filter_map(|a| a.saga.as_ref()).collect();
+    let sagas = operation::of_ids(rx, &sagas).await?;
+    let requests: Vec<&RequestId> = about.iter().filter_map(|a| a.request.as_ref()).collect();
+    let requests = operation::requests(rx, &requests).await?;
+    for (line, about) in lines.iter_mut().zip(&about) {
+        if let Some(saga) = about.saga.as_ref().and_then(|id| sagas.get(id)) {
+            line.request_number.clone_from(&saga.request_number);
+            line.unit_name.clone_from(&saga.unit_name);
+            line.saga = Some(saga.clone());
+        } else if let Some(of) = &about.request
+            && let Some((number, unit)) = requests.get(of.as_str())
+        {
+            line.request_number.clone_from(number);
+            line.unit_name = Some(unit.clone());
+        }
+    }
+    Ok(())
 }
 
 /// One page of jobs, the youngest first.
@@ -65,11 +103,9 @@ pub async fn list(cx: &Cx, filter: &JobFilter) -> Result<Page<JobLine>, ServiceE
     let total = job::count(&mut rx, state.as_str()).await?;
     let rows = jobs::list(&mut rx, &asked).await?;
     let (rows, next) = cut(rows, limit, |row| (String::new(), row.id.clone()));
-    Ok(Page {
-        rows: rows.into_iter().map(line).collect::<Result<_, _>>()?,
-        next,
-        total,
-    })
+    let mut rows: Vec<JobLine> = rows.into_iter().map(line).collect::<Result<_, _>>()?;
+    named(&mut rx, &mut rows).await?;
+    Ok(Page { rows, next, total })
 }
 
 /// A transaction of an operator over a job that is stuck.

@@ -6,7 +6,7 @@ use lingbao_model::{
     text,
     view::{
         operation::{
-            CloudsView, OperationCounts, SagaDetail, SagaFilter, SagaLine, SagaState,
+            CloudsView, LimitFilter, OperationCounts, SagaDetail, SagaFilter, SagaLine, SagaState,
             WorkOrderDetail, WorkOrderFilter, WorkOrderRow, WorkOrderStatus,
         },
         page::Page,
@@ -38,17 +38,18 @@ pub async fn counts(cx: &Cx) -> Result<OperationCounts, ServiceError> {
     Ok(operation::counts(&mut rx).await?)
 }
 
-/// Whether the backends answer, what stands in them that is nobody's, and the limits that they keep.
+/// Whether the backends answer, what stands in them that is nobody's, and one page of the limits
+/// that they keep.
 ///
 /// # Errors
 /// [`ServiceError::Forbidden`] for others than operators.
-pub async fn clouds(cx: &Cx) -> Result<CloudsView, ServiceError> {
+pub async fn clouds(cx: &Cx, limits: &LimitFilter) -> Result<CloudsView, ServiceError> {
     let mut rx = cx.db().read().await?;
     operator(&mut rx, cx).await?;
     Ok(CloudsView {
         backends: cloud::health(&mut rx).await?,
         foreign: cloud::foreign(&mut rx).await?,
-        limits: cloud_limit::list(&mut rx).await?,
+        limits: cloud_limit::list(&mut rx, limits).await?,
     })
 }
 

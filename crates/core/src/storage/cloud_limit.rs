@@ -8,11 +8,19 @@ use lingbao_model::{
     param::Answers,
     quota::{Amounts, Dimension, Standing},
     time::Timestamp,
-    view::operation::CloudLimitLine,
+    view::{
+        operation::{CloudLimitLine, LimitFilter, LimitState},
+        page::{MAX_PAGE_ROWS, PAGE_ROWS, Page},
+    },
 };
 use serde::de::DeserializeOwned;
 
-use super::{ReadTx, Tx, difference::About, item, sql::Sql};
+use super::{
+    ReadTx, Tx,
+    difference::About,
+    item,
+    sql::{Cursor, Sql, cut},
+};
 use crate::{error::StorageError, on};
 
 /// The largest system disk that the catalogue sells: what a foreign host counts whose disk no cloud
@@ -477,6 +485,7 @@ struct LineRow {
     backend: String,
     project: String,
     unit_name: String,
+    sort_key: String,
     asked: Option<String>,
     tried_at: Option<i64>,
     said: Option<String>,
@@ -485,23 +494,64 @@ struct LineRow {
     error: Option<String>,
 }
 
-/// What was written to the clouds and what they say, what differs first; at most 500 projects.
+/// The tables of a line, and of which state it is.
+fn lines(select: &'static str, state: Option<LimitState>) -> Sql {
+    let sql = Sql::new(select).push(
+        " FROM cloud_limit l
+         JOIN backend_project b ON b.backend = l.backend AND b.external_id = l.project
+         JOIN vdc v ON v.id = b.vdc_id JOIN unit u ON u.id = v.unit_id WHERE ",
+    );
+    sql.push(match state {
+        None => "TRUE",
+        Some(LimitState::Waiting) => {
+            "(l.differs_since IS NOT NULL OR l.error IS NOT NULL OR l.said IS NULL)"
+        }
+        Some(LimitState::Kept) => {
+            "l.differs_since IS NULL AND l.error IS NULL AND l.said IS NOT NULL"
+        }
+    })
+}
+
+/// One page of what was written to the clouds and what they say, by unit.
 ///
 /// # Errors
 /// What the database says; a row with a text that is none.
-pub async fn list(rx: &mut ReadTx) -> Result<Vec<CloudLimitLine>, StorageError> {
-    let rows: Vec<LineRow> = Sql::new(
-        "SELECT l.backend, l.project, u.name AS unit_name, l.asked, l.tried_at, l.said, l.said_at,
-           l.differs_since, l.error
-         FROM cloud_limit l
-         JOIN backend_project b ON b.backend = l.backend AND b.external_id = l.project
-         JOIN vdc v ON v.id = b.vdc_id JOIN unit u ON u.id = v.unit_id
-         ORDER BY CASE WHEN l.differs_since IS NULL AND l.error IS NULL THEN 1 ELSE 0 END,
-           l.backend, u.sort_key, u.id, l.project LIMIT 500",
-    )
-    .all(rx)
-    .await?;
-    rows.into_iter()
+pub async fn list(
+    rx: &mut ReadTx,
+    filter: &LimitFilter,
+) -> Result<Page<CloudLimitLine>, StorageError> {
+    let limit = filter.limit.unwrap_or(PAGE_ROWS).clamp(1, MAX_PAGE_ROWS);
+    let total = lines("SELECT 1", filter.state).capped_count(rx).await?;
+    let mut sql = lines(
+        "SELECT l.backend, l.project, u.name AS unit_name, u.sort_key, l.asked, l.tried_at, l.said,
+           l.said_at, l.differs_since, l.error",
+        filter.state,
+    );
+    // A project is known by its cloud and its name there.
+    let at = filter.cursor.as_deref().and_then(Cursor::decode);
+    if let Some(at) = at
+        && let Some((backend, project)) = at.id.split_once('\u{1f}')
+    {
+        sql = sql
+            .push(" AND (u.sort_key, l.backend, l.project) > (")
+            .bind(at.key.as_str())
+            .push(", ")
+            .bind(backend)
+            .push(", ")
+            .bind(project)
+            .push(")");
+    }
+    let rows: Vec<LineRow> = sql
+        .push(" ORDER BY u.sort_key, l.backend, l.project LIMIT ")
+        .bind(limit + 1)
+        .all(rx)
+        .await?;
+    let (rows, next) = cut(rows, limit, |row| {
+        let id = format!("{}\u{1f}{}", row.backend, row.project);
+        (row.sort_key.clone(), id)
+    });
+    let rows = rows
+        .into_iter()
         .map(|row| {
             let at = row.project.as_str();
             Ok(CloudLimitLine {
@@ -516,5 +566,6 @@ pub async fn list(rx: &mut ReadTx) -> Result<Vec<CloudLimitLine>, StorageError> 
                 project: row.project,
             })
         })
-        .collect()
+        .collect::<Result<_, StorageError>>()?;
+    Ok(Page { rows, next, total })
 }

@@ -1,17 +1,24 @@
 //! Sagas as operators see them: with the request, the unit and the step at which they stand.
 
+use std::collections::BTreeMap;
+
 use lingbao_model::{
-    id::SagaId,
+    id::{RequestId, ResourceId, SagaId},
+    msg::Label,
     time::Timestamp,
-    view::operation::{OperationCounts, SagaFilter, SagaLine, SagaState, SagaStepLine},
+    view::operation::{OperationCounts, SagaFilter, SagaLine, SagaState, SagaStepLine, SagaThing},
     view::page::{MAX_PAGE_ROWS, PAGE_ROWS, Page},
 };
+use serde::Deserialize;
 
 use super::{
     ReadTx, saga as rows,
     sql::{Cursor, Sql, cut},
 };
 use crate::error::StorageError;
+
+/// A line names so many of the things that its saga works on.
+const THINGS: usize = 3;
 
 #[derive(sqlx::FromRow)]
 struct Row {
@@ -44,42 +51,111 @@ FROM saga s
     WHERE x.saga_id = s.id AND x.state IN ('doing', 'undoing', 'stuck', 'residue'))
 WHERE TRUE";
 
-impl TryFrom<Row> for SagaLine {
-    type Error = StorageError;
-    fn try_from(row: Row) -> Result<Self, StorageError> {
-        let at = row.id.clone();
-        let wrong = |column, e: &dyn std::fmt::Display| {
-            StorageError::inconsistent("saga", column, at.as_str(), e)
-        };
-        Ok(Self {
-            id: row.id.parse().map_err(|e| wrong("id", &e))?,
-            kind: row.kind,
-            state: row.state.parse().map_err(|e| wrong("state", &e))?,
-            subject: row
-                .name
-                .or_else(|| first_piece(&row.params))
-                .or_else(|| row.request_number.clone())
-                .unwrap_or(row.subject),
-            request: row
-                .request_id
-                .map(|r| r.parse())
-                .transpose()
-                .map_err(|e| wrong("subject", &e))?,
-            request_number: row.request_number,
-            unit_name: row.unit_name,
-            step: row.step,
-            attempt: row.attempt.unwrap_or(0),
-            why: row.why,
-            created_at: Timestamp::from_millis(row.created_at),
-            updated_at: Timestamp::from_millis(row.updated_at),
-        })
-    }
+/// Names and items of resources.
+type Known = BTreeMap<String, (String, Label)>;
+
+fn line(row: Row, parts: &[Part], known: &Known) -> Result<SagaLine, StorageError> {
+    let at = row.id.clone();
+    let wrong = |column, e: &dyn std::fmt::Display| {
+        StorageError::inconsistent("saga", column, at.as_str(), e)
+    };
+    let things: Vec<SagaThing> = parts
+        .iter()
+        .take(THINGS)
+        .filter_map(|part| thing(part, known))
+        .collect();
+    Ok(SagaLine {
+        id: row.id.parse().map_err(|e| wrong("id", &e))?,
+        kind: row.kind,
+        state: row.state.parse().map_err(|e| wrong("state", &e))?,
+        subject: row
+            .name
+            .or_else(|| things.first().map(|thing| thing.name.clone()))
+            .or_else(|| row.request_number.clone())
+            .unwrap_or(row.subject),
+        things,
+        thing_count: i64::try_from(parts.len()).unwrap_or(i64::MAX),
+        request: row
+            .request_id
+            .map(|r| r.parse())
+            .transpose()
+            .map_err(|e| wrong("subject", &e))?,
+        request_number: row.request_number,
+        unit_name: row.unit_name,
+        step: row.step,
+        attempt: row.attempt.unwrap_or(0),
+        why: row.why,
+        created_at: Timestamp::from_millis(row.created_at),
+        updated_at: Timestamp::from_millis(row.updated_at),
+    })
 }
 
-/// What is built first has a name before it has a row; a request's sagas are told apart by it.
-fn first_piece(params: &str) -> Option<String> {
-    let params: serde_json::Value = serde_json::from_str(params).ok()?;
-    params.pointer("/pieces/0/name")?.as_str().map(Into::into)
+/// What the parameters of all kinds of sagas say of the things that they work on.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct About {
+    resource: Option<ResourceId>,
+    pieces: Vec<Part>,
+    resources: Vec<Part>,
+    kept: Vec<Part>,
+    gone: Vec<Part>,
+}
+
+#[derive(Deserialize)]
+struct Part {
+    resource: ResourceId,
+    /// What is built first has a name before it has a row; a request's sagas are told apart by it.
+    name: Option<String>,
+    item_name: Option<Label>,
+}
+
+fn parts(params: &str) -> Vec<Part> {
+    let about: About = serde_json::from_str(params).unwrap_or_default();
+    let one = about.resource.map(|resource| Part {
+        resource,
+        name: None,
+        item_name: None,
+    });
+    let many = [about.pieces, about.resources, about.kept, about.gone];
+    one.into_iter().chain(many.into_iter().flatten()).collect()
+}
+
+fn thing(part: &Part, known: &Known) -> Option<SagaThing> {
+    if let Some((name, item)) = known.get(part.resource.as_str()) {
+        return Some(SagaThing {
+            resource: Some(part.resource.clone()),
+            name: name.clone(),
+            item: item.clone(),
+        });
+    }
+    Some(SagaThing {
+        resource: None,
+        name: part.name.clone()?,
+        item: part.item_name.clone()?,
+    })
+}
+
+/// Rows with what they work on: one question for all of them.
+async fn lines(rx: &mut ReadTx, rows: Vec<Row>) -> Result<Vec<SagaLine>, StorageError> {
+    let all: Vec<Vec<Part>> = rows.iter().map(|row| parts(&row.params)).collect();
+    let ids = all.iter().flat_map(|parts| parts.iter().take(THINGS));
+    let found: Vec<(String, String, String)> = Sql::new(
+        "SELECT r.id, r.name, i.item_name FROM resource r
+         JOIN request_item i ON i.id = r.request_item_id WHERE r.id IN ",
+    )
+    .bind_list(ids.map(|part| part.resource.as_str()))
+    .all(rx)
+    .await?;
+    let mut known = Known::new();
+    for (id, name, item) in found {
+        let item = serde_json::from_str(&item)
+            .map_err(|e| StorageError::inconsistent("request_item", "item_name", id.as_str(), e))?;
+        known.insert(id, (name, item));
+    }
+    rows.into_iter()
+        .zip(&all)
+        .map(|(row, parts)| line(row, parts, &known))
+        .collect()
 }
 
 fn narrowed(sql: Sql, filter: &SagaFilter) -> Sql {
@@ -109,13 +185,47 @@ pub async fn sagas(rx: &mut ReadTx, filter: &SagaFilter) -> Result<Page<SagaLine
         .await?;
     let (rows, next) = cut(rows, limit, |r| (String::new(), r.id.clone()));
     Ok(Page {
-        rows: rows
-            .into_iter()
-            .map(SagaLine::try_from)
-            .collect::<Result<_, _>>()?,
+        rows: lines(rx, rows).await?,
         next,
         total,
     })
+}
+
+/// The sagas with these ids, by id.
+///
+/// # Errors
+/// What the database says.
+pub async fn of_ids(
+    rx: &mut ReadTx,
+    ids: &[&SagaId],
+) -> Result<BTreeMap<SagaId, SagaLine>, StorageError> {
+    let rows: Vec<Row> = Sql::new(SELECT)
+        .push(" AND s.id IN ")
+        .bind_list(ids.iter().map(|id| id.as_str()))
+        .all(rx)
+        .await?;
+    let lines = lines(rx, rows).await?;
+    Ok(lines.into_iter().map(|l| (l.id.clone(), l)).collect())
+}
+
+/// Number and unit of these requests, by id.
+///
+/// # Errors
+/// What the database says.
+pub async fn requests(
+    rx: &mut ReadTx,
+    ids: &[&RequestId],
+) -> Result<BTreeMap<String, (Option<String>, String)>, StorageError> {
+    let rows: Vec<(String, Option<String>, String)> = Sql::new(
+        "SELECT q.id, q.number, u.short_name FROM request q JOIN unit u ON u.id = q.unit_id WHERE q.id IN ",
+    )
+    .bind_list(ids.iter().map(|id| id.as_str()))
+    .all(rx)
+    .await?;
+    let pairs = rows.into_iter();
+    Ok(pairs
+        .map(|(id, number, unit)| (id, (number, unit)))
+        .collect())
 }
 
 /// One saga.
@@ -123,12 +233,7 @@ pub async fn sagas(rx: &mut ReadTx, filter: &SagaFilter) -> Result<Page<SagaLine
 /// # Errors
 /// What the database says.
 pub async fn saga(rx: &mut ReadTx, id: &SagaId) -> Result<Option<SagaLine>, StorageError> {
-    let row: Option<Row> = Sql::new(SELECT)
-        .push(" AND s.id = ")
-        .bind(id.as_str())
-        .optional(rx)
-        .await?;
-    row.map(SagaLine::try_from).transpose()
+    Ok(of_ids(rx, &[id]).await?.remove(id))
 }
 
 /// Its steps, in order.

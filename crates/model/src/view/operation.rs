@@ -3,10 +3,11 @@
 use serde::{Deserialize, Serialize};
 
 use crate::cloud_limit::CloudLimit;
-use crate::id::{JobId, RequestId, RequestItemId, SagaId, UserId, WorkOrderId};
+use crate::id::{JobId, RequestId, RequestItemId, ResourceId, SagaId, UserId, WorkOrderId};
 use crate::msg::{Label, Msg};
 use crate::param::Fact;
 use crate::time::Timestamp;
+use crate::view::page::Page;
 use crate::words;
 
 words! {
@@ -133,6 +134,18 @@ pub struct SagaFilter {
     pub limit: Option<i64>,
 }
 
+/// Something that a saga works on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct SagaThing {
+    /// The resource, once it stands.
+    pub resource: Option<ResourceId>,
+    /// Its name.
+    pub name: String,
+    /// Name of its item.
+    pub item: Label,
+}
+
 /// One saga in the operator's list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -145,6 +158,10 @@ pub struct SagaLine {
     pub state: SagaState,
     /// Name of the first thing it works on.
     pub subject: String,
+    /// What it works on; at most three.
+    pub things: Vec<SagaThing>,
+    /// How many things it works on.
+    pub thing_count: i64,
     /// The request for which it works.
     pub request: Option<RequestId>,
     /// Number of that request.
@@ -277,6 +294,12 @@ pub struct JobLine {
     pub kind: String,
     /// For what: the handler's own JSON.
     pub payload: String,
+    /// The saga that it drives.
+    pub saga: Option<SagaLine>,
+    /// Number of the request for which it works.
+    pub request_number: Option<String>,
+    /// Unit for which it works.
+    pub unit_name: Option<String>,
     /// Where it stands.
     pub state: JobState,
     /// Failures so far.
@@ -301,8 +324,30 @@ pub struct CloudsView {
     pub backends: Vec<BackendLine>,
     /// What stands in them and is nobody's, the latest first; at most 500.
     pub foreign: Vec<ForeignLine>,
-    /// What the units' projects may take there, what differs first; at most 500.
-    pub limits: Vec<CloudLimitLine>,
+    /// One page of what the units' projects may take there, by unit.
+    pub limits: Page<CloudLimitLine>,
+}
+
+words! {
+    /// How a cloud keeps the limits of a project.
+    pub enum LimitState {
+        /// Not as the portal wrote them: other figures, a writing that failed, or not read back yet.
+        Waiting = "waiting",
+        /// As the portal wrote them.
+        Kept = "kept",
+    }
+}
+
+/// Filter of the limits; without a state: all.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct LimitFilter {
+    /// State.
+    pub state: Option<LimitState>,
+    /// Where the page begins.
+    pub cursor: Option<String>,
+    /// Rows of a page.
+    pub limit: Option<i64>,
 }
 
 /// What a unit's project in a cloud may take: what the portal wrote, and what the cloud keeps.

@@ -12,8 +12,9 @@ use lingbao_model::{
     id::{JobId, SagaId},
     view::{
         operation::{
-            CloudsView, JobFilter, JobLine, JobState, OperationCounts, SagaDetail, SagaFilter,
-            SagaLine, SagaState, WorkOrderDetail, WorkOrderFilter, WorkOrderRow, WorkOrderStatus,
+            CloudsView, JobFilter, JobLine, JobState, LimitFilter, LimitState, OperationCounts,
+            SagaDetail, SagaFilter, SagaLine, SagaState, WorkOrderDetail, WorkOrderFilter,
+            WorkOrderRow, WorkOrderStatus,
         },
         overview::Overview,
     },
@@ -158,11 +159,29 @@ async fn discard_job(Caller(cx): Caller, Path(stuck): Path<String>) -> Answer<Op
     Ok(Json(operation::counts(&cx).await?))
 }
 
-/// Whether the backends answer, and what stands in them that is nobody's.
-#[utoipa::path(get, path = "/clouds", tag = "operations",
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(default)]
+#[into_params(parameter_in = Query)]
+struct LimitQuery {
+    /// The limits that are kept so; without one all.
+    #[param(inline)]
+    limits: Option<LimitState>,
+}
+
+/// Whether the backends answer, what stands in them that is nobody's, and the projects' limits.
+#[utoipa::path(get, path = "/clouds", tag = "operations", params(LimitQuery, Paging),
     responses((status = 200, body = CloudsView), (status = 403, body = ProblemDocument)))]
-async fn clouds(Caller(cx): Caller) -> Answer<CloudsView> {
-    Ok(Json(operation::clouds(&cx).await?))
+async fn clouds(
+    Caller(cx): Caller,
+    Query(query): Query<LimitQuery>,
+    Query(paging): Query<Paging>,
+) -> Answer<CloudsView> {
+    let filter = LimitFilter {
+        state: query.limits,
+        limit: Some(paging.rows()),
+        cursor: paging.after,
+    };
+    Ok(Json(operation::clouds(&cx, &filter).await?))
 }
 
 #[derive(Debug, Default, Deserialize, IntoParams)]

@@ -48,6 +48,42 @@ pub(super) fn names(answer: Answer<Value>, key: &str, field: &str) -> Names {
     Ok(all.map(|it| text(it, field).to_owned()).collect())
 }
 
+/// What can't be done with the roles of a token in its project. An application credential keeps the
+/// roles that it was made with, and Keystone gives it no token of another project.
+fn rights(credential: &Credential, roles: &[String], project: &str) -> Vec<Finding> {
+    let bound = matches!(credential, Credential::Application { .. });
+    let mut found = vec![if roles.iter().any(|role| role == "admin") {
+        Finding::fine("sign-in")
+    } else {
+        let remedy = if bound {
+            "give its user admin and make it anew: openstack application credential create --role admin NAME"
+        } else {
+            "openstack role add --user USER --project PROJECT admin"
+        };
+        Finding::wrong(
+            "rights",
+            format!(
+                "the roles in project {project} are {roles:?}: without admin no projects are made for \
+                 the units, no limits written, and what stands in their projects is not seen"
+            ),
+            remedy,
+        )
+    }];
+    if bound {
+        found.push(Finding::wrong(
+            "application credential",
+            format!(
+                "Keystone binds it to project {project} and gives it no token of another: servers, \
+                 disks and snapshots can't be made in the units' projects, so every order of them \
+                 fails; projects, networks, limits and rules need admin among the roles it was made with"
+            ),
+            "give the portal a user, with user and password_file, and that user admin in its project \
+             and in the domain (docs/how-to/connect-an-openstack.md, step 1)",
+        ));
+    }
+    found
+}
+
 impl Cloud {
     /// Looks at everything; one thing that is wrong does not hide the next.
     pub async fn check(&self) -> Answer<Vec<Finding>> {
@@ -87,27 +123,11 @@ impl Cloud {
                 return false;
             }
         };
-        let is_admin = token.roles.iter().any(|role| role == "admin");
-        found.push(if is_admin {
-            Finding::fine("sign-in")
-        } else {
-            Finding::wrong(
-                "rights",
-                format!("the user has the roles {:?} in its project", token.roles),
-                "openstack role add --user USER --project PROJECT admin",
-            )
-        });
-        if matches!(self.config.credential, Credential::Application { .. }) {
-            found.push(Finding::wrong(
-                "application credential",
-                format!(
-                    "Keystone binds it to project {}: no servers and volumes can be made in the \
-                     units' projects with it",
-                    token.project
-                ),
-                "give the portal a user with user and password_file",
-            ));
-        }
+        found.extend(rights(
+            &self.config.credential,
+            &token.roles,
+            &token.project,
+        ));
         true
     }
 
@@ -304,5 +324,55 @@ impl Cloud {
                 "write what `cinder get-pools` shows, or leave storage out to count all",
             ));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::provisioning::Secret;
+
+    fn wrong(credential: &Credential, roles: &[&str]) -> Vec<(String, String)> {
+        let roles: Vec<String> = roles.iter().map(|role| (*role).to_owned()).collect();
+        let found = rights(credential, &roles, "p1").into_iter();
+        found
+            .filter_map(|it| Some((it.what, it.wrong?.remedy)))
+            .collect()
+    }
+
+    #[test]
+    fn what_an_application_credential_can_not_do_is_told_with_the_remedy_that_helps_it() {
+        let bound = Credential::Application {
+            id: "i".into(),
+            secret: Secret("s".into()),
+        };
+        let one = wrong(&bound, &["admin"]);
+        let [(what, remedy)] = one.as_slice() else {
+            panic!("one thing is wrong with it whatever its roles");
+        };
+        assert_eq!(what, "application credential");
+        assert!(remedy.contains("password_file"), "{remedy}");
+        let both = wrong(&bound, &["member"]);
+        assert_eq!(both.len(), 2);
+        // A role that its user gets later is none of it.
+        assert!(both[0].1.contains("make it anew"), "{both:?}");
+    }
+
+    #[test]
+    fn a_user_without_admin_is_given_it() {
+        let user = Credential::Password {
+            user: "lingbao".into(),
+            user_domain: "default".into(),
+            password: Secret("p".into()),
+            project: "lingbao".into(),
+            project_domain: "default".into(),
+        };
+        assert_eq!(wrong(&user, &["admin", "member"]), []);
+        let one = wrong(&user, &["member"]);
+        let [(what, remedy)] = one.as_slice() else {
+            panic!("its role is missing");
+        };
+        assert_eq!(what, "rights");
+        assert!(remedy.starts_with("openstack role add"), "{remedy}");
     }
 }

@@ -12,14 +12,11 @@ use super::{
     fault::{Answer, Fault, Flow, optional, refuse},
     listing::Whole,
     op::{MARK, Memory},
-    security::{FIELDS, is_of_a_group, protocol},
+    security::{FIELDS, RULE, beyond, of_group, preset_group, protocol},
     server::server,
     version::Service,
 };
 use crate::provisioning::{ExternalId, LetIn, Object, RefusalReason, Settled};
-
-/// What each rule that is read must have.
-const RULE: &[&str] = &["id", "direction", "ethertype"];
 
 /// How the names of hosts' own groups begin; the id of the server follows.
 fn prefix() -> String {
@@ -60,7 +57,7 @@ fn is_servers(port: &Value) -> Answer<bool> {
 
 /// A rule that comes in as one of ours; `None` if we make none such.
 fn own_rule(rule: &Value) -> Option<AccessRule> {
-    if text(rule, "ethertype") != "IPv4" || is_of_a_group(rule) {
+    if text(rule, "ethertype") != "IPv4" || !of_group(rule).is_empty() {
         return None;
     }
     let protocol: Protocol = protocol(rule).parse().ok()?;
@@ -129,8 +126,18 @@ fn add(group: &Value, let_in: &mut LetIn) -> Answer<()> {
     Ok(())
 }
 
+/// What somebody opened in the group of a preset, each beginning with the group's name.
+fn opened(group: &Value, project: &ExternalId, preset: &[Rule]) -> Answer<Vec<String>> {
+    let name = text(group, "name");
+    let rules = beyond(group, project, preset)?.into_iter();
+    Ok(rules
+        .map(|it| format!("{name}: {}", its_words(it)))
+        .collect())
+}
+
 impl Cloud {
-    /// Lets in to a server what these rules say, and nothing else beside its preset.
+    /// Lets in to a server what these rules say, and nothing else beside its preset; what somebody
+    /// opened in the preset's group is closed.
     pub async fn set_rules(
         &self,
         memory: &Memory,
@@ -139,6 +146,9 @@ impl Cloud {
     ) -> Flow<Settled> {
         let it = self.calm_server(id).await?;
         let (project, name) = (project(&it), group_name(id));
+        if let Some(preset) = server(&it).spec.security_preset {
+            self.restore_preset(memory, &project, &preset).await?;
+        }
         let turn = memory.group_turn(&project, &name);
         let _turn = turn.lock().await;
         let mut groups = self.groups(&project, &name).await?.into_iter();
@@ -160,7 +170,7 @@ impl Cloud {
     }
 
     /// Takes out of a group what somebody let in by another way than IPv4: no portal ever does.
-    async fn close_others(&self, group: &Value) -> Answer<()> {
+    pub(super) async fn close_others(&self, group: &Value) -> Answer<()> {
         for rule in list(group, "security_group_rules", RULE)? {
             if text(rule, "direction") == "ingress" && text(rule, "ethertype") != "IPv4" {
                 let path = format!("/security-group-rules/{}", text(rule, "id"));
@@ -204,7 +214,7 @@ impl Cloud {
         Ok(())
     }
 
-    /// What is let in to a server beside its preset.
+    /// What is let in to a server beside its preset, and by its preset's group beyond the preset.
     pub async fn rules_of(&self, id: &ExternalId) -> Answer<Option<LetIn>> {
         let Some(it) = self.server_value(id).await? else {
             return Ok(None);
@@ -212,7 +222,13 @@ impl Cloud {
         let project = project(&it);
         let mut let_in = LetIn::default();
         let groups = self.groups(&project, &group_name(id)).await?;
-        if groups.is_empty() {
+        let preset = server(&it).spec.security_preset;
+        let preset = preset.and_then(|name| Some((preset_group(&name), self.preset(&name)?)));
+        let of_preset = match &preset {
+            Some((name, _)) => self.groups(&project, name).await?,
+            None => Vec::new(),
+        };
+        if groups.is_empty() && of_preset.is_empty() {
             return Ok(Some(let_in));
         }
         let ports = self.ports(id, &project).await?;
@@ -225,10 +241,16 @@ impl Cloud {
         for group in groups.iter().filter(stands) {
             add(group, &mut let_in)?;
         }
+        if let Some((_, rules)) = &preset {
+            for group in of_preset.iter().filter(stands) {
+                let_in.others.extend(opened(group, &project, rules)?);
+            }
+        }
         Ok(Some(let_in))
     }
 
-    /// What is let in to all servers beside their presets: two lists, however many servers there are.
+    /// What is let in to all servers beside their presets, and by the presets' groups beyond the
+    /// presets: two lists, however many servers there are.
     pub async fn all_rules(&self) -> Answer<BTreeMap<ExternalId, LetIn>> {
         // Which groups are on the ports of which servers. Of a port nothing else is asked: clouds have
         // many.
@@ -265,11 +287,22 @@ impl Cloud {
         };
         self.whole(groups, |group| {
             // A name may be empty, but it is told.
-            let Some(server) = said(group, "name")?.strip_prefix(&prefix) else {
-                return Ok(());
-            };
-            if on.contains(&(text(group, "id").to_owned(), server.to_owned())) {
-                add(group, all.entry(ExternalId(server.to_owned())).or_default())?;
+            let name = said(group, "name")?;
+            let id = text(group, "id").to_owned();
+            if let Some(server) = name.strip_prefix(&prefix) {
+                if on.contains(&(id, server.to_owned())) {
+                    add(group, all.entry(ExternalId(server.to_owned())).or_default())?;
+                }
+            } else if let Some(rules) = self.preset_of_group(name) {
+                let opened = opened(group, &project(group), &rules)?;
+                if opened.is_empty() {
+                    return Ok(());
+                }
+                let from = on.range((id.clone(), String::new())..);
+                for (_, server) in from.take_while(|(group, _)| *group == id) {
+                    let let_in = all.entry(ExternalId(server.clone())).or_default();
+                    let_in.others.extend(opened.iter().cloned());
+                }
             }
             Ok(())
         })

@@ -7,16 +7,29 @@ use super::{
     config::{Rule, default_presets, network},
     fault::{Answer, Fault, optional},
     networks::oldest_first,
-    op::Memory,
+    op::{MARK, Memory},
     version::Service,
 };
 use crate::provisioning::{ExternalId, Refusal, RefusalReason};
 
-/// What tells two rules apart.
-type Face = (String, i64, i64, String, bool);
+/// What tells two rules apart: protocol, ports, network, group.
+type Face = (String, i64, i64, String, String);
+
+/// How the names of presets' groups begin; the name of the preset follows.
+fn prefix() -> String {
+    format!("{MARK}-")
+}
+
+/// The name of a preset's group.
+pub(super) fn preset_group(preset: &str) -> String {
+    format!("{}{preset}", prefix())
+}
 
 /// What each group that is read must have.
 pub(super) const FIELDS: &[&str] = &["id", "security_group_rules"];
+
+/// What each rule that is read must have.
+pub(super) const RULE: &[&str] = &["id", "direction", "ethertype"];
 
 /// Neutron's form of a rule. Without a project it would count against the limits of the portal's own,
 /// and one day every order would be refused.
@@ -55,10 +68,11 @@ pub(super) fn protocol(rule: &Value) -> String {
     name.to_owned()
 }
 
-/// Whether a rule lets in members of a group instead of a network.
-pub(super) fn is_of_a_group(rule: &Value) -> bool {
+/// The group whose members a rule lets in instead of a network; empty if it is none.
+pub(super) fn of_group(rule: &Value) -> &str {
     let keys = ["remote_group_id", "remote_address_group_id"];
-    keys.iter().any(|key| !text(rule, key).is_empty())
+    let mut named = keys.iter().map(|key| text(rule, key));
+    named.find(|id| !id.is_empty()).unwrap_or_default()
 }
 
 fn face(rule: &Value) -> Face {
@@ -72,7 +86,24 @@ fn face(rule: &Value) -> Face {
         from
     };
     let ports = (port("port_range_min"), port("port_range_max"));
-    (protocol(rule), ports.0, ports.1, from, is_of_a_group(rule))
+    let group = of_group(rule).to_owned();
+    (protocol(rule), ports.0, ports.1, from, group)
+}
+
+/// What a group lets in beyond the rules that it shall have.
+pub(super) fn beyond<'a>(
+    group: &'a Value,
+    project: &ExternalId,
+    rules: &[Rule],
+) -> Answer<Vec<&'a Value>> {
+    let id = text(group, "id");
+    let wanted = rules.iter().map(|rule| face(&body(rule, project, id)));
+    let wanted: Vec<Face> = wanted.collect();
+    let there = list(group, "security_group_rules", RULE)?.iter();
+    Ok(there
+        .filter(|rule| text(rule, "direction") == "ingress")
+        .filter(|rule| text(rule, "ethertype") != "IPv4" || !wanted.contains(&face(rule)))
+        .collect())
 }
 
 /// Whether Neutron has a rule that is the same to it.
@@ -88,6 +119,30 @@ impl Cloud {
             return default_presets().remove(name);
         }
         self.config.presets.get(name).cloned()
+    }
+
+    /// The rules of the preset whose group is called so; `None` if it is the group of none.
+    pub fn preset_of_group(&self, name: &str) -> Option<Vec<Rule>> {
+        self.preset(name.strip_prefix(&prefix())?)
+    }
+
+    /// Makes the project's groups of a preset let in again what they shall, and nothing else.
+    pub(super) async fn restore_preset(
+        &self,
+        memory: &Memory,
+        project: &ExternalId,
+        preset: &str,
+    ) -> Answer<()> {
+        let turn = memory.group_turn(project, preset);
+        let _turn = turn.lock().await;
+        let Some(rules) = self.preset(preset) else {
+            return Ok(());
+        };
+        for group in self.groups(project, &preset_group(preset)).await? {
+            self.mend(&group, project, &rules).await?;
+            self.close_others(&group).await?;
+        }
+        Ok(())
     }
 
     /// Id of the project's group of a preset, made or mended if need be.
@@ -108,13 +163,14 @@ impl Cloud {
             let said = format!("the configuration has no preset {preset}");
             return Err(Refusal::new(RefusalReason::InvalidSpec, said).into());
         };
-        let name = format!("lingbao-{preset}");
+        let name = preset_group(preset);
         let group = match self.groups(project, &name).await?.into_iter().next() {
             Some(it) => it,
             None => self.make_group(project, &name).await?,
         };
         let id = text(&group, "id").to_owned();
         self.mend(&group, project, &rules).await?;
+        self.close_others(&group).await?;
         self.cache.put(&key, self.now(), &json!(id));
         Ok(id)
     }

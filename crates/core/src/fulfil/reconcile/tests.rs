@@ -33,6 +33,7 @@ use lingbao_model::{
         difference::{
             Act, Aspect, Closing, DifferenceDetail, DifferenceFilter, DifferenceKind, DifferenceRow,
         },
+        operation::LimitFilter,
         request::LineForm,
         resource::ResourceFilter,
     },
@@ -938,7 +939,9 @@ async fn what_is_foreign_is_listed_noted_and_forgotten_when_it_has_gone() {
         assert_eq!((found.name.as_str(), found.resource), ("nobodys", None));
         assert_eq!(world.may(&found.id).await, [Act::Note]);
         let cx = world.city.cx(&world.operator);
-        let clouds = operation::clouds(&cx).await.unwrap();
+        let clouds = operation::clouds(&cx, &LimitFilter::default())
+            .await
+            .unwrap();
         assert_eq!(clouds.foreign.len(), 1);
         assert_eq!(operation::counts(&cx).await.unwrap().differences, 1);
         difference::note(&cx, &found.id, "网络组的跳板机")

@@ -45,8 +45,10 @@ pub async fn configure(
     let mut rx = cx.db().read().await?;
     let access = Access::load(&mut rx, cx).await?;
     let request = load(&mut rx, &access, &id).await?;
-    let offer = item::offer(&mut rx, code).await?.or_not_found()?;
+    let mut offer = item::offer(&mut rx, code).await?.or_not_found()?;
     let judged = judge::judge(&mut rx, &request).await?;
+    let around = judged.ground.around_for(offer.content.fulfiller);
+    line::leave_out_images(&mut offer, &around, None);
     let form = line::fresh(&offer, &judged.lines);
     view(&mut rx, &access, request, judged, offer, form, None).await
 }
@@ -66,7 +68,9 @@ pub async fn edit_line(
     let judged = judge::judge(&mut rx, &request).await?;
     let found = judged.lines.iter().find(|l| l.id == *line_id);
     let found = found.cloned().or_not_found()?;
-    let offer = item::offer(&mut rx, &found.code).await?.or_not_found()?;
+    let mut offer = item::offer(&mut rx, &found.code).await?.or_not_found()?;
+    let around = judged.ground.around_for(offer.content.fulfiller);
+    line::leave_out_images(&mut offer, &around, found.answers.text("image"));
     let form = line::form_of(&found);
     view(
         &mut rx,

@@ -1,10 +1,12 @@
 //! Reading a typed line: parameters by the schema, place, count, term, name, attachment, price.
 
+use std::collections::BTreeSet;
+
 use lingbao_model::{
     catalogue::{Fulfiller, Offer},
     id::RequestItemId,
     msg::{FieldError, Msg},
-    param::{Answer, Answers, Kind as ParamKind},
+    param::{Answer, Answers, Choice, Kind as ParamKind},
     placement::{Level, Placement, legal},
     request::{Line, MAX_TERM_MONTHS, check_attachments},
     text,
@@ -192,6 +194,37 @@ pub fn form_of(line: &Line) -> LineForm {
             .iter()
             .map(|(key, answer)| (key.clone(), answer.typed()))
             .collect(),
+    }
+}
+
+/// Leaves out the images that the cloud of no open pool has. The one of a line that is there already
+/// stays: the verdict says what is wrong with it. Where all would go none goes, for the same reason.
+pub fn leave_out_images(offer: &mut Offer, around: &Surroundings, own: Option<&str>) {
+    if offer.content.fulfiller != Fulfiller::Server {
+        return;
+    }
+    let mut there = BTreeSet::new();
+    for pool in around.pools.iter().filter(|pool| pool.open) {
+        // Of a cloud that never told any nothing is known.
+        let Some(images) = around.images.get(&pool.backend) else {
+            return;
+        };
+        there.extend(images.iter().map(String::as_str));
+    }
+    let mut params = offer.content.schema.0.iter_mut();
+    let image = params.find(|param| param.key == "image");
+    let Some(ParamKind::Choice { options, default }) = image.map(|param| &mut param.kind) else {
+        return;
+    };
+    let has = |it: &Choice| there.contains(it.value.as_str());
+    if !options.iter().any(has) {
+        return;
+    }
+    options.retain(|it| has(it) || own == Some(it.value.as_str()));
+    if !options.iter().any(|it| it.value == *default)
+        && let Some(first) = options.first()
+    {
+        default.clone_from(&first.value);
     }
 }
 

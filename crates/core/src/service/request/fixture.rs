@@ -2,11 +2,13 @@
 //! part that is played, quota for everybody, the catalogue of a fresh installation.
 
 use lingbao_model::{
+    catalogue::Publication,
     id::{
-        GrantId, PoolId, RequestId, RequestItemId, ResourceId, StepId, SystemId, UnitId, UserId,
-        VdcId,
+        GrantId, ItemId, PoolId, RequestId, RequestItemId, ResourceId, StepId, SystemId, UnitId,
+        UserId, VdcId,
     },
     people::{Reach, Role, UnitKind, UnitLevel},
+    price::Formula,
     quota::{Amounts, Dimension, Standing},
     request::Decision,
     view::request::{CardView, CartView, DecideAnswer, HeadForm, LineForm, Submitted},
@@ -19,7 +21,7 @@ use crate::{
     error::ServiceError,
     service::{approval, cart, catalogue, request, system, unit},
     storage::{
-        place, quota,
+        item, place, quota,
         request::{self as requests, Request},
         request_line, resource,
         sql::Sql,
@@ -381,6 +383,33 @@ impl City {
         }
         tx.commit().await.unwrap();
         ids
+    }
+
+    /// A new price of an item: one rate, in millionths of 分, in place of another.
+    pub async fn price(&self, code: &str, from: &str, to: &str) {
+        let mut tx = self.app.db.begin().await.unwrap();
+        let row: (String, i64, String) = Sql::new(
+            "SELECT p.item_id, p.number, p.formula FROM price_version p JOIN item i ON i.id = p.item_id
+             WHERE p.state = 'published' AND i.code = ",
+        )
+        .bind(code)
+        .optional(&mut tx)
+        .await
+        .unwrap()
+        .unwrap();
+        let id: ItemId = row.0.parse().unwrap();
+        assert!(row.2.contains(from), "{}", row.2);
+        let formula: Formula = serde_json::from_str(&row.2.replace(from, to)).unwrap();
+        Sql::new("UPDATE price_version SET state = 'retired' WHERE item_id = ")
+            .bind(&*row.0)
+            .run(&mut tx)
+            .await
+            .unwrap();
+        let (state, at) = (Publication::Published, self.app.clock.now());
+        item::insert_price(&mut tx, &id, row.1 + 1, &formula, state, "system", at)
+            .await
+            .unwrap();
+        tx.commit().await.unwrap();
     }
 
     pub async fn count(&self, sql: Sql) -> i64 {

@@ -3,10 +3,11 @@
 use lingbao_model::{
     catalogue::Fulfiller,
     id::{PoolId, RequestId, ResourceId, StepId},
+    param::Kind,
     quota::{Dimension, PoolDimension},
     request::{Decision, Status},
     time::MINUTE_MS,
-    view::request::{HeadForm, LineForm, RequestFilter},
+    view::request::{ConfigureView, HeadForm, LineForm, RequestFilter},
 };
 
 use super::{
@@ -351,6 +352,48 @@ async fn an_image_that_the_pools_cloud_does_not_have_is_refused_before_it_is_sub
         assert_eq!(refused, "verdict:verdict.no_image ");
         says(&["uos-20", "kylin-v10"]).await;
         city.submit(&cart).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn an_image_that_no_open_pools_cloud_has_is_not_offered_but_to_the_line_that_has_it() {
+    for city in City::all().await {
+        let says = async |images: &[&str]| {
+            let images: Vec<String> = images.iter().map(|code| (*code).to_owned()).collect();
+            let mut tx = city.app.db.begin().await.unwrap();
+            cloud::save_images(&mut tx, "simulator", &images)
+                .await
+                .unwrap();
+            tx.commit().await.unwrap();
+        };
+        let offered = |view: &ConfigureView| -> Vec<String> {
+            let image = view.offer.content.schema.get("image").unwrap();
+            let Kind::Choice { options, default } = &image.kind else {
+                panic!("{:?}", image.kind);
+            };
+            assert!(options.iter().any(|it| it.value == *default));
+            options.iter().map(|it| it.value.clone()).collect()
+        };
+        let cart = city.cart(1).await;
+        let cx = city.cx(&city.clerk);
+        let fresh = async || cart::configure(&cx, None, "C-ECS").await.unwrap();
+        let all = offered(&fresh().await);
+        assert!(all.len() > 2, "{all:?}");
+        says(&["uos-20", "debian-12"]).await;
+        let view = fresh().await;
+        let mut images = offered(&view);
+        images.sort();
+        assert_eq!(images, ["debian-12", "uos-20"]);
+        assert_ne!(view.form.typed["image"], "kylin-v10");
+        // The cart's line has one that is gone: its form shows it, and the verdict says so.
+        let line = &cart.lines[0].line;
+        assert_eq!(line.answers.text("image"), Some("kylin-v10"));
+        let view = cart::edit_line(&cx, &cart.id, &line.id).await.unwrap();
+        assert_eq!(offered(&view).len(), 3);
+        assert_eq!(view.form.typed["image"], "kylin-v10");
+        // Of a cloud that has none of them all are shown, and none passes.
+        says(&["windows"]).await;
+        assert_eq!(offered(&fresh().await), all);
     }
 }
 

@@ -11,12 +11,10 @@ use lingbao_backends::{
     },
 };
 use lingbao_model::{
-    catalogue::Publication,
     change::What,
-    id::{ItemId, RequestId, ResourceId, UserId},
+    id::{RequestId, ResourceId, UserId},
     money::Money,
     param::Answer,
-    price::Formula,
     quota::Dimension,
     request::{Decision, Outcome, Status},
     resource::{EventKind, ServiceState},
@@ -41,7 +39,7 @@ use crate::{
         request::{change, detail, fixture::City, release, tests::key, withdraw},
         resource,
     },
-    storage::{item, quota, request_change, sql::Sql},
+    storage::{quota, request_change, sql::Sql},
     testing::TestApp,
 };
 
@@ -141,31 +139,6 @@ impl Site {
             assert_eq!(self.booked(*dimension).await.0, 0, "{dimension}");
         }
         self.city.assert_ledger().await;
-    }
-
-    /// A new price of hosts: so many times the old one.
-    async fn price(&self, from: &str, to: &str) {
-        let mut tx = self.city.app.db.begin().await.unwrap();
-        let row: (String, i64, String) = Sql::new(
-            "SELECT p.item_id, p.number, p.formula FROM price_version p JOIN item i ON i.id = p.item_id
-             WHERE p.state = 'published' AND i.code = 'C-ECS'",
-        )
-        .optional(&mut tx)
-        .await
-        .unwrap()
-        .unwrap();
-        let id: ItemId = row.0.parse().unwrap();
-        let formula: Formula = serde_json::from_str(&row.2.replace(from, to)).unwrap();
-        Sql::new("UPDATE price_version SET state = 'retired' WHERE item_id = ")
-            .bind(&*row.0)
-            .run(&mut tx)
-            .await
-            .unwrap();
-        let (state, at) = (Publication::Published, self.city.app.clock.now());
-        item::insert_price(&mut tx, &id, row.1 + 1, &formula, state, "system", at)
-            .await
-            .unwrap();
-        tx.commit().await.unwrap();
     }
 }
 
@@ -570,7 +543,7 @@ async fn the_price_of_the_day_holds_from_the_end_of_the_old_term() {
     for site in Site::all().await {
         let old = site.seen().await.row.expires_at;
         // Cores become dearer: 4 × 92 + 8 × 17 + 28.
-        site.price("4600000000", "9200000000").await;
+        site.city.price("C-ECS", "4600000000", "9200000000").await;
         let made = site.ask(&months(3), "form-of-a-renewal").await.unwrap();
         assert_eq!(
             made.status,
@@ -592,7 +565,7 @@ async fn the_price_of_the_day_holds_from_the_end_of_the_old_term() {
         assert_eq!(now.row.month, yuan(532));
         assert_eq!(event(&now, EventKind::Repriced).at, old);
         // It becomes cheaper: what the old price took beyond the new one is free from the turn on.
-        site.price("9200000000", "4600000000").await;
+        site.city.price("C-ECS", "9200000000", "4600000000").await;
         let end = now.row.expires_at;
         site.ask(&months(3), "form-of-another").await.unwrap();
         site.agree().await;

@@ -1,0 +1,54 @@
+//! How the portal reaches a small stand-in for a cloud.
+use std::{collections::BTreeMap, sync::Arc};
+
+use lingbao_backends::{
+    Clock,
+    provisioning::{
+        Secret,
+        openstack::{Credential, OpenStack, OpenStackConfig},
+    },
+};
+use lingbao_model::time::Timestamp;
+
+/// The portal's own project.
+pub const PORTAL: &str = "own";
+
+/// Settings for the stand-in at this address; nothing in it has a name.
+pub fn config(url: &str) -> OpenStackConfig {
+    OpenStackConfig {
+        auth_url: format!("{url}/v3"),
+        region: None,
+        interface: "public".into(),
+        ca_pem: None,
+        credential: Credential::Password {
+            user: "lingbao".into(),
+            user_domain: "default".into(),
+            password: Secret("x".into()),
+            project: PORTAL.into(),
+            project_domain: "default".into(),
+        },
+        domain: "default".into(),
+        role: "member".into(),
+        password_secret: None,
+        timeout_ms: 5_000,
+        connect_timeout_ms: 500,
+        settle_ms: 10_000,
+        poll_ms: 1_000,
+        build_minutes: 10,
+        external_network: None,
+        outbound: false,
+        dns_servers: Vec::new(),
+        zones: Vec::new(),
+        images: BTreeMap::new(),
+        flavours: BTreeMap::new(),
+        make_flavours: false,
+        volume_types: BTreeMap::new(),
+        presets: BTreeMap::new(),
+    }
+}
+
+/// A cloud of such settings, half a minute after what stands there from the beginning was made.
+pub fn open(config: OpenStackConfig) -> OpenStack {
+    let clock: Arc<dyn Clock> = Arc::new(|| Timestamp::from_millis(1_767_225_630_000));
+    OpenStack::new("stand", config, clock).unwrap()
+}
