@@ -30,6 +30,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{
+    backup,
     certificate::{self, How},
     reconcile::compare::kind_of,
     recycle,
@@ -375,8 +376,8 @@ async fn names(tx: &mut Tx, cx: &Cx, params: &Params) -> Result<String, StorageE
     Ok(format!("{}{more}", names.join(", ")))
 }
 
-/// Deletes one resource, after its snapshots and after taking it off what it hangs on, and reads it
-/// back.
+/// Deletes one resource, after its snapshots and backups and after taking it off what it hangs on, and
+/// reads it back.
 pub(super) struct Delete {
     pub name: String,
     pub part: Part,
@@ -393,6 +394,9 @@ struct Gone {
     absent_at: Option<Timestamp>,
     /// How many snapshots went with it.
     snapshots: i64,
+    /// How many backups did.
+    #[serde(default)]
+    backups: i64,
 }
 
 impl Delete {
@@ -480,6 +484,10 @@ impl Step for Delete {
             Ok(snapshots) => snapshots,
             Err(outcome) => return outcome,
         };
+        let backups = match backup::erase(cx, &**backend, &self.part.resource).await {
+            Ok(backups) => backups,
+            Err(outcome) => return outcome,
+        };
         let kept: Vec<ExternalId> = snapshots
             .iter()
             .filter_map(|(_, call)| match call {
@@ -518,6 +526,7 @@ impl Step for Delete {
         Outcome::Done(json!(Gone {
             absent_at: Some(cx.cx.now()),
             snapshots,
+            backups,
         }))
     }
 
@@ -542,6 +551,7 @@ impl Step for Delete {
         resource::mark_released(tx, &found, cx.cx.now()).await?;
         resource::detach_all(tx, &found.id).await?;
         snapshot::all_gone(tx, &found.id, cx.cx.now()).await?;
+        backup::all_gone(tx, &found.id, cx.cx.now()).await?;
         resource::add_event(
             tx,
             &cx.cx.id(),
@@ -570,6 +580,7 @@ impl Step for Delete {
             },
             absent_at: gone.absent_at,
             snapshots: gone.snapshots,
+            backups: gone.backups,
         };
         certificate::certify(tx, &cx.cx, &found, how).await?;
         change::touch(tx, &cx.cx, &format!("unit:{}", found.unit)).await

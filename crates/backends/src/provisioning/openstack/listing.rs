@@ -1,15 +1,18 @@
-//! Everything there is, a page at a time: projects, networks, servers, volumes, addresses, snapshots,
-//! each in the order of ids. A cursor is `KIND MARKER`; a page holds one kind.
+//! Everything there is, a page at a time: projects, networks, servers with their backup plans, volumes,
+//! addresses, snapshots, backups, each in the order of ids. A cursor is `KIND MARKER`; a page holds one
+//! kind.
 use std::collections::BTreeSet;
 
 use serde_json::Value;
 
 use super::{
     addresses::{self, address},
+    backups::{self, backup},
     client::{Cloud, items, list, text},
     fault::{Answer, Fault},
     networks::{self, network},
     op::{MARK, described},
+    plans::plans,
     server::{self, is_deleted, server},
     snapshots::{self, snapshot},
     version::Service,
@@ -24,8 +27,8 @@ const FULL: usize = 500;
 /// The order of Neutron's lists.
 const NEUTRON: &[(&str, &str)] = &[("sort_key", "id"), ("sort_dir", "asc")];
 
-const KINDS: [&str; 6] = [
-    "project", "network", "server", "volume", "address", "snapshot",
+const KINDS: [&str; 7] = [
+    "project", "network", "server", "volume", "address", "snapshot", "backup",
 ];
 
 /// One kind, as its service lists it.
@@ -78,6 +81,14 @@ fn shelf(kind: &str) -> Option<Shelf> {
             "snapshots_links",
             CINDER,
             snapshots::FIELDS,
+        ),
+        "backup" => (
+            Service::Volume,
+            "/backups/detail",
+            "backups",
+            "backup_links",
+            CINDER,
+            backups::FIELDS,
         ),
         "address" => (
             Service::Network,
@@ -151,7 +162,7 @@ impl Cloud {
         let all = list(&found, shelf.key, shelf.fields)?;
         let more = next_page(&found, all, shelf.links);
         let now = self.now();
-        let mut objects: Vec<Object> = all.iter().filter_map(|it| object(kind, it, now)).collect();
+        let mut objects: Vec<Object> = all.iter().flat_map(|it| objects(kind, it, now)).collect();
         // A cloud has other tenants too; theirs are not the portal's business.
         if !objects.is_empty() {
             let own: BTreeSet<ExternalId> = match project {
@@ -219,6 +230,15 @@ fn next_page(found: &Value, all: &[Value], links: &str) -> Option<String> {
     Some(text(last, "id").to_owned())
 }
 
+/// What a thing of a list is to the portal: the plans of a server are notes on it.
+fn objects(kind: &str, it: &Value, now: i64) -> Vec<Object> {
+    let mut objects: Vec<Object> = object(kind, it, now).into_iter().collect();
+    if kind == "server" && !objects.is_empty() {
+        objects.extend(plans(it).into_iter().map(Object::BackupPlan));
+    }
+    objects
+}
+
 fn object(kind: &str, it: &Value, now: i64) -> Option<Object> {
     match kind {
         "network" if described(text(it, "description")).0.is_empty() => None,
@@ -229,6 +249,7 @@ fn object(kind: &str, it: &Value, now: i64) -> Option<Object> {
         "volume" => Some(Object::Volume(volume(it))),
         "address" => Some(Object::Address(address(it))),
         "snapshot" => Some(Object::Snapshot(snapshot(it))),
+        "backup" => Some(Object::Backup(backup(it))),
         _ => None,
     }
 }
