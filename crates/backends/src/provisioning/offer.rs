@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 /// What a catalogue lets people order in the pools of a backend: to be held against what there is.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Offered {
-    /// Codes of images; see [`Capabilities::images`].
+    /// Codes of images; see [`Capabilities::images`](super::Capabilities::images).
     pub images: BTreeSet<String>,
-    /// Codes of disk classes; see [`VolumeSpec::volume_type`].
+    /// Codes of disk classes; see [`VolumeSpec::volume_type`](super::VolumeSpec::volume_type).
     pub disk_classes: BTreeSet<String>,
     /// Sizes of servers.
     pub sizes: Vec<OfferedSizes>,
