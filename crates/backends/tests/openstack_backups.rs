@@ -91,7 +91,9 @@ async fn answer(State((stand, url)): State<(Shared, String)>, request: Request) 
                 service("compute", "compute/v2.1"),
                 service("volumev3", "volume/v3"),
             ];
-            let token = json!({ "token": { "project": { "id": "own" }, "user": { "id": "u" },
+            let project = body["auth"]["scope"]["project"]["id"].as_str();
+            let project = project.unwrap_or("own");
+            let token = json!({ "token": { "project": { "id": project }, "user": { "id": "u" },
                 "catalog": catalogue } });
             let token = token.to_string();
             (StatusCode::CREATED, [("X-Subject-Token", "t")], token).into_response()
@@ -103,8 +105,8 @@ async fn answer(State((stand, url)): State<(Shared, String)>, request: Request) 
             fine(&json!({ "versions": [{ "id": "v3.0", "version": "3.27" }] }))
         }
         ("GET", ["volume", "v3", "os-services"]) => {
-            let all = ["cinder-backup"].iter().filter(|_| stand.keeps);
-            let all: Vec<Value> = all.map(|one| json!({ "binary": one })).collect();
+            let one = stand.keeps.then(|| json!({ "binary": "cinder-backup" }));
+            let all: Vec<Value> = one.into_iter().collect();
             fine(&json!({ "services": all }))
         }
         ("GET", ["volume", "v3", "volumes", "v0"]) => volume("v0", "in-use"),

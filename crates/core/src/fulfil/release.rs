@@ -71,7 +71,7 @@ pub struct Params {
     pub unit: UnitId,
     /// Who asked.
     pub applicant: UserId,
-    /// The resources; what attaches comes before what it is attached to.
+    /// The resources, in the order in which they go.
     pub resources: Vec<Part>,
     /// Whether they lay in the recycle bin: then the request is closed already.
     #[serde(default)]
@@ -157,8 +157,7 @@ async fn start(tx: &mut Tx, cx: &Cx, request: &RequestId) -> Result<bool, Storag
         }
         resources.push(Part::of(found));
     }
-    // What hangs on a server goes before the server.
-    resources.sort_by_key(|p| p.kind == Fulfiller::Server);
+    resources.sort_by_key(|p| turn(p.kind));
     let params = Params {
         request: request.clone(),
         unit: head.unit,
@@ -189,6 +188,16 @@ async fn start(tx: &mut Tx, cx: &Cx, request: &RequestId) -> Result<bool, Storag
         .await?;
     }
     Ok(true)
+}
+
+/// What hangs on a server goes before it. A plan goes after it: it may be a note on the server, and
+/// from one that stands in an error no note is taken off.
+const fn turn(kind: Fulfiller) -> u8 {
+    match kind {
+        Fulfiller::Server => 1,
+        Fulfiller::Backup => 2,
+        _ => 0,
+    }
 }
 
 impl Part {
@@ -243,7 +252,7 @@ pub(super) async fn erase(
     if resources.is_empty() {
         return Ok(0);
     }
-    resources.sort_by_key(|p| p.kind == Fulfiller::Server);
+    resources.sort_by_key(|p| turn(p.kind));
     let params = Params {
         request: request.clone(),
         unit: head.unit,
