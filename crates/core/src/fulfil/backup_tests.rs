@@ -263,7 +263,11 @@ async fn a_plan_rests_while_its_host_lies_in_the_bin_and_goes_on_when_it_is_take
         for _ in 0..4 {
             town.pass(DAY_MS).await;
         }
-        assert_eq!(town.in_cloud().await, before, "nothing made, nothing deleted");
+        assert_eq!(
+            town.in_cloud().await,
+            before,
+            "nothing made, nothing deleted"
+        );
         let runs = town.runs(&planned.plan).await;
         assert!(runs.rests && runs.next_at.is_none() && !runs.running);
         for id in [&planned.host, &planned.disk] {
@@ -297,7 +301,9 @@ async fn backups_are_erased_with_their_disks_and_their_plan_and_the_certificates
             town.pass(DAY_MS).await;
             town.settle().await;
         }
-        let paper = certificate::of_resource(&town.clerk(), &disk).await.unwrap();
+        let paper = certificate::of_resource(&town.clerk(), &disk)
+            .await
+            .unwrap();
         assert_eq!(paper.facts.backups, 2);
         let rest = town.kept(&plan).await;
         assert!(rest.iter().all(|one| one.of == host), "{rest:?}");

@@ -49,8 +49,7 @@ fn read_msg(
     text: Option<String>,
 ) -> Result<Option<Msg>, StorageError> {
     text.map(|text| {
-        serde_json::from_str(&text)
-            .map_err(|e| StorageError::inconsistent(table, "failure", at, e))
+        serde_json::from_str(&text).map_err(|e| StorageError::inconsistent(table, "failure", at, e))
     })
     .transpose()
 }
@@ -180,11 +179,7 @@ pub async fn end(
 ///
 /// # Errors
 /// What the database says.
-pub async fn reschedule(
-    tx: &mut Tx,
-    plan: &ResourceId,
-    every_ms: i64,
-) -> Result<(), StorageError> {
+pub async fn reschedule(tx: &mut Tx, plan: &ResourceId, every_ms: i64) -> Result<(), StorageError> {
     on!(tx, conn => sqlx::query("UPDATE backup_plan SET next_at = begun_at + $1 WHERE resource_id = $2")
         .bind(every_ms).bind(plan.as_str()).execute(conn).await.map(|_| ()))?;
     Ok(())

@@ -37,7 +37,10 @@ fn description(op: &OperationId, spec: &BackupSpec) -> String {
 
 /// What a backup is of: of one that somebody else made, its volume.
 fn of(it: &Value) -> BackedUp {
-    let said = text(it, "description").split(' ').nth(1).unwrap_or_default();
+    let said = text(it, "description")
+        .split(' ')
+        .nth(1)
+        .unwrap_or_default();
     match said.strip_prefix("of:system:") {
         Some(server) if !server.is_empty() => BackedUp::SystemDisk(server.into()),
         _ => BackedUp::Volume(text(it, "volume_id").into()),
@@ -126,7 +129,9 @@ impl Cloud {
     pub fn backup_built(&self, it: &Value) -> Flow<Settled> {
         match text(it, "status") {
             "creating" => {
-                let age = self.now().saturating_sub(self.since(text(it, "created_at")));
+                let age = self
+                    .now()
+                    .saturating_sub(self.since(text(it, "created_at")));
                 let shortest = self.config.poll_ms;
                 let pause = u64::try_from(age).unwrap_or(0) / 12;
                 Err(Stop::Running(pause.clamp(shortest, shortest.max(60_000))))

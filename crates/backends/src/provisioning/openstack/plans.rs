@@ -178,7 +178,10 @@ impl Cloud {
             return Ok(Settled::Gone);
         }
         // The tag first: while the entry stands, it is clear that something is left to do.
-        for path in [format!("tags/{TAG}{digits}"), format!("metadata/{}", key(digits))] {
+        for path in [
+            format!("tags/{TAG}{digits}"),
+            format!("metadata/{}", key(digits)),
+        ] {
             let path = format!("/servers/{server}/{path}");
             let asked = self.change(Service::Compute, Method::DELETE, &path, None);
             optional(asked.await)?;

@@ -41,7 +41,10 @@ pub(super) async fn take_away(
             Answer::Done(OperationState::Cancelled { left: Some(left) }) => left.id().clone(),
             Answer::Done(_) => return Away::Gone,
             Answer::Running { retry_after_ms, .. } => {
-                return Away::Waits(retry_after_ms, "what is left of a backup is looked for".into());
+                return Away::Waits(
+                    retry_after_ms,
+                    "what is left of a backup is looked for".into(),
+                );
             }
             Answer::Refused(refusal) => return Away::No(refusal.to_string()),
             Answer::Unreachable(why) | Answer::Unknown(why) => return Away::Silent(why),

@@ -126,11 +126,7 @@ struct Ground {
 }
 
 impl Ground {
-    async fn load(
-        rx: &mut ReadTx,
-        cx: &Cx,
-        id: &ResourceId,
-    ) -> Result<Option<Self>, StorageError> {
+    async fn load(rx: &mut ReadTx, cx: &Cx, id: &ResourceId) -> Result<Option<Self>, StorageError> {
         let scope = Scope::system(cx)
             .map_err(|e| StorageError::inconsistent("job", "actor", id.as_str(), e))?;
         let Some(plan) = resource::get(rx, &scope, id).await? else {
