@@ -88,8 +88,10 @@ export class Cloud {
     return new Cloud(answer.headers.get('x-subject-token') ?? '', services);
   }
 
-  private async ask(service: string, path: string, method = 'GET', sent?: unknown): Promise<{ status: number; body: any }> {
-    const headers = { 'x-auth-token': this.token, 'content-type': 'application/json' };
+  /** `version`: a microversion of Cinder, where the answer needs one. */
+  private async ask(service: string, path: string, method = 'GET', sent?: unknown, version?: string): Promise<{ status: number; body: any }> {
+    const headers: Record<string, string> = { 'x-auth-token': this.token, 'content-type': 'application/json' };
+    if (version) headers['openstack-api-version'] = `volume ${version}`;
     const answer = await fetch(`${this.services[service]}${path}`, { method, headers, body: sent === undefined ? undefined : JSON.stringify(sent) });
     const text = await answer.text();
     return { status: answer.status, body: text ? JSON.parse(text) : null };
@@ -125,6 +127,13 @@ export class Cloud {
     const { body } = await this.ask('volumev3', '/snapshots/detail?all_tenants=1');
     const all = body.snapshots as { id: string; size: number; status: string; 'os-extended-snapshot-attributes:project_id': string }[];
     return all.filter((one) => one['os-extended-snapshot-attributes:project_id'] === project);
+  }
+
+  /** The backups of a project's volumes. */
+  async backups(project: string): Promise<{ id: string; volume_id: string; size: number; status: string }[]> {
+    const { body } = await this.ask('volumev3', '/backups/detail?all_tenants=1', 'GET', undefined, '3.27');
+    const all = body.backups as { id: string; volume_id: string; size: number; status: string; 'os-backup-project-attr:project_id': string }[];
+    return all.filter((one) => one['os-backup-project-attr:project_id'] === project);
   }
 
   /** What Nova, Cinder and Neutron count for a project. Cinder counts snapshots as if they were volumes;

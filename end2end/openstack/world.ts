@@ -181,9 +181,10 @@ export async function nothingLeft(where: () => string, cookie: string, cloud: Cl
     servers: (await cloud.servers(name)).length,
     volumes: (await cloud.volumes(project)).length,
     snapshots: (await cloud.snapshots(project)).length,
+    backups: (await cloud.backups(project)).length,
     addresses: (await cloud.addresses(project)).length,
   });
-  await expect.poll(left, { message: 'what the cloud has', timeout: 60_000 }).toEqual({ servers: 0, volumes: 0, snapshots: 0, addresses: 0 });
+  await expect.poll(left, { message: 'what the cloud has', timeout: 60_000 }).toEqual({ servers: 0, volumes: 0, snapshots: 0, backups: 0, addresses: 0 });
   await tidy(cloud, project, []);
   await balanced(where, cookie, cloud, project);
 }

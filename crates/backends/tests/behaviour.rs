@@ -140,7 +140,6 @@ behaviours! {
     an_installation_that_fails_half_way_leaves_a_broken_server with slow();
     lists_are_read_page_by_page;
     an_unreachable_cloud_has_done_nothing;
-    backups_need_something_to_back_up;
     the_embedded_cloud_can_do_everything;
 }
 
@@ -362,38 +361,6 @@ async fn an_unreachable_cloud_has_done_nothing(w: World) {
     w.behind.clear_faults();
     assert_eq!(w.capacity().await.servers, 0);
     done(w.cloud.create_server(&"a".into(), w.server(1)).await);
-}
-
-async fn backups_need_something_to_back_up(w: World) {
-    let server = done(w.cloud.create_server(&"a".into(), w.server(1)).await);
-    let mut spec = BackupPlanSpec {
-        project: w.project.clone(),
-        target: server.id,
-        every_hours: 24,
-        keep_days: 7,
-    };
-    let plan = done(w.cloud.create_backup_plan(&"b".into(), spec.clone()).await);
-    let id = plan.id;
-    let changed = done(
-        w.cloud
-            .change_backup_plan(&"e".into(), id.clone(), 168, 30)
-            .await,
-    );
-    assert_eq!(
-        (changed.spec.every_hours, changed.spec.keep_days),
-        (168, 30)
-    );
-    let never = w
-        .cloud
-        .change_backup_plan(&"f".into(), id.clone(), 0, 30)
-        .await;
-    assert_eq!(reason(never), RefusalReason::InvalidSpec);
-    done(w.cloud.delete_backup_plan(&"c".into(), id.clone()).await);
-    let gone = w.cloud.change_backup_plan(&"g".into(), id, 24, 7).await;
-    assert_eq!(reason(gone), RefusalReason::NotFound);
-    spec.target = "none".into();
-    let none = w.cloud.create_backup_plan(&"d".into(), spec).await;
-    assert_eq!(reason(none), RefusalReason::NotFound);
 }
 
 async fn the_embedded_cloud_can_do_everything(w: World) {

@@ -143,7 +143,7 @@ async fn clear(world: &Ground) {
         .iter()
         .filter(|it| it.operation().0.starts_with(&world.run));
     let rank = |it: &&Object| match it.kind() {
-        Kind::Server | Kind::Snapshot => 0,
+        Kind::Server | Kind::Snapshot | Kind::Backup => 0,
         _ => 1,
     };
     let mut own: Vec<&Object> = own.collect();
@@ -155,6 +155,7 @@ async fn clear(world: &Ground) {
             Kind::Volume => Call::DeleteVolume { volume: id },
             Kind::Address => Call::ReleaseAddress { address: id },
             Kind::Snapshot => Call::DeleteSnapshot { snapshot: id },
+            Kind::Backup => Call::DeleteBackup { backup: id },
             _ => continue,
         };
         let op = world.op(&format!("clear{number}"));
@@ -380,21 +381,6 @@ async fn a_console_opens_for_a_running_server() {
     let link = here.cloud.console(&made.id).await.unwrap().unwrap();
     assert!(link.0.starts_with("http"), "no link");
     clear(&here).await;
-}
-
-#[tokio::test]
-async fn backups_are_not_offered() {
-    let Some(lab) = lab("backups_are_not_offered") else {
-        return;
-    };
-    let cloud = open(&lab);
-    let can = cloud.capabilities().await.unwrap();
-    assert!(!can.calls.contains(&CallKind::CreateBackupPlan));
-    let call = Call::DeleteBackupPlan { plan: "x".into() };
-    assert_eq!(
-        reason(cloud.execute(&"op".into(), call).await),
-        RefusalReason::Unsupported
-    );
 }
 
 /// The doctor names what is missing, and what would mend it.

@@ -169,6 +169,10 @@ fn serve(
         ("GET", "/network/v2.0/ports") => json(json!({ "ports": [] })),
         ("GET", "/network/v2.0/security-groups") => json(json!({ "security_groups": [] })),
         ("GET", "/volume/v3/p1/snapshots/detail") => json(json!({ "snapshots": [] })),
+        ("GET", "/volume/v3/p1/backups/detail") => json(json!({ "backups": [] })),
+        ("GET", "/volume/v3/p1/os-services") => {
+            json(json!({ "services": [{ "binary": "cinder-backup" }] }))
+        }
         ("GET", "/v3/projects") => json(json!({ "projects": [] })),
         ("GET", "/volume/v3/p1/volumes/detail") => match stand.reading.pop_front() {
             Some(status) => (said(status, "<html>"), false),

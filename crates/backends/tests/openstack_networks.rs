@@ -84,6 +84,7 @@ async fn answer(State((stand, url)): State<(Stand, String)>, request: Request) -
     for (path_of, name) in [
         ("/volume/v3/volumes/detail", "volumes"),
         ("/volume/v3/snapshots/detail", "snapshots"),
+        ("/volume/v3/backups/detail", "backups"),
         ("/v3/projects", "projects"),
     ] {
         if path == path_of {

@@ -202,6 +202,8 @@ ids! {
     OpinionId = "opn";
     /// A snapshot (快照) of a disk.
     SnapshotId = "snp";
+    /// A backup (备份) of a disk.
+    BackupId = "bak";
     /// Something in a cloud that is otherwise than the portal thinks.
     DifferenceId = "dif";
     /// A rule of what may come in to a host (安全组规则).

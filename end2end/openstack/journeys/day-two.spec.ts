@@ -4,8 +4,8 @@ import type { Page } from '@playwright/test';
 import { press, until } from '../../support/acts.ts';
 import { call, session } from '../../support/api.ts';
 import { signIn, signOut } from '../../support/helpers.ts';
-import { approveAll, orderByPage } from '../../support/order.ts';
-import { able, act, balanced, became, delivered, expect, nothingLeft, RUN, test, things } from '../world.ts';
+import { approveAll, order, orderByPage } from '../../support/order.ts';
+import { able, act, balanced, became, delivered, expect, giveBackAll, nothingLeft, RUN, SMALL, test, things } from '../world.ts';
 
 /** From how much to how much. */
 type Step = [number, number];
@@ -127,5 +127,48 @@ test('a host is restarted, made larger by a signed request, and given back by pa
   await press(page, page.locator('main form button').last());
   await expect(page).not.toHaveURL(/\/release/);
   await approveAll(where, page.url().split('/').pop() ?? '', 'leader.tjj');
+  await nothingLeft(where, clerk, cloud, name, server.tenant_id);
+});
+
+test('a backup plan makes its first backups soon after delivery, Cinder holds exactly them, and erasing leaves none', async ({ page, town, cloud }) => {
+  const { where } = town;
+  const name = `plan-${RUN}`;
+  const clerk = await session(where(), 'clerk');
+  const request = await order(where, clerk, name, [
+    { item: 'C-ECS', name, typed: SMALL },
+    { item: 'S-EVS', name: `${name}-disk`, typed: { attach_to: '#1', disk_class: 'ssd', size_gb: '20' } },
+    { item: 'D-LB', name: `${name}-plan`, typed: { attach_to: '#1', size_gb: '100', schedule: 'daily', keep_days: '7' } },
+  ]);
+  await approveAll(where, request.id, 'leader.tjj');
+  await delivered(where, clerk, request.id);
+  const all = await things(where, clerk);
+  const [host, plan] = ['server', 'backup'].map((kind) => all.find((row) => row.kind === kind)!);
+  const see = async () => (await call(where, clerk, 'GET', `/resources/${plan!.id}`)).body;
+  const kept = async () => {
+    const { backups } = await see();
+    return (backups as { state: string; size_gb: number; of_kind: string }[]).map((one) => [one.of_kind, one.state, one.size_gb]).sort();
+  };
+  const wanted = [['server', 'kept', 40], ['volume', 'kept', 20]];
+  await expect.poll(kept, { message: 'the first backups', timeout: 200_000 }).toEqual(wanted);
+  await expect.poll(async () => (await see()).plan_runs.running, { timeout: 30_000 }).toBe(false);
+  const { plan_runs } = await see();
+  expect([plan_runs.rests, plan_runs.failures, plan_runs.next_at > plan_runs.done_at]).toEqual([false, 0, true]);
+
+  // Exactly them, of exactly these volumes.
+  const server = (await cloud.servers(name))[0]!;
+  const there = await cloud.backups(server.tenant_id);
+  expect(there.map((one) => [one.status, one.size]).sort()).toEqual([['available', 20], ['available', 40]]);
+  const volumes = (await cloud.volumes(server.tenant_id)).map((one) => one.id).sort();
+  expect(there.map((one) => one.volume_id).sort()).toEqual(volumes);
+
+  // The page of the plan says so, and that of the host shows its own.
+  await signIn(page, 'clerk');
+  await page.goto(`/resources/${plan!.id}#backups`);
+  await expect(page.locator('main')).toContainText('最近一次成功');
+  await expect(page.locator('main')).toContainText('系统盘');
+  await page.goto(`/resources/${host!.id}`);
+  await expect(page.locator('main')).toContainText('备份对象');
+
+  await approveAll(where, await giveBackAll(where, clerk), 'leader.tjj');
   await nothingLeft(where, clerk, cloud, name, server.tenant_id);
 });

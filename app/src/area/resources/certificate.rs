@@ -120,6 +120,10 @@ fn Paper(found: Certificate) -> impl IntoView {
             t!("certificate.snapshots").into(),
             facts.snapshots.to_string().into(),
         ),
+        (
+            t!("certificate.backups").into(),
+            facts.backups.to_string().into(),
+        ),
     ];
     if let Some(name) = ordered {
         erasure.push((t!("certificate.ordered_by").into(), name.into()));

@@ -1,7 +1,7 @@
 //! One resource: what it is, what happened, what may be done to it.
 
 use super::{
-    day_two, ending, snapshots,
+    backups, day_two, ending, snapshots,
     words::{billing, day, moment, service, word},
 };
 use crate::{asked, error::ApiError, facts, form::use_form, i18n, live, routes, t, ui::*};
@@ -81,6 +81,7 @@ fn Detail(found: ResourceDetail) -> impl IntoView {
     let console = form.value(day_two::CONSOLE).map(ToOwned::to_owned);
     let operations = day_two::operations(&found, console);
     let kept = snapshots::panel(&found);
+    let backed_up = backups::panel(&found);
     let events = found
         .events
         .iter()
@@ -130,6 +131,7 @@ fn Detail(found: ResourceDetail) -> impl IntoView {
                 <Facts facts=place/>
             </Panel>
             {kept}
+            {backed_up}
             {attached}
         </Columns>
     }

@@ -1,6 +1,7 @@
 //! What the unit has: the list with its file, one resource, the form that changes it, the delivery
 //! sheet of a request.
 
+mod backups;
 mod bin;
 mod certificate;
 mod change;

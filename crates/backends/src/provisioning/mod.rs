@@ -22,6 +22,7 @@
 //! - A backend writes [`Provisioner::execute`]; the typed calls come with the trait.
 mod cidr;
 pub mod http;
+mod offer;
 pub mod openstack;
 pub mod outcome;
 pub mod people;
@@ -34,6 +35,7 @@ use async_trait::async_trait;
 use lingbao_model::access_rule::{self, AccessRule, Opening};
 use serde::{Deserialize, Serialize};
 
+pub use offer::*;
 pub use outcome::{
     Finding, OperationId, OperationState, Outcome, PollToken, ReadError, Refusal, RefusalReason,
     Wrong,
@@ -133,6 +135,11 @@ calls! {
     DeleteSnapshot { #[doc = "Which."] snapshot: ExternalId },
     /// Makes a new volume, at least as large, out of a snapshot; the old one stays as it is.
     RestoreSnapshot { #[doc = "Which."] snapshot: ExternalId, #[doc = "What."] spec: VolumeSpec },
+    /// Makes a backup of a disk. A cloud that runs backup plans by itself leaves this out of its
+    /// [`Capabilities`]; where it is offered, whoever made the plan makes its backups.
+    CreateBackup { #[doc = "What."] spec: BackupSpec },
+    /// Deletes a backup; the disk stays as it is.
+    DeleteBackup { #[doc = "Which."] backup: ExternalId },
 }
 
 /// A cloud. See the [module](self) for the laws that each backend keeps.
@@ -395,6 +402,16 @@ pub trait Provisioner: Send + Sync {
     /// See [`Call::DeleteSnapshot`].
     async fn delete_snapshot(&self, op: &OperationId, snapshot: ExternalId) -> Outcome<()> {
         let done = self.execute(op, Call::DeleteSnapshot { snapshot }).await;
+        done.map(|_| ())
+    }
+    /// See [`Call::CreateBackup`].
+    async fn create_backup(&self, op: &OperationId, spec: BackupSpec) -> Outcome<Backup> {
+        let done = self.execute(op, Call::CreateBackup { spec }).await;
+        done.narrow(Object::into_backup)
+    }
+    /// See [`Call::DeleteBackup`].
+    async fn delete_backup(&self, op: &OperationId, backup: ExternalId) -> Outcome<()> {
+        let done = self.execute(op, Call::DeleteBackup { backup }).await;
         done.map(|_| ())
     }
     /// See [`Call::RestoreSnapshot`].

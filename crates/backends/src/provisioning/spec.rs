@@ -167,6 +167,27 @@ pub struct SnapshotSpec {
     pub name: String,
 }
 
+/// A copy of a disk, kept apart from it: it outlives the disk.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BackupSpec {
+    /// Its project.
+    pub project: ExternalId,
+    /// Of which disk; attached or not.
+    pub of: BackedUp,
+    /// For people.
+    pub name: String,
+}
+
+/// What a backup is of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BackedUp {
+    /// The system disk of this server.
+    SystemDisk(ExternalId),
+    /// This volume.
+    Volume(ExternalId),
+}
+
 /// The kinds of objects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -185,6 +206,8 @@ pub enum Kind {
     BackupPlan,
     /// [`Snapshot`].
     Snapshot,
+    /// [`Backup`].
+    Backup,
 }
 
 /// A project as it stands.
@@ -309,6 +332,19 @@ pub struct Snapshot {
     pub operation: OperationId,
 }
 
+/// A backup as it stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Backup {
+    /// Id.
+    pub id: ExternalId,
+    /// As asked.
+    pub spec: BackupSpec,
+    /// Size of the disk at that moment.
+    pub size_gb: u32,
+    /// Who made it.
+    pub operation: OperationId,
+}
+
 /// Any object.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", content = "object", rename_all = "snake_case")]
@@ -331,6 +367,8 @@ pub enum Object {
     BackupPlan(BackupPlan),
     /// A snapshot.
     Snapshot(Snapshot),
+    /// A backup.
+    Backup(Backup),
 }
 
 macro_rules! each {
@@ -343,6 +381,7 @@ macro_rules! each {
             Object::Address($o) => $e,
             Object::BackupPlan($o) => $e,
             Object::Snapshot($o) => $e,
+            Object::Backup($o) => $e,
         }
     };
 }
@@ -371,6 +410,7 @@ impl Object {
             Self::Address(_) => Kind::Address,
             Self::BackupPlan(_) => Kind::BackupPlan,
             Self::Snapshot(_) => Kind::Snapshot,
+            Self::Backup(_) => Kind::Backup,
         }
     }
 
@@ -385,6 +425,7 @@ impl Object {
             Self::Address(o) => &o.spec.project,
             Self::BackupPlan(o) => &o.spec.project,
             Self::Snapshot(o) => &o.spec.project,
+            Self::Backup(o) => &o.spec.project,
         }
     }
 
@@ -457,6 +498,16 @@ impl Object {
             None
         }
     }
+
+    /// The backup, if it is one.
+    #[must_use]
+    pub fn into_backup(self) -> Option<Backup> {
+        if let Self::Backup(it) = self {
+            Some(it)
+        } else {
+            None
+        }
+    }
 }
 
 /// How the object of an operation stands when the operation has ended.
@@ -521,63 +572,6 @@ pub struct Capacity {
     /// those of every other word; `None` is hosts of which no other pool knows.
     #[serde(default)]
     pub hosts: Option<String>,
-}
-
-/// What a catalogue lets people order in the pools of a backend: to be held against what there is.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Offered {
-    /// Codes of images; see [`Capabilities::images`].
-    pub images: BTreeSet<String>,
-    /// Codes of disk classes; see [`VolumeSpec::volume_type`].
-    pub disk_classes: BTreeSet<String>,
-    /// Sizes of servers.
-    pub sizes: Vec<OfferedSizes>,
-}
-
-/// The sizes that one form offers: each number of cores with each amount of memory.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OfferedSizes {
-    /// What offers them, for the operator.
-    pub by: String,
-    /// Cores.
-    pub vcpus: Steps,
-    /// Memory, GiB.
-    pub memory_gb: Steps,
-}
-
-/// Whole numbers at equal distances.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Steps {
-    /// The first.
-    pub first: u32,
-    /// None is above it.
-    pub last: u32,
-    /// The distance, at least 1.
-    pub step: u32,
-    /// The one with which a form begins.
-    pub default: u32,
-}
-
-impl Steps {
-    /// All of them, from the first on.
-    pub fn all(self) -> impl Iterator<Item = u32> {
-        (self.first..=self.last).step_by(usize::try_from(self.step.max(1)).unwrap_or(1))
-    }
-    /// How many there are.
-    #[must_use]
-    pub const fn count(self) -> u64 {
-        if self.last < self.first {
-            return 0;
-        }
-        let step = if self.step == 0 { 1 } else { self.step };
-        ((self.last - self.first) / step) as u64 + 1
-    }
-    /// Whether a number is one of them.
-    #[must_use]
-    pub const fn has(self, n: u32) -> bool {
-        let step = if self.step == 0 { 1 } else { self.step };
-        n >= self.first && n <= self.last && (n - self.first).is_multiple_of(step)
-    }
 }
 
 /// How busy a server is.

@@ -62,6 +62,7 @@ async fn a_list_that_could_not_be_read_is_not_an_empty_one() {
         ("volumes", "/volume/v3/p1/volumes/detail"),
         ("floatingips", "/network/v2.0/floatingips"),
         ("snapshots", "/volume/v3/p1/snapshots/detail"),
+        ("backups", "/volume/v3/p1/backups/detail"),
     ] {
         for wrong in WRONG {
             let wrong = wrong.replace("KIND", kind);

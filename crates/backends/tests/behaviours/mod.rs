@@ -7,6 +7,7 @@
     reason = "helpers of tests stand outside the test functions"
 )]
 mod attached;
+mod copies;
 mod guarded;
 
 use std::{collections::BTreeSet, fmt::Debug, future::Future, time::Duration};
@@ -14,6 +15,7 @@ use std::{collections::BTreeSet, fmt::Debug, future::Future, time::Duration};
 use lingbao_backends::provisioning::*;
 
 pub use attached::*;
+pub use copies::*;
 pub use guarded::*;
 
 /// A cloud under test with a project and a network in it.
@@ -184,6 +186,9 @@ macro_rules! shared_behaviours {
             a_volume_is_on_one_server_at_a_time;
             a_volume_grows_where_it_is_and_never_shrinks;
             a_snapshot_keeps_what_a_volume_was;
+            a_backup_is_one_copy_and_outlives_its_disk;
+            cancelling_a_backup_names_it_and_makes_no_other;
+            a_backup_plan_is_of_something_and_runs_as_it_was_said_last;
             power_follows_orders;
             the_password_is_told_only_to_its_operation;
             what_comes_in_is_the_whole_set_that_was_said;
@@ -501,6 +506,8 @@ pub async fn health_and_capabilities_are_told(g: &Ground) {
         CallKind::CreateServer,
         CallKind::CreateVolume,
         CallKind::AllocateAddress,
+        CallKind::CreateBackupPlan,
+        CallKind::CreateBackup,
     ] {
         assert!(can.calls.contains(&kind), "{kind:?}");
     }

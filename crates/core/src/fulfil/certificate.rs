@@ -41,6 +41,8 @@ pub struct How {
     pub absent_at: Option<Timestamp>,
     /// How many snapshots went with it.
     pub snapshots: i64,
+    /// How many backups did.
+    pub backups: i64,
 }
 
 /// Writes the certificate of a resource, unless it has one. `found` is the resource as it was before
@@ -86,6 +88,7 @@ pub async fn certify(tx: &mut Tx, cx: &Cx, found: &Resource, how: How) -> Result
         method: how.method,
         absent_at: how.absent_at,
         snapshots: how.snapshots,
+        backups: how.backups,
     };
     let text = serde_json::to_string(&facts).map_err(wrong)?;
     let kept = Kept {

@@ -20,6 +20,7 @@ use lingbao_model::{
     quota::{Amounts, Dimension},
     request::{Event, Outcome, Status as RequestStatus},
     resource::EventKind,
+    time::MINUTE_MS,
 };
 use serde::{Deserialize, Serialize};
 
@@ -37,13 +38,15 @@ use crate::{
     saga::{self, End, Ended, Saga, Step},
     service::{notice, request::change::think::free},
     storage::{
-        Tx, change, fulfilment, history, item, quota,
+        Tx, backup, change, fulfilment, history, item, quota,
         request::Request,
         request_change,
         resource::{self, Resource},
         resource_action,
     },
 };
+
+const HOUR_MS: i64 = 60 * MINUTE_MS;
 
 /// What is changed.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -270,6 +273,10 @@ async fn book(
         quota::free(tx, cx, &booking("free", plan.less()), &found.id).await?;
     }
     resource::apply(tx, found, plan, cx.now()).await?;
+    if plan.what == What::Plan {
+        let every_ms = i64::from(schedule(&plan.will.answers).0) * HOUR_MS;
+        backup::reschedule(tx, &found.id, every_ms).await?;
+    }
     if plan.what == What::Renew {
         // Nobody need be reminded of the old end any more.
         let asked = [renewal(&found.id), term_of(&found.id)];

@@ -152,6 +152,7 @@ impl Town {
     /// What of a kind the cloud holds.
     pub(super) async fn there(&self, kind: Kind) -> Vec<Object> {
         let page = self.cloud.list(None, None).await.unwrap();
+        assert!(page.next.is_none(), "one page holds it all");
         let objects = page.objects.into_iter();
         objects.filter(|o| o.kind() == kind).collect()
     }

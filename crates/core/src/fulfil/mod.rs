@@ -22,10 +22,12 @@
 //! once or agreed to), [`change`] (another size, a longer term), [`expiry`] (the end of a term), [`release`] (giving back and erasing), [`recycle`] (into the
 //! recycle bin), [`bin`] (out of it, either way), [`certificate`] (that it is erased), [`upkeep`]
 //! (what comes round by itself), [`cloud_limit`] (the portal's limits, as the clouds keep them),
-//! [`reconcile`] (what the clouds say, held beside our rows).
+//! [`backup`] (backup plans of clouds without schedules), [`reconcile`] (what the clouds say, held
+//! beside our rows).
 
 pub mod access_rule;
 pub mod acts;
+pub mod backup;
 pub mod bin;
 pub mod build;
 pub mod certificate;
@@ -46,6 +48,8 @@ pub mod upkeep;
 
 #[cfg(test)]
 mod access_rule_tests;
+#[cfg(test)]
+mod backup_tests;
 #[cfg(test)]
 mod bin_tests;
 #[cfg(test)]
@@ -88,5 +92,6 @@ pub fn wire(jobs: jobs::Registry, backends: &Arc<Backends>) -> jobs::Registry {
         .handle::<release::ReleaseRequest>(release::Releaser);
     let jobs = bin::wire(expiry::wire(jobs));
     let jobs = cloud_limit::wire(upkeep::wire(jobs, backends), backends);
+    let jobs = backup::wire(jobs, backends);
     reconcile::wire(jobs, backends)
 }

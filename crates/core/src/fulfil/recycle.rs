@@ -2,7 +2,7 @@
 //!
 //! Hosts are switched off. Disks stay as they are on hosts that go with them; where only one of the
 //! two goes they are taken off each other, so that nobody uses what nobody pays for. Addresses go at
-//! once: they are scarce and hold no data. Backup plans stay with what they have kept.
+//! once: they are scarce and hold no data. Backup plans stay with what they have kept, and rest.
 //!
 //! What can be taken back is done first, the addresses last. Our rows move in the transaction that
 //! ends the saga; taking things back out of the bin then needs no cloud.

@@ -30,6 +30,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{
+    backup,
     certificate::{self, How},
     reconcile::compare::kind_of,
     recycle,
@@ -70,7 +71,7 @@ pub struct Params {
     pub unit: UnitId,
     /// Who asked.
     pub applicant: UserId,
-    /// The resources; what attaches comes before what it is attached to.
+    /// The resources, in the order in which they go.
     pub resources: Vec<Part>,
     /// Whether they lay in the recycle bin: then the request is closed already.
     #[serde(default)]
@@ -156,8 +157,7 @@ async fn start(tx: &mut Tx, cx: &Cx, request: &RequestId) -> Result<bool, Storag
         }
         resources.push(Part::of(found));
     }
-    // What hangs on a server goes before the server.
-    resources.sort_by_key(|p| p.kind == Fulfiller::Server);
+    resources.sort_by_key(|p| turn(p.kind));
     let params = Params {
         request: request.clone(),
         unit: head.unit,
@@ -188,6 +188,16 @@ async fn start(tx: &mut Tx, cx: &Cx, request: &RequestId) -> Result<bool, Storag
         .await?;
     }
     Ok(true)
+}
+
+/// What hangs on a server goes before it. A plan goes after it: it may be a note on the server, and
+/// from one that stands in an error no note is taken off.
+const fn turn(kind: Fulfiller) -> u8 {
+    match kind {
+        Fulfiller::Server => 1,
+        Fulfiller::Backup => 2,
+        _ => 0,
+    }
 }
 
 impl Part {
@@ -242,7 +252,7 @@ pub(super) async fn erase(
     if resources.is_empty() {
         return Ok(0);
     }
-    resources.sort_by_key(|p| p.kind == Fulfiller::Server);
+    resources.sort_by_key(|p| turn(p.kind));
     let params = Params {
         request: request.clone(),
         unit: head.unit,
@@ -375,8 +385,8 @@ async fn names(tx: &mut Tx, cx: &Cx, params: &Params) -> Result<String, StorageE
     Ok(format!("{}{more}", names.join(", ")))
 }
 
-/// Deletes one resource, after its snapshots and after taking it off what it hangs on, and reads it
-/// back.
+/// Deletes one resource, after its snapshots and backups and after taking it off what it hangs on, and
+/// reads it back.
 pub(super) struct Delete {
     pub name: String,
     pub part: Part,
@@ -393,6 +403,9 @@ struct Gone {
     absent_at: Option<Timestamp>,
     /// How many snapshots went with it.
     snapshots: i64,
+    /// How many backups did.
+    #[serde(default)]
+    backups: i64,
 }
 
 impl Delete {
@@ -480,6 +493,10 @@ impl Step for Delete {
             Ok(snapshots) => snapshots,
             Err(outcome) => return outcome,
         };
+        let backups = match backup::erase(cx, &**backend, &self.part.resource).await {
+            Ok(backups) => backups,
+            Err(outcome) => return outcome,
+        };
         let kept: Vec<ExternalId> = snapshots
             .iter()
             .filter_map(|(_, call)| match call {
@@ -518,6 +535,7 @@ impl Step for Delete {
         Outcome::Done(json!(Gone {
             absent_at: Some(cx.cx.now()),
             snapshots,
+            backups,
         }))
     }
 
@@ -542,6 +560,7 @@ impl Step for Delete {
         resource::mark_released(tx, &found, cx.cx.now()).await?;
         resource::detach_all(tx, &found.id).await?;
         snapshot::all_gone(tx, &found.id, cx.cx.now()).await?;
+        backup::all_gone(tx, &found.id, cx.cx.now()).await?;
         resource::add_event(
             tx,
             &cx.cx.id(),
@@ -570,6 +589,7 @@ impl Step for Delete {
             },
             absent_at: gone.absent_at,
             snapshots: gone.snapshots,
+            backups: gone.backups,
         };
         certificate::certify(tx, &cx.cx, &found, how).await?;
         change::touch(tx, &cx.cx, &format!("unit:{}", found.unit)).await

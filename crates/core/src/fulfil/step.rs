@@ -421,6 +421,7 @@ pub fn delete_call(kind: Kind, id: ExternalId) -> Option<Call> {
         Kind::Address => Some(Call::ReleaseAddress { address: id }),
         Kind::BackupPlan => Some(Call::DeleteBackupPlan { plan: id }),
         Kind::Snapshot => Some(Call::DeleteSnapshot { snapshot: id }),
+        Kind::Backup => Some(Call::DeleteBackup { backup: id }),
         Kind::Project | Kind::Network => None,
     }
 }

@@ -421,6 +421,7 @@ async fn do_write_off(cx: &Cx, id: &DifferenceId, reason: &str) -> Result<(), Se
             method: ErasureMethod::WrittenOff,
             absent_at: None,
             snapshots: 0,
+            backups: 0,
         };
         certificate::certify(tx, cx, &found, how).await?;
     }

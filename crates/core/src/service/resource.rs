@@ -13,6 +13,7 @@ use lingbao_model::{
     resource::{ServiceState, days_left},
     time::Timestamp,
     view::{
+        backup::PlanRuns,
         page::Page,
         resource::{
             Act, CloudWord, DeliveryLine, DeliverySheet, ResourceDetail, ResourceFilter,
@@ -26,8 +27,9 @@ use crate::{
     audit,
     authz::{Ability, Access, Scope},
     error::{OrNotFound, ServiceError},
+    fulfil::backup::stands,
     storage::{
-        ReadTx, cloud, difference, erasure, fulfilment, item, request_change,
+        ReadTx, backup, cloud, difference, erasure, fulfilment, item, request_change,
         resource::{self, Resource},
         resource_action, secret, snapshot,
     },
@@ -186,6 +188,7 @@ pub async fn detail(cx: &Cx, id: &ResourceId) -> Result<ResourceDetail, ServiceE
         None => None,
     };
     let snapshots = snapshot::of_resource(&mut rx, id).await?;
+    let backups = backup::of_resource(&mut rx, id).await?;
     let attached_to = match &found.attached_to {
         Some(target) => resource::related_to(&mut rx, target).await?,
         None => None,
@@ -206,12 +209,37 @@ pub async fn detail(cx: &Cx, id: &ResourceId) -> Result<ResourceDetail, ServiceE
         may,
         secret_waits: operates && secret_waits,
         snapshots: snapshots.into_iter().map(|s| s.row).collect(),
+        backups: backups.into_iter().map(|b| b.row).collect(),
+        plan_runs: plan_runs(&mut rx, &found).await?,
         hosts,
         made_from,
         cloud: cloud_word(&mut rx, &found, access.has(Ability::Operate)).await?,
         certificate: erasure::number(&mut rx, id).await?,
         row: Schemas::default().row(&mut rx, cx.now(), found).await?,
     })
+}
+
+/// How a backup plan runs; `None` for other things, and for one that is no more.
+async fn plan_runs(rx: &mut ReadTx, found: &Resource) -> Result<Option<PlanRuns>, ServiceError> {
+    let over = found.service == ServiceState::Released;
+    if found.kind != Fulfiller::Backup || found.backend.is_none() || over {
+        return Ok(None);
+    }
+    let host = match &found.attached_to {
+        Some(host) => resource::service_of(rx, host).await?,
+        None => None,
+    };
+    let rests = !stands(found.service, host);
+    let runs = backup::running(rx, &found.id).await?;
+    Ok(Some(PlanRuns {
+        running: runs.as_ref().is_some_and(|it| it.running),
+        rests,
+        next_at: runs.as_ref().map(|it| it.next_at).filter(|_| !rests),
+        done_at: runs.as_ref().and_then(|it| it.done_at),
+        failed_at: runs.as_ref().and_then(|it| it.failed_at),
+        failures: runs.as_ref().map_or(0, |it| it.failures),
+        failure: runs.and_then(|it| it.failure),
+    }))
 }
 
 /// What the cloud says otherwise of a resource, or that it says nothing.

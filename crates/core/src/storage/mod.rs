@@ -5,6 +5,7 @@ pub mod access;
 pub mod access_rule;
 pub mod audit;
 pub mod audit_list;
+pub mod backup;
 pub mod bin;
 pub mod calendar;
 pub mod change;

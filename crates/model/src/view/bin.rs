@@ -109,6 +109,10 @@ pub struct CertificateFacts {
     pub absent_at: Option<Timestamp>,
     /// How many snapshots of it were deleted with it.
     pub snapshots: i64,
+    /// How many backups of it, or of the plan that it is, were deleted with it. Older certificates have
+    /// no such count.
+    #[serde(default)]
+    pub backups: i64,
 }
 
 /// A certificate of erasure.

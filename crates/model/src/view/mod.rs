@@ -3,6 +3,7 @@
 //! never sentences.
 
 pub mod audit;
+pub mod backup;
 pub mod bin;
 pub mod catalogue;
 pub mod difference;

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::backup::{BackupRow, PlanRuns};
 use super::difference::DifferenceKind;
 use super::request::StageView;
 use crate::access_rule::{AccessRule, Opening};
@@ -372,6 +373,10 @@ pub struct ResourceDetail {
     pub secret_waits: bool,
     /// Snapshots of it, youngest first.
     pub snapshots: Vec<SnapshotRow>,
+    /// Backups of it, or those that the plan keeps, youngest first.
+    pub backups: Vec<BackupRow>,
+    /// How the plan runs, if it is a backup plan.
+    pub plan_runs: Option<PlanRuns>,
     /// Hosts to which the viewer may attach it now.
     pub hosts: Vec<Related>,
     /// The disk out of whose snapshot it was made.

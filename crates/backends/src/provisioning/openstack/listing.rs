@@ -1,16 +1,19 @@
-//! Everything there is, a page at a time: projects, networks, servers, volumes, addresses, snapshots,
-//! each in the order of ids. A cursor is `KIND MARKER`; a page holds one kind.
+//! Everything there is, a page at a time: projects, networks, servers with their backup plans, volumes,
+//! addresses, snapshots, backups, each in the order of ids. A cursor is `KIND MARKER`; a page holds one
+//! kind.
 use std::collections::BTreeSet;
 
 use serde_json::Value;
 
 use super::{
     addresses::{self, address},
+    backups::{self, backup},
     client::{Cloud, items, list, text},
     config::ZoneConfig,
     fault::{Answer, Fault},
     networks::{self, network},
     op::{MARK, described},
+    plans::plans,
     server::{self, is_deleted, server_in},
     snapshots::{self, snapshot},
     version::Service,
@@ -25,8 +28,8 @@ const FULL: usize = 500;
 /// The order of Neutron's lists.
 const NEUTRON: &[(&str, &str)] = &[("sort_key", "id"), ("sort_dir", "asc")];
 
-const KINDS: [&str; 6] = [
-    "project", "network", "server", "volume", "address", "snapshot",
+const KINDS: [&str; 7] = [
+    "project", "network", "server", "volume", "address", "snapshot", "backup",
 ];
 
 /// One kind, as its service lists it.
@@ -79,6 +82,14 @@ fn shelf(kind: &str) -> Option<Shelf> {
             "snapshots_links",
             CINDER,
             snapshots::FIELDS,
+        ),
+        "backup" => (
+            Service::Volume,
+            "/backups/detail",
+            "backups",
+            "backup_links",
+            CINDER,
+            backups::FIELDS,
         ),
         "address" => (
             Service::Network,
@@ -153,8 +164,8 @@ impl Cloud {
         let more = next_page(&found, all, shelf.links);
         let now = self.now();
         let zones = &self.config.zones;
-        let read = |it| object(kind, it, now, zones);
-        let mut objects: Vec<Object> = all.iter().filter_map(read).collect();
+        let read = |it| objects(kind, it, now, zones);
+        let mut objects: Vec<Object> = all.iter().flat_map(read).collect();
         // A cloud has other tenants too; theirs are not the portal's business.
         if !objects.is_empty() {
             let own: BTreeSet<ExternalId> = match project {
@@ -222,6 +233,15 @@ fn next_page(found: &Value, all: &[Value], links: &str) -> Option<String> {
     Some(text(last, "id").to_owned())
 }
 
+/// What a thing of a list is to the portal: the plans of a server are notes on it.
+fn objects(kind: &str, it: &Value, now: i64, zones: &[ZoneConfig]) -> Vec<Object> {
+    let mut objects: Vec<Object> = object(kind, it, now, zones).into_iter().collect();
+    if kind == "server" && !objects.is_empty() {
+        objects.extend(plans(it).into_iter().map(Object::BackupPlan));
+    }
+    objects
+}
+
 fn object(kind: &str, it: &Value, now: i64, zones: &[ZoneConfig]) -> Option<Object> {
     match kind {
         "network" if described(text(it, "description")).0.is_empty() => None,
@@ -232,6 +252,7 @@ fn object(kind: &str, it: &Value, now: i64, zones: &[ZoneConfig]) -> Option<Obje
         "volume" => Some(Object::Volume(volume(it))),
         "address" => Some(Object::Address(address(it))),
         "snapshot" => Some(Object::Snapshot(snapshot(it))),
+        "backup" => Some(Object::Backup(backup(it))),
         _ => None,
     }
 }

@@ -1,6 +1,6 @@
 //! What became of an operation: its object, wherever it stands.
 use super::{
-    OpenStack, Token, addresses,
+    OpenStack, Token, addresses, backups,
     fault::{Answer, Fault, Flow, Stop},
     networks, op, snapshots, volumes,
 };
@@ -27,7 +27,13 @@ impl OpenStack {
         if let Some(it) = address? {
             return Ok(Some(Object::Address(addresses::address(&it))));
         }
-        for kind in [Kind::Network, Kind::Project, Kind::Snapshot] {
+        for kind in [
+            Kind::Network,
+            Kind::Project,
+            Kind::Snapshot,
+            Kind::BackupPlan,
+            Kind::Backup,
+        ] {
             if let Some(it) = self.made_of_kind(op, kind).await? {
                 return Ok(Some(it));
             }
@@ -65,7 +71,11 @@ impl OpenStack {
                 let found = cloud.snapshot_of(op).await?;
                 found.map(|it| Object::Snapshot(snapshots::snapshot(&it)))
             }
-            Kind::BackupPlan => None,
+            Kind::Backup => {
+                let found = cloud.backup_of(op).await?;
+                found.map(|it| Object::Backup(backups::backup(&it)))
+            }
+            Kind::BackupPlan => cloud.plan_of(op).await?.map(Object::BackupPlan),
         })
     }
 
@@ -88,6 +98,10 @@ impl OpenStack {
             },
             Kind::Snapshot => match cloud.snapshot_of(op).await? {
                 Some(it) => cloud.snapshot_built(&it).map(Some),
+                None => Ok(None),
+            },
+            Kind::Backup => match cloud.backup_of(op).await? {
+                Some(it) => cloud.backup_built(&it).map(Some),
                 None => Ok(None),
             },
             kind => {

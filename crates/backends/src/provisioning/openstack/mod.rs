@@ -11,6 +11,7 @@
 //! - A first-time password follows from a secret and the operation (see `access`).
 mod access;
 mod addresses;
+mod backups;
 mod capacity;
 mod check;
 mod client;
@@ -23,6 +24,7 @@ mod lookup;
 mod networks;
 mod offered;
 mod op;
+mod plans;
 mod power;
 mod projects;
 mod reinstall;
@@ -89,6 +91,15 @@ impl Token {
     }
 }
 
+/// What needs a cinder-backup. What stands goes on being read and deleted without it.
+const BACKUPS: &[CallKind] = &[
+    CallKind::CreateBackupPlan,
+    CallKind::ChangeBackupPlan,
+    CallKind::DeleteBackupPlan,
+    CallKind::CreateBackup,
+    CallKind::DeleteBackup,
+];
+
 /// What a call makes, if it makes something.
 const fn makes(call: &Call) -> Option<Kind> {
     match call {
@@ -98,6 +109,8 @@ const fn makes(call: &Call) -> Option<Kind> {
         Call::CreateVolume { .. } => Some(Kind::Volume),
         Call::RestoreSnapshot { .. } => Some(Kind::Volume),
         Call::CreateSnapshot { .. } => Some(Kind::Snapshot),
+        Call::CreateBackup { .. } => Some(Kind::Backup),
+        Call::CreateBackupPlan { .. } => Some(Kind::BackupPlan),
         Call::AllocateAddress { .. } => Some(Kind::Address),
         _ => None,
     }
@@ -122,6 +135,7 @@ fn target(call: &Call) -> Option<(Kind, &ExternalId)> {
             (Kind::Address, address)
         }
         Call::DeleteSnapshot { snapshot } => (Kind::Snapshot, snapshot),
+        Call::DeleteBackup { backup } => (Kind::Backup, backup),
         Call::ChangeBackupPlan { plan, .. } | Call::DeleteBackupPlan { plan } => {
             (Kind::BackupPlan, plan)
         }
@@ -209,7 +223,11 @@ impl OpenStack {
                 .snapshot_value(id)
                 .await?
                 .map(|it| Object::Snapshot(snapshots::snapshot(&it))),
-            Kind::BackupPlan => None,
+            Kind::Backup => cloud
+                .backup_value(id)
+                .await?
+                .map(|it| Object::Backup(backups::backup(&it))),
+            Kind::BackupPlan => cloud.plan_value(id).await?.map(Object::BackupPlan),
         })
     }
 
@@ -284,12 +302,15 @@ impl OpenStack {
             Call::RestoreSnapshot { snapshot, spec } => {
                 cloud.create_volume(memory, op, spec, Some(snapshot)).await
             }
-            Call::CreateBackupPlan { .. }
-            | Call::ChangeBackupPlan { .. }
-            | Call::DeleteBackupPlan { .. } => refuse(
-                RefusalReason::Unsupported,
-                "OpenStack has no regular backups of its own",
-            ),
+            Call::CreateBackupPlan { spec } => cloud.create_plan(memory, op, spec).await,
+            Call::ChangeBackupPlan {
+                plan,
+                every_hours,
+                keep_days,
+            } => cloud.change_plan(&plan, every_hours, keep_days).await,
+            Call::DeleteBackupPlan { plan } => cloud.delete_plan(&plan).await,
+            Call::CreateBackup { spec } => cloud.create_backup(memory, op, spec).await,
+            Call::DeleteBackup { backup } => cloud.delete_backup(&backup).await,
         }
     }
 }
@@ -303,9 +324,15 @@ impl Provisioner for OpenStack {
     async fn capabilities(&self) -> Result<Capabilities, ReadError> {
         let config = &self.cloud.config;
         let mut calls: std::collections::BTreeSet<_> = CallKind::ALL.iter().copied().collect();
-        calls.remove(&CallKind::CreateBackupPlan);
-        calls.remove(&CallKind::ChangeBackupPlan);
-        calls.remove(&CallKind::DeleteBackupPlan);
+        match self.cloud.keeps_backups().await {
+            Ok(true) => {}
+            Ok(false) | Err(Fault::Refused(_)) => {
+                for call in BACKUPS {
+                    calls.remove(call);
+                }
+            }
+            Err(fault) => return Err(fault.into()),
+        }
         if !config
             .zones
             .iter()

@@ -246,6 +246,8 @@ impl Cloud {
         }});
         let cinder = json!({ "quota_set": {
             "gigabytes": number(quota.disk_gb, 1), "volumes": NO_LIMIT, "snapshots": NO_LIMIT,
+            // The portal counts what its plans keep by itself; ten and a terabyte are the defaults.
+            "backups": NO_LIMIT, "backup_gigabytes": NO_LIMIT,
         }});
         let neutron = json!({ "quota": {
             "floatingip": number(quota.addresses, 1), "port": NO_LIMIT,

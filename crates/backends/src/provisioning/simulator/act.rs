@@ -98,6 +98,8 @@ impl Deciding<'_> {
             Call::CreateSnapshot { spec } => self.create_snapshot(spec),
             Call::DeleteSnapshot { snapshot } => self.delete(snapshot, Kind::Snapshot),
             Call::RestoreSnapshot { snapshot, spec } => self.restore(&snapshot, spec),
+            Call::CreateBackup { spec } => self.create_backup(spec),
+            Call::DeleteBackup { backup } => self.delete(backup, Kind::Backup),
         }
     }
 

@@ -36,6 +36,7 @@ pub(super) fn id(seed: u64, kind: Kind, name: &str) -> ExternalId {
         Kind::Address => "adr",
         Kind::BackupPlan => "bkp",
         Kind::Snapshot => "snp",
+        Kind::Backup => "bak",
     };
     let number: u128 = generator(seed, prefix, name).random();
     ExternalId(format!("{prefix}-{number:032x}"))

@@ -1,11 +1,11 @@
-//! What keeps copies of data: backup plans and snapshots.
+//! What keeps copies of data: backup plans, backups and snapshots.
 use super::{
     act::{Deciding, Decision, check, no, put},
     state::Record,
 };
 use crate::provisioning::{
-    BackupPlan, BackupPlanSpec, ExternalId, Kind, Object, RefusalReason, Snapshot, SnapshotSpec,
-    VolumeSpec,
+    BackedUp, Backup, BackupPlan, BackupPlanSpec, BackupSpec, ExternalId, Kind, Object,
+    RefusalReason, Snapshot, SnapshotSpec, VolumeSpec,
 };
 
 impl Deciding<'_> {
@@ -44,6 +44,32 @@ impl Deciding<'_> {
         )?;
         (plan.spec.every_hours, plan.spec.keep_days) = (every_hours, keep_days);
         put(Record::quiet(Object::BackupPlan(plan)))
+    }
+
+    /// A plan here does nothing by itself, as in most clouds: its backups are asked for one by one.
+    pub(super) fn create_backup(&self, spec: BackupSpec) -> Decision {
+        let id = self.new_id(Kind::Backup)?;
+        let (wanted, kind) = match &spec.of {
+            BackedUp::SystemDisk(server) => (server, Kind::Server),
+            BackedUp::Volume(volume) => (volume, Kind::Volume),
+        };
+        let there = &self.object(wanted, kind)?.object;
+        check(
+            *there.project() == spec.project,
+            RefusalReason::InvalidSpec,
+            "the disk is another project's",
+        )?;
+        let size_gb = match there {
+            Object::Server(server) => server.spec.system_disk_gb,
+            Object::Volume(volume) => volume.spec.size_gb,
+            _ => 0,
+        };
+        put(Record::quiet(Object::Backup(Backup {
+            id,
+            spec,
+            size_gb,
+            operation: self.op.clone(),
+        })))
     }
 
     pub(super) fn create_snapshot(&self, spec: SnapshotSpec) -> Decision {

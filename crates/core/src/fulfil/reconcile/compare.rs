@@ -25,7 +25,7 @@ pub enum Verdict {
 }
 
 /// The kind of thing that an object is; `None` for what no order of ours is about: projects and
-/// networks stay for the next order, snapshots hang on their volumes.
+/// networks stay for the next order, snapshots hang on their volumes, backups are their plans'.
 #[must_use]
 pub const fn thing(object: &Object) -> Option<Fulfiller> {
     match object {
@@ -33,7 +33,7 @@ pub const fn thing(object: &Object) -> Option<Fulfiller> {
         Object::Volume(_) => Some(Fulfiller::Volume),
         Object::Address(_) => Some(Fulfiller::Address),
         Object::BackupPlan(_) => Some(Fulfiller::Backup),
-        Object::Project(_) | Object::Network(_) | Object::Snapshot(_) => None,
+        Object::Project(_) | Object::Network(_) | Object::Snapshot(_) | Object::Backup(_) => None,
     }
 }
 
@@ -166,7 +166,9 @@ fn cloud_says(
             (Aspect::Target, it.associated_with.as_ref().map(named)),
         ],
         Object::BackupPlan(it) => vec![(Aspect::Target, Some(named(&it.spec.target)))],
-        Object::Project(_) | Object::Network(_) | Object::Snapshot(_) => Vec::new(),
+        Object::Project(_) | Object::Network(_) | Object::Snapshot(_) | Object::Backup(_) => {
+            Vec::new()
+        }
     }
 }
 

@@ -480,6 +480,26 @@ pub async fn external_id(rx: &mut ReadTx, id: &ResourceId) -> Result<Option<Stri
     Ok(row.and_then(|(id,)| id))
 }
 
+/// What a resource does.
+///
+/// # Errors
+/// What the database says.
+pub async fn service_of(
+    rx: &mut ReadTx,
+    id: &ResourceId,
+) -> Result<Option<ServiceState>, StorageError> {
+    let row: Option<(String,)> = Sql::new("SELECT service_state FROM resource WHERE id = ")
+        .bind(id.as_str())
+        .optional(rx)
+        .await?;
+    row.map(|(state,)| {
+        state
+            .parse()
+            .map_err(|e| StorageError::inconsistent("resource", "service_state", id.as_str(), e))
+    })
+    .transpose()
+}
+
 fn related((id, name, kind): (String, String, String)) -> Result<Related, StorageError> {
     let wrong = |column, e: &dyn std::fmt::Display| {
         StorageError::inconsistent("resource", column, id.as_str(), e)
