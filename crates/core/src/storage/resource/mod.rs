@@ -4,8 +4,8 @@ mod change;
 mod term;
 
 pub use change::{
-    New, add_change, add_event, attach, begin_without_trial, detach_all, events, insert,
-    known_as, mark_released, next_piece, rebuilt, reinstalled, set_states, start_billing, start_trial,
+    New, add_change, add_event, attach, begin_without_trial, detach_all, events, insert, known_as,
+    mark_released, next_piece, rebuilt, reinstalled, set_states, start_billing, start_trial,
 };
 pub use term::{Ending, Term, apply, ending, note_reminder, stand, term, turn, turning};
 
