@@ -1,6 +1,5 @@
 //! What becomes of backups and their plans when Cinder and Nova answer badly, against a small stand-in.
 #![expect(
-    clippy::panic,
     clippy::unwrap_used,
     reason = "helpers of tests stand outside the test functions"
 )]

@@ -57,8 +57,9 @@ fn how(runs: &PlanRuns) -> AnyView {
         let said = format!("{} {}", moment(at), i18n::msg(why));
         facts.insert(1, (t!("resources.backup_failed").into(), said.into_any()));
     }
-    let fails = (runs.failures > 0).then(|| {
-        view! { <Banner tone=Tone::Warn>{t!("resources.backup_failures", n = runs.failures)}</Banner> }
+    let failures = runs.failures;
+    let fails = (failures > 0).then(|| {
+        view! { <Banner tone=Tone::Warn>{t!("resources.backup_failures", n = failures)}</Banner> }
     });
     view! {
         {fails}
@@ -79,11 +80,13 @@ fn row(one: &BackupRow) -> AnyView {
         .size_gb
         .map(|n| t!("resources.gb", n = n))
         .unwrap_or_default();
+    let name = one.of_name.clone();
+    let at = moment(one.at);
     view! {
         <Row>
-            <RowHead name=one.of_name.clone() sub=kind/>
+            <RowHead name sub=kind/>
             <Cell l=t!("resources.snapshot_size") class="num">{size}</Cell>
-            <Cell l=t!("resources.backup_at")>{moment(one.at)}</Cell>
+            <Cell l=t!("resources.backup_at")>{at}</Cell>
             <Cell l=t!("resources.state")><Chip look text=state/></Cell>
         </Row>
     }

@@ -336,7 +336,7 @@ async fn still_lost(cx: &Cx, id: &DifferenceId) -> Result<(), ServiceError> {
     let Some(kind) = compare::kind_of(row.thing).filter(|_| asked) else {
         return Ok(());
     };
-    let still = |there: Option<Object>| match (row.kind, there) {
+    let still = |there: &Option<Object>| match (row.kind, there) {
         (DifferenceKind::Missing, there) => there.is_none(),
         (_, Some(Object::Server(it))) => !matches!(it.power, Power::Active | Power::Stopped),
         _ => false,
@@ -344,7 +344,7 @@ async fn still_lost(cx: &Cx, id: &DifferenceId) -> Result<(), ServiceError> {
     let cloud = cx.app.backends.get_or_absent(&row.backend);
     let id = ExternalId(row.external_id.clone());
     match tokio::time::timeout(PATIENCE, cloud.get(kind, &id)).await {
-        Ok(Ok(there)) if still(there) => Ok(()),
+        Ok(Ok(there)) if still(&there) => Ok(()),
         Ok(Ok(_)) => Err(ServiceError::Conflict(Msg::new("difference.over"))),
         Ok(Err(_)) | Err(_) => Err(ServiceError::Conflict(Msg::new("resource.cloud_away"))),
     }

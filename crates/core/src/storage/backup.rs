@@ -5,7 +5,7 @@ use lingbao_model::{
     id::{BackupId, ResourceId},
     msg::Msg,
     time::Timestamp,
-    view::backup::{BackupRow, BackupState},
+    view::backup::BackupRow,
 };
 
 use super::{ReadTx, Tx, sql::Sql};
