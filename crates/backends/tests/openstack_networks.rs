@@ -187,7 +187,7 @@ fn serve(
                     "router%3Aexternal" => it["external"] == true,
                     // How the list is told, not what is on it.
                     "fields" | "limit" | "marker" | "sort_key" | "sort_dir" => true,
-                    key => it[key] == *value,
+                    key => it[key] == value.replace("%3A", ":"),
                 };
                 filters.iter().all(same)
             });
@@ -235,10 +235,10 @@ fn serve(
             stand.entry("ports".into()).or_default().push(foot);
             fine(&json!({}))
         }
-        ("PUT", ["networks", id, "tags"]) => {
-            let all = stand.get_mut("networks").unwrap();
+        ("PUT", [kind, id, "tags"]) => {
+            let all = stand.get_mut(*kind).unwrap();
             let Some(it) = all.iter_mut().find(|it| it["id"] == *id) else {
-                return refused(StatusCode::NOT_FOUND, "NetworkNotFound");
+                return refused(StatusCode::NOT_FOUND, "NotFound");
             };
             it["tags"] = body["tags"].clone();
             fine(body)
@@ -448,6 +448,37 @@ async fn the_first_address_leads_a_network_without_a_router_outside() {
         other => panic!("{other:?}"),
     }
     assert_eq!(stand.lock().unwrap()["routers"].len(), 1);
+}
+
+#[tokio::test]
+async fn an_address_is_not_done_before_its_pool_is_written_to_it() {
+    let (clouds, stand) = world(2).await;
+    // Taken, and its taker died before it could write the tags.
+    let address = json!({ "id": "f1", "floating_network_id": "ext", "project_id": "p1",
+        "description": "lingbao:a" });
+    let all = vec![address];
+    stand.lock().unwrap().insert("floatingips".into(), all);
+    let op = OperationId::from("a");
+    match clouds[0].find_by_operation(&op).await.unwrap() {
+        // Who has undone the operation finds by this what to give back.
+        OperationState::Failed { left, .. } => assert_eq!(left, Some("f1".into())),
+        other => panic!("{other:?}"),
+    }
+    let spec = AddressSpec {
+        project: "p1".into(),
+        pool: "p".into(),
+        bandwidth_mbps: 5,
+    };
+    let taken = clouds[0].allocate_address(&op, spec.clone()).await;
+    assert!(
+        matches!(&taken, Outcome::Done(it) if it.spec == spec),
+        "{taken:?}"
+    );
+    match clouds[1].find_by_operation(&op).await.unwrap() {
+        OperationState::Done(Settled::Present(object)) => assert_eq!(object.id(), &"f1".into()),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(stand.lock().unwrap()["floatingips"].len(), 1);
 }
 
 /// Orders a host with a preset in a project that has a network.

@@ -124,6 +124,21 @@ impl Cloud {
 
     /// The portal's projects without their limits: those would be three requests each.
     pub async fn projects(&self, tag: &str) -> Answer<Vec<Object>> {
+        let found = self.tagged(tag).await?;
+        let all = found.iter();
+        Ok(all.map(|it| project(it, ProjectQuota::default())).collect())
+    }
+
+    /// The project that an operation has made, once it is set up: it carries the operation from the
+    /// first request on, and before the last one nothing can be made in it.
+    pub async fn project_of(&self, op: &OperationId) -> Answer<Option<Object>> {
+        let found = self.tagged(&tag(op)).await?;
+        let own = |it: &&Value| text(it, META_OP) == op.as_str() && has_tag(it, READY);
+        let it = found.iter().find(own);
+        Ok(it.map(|it| project(it, ProjectQuota::default())))
+    }
+
+    async fn tagged(&self, tag: &str) -> Answer<Vec<Value>> {
         let found = self
             .get(Service::Identity, "/projects", &[("tags", tag)])
             .await?;
@@ -132,8 +147,7 @@ impl Cloud {
             let said = "keystone lists only some of the projects: raise list_limit in [resource]";
             return Err(Fault::NotSent(said.into()));
         }
-        let all = list(&found, "projects", FIELDS)?.iter();
-        Ok(all.map(|it| project(it, ProjectQuota::default())).collect())
+        Ok(list(&found, "projects", FIELDS)?.to_vec())
     }
 
     /// A project by its key, made if it is not there. Keystone keeps names apart, so there is never
