@@ -8,6 +8,7 @@
 mod hosts;
 mod limits;
 mod waiting;
+mod ways;
 
 use std::{
     collections::BTreeMap,
@@ -133,6 +134,9 @@ fn serve(
     query: &str,
     body: &Value,
 ) -> Response {
+    if let Some(reply) = ways::neutron(stand, method, path, body) {
+        return reply;
+    }
     if let Some(reply) = hosts::neutron(stand, method, path) {
         return reply;
     }
@@ -404,81 +408,10 @@ async fn processes_that_come_together_agree_on_one_network() {
     assert!(ids.iter().all(|id| *id == ids[0]), "{ids:?}");
     let stand = stand.lock().unwrap();
     assert_eq!((stand["networks"].len(), stand["ports"].len()), (2, 1));
-}
-
-#[tokio::test]
-async fn the_first_address_leads_a_network_without_a_router_outside() {
-    let (clouds, stand) = world(1).await;
-    {
-        let mut stand = stand.lock().unwrap();
-        // Finished while the configuration had no external network.
-        let network = json!({ "id": "n1", "project_id": "p1", "name": "vpc", "subnets": ["sub"],
-            "description": "lingbao:old key:vpc cidr:10.8.0.0/24",
-            "tags": ["lingbao", "lingbao-ready"] });
-        stand.get_mut("networks").unwrap().push(network);
-        let subnet = json!({ "id": "sub", "network_id": "n1" });
-        stand.insert("subnets".into(), vec![subnet]);
-        let port = |id: &str, owner: &str, project: &str| {
-            json!({ "id": id, "device_id": "s1", "device_owner": owner, "network_id": "n1",
-                "project_id": project, "fixed_ips": [{ "subnet_id": "sub" }] })
-        };
-        let forged = [port("x", "", "p1"), port("y", "compute:nova", "p2")];
-        let own = port("z", "compute:nova", "p1");
-        stand.insert("ports".into(), [&forged[..], &[own]].concat());
-        let address = |id: &str, of: &str| json!({ "id": id, "floating_network_id": of, "project_id": "p1", "description": "lingbao:a" });
-        let both = vec![address("f1", "ext"), address("f2", "other")];
-        stand.insert("floatingips".into(), both);
-    }
-    let lead = async |id: &'static str| {
-        let (op, address, server) = (OperationId::from(id), id.into(), Some("s1".into()));
-        let call = Call::AssociateAddress { address, server };
-        clouds[0].execute(&op, call).await
-    };
-    let led = lead("f1").await;
-    assert!(matches!(led, Outcome::Done(_)), "{led:?}");
-    {
-        let stand = stand.lock().unwrap();
-        assert_eq!(stand["floatingips"][0]["port_id"], "z");
-        let gateway = &stand["routers"][0]["external_gateway_info"];
-        assert_eq!(gateway["network_id"], "ext");
-    }
-    // A router has one way alone.
-    match lead("f2").await {
-        Outcome::Refused(refusal) => assert_eq!(refusal.reason, RefusalReason::Conflict),
-        other => panic!("{other:?}"),
-    }
-    assert_eq!(stand.lock().unwrap()["routers"].len(), 1);
-}
-
-#[tokio::test]
-async fn an_address_is_not_done_before_its_pool_is_written_to_it() {
-    let (clouds, stand) = world(2).await;
-    // Taken, and its taker died before it could write the tags.
-    let address = json!({ "id": "f1", "floating_network_id": "ext", "project_id": "p1",
-        "description": "lingbao:a" });
-    let all = vec![address];
-    stand.lock().unwrap().insert("floatingips".into(), all);
-    let op = OperationId::from("a");
-    match clouds[0].find_by_operation(&op).await.unwrap() {
-        // Who has undone the operation finds by this what to give back.
-        OperationState::Failed { left, .. } => assert_eq!(left, Some("f1".into())),
-        other => panic!("{other:?}"),
-    }
-    let spec = AddressSpec {
-        project: "p1".into(),
-        pool: "p".into(),
-        bandwidth_mbps: 5,
-    };
-    let taken = clouds[0].allocate_address(&op, spec.clone()).await;
-    assert!(
-        matches!(&taken, Outcome::Done(it) if it.spec == spec),
-        "{taken:?}"
-    );
-    match clouds[1].find_by_operation(&op).await.unwrap() {
-        OperationState::Done(Settled::Present(object)) => assert_eq!(object.id(), &"f1".into()),
-        other => panic!("{other:?}"),
-    }
-    assert_eq!(stand.lock().unwrap()["floatingips"].len(), 1);
+    // Each router that leads outside takes a public address.
+    assert_eq!(stand["routers"].len(), 1);
+    let gateway = &stand["routers"][0]["external_gateway_info"];
+    assert_eq!(gateway["network_id"], "ext");
 }
 
 /// Orders a host with a preset in a project that has a network.

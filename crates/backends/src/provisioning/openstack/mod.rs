@@ -27,6 +27,7 @@ mod power;
 mod projects;
 mod reinstall;
 mod resize;
+mod routers;
 mod rules;
 mod security;
 mod server;
