@@ -3,6 +3,8 @@ use super::*;
 
 /// Set, it makes Neutron lose the answer to the next of these, and make it only when it is let.
 const LATE: &str = "late";
+/// Set, Neutron makes no subnet.
+const HIDDEN: &str = "hidden";
 
 /// What Neutron does with routers that go, and with a group whose making takes its time.
 pub fn neutron(
@@ -18,6 +20,9 @@ pub fn neutron(
         group["created_at"] = json!("2026-01-01T00:00:00Z");
         late.push(group);
         return Some(StatusCode::GATEWAY_TIMEOUT.into_response());
+    }
+    if method == Method::POST && path == "subnets" && stand.contains_key(HIDDEN) {
+        return Some(refused(StatusCode::BAD_REQUEST, "InvalidInput"));
     }
     let id = path
         .strip_prefix("routers/")
@@ -132,6 +137,63 @@ async fn what_stands_in_a_network_is_its_router() {
     network_with(&stand, &[], vec![of_hand.clone(), double]);
     ensure(clouds[0].clone(), "op".into()).await;
     assert_eq!(stand.lock().unwrap()["routers"], [of_hand]);
+}
+
+const FINISHED: [&str; 3] = ["lingbao", "lingbao-ready", "of an operator"];
+
+#[tokio::test]
+async fn what_somebody_deleted_of_a_network_is_there_again_with_the_next_order() {
+    let (clouds, stand) = world(3).await;
+    network_with(&stand, &FINISHED, Vec::new());
+    ensure(clouds[0].clone(), "a".into()).await;
+    assert_eq!(routers(&stand).len(), 1);
+    {
+        let mut stand = stand.lock().unwrap();
+        let gateway = &stand["routers"][0]["external_gateway_info"];
+        assert_eq!(gateway["network_id"], "ext");
+        // The subnet and, before it, the router's foot.
+        stand.insert("ports".into(), Vec::new());
+        stand.insert("subnets".into(), Vec::new());
+        stand.get_mut("networks").unwrap()[1]["subnets"] = json!([]);
+    }
+    ensure(clouds[1].clone(), "b".into()).await;
+    let before = {
+        let stand = stand.lock().unwrap();
+        assert_eq!((stand["subnets"].len(), stand["ports"].len()), (1, 1));
+        assert_eq!(stand["subnets"][0]["cidr"], "10.8.0.0/24");
+        assert_eq!(stand["routers"].len(), 1);
+        assert_eq!(stand["networks"][1]["tags"], json!(FINISHED));
+        stand.clone()
+    };
+    // What is whole is left as it is.
+    ensure(clouds[2].clone(), "c".into()).await;
+    assert_eq!(*stand.lock().unwrap(), before);
+}
+
+#[tokio::test]
+async fn a_network_that_can_t_be_mended_waits_for_an_operator() {
+    let (clouds, stand) = world(1).await;
+    network_with(&stand, &FINISHED, Vec::new());
+    // Neutron has another subnet with these addresses, and does not show it.
+    {
+        let mut stand = stand.lock().unwrap();
+        stand.get_mut("networks").unwrap()[1]["subnets"] = json!([]);
+        stand.get_mut("subnets").unwrap()[0]["network_id"] = json!("hidden");
+        stand.insert(HIDDEN.into(), Vec::new());
+    }
+    let spec = NetworkSpec {
+        project: "p1".into(),
+        key: "vpc".into(),
+        name: "vpc".into(),
+        cidr: "10.8.0.0/24".into(),
+    };
+    match clouds[0].ensure_network(&"op".into(), spec).await {
+        Outcome::Refused(refusal) => {
+            assert_eq!(refusal.reason, RefusalReason::Conflict);
+            assert!(refusal.detail.contains("lacks"), "{refusal}");
+        }
+        other => panic!("{other:?}"),
+    }
 }
 
 #[tokio::test]

@@ -6,13 +6,15 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::{
+    check::said,
     client::{Cloud, inner, items, list, missing, text},
     fault::{Answer, Fault, Flow, Stop, optional, refuse},
     op::{MARK, Memory, READY, describe, described, tag},
     version::Service,
 };
 use crate::provisioning::{
-    ExternalId, Kind, Network, NetworkSpec, Object, OperationId, RefusalReason, Settled, cidr,
+    ExternalId, Kind, Network, NetworkSpec, Object, OperationId, Refusal, RefusalReason, Settled,
+    cidr,
 };
 
 /// What each network that is read must have.
@@ -180,7 +182,11 @@ impl Cloud {
         if there.spec.cidr != spec.cidr {
             return refuse(RefusalReason::Conflict, "the network has other addresses");
         }
-        if !is_ready(&it) {
+        let ready = is_ready(&it);
+        if !ready || self.lacks_part(&there, &it).await? {
+            if ready {
+                tracing::warn!(network = %there.id, "a finished network has lost its subnet or router: made anew");
+            }
             // What a lost answer was about may still come: a second router, say.
             if let Some(ms) = memory.settling(op, self.now(), self.config.settle_ms) {
                 return Err(Stop::Running(ms));
@@ -192,6 +198,12 @@ impl Cloud {
             if let Err(fault) = set_up {
                 let since = text(&it, "created_at");
                 return Err(match self.under_way(since, "setting up the network") {
+                    // It is as old as it is: another process may mend it too, or an operator must.
+                    _ if ready && is_a_race(&fault) => {
+                        let why = said(&fault);
+                        let detail = format!("the network lacks its subnet or router: {why}");
+                        Refusal::new(RefusalReason::Conflict, detail).into()
+                    }
                     Stop::Running(_) if is_a_race(&fault) => Stop::Running(1_000),
                     _ => fault.into(),
                 });
@@ -247,6 +259,14 @@ impl Cloud {
         inner(made, "network", &["id"])
     }
 
+    /// Whether somebody has deleted a part of a network that was finished.
+    async fn lacks_part(&self, network: &Network, it: &Value) -> Answer<bool> {
+        if items(it, "subnets").is_empty() {
+            return Ok(true);
+        }
+        Ok(self.has_ways() && self.foot(&network.id).await?.is_none())
+    }
+
     async fn set_up_network(
         &self,
         network: &Network,
@@ -256,6 +276,9 @@ impl Cloud {
         let subnet = self.ensure_subnet(network).await?;
         if self.has_ways() {
             self.set_up_way(network, &subnet, gateway).await?;
+        }
+        if is_ready(it) {
+            return Ok(());
         }
         let path = format!("/networks/{}/tags", network.id);
         let body = json!({ "tags": [MARK, READY, tag(&network.operation)] });
