@@ -342,6 +342,9 @@ impl Step for Limited {
     async fn verify(&self, cx: &StepCx) -> Verified {
         self.step.verify(cx).await
     }
+    fn stays(&self) -> bool {
+        self.step.stays()
+    }
     async fn save(&self, tx: &mut Tx, cx: &StepCx, output: &Value) -> Result<(), StorageError> {
         self.step.save(tx, cx, output).await
     }

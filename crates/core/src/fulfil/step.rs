@@ -322,6 +322,10 @@ impl Step for CallStep {
             Err(error) => self.silent(cx, error.to_string()).await.verified(),
         }
     }
+
+    fn stays(&self) -> bool {
+        matches!(self.undo, Undo::Nothing)
+    }
 }
 
 fn verified(cx: &StepCx, settled: Settled) -> Verified {
