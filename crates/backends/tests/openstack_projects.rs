@@ -44,6 +44,8 @@ struct Stand {
     /// Requests that change something, and which of them gets no answer: whether it is done all the same.
     changes: usize,
     lost: Option<(usize, bool)>,
+    /// Whether the portal's user may not write limits.
+    no_limits: bool,
 }
 
 type Shared = Arc<Mutex<Stand>>;
@@ -111,6 +113,11 @@ fn serve(stand: &mut Stand, url: &str, method: &Method, path: &str, body: &Value
         }
     }
     if path.contains("/os-quota-sets/") || path.starts_with("/network/v2.0/quotas/") {
+        if method == Method::PUT && stand.no_limits {
+            let said = json!({ "forbidden": { "code": 403, "message":
+                "Policy doesn't allow os_compute_api:os-quota-sets:update to be performed." } });
+            return (StatusCode::FORBIDDEN, said.to_string()).into_response();
+        }
         if method == Method::PUT {
             stand.written += 1;
             // Nova, Cinder and Neutron keep what a body does not name.
@@ -142,6 +149,8 @@ fn serve(stand: &mut Stand, url: &str, method: &Method, path: &str, body: &Value
             stand.projects[0]["tags"] = body["tags"].clone();
             fine(body)
         }
+        // What else the doctor looks at is not there.
+        _ if !path.starts_with("/v3/") => StatusCode::NOT_FOUND.into_response(),
         other => panic!("{other:?}"),
     }
 }
@@ -156,12 +165,11 @@ async fn world(projects: Vec<Value>) -> (OpenStack, Shared) {
         ("/volume/v3/os-quota-sets/p1", cinder),
         ("/network/v2.0/quotas/p1", neutron),
     ];
+    let own = limits.clone().map(|(path, kept)| (path.replace("/p1", "/own"), kept));
+    let limits = limits.map(|(path, kept)| (path.to_owned(), kept));
     let stand = Arc::new(Mutex::new(Stand {
         projects,
-        limits: limits
-            .into_iter()
-            .map(|(path, kept)| (path.to_owned(), kept))
-            .collect(),
+        limits: limits.into_iter().chain(own).collect(),
         ..Stand::default()
     }));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -284,5 +292,44 @@ async fn a_project_is_not_done_before_it_is_set_up() {
             assert!(is_there, "{which} {done}: {found:?}");
             assert!(stand.lock().unwrap().member, "{which} {done}");
         }
+    }
+}
+
+#[tokio::test]
+async fn who_may_not_write_limits_waits_for_an_operator_and_is_told_by_the_doctor() {
+    let (cloud, stand) = world(Vec::new()).await;
+    let limits = async || {
+        let found = cloud.check().await.unwrap();
+        let of = found.into_iter();
+        let of = of.filter(|it| it.what.starts_with("limits of "));
+        of.map(|it| it.wrong).collect::<Vec<_>>()
+    };
+    let before = stand.lock().unwrap().limits.clone();
+    let told = limits().await;
+    assert!(
+        told.len() == 3 && told.iter().all(Option::is_none),
+        "{told:?}"
+    );
+    {
+        let mut stand = stand.lock().unwrap();
+        assert_eq!(stand.written, 3);
+        // The figures are what they were.
+        for (path, kept) in &mut stand.limits {
+            let set = kept.get_mut("quota_set").and_then(Value::as_object_mut);
+            if let Some(set) = set {
+                set.remove("force");
+            }
+            assert_eq!(*kept, before[path]);
+        }
+        stand.no_limits = true;
+    }
+    let told = limits().await;
+    assert!(
+        told.len() == 3 && told.iter().all(Option::is_some),
+        "{told:?}"
+    );
+    match ensure(&cloud).await {
+        Outcome::Refused(refusal) => assert_eq!(refusal.reason, RefusalReason::Denied),
+        other => panic!("{other:?}"),
     }
 }

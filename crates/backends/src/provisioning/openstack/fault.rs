@@ -5,6 +5,7 @@
 //! | no connection, no name, no TLS | [`Fault::NotSent`]: call again |
 //! | 401 | the token is renewed once and the request repeated, then [`RefusalReason::Denied`] |
 //! | 429, 413 without words of a quota | [`Fault::NotSent`]: turned away before anything was done |
+//! | 403 with words of a policy | [`RefusalReason::Denied`], also where the policy is one about quotas |
 //! | 403, 413, 409 with words of a quota | [`RefusalReason::QuotaExceeded`] |
 //! | 403 | [`RefusalReason::Denied`] |
 //! | 404 in the service's own words | [`RefusalReason::NotFound`] |
@@ -120,6 +121,7 @@ pub(super) fn of_status(service: &str, status: u16, body: &[u8], changes: bool) 
     let said = format!("{service}: {status} {words}");
     let reason = match status {
         429 => return Fault::NotSent(said),
+        403 if is_policy(&words) => RefusalReason::Denied,
         _ if is_quota(status, &kind, &words) => RefusalReason::QuotaExceeded,
         413 => return Fault::NotSent(said),
         _ if is_no_address(&kind, &words) => RefusalReason::NoAddress,
@@ -175,6 +177,13 @@ fn words(body: &[u8]) -> (String, String) {
     let said = said.unwrap_or_else(|| String::from_utf8_lossy(body).into_owned());
     let short: String = said.split_whitespace().collect::<Vec<_>>().join(" ");
     (kind, short.chars().take(300).collect())
+}
+
+/// Whether the cloud says that the portal's user may not do this. Rules have names, and those of limits
+/// have "quota" in them.
+fn is_policy(words: &str) -> bool {
+    let words = words.to_lowercase();
+    words.contains("policy") || words.contains("disallowed")
 }
 
 fn is_quota(status: u16, kind: &str, words: &str) -> bool {
@@ -276,6 +285,21 @@ mod tests {
             (
                 403,
                 r#"{"forbidden":{"message":"Policy doesn't allow it"}}"#,
+                R::Denied,
+            ),
+            (
+                403,
+                r#"{"forbidden":{"code":403,"message":"Policy doesn't allow os_compute_api:os-quota-sets:update to be performed."}}"#,
+                R::Denied,
+            ),
+            (
+                403,
+                r#"{"forbidden":{"code":403,"message":"Policy doesn't allow volume_extension:quotas:update to be performed."}}"#,
+                R::Denied,
+            ),
+            (
+                403,
+                r#"{"NeutronError":{"type":"PolicyNotAuthorized","message":"rule:update_quota is disallowed by policy","detail":""}}"#,
                 R::Denied,
             ),
             (404, r#"{"itemNotFound":{"message":"no"}}"#, R::NotFound),

@@ -277,6 +277,37 @@ impl Cloud {
         Ok(())
     }
 
+    /// Writes one limit of the portal's own project in each service as it stands there: whether the
+    /// portal's user may write limits.
+    pub async fn try_quota(&self) -> Answer<Vec<(Service, Answer<()>)>> {
+        let own = self.token(&Scope::Portal).await?.project.clone();
+        let (sets, quotas) = (format!("/os-quota-sets/{own}"), format!("/quotas/{own}"));
+        let mut tried = Vec::new();
+        for (service, path, set, key) in [
+            (Service::Compute, &sets, "quota_set", "cores"),
+            (Service::Volume, &sets, "quota_set", "gigabytes"),
+            (Service::Network, &quotas, "quota", "floatingip"),
+        ] {
+            tried.push((service, self.write_again(service, path, set, key).await));
+        }
+        Ok(tried)
+    }
+
+    async fn write_again(&self, service: Service, path: &str, set: &str, key: &str) -> Answer<()> {
+        let found = self.get(service, path, &[]).await?;
+        let Some(limit) = found[set][key].as_i64() else {
+            let said = format!("an answer without `{set}.{key}`");
+            return Err(Fault::NotSent(said));
+        };
+        let mut body = json!({ set: { key: limit } });
+        if service == Service::Compute {
+            // It may be below what is in use.
+            body[set]["force"] = json!(true);
+        }
+        self.change(service, Method::PUT, path, Some(&body)).await?;
+        Ok(())
+    }
+
     /// The limits of a project as the services keep them.
     pub async fn quota(&self, id: &ExternalId) -> Answer<ProjectQuota> {
         let sets = format!("/os-quota-sets/{id}");
