@@ -7,6 +7,7 @@
 )]
 mod hosts;
 mod limits;
+mod sizes;
 mod waiting;
 mod ways;
 
@@ -98,11 +99,10 @@ async fn answer(State((stand, url)): State<(Stand, String)>, request: Request) -
     if path == "/image/v2/images" {
         return fine(&json!({ "images": [{ "id": "i1" }] }));
     }
-    if path == "/compute/v2.1/flavors/detail" {
-        let flavour = json!({ "id": "f1", "name": "f1", "vcpus": 1, "ram": 2_048, "disk": 0 });
-        return fine(&json!({ "flavors": [flavour] }));
-    }
     let query = parts.uri.query().unwrap_or_default().to_owned();
+    if path == "/compute/v2.1/flavors/detail" {
+        return sizes::page(&stand.lock().unwrap(), &query);
+    }
     if let Some(reply) = waiting::nova(&stand, &parts.method, &path, &query, &body) {
         return reply;
     }
