@@ -165,7 +165,9 @@ async fn world(projects: Vec<Value>) -> (OpenStack, Shared) {
         ("/volume/v3/os-quota-sets/p1", cinder),
         ("/network/v2.0/quotas/p1", neutron),
     ];
-    let own = limits.clone().map(|(path, kept)| (path.replace("/p1", "/own"), kept));
+    let own = limits
+        .clone()
+        .map(|(path, kept)| (path.replace("/p1", "/own"), kept));
     let limits = limits.map(|(path, kept)| (path.to_owned(), kept));
     let stand = Arc::new(Mutex::new(Stand {
         projects,

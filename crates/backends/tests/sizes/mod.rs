@@ -15,9 +15,7 @@ fn flavour(id: &str, vcpus: u32) -> Value {
 pub fn page(stand: &BTreeMap<String, Vec<Value>>, query: &str) -> Response {
     let one = || vec![flavour("f1", 1)];
     let all = stand.get(FLAVOURS).cloned().unwrap_or_else(one);
-    let marker = query
-        .split('&')
-        .find_map(|one| one.strip_prefix("marker="));
+    let marker = query.split('&').find_map(|one| one.strip_prefix("marker="));
     if marker.is_some() && stand.contains_key(CHANGED) {
         let said = json!({ "badRequest": { "code": 400, "message": "marker not found" } });
         return (StatusCode::BAD_REQUEST, said.to_string()).into_response();

@@ -211,7 +211,9 @@ async fn write(
             ..failed(true, refusal.to_string())
         },
         Answer::Running { .. } => failed(false, "the cloud has not done it yet".to_owned()),
-        Answer::Unreachable(why) | Answer::Unknown(why) => failed(false, why),
+        Answer::Unreachable(why) | Answer::NotSent { why, .. } | Answer::Unknown(why) => {
+            failed(false, why)
+        }
     }
 }
 

@@ -284,7 +284,9 @@ impl Step for CallStep {
                 tracing::warn!(saga = %cx.saga, step = self.name, %refusal, "the backend refused step `{}`", self.name);
                 Outcome::Fail(refused(&refusal))
             }
-            Answer::Unreachable(why) | Answer::Unknown(why) => self.silent(cx, why).await.outcome(),
+            Answer::Unreachable(why) | Answer::NotSent { why, .. } | Answer::Unknown(why) => {
+                self.silent(cx, why).await.outcome()
+            }
         }
     }
 
@@ -358,7 +360,7 @@ impl CallStep {
                 why: "being cancelled".into(),
             }),
             Answer::Refused(refusal) => Err(Undone::Residue(refusal.to_string())),
-            Answer::Unreachable(why) | Answer::Unknown(why) => {
+            Answer::Unreachable(why) | Answer::NotSent { why, .. } | Answer::Unknown(why) => {
                 Err(self.silent(cx, why).await.undone())
             }
         }
@@ -411,7 +413,9 @@ impl CallStep {
                 RefusalReason::Conflict => Undone::Retry(refusal.to_string()),
                 _ => Undone::Residue(refusal.to_string()),
             },
-            Answer::Unreachable(why) | Answer::Unknown(why) => self.silent(cx, why).await.undone(),
+            Answer::Unreachable(why) | Answer::NotSent { why, .. } | Answer::Unknown(why) => {
+                self.silent(cx, why).await.undone()
+            }
         }
     }
 }

@@ -30,7 +30,7 @@ pub(super) type Names = Answer<Vec<String>>;
 
 pub(super) fn said(fault: &Fault) -> String {
     match fault {
-        Fault::NotSent(why) | Fault::Lost(why) => why.clone(),
+        Fault::NotSent(why) | Fault::TurnedAway { why, .. } | Fault::Lost(why) => why.clone(),
         Fault::Refused(refusal) => refusal.detail.clone(),
     }
 }

@@ -183,7 +183,8 @@ impl Cloud {
         // Nothing is lost with a lost token.
         let heard = self.hear(request, false).await?;
         if !(200..=299).contains(&heard.status) {
-            return Err(of_status("keystone", heard.status, &heard.body, false));
+            let fault = of_status("keystone", heard.status, &heard.body, false);
+            return Err(fault.told(heard.after));
         }
         let mut answer: Value = serde_json::from_slice(&heard.body)
             .map_err(|error| Fault::NotSent(format!("keystone: {error}")))?;

@@ -172,7 +172,10 @@ impl Cloud {
         let deleted = self.change(Service::Network, Method::DELETE, &path, None);
         match optional(deleted.await) {
             Err(fault) if fault.reason() == Some(RefusalReason::Conflict) => {
-                tracing::warn!(router = id, "a second router of a network is in use and stays");
+                tracing::warn!(
+                    router = id,
+                    "a second router of a network is in use and stays"
+                );
                 Ok(())
             }
             deleted => deleted.map(|_| ()),
