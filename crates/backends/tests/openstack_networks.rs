@@ -191,6 +191,10 @@ fn serve(
                     "router%3Aexternal" => it["external"] == true,
                     // How the list is told, not what is on it.
                     "fields" | "limit" | "marker" | "sort_key" | "sort_dir" => true,
+                    // Any of those that are named.
+                    "device_owner" => filters.iter().any(|(key, of)| {
+                        *key == "device_owner" && it[key] == of.replace("%3A", ":")
+                    }),
                     key => it[key] == value.replace("%3A", ":"),
                 };
                 filters.iter().all(same)

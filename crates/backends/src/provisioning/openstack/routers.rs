@@ -23,12 +23,12 @@ fn has_own_way(zone: &ZoneConfig) -> bool {
     !zone.external_network.is_empty()
 }
 
-/// Whether a port is a router's foot in its network.
-fn is_interface(port: &Value) -> bool {
-    let owner = text(port, "device_owner");
-    owner.starts_with("network:router_interface")
-        || owner.starts_with("network:ha_router_replicated_interface")
-}
+/// Who owns a port that is a router's foot in its network: a router of one host, of each host, of two.
+const FEET: [&str; 3] = [
+    "network:router_interface",
+    "network:router_interface_distributed",
+    "network:ha_router_replicated_interface",
+];
 
 /// Id of the external network to which a router leads.
 fn leads_to(router: &Value) -> Option<&str> {
@@ -87,10 +87,14 @@ impl Cloud {
     /// Id of the router that stands in a network, whoever made it. What stands in the network counts,
     /// and not the name.
     pub(super) async fn foot(&self, network: &ExternalId) -> Answer<Option<String>> {
-        let query = [("network_id", network.as_str())];
+        // Of a key that is named more than once Neutron takes any value; a network has many ports.
+        let mut query = vec![("network_id", network.as_str())];
+        query.extend(FEET.map(|owner| ("device_owner", owner)));
         let found = self.get(Service::Network, "/ports", &query).await?;
-        let ports = list(&found, "ports", &["network_id"])?;
-        let foot = ports.iter().find(|port| is_interface(port));
+        let ports = list(&found, "ports", &["device_id", "device_owner"])?;
+        let foot = ports
+            .iter()
+            .find(|port| FEET.contains(&text(port, "device_owner")));
         Ok(foot.map(|port| text(port, "device_id").to_owned()))
     }
 
