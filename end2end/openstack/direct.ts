@@ -37,11 +37,14 @@ export class Direct {
         one.type,
         one.endpoints.find((end) => end.interface === 'public')?.url ?? '',
       ]);
-      return { id: answer.headers.get('x-subject-token') ?? '', services: Object.fromEntries(ends) as Record<string, string>, domain: token.project.domain.id as string };
+      return { id: answer.headers.get('x-subject-token') ?? '', services: Object.fromEntries(ends) as Record<string, string>, domain: token.project.domain.id as string, user: token.user.id as string };
     };
     const first = await signIn({ name: it.project, domain });
     const admin = new Direct(first.id, first.services, '', '', '', '');
     const project = (await admin.ask('POST', `${it.auth_url}/projects`, { project: { name, domain_id: first.domain } })).project.id;
+    // As the portal does: nobody is let into a project without a role in it.
+    const role = (await admin.ask('GET', `${it.auth_url}/roles?name=member`)).roles[0].id;
+    await admin.ask('PUT', `${it.auth_url}/projects/${project}/users/${first.user}/roles/${role}`);
     const limits = { quota_set: { cores: -1, ram: -1, instances: -1 } };
     await admin.ask('PUT', `${first.services.compute}/os-quota-sets/${project}`, limits);
     await admin.ask('PUT', `${first.services.volumev3}/os-quota-sets/${project}`, { quota_set: { volumes: -1, gigabytes: -1 } });

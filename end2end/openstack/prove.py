@@ -50,6 +50,7 @@ class Cloud:
         scope = {'scope': {'project': {'name': project, 'domain': {'name': ACCESS['project_domain']}}}} if project else {}
         answer, headers = http('POST', ACCESS['auth_url'] + '/auth/tokens', {'auth': {'identity': identity, **scope}})
         self.token, self.project = headers['X-Subject-Token'], answer['token']['project']['id']
+        self.user = answer['token']['user']['id']
         self.urls = {one['type']: next(e['url'] for e in one['endpoints'] if e['interface'] == 'public')
                      for one in answer['token']['catalog']}
         self.urls['identity'] = ACCESS['auth_url']
@@ -109,7 +110,8 @@ def tenant():
     project = credential('POST', 'identity', '/projects', {'project': {'name': TAG, 'domain_id': default}})['project']['id']
     user = portal('POST', 'identity', '/users', {'user': {'name': TAG, 'domain_id': default, 'password': TAG}})['user']['id']
     member = portal('GET', 'identity', '/roles?name=member')['roles'][0]['id']
-    portal('PUT', 'identity', f'/projects/{project}/users/{user}/roles/{member}')
+    for one in (user, portal.user):
+        portal('PUT', 'identity', f'/projects/{project}/users/{one}/roles/{member}')
     return project, user
 
 

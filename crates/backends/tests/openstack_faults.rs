@@ -22,7 +22,10 @@ use axum::{
     Router,
     body::{Body, to_bytes},
     extract::{Request, State},
-    http::{Method, StatusCode, header::LOCATION},
+    http::{
+        Method, StatusCode,
+        header::{LOCATION, RETRY_AFTER},
+    },
     response::{IntoResponse, Response},
 };
 use lingbao_backends::{
@@ -39,6 +42,8 @@ use serde_json::{Value, json};
 enum What {
     /// It is not looked at.
     Refuse(u16, &'static str),
+    /// The same, with a `Retry-After`.
+    Later(u16, &'static str),
     /// It is done, and this is said instead of the answer.
     Say(u16, &'static str),
     /// It is done, and the answer comes too late.
@@ -193,6 +198,13 @@ fn serve(
             let fault = stand.faults.pop_front();
             if let Some(What::Refuse(status, body)) = fault {
                 return (said(status, body), false);
+            }
+            if let Some(What::Later(status, after)) = fault {
+                let mut reply = said(status, "{}");
+                reply
+                    .headers_mut()
+                    .insert(RETRY_AFTER, after.parse().unwrap());
+                return (reply, false);
             }
             let asked: Value = serde_json::from_slice(body).unwrap();
             let number = stand.volumes.len() + 1;
@@ -415,18 +427,6 @@ async fn a_404_from_something_in_between_is_not_taken_for_gone() {
         Outcome::Unreachable(why) => assert!(why.contains("404"), "{why}"),
         other => panic!("{other:?}"),
     }
-}
-
-#[tokio::test]
-async fn what_was_turned_away_may_be_asked_again_at_once() {
-    let w = world().await;
-    w.fault(What::Refuse(
-        429,
-        "{\"overLimit\": {\"message\": \"too many requests\"}}",
-    ));
-    assert!(matches!(w.make().await, Outcome::Unreachable(_)));
-    assert!(matches!(w.make().await, Outcome::Running { .. }));
-    assert_eq!(w.volumes(), 1);
 }
 
 #[tokio::test]

@@ -7,8 +7,10 @@
 )]
 mod hosts;
 mod limits;
+mod sizes;
 mod stand;
 mod waiting;
+mod ways;
 
 use std::{
     collections::BTreeMap,
@@ -94,11 +96,10 @@ async fn answer(State((stand, url)): State<(Stand, String)>, request: Request) -
     if path == "/image/v2/images" {
         return fine(&json!({ "images": [{ "id": "i1" }] }));
     }
-    if path == "/compute/v2.1/flavors/detail" {
-        let flavour = json!({ "id": "f1", "name": "f1", "vcpus": 1, "ram": 2_048, "disk": 0 });
-        return fine(&json!({ "flavors": [flavour] }));
-    }
     let query = parts.uri.query().unwrap_or_default().to_owned();
+    if path == "/compute/v2.1/flavors/detail" {
+        return sizes::page(&stand.lock().unwrap(), &query);
+    }
     if let Some(reply) = waiting::nova(&stand, &parts.method, &path, &query, &body) {
         return reply;
     }
@@ -130,6 +131,9 @@ fn serve(
     query: &str,
     body: &Value,
 ) -> Response {
+    if let Some(reply) = ways::neutron(stand, method, path, body) {
+        return reply;
+    }
     if let Some(reply) = hosts::neutron(stand, method, path) {
         return reply;
     }
@@ -184,7 +188,11 @@ fn serve(
                     "router%3Aexternal" => it["external"] == true,
                     // How the list is told, not what is on it.
                     "fields" | "limit" | "marker" | "sort_key" | "sort_dir" => true,
-                    key => it[key] == *value,
+                    // Any of those that are named.
+                    "device_owner" => filters.iter().any(|(key, of)| {
+                        *key == "device_owner" && it[key] == of.replace("%3A", ":")
+                    }),
+                    key => it[key] == value.replace("%3A", ":"),
                 };
                 filters.iter().all(same)
             });
@@ -232,10 +240,10 @@ fn serve(
             stand.entry("ports".into()).or_default().push(foot);
             fine(&json!({}))
         }
-        ("PUT", ["networks", id, "tags"]) => {
-            let all = stand.get_mut("networks").unwrap();
+        ("PUT", [kind, id, "tags"]) => {
+            let all = stand.get_mut(*kind).unwrap();
             let Some(it) = all.iter_mut().find(|it| it["id"] == *id) else {
-                return refused(StatusCode::NOT_FOUND, "NetworkNotFound");
+                return refused(StatusCode::NOT_FOUND, "NotFound");
             };
             it["tags"] = body["tags"].clone();
             fine(body)
@@ -374,50 +382,10 @@ async fn processes_that_come_together_agree_on_one_network() {
     assert!(ids.iter().all(|id| *id == ids[0]), "{ids:?}");
     let stand = stand.lock().unwrap();
     assert_eq!((stand["networks"].len(), stand["ports"].len()), (2, 1));
-}
-
-#[tokio::test]
-async fn the_first_address_leads_a_network_without_a_router_outside() {
-    let (clouds, stand) = world(1).await;
-    {
-        let mut stand = stand.lock().unwrap();
-        // Finished while the configuration had no external network.
-        let network = json!({ "id": "n1", "project_id": "p1", "name": "vpc", "subnets": ["sub"],
-            "description": "lingbao:old key:vpc cidr:10.8.0.0/24",
-            "tags": ["lingbao", "lingbao-ready"] });
-        stand.get_mut("networks").unwrap().push(network);
-        let subnet = json!({ "id": "sub", "network_id": "n1" });
-        stand.insert("subnets".into(), vec![subnet]);
-        let port = |id: &str, owner: &str, project: &str| {
-            json!({ "id": id, "device_id": "s1", "device_owner": owner, "network_id": "n1",
-                "project_id": project, "fixed_ips": [{ "subnet_id": "sub" }] })
-        };
-        let forged = [port("x", "", "p1"), port("y", "compute:nova", "p2")];
-        let own = port("z", "compute:nova", "p1");
-        stand.insert("ports".into(), [&forged[..], &[own]].concat());
-        let address = |id: &str, of: &str| json!({ "id": id, "floating_network_id": of, "project_id": "p1", "description": "lingbao:a" });
-        let both = vec![address("f1", "ext"), address("f2", "other")];
-        stand.insert("floatingips".into(), both);
-    }
-    let lead = async |id: &'static str| {
-        let (op, address, server) = (OperationId::from(id), id.into(), Some("s1".into()));
-        let call = Call::AssociateAddress { address, server };
-        clouds[0].execute(&op, call).await
-    };
-    let led = lead("f1").await;
-    assert!(matches!(led, Outcome::Done(_)), "{led:?}");
-    {
-        let stand = stand.lock().unwrap();
-        assert_eq!(stand["floatingips"][0]["port_id"], "z");
-        let gateway = &stand["routers"][0]["external_gateway_info"];
-        assert_eq!(gateway["network_id"], "ext");
-    }
-    // A router has one way alone.
-    match lead("f2").await {
-        Outcome::Refused(refusal) => assert_eq!(refusal.reason, RefusalReason::Conflict),
-        other => panic!("{other:?}"),
-    }
-    assert_eq!(stand.lock().unwrap()["routers"].len(), 1);
+    // Each router that leads outside takes a public address.
+    assert_eq!(stand["routers"].len(), 1);
+    let gateway = &stand["routers"][0]["external_gateway_info"];
+    assert_eq!(gateway["network_id"], "ext");
 }
 
 /// Orders a host with a preset in a project that has a network.

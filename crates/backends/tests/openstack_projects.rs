@@ -29,8 +29,16 @@ use stand::PORTAL;
 struct Stand {
     projects: Vec<Value>,
     limits: BTreeMap<String, Value>,
+    url: String,
     /// How often limits were written.
     written: usize,
+    /// Whether the portal's user has its role in the project.
+    member: bool,
+    /// Requests that change something, and which of them gets no answer: whether it is done all the same.
+    changes: usize,
+    lost: Option<(usize, bool)>,
+    /// Whether the portal's user may not write limits.
+    no_limits: bool,
 }
 
 type Shared = Arc<Mutex<Stand>>;
@@ -45,6 +53,25 @@ async fn answer(State((stand, url)): State<(Shared, String)>, request: Request) 
     let body: Value = serde_json::from_slice(&body).unwrap_or_default();
     let path = parts.uri.path();
     let mut stand = stand.lock().unwrap();
+    let lost = if parts.method == Method::GET || path == "/v3/auth/tokens" {
+        None
+    } else {
+        stand.changes += 1;
+        let number = stand.changes;
+        stand.lost.filter(|(which, _)| *which == number)
+    };
+    match lost {
+        None => serve(&mut stand, &url, &parts.method, path, &body),
+        Some((_, done)) => {
+            if done {
+                serve(&mut stand, &url, &parts.method, path, &body);
+            }
+            StatusCode::BAD_GATEWAY.into_response()
+        }
+    }
+}
+
+fn serve(stand: &mut Stand, url: &str, method: &Method, path: &str, body: &Value) -> Response {
     if path == "/v3/auth/tokens" {
         let service = |kind: &str, path: &str| {
             let endpoint = json!({ "interface": "public", "url": format!("{url}/{path}") });
@@ -66,8 +93,25 @@ async fn answer(State((stand, url)): State<(Shared, String)>, request: Request) 
     if path == "/volume/v3/" {
         return fine(&json!({ "versions": [{ "id": "v3.0", "version": "3.70" }] }));
     }
+    // Of anything else there is nothing.
+    for (of, name) in [
+        ("/compute/v2.1/servers", "servers"),
+        ("/volume/v3/volumes/detail", "volumes"),
+        ("/volume/v3/snapshots/detail", "snapshots"),
+        ("/network/v2.0/floatingips", "floatingips"),
+        ("/network/v2.0/networks", "networks"),
+    ] {
+        if path == of {
+            return fine(&json!({ name: [] }));
+        }
+    }
     if path.contains("/os-quota-sets/") || path.starts_with("/network/v2.0/quotas/") {
-        if parts.method == Method::PUT {
+        if method == Method::PUT && stand.no_limits {
+            let said = json!({ "forbidden": { "code": 403, "message":
+                "Policy doesn't allow os_compute_api:os-quota-sets:update to be performed." } });
+            return (StatusCode::FORBIDDEN, said.to_string()).into_response();
+        }
+        if method == Method::PUT {
             stand.written += 1;
             // Nova, Cinder and Neutron keep what a body does not name.
             let kept = stand.limits.get_mut(path).unwrap();
@@ -80,7 +124,7 @@ async fn answer(State((stand, url)): State<(Shared, String)>, request: Request) 
         return fine(&stand.limits[path]);
     }
     let parts_of: Vec<&str> = path.trim_start_matches("/v3/").split('/').collect();
-    match (parts.method.as_str(), parts_of.as_slice()) {
+    match (method.as_str(), parts_of.as_slice()) {
         ("GET", ["roles"]) => fine(&json!({ "roles": [{ "id": "r", "name": "member" }] })),
         ("GET", ["projects"]) => fine(&json!({ "projects": stand.projects })),
         ("POST", ["projects"]) => {
@@ -90,11 +134,16 @@ async fn answer(State((stand, url)): State<(Shared, String)>, request: Request) 
             (StatusCode::CREATED, json!({ "project": it }).to_string()).into_response()
         }
         ("GET", ["projects", _]) => fine(&json!({ "project": stand.projects[0] })),
-        ("PUT", ["projects", _, "users", ..]) => StatusCode::NO_CONTENT.into_response(),
+        ("PUT", ["projects", _, "users", ..]) => {
+            stand.member = true;
+            StatusCode::NO_CONTENT.into_response()
+        }
         ("PUT", ["projects", _, "tags"]) => {
             stand.projects[0]["tags"] = body["tags"].clone();
-            fine(&body)
+            fine(body)
         }
+        // What else the doctor looks at is not there.
+        _ if !path.starts_with("/v3/") => StatusCode::NOT_FOUND.into_response(),
         other => panic!("{other:?}"),
     }
 }
@@ -109,13 +158,14 @@ async fn world(projects: Vec<Value>) -> (OpenStack, Shared) {
         ("/volume/v3/os-quota-sets/p1", cinder),
         ("/network/v2.0/quotas/p1", neutron),
     ];
+    let own = limits
+        .clone()
+        .map(|(path, kept)| (path.replace("/p1", "/own"), kept));
+    let limits = limits.map(|(path, kept)| (path.to_owned(), kept));
     let stand = Arc::new(Mutex::new(Stand {
         projects,
-        limits: limits
-            .into_iter()
-            .map(|(path, kept)| (path.to_owned(), kept))
-            .collect(),
-        written: 0,
+        limits: limits.into_iter().chain(own).collect(),
+        ..Stand::default()
     }));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -123,15 +173,20 @@ async fn world(projects: Vec<Value>) -> (OpenStack, Shared) {
         .fallback(answer)
         .with_state((stand.clone(), url.clone()));
     tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
+    stand.lock().unwrap().url.clone_from(&url);
     (stand::open(stand::config(&url)), stand)
 }
 
-async fn ensured(cloud: &OpenStack) -> Project {
+async fn ensure(cloud: &OpenStack) -> Outcome<Project> {
     let spec = ProjectSpec {
         key: "old".into(),
         name: "统计局".into(),
     };
-    match cloud.ensure_project(&"op".into(), spec).await {
+    cloud.ensure_project(&"op".into(), spec).await
+}
+
+async fn ensured(cloud: &OpenStack) -> Project {
+    match ensure(cloud).await {
         Outcome::Done(project) => project,
         other => panic!("{other:?}"),
     }
@@ -169,4 +224,71 @@ async fn a_project_that_the_portal_made_has_no_limits_before_it_writes_some() {
     let half = old(&["lingbao", "lingbao-op-0123456789abcdef0123456789abcdef"]);
     let (cloud, _) = world(vec![half]).await;
     assert_eq!(ensured(&cloud).await.quota, ProjectQuota::default());
+}
+
+#[tokio::test]
+async fn a_project_is_not_done_before_it_is_set_up() {
+    // Making it, the role, three limits, the tags.
+    for which in 1..=6 {
+        for done in [false, true] {
+            let (first, stand) = world(Vec::new()).await;
+            stand.lock().unwrap().lost = Some((which, done));
+            let lost = ensure(&first).await;
+            assert!(matches!(lost, Outcome::Unknown(_)), "{which}: {lost:?}");
+            // The portal was killed meanwhile.
+            let url = stand.lock().unwrap().url.clone();
+            let second = stand::open(stand::config(&url));
+            let found = second.find_by_operation(&"op".into()).await.unwrap();
+            if (which, done) == (6, true) {
+                let is_there = matches!(found, OperationState::Done(Settled::Present(_)));
+                assert!(is_there, "{found:?}");
+            } else {
+                assert_eq!(found, OperationState::Never, "{which} {done}");
+            }
+            ensured(&second).await;
+            let found = second.find_by_operation(&"op".into()).await.unwrap();
+            let is_there = matches!(found, OperationState::Done(Settled::Present(_)));
+            assert!(is_there, "{which} {done}: {found:?}");
+            assert!(stand.lock().unwrap().member, "{which} {done}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn who_may_not_write_limits_waits_for_an_operator_and_is_told_by_the_doctor() {
+    let (cloud, stand) = world(Vec::new()).await;
+    let limits = async || {
+        let found = cloud.check().await.unwrap();
+        let of = found.into_iter();
+        let of = of.filter(|it| it.what.starts_with("limits of "));
+        of.map(|it| it.wrong).collect::<Vec<_>>()
+    };
+    let before = stand.lock().unwrap().limits.clone();
+    let told = limits().await;
+    assert!(
+        told.len() == 3 && told.iter().all(Option::is_none),
+        "{told:?}"
+    );
+    {
+        let mut stand = stand.lock().unwrap();
+        assert_eq!(stand.written, 3);
+        // The figures are what they were.
+        for (path, kept) in &mut stand.limits {
+            let set = kept.get_mut("quota_set").and_then(Value::as_object_mut);
+            if let Some(set) = set {
+                set.remove("force");
+            }
+            assert_eq!(*kept, before[path]);
+        }
+        stand.no_limits = true;
+    }
+    let told = limits().await;
+    assert!(
+        told.len() == 3 && told.iter().all(Option::is_some),
+        "{told:?}"
+    );
+    match ensure(&cloud).await {
+        Outcome::Refused(refusal) => assert_eq!(refusal.reason, RefusalReason::Denied),
+        other => panic!("{other:?}"),
+    }
 }

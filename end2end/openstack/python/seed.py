@@ -75,12 +75,14 @@ def identity():
         who = user(name, project['service'])
         for one in ('admin', 'service'):
             call('PUT', f'{KEYSTONE}/projects/{project["service"]}/users/{who}/roles/{role[one]}')
-    # The portal makes projects and works inside them: administrator of the domain and of every
-    # project in it, those to come included.
+    # What docs/how-to/connect-an-openstack.md says, and no more: in the projects that it makes the
+    # portal has the role that it gives itself.
     portal = user('lingbao', project['lingbao'])
     call('PUT', f'{KEYSTONE}/projects/{project["lingbao"]}/users/{portal}/roles/{role["admin"]}')
     call('PUT', f'{KEYSTONE}/domains/default/users/{portal}/roles/{role["admin"]}')
-    call('PUT', f'{KEYSTONE}/OS-INHERIT/domains/default/users/{portal}/roles/{role["admin"]}/inherited_to_projects')
+    inherited = f'{KEYSTONE}/OS-INHERIT/domains/default/users/{portal}/roles'
+    for one in call('GET', inherited + '/inherited_to_projects')[0]['roles']:  # an earlier seed gave one
+        call('DELETE', f'{inherited}/{one["id"]}/inherited_to_projects')
     for kind, (name, url) in SERVICES.items():
         service = ensure(KEYSTONE, 'service', 'services', name=name, type=kind)
         there, _ = call('GET', f'{KEYSTONE}/endpoints?service_id={service}')

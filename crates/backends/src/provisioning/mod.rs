@@ -7,6 +7,7 @@
 //!     Outcome::Running { poll, .. } => …,            // later: backend.poll(&poll)
 //!     Outcome::Refused(refusal) => …,                // nothing was made
 //!     Outcome::Unreachable(_) => …,                  // call again
+//!     Outcome::NotSent { after, .. } => …,           // call again, after so many seconds
 //!     Outcome::Unknown(_) => backend.find_by_operation(&op).await,
 //! }
 //! ```
@@ -37,8 +38,8 @@ use serde::{Deserialize, Serialize};
 
 pub use offer::*;
 pub use outcome::{
-    Finding, OperationId, OperationState, Outcome, PollToken, ReadError, Refusal, RefusalReason,
-    Wrong,
+    Finding, LONGEST_AFTER, OperationId, OperationState, Outcome, PollToken, ReadError, Refusal,
+    RefusalReason, Wrong,
 };
 pub use spec::*;
 

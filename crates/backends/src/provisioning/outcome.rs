@@ -48,6 +48,9 @@ text_type! {
     PollToken
 }
 
+/// For so many seconds at most a backend is left alone because it asks for it.
+pub const LONGEST_AFTER: u32 = 300;
+
 /// What became of a call that changes something.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -67,6 +70,15 @@ pub enum Outcome<T> {
     Refused(Refusal),
     /// The call certainly did not reach the backend: call again.
     Unreachable(String),
+    /// The backend has turned the call away before it did anything, for it has too much to do: call
+    /// again.
+    NotSent {
+        /// In its words.
+        why: String,
+        /// After how many seconds it wants to be called again, if it says so; at most
+        /// [`LONGEST_AFTER`].
+        after: Option<u32>,
+    },
     /// The answer was lost: it may have been done or not, now or later. Look with
     /// [`find_by_operation`](super::Provisioner::find_by_operation), or repeat under the same id.
     Unknown(String),
@@ -91,6 +103,7 @@ impl<T> Outcome<T> {
             },
             Self::Refused(refusal) => Outcome::Refused(refusal),
             Self::Unreachable(why) => Outcome::Unreachable(why),
+            Self::NotSent { why, after } => Outcome::NotSent { why, after },
             Self::Unknown(why) => Outcome::Unknown(why),
         }
     }

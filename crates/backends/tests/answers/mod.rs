@@ -208,3 +208,26 @@ async fn what_a_token_can_t_be_is_no_reason_to_fall() {
         );
     }
 }
+
+#[tokio::test]
+async fn what_was_turned_away_may_be_asked_again_after_the_time_that_the_cloud_names() {
+    let w = world().await;
+    let busy = "{\"overLimit\": {\"message\": \"too many requests\"}}";
+    for (what, named) in [
+        (What::Refuse(429, busy), None),
+        (What::Later(429, "60"), Some(60)),
+        (What::Later(413, "86400"), Some(300)),
+    ] {
+        w.fault(what);
+        match w.make().await {
+            Outcome::NotSent { after, .. } => assert_eq!(after, named),
+            other => panic!("{other:?}"),
+        }
+    }
+    assert!(matches!(w.make().await, Outcome::Running { .. }));
+    assert_eq!(w.volumes(), 1);
+    // Of this one nobody knows whether it was done.
+    let w = world().await;
+    w.fault(What::Later(503, "60"));
+    assert!(matches!(w.make().await, Outcome::Unknown(_)));
+}

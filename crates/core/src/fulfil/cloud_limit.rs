@@ -211,7 +211,9 @@ async fn write(
             ..failed(true, refusal.to_string())
         },
         Answer::Running { .. } => failed(false, "the cloud has not done it yet".to_owned()),
-        Answer::Unreachable(why) | Answer::Unknown(why) => failed(false, why),
+        Answer::Unreachable(why) | Answer::NotSent { why, .. } | Answer::Unknown(why) => {
+            failed(false, why)
+        }
     }
 }
 
@@ -341,6 +343,9 @@ impl Step for Limited {
     }
     async fn verify(&self, cx: &StepCx) -> Verified {
         self.step.verify(cx).await
+    }
+    fn stays(&self) -> bool {
+        self.step.stays()
     }
     async fn save(&self, tx: &mut Tx, cx: &StepCx, output: &Value) -> Result<(), StorageError> {
         self.step.save(tx, cx, output).await

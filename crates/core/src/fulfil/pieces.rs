@@ -322,6 +322,9 @@ impl Step for Saving {
     async fn verify(&self, cx: &StepCx) -> Verified {
         self.step.verify(cx).await
     }
+    fn stays(&self) -> bool {
+        self.step.stays()
+    }
     async fn save(&self, tx: &mut Tx, cx: &StepCx, output: &Value) -> Result<(), StorageError> {
         let object: Object = serde_json::from_value(output.clone())
             .map_err(|e| StorageError::inconsistent("saga_step", "output", cx.saga.as_str(), e))?;

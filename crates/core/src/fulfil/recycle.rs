@@ -511,7 +511,7 @@ impl Step for Put {
                 Outcome::Done(Value::Null)
             }
             Answer::Refused(refusal) => Outcome::Retry(refusal.to_string()),
-            Answer::Unreachable(why) | Answer::Unknown(why) => {
+            Answer::Unreachable(why) | Answer::NotSent { why, .. } | Answer::Unknown(why) => {
                 Silent::of(cx, self.backend.name(), why).await.outcome()
             }
         }
@@ -533,7 +533,7 @@ impl Step for Put {
                 RefusalReason::Conflict => Undone::Retry(refusal.to_string()),
                 _ => Undone::Residue(refusal.to_string()),
             },
-            Answer::Unreachable(why) | Answer::Unknown(why) => {
+            Answer::Unreachable(why) | Answer::NotSent { why, .. } | Answer::Unknown(why) => {
                 Silent::of(cx, self.backend.name(), why).await.undone()
             }
         }

@@ -517,7 +517,7 @@ impl Step for Delete {
                 // Somebody was faster: gone is gone.
                 Answer::Refused(refusal) if refusal.reason == RefusalReason::NotFound => {}
                 Answer::Refused(refusal) => return Outcome::Retry(refusal.to_string()),
-                Answer::Unreachable(why) | Answer::Unknown(why) => {
+                Answer::Unreachable(why) | Answer::NotSent { why, .. } | Answer::Unknown(why) => {
                     return Silent::of(cx, backend.name(), why).await.outcome();
                 }
             }

@@ -284,7 +284,9 @@ impl Step for CallStep {
                 tracing::warn!(saga = %cx.saga, step = self.name, %refusal, "the backend refused step `{}`", self.name);
                 Outcome::Fail(refused(&refusal))
             }
-            Answer::Unreachable(why) | Answer::Unknown(why) => self.silent(cx, why).await.outcome(),
+            Answer::Unreachable(why) | Answer::NotSent { why, .. } | Answer::Unknown(why) => {
+                self.silent(cx, why).await.outcome()
+            }
         }
     }
 
@@ -322,6 +324,10 @@ impl Step for CallStep {
             Err(error) => self.silent(cx, error.to_string()).await.verified(),
         }
     }
+
+    fn stays(&self) -> bool {
+        matches!(self.undo, Undo::Nothing)
+    }
 }
 
 fn verified(cx: &StepCx, settled: Settled) -> Verified {
@@ -354,7 +360,7 @@ impl CallStep {
                 why: "being cancelled".into(),
             }),
             Answer::Refused(refusal) => Err(Undone::Residue(refusal.to_string())),
-            Answer::Unreachable(why) | Answer::Unknown(why) => {
+            Answer::Unreachable(why) | Answer::NotSent { why, .. } | Answer::Unknown(why) => {
                 Err(self.silent(cx, why).await.undone())
             }
         }
@@ -407,7 +413,9 @@ impl CallStep {
                 RefusalReason::Conflict => Undone::Retry(refusal.to_string()),
                 _ => Undone::Residue(refusal.to_string()),
             },
-            Answer::Unreachable(why) | Answer::Unknown(why) => self.silent(cx, why).await.undone(),
+            Answer::Unreachable(why) | Answer::NotSent { why, .. } | Answer::Unknown(why) => {
+                self.silent(cx, why).await.undone()
+            }
         }
     }
 }

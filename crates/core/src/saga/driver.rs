@@ -316,7 +316,11 @@ impl Driver {
             attempt = 0;
             let now = run.cx().now();
             let mut tx = run.begin().await?;
-            rows::bury_operation(&mut tx, operation.as_str(), now).await?;
+            if step.stays() {
+                rows::close_operation(&mut tx, operation.as_str()).await?;
+            } else {
+                rows::bury_operation(&mut tx, operation.as_str(), now).await?;
+            }
             let undoing = StepChange {
                 state: "undoing",
                 attempt,

@@ -96,6 +96,10 @@ impl Step for FaultyStep {
         self.inner.verify(cx).await
     }
 
+    fn stays(&self) -> bool {
+        self.inner.stays()
+    }
+
     async fn save(&self, tx: &mut Tx, cx: &StepCx, output: &Value) -> Result<(), StorageError> {
         self.inner.save(tx, cx, output).await
     }

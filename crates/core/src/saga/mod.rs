@@ -48,7 +48,7 @@
 //! - [`Saga::ended`] runs in the transaction that ends the saga; after a retried residue it runs
 //!   again.
 //! - An undone operation keeps a tombstone for [`SWEEP_MS`]; the sweep asks `verify` and undoes what
-//!   a lost or late answer created after all.
+//!   a lost or late answer created after all. One whose step [`stays`](Step::stays) has none.
 //! - The driver's transactions lock the job first, then the saga, then what `save` and `ended` touch.
 //!   Call [`wake`] (and [`retry`], [`unwind`]) before you change rows that these hooks change too, or
 //!   PostgreSQL may have to break a deadlock.
@@ -182,6 +182,10 @@ pub trait Step: Send + Sync {
     async fn undo(&self, cx: &StepCx) -> Undone;
     /// Asks whether it is so.
     async fn verify(&self, cx: &StepCx) -> Verified;
+    /// Whether what it did stays when it is undone: then there is nothing to sweep away afterwards.
+    fn stays(&self) -> bool {
+        false
+    }
 
     /// Writes down in our database what `run` gave.
     async fn save(&self, tx: &mut Tx, cx: &StepCx, output: &Value) -> Result<(), StorageError> {

@@ -32,6 +32,8 @@ struct Cloud {
     scripted: BTreeMap<&'static str, Outcome>,
     /// `undo` of this thing gives this instead.
     undo: BTreeMap<&'static str, Undone>,
+    /// This thing stays.
+    stays: Option<&'static str>,
 }
 
 #[derive(Clone, Default)]
@@ -83,7 +85,9 @@ impl Step for Make {
         if let Some(undone) = cloud.undo.get(self.thing) {
             return undone.clone();
         }
-        cloud.things.remove(cx.operation.as_str());
+        if cloud.stays != Some(self.thing) {
+            cloud.things.remove(cx.operation.as_str());
+        }
         Undone::Done
     }
 
@@ -92,6 +96,10 @@ impl Step for Make {
             Some(thing) => Verified::Present(json!(thing)),
             None => Verified::Absent,
         }
+    }
+
+    fn stays(&self) -> bool {
+        self.cloud.lock().unwrap().stays == Some(self.thing)
     }
 
     async fn save(
@@ -408,6 +416,28 @@ async fn what_appears_after_its_undo_is_swept_away() {
         stage.play(6).await;
         assert!(stage.build.0.lock().unwrap().things.is_empty());
         assert_eq!(stage.step("disk").await.swept, Some(1));
+    }
+}
+
+#[tokio::test]
+async fn what_stays_when_it_is_undone_is_nothing_to_sweep() {
+    for db in engines().await {
+        let stage = Stage::set(&db, |cloud| {
+            cloud.stays = Some("address");
+            cloud
+                .scripted
+                .insert("disk", Outcome::Fail(Msg::new("backend.no_space")));
+        })
+        .await;
+        stage.play(3).await;
+        assert_eq!(stage.state().await, "undone");
+        stage.play(6).await;
+        let there: Vec<String> = {
+            let cloud = stage.build.0.lock().unwrap();
+            cloud.things.values().cloned().collect()
+        };
+        assert_eq!(there, ["address"]);
+        assert_eq!(stage.step("address").await.swept, Some(0));
     }
 }
 

@@ -254,6 +254,13 @@ pub async fn bury_operation(
     Ok(())
 }
 
+/// Closes an operation whose step is undone and leaves what it did: nothing is looked for under it.
+pub async fn close_operation(tx: &mut Tx, operation: &str) -> Result<(), StorageError> {
+    on!(tx, conn => sqlx::query("UPDATE operation SET state = 'closed' WHERE id = $1")
+        .bind(operation).execute(conn).await.map(|_| ()))?;
+    Ok(())
+}
+
 /// Operations whose step is undone and whose tombstone still stands, oldest first, after `after`.
 pub async fn tombstones(
     rx: &mut ReadTx,

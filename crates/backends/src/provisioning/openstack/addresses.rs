@@ -45,6 +45,11 @@ pub(super) fn address(it: &Value) -> Address {
     }
 }
 
+/// Whether an address of the portal's is set up to the end. Neutron takes tags only after it was made.
+pub(super) fn is_whole(address: &Address) -> bool {
+    !address.spec.pool.as_str().is_empty()
+}
+
 fn present(it: &Value) -> Settled {
     Settled::Present(Box::new(Object::Address(address(it))))
 }

@@ -30,7 +30,7 @@ pub(super) type Names = Answer<Vec<String>>;
 
 pub(super) fn said(fault: &Fault) -> String {
     match fault {
-        Fault::NotSent(why) | Fault::Lost(why) => why.clone(),
+        Fault::NotSent(why) | Fault::TurnedAway { why, .. } | Fault::Lost(why) => why.clone(),
         Fault::Refused(refusal) => refusal.detail.clone(),
     }
 }
@@ -93,6 +93,7 @@ impl Cloud {
             return Ok(found);
         }
         self.check_services(&mut found).await;
+        self.check_limits(&mut found).await;
         self.check_names(&mut found).await;
         self.check_presets(&mut found);
         let zones = self
@@ -172,6 +173,17 @@ impl Cloud {
                     ));
                 }
             }
+        }
+    }
+
+    /// Whether limits can be written: the first order of each unit writes them.
+    async fn check_limits(&self, found: &mut Vec<Finding>) {
+        const REMEDY: &str = "give the user the right to change quotas, as admin has it";
+        match self.try_quota().await {
+            Ok(tried) => found.extend(tried.into_iter().map(|(service, answer)| {
+                finding(format!("limits of {}", service.word()), answer, REMEDY)
+            })),
+            Err(fault) => found.push(Finding::wrong("limits", said(&fault), REMEDY)),
         }
     }
 

@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     Clock,
-    provisioning::{Refusal, RefusalReason},
+    provisioning::{LONGEST_AFTER, Refusal, RefusalReason},
 };
 
 /// The longest answer that is read: 500 servers with all their details are about 2 MB.
@@ -89,6 +89,8 @@ pub(super) struct Ask<'a> {
 pub(super) struct Heard {
     pub status: u16,
     pub token: Option<String>,
+    /// After how many seconds it wants to be asked again, if it says so.
+    pub after: Option<u32>,
     pub body: Vec<u8>,
 }
 
@@ -231,7 +233,8 @@ impl Cloud {
                         self.versions.forget(ask.service);
                     }
                     let service = ask.service.word();
-                    return Err(of_status(service, status, &heard.body, changes));
+                    let fault = of_status(service, status, &heard.body, changes);
+                    return Err(fault.told(heard.after));
                 }
             }
         }
@@ -255,8 +258,12 @@ impl Cloud {
             }
         })?;
         let status = response.status().as_u16();
-        let token = response.headers().get("X-Subject-Token");
-        let token = token.and_then(|v| v.to_str().ok()).map(str::to_owned);
+        let head = |name: &str| {
+            let value = response.headers().get(name);
+            value.and_then(|v| v.to_str().ok()).map(str::to_owned)
+        };
+        let token = head("X-Subject-Token");
+        let after = head("Retry-After").and_then(|told| seconds(&told));
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(|e| lost(chain(&e)))? {
             if body.len() + chunk.len() > LONGEST {
@@ -267,6 +274,7 @@ impl Cloud {
         Ok(Heard {
             status,
             token,
+            after,
             body,
         })
     }
@@ -306,6 +314,14 @@ impl Cloud {
     pub fn now(&self) -> i64 {
         self.clock.now().millis()
     }
+}
+
+/// The seconds of a `Retry-After`; `None` for one that names a moment, by a clock that is not ours.
+fn seconds(told: &str) -> Option<u32> {
+    let told = told.trim();
+    let is_number = !told.is_empty() && told.bytes().all(|byte| byte.is_ascii_digit());
+    // More than fits is very long.
+    is_number.then(|| told.parse().unwrap_or(u32::MAX).min(LONGEST_AFTER))
 }
 
 /// An empty answer is `null`; half an answer is a lost one.
@@ -430,6 +446,22 @@ mod tests {
         ] {
             let read = list(&wrong, "servers", &fields);
             assert!(matches!(read, Err(Fault::NotSent(_))), "{wrong}: {read:?}");
+        }
+    }
+
+    #[test]
+    fn a_cloud_is_left_alone_for_five_minutes_at_most() {
+        for (told, after) in [
+            ("0", Some(0)),
+            (" 60 ", Some(60)),
+            ("86400", Some(300)),
+            ("99999999999", Some(300)),
+            ("", None),
+            ("-1", None),
+            ("soon", None),
+            ("Wed, 21 Oct 2026 07:28:00 GMT", None),
+        ] {
+            assert_eq!(seconds(told), after, "{told}");
         }
     }
 

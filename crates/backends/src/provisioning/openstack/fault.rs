@@ -4,7 +4,8 @@
 //! | --- | --- |
 //! | no connection, no name, no TLS | [`Fault::NotSent`]: call again |
 //! | 401 | the token is renewed once and the request repeated, then [`RefusalReason::Denied`] |
-//! | 429, 413 without words of a quota | [`Fault::NotSent`]: turned away before anything was done |
+//! | 429, 413 without words of a quota | [`Fault::TurnedAway`] before anything was done, with the seconds of `Retry-After` |
+//! | 403 with words of a policy | [`RefusalReason::Denied`], also where the policy is one about quotas |
 //! | 403, 413, 409 with words of a quota | [`RefusalReason::QuotaExceeded`] |
 //! | 403 | [`RefusalReason::Denied`] |
 //! | 404 in the service's own words | [`RefusalReason::NotFound`] |
@@ -12,7 +13,7 @@
 //! | 409, 400 about a state | [`RefusalReason::Conflict`] |
 //! | 400, 422 | [`RefusalReason::InvalidSpec`] |
 //! | 405, 410, 501 | [`RefusalReason::Unsupported`] |
-//! | 3xx, 5xx, time-out, cut, half an answer | [`Fault::Lost`] for what changes something; reading may simply be repeated, so there it is [`Fault::NotSent`] |
+//! | 3xx, 5xx, time-out, cut, half an answer | [`Fault::Lost`] for what changes something; reading may simply be repeated, so there it is [`Fault::NotSent`], or [`Fault::TurnedAway`] with a `Retry-After` |
 use serde_json::Value;
 
 use crate::provisioning::{
@@ -24,6 +25,9 @@ use crate::provisioning::{
 pub(super) enum Fault {
     /// Certainly nothing was done.
     NotSent(String),
+    /// Certainly nothing was done, for the cloud has too much to do; it may say after how many seconds
+    /// it wants to be asked again.
+    TurnedAway { why: String, after: Option<u32> },
     /// It may have been done.
     Lost(String),
     /// The cloud says no.
@@ -65,13 +69,26 @@ impl From<Refusal> for Stop {
 impl From<Fault> for ReadError {
     fn from(fault: Fault) -> Self {
         match fault {
-            Fault::NotSent(why) | Fault::Lost(why) => Self::Unreachable(why),
+            Fault::NotSent(why) | Fault::TurnedAway { why, .. } | Fault::Lost(why) => {
+                Self::Unreachable(why)
+            }
             Fault::Refused(refusal) => Self::Refused(refusal),
         }
     }
 }
 
 impl Fault {
+    /// With the seconds after which the cloud wants to be asked again. Where something may have been
+    /// done they say nothing: that is looked for, however long it takes.
+    pub fn told(self, after: Option<u32>) -> Self {
+        match (self, after) {
+            (Self::NotSent(why), Some(_)) | (Self::TurnedAway { why, .. }, _) => {
+                Self::TurnedAway { why, after }
+            }
+            (fault, _) => fault,
+        }
+    }
+
     /// Whether the cloud says that it is not there.
     pub fn is_not_found(&self) -> bool {
         self.reason() == Some(RefusalReason::NotFound)
@@ -109,6 +126,7 @@ pub(super) fn outcome(flow: Flow<Settled>, poll: impl FnOnce() -> PollToken) -> 
             retry_after_ms,
         },
         Err(Stop::Fault(Fault::NotSent(why))) => Outcome::Unreachable(why),
+        Err(Stop::Fault(Fault::TurnedAway { why, after })) => Outcome::NotSent { why, after },
         Err(Stop::Fault(Fault::Lost(why))) => Outcome::Unknown(why),
         Err(Stop::Fault(Fault::Refused(refusal))) => Outcome::Refused(refusal),
     }
@@ -118,10 +136,12 @@ pub(super) fn outcome(flow: Flow<Settled>, poll: impl FnOnce() -> PollToken) -> 
 pub(super) fn of_status(service: &str, status: u16, body: &[u8], changes: bool) -> Fault {
     let (kind, words) = words(body);
     let said = format!("{service}: {status} {words}");
+    let turned_away = |why| Fault::TurnedAway { why, after: None };
     let reason = match status {
-        429 => return Fault::NotSent(said),
+        429 => return turned_away(said),
+        403 if is_policy(&words) => RefusalReason::Denied,
         _ if is_quota(status, &kind, &words) => RefusalReason::QuotaExceeded,
-        413 => return Fault::NotSent(said),
+        413 => return turned_away(said),
         _ if is_no_address(&kind, &words) => RefusalReason::NoAddress,
         400 if is_state(&words) => RefusalReason::Conflict,
         400 | 422 => RefusalReason::InvalidSpec,
@@ -175,6 +195,13 @@ fn words(body: &[u8]) -> (String, String) {
     let said = said.unwrap_or_else(|| String::from_utf8_lossy(body).into_owned());
     let short: String = said.split_whitespace().collect::<Vec<_>>().join(" ");
     (kind, short.chars().take(300).collect())
+}
+
+/// Whether the cloud says that the portal's user may not do this. Rules have names, and those of limits
+/// have "quota" in them.
+fn is_policy(words: &str) -> bool {
+    let words = words.to_lowercase();
+    words.contains("policy") || words.contains("disallowed")
 }
 
 fn is_quota(status: u16, kind: &str, words: &str) -> bool {
@@ -278,6 +305,21 @@ mod tests {
                 r#"{"forbidden":{"message":"Policy doesn't allow it"}}"#,
                 R::Denied,
             ),
+            (
+                403,
+                r#"{"forbidden":{"code":403,"message":"Policy doesn't allow os_compute_api:os-quota-sets:update to be performed."}}"#,
+                R::Denied,
+            ),
+            (
+                403,
+                r#"{"forbidden":{"code":403,"message":"Policy doesn't allow volume_extension:quotas:update to be performed."}}"#,
+                R::Denied,
+            ),
+            (
+                403,
+                r#"{"NeutronError":{"type":"PolicyNotAuthorized","message":"rule:update_quota is disallowed by policy","detail":""}}"#,
+                R::Denied,
+            ),
             (404, r#"{"itemNotFound":{"message":"no"}}"#, R::NotFound),
             (
                 409,
@@ -320,9 +362,29 @@ mod tests {
             let body = br#"{"overLimit":{"message":"too many requests"}}"#;
             assert!(matches!(
                 of_status("n", status, body, true),
-                Fault::NotSent(_)
+                Fault::TurnedAway { after: None, .. }
             ));
         }
+    }
+
+    #[test]
+    fn when_to_ask_again_is_told_where_nothing_was_done() {
+        let of = |status, changes| of_status("n", status, b"", changes).told(Some(60));
+        for (status, changes) in [(429, true), (429, false), (413, true), (503, false)] {
+            let fault = of(status, changes);
+            assert!(
+                matches!(
+                    fault,
+                    Fault::TurnedAway {
+                        after: Some(60),
+                        ..
+                    }
+                ),
+                "{status}: {fault:?}"
+            );
+        }
+        assert!(matches!(of(503, true), Fault::Lost(_)));
+        assert!(matches!(of(403, true), Fault::Refused(_)));
     }
 
     #[test]

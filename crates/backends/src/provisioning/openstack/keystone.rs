@@ -49,14 +49,17 @@ impl Token {
             return Ok(config.auth_url.trim_end_matches('/').to_owned());
         }
         let all = self.catalogue.as_array().map_or(&[][..], Vec::as_slice);
+        let wanted = |endpoint: &&Value| {
+            text(endpoint, "interface") == config.interface
+                && config.region.as_deref().is_none_or(|region| {
+                    text(endpoint, "region_id") == region || text(endpoint, "region") == region
+                })
+        };
+        // A service may be registered more than once, for each region on its own.
         let found = service.types().iter().find_map(|kind| {
-            let entry = all.iter().find(|entry| text(entry, "type") == *kind)?;
-            items(entry, "endpoints").iter().find(|endpoint| {
-                text(endpoint, "interface") == config.interface
-                    && config.region.as_deref().is_none_or(|region| {
-                        text(endpoint, "region_id") == region || text(endpoint, "region") == region
-                    })
-            })
+            let entries = all.iter().filter(|entry| text(entry, "type") == *kind);
+            let mut endpoints = entries.flat_map(|entry| items(entry, "endpoints"));
+            endpoints.find(wanted)
         });
         let url = found.map(|endpoint| text(endpoint, "url").trim_end_matches('/'));
         let Some(url) = url.filter(|url| !url.is_empty()) else {
@@ -180,7 +183,8 @@ impl Cloud {
         // Nothing is lost with a lost token.
         let heard = self.hear(request, false).await?;
         if !(200..=299).contains(&heard.status) {
-            return Err(of_status("keystone", heard.status, &heard.body, false));
+            let fault = of_status("keystone", heard.status, &heard.body, false);
+            return Err(fault.told(heard.after));
         }
         let mut answer: Value = serde_json::from_slice(&heard.body)
             .map_err(|error| Fault::NotSent(format!("keystone: {error}")))?;
@@ -229,18 +233,73 @@ impl Cloud {
 mod tests {
     use super::*;
 
+    fn token(id: &str, catalogue: Value) -> Token {
+        Token {
+            id: Secret(id.into()),
+            ends: 10 * MARGIN,
+            project: String::new(),
+            user: String::new(),
+            roles: Vec::new(),
+            catalogue,
+        }
+    }
+
+    fn config(region: Option<&str>) -> OpenStackConfig {
+        OpenStackConfig {
+            auth_url: "http://127.0.0.1:5000/v3".into(),
+            region: region.map(str::to_owned),
+            interface: "public".into(),
+            ca_pem: None,
+            credential: Credential::Application {
+                id: "a".into(),
+                secret: Secret("x".into()),
+            },
+            domain: "default".into(),
+            role: "member".into(),
+            password_secret: None,
+            timeout_ms: 1_000,
+            connect_timeout_ms: 500,
+            settle_ms: 10_000,
+            poll_ms: 1_000,
+            build_minutes: 10,
+            external_network: None,
+            outbound: false,
+            dns_servers: Vec::new(),
+            zones: Vec::new(),
+            images: [].into(),
+            flavours: [].into(),
+            make_flavours: false,
+            volume_types: [].into(),
+            presets: [].into(),
+        }
+    }
+
+    #[test]
+    fn a_service_is_found_in_whichever_entry_its_region_stands() {
+        let entry = |kind: &str, region: &str, port: u16| {
+            json!({ "type": kind, "endpoints": [
+                { "interface": "internal", "region_id": region, "url": "http://127.0.0.1:1/" },
+                { "interface": "public", "region_id": region,
+                  "url": format!("http://127.0.0.1:{port}/v2.1/") }] })
+        };
+        let catalogue = json!([
+            { "type": "compute", "endpoints": [] },
+            entry("compute", "east", 10),
+            entry("compute", "west", 20),
+            entry("network", "north", 30),
+        ]);
+        let token = token("a", catalogue);
+        let of = |region| token.endpoint(Service::Compute, &config(region));
+        assert_eq!(of(Some("east")), Ok("http://127.0.0.1:10/v2.1".into()));
+        assert_eq!(of(Some("west")), Ok("http://127.0.0.1:20/v2.1".into()));
+        assert_eq!(of(None), Ok("http://127.0.0.1:10/v2.1".into()));
+        let nowhere = of(Some("north")).map_err(|fault| fault.reason());
+        assert_eq!(nowhere, Err(Some(RefusalReason::Unsupported)));
+    }
+
     #[test]
     fn only_the_dead_token_is_forgotten() {
-        let of = |id: &str| {
-            Arc::new(Token {
-                id: Secret(id.into()),
-                ends: 10 * MARGIN,
-                project: String::new(),
-                user: String::new(),
-                roles: Vec::new(),
-                catalogue: Value::Null,
-            })
-        };
+        let of = |id: &str| Arc::new(token(id, Value::Null));
         let (dead, new, tokens) = (of("a"), of("b"), Tokens::default());
         tokens.put(&Scope::Portal, 0, &new);
         tokens.forget(&Scope::Portal, &dead);

@@ -22,7 +22,7 @@ use super::{
 use crate::provisioning::{ExternalId, Object, Page, Refusal, RefusalReason};
 
 /// Objects on a page; the cloud may give fewer.
-const PAGE: &str = "500";
+pub(super) const PAGE: &str = "500";
 const FULL: usize = 500;
 
 /// The order of Neutron's lists.
@@ -226,7 +226,7 @@ impl Cloud {
 }
 
 /// The marker of the page after one. A full page may have a next one, whether or not a link says so.
-fn next_page(found: &Value, all: &[Value], links: &str) -> Option<String> {
+pub(super) fn next_page(found: &Value, all: &[Value], links: &str) -> Option<String> {
     let is_next = |link: &Value| text(link, "rel") == "next";
     let more = all.len() >= FULL || items(found, links).iter().any(is_next);
     let last = all.last().filter(|_| more)?;

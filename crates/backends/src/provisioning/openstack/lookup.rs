@@ -2,9 +2,11 @@
 use super::{
     OpenStack, Token, addresses, backups,
     fault::{Answer, Fault, Flow, Stop},
-    networks, op, snapshots, volumes,
+    networks, snapshots, volumes,
 };
-use crate::provisioning::{Kind, Object, OperationId, OperationState, Settled};
+use crate::provisioning::{
+    Kind, Object, OperationId, OperationState, Refusal, RefusalReason, Settled,
+};
 
 impl OpenStack {
     /// The object of an operation, of whatever kind it is.
@@ -44,10 +46,7 @@ impl OpenStack {
     async fn made_of_kind(&self, op: &OperationId, kind: Kind) -> Answer<Option<Object>> {
         let cloud = &self.cloud;
         Ok(match kind {
-            Kind::Project => {
-                let all = cloud.projects(&op::tag(op)).await?;
-                all.into_iter().find(|it| it.operation() == op)
-            }
+            Kind::Project => cloud.project_of(op).await?,
             // Another operation may have made the network that this one was given.
             Kind::Network => match self.memory.what(op) {
                 Some(made) => cloud.network_value(&made.id).await?,
@@ -125,6 +124,16 @@ impl OpenStack {
                 None => OperationState::Never,
             });
         };
+        if let Object::Address(address) = &object
+            && !addresses::is_whole(address)
+        {
+            // Who goes on under the operation finishes it; who has taken it back finds it to delete.
+            let said = "its pool and bandwidth were never written to it";
+            return Ok(OperationState::Failed {
+                refusal: Refusal::new(RefusalReason::Conflict, said),
+                left: Some(address.id.clone()),
+            });
+        }
         let kind = object.kind();
         Ok(match self.making(op, kind).await {
             Ok(Some(settled)) => OperationState::Done(settled),

@@ -29,6 +29,7 @@ mod power;
 mod projects;
 mod reinstall;
 mod resize;
+mod routers;
 mod rules;
 mod security;
 mod server;
@@ -470,6 +471,7 @@ impl Provisioner for OpenStack {
                 retry_after_ms,
             },
             Err(Stop::Fault(Fault::NotSent(why) | Fault::Lost(why))) => Outcome::Unreachable(why),
+            Err(Stop::Fault(Fault::TurnedAway { why, after })) => Outcome::NotSent { why, after },
             Err(Stop::Fault(Fault::Refused(refusal))) => Outcome::Refused(refusal),
         }
     }

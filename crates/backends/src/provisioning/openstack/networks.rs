@@ -1,4 +1,4 @@
-//! Private networks: a network, its subnet, and a router to the outside where there is one.
+//! Private networks: a network, its subnet, and a router to the outside where there is one (`routers`).
 //!
 //! Neutron takes tags only after a thing was made, so what must not be lost stands in the
 //! description: `lingbao:OPERATION key:KEY cidr:CIDR`.
@@ -6,14 +6,15 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::{
+    check::said,
     client::{Cloud, inner, items, list, missing, text},
-    config::ZoneConfig,
     fault::{Answer, Fault, Flow, Stop, optional, refuse},
     op::{MARK, Memory, READY, describe, described, tag},
     version::Service,
 };
 use crate::provisioning::{
-    ExternalId, Kind, Network, NetworkSpec, Object, OperationId, RefusalReason, Settled, cidr,
+    ExternalId, Kind, Network, NetworkSpec, Object, OperationId, Refusal, RefusalReason, Settled,
+    cidr,
 };
 
 /// What each network that is read must have.
@@ -54,25 +55,9 @@ fn best_first(all: &mut [Value]) {
     all.sort_by_key(|it| (!is_ready(it), items(it, "subnets").is_empty()));
 }
 
-fn has_own_way(zone: &ZoneConfig) -> bool {
-    !zone.external_network.is_empty()
-}
-
-/// Whether a port is a router's foot in its network.
-fn is_interface(port: &Value) -> bool {
-    let owner = text(port, "device_owner");
-    owner.starts_with("network:router_interface")
-        || owner.starts_with("network:ha_router_replicated_interface")
-}
-
-/// Id of the external network to which a router leads.
-fn leads_to(router: &Value) -> Option<&str> {
-    Some(text(&router["external_gateway_info"], "network_id")).filter(|id| !id.is_empty())
-}
-
 /// Whether a refusal may come from somebody else who sets up the same network: what was to be made is
 /// there already, or what it was made for is gone.
-fn is_a_race(fault: &Fault) -> bool {
+pub(super) fn is_a_race(fault: &Fault) -> bool {
     use RefusalReason::{Conflict, InvalidSpec, NotFound};
     matches!(fault.reason(), Some(InvalidSpec | NotFound | Conflict))
 }
@@ -197,7 +182,15 @@ impl Cloud {
         if there.spec.cidr != spec.cidr {
             return refuse(RefusalReason::Conflict, "the network has other addresses");
         }
-        if !is_ready(&it) {
+        let ready = is_ready(&it);
+        if !ready || self.lacks_part(&there, &it).await? {
+            if ready {
+                tracing::warn!(network = %there.id, "a finished network has lost its subnet or router: made anew");
+            }
+            // What a lost answer was about may still come: a second router, say.
+            if let Some(ms) = memory.settling(op, self.now(), self.config.settle_ms) {
+                return Err(Stop::Running(ms));
+            }
             let gateway = self.first_gateway().await?;
             let set_up = self
                 .set_up_network(&there, &mut it, gateway.as_deref())
@@ -205,6 +198,12 @@ impl Cloud {
             if let Err(fault) = set_up {
                 let since = text(&it, "created_at");
                 return Err(match self.under_way(since, "setting up the network") {
+                    // It is as old as it is: another process may mend it too, or an operator must.
+                    _ if ready && is_a_race(&fault) => {
+                        let why = said(&fault);
+                        let detail = format!("the network lacks its subnet or router: {why}");
+                        Refusal::new(RefusalReason::Conflict, detail).into()
+                    }
                     Stop::Running(_) if is_a_race(&fault) => Stop::Running(1_000),
                     _ => fault.into(),
                 });
@@ -260,21 +259,12 @@ impl Cloud {
         inner(made, "network", &["id"])
     }
 
-    /// The external network to which new routers lead at once. Where a pool has one of its own, a
-    /// router waits for its first address to tell which way leads outside: it has one way alone.
-    async fn first_gateway(&self) -> Answer<Option<String>> {
-        match &self.config.external_network {
-            Some(external) if !self.config.zones.iter().any(has_own_way) => {
-                self.external_id(external).await.map(Some)
-            }
-            _ => Ok(None),
+    /// Whether somebody has deleted a part of a network that was finished.
+    async fn lacks_part(&self, network: &Network, it: &Value) -> Answer<bool> {
+        if items(it, "subnets").is_empty() {
+            return Ok(true);
         }
-    }
-
-    /// A router's way outside. Neutron would let every host out by it, also those that nobody gave an
-    /// address.
-    fn gateway(&self, external: &str) -> Value {
-        json!({ "network_id": external, "enable_snat": self.config.outbound })
+        Ok(self.has_ways() && self.foot(&network.id).await?.is_none())
     }
 
     async fn set_up_network(
@@ -284,8 +274,11 @@ impl Cloud {
         gateway: Option<&str>,
     ) -> Answer<()> {
         let subnet = self.ensure_subnet(network).await?;
-        if gateway.is_some() || self.config.zones.iter().any(has_own_way) {
-            self.ensure_way(network, &subnet, gateway).await?;
+        if self.has_ways() {
+            self.set_up_way(network, &subnet, gateway).await?;
+        }
+        if is_ready(it) {
+            return Ok(());
         }
         let path = format!("/networks/{}/tags", network.id);
         let body = json!({ "tags": [MARK, READY, tag(&network.operation)] });
@@ -293,33 +286,6 @@ impl Cloud {
             .await?;
         it["tags"] = body["tags"].clone();
         Ok(())
-    }
-
-    /// Id of the router that stands in a network, made and led into it if there is none. A router for
-    /// each network: two of one project may have the same addresses.
-    pub(super) async fn ensure_way(
-        &self,
-        network: &Network,
-        subnet: &str,
-        gateway: Option<&str>,
-    ) -> Answer<String> {
-        let query = [
-            ("network_id", network.id.as_str()),
-            ("project_id", network.spec.project.as_str()),
-        ];
-        let found = self.get(Service::Network, "/ports", &query).await?;
-        // What stands in the network counts, and not the name: of two routers made at once only one
-        // gets its foot in.
-        let ports = list(&found, "ports", &["network_id"])?;
-        if let Some(port) = ports.iter().find(|port| is_interface(port)) {
-            return Ok(text(port, "device_id").to_owned());
-        }
-        let router = self.ensure_router(network, gateway).await?;
-        let path = format!("/routers/{router}/add_router_interface");
-        let body = json!({ "subnet_id": subnet });
-        self.change(Service::Network, Method::PUT, &path, Some(&body))
-            .await?;
-        Ok(router)
     }
 
     async fn ensure_subnet(&self, network: &Network) -> Answer<String> {
@@ -344,80 +310,6 @@ impl Cloud {
             .change(Service::Network, Method::POST, "/subnets", Some(&body))
             .await?;
         Ok(text(&inner(made, "subnet", &["id"])?, "id").to_owned())
-    }
-
-    /// Leads the network of a server's port to the external network of an address: the network may be
-    /// older than the first external network of the configuration, or have waited for this address.
-    pub(super) async fn open_way(&self, memory: &Memory, port: &Value, external: &str) -> Flow<()> {
-        let id = ExternalId(text(port, "network_id").to_owned());
-        let there = self.network_value(&id).await?;
-        let Some(Object::Network(network)) = there.as_ref().map(network) else {
-            return refuse(RefusalReason::Conflict, "the server's network is gone");
-        };
-        if network.spec.project.as_str() != text(port, "project_id") {
-            // Somebody else's network: how it leads outside is not ours to change.
-            return Ok(());
-        }
-        let turn = memory.network_turn(&network.spec.project, &network.spec.key);
-        let _turn = turn.lock().await;
-        let subnet = text(&port["fixed_ips"][0], "subnet_id");
-        let router = match self.ensure_way(&network, subnet, Some(external)).await {
-            // Another process may have been quicker: the next attempt finds its router.
-            Err(Fault::Refused(it)) if it.reason != RefusalReason::Denied => {
-                return refuse(RefusalReason::Conflict, it.detail);
-            }
-            router => router?,
-        };
-        let path = format!("/routers/{router}");
-        let found = self.get(Service::Network, &path, &[]).await?;
-        let it = inner(found, "router", &["id", "project_id"])?;
-        if text(&it, "project_id") != network.spec.project.as_str() {
-            let said = "another project's router stands in the server's private network";
-            return refuse(RefusalReason::Conflict, said);
-        }
-        match leads_to(&it) {
-            Some(there) if there == external => Ok(()),
-            Some(there) => refuse(
-                RefusalReason::Conflict,
-                format!(
-                    "the address is of external network {external}, and the private network of the \
-                     server already leads outside through {there}: a router has one way alone"
-                ),
-            ),
-            None => {
-                let body = json!({ "router": { "external_gateway_info": self.gateway(external) } });
-                self.change(Service::Network, Method::PUT, &path, Some(&body))
-                    .await?;
-                Ok(())
-            }
-        }
-    }
-
-    async fn ensure_router(&self, network: &Network, external: Option<&str>) -> Answer<String> {
-        let name = format!("lingbao-{}", network.id);
-        let query = [
-            ("name", name.as_str()),
-            ("project_id", network.spec.project.as_str()),
-        ];
-        let found = self.get(Service::Network, "/routers", &query).await?;
-        let mut all = list(&found, "routers", &["id"])?.to_vec();
-        oldest_first(&mut all);
-        if let Some(it) = all.first() {
-            return Ok(text(it, "id").to_owned());
-        }
-        let mut router = json!({
-            "name": name,
-            "project_id": network.spec.project,
-            "description": describe(&network.operation),
-        });
-        if let Some(external) = external {
-            router["external_gateway_info"] = self.gateway(external);
-        }
-        let body = json!({ "router": router });
-        let made = self
-            .change(Service::Network, Method::POST, "/routers", Some(&body))
-            .await?;
-        Ok(text(&inner(made, "router", &["id"])?, "id").to_owned())
     }
 }
 

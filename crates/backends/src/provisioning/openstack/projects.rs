@@ -124,6 +124,21 @@ impl Cloud {
 
     /// The portal's projects without their limits: those would be three requests each.
     pub async fn projects(&self, tag: &str) -> Answer<Vec<Object>> {
+        let found = self.tagged(tag).await?;
+        let all = found.iter();
+        Ok(all.map(|it| project(it, ProjectQuota::default())).collect())
+    }
+
+    /// The project that an operation has made, once it is set up: it carries the operation from the
+    /// first request on, and before the last one nothing can be made in it.
+    pub async fn project_of(&self, op: &OperationId) -> Answer<Option<Object>> {
+        let found = self.tagged(&tag(op)).await?;
+        let own = |it: &&Value| text(it, META_OP) == op.as_str() && has_tag(it, READY);
+        let it = found.iter().find(own);
+        Ok(it.map(|it| project(it, ProjectQuota::default())))
+    }
+
+    async fn tagged(&self, tag: &str) -> Answer<Vec<Value>> {
         let found = self
             .get(Service::Identity, "/projects", &[("tags", tag)])
             .await?;
@@ -132,8 +147,7 @@ impl Cloud {
             let said = "keystone lists only some of the projects: raise list_limit in [resource]";
             return Err(Fault::NotSent(said.into()));
         }
-        let all = list(&found, "projects", FIELDS)?.iter();
-        Ok(all.map(|it| project(it, ProjectQuota::default())).collect())
+        Ok(list(&found, "projects", FIELDS)?.to_vec())
     }
 
     /// A project by its key, made if it is not there. Keystone keeps names apart, so there is never
@@ -262,6 +276,37 @@ impl Cloud {
             .await?;
         self.change(Service::Network, Method::PUT, &quotas, Some(&neutron))
             .await?;
+        Ok(())
+    }
+
+    /// Writes one limit of the portal's own project in each service as it stands there: whether the
+    /// portal's user may write limits.
+    pub async fn try_quota(&self) -> Answer<Vec<(Service, Answer<()>)>> {
+        let own = self.token(&Scope::Portal).await?.project.clone();
+        let (sets, quotas) = (format!("/os-quota-sets/{own}"), format!("/quotas/{own}"));
+        let mut tried = Vec::new();
+        for (service, path, set, key) in [
+            (Service::Compute, &sets, "quota_set", "cores"),
+            (Service::Volume, &sets, "quota_set", "gigabytes"),
+            (Service::Network, &quotas, "quota", "floatingip"),
+        ] {
+            tried.push((service, self.write_again(service, path, set, key).await));
+        }
+        Ok(tried)
+    }
+
+    async fn write_again(&self, service: Service, path: &str, set: &str, key: &str) -> Answer<()> {
+        let found = self.get(service, path, &[]).await?;
+        let Some(limit) = found[set][key].as_i64() else {
+            let said = format!("an answer without `{set}.{key}`");
+            return Err(Fault::NotSent(said));
+        };
+        let mut body = json!({ set: { key: limit } });
+        if service == Service::Compute {
+            // It may be below what is in use.
+            body[set]["force"] = json!(true);
+        }
+        self.change(service, Method::PUT, path, Some(&body)).await?;
         Ok(())
     }
 

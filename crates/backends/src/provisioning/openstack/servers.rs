@@ -174,10 +174,11 @@ impl Cloud {
                 None => Ok(Settled::Gone),
             };
         }
-        let body = self.server_body(memory, op, &spec).await?;
+        // Before the body too: the answer that was lost may be that of the preset's group.
         if let Some(ms) = memory.settling(op, self.now(), self.config.settle_ms) {
             return Err(Stop::Running(ms));
         }
+        let body = self.server_body(memory, op, &spec).await?;
         let scope = Scope::Project(spec.project.clone());
         let made = self
             .change_as(

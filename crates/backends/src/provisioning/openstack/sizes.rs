@@ -5,12 +5,10 @@ use serde_json::{Value, json};
 use super::{
     client::{Cloud, list, missing, text},
     fault::{Answer, Fault},
+    listing::{PAGE, next_page},
     version::Service,
 };
 use crate::provisioning::ServerSize;
-
-/// Flavours on a page.
-const PAGE: &str = "1000";
 
 fn number(it: &Value, key: &str) -> u64 {
     it.get(key).and_then(Value::as_u64).unwrap_or(0)
@@ -44,11 +42,32 @@ impl Cloud {
         if let Some(Value::Array(kept)) = self.cache.get("flavours", self.now()) {
             return Ok(kept);
         }
-        let query = [("is_public", "None"), ("limit", PAGE)];
-        let found = self
-            .get(Service::Compute, "/flavors/detail", &query)
-            .await?;
-        let all = list(&found, "flavors", &["id", "name"])?.to_vec();
+        let mut all = Vec::new();
+        let mut marker = String::new();
+        loop {
+            let mut query = vec![("is_public", "None"), ("limit", PAGE)];
+            if !marker.is_empty() {
+                query.push(("marker", &marker));
+            }
+            let path = "/flavors/detail";
+            let found = match self.get(Service::Compute, path, &query).await {
+                // Somebody deleted the one with which the last page ended.
+                Err(Fault::Refused(it)) if !marker.is_empty() => {
+                    let why = format!("the flavours changed while they were read: {}", it.detail);
+                    return Err(Fault::NotSent(why));
+                }
+                found => found?,
+            };
+            let page = list(&found, "flavors", &["id", "name"])?;
+            all.extend_from_slice(page);
+            match next_page(&found, page, "flavors_links") {
+                Some(next) if next == marker => {
+                    return Err(Fault::NotSent(format!("{path} goes round in a circle")));
+                }
+                Some(next) => marker = next,
+                None => break,
+            }
+        }
         self.cache.put("flavours", self.now(), &json!(all));
         Ok(all)
     }

@@ -121,7 +121,10 @@ impl Cloud {
             // 300 lists several major versions.
             200..=300 => serde_json::from_slice(&heard.body)
                 .map_err(|error| Fault::NotSent(format!("{root}: {error}")))?,
-            status => return Err(Fault::NotSent(format!("{root}: status {status}"))),
+            status => {
+                let fault = Fault::NotSent(format!("{root}: status {status}"));
+                return Err(fault.told(heard.after));
+            }
         };
         if !page["version"].is_object() && !page["versions"].is_array() {
             return Err(Fault::NotSent(format!(
