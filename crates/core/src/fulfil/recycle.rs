@@ -27,13 +27,13 @@ use serde_json::Value;
 
 use super::{
     release::{Delete, Part},
-    step::{Silent, later},
+    step::{Silent, later, outside},
 };
 use crate::{
     app::Cx,
     authz::Scope,
     error::StorageError,
-    saga::{self, End, Ended, Outcome, Saga, Step, StepCx, Undone, Verified},
+    saga::{self, End, Ended, Outcome, Outside, Saga, Step, StepCx, Undone, Verified},
     service::notice,
     storage::{
         Tx, bin, change, fulfilment, history, quota, request,
@@ -497,6 +497,14 @@ struct Put {
 impl Step for Put {
     fn name(&self) -> String {
         self.name.clone()
+    }
+
+    fn outside(&self) -> Option<Outside<'_>> {
+        // Switched off twice is switched off once.
+        Some(Outside {
+            settle_ms: 0,
+            ..outside(&*self.backend)
+        })
     }
 
     async fn run(&self, cx: &StepCx) -> Outcome {

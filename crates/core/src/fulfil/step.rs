@@ -14,7 +14,7 @@ use crate::{
     app::Cx,
     crypto::CryptoError,
     error::StorageError,
-    saga::{Outcome, Step, StepCx, Undone, Verified},
+    saga::{Outcome, Outside, Silence, Step, StepCx, Undone, Verified},
     storage::{Tx, cloud, secret},
 };
 
@@ -124,57 +124,66 @@ fn may_pass(refusal: &Refusal) -> bool {
 const AWAY_MS: i64 = 30_000;
 
 /// A cloud gave no answer.
-pub(super) enum Silent {
-    /// It is away: each minute's look at it found the same. However long that lasts, nothing is the
-    /// fault of the order, and no attempt is spent on it.
-    Away(Timestamp, String),
-    /// It answers others: this counts as an attempt.
-    Here(String),
-}
+pub(super) struct Silent(Silence);
 
 impl Silent {
-    /// What the silence of a backend means just now.
+    /// What the silence of a backend means just now. It is away if each minute's look at it found the
+    /// same: however long that lasts, nothing is the fault of the order, and no attempt is spent on it.
+    /// Otherwise it answers others, and this counts as an attempt.
     pub async fn of(cx: &StepCx, backend: &str, why: String) -> Self {
         let look = async {
             let mut rx = cx.cx.app.db.read().await?;
             cloud::silence(&mut rx, backend).await
         };
-        match look.await {
-            Ok((true, _)) => {
-                let until = cx.cx.now().plus_millis(AWAY_MS);
-                Self::Away(until, format!("{backend} is away: {why}"))
-            }
-            Ok((false, _)) | Err(_) => Self::Here(why),
-        }
+        let away = matches!(look.await, Ok((true, _)));
+        Self(Silence {
+            lost: false,
+            away: away.then(|| cx.cx.now().plus_millis(AWAY_MS)),
+            why: if away {
+                format!("{backend} is away: {why}")
+            } else {
+                why
+            },
+        })
+    }
+
+    /// The call may have got through.
+    fn lost(mut self) -> Self {
+        self.0.lost = true;
+        self
     }
 
     /// As what a run came to.
     pub fn outcome(self) -> Outcome {
-        match self {
-            Self::Away(until, why) => Outcome::Wait {
-                until: Some(until),
-                why,
-            },
-            Self::Here(why) => Outcome::Retry(why),
-        }
+        Outcome::Silent(self.0)
     }
 
     /// As what an undoing came to.
     pub fn undone(self) -> Undone {
-        match self {
-            Self::Away(until, why) => Undone::Wait {
+        let Silence { away, why, .. } = self.0;
+        match away {
+            Some(until) => Undone::Wait {
                 until: Some(until),
                 why,
             },
-            Self::Here(why) => Undone::Retry(why),
+            None => Undone::Retry(why),
         }
     }
 
     fn verified(self) -> Verified {
-        match self {
-            Self::Away(until, why) => Verified::Wait { until, why },
-            Self::Here(why) => Verified::Unknown(why),
+        let Silence { away, why, .. } = self.0;
+        match away {
+            Some(until) => Verified::Wait { until, why },
+            None => Verified::Unknown(why),
         }
+    }
+}
+
+/// A backend as the one whom a step calls.
+pub(super) fn outside(backend: &dyn Provisioner) -> Outside<'_> {
+    Outside {
+        name: backend.name(),
+        settle_ms: i64::try_from(backend.settle_ms()).unwrap_or(i64::MAX),
     }
 }
 
@@ -261,6 +270,10 @@ impl Step for CallStep {
         self.name.clone()
     }
 
+    fn outside(&self) -> Option<Outside<'_>> {
+        Some(outside(&*self.backend))
+    }
+
     async fn run(&self, cx: &StepCx) -> Outcome {
         let call = match (self.call)(cx) {
             Ok(call) => call,
@@ -284,7 +297,8 @@ impl Step for CallStep {
                 tracing::warn!(saga = %cx.saga, step = self.name, %refusal, "the backend refused step `{}`", self.name);
                 Outcome::Fail(refused(&refusal))
             }
-            Answer::Unreachable(why) | Answer::Unknown(why) => self.silent(cx, why).await.outcome(),
+            Answer::Unreachable(why) => self.silent(cx, why).await.outcome(),
+            Answer::Unknown(why) => self.silent(cx, why).await.lost().outcome(),
         }
     }
 

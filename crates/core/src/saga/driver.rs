@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
-    End, MAX_ATTEMPTS, Outcome, Registry, Step, StepCx, Undone, Verified, encode_msg,
+    End, MAX_ATTEMPTS, Outcome, Registry, Silence, Step, StepCx, Undone, Verified, encode_msg,
     registry::{AnyEnded, AnySaga},
 };
 use crate::{
@@ -103,6 +103,16 @@ impl Loaded {
     }
 }
 
+/// Until when a call may still show that got through and was not answered: one of this run, or one
+/// before it.
+fn unsure_until(row: &StepRow, step: &dyn Step, lost: bool, now: Timestamp) -> Option<Timestamp> {
+    if lost {
+        let settle_ms = step.outside().map_or(0, |it| it.settle_ms);
+        return Some(now.plus_millis(settle_ms));
+    }
+    row.unsure_until.map(Timestamp::from_millis)
+}
+
 impl Driver {
     /// A driver of these sagas.
     #[must_use]
@@ -177,6 +187,7 @@ impl Driver {
             return self.end(run, loaded, "running", End::Done).await;
         };
         let step = loaded.step(row)?;
+        let settle_ms = step.outside().map_or(0, |it| it.settle_ms);
         let operation;
         // In the middle of a call when the last claim ended, or the last answer was lost.
         let mut unsure = false;
@@ -193,14 +204,25 @@ impl Driver {
                 state: "doing",
                 attempt: 0,
                 wait_reason: None,
+                // Should this claim end in the middle of the call.
+                unsure_until: (settle_ms > 0).then(|| now.plus_millis(settle_ms).millis()),
                 error: None,
                 output: None,
             };
             rows::change_step(&mut tx, &loaded.id, row.position, &doing, now).await?;
             self.commit(tx).await?;
         } else {
+            // A signal may have come before the time.
+            let until = row.unsure_until.map(Timestamp::from_millis);
+            if let Some(until) = until.filter(|until| *until > run.cx().now()) {
+                let why = format!("{}: an answer was lost, what it began may still show", row.name);
+                let mut tx = run.begin().await?;
+                run.park(&mut tx, Some(until), &why).await?;
+                self.commit(tx).await?;
+                return Ok(Next::Settled);
+            }
             operation = loaded.operation(row)?;
-            unsure = row.wait_reason.is_none();
+            unsure = row.unsure_until.is_some() || row.wait_reason.is_none();
         }
         let cx = loaded.cx(run, row, operation);
         let verified = if unsure {
@@ -211,11 +233,16 @@ impl Driver {
         let outcome = match verified {
             Verified::Present(output) => Outcome::Done(output),
             Verified::Absent | Verified::Fallen => step.run(&cx).await,
-            Verified::Wait { until, why } => Outcome::Wait {
-                until: Some(until),
+            Verified::Wait { until, why } => Outcome::Silent(Silence {
+                lost: false,
+                away: Some(until),
                 why,
-            },
-            Verified::Unknown(error) => Outcome::Retry(error),
+            }),
+            Verified::Unknown(why) => Outcome::Silent(Silence {
+                lost: false,
+                away: None,
+                why,
+            }),
         };
         self.record(run, loaded, row, step, &cx, outcome).await
     }
@@ -236,6 +263,7 @@ impl Driver {
             state: "doing",
             attempt: row.attempt,
             wait_reason: None,
+            unsure_until: None,
             error: None,
             output: None,
         };
@@ -258,7 +286,24 @@ impl Driver {
                 run.park(&mut tx, *until, why).await?;
                 Next::Settled
             }
-            Outcome::Retry(error) => {
+            Outcome::Silent(Silence {
+                away: Some(until),
+                lost,
+                why,
+            }) => {
+                let unsure = unsure_until(row, step, *lost, now);
+                change.wait_reason = Some(why);
+                change.unsure_until = unsure.map(Timestamp::millis);
+                rows::change_step(&mut tx, id, position, &change, now).await?;
+                let until = unsure.map_or(*until, |unsure| unsure.max(*until));
+                run.park(&mut tx, Some(until), why).await?;
+                Next::Settled
+            }
+            Outcome::Retry(error) | Outcome::Silent(Silence { why: error, .. }) => {
+                let lost = matches!(outcome, Outcome::Silent(Silence { lost: true, .. }));
+                let silent = matches!(outcome, Outcome::Silent(_));
+                let unsure = silent.then(|| unsure_until(row, step, lost, now)).flatten();
+                change.unsure_until = unsure.map(Timestamp::millis);
                 change.attempt += 1;
                 change.error = Some(error);
                 // A saga that is being cancelled is not stuck: its undo decides.
@@ -271,6 +316,7 @@ impl Driver {
                 } else {
                     rows::change_step(&mut tx, id, position, &change, now).await?;
                     let again = backoff(run.app(), now, row.attempt);
+                    let again = unsure.map_or(again, |unsure| unsure.max(again));
                     run.park(&mut tx, Some(again), &format!("{}: {error}", row.name))
                         .await?;
                 }
@@ -321,6 +367,7 @@ impl Driver {
                 state: "undoing",
                 attempt,
                 wait_reason: None,
+                unsure_until: None,
                 error: row.error.as_deref(),
                 output: None,
             };
@@ -338,6 +385,7 @@ impl Driver {
             state: "undoing",
             attempt,
             wait_reason: None,
+            unsure_until: None,
             error: row.error.as_deref(),
             output: None,
         };

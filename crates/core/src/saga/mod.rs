@@ -38,6 +38,9 @@
 //! Things to note:
 //! - `run` is called again, with the same operation id, after every wait. After a crash or a lost
 //!   answer `verify` is asked first, and `run` only if it says [`Verified::Absent`].
+//! - After a lost answer nobody asks before the outside has settled ([`Outside::settle_ms`]): what is
+//!   looked for too early is not there yet, and would be made twice. That moment stands in the step's
+//!   row, because another copy of the program may go on with the saga, and because a signal may come.
 //! - What a step changes in *our* database belongs into `save` and `unsave`: they run in the very
 //!   transaction that marks the step as done or undone, so they happen exactly once. No calls
 //!   outside in them.
@@ -101,10 +104,34 @@ pub enum Outcome {
         /// For what, in the operator's words.
         why: String,
     },
+    /// The outside gave no answer.
+    Silent(Silence),
     /// It went wrong and may go right next time; counts as an attempt.
     Retry(String),
     /// It will never go right: unwind. The applicant reads the message.
     Fail(Msg),
+}
+
+/// No answer of the outside.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Silence {
+    /// The call may have got through, and what it asked for may be there or still come. `verify` is
+    /// asked next, and not before the [`Outside`] has settled; every copy of the program waits for that.
+    pub lost: bool,
+    /// The outside is away, and that is known: call again at this moment. Otherwise this counts as an
+    /// attempt.
+    pub away: Option<Timestamp>,
+    /// What happened, in the operator's words.
+    pub why: String,
+}
+
+/// Whom a step calls.
+#[derive(Debug, Clone, Copy)]
+pub struct Outside<'a> {
+    /// Its name in the configuration.
+    pub name: &'a str,
+    /// After a lost answer, what was begun has shown itself after so many milliseconds.
+    pub settle_ms: i64,
 }
 
 /// What a step's `undo` came to.
@@ -176,6 +203,10 @@ impl StepCx {
 pub trait Step: Send + Sync {
     /// Its name, unique in its saga.
     fn name(&self) -> String;
+    /// Whom `run` calls; `None` for a step that stays in our own rows.
+    fn outside(&self) -> Option<Outside<'_>> {
+        None
+    }
     /// Makes it so.
     async fn run(&self, cx: &StepCx) -> Outcome;
     /// Makes it not so; also when `run` never got through.

@@ -32,6 +32,10 @@ struct Cloud {
     scripted: BTreeMap<&'static str, Outcome>,
     /// `undo` of this thing gives this instead.
     undo: BTreeMap<&'static str, Undone>,
+    /// After a lost answer, what was begun has shown itself after so long.
+    settle_ms: i64,
+    /// What it was asked, in order.
+    asked: Vec<String>,
 }
 
 #[derive(Clone, Default)]
@@ -47,6 +51,8 @@ struct Params {
     things: i64,
 }
 
+/// Its name in the configuration.
+const CLOUD: &str = "gov";
 const THINGS: [&str; 3] = ["address", "server", "disk"];
 
 #[async_trait]
@@ -55,8 +61,16 @@ impl Step for Make {
         self.thing.to_owned()
     }
 
+    fn outside(&self) -> Option<Outside<'_>> {
+        Some(Outside {
+            name: CLOUD,
+            settle_ms: self.cloud.lock().unwrap().settle_ms,
+        })
+    }
+
     async fn run(&self, cx: &StepCx) -> Outcome {
         let mut cloud = self.cloud.lock().unwrap();
+        cloud.asked.push(format!("run {}", self.thing));
         if let Some(outcome) = cloud.scripted.get(self.thing) {
             return outcome.clone();
         }
@@ -88,7 +102,9 @@ impl Step for Make {
     }
 
     async fn verify(&self, cx: &StepCx) -> Verified {
-        match self.cloud.lock().unwrap().things.get(cx.operation.as_str()) {
+        let mut cloud = self.cloud.lock().unwrap();
+        cloud.asked.push(format!("verify {}", self.thing));
+        match cloud.things.get(cx.operation.as_str()) {
             Some(thing) => Verified::Present(json!(thing)),
             None => Verified::Absent,
         }
@@ -257,6 +273,23 @@ impl Stage {
     async fn state(&self) -> String {
         let mut rx = self.app.db.read().await.unwrap();
         get(&mut rx, &self.saga).await.unwrap().unwrap().state
+    }
+
+    fn cloud(&self) -> std::sync::MutexGuard<'_, Cloud> {
+        self.build.0.lock().unwrap()
+    }
+
+    /// Another copy of the program works for a moment, after so long and a signal.
+    async fn elsewhere_after(&self, ms: i64) {
+        self.app.clock.advance_ms(ms);
+        let mut tx = self.app.db.begin().await.unwrap();
+        super::wake(&mut tx, &self.app.system(), &self.saga)
+            .await
+            .unwrap();
+        tx.commit().await.unwrap();
+        let sagas = Arc::new(Registry::new().with(self.build.clone()));
+        let jobs = Arc::new(wire(Jobs::new(), sagas));
+        run_until_idle(&self.app.app, &jobs).await.unwrap();
     }
 
     async fn step(&self, name: &str) -> StepRow {
@@ -484,6 +517,87 @@ async fn a_death_in_the_middle_of_a_call_is_verified_before_it_is_called_again()
     let (_, state, died) = play(&TestApp::on(&db), &bench, fault).await;
     assert_eq!((state.as_str(), died), ("done", true));
     bench.assert_whole(&TestApp::on(&db), "after a death").await;
+}
+
+/// No answer; it may have got through.
+fn lost() -> Outcome {
+    Outcome::Silent(Silence {
+        lost: true,
+        away: None,
+        why: "timed out".into(),
+    })
+}
+
+#[tokio::test]
+async fn after_a_lost_answer_no_copy_of_the_program_asks_before_the_outside_has_settled() {
+    for db in engines().await {
+        for comes in [true, false] {
+            let stage = Stage::set(&db, |cloud| {
+                cloud.settle_ms = 20_000;
+                cloud.scripted.insert("address", lost());
+            })
+            .await;
+            stage.play(0).await;
+            assert_eq!(stage.cloud().asked, ["run address"]);
+            stage.elsewhere_after(9_000).await;
+            stage.elsewhere_after(9_000).await;
+            assert_eq!(stage.cloud().asked, ["run address"], "too early");
+            assert_eq!(stage.step("address").await.attempt, 1);
+            let operation = stage.step("address").await.operation_id.unwrap();
+            stage.cloud().scripted.clear();
+            if comes {
+                stage.cloud().things.insert(operation, "address".into());
+            }
+            stage.elsewhere_after(3_000).await;
+            let asked = stage.cloud().asked.clone();
+            let then = if comes { "run server" } else { "run address" };
+            assert_eq!(asked[1..3], ["verify address", then]);
+            assert_eq!(stage.step("address").await.unsure_until, None);
+            stage.play(2).await;
+            assert_eq!(stage.state().await, "done");
+            assert_eq!(stage.cloud().things.len(), 3);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_lost_answer_of_an_outside_that_is_away_is_looked_for_before_it_is_called_again() {
+    for db in engines().await {
+        let stage = Stage::set(&db, |cloud| cloud.settle_ms = 20_000).await;
+        let away = Outcome::Silent(Silence {
+            lost: true,
+            away: Some(stage.app.clock.now().plus_millis(5_000)),
+            why: "gov is away".into(),
+        });
+        stage.cloud().scripted.insert("address", away);
+        stage.play(0).await;
+        stage.cloud().scripted.clear();
+        stage.elsewhere_after(15_000).await;
+        assert_eq!(stage.cloud().asked, ["run address"], "too early");
+        let step = stage.step("address").await;
+        assert_eq!(step.attempt, 0);
+        assert_eq!(step.wait_reason.as_deref(), Some("gov is away"));
+        stage.elsewhere_after(6_000).await;
+        let asked = stage.cloud().asked.clone();
+        assert_eq!(asked[1..3], ["verify address", "run address"]);
+    }
+}
+
+#[tokio::test]
+async fn who_died_in_the_middle_of_a_call_may_have_made_it_and_the_outside_settles_first() {
+    for db in engines().await {
+        let stage = Stage::set(&db, |cloud| cloud.settle_ms = 60_000).await;
+        let mut driver = Driver::new(Arc::new(Registry::new().with(stage.build.clone())));
+        // 1 the plan, 2 the operation of the first step.
+        driver.dies_after = Some(2.into());
+        let jobs = Arc::new(Jobs::new().handle::<Advance>(driver));
+        run_until_idle(&stage.app.app, &jobs).await.unwrap();
+        stage.elsewhere_after(crate::jobs::LEASE_MS + 1_000).await;
+        assert!(stage.cloud().asked.is_empty(), "{:?}", stage.cloud().asked);
+        stage.elsewhere_after(30_000).await;
+        let asked = stage.cloud().asked.clone();
+        assert_eq!(asked[..2], ["verify address", "run address"]);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

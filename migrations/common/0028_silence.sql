@@ -1,0 +1,2 @@
+-- What a step knows of an answer that did not come; every copy of the program waits by it.
+ALTER TABLE saga_step ADD COLUMN unsure_until BIGINT; -- a call of it may have got through: before this moment it is not looked for, afterwards it is, before it is called again; NULL = no such call
