@@ -122,6 +122,8 @@ fn may_pass(refusal: &Refusal) -> bool {
 
 /// How long nobody asks a cloud that is away.
 const AWAY_MS: i64 = 30_000;
+/// The longest that a cloud is left alone because it asks for it.
+const ALONE_MS: i64 = 600_000;
 
 /// A cloud gave no answer.
 pub(super) struct Silent(Silence);
@@ -153,6 +155,13 @@ impl Silent {
         self
     }
 
+    /// The cloud asks to be left alone for so many seconds, if it says how long: that is no attempt.
+    fn left_alone(mut self, now: Timestamp, seconds: Option<u32>) -> Self {
+        let ms = seconds.map(|seconds| (i64::from(seconds) * 1_000).min(ALONE_MS));
+        self.0.away = self.0.away.max(ms.map(|ms| now.plus_millis(ms)));
+        self
+    }
+
     /// As what a run came to.
     pub fn outcome(self) -> Outcome {
         Outcome::Silent(self.0)
@@ -160,14 +169,7 @@ impl Silent {
 
     /// As what an undoing came to.
     pub fn undone(self) -> Undone {
-        let Silence { away, why, .. } = self.0;
-        match away {
-            Some(until) => Undone::Wait {
-                until: Some(until),
-                why,
-            },
-            None => Undone::Retry(why),
-        }
+        Undone::Silent(self.0)
     }
 
     fn verified(self) -> Verified {
@@ -297,7 +299,10 @@ impl Step for CallStep {
                 tracing::warn!(saga = %cx.saga, step = self.name, %refusal, "the backend refused step `{}`", self.name);
                 Outcome::Fail(refused(&refusal))
             }
-            Answer::Unreachable(why) => self.silent(cx, why).await.outcome(),
+            Answer::Unreachable(why) => {
+                let silent = self.silent(cx, why).await;
+                silent.left_alone(cx.cx.now(), None).outcome()
+            }
             Answer::Unknown(why) => self.silent(cx, why).await.lost().outcome(),
         }
     }
@@ -447,4 +452,28 @@ pub fn id_of(cx: &StepCx, step: &str) -> Result<ExternalId, String> {
     cx.output::<Object>(step)
         .map(|object| object.id().clone())
         .ok_or_else(|| format!("object of step `{step}`"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_asks_to_be_left_alone_is_for_so_long_and_it_costs_no_attempt() {
+        let now = Timestamp::from_millis(1_000_000);
+        let busy = |away_ms: Option<i64>, seconds| {
+            let silent = Silent(Silence {
+                lost: false,
+                away: away_ms.map(|ms| now.plus_millis(ms)),
+                why: "429".into(),
+            });
+            let away = silent.left_alone(now, seconds).0.away;
+            away.map(|until| until.since(now))
+        };
+        assert_eq!(busy(None, None), None, "an attempt");
+        assert_eq!(busy(None, Some(60)), Some(60_000));
+        assert_eq!(busy(Some(30_000), Some(60)), Some(60_000));
+        assert_eq!(busy(Some(30_000), None), Some(30_000));
+        assert_eq!(busy(None, Some(86_400)), Some(ALONE_MS));
+    }
 }

@@ -113,6 +113,13 @@ fn unsure_until(row: &StepRow, step: &dyn Step, lost: bool, now: Timestamp) -> O
     row.unsure_until.map(Timestamp::from_millis)
 }
 
+/// The outside has answered: what its silence has cost is given back. Refusals stay counted, or what
+/// begins well and is refused at its end would be tried for ever.
+fn forgive(change: &mut StepChange<'_>) {
+    change.attempt -= change.silences;
+    change.silences = 0;
+}
+
 impl Driver {
     /// A driver of these sagas.
     #[must_use]
@@ -203,6 +210,7 @@ impl Driver {
             let doing = StepChange {
                 state: "doing",
                 attempt: 0,
+                silences: 0,
                 wait_reason: None,
                 // Should this claim end in the middle of the call.
                 unsure_until: (settle_ms > 0).then(|| now.plus_millis(settle_ms).millis()),
@@ -262,6 +270,7 @@ impl Driver {
         let mut change = StepChange {
             state: "doing",
             attempt: row.attempt,
+            silences: row.silences,
             wait_reason: None,
             unsure_until: None,
             error: None,
@@ -281,6 +290,7 @@ impl Driver {
                 Next::Go
             }
             Outcome::Wait { until, why } => {
+                forgive(&mut change);
                 change.wait_reason = Some(why);
                 rows::change_step(&mut tx, id, position, &change, now).await?;
                 run.park(&mut tx, *until, why).await?;
@@ -305,6 +315,7 @@ impl Driver {
                 let unsure = silent.then(|| unsure_until(row, step, lost, now)).flatten();
                 change.unsure_until = unsure.map(Timestamp::millis);
                 change.attempt += 1;
+                change.silences += i64::from(silent);
                 change.error = Some(error);
                 // A saga that is being cancelled is not stuck: its undo decides.
                 if change.attempt >= MAX_ATTEMPTS
@@ -357,15 +368,16 @@ impl Driver {
         let (id, position) = (&loaded.id, row.position);
         let step = loaded.step(row)?;
         let operation = loaded.operation(row)?;
-        let mut attempt = row.attempt;
+        let (mut attempt, mut silences) = (row.attempt, row.silences);
         if row.state != "undoing" {
-            attempt = 0;
+            (attempt, silences) = (0, 0);
             let now = run.cx().now();
             let mut tx = run.begin().await?;
             rows::bury_operation(&mut tx, operation.as_str(), now).await?;
             let undoing = StepChange {
                 state: "undoing",
                 attempt,
+                silences,
                 wait_reason: None,
                 unsure_until: None,
                 error: row.error.as_deref(),
@@ -384,6 +396,7 @@ impl Driver {
         let mut change = StepChange {
             state: "undoing",
             attempt,
+            silences,
             wait_reason: None,
             unsure_until: None,
             error: row.error.as_deref(),
@@ -399,13 +412,27 @@ impl Driver {
                 rows::change_step(&mut tx, id, position, &change, now).await?;
             }
             Undone::Wait { until, why } => {
+                forgive(&mut change);
                 change.wait_reason = Some(why);
                 rows::change_step(&mut tx, id, position, &change, now).await?;
                 run.park(&mut tx, *until, why).await?;
                 next = Next::Settled;
             }
-            Undone::Retry(error) if attempt + 1 < MAX_ATTEMPTS => {
+            Undone::Silent(Silence {
+                away: Some(until),
+                why,
+                ..
+            }) => {
+                change.wait_reason = Some(why);
+                rows::change_step(&mut tx, id, position, &change, now).await?;
+                run.park(&mut tx, Some(*until), why).await?;
+                next = Next::Settled;
+            }
+            Undone::Retry(error) | Undone::Silent(Silence { why: error, .. })
+                if attempt + 1 < MAX_ATTEMPTS =>
+            {
                 change.attempt += 1;
+                change.silences += i64::from(matches!(undone, Undone::Silent(_)));
                 change.error = Some(error);
                 rows::change_step(&mut tx, id, position, &change, now).await?;
                 let again = backoff(run.app(), now, attempt);
@@ -413,7 +440,9 @@ impl Driver {
                     .await?;
                 next = Next::Settled;
             }
-            Undone::Retry(error) | Undone::Residue(error) => {
+            Undone::Retry(error)
+            | Undone::Residue(error)
+            | Undone::Silent(Silence { why: error, .. }) => {
                 change.state = "residue";
                 change.attempt += 1;
                 change.error = Some(error);

@@ -119,7 +119,7 @@ pub struct Silence {
     /// asked next, and not before the [`Outside`] has settled; every copy of the program waits for that.
     pub lost: bool,
     /// The outside is away, and that is known: call again at this moment. Otherwise this counts as an
-    /// attempt.
+    /// attempt, which is given back as soon as the outside says that it works on it.
     pub away: Option<Timestamp>,
     /// What happened, in the operator's words.
     pub why: String,
@@ -146,6 +146,8 @@ pub enum Undone {
         /// For what, in the operator's words.
         why: String,
     },
+    /// The outside gave no answer.
+    Silent(Silence),
     /// It went wrong and may go right next time; counts as an attempt.
     Retry(String),
     /// It can't be undone; an operator must look.

@@ -279,6 +279,18 @@ impl Stage {
         self.build.0.lock().unwrap()
     }
 
+    /// Goes on until a step has failed so often.
+    async fn until_attempt(&self, name: &str, attempt: i64) {
+        for _ in 0..20 {
+            self.elsewhere_after(10).await;
+            let step = self.step(name).await;
+            if step.state != "pending" && step.attempt == attempt {
+                return;
+            }
+        }
+        panic!("{:?}", self.step(name).await);
+    }
+
     /// Another copy of the program works for a moment, after so long and a signal.
     async fn elsewhere_after(&self, ms: i64) {
         self.app.clock.advance_ms(ms);
@@ -557,6 +569,82 @@ async fn after_a_lost_answer_no_copy_of_the_program_asks_before_the_outside_has_
             assert_eq!(stage.state().await, "done");
             assert_eq!(stage.cloud().things.len(), 3);
         }
+    }
+}
+
+/// No answer; it certainly did not get through.
+fn unreachable() -> Silence {
+    Silence {
+        lost: false,
+        away: None,
+        why: "no route".into(),
+    }
+}
+
+#[tokio::test]
+async fn what_a_silence_has_cost_is_given_back_when_the_outside_answers() {
+    for db in engines().await {
+        let stage = Stage::set(&db, |_| {}).await;
+        let script = |outcome| stage.cloud().scripted.insert("address", outcome);
+        for _ in 0..3 {
+            script(Outcome::Silent(unreachable()));
+            stage.until_attempt("address", MAX_ATTEMPTS - 1).await;
+            script(Outcome::Wait {
+                until: None,
+                why: "gov works on it".into(),
+            });
+            stage.until_attempt("address", 0).await;
+        }
+        stage.cloud().scripted.clear();
+        stage.play(3).await;
+        assert_eq!(stage.state().await, "done");
+    }
+}
+
+#[tokio::test]
+async fn what_begins_well_and_is_refused_each_time_is_stuck_all_the_same() {
+    for db in engines().await {
+        let stage = Stage::set(&db, |_| {}).await;
+        let script = |outcome| stage.cloud().scripted.insert("address", outcome);
+        for refused in 1..MAX_ATTEMPTS {
+            script(Outcome::Retry("not in this state".into()));
+            stage.until_attempt("address", refused).await;
+            script(Outcome::Silent(unreachable()));
+            stage.until_attempt("address", refused + 1).await;
+            if refused + 1 == MAX_ATTEMPTS {
+                break;
+            }
+            script(Outcome::Wait {
+                until: None,
+                why: "gov works on it".into(),
+            });
+            stage.until_attempt("address", refused).await;
+        }
+        assert_eq!(stage.state().await, "stuck");
+    }
+}
+
+#[tokio::test]
+async fn what_a_silence_has_cost_an_undoing_is_given_back_as_well() {
+    for db in engines().await {
+        let stage = Stage::set(&db, |cloud| {
+            let fail = Outcome::Fail(Msg::new("backend.no_space"));
+            cloud.scripted.insert("disk", fail);
+        })
+        .await;
+        let script = |undone| stage.cloud().undo.insert("disk", undone);
+        for _ in 0..3 {
+            script(Undone::Silent(unreachable()));
+            stage.until_attempt("disk", MAX_ATTEMPTS - 1).await;
+            script(Undone::Wait {
+                until: None,
+                why: "gov takes it back".into(),
+            });
+            stage.until_attempt("disk", 0).await;
+        }
+        stage.cloud().undo.clear();
+        stage.play(3).await;
+        assert_eq!(stage.state().await, "undone");
     }
 }
 
