@@ -529,6 +529,9 @@ impl Step for Put {
         let Some(back) = self.back.clone() else {
             return Undone::Done;
         };
+        if let Some(silence) = saga::outside::away(cx, self.backend.name()).await {
+            return Undone::Silent(silence);
+        }
         let operation = OperationId(format!("{}:undo", cx.operation));
         match self.backend.execute(&operation, back).await {
             Answer::Done(_) => Undone::Done,

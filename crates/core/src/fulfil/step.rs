@@ -14,7 +14,7 @@ use crate::{
     app::Cx,
     crypto::CryptoError,
     error::StorageError,
-    saga::{Outcome, Outside, Silence, Step, StepCx, Undone, Verified},
+    saga::{self, Outcome, Outside, Silence, Step, StepCx, Undone, Verified},
     storage::{Tx, cloud, secret},
 };
 
@@ -120,8 +120,6 @@ fn may_pass(refusal: &Refusal) -> bool {
     )
 }
 
-/// How long nobody asks a cloud that is away.
-const AWAY_MS: i64 = 30_000;
 /// The longest that a cloud is left alone because it asks for it.
 const ALONE_MS: i64 = 600_000;
 
@@ -140,7 +138,7 @@ impl Silent {
         let away = matches!(look.await, Ok((true, _)));
         Self(Silence {
             lost: false,
-            away: away.then(|| cx.cx.now().plus_millis(AWAY_MS)),
+            away: away.then(|| saga::outside::until(cx.cx.now())),
             why: if away {
                 format!("{backend} is away: {why}")
             } else {
@@ -308,6 +306,12 @@ impl Step for CallStep {
     }
 
     async fn undo(&self, cx: &StepCx) -> Undone {
+        if matches!(self.undo, Undo::Nothing) {
+            return Undone::Done;
+        }
+        if let Some(silence) = saga::outside::away(cx, self.backend.name()).await {
+            return Undone::Silent(silence);
+        }
         match &self.undo {
             Undo::Nothing => Undone::Done,
             Undo::Cancel => self.cancel(cx).await.err().unwrap_or(Undone::Done),

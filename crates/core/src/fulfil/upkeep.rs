@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use super::plan::FulfilRequest;
 use crate::{
     jobs::{self, Handler, Job, JobError, Registry, Run},
+    saga,
     service::request,
     storage::{cloud, fulfilment, place, place::PoolFigure, resource},
 };
@@ -23,11 +24,15 @@ use crate::{
 const MINUTE_MS: i64 = 60_000;
 
 /// Reads what the pools can still take and what the clouds make at all. Pages and verdicts read our rows and never ask a backend.
+/// It is also the one that asks a cloud that is away, and wakes who waits for it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ReadCapacity {}
 impl Job for ReadCapacity {
     const KIND: &'static str = "upkeep.capacity";
     const MAX_ATTEMPTS: i64 = 3;
+    fn dedup_key(&self) -> Option<String> {
+        Some("all".to_owned())
+    }
 }
 
 /// Begins to charge what has ended its trial run.
@@ -66,6 +71,10 @@ impl Handler<ReadCapacity> for CapacityReader {
         let mut said: Vec<(PoolId, Capacity)> = Vec::new();
         let mut health: BTreeMap<String, Option<String>> = BTreeMap::new();
         for (pool, backend, there) in sites {
+            // Of one that is silent each further pool would wait for a time-out of its own.
+            if matches!(health.get(&backend), Some(Some(_))) {
+                continue;
+            }
             let answer = match self.0.get(&backend) {
                 Some(cloud) => cloud
                     .capacity(&PoolRef(there))
@@ -84,7 +93,7 @@ impl Handler<ReadCapacity> for CapacityReader {
             }
         }
         let mut lacking = Vec::new();
-        for backend in health.keys() {
+        for (backend, _) in health.iter().filter(|(_, error)| error.is_none()) {
             // One pool that it does not know says nothing of the others; while it does not answer,
             // what it said last holds.
             if let Some(cloud) = self.0.get(backend)
@@ -105,8 +114,13 @@ impl Handler<ReadCapacity> for CapacityReader {
                 place::save_capacity(&mut tx, pool, dimension, figure, now).await?;
             }
         }
+        let mut back = false;
         for (backend, error) in &health {
+            back |= error.is_none() && cloud::silence(&mut tx, backend).await?.0;
             cloud::save_health(&mut tx, backend, error.as_deref(), now).await?;
+        }
+        if back {
+            saga::outside::answers(&mut tx, &run.cx()).await?;
         }
         run.complete(&mut tx).await?;
         tx.commit().await?;

@@ -41,6 +41,8 @@
 //! - After a lost answer nobody asks before the outside has settled ([`Outside::settle_ms`]): what is
 //!   looked for too early is not there yet, and would be made twice. That moment stands in the step's
 //!   row, because another copy of the program may go on with the saga, and because a signal may come.
+//! - While an outside is known to be away nobody calls it: the minute's look at it does, and wakes who
+//!   waits ([`outside`]).
 //! - What a step changes in *our* database belongs into `save` and `unsave`: they run in the very
 //!   transaction that marks the step as done or undone, so they happen exactly once. No calls
 //!   outside in them.
@@ -60,6 +62,7 @@
 mod driver;
 #[cfg(any(test, feature = "test-support"))]
 pub mod harness;
+pub mod outside;
 mod registry;
 mod sweep;
 
@@ -78,6 +81,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
 pub use driver::{Advance, Driver};
+pub use outside::Outside;
 pub use registry::Registry;
 pub use sweep::{SWEEP_MS, Sweep, Sweeper};
 
@@ -123,15 +127,6 @@ pub struct Silence {
     pub away: Option<Timestamp>,
     /// What happened, in the operator's words.
     pub why: String,
-}
-
-/// Whom a step calls.
-#[derive(Debug, Clone, Copy)]
-pub struct Outside<'a> {
-    /// Its name in the configuration.
-    pub name: &'a str,
-    /// After a lost answer, what was begun has shown itself after so many milliseconds.
-    pub settle_ms: i64,
 }
 
 /// What a step's `undo` came to.
@@ -205,7 +200,7 @@ impl StepCx {
 pub trait Step: Send + Sync {
     /// Its name, unique in its saga.
     fn name(&self) -> String;
-    /// Whom `run` calls; `None` for a step that stays in our own rows.
+    /// Whom `run` and `verify` call; `None` for a step that stays in our own rows.
     fn outside(&self) -> Option<Outside<'_>> {
         None
     }

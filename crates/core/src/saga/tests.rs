@@ -36,6 +36,8 @@ struct Cloud {
     settle_ms: i64,
     /// What it was asked, in order.
     asked: Vec<String>,
+    /// It answers no question.
+    mute: bool,
 }
 
 #[derive(Clone, Default)]
@@ -104,6 +106,9 @@ impl Step for Make {
     async fn verify(&self, cx: &StepCx) -> Verified {
         let mut cloud = self.cloud.lock().unwrap();
         cloud.asked.push(format!("verify {}", self.thing));
+        if cloud.mute {
+            return Verified::Unknown("timed out".into());
+        }
         match cloud.things.get(cx.operation.as_str()) {
             Some(thing) => Verified::Present(json!(thing)),
             None => Verified::Absent,
@@ -289,6 +294,18 @@ impl Stage {
             }
         }
         panic!("{:?}", self.step(name).await);
+    }
+
+    /// The minute's look at the cloud found this.
+    async fn looked(&self, error: Option<&str>) {
+        let mut tx = self.app.db.begin().await.unwrap();
+        crate::storage::cloud::save_health(&mut tx, CLOUD, error, self.app.clock.now())
+            .await
+            .unwrap();
+        if error.is_none() {
+            outside::answers(&mut tx, &self.app.system()).await.unwrap();
+        }
+        tx.commit().await.unwrap();
     }
 
     /// Another copy of the program works for a moment, after so long and a signal.
@@ -578,6 +595,66 @@ fn unreachable() -> Silence {
         lost: false,
         away: None,
         why: "no route".into(),
+    }
+}
+
+#[tokio::test]
+async fn nobody_calls_an_outside_that_is_away_and_who_waits_is_woken_when_it_answers() {
+    for db in engines().await {
+        let stage = Stage::set(&db, |_| {}).await;
+        stage.looked(Some("timed out")).await;
+        for _ in 0..3 {
+            stage.play(0).await;
+            stage.app.clock.advance_ms(outside::AWAY_MS);
+        }
+        let asked = || stage.cloud().asked.clone();
+        assert!(asked().is_empty(), "{:?}", asked());
+        let step = stage.step("address").await;
+        assert_eq!((step.state.as_str(), step.attempt), ("doing", 0));
+        assert_eq!(step.wait_reason.as_deref(), Some("gov is away"));
+        stage.looked(Some("timed out")).await;
+        stage.play(0).await;
+        stage.app.clock.advance_ms(1_000);
+        stage.looked(None).await;
+        stage.play(0).await;
+        assert_eq!(asked()[..2], ["run address", "run server"]);
+    }
+}
+
+#[tokio::test]
+async fn an_outside_that_nobody_looks_at_any_more_is_asked() {
+    for db in engines().await {
+        let stage = Stage::set(&db, |_| {}).await;
+        stage.looked(Some("timed out")).await;
+        stage.app.clock.advance_ms(4 * 60_000);
+        stage.play(2).await;
+        assert_eq!(stage.state().await, "done");
+    }
+}
+
+#[tokio::test]
+async fn a_sweep_asks_an_outside_that_is_silent_once() {
+    for db in engines().await {
+        let stage = Stage::set(&db, |cloud| {
+            let fail = Outcome::Fail(Msg::new("backend.no_space"));
+            cloud.scripted.insert("disk", fail);
+        })
+        .await;
+        stage.play(3).await;
+        assert_eq!(stage.state().await, "undone");
+        for (mute, error, questions) in [
+            (false, None, THINGS.len()),
+            (true, None, 1),
+            (true, Some("timed out"), 0),
+        ] {
+            stage.app.clock.advance_ms(300_000);
+            stage.looked(error).await;
+            stage.cloud().asked.clear();
+            stage.cloud().mute = mute;
+            stage.play(0).await;
+            let asked = stage.cloud().asked.clone();
+            assert_eq!(asked.len(), questions, "{asked:?}");
+        }
     }
 }
 

@@ -185,6 +185,22 @@ pub async fn foreign(rx: &mut ReadTx) -> Result<Vec<ForeignLine>, StorageError> 
         .collect())
 }
 
+/// Whether the last look at a backend, not before a moment, got no answer.
+///
+/// # Errors
+/// What the database says.
+pub async fn silent_since(
+    rx: &mut ReadTx,
+    backend: &str,
+    since: Timestamp,
+) -> Result<bool, StorageError> {
+    let silent = Sql::new("SELECT count(*) FROM backend_health WHERE error IS NOT NULL AND backend = ")
+        .bind(backend)
+        .push(" AND read_at >= ")
+        .bind(since.millis());
+    Ok(silent.number(rx).await? > 0)
+}
+
 /// Whether a backend is silent now, and when it last answered.
 ///
 /// # Errors
