@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use async_trait::async_trait;
 use lingbao_backends::{
     Backends,
-    provisioning::{CallKind, Capabilities, Capacity, PoolRef},
+    provisioning::{CallKind, Capabilities, Capacity, PoolRef, ReadError},
 };
 use lingbao_model::{
     catalogue::Fulfiller, id::PoolId, quota::PoolDimension, resource::EventKind,
@@ -69,6 +69,7 @@ impl Handler<ReadCapacity> for CapacityReader {
     async fn run(&self, run: &Run, _: ReadCapacity) -> Result<(), JobError> {
         let sites = place::sites(&mut run.app().db.read().await?).await?;
         let mut said: Vec<(PoolId, Capacity)> = Vec::new();
+        let mut refused: Vec<(PoolId, Option<String>)> = Vec::new();
         let mut health: BTreeMap<String, Option<String>> = BTreeMap::new();
         for (pool, backend, there) in sites {
             // Of one that is silent each further pool would wait for a time-out of its own.
@@ -78,24 +79,30 @@ impl Handler<ReadCapacity> for CapacityReader {
             let answer = match self.0.get(&backend) {
                 Some(cloud) => cloud
                     .capacity(&PoolRef(there))
-                    .await
-                    .map_err(|e| e.to_string()),
-                None => Err("the configuration has no such backend".to_owned()),
+                    .await,
+                None => Err(ReadError::Unreachable(
+                    "the configuration has no such backend".to_owned(),
+                )),
             };
             match answer {
                 Ok(capacity) => {
+                    refused.push((pool.clone(), None));
                     said.push((pool, capacity));
                     health.entry(backend).or_insert(None);
                 }
-                Err(why) => {
+                // A no is an answer, and concerns this pool alone.
+                Err(ReadError::Refused(refusal)) => {
+                    refused.push((pool, Some(refusal.to_string())));
+                    health.entry(backend).or_insert(None);
+                }
+                Err(ReadError::Unreachable(why)) => {
                     health.insert(backend, Some(why));
                 }
             }
         }
         let mut lacking = Vec::new();
         for (backend, _) in health.iter().filter(|(_, error)| error.is_none()) {
-            // One pool that it does not know says nothing of the others; while it does not answer,
-            // what it said last holds.
+            // While it does not answer, what it said last holds.
             if let Some(cloud) = self.0.get(backend)
                 && let Ok(able) = cloud.capabilities().await
             {
@@ -113,6 +120,9 @@ impl Handler<ReadCapacity> for CapacityReader {
             for (dimension, figure) in figures(capacity) {
                 place::save_capacity(&mut tx, pool, dimension, figure, now).await?;
             }
+        }
+        for (pool, why) in &refused {
+            place::save_refusal(&mut tx, pool, why.as_deref()).await?;
         }
         let mut back = false;
         for (backend, error) in &health {
