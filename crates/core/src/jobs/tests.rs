@@ -9,7 +9,10 @@ use serde::Deserialize;
 use tokio_util::sync::CancellationToken;
 
 use super::*;
-use crate::testing::{TestApp, engines};
+use crate::{
+    clock::Clock as _,
+    testing::{TestApp, engines},
+};
 
 #[derive(Serialize, Deserialize, Clone)]
 struct Note {

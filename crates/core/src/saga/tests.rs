@@ -2,7 +2,7 @@ use std::{
     collections::BTreeMap,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicI64, AtomicU64, Ordering},
     },
 };
 
@@ -16,6 +16,7 @@ use super::{
     *,
 };
 use crate::{
+    clock::Clock as _,
     jobs::{JobFilter, JobRow, Registry as Jobs, run_until_idle},
     testing::{TestApp, TestDb, engines},
 };
@@ -754,7 +755,7 @@ async fn who_died_in_the_middle_of_a_call_may_have_made_it_and_the_outside_settl
         let stage = Stage::set(&db, |cloud| cloud.settle_ms = 60_000).await;
         let mut driver = Driver::new(Arc::new(Registry::new().with(stage.build.clone())));
         // 1 the plan, 2 the operation of the first step.
-        driver.dies_after = Some(2.into());
+        driver.dies_after = Some(AtomicI64::new(2));
         let jobs = Arc::new(Jobs::new().handle::<Advance>(driver));
         run_until_idle(&stage.app.app, &jobs).await.unwrap();
         stage.elsewhere_after(crate::jobs::LEASE_MS + 1_000).await;
