@@ -27,7 +27,7 @@ use serde_json::Value;
 
 use super::{
     release::{Delete, Part},
-    step::{Silent, later, outside},
+    step::{Silent, later, may_pass, outside},
 };
 use crate::{
     app::Cx,
@@ -541,7 +541,7 @@ impl Step for Put {
             },
             Answer::Refused(refusal) => match refusal.reason {
                 RefusalReason::NotFound => Undone::Done,
-                RefusalReason::Conflict => Undone::Retry(refusal.to_string()),
+                _ if may_pass(&refusal) => Undone::Retry(refusal.to_string()),
                 _ => Undone::Residue(refusal.to_string()),
             },
             Answer::Unreachable(why) | Answer::Unknown(why) => {

@@ -113,7 +113,7 @@ fn refused(refusal: &Refusal) -> Msg {
 
 /// Whether what was refused may go right later, by itself or by an operator's hand: a backend that
 /// does not let us in, or whose things are between two states.
-fn may_pass(refusal: &Refusal) -> bool {
+pub(super) fn may_pass(refusal: &Refusal) -> bool {
     matches!(
         refusal.reason,
         RefusalReason::Denied | RefusalReason::Conflict
@@ -376,6 +376,9 @@ impl CallStep {
                 until: Some(later(cx, retry_after_ms)),
                 why: "being cancelled".into(),
             }),
+            Answer::Refused(refusal) if refusal.reason == RefusalReason::Denied => {
+                Err(Undone::Retry(refusal.to_string()))
+            }
             Answer::Refused(refusal) => Err(Undone::Residue(refusal.to_string())),
             Answer::Unreachable(why) | Answer::Unknown(why) => {
                 Err(self.silent(cx, why).await.undone())
@@ -427,7 +430,7 @@ impl CallStep {
             },
             Answer::Refused(refusal) => match refusal.reason {
                 RefusalReason::NotFound => Undone::Done,
-                RefusalReason::Conflict => Undone::Retry(refusal.to_string()),
+                _ if may_pass(&refusal) => Undone::Retry(refusal.to_string()),
                 _ => Undone::Residue(refusal.to_string()),
             },
             Answer::Unreachable(why) | Answer::Unknown(why) => self.silent(cx, why).await.undone(),
