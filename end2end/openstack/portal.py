@@ -46,6 +46,8 @@ sections = {
         'user': access['user'], 'user_domain': access['user_domain'], 'password_file': password,
         'project': access['project'], 'project_domain': access['project_domain'],
         'secret_file': one_time, 'external_network': 'public',
+        # Nothing stands before the lab's services that would keep a request for longer.
+        'settle_ms': 10_000,
         # The lab has a handful of sizes; the catalogue lets people choose any.
         'make_flavours': True,
     },

@@ -237,8 +237,9 @@ sections! {
         /// openstack: file with at least 32 characters from which one-time passwords follow; none are
         /// made when empty. Whoever changes it changes the passwords that were not yet fetched.
         secret_file: PathBuf = PathBuf::new();
-        /// openstack: after a lost answer nothing is made anew before so many milliseconds.
-        settle_ms: u64 = 10_000;
+        /// openstack: after a lost answer nothing is made anew before so many milliseconds: as long as
+        /// what stands before the cloud's services keeps a request.
+        settle_ms: u64 = 60_000;
         /// openstack: what is under way is looked at again after so many milliseconds, at least 100;
         /// what takes long is looked at more seldom.
         poll_ms: u64 = 1_000;

@@ -1,7 +1,7 @@
 //! The backends: whether they answer, what stands in them that is nobody's, and the limits they keep.
 
 use super::{known, when, word};
-use crate::{error::ApiError, live, routes, t, ui::*};
+use crate::{error::ApiError, facts, live, routes, t, ui::*};
 use leptos::prelude::*;
 use leptos_router::hooks::use_query_map;
 use lingbao_model::{
@@ -163,16 +163,23 @@ fn backend(line: BackendLine) -> impl IntoView {
     let answered = line
         .answered_at
         .map_or_else(|| t!("clouds.never").to_owned(), when);
-    let (look, state) = match line.error {
-        None => (Look::Ok, t!("clouds.answers")),
-        Some(_) => (Look::Bad, t!("clouds.silent")),
+    let (look, state) = match (&line.error, line.refused.len()) {
+        (None, 0) => (Look::Ok, t!("clouds.answers").to_owned()),
+        (None, n) => (Look::Act, t!("clouds.refused", n = n)),
+        (Some(_), _) => (Look::Bad, t!("clouds.silent").to_owned()),
     };
+    let fine = line.error.is_none() && line.refused.is_empty();
+    let refused = line.refused.into_iter().map(|one| {
+        let pool = facts::label(&one.pool);
+        view! { <p class="sub">{t!("clouds.refused_why", pool = pool, why = one.why)}</p> }
+    });
+    let why = line.error.or_else(|| fine.then(|| "—".to_owned()));
     view! {
         <Row>
             <RowHead name=line.name/>
             <Cell l=t!("clouds.answered")>{answered}</Cell>
             <Cell l=t!("clouds.asked")>{when(line.asked_at)}</Cell>
-            <Cell l=t!("operations.why")>{line.error.unwrap_or_else(|| "—".to_owned())}</Cell>
+            <Cell l=t!("operations.why")>{why}{refused.collect_view()}</Cell>
             <Cell l=t!("resources.state") class="corner"><Chip look text=state/></Cell>
         </Row>
     }

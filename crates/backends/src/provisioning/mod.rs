@@ -148,6 +148,11 @@ calls! {
 pub trait Provisioner: Send + Sync {
     /// Its name in the configuration.
     fn name(&self) -> &str;
+    /// After a lost answer, what the call has begun has shown itself after so many milliseconds: before
+    /// that, not to find it says nothing.
+    fn settle_ms(&self) -> u64 {
+        0
+    }
     /// What it can do.
     async fn capabilities(&self) -> Result<Capabilities, ReadError>;
     /// How full a pool is; [`RefusalReason::NotFound`] if it has no such pool.

@@ -231,3 +231,22 @@ async fn what_was_turned_away_may_be_asked_again_after_the_time_that_the_cloud_n
     w.fault(What::Later(503, "60"));
     assert!(matches!(w.make().await, Outcome::Unknown(_)));
 }
+
+#[tokio::test]
+async fn who_waits_for_a_login_that_is_not_answered_fails_with_it_and_not_one_after_the_other() {
+    // It takes connections and says nothing.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", silent.local_addr().unwrap());
+    let cloud = Arc::new(open(&url, &Arc::new(AtomicI64::new(1_000_000))));
+    let begun = std::time::Instant::now();
+    let mut asking = tokio::task::JoinSet::new();
+    for _ in 0..8 {
+        let cloud = cloud.clone();
+        asking.spawn(async move { cloud.health().await });
+    }
+    for one in asking.join_all().await {
+        assert!(matches!(one, Err(ReadError::Unreachable(_))), "{one:?}");
+    }
+    // A login is given up after a second.
+    assert!(begun.elapsed() < Duration::from_millis(2_500));
+}

@@ -413,7 +413,7 @@ async fn what_can_not_be_taken_back_keeps_its_hold_until_an_operator_has_cleaned
         .await;
         let no = What::Refuse(RefusalReason::InvalidSpec);
         building.inject(On::Call(CallKind::AttachVolume), no, 0, None);
-        let locked = What::Refuse(RefusalReason::Denied);
+        let locked = What::Refuse(RefusalReason::Unsupported);
         building.inject(On::Call(CallKind::DeleteVolume), locked, 0, None);
         let fault = harness::Fault::default();
         let (saga, state, _) = harness::play(&city.app, &building, fault).await;
@@ -457,6 +457,19 @@ async fn what_can_not_be_taken_back_keeps_its_hold_until_an_operator_has_cleaned
         );
         assert_eq!(World::of(&town).await, order.before);
         city.assert_ledger().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cloud_that_lets_nobody_in_for_a_while_leaves_no_residue() {
+    for town in Town::all().await {
+        let building = Building::at(&town);
+        let no = What::Refuse(RefusalReason::InvalidSpec);
+        building.inject(On::Call(CallKind::AttachVolume), no, 0, None);
+        let denied = What::Refuse(RefusalReason::Denied);
+        building.inject(On::Call(CallKind::DeleteVolume), denied, 0, Some(3));
+        let fault = harness::Fault::default();
+        building.expect(fault, "undone", "denied three times").await;
     }
 }
 

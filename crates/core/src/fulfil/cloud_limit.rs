@@ -40,7 +40,7 @@ use crate::{
     app::Cx,
     error::StorageError,
     jobs::{Handler, Job, JobError, LEASE_MS, Registry, Run},
-    saga::{Outcome, Step, StepCx, Undone, Verified},
+    saga::{Outcome, Outside, Step, StepCx, Undone, Verified},
     storage::{
         Tx,
         cloud_limit::{self, Ground, Kept, Wrote},
@@ -326,6 +326,9 @@ impl Limited {
 impl Step for Limited {
     fn name(&self) -> String {
         self.step.name()
+    }
+    fn outside(&self) -> Option<Outside<'_>> {
+        self.step.outside()
     }
     async fn run(&self, cx: &StepCx) -> Outcome {
         match self.sure(&cx.cx).await {

@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     error::StorageError,
-    saga::{Outcome, Step, StepCx, Undone, Verified},
+    saga::{Outcome, Outside, Step, StepCx, Undone, Verified},
     storage::{Tx, project, work_order},
 };
 
@@ -312,6 +312,9 @@ struct Saving {
 impl Step for Saving {
     fn name(&self) -> String {
         self.step.name()
+    }
+    fn outside(&self) -> Option<Outside<'_>> {
+        self.step.outside()
     }
     async fn run(&self, cx: &StepCx) -> Outcome {
         self.step.run(cx).await

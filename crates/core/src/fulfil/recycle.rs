@@ -27,13 +27,13 @@ use serde_json::Value;
 
 use super::{
     release::{Delete, Part},
-    step::{Silent, later},
+    step::{Silent, later, may_pass, outside},
 };
 use crate::{
     app::Cx,
     authz::Scope,
     error::StorageError,
-    saga::{self, End, Ended, Outcome, Saga, Step, StepCx, Undone, Verified},
+    saga::{self, End, Ended, Outcome, Outside, Saga, Step, StepCx, Undone, Verified},
     service::notice,
     storage::{
         Tx, bin, change, fulfilment, history, quota, request,
@@ -499,6 +499,14 @@ impl Step for Put {
         self.name.clone()
     }
 
+    fn outside(&self) -> Option<Outside<'_>> {
+        // Switched off twice is switched off once.
+        Some(Outside {
+            settle_ms: 0,
+            ..outside(&*self.backend)
+        })
+    }
+
     async fn run(&self, cx: &StepCx) -> Outcome {
         let operation = OperationId(cx.operation.to_string());
         match self.backend.execute(&operation, self.call.clone()).await {
@@ -521,6 +529,9 @@ impl Step for Put {
         let Some(back) = self.back.clone() else {
             return Undone::Done;
         };
+        if let Some(silence) = saga::outside::away(cx, self.backend.name()).await {
+            return Undone::Silent(silence);
+        }
         let operation = OperationId(format!("{}:undo", cx.operation));
         match self.backend.execute(&operation, back).await {
             Answer::Done(_) => Undone::Done,
@@ -530,7 +541,7 @@ impl Step for Put {
             },
             Answer::Refused(refusal) => match refusal.reason {
                 RefusalReason::NotFound => Undone::Done,
-                RefusalReason::Conflict => Undone::Retry(refusal.to_string()),
+                _ if may_pass(&refusal) => Undone::Retry(refusal.to_string()),
                 _ => Undone::Residue(refusal.to_string()),
             },
             Answer::Unreachable(why) | Answer::NotSent { why, .. } | Answer::Unknown(why) => {

@@ -34,14 +34,14 @@ use super::{
     certificate::{self, How},
     reconcile::compare::kind_of,
     recycle,
-    step::{Silent, delete_call, later},
+    step::{Silent, delete_call, later, outside},
 };
 use crate::{
     app::{Actor, Cx},
     authz::Scope,
     error::StorageError,
     jobs::{Handler, Job, JobError, Run},
-    saga::{self, End, Ended, Outcome, Saga, Step, StepCx, Undone, Verified},
+    saga::{self, End, Ended, Outcome, Outside, Saga, Step, StepCx, Undone, Verified},
     service::notice,
     storage::{
         Tx, bin, change, fulfilment, history, quota, request, resource, resource_action, snapshot,
@@ -483,6 +483,16 @@ async fn read_back(
 impl Step for Delete {
     fn name(&self) -> String {
         self.name.clone()
+    }
+
+    fn outside(&self) -> Option<Outside<'_>> {
+        self.part.external_id.as_ref()?;
+        let backend = self.backend.as_deref()?;
+        // Deleting twice is deleting once.
+        Some(Outside {
+            settle_ms: 0,
+            ..outside(backend)
+        })
     }
 
     async fn run(&self, cx: &StepCx) -> Outcome {

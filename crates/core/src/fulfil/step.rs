@@ -14,7 +14,7 @@ use crate::{
     app::Cx,
     crypto::CryptoError,
     error::StorageError,
-    saga::{Outcome, Step, StepCx, Undone, Verified},
+    saga::{self, Outcome, Outside, Silence, Step, StepCx, Undone, Verified},
     storage::{Tx, cloud, secret},
 };
 
@@ -113,68 +113,77 @@ fn refused(refusal: &Refusal) -> Msg {
 
 /// Whether what was refused may go right later, by itself or by an operator's hand: a backend that
 /// does not let us in, or whose things are between two states.
-fn may_pass(refusal: &Refusal) -> bool {
+pub(super) fn may_pass(refusal: &Refusal) -> bool {
     matches!(
         refusal.reason,
         RefusalReason::Denied | RefusalReason::Conflict
     )
 }
 
-/// How long nobody asks a cloud that is away.
-const AWAY_MS: i64 = 30_000;
+/// The longest that a cloud is left alone because it asks for it.
+const ALONE_MS: i64 = 600_000;
 
 /// A cloud gave no answer.
-pub(super) enum Silent {
-    /// It is away: each minute's look at it found the same. However long that lasts, nothing is the
-    /// fault of the order, and no attempt is spent on it.
-    Away(Timestamp, String),
-    /// It answers others: this counts as an attempt.
-    Here(String),
-}
+pub(super) struct Silent(Silence);
 
 impl Silent {
-    /// What the silence of a backend means just now.
+    /// What the silence of a backend means just now. It is away if each minute's look at it found the
+    /// same: however long that lasts, nothing is the fault of the order, and no attempt is spent on it.
+    /// Otherwise it answers others, and this counts as an attempt.
     pub async fn of(cx: &StepCx, backend: &str, why: String) -> Self {
         let look = async {
             let mut rx = cx.cx.app.db.read().await?;
             cloud::silence(&mut rx, backend).await
         };
-        match look.await {
-            Ok((true, _)) => {
-                let until = cx.cx.now().plus_millis(AWAY_MS);
-                Self::Away(until, format!("{backend} is away: {why}"))
-            }
-            Ok((false, _)) | Err(_) => Self::Here(why),
-        }
+        let away = matches!(look.await, Ok((true, _)));
+        Self(Silence {
+            lost: false,
+            away: away.then(|| saga::outside::until(cx.cx.now())),
+            why: if away {
+                format!("{backend} is away: {why}")
+            } else {
+                why
+            },
+        })
+    }
+
+    /// The call may have got through.
+    fn lost(mut self) -> Self {
+        self.0.lost = true;
+        self
+    }
+
+    /// The cloud asks to be left alone for so many seconds, if it says how long: that is no attempt.
+    fn left_alone(mut self, now: Timestamp, seconds: Option<u32>) -> Self {
+        let ms = seconds.map(|seconds| (i64::from(seconds) * 1_000).min(ALONE_MS));
+        self.0.away = self.0.away.max(ms.map(|ms| now.plus_millis(ms)));
+        self
     }
 
     /// As what a run came to.
     pub fn outcome(self) -> Outcome {
-        match self {
-            Self::Away(until, why) => Outcome::Wait {
-                until: Some(until),
-                why,
-            },
-            Self::Here(why) => Outcome::Retry(why),
-        }
+        Outcome::Silent(self.0)
     }
 
     /// As what an undoing came to.
     pub fn undone(self) -> Undone {
-        match self {
-            Self::Away(until, why) => Undone::Wait {
-                until: Some(until),
-                why,
-            },
-            Self::Here(why) => Undone::Retry(why),
-        }
+        Undone::Silent(self.0)
     }
 
     fn verified(self) -> Verified {
-        match self {
-            Self::Away(until, why) => Verified::Wait { until, why },
-            Self::Here(why) => Verified::Unknown(why),
+        let Silence { away, why, .. } = self.0;
+        match away {
+            Some(until) => Verified::Wait { until, why },
+            None => Verified::Unknown(why),
         }
+    }
+}
+
+/// A backend as the one whom a step calls.
+pub(super) fn outside(backend: &dyn Provisioner) -> Outside<'_> {
+    Outside {
+        name: backend.name(),
+        settle_ms: i64::try_from(backend.settle_ms()).unwrap_or(i64::MAX),
     }
 }
 
@@ -261,6 +270,10 @@ impl Step for CallStep {
         self.name.clone()
     }
 
+    fn outside(&self) -> Option<Outside<'_>> {
+        Some(outside(&*self.backend))
+    }
+
     async fn run(&self, cx: &StepCx) -> Outcome {
         let call = match (self.call)(cx) {
             Ok(call) => call,
@@ -284,13 +297,22 @@ impl Step for CallStep {
                 tracing::warn!(saga = %cx.saga, step = self.name, %refusal, "the backend refused step `{}`", self.name);
                 Outcome::Fail(refused(&refusal))
             }
-            Answer::Unreachable(why) | Answer::NotSent { why, .. } | Answer::Unknown(why) => {
-                self.silent(cx, why).await.outcome()
+            Answer::Unreachable(why) => self.silent(cx, why).await.outcome(),
+            Answer::NotSent { why, after } => {
+                let silent = self.silent(cx, why).await;
+                silent.left_alone(cx.cx.now(), after).outcome()
             }
+            Answer::Unknown(why) => self.silent(cx, why).await.lost().outcome(),
         }
     }
 
     async fn undo(&self, cx: &StepCx) -> Undone {
+        if matches!(self.undo, Undo::Nothing) {
+            return Undone::Done;
+        }
+        if let Some(silence) = saga::outside::away(cx, self.backend.name()).await {
+            return Undone::Silent(silence);
+        }
         match &self.undo {
             Undo::Nothing => Undone::Done,
             Undo::Cancel => self.cancel(cx).await.err().unwrap_or(Undone::Done),
@@ -359,6 +381,9 @@ impl CallStep {
                 until: Some(later(cx, retry_after_ms)),
                 why: "being cancelled".into(),
             }),
+            Answer::Refused(refusal) if refusal.reason == RefusalReason::Denied => {
+                Err(Undone::Retry(refusal.to_string()))
+            }
             Answer::Refused(refusal) => Err(Undone::Residue(refusal.to_string())),
             Answer::Unreachable(why) | Answer::NotSent { why, .. } | Answer::Unknown(why) => {
                 Err(self.silent(cx, why).await.undone())
@@ -410,7 +435,7 @@ impl CallStep {
             },
             Answer::Refused(refusal) => match refusal.reason {
                 RefusalReason::NotFound => Undone::Done,
-                RefusalReason::Conflict => Undone::Retry(refusal.to_string()),
+                _ if may_pass(&refusal) => Undone::Retry(refusal.to_string()),
                 _ => Undone::Residue(refusal.to_string()),
             },
             Answer::Unreachable(why) | Answer::NotSent { why, .. } | Answer::Unknown(why) => {
@@ -442,4 +467,28 @@ pub fn id_of(cx: &StepCx, step: &str) -> Result<ExternalId, String> {
     cx.output::<Object>(step)
         .map(|object| object.id().clone())
         .ok_or_else(|| format!("object of step `{step}`"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_asks_to_be_left_alone_is_for_so_long_and_it_costs_no_attempt() {
+        let now = Timestamp::from_millis(1_000_000);
+        let busy = |away_ms: Option<i64>, seconds| {
+            let silent = Silent(Silence {
+                lost: false,
+                away: away_ms.map(|ms| now.plus_millis(ms)),
+                why: "429".into(),
+            });
+            let away = silent.left_alone(now, seconds).0.away;
+            away.map(|until| until.since(now))
+        };
+        assert_eq!(busy(None, None), None, "an attempt");
+        assert_eq!(busy(None, Some(60)), Some(60_000));
+        assert_eq!(busy(Some(30_000), Some(60)), Some(60_000));
+        assert_eq!(busy(Some(30_000), None), Some(30_000));
+        assert_eq!(busy(None, Some(86_400)), Some(ALONE_MS));
+    }
 }

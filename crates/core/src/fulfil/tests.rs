@@ -34,7 +34,7 @@ use crate::{
         request::fixture::{City, add, give},
         resource,
     },
-    storage::{fulfilment, operation, sql::Sql},
+    storage::{self, fulfilment, operation, sql::Sql},
 };
 
 /// An approved request of two works for people, which hold no quota: nothing but the request itself
@@ -234,6 +234,57 @@ async fn a_first_password_stands_nowhere_in_the_clear() {
             assert!(shown.len() >= 8);
             assert!(kept.iter().all(|(text,)| !text.contains(&shown)));
         }
+    }
+}
+
+#[tokio::test]
+async fn a_pool_that_its_cloud_refuses_is_told_and_the_cloud_answers_all_the_same() {
+    for city in City::all().await {
+        let told = city.app.clock.clone();
+        let setting = seed::cloud(None, 7, Latency::default());
+        let cloud = Simulator::open("simulator", setting, move || told.now()).unwrap();
+        let backends = Arc::new(Backends::default().with(cloud.clone()));
+        let jobs =
+            upkeep::wire(Registry::new(), &backends).handle::<plan::FulfilRequest>(plan::Planner);
+        let jobs = Arc::new(jobs);
+        let look = async || {
+            city.app.clock.advance_ms(60_000);
+            run_until_idle(&city.app.app, &jobs).await.unwrap();
+            let mut rx = city.app.db.read().await.unwrap();
+            let lines = storage::cloud::health(&mut rx).await.unwrap();
+            lines.into_iter().find(|line| line.name == "simulator").unwrap()
+        };
+        let rename = async |from: &str, to: &str| {
+            let mut tx = city.app.db.begin().await.unwrap();
+            let sql = Sql::new("UPDATE pool SET backend_pool = ").bind(to);
+            let sql = sql.push(" WHERE backend = 'simulator' AND backend_pool = ");
+            sql.bind(from).run(&mut tx).await.unwrap();
+            tx.commit().await.unwrap();
+        };
+        let line = look().await;
+        assert!(line.error.is_none() && line.refused.is_empty(), "{line:?}");
+        let mut rx = city.app.db.read().await.unwrap();
+        let there = storage::place::sites(&mut rx).await.unwrap();
+        drop(rx);
+        let there = there.into_iter().find(|it| it.1 == "simulator").unwrap().2;
+        rename(&there, "not-there-yet").await;
+        let line = look().await;
+        assert_eq!((line.error, line.refused.len()), (None, 1));
+        assert_eq!(line.answered_at, Some(line.asked_at));
+        rename("not-there-yet", &there).await;
+        assert_eq!(look().await.refused, []);
+        // One question is enough to know that it is silent.
+        cloud.inject(Fault {
+            on: On::Reading,
+            what: What::Unreachable,
+            skip: 0,
+            times: Some(1),
+        });
+        assert!(look().await.error.is_some());
+        let now = city.app.clock.now();
+        let read = Sql::new("SELECT count(*) FROM pool_capacity WHERE read_at = ");
+        assert_eq!(city.count(read.bind(now.millis())).await, 0);
+        assert_eq!(look().await.error, None);
     }
 }
 

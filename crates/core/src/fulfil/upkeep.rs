@@ -1,11 +1,14 @@
 //! What comes round by itself: reading capacity, beginning to charge, ending terms.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use async_trait::async_trait;
 use lingbao_backends::{
     Backends,
-    provisioning::{CallKind, Capabilities, Capacity, PoolRef},
+    provisioning::{CallKind, Capabilities, Capacity, PoolRef, ReadError, RefusalReason},
 };
 use lingbao_model::{
     catalogue::Fulfiller, id::PoolId, quota::PoolDimension, resource::EventKind, time::Timestamp,
@@ -16,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use super::plan::FulfilRequest;
 use crate::{
     jobs::{self, Handler, Job, JobError, Registry, Run},
+    saga,
     service::request,
     storage::{cloud, fulfilment, place, place::PoolFigure, resource, room},
 };
@@ -23,11 +27,15 @@ use crate::{
 const MINUTE_MS: i64 = 60_000;
 
 /// Reads what the pools can still take and what the clouds make at all. Pages and verdicts read our rows and never ask a backend.
+/// It is also the one that asks a cloud that is away, and wakes who waits for it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ReadCapacity {}
 impl Job for ReadCapacity {
     const KIND: &'static str = "upkeep.capacity";
     const MAX_ATTEMPTS: i64 = 3;
+    fn dedup_key(&self) -> Option<String> {
+        Some("all".to_owned())
+    }
 }
 
 /// Begins to charge what has ended its trial run.
@@ -57,6 +65,46 @@ pub fn wire(registry: Registry, backends: &Arc<Backends>) -> Registry {
         .every(10 * MINUTE_MS, EndTerms {})
 }
 
+/// What the backends came to in one look.
+#[derive(Default)]
+struct Heard {
+    answers: BTreeSet<String>,
+    silent: BTreeMap<String, String>,
+    denies: BTreeMap<String, String>,
+}
+
+impl Heard {
+    fn is_silent(&self, backend: &str) -> bool {
+        self.silent.contains_key(backend)
+    }
+
+    /// One pool of it was asked.
+    fn note(&mut self, backend: &str, error: Option<&ReadError>) {
+        let backend = backend.to_owned();
+        match error {
+            Some(ReadError::Unreachable(why)) => {
+                self.silent.insert(backend, why.clone());
+            }
+            Some(ReadError::Refused(refusal)) if refusal.reason == RefusalReason::Denied => {
+                self.denies.insert(backend, refusal.to_string());
+            }
+            // A no is an answer, and concerns this pool alone.
+            Some(ReadError::Refused(_)) | None => {
+                self.answers.insert(backend);
+            }
+        }
+    }
+
+    /// Of each backend why it does not answer, if it does not. One that lets nobody in (a password that
+    /// was changed there first) is as good as away.
+    fn told(self) -> BTreeMap<String, Option<String>> {
+        let mut told: BTreeMap<_, _> = self.denies.into_iter().map(|(b, why)| (b, Some(why))).collect();
+        told.extend(self.answers.into_iter().map(|backend| (backend, None)));
+        told.extend(self.silent.into_iter().map(|(b, why)| (b, Some(why))));
+        told
+    }
+}
+
 struct CapacityReader(Arc<Backends>);
 
 #[async_trait]
@@ -64,31 +112,37 @@ impl Handler<ReadCapacity> for CapacityReader {
     async fn run(&self, run: &Run, _: ReadCapacity) -> Result<(), JobError> {
         let sites = place::sites(&mut run.app().db.read().await?).await?;
         let mut said: Vec<(PoolId, Capacity, Timestamp)> = Vec::new();
-        let mut health: BTreeMap<String, Option<String>> = BTreeMap::new();
+        let mut refused: Vec<(PoolId, Option<String>)> = Vec::new();
+        let mut heard = Heard::default();
         for (pool, backend, there) in sites {
+            // Of one that is silent each further pool would wait for a time-out of its own.
+            if heard.is_silent(&backend) {
+                continue;
+            }
             // What is built while it answers may be missing in the answer.
             let asked = run.cx().now();
             let answer = match self.0.get(&backend) {
-                Some(cloud) => cloud
-                    .capacity(&PoolRef(there))
-                    .await
-                    .map_err(|e| e.to_string()),
-                None => Err("the configuration has no such backend".to_owned()),
+                Some(cloud) => cloud.capacity(&PoolRef(there)).await,
+                None => Err(ReadError::Unreachable(
+                    "the configuration has no such backend".to_owned(),
+                )),
             };
+            heard.note(&backend, answer.as_ref().err());
             match answer {
                 Ok(capacity) => {
+                    refused.push((pool.clone(), None));
                     said.push((pool, capacity, asked));
-                    health.entry(backend).or_insert(None);
                 }
-                Err(why) => {
-                    health.insert(backend, Some(why));
+                Err(ReadError::Refused(refusal)) => {
+                    refused.push((pool, Some(refusal.to_string())));
                 }
+                Err(ReadError::Unreachable(_)) => {}
             }
         }
+        let health = heard.told();
         let mut lacking = Vec::new();
-        for backend in health.keys() {
-            // One pool that it does not know says nothing of the others; while it does not answer,
-            // what it said last holds.
+        for (backend, _) in health.iter().filter(|(_, error)| error.is_none()) {
+            // While it does not answer, what it said last holds.
             if let Some(cloud) = self.0.get(backend)
                 && let Ok(able) = cloud.capabilities().await
             {
@@ -110,8 +164,16 @@ impl Handler<ReadCapacity> for CapacityReader {
                 place::save_capacity(&mut tx, pool, dimension, figure, *asked).await?;
             }
         }
+        for (pool, why) in &refused {
+            place::save_refusal(&mut tx, pool, why.as_deref()).await?;
+        }
+        let mut back = false;
         for (backend, error) in &health {
+            back |= error.is_none() && cloud::silence(&mut tx, backend).await?.0;
             cloud::save_health(&mut tx, backend, error.as_deref(), now).await?;
+        }
+        if back {
+            saga::outside::answers(&mut tx, &run.cx()).await?;
         }
         run.complete(&mut tx).await?;
         tx.commit().await?;
@@ -257,7 +319,30 @@ impl Handler<EndTerms> for TermEnder {
 
 #[cfg(test)]
 mod tests {
+    use lingbao_backends::provisioning::Refusal;
+
     use super::*;
+
+    #[test]
+    fn a_cloud_is_silent_that_gives_no_answer_or_lets_nobody_in_and_not_one_that_refuses_a_pool() {
+        let no = |reason| Some(ReadError::Refused(Refusal::new(reason, "zone")));
+        let silent = |pools: Vec<Option<ReadError>>| {
+            let mut heard = Heard::default();
+            for error in &pools {
+                heard.note("gov", error.as_ref());
+            }
+            heard.told().remove("gov").flatten().is_some()
+        };
+        let (missing, denied) = (RefusalReason::NotFound, RefusalReason::Denied);
+        let away = || Some(ReadError::Unreachable("timed out".into()));
+        assert!(!silent(vec![None, no(missing)]));
+        assert!(!silent(vec![no(missing)]));
+        assert!(!silent(vec![no(denied), None]));
+        assert!(!silent(vec![no(denied), no(missing)]));
+        assert!(silent(vec![no(denied), no(denied)]));
+        assert!(silent(vec![None, away()]));
+        assert!(silent(vec![no(denied), away()]));
+    }
 
     #[test]
     fn a_cloud_without_schedules_lacks_backups_and_nothing_else() {

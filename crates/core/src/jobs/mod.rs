@@ -147,7 +147,9 @@ pub async fn enqueue_at<J: Job>(
     Err(StorageError::Conflict(Conflict::Unique))
 }
 
-/// Asks for the one job that stands for a period. Says whether it was the first to.
+/// Asks for the one job that stands for a period. Says whether it was the first to. While an older one
+/// of the same key lives there is none for this period: what takes longer than its period does not
+/// pile up.
 ///
 /// # Errors
 /// Those of the database.
@@ -166,7 +168,7 @@ pub async fn enqueue_period<J: Job>(
             payload: encode(job)?,
             max_attempts: J::MAX_ATTEMPTS,
             run_at: cx.now(),
-            dedup_key: None,
+            dedup_key: job.dedup_key(),
             period: Some(period.to_owned()),
             request_id: cx.request_id.as_deref(),
             actor: cx.actor.as_str(),

@@ -82,7 +82,8 @@ impl Registry {
     }
 
     /// With `job` once in every `every_ms` milliseconds, whatever the number of workers. Periods
-    /// are counted from 1970, so every copy names them alike.
+    /// are counted from 1970, so every copy names them alike. A job that may take longer than its
+    /// period needs a [`Job::dedup_key`].
     #[must_use]
     pub fn every<J: Job>(mut self, every_ms: i64, job: J) -> Self {
         self.schedules.push(Arc::new(Every {

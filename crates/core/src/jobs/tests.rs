@@ -9,7 +9,10 @@ use serde::Deserialize;
 use tokio_util::sync::CancellationToken;
 
 use super::*;
-use crate::testing::{TestApp, engines};
+use crate::{
+    clock::Clock as _,
+    testing::{TestApp, engines},
+};
 
 #[derive(Serialize, Deserialize, Clone)]
 struct Note {
@@ -335,6 +338,37 @@ async fn a_period_has_one_job_however_many_copies_ask() {
         assert_eq!(handler.total(), 1);
         run_until_idle(&app, &registry).await.unwrap();
         assert_eq!(handler.total(), 2);
+    }
+}
+
+#[tokio::test]
+async fn what_takes_longer_than_its_period_does_not_pile_up() {
+    for db in engines().await {
+        let app = TestApp::on(&db);
+        let until = app.clock.now().plus_minutes(10);
+        let handler = Scripted::new(move |_, number| match number {
+            1 => Err(JobError::wait(until, "an outside that hangs")),
+            _ => Ok(()),
+        });
+        let registry = Arc::new(
+            Registry::new()
+                .handle(handler.clone())
+                .every(60_000, keyed("tick")),
+        );
+        for _ in 0..5 {
+            run_until_idle(&app, &registry).await.unwrap();
+            app.clock.advance_ms(60_000);
+        }
+        let mut rx = app.db.read().await.unwrap();
+        let all = list(&mut rx, &JobFilter::default()).await.unwrap();
+        drop(rx);
+        assert_eq!((all.len(), handler.total()), (1, 1));
+        app.clock.advance_ms(600_000);
+        run_until_idle(&app, &registry).await.unwrap();
+        assert_eq!(handler.total(), 2);
+        app.clock.advance_ms(60_000);
+        run_until_idle(&app, &registry).await.unwrap();
+        assert_eq!(handler.total(), 3, "the next one is its own");
     }
 }
 

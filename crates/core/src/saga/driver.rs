@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
-    End, MAX_ATTEMPTS, Outcome, Registry, Step, StepCx, Undone, Verified, encode_msg,
+    End, MAX_ATTEMPTS, Outcome, Registry, Silence, Step, StepCx, Undone, Verified, encode_msg,
     registry::{AnyEnded, AnySaga},
 };
 use crate::{
@@ -103,6 +103,23 @@ impl Loaded {
     }
 }
 
+/// Until when a call may still show that got through and was not answered: one of this run, or one
+/// before it.
+fn unsure_until(row: &StepRow, step: &dyn Step, lost: bool, now: Timestamp) -> Option<Timestamp> {
+    if lost {
+        let settle_ms = step.outside().map_or(0, |it| it.settle_ms);
+        return Some(now.plus_millis(settle_ms));
+    }
+    row.unsure_until.map(Timestamp::from_millis)
+}
+
+/// The outside has answered: what its silence has cost is given back. Refusals stay counted, or what
+/// begins well and is refused at its end would be tried for ever.
+fn forgive(change: &mut StepChange<'_>) {
+    change.attempt -= change.silences;
+    change.silences = 0;
+}
+
 impl Driver {
     /// A driver of these sagas.
     #[must_use]
@@ -177,6 +194,7 @@ impl Driver {
             return self.end(run, loaded, "running", End::Done).await;
         };
         let step = loaded.step(row)?;
+        let settle_ms = step.outside().map_or(0, |it| it.settle_ms);
         let operation;
         // In the middle of a call when the last claim ended, or the last answer was lost.
         let mut unsure = false;
@@ -192,17 +210,35 @@ impl Driver {
             let doing = StepChange {
                 state: "doing",
                 attempt: 0,
+                silences: 0,
                 wait_reason: None,
+                // Should this claim end in the middle of the call.
+                unsure_until: (settle_ms > 0).then(|| now.plus_millis(settle_ms).millis()),
                 error: None,
                 output: None,
             };
             rows::change_step(&mut tx, &loaded.id, row.position, &doing, now).await?;
             self.commit(tx).await?;
         } else {
+            // A signal may have come before the time.
+            let until = row.unsure_until.map(Timestamp::from_millis);
+            if let Some(until) = until.filter(|until| *until > run.cx().now()) {
+                let why = format!("{}: an answer was lost, what it began may still show", row.name);
+                let mut tx = run.begin().await?;
+                run.park(&mut tx, Some(until), &why).await?;
+                self.commit(tx).await?;
+                return Ok(Next::Settled);
+            }
             operation = loaded.operation(row)?;
-            unsure = row.wait_reason.is_none();
+            unsure = row.unsure_until.is_some() || row.wait_reason.is_none();
         }
         let cx = loaded.cx(run, row, operation);
+        if let Some(outside) = step.outside()
+            && let Some(silence) = super::outside::away(&cx, outside.name).await
+        {
+            let outcome = Outcome::Silent(silence);
+            return self.record(run, loaded, row, step, &cx, outcome).await;
+        }
         let verified = if unsure {
             step.verify(&cx).await
         } else {
@@ -211,11 +247,16 @@ impl Driver {
         let outcome = match verified {
             Verified::Present(output) => Outcome::Done(output),
             Verified::Absent | Verified::Fallen => step.run(&cx).await,
-            Verified::Wait { until, why } => Outcome::Wait {
-                until: Some(until),
+            Verified::Wait { until, why } => Outcome::Silent(Silence {
+                lost: false,
+                away: Some(until),
                 why,
-            },
-            Verified::Unknown(error) => Outcome::Retry(error),
+            }),
+            Verified::Unknown(why) => Outcome::Silent(Silence {
+                lost: false,
+                away: None,
+                why,
+            }),
         };
         self.record(run, loaded, row, step, &cx, outcome).await
     }
@@ -235,7 +276,9 @@ impl Driver {
         let mut change = StepChange {
             state: "doing",
             attempt: row.attempt,
+            silences: row.silences,
             wait_reason: None,
+            unsure_until: None,
             error: None,
             output: None,
         };
@@ -253,13 +296,32 @@ impl Driver {
                 Next::Go
             }
             Outcome::Wait { until, why } => {
+                forgive(&mut change);
                 change.wait_reason = Some(why);
                 rows::change_step(&mut tx, id, position, &change, now).await?;
                 run.park(&mut tx, *until, why).await?;
                 Next::Settled
             }
-            Outcome::Retry(error) => {
+            Outcome::Silent(Silence {
+                away: Some(until),
+                lost,
+                why,
+            }) => {
+                let unsure = unsure_until(row, step, *lost, now);
+                change.wait_reason = Some(why);
+                change.unsure_until = unsure.map(Timestamp::millis);
+                rows::change_step(&mut tx, id, position, &change, now).await?;
+                let until = unsure.map_or(*until, |unsure| unsure.max(*until));
+                run.park(&mut tx, Some(until), why).await?;
+                Next::Settled
+            }
+            Outcome::Retry(error) | Outcome::Silent(Silence { why: error, .. }) => {
+                let lost = matches!(outcome, Outcome::Silent(Silence { lost: true, .. }));
+                let silent = matches!(outcome, Outcome::Silent(_));
+                let unsure = silent.then(|| unsure_until(row, step, lost, now)).flatten();
+                change.unsure_until = unsure.map(Timestamp::millis);
                 change.attempt += 1;
+                change.silences += i64::from(silent);
                 change.error = Some(error);
                 // A saga that is being cancelled is not stuck: its undo decides.
                 if change.attempt >= MAX_ATTEMPTS
@@ -271,6 +333,7 @@ impl Driver {
                 } else {
                     rows::change_step(&mut tx, id, position, &change, now).await?;
                     let again = backoff(run.app(), now, row.attempt);
+                    let again = unsure.map_or(again, |unsure| unsure.max(again));
                     run.park(&mut tx, Some(again), &format!("{}: {error}", row.name))
                         .await?;
                 }
@@ -311,9 +374,9 @@ impl Driver {
         let (id, position) = (&loaded.id, row.position);
         let step = loaded.step(row)?;
         let operation = loaded.operation(row)?;
-        let mut attempt = row.attempt;
+        let (mut attempt, mut silences) = (row.attempt, row.silences);
         if row.state != "undoing" {
-            attempt = 0;
+            (attempt, silences) = (0, 0);
             let now = run.cx().now();
             let mut tx = run.begin().await?;
             if step.stays() {
@@ -324,7 +387,9 @@ impl Driver {
             let undoing = StepChange {
                 state: "undoing",
                 attempt,
+                silences,
                 wait_reason: None,
+                unsure_until: None,
                 error: row.error.as_deref(),
                 output: None,
             };
@@ -341,7 +406,9 @@ impl Driver {
         let mut change = StepChange {
             state: "undoing",
             attempt,
+            silences,
             wait_reason: None,
+            unsure_until: None,
             error: row.error.as_deref(),
             output: None,
         };
@@ -355,13 +422,27 @@ impl Driver {
                 rows::change_step(&mut tx, id, position, &change, now).await?;
             }
             Undone::Wait { until, why } => {
+                forgive(&mut change);
                 change.wait_reason = Some(why);
                 rows::change_step(&mut tx, id, position, &change, now).await?;
                 run.park(&mut tx, *until, why).await?;
                 next = Next::Settled;
             }
-            Undone::Retry(error) if attempt + 1 < MAX_ATTEMPTS => {
+            Undone::Silent(Silence {
+                away: Some(until),
+                why,
+                ..
+            }) => {
+                change.wait_reason = Some(why);
+                rows::change_step(&mut tx, id, position, &change, now).await?;
+                run.park(&mut tx, Some(*until), why).await?;
+                next = Next::Settled;
+            }
+            Undone::Retry(error) | Undone::Silent(Silence { why: error, .. })
+                if attempt + 1 < MAX_ATTEMPTS =>
+            {
                 change.attempt += 1;
+                change.silences += i64::from(matches!(undone, Undone::Silent(_)));
                 change.error = Some(error);
                 rows::change_step(&mut tx, id, position, &change, now).await?;
                 let again = backoff(run.app(), now, attempt);
@@ -369,7 +450,9 @@ impl Driver {
                     .await?;
                 next = Next::Settled;
             }
-            Undone::Retry(error) | Undone::Residue(error) => {
+            Undone::Retry(error)
+            | Undone::Residue(error)
+            | Undone::Silent(Silence { why: error, .. }) => {
                 change.state = "residue";
                 change.attempt += 1;
                 change.error = Some(error);

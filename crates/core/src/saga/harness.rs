@@ -14,7 +14,7 @@ use lingbao_model::{id::SagaId, msg::Msg};
 use serde_json::Value;
 
 use super::{
-    Advance, Driver, Ended, Outcome, Registry, Saga, Step, StepCx, Undone, Verified, get, start,
+    Advance, Driver, Ended, Outcome, Outside, Registry, Saga, Step, StepCx, Undone, Verified, get, start,
 };
 use crate::{
     app::Cx,
@@ -66,6 +66,10 @@ struct FaultyStep {
 impl Step for FaultyStep {
     fn name(&self) -> String {
         self.inner.name()
+    }
+
+    fn outside(&self) -> Option<Outside<'_>> {
+        self.inner.outside()
     }
 
     async fn run(&self, cx: &StepCx) -> Outcome {

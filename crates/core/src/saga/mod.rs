@@ -38,6 +38,11 @@
 //! Things to note:
 //! - `run` is called again, with the same operation id, after every wait. After a crash or a lost
 //!   answer `verify` is asked first, and `run` only if it says [`Verified::Absent`].
+//! - After a lost answer nobody asks before the outside has settled ([`Outside::settle_ms`]): what is
+//!   looked for too early is not there yet, and would be made twice. That moment stands in the step's
+//!   row, because another copy of the program may go on with the saga, and because a signal may come.
+//! - While an outside is known to be away nobody calls it: the minute's look at it does, and wakes who
+//!   waits ([`outside`]).
 //! - What a step changes in *our* database belongs into `save` and `unsave`: they run in the very
 //!   transaction that marks the step as done or undone, so they happen exactly once. No calls
 //!   outside in them.
@@ -57,6 +62,7 @@
 mod driver;
 #[cfg(any(test, feature = "test-support"))]
 pub mod harness;
+pub mod outside;
 mod registry;
 mod sweep;
 
@@ -75,6 +81,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
 pub use driver::{Advance, Driver};
+pub use outside::Outside;
 pub use registry::Registry;
 pub use sweep::{SWEEP_MS, Sweep, Sweeper};
 
@@ -101,10 +108,25 @@ pub enum Outcome {
         /// For what, in the operator's words.
         why: String,
     },
+    /// The outside gave no answer.
+    Silent(Silence),
     /// It went wrong and may go right next time; counts as an attempt.
     Retry(String),
     /// It will never go right: unwind. The applicant reads the message.
     Fail(Msg),
+}
+
+/// No answer of the outside.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Silence {
+    /// The call may have got through, and what it asked for may be there or still come. `verify` is
+    /// asked next, and not before the [`Outside`] has settled; every copy of the program waits for that.
+    pub lost: bool,
+    /// The outside is away, and that is known: call again at this moment. Otherwise this counts as an
+    /// attempt, which is given back as soon as the outside says that it works on it.
+    pub away: Option<Timestamp>,
+    /// What happened, in the operator's words.
+    pub why: String,
 }
 
 /// What a step's `undo` came to.
@@ -119,6 +141,8 @@ pub enum Undone {
         /// For what, in the operator's words.
         why: String,
     },
+    /// The outside gave no answer.
+    Silent(Silence),
     /// It went wrong and may go right next time; counts as an attempt.
     Retry(String),
     /// It can't be undone; an operator must look.
@@ -176,6 +200,10 @@ impl StepCx {
 pub trait Step: Send + Sync {
     /// Its name, unique in its saga.
     fn name(&self) -> String;
+    /// Whom `run` and `verify` call; `None` for a step that stays in our own rows.
+    fn outside(&self) -> Option<Outside<'_>> {
+        None
+    }
     /// Makes it so.
     async fn run(&self, cx: &StepCx) -> Outcome;
     /// Makes it not so; also when `run` never got through.

@@ -1,11 +1,11 @@
 //! Removes what a lost or late answer created after its operation was undone.
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use async_trait::async_trait;
 use lingbao_model::id::{OperationRef, SagaId};
 use serde::{Deserialize, Serialize};
 
-use super::{Registry, StepCx, Undone, Verified};
+use super::{Registry, StepCx, Undone, Verified, outside};
 use crate::{
     error::StorageError,
     jobs::{Handler, Job, JobError, Run},
@@ -23,6 +23,9 @@ pub struct Sweep {}
 
 impl Job for Sweep {
     const KIND: &'static str = "saga.sweep";
+    fn dedup_key(&self) -> Option<String> {
+        Some("all".to_owned())
+    }
 }
 
 /// Sweeps.
@@ -38,8 +41,14 @@ impl Sweeper {
         Self { registry }
     }
 
-    /// Looks at one tombstone; says whether something was swept away.
-    async fn look(&self, run: &Run, stone: &TombstoneRow) -> Result<bool, StorageError> {
+    /// Looks at one tombstone; says whether something was swept away. Who is `silent` is asked no more:
+    /// each further tombstone would wait for a time-out of its own.
+    async fn look(
+        &self,
+        run: &Run,
+        stone: &TombstoneRow,
+        silent: &mut BTreeSet<String>,
+    ) -> Result<bool, StorageError> {
         let bad = |column| StorageError::inconsistent("operation", column, &stone.id, "not an id");
         let id = SagaId::try_from(stone.saga_id.clone()).map_err(|_| bad("saga_id"))?;
         let operation = OperationRef::try_from(stone.id.clone()).map_err(|_| bad("id"))?;
@@ -77,9 +86,23 @@ impl Sweeper {
             attempt: 0,
             outputs,
         };
-        let there = step.verify(&cx).await;
-        if !matches!(there, Verified::Present(_) | Verified::Fallen) {
-            return Ok(false);
+        let whom = step.outside().map(|it| it.name.to_owned());
+        if let Some(name) = &whom {
+            if silent.contains(name) {
+                return Ok(false);
+            }
+            if outside::away(&cx, name).await.is_some() {
+                silent.insert(name.clone());
+                return Ok(false);
+            }
+        }
+        match step.verify(&cx).await {
+            Verified::Present(_) | Verified::Fallen => {}
+            Verified::Absent => return Ok(false),
+            Verified::Wait { .. } | Verified::Unknown(_) => {
+                silent.extend(whom);
+                return Ok(false);
+            }
         }
         tracing::warn!(operation = %cx.operation, saga = %cx.saga, step = step.name(),
             "operation {} was undone and appeared all the same: sweeping it away", cx.operation);
@@ -92,6 +115,7 @@ impl Sweeper {
 impl Handler<Sweep> for Sweeper {
     async fn run(&self, run: &Run, _: Sweep) -> Result<(), JobError> {
         let mut after = String::new();
+        let mut silent = BTreeSet::new();
         loop {
             let mut rx = run.app().db.read().await?;
             let page = rows::tombstones(&mut rx, &after, PAGE).await?;
@@ -99,7 +123,7 @@ impl Handler<Sweep> for Sweeper {
             let Some(last) = page.last() else { break };
             after.clone_from(&last.id);
             for stone in &page {
-                match self.look(run, stone).await {
+                match self.look(run, stone, &mut silent).await {
                     Ok(true) => {
                         let mut tx = run.begin().await?;
                         rows::count_swept(&mut tx, &stone.id).await?;

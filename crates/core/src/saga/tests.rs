@@ -2,7 +2,7 @@ use std::{
     collections::BTreeMap,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicI64, AtomicU64, Ordering},
     },
 };
 
@@ -16,6 +16,7 @@ use super::{
     *,
 };
 use crate::{
+    clock::Clock as _,
     jobs::{JobFilter, JobRow, Registry as Jobs, run_until_idle},
     testing::{TestApp, TestDb, engines},
 };
@@ -34,6 +35,12 @@ struct Cloud {
     undo: BTreeMap<&'static str, Undone>,
     /// This thing stays.
     stays: Option<&'static str>,
+    /// After a lost answer, what was begun has shown itself after so long.
+    settle_ms: i64,
+    /// What it was asked, in order.
+    asked: Vec<String>,
+    /// It answers no question.
+    mute: bool,
 }
 
 #[derive(Clone, Default)]
@@ -49,6 +56,8 @@ struct Params {
     things: i64,
 }
 
+/// Its name in the configuration.
+const CLOUD: &str = "gov";
 const THINGS: [&str; 3] = ["address", "server", "disk"];
 
 #[async_trait]
@@ -57,8 +66,16 @@ impl Step for Make {
         self.thing.to_owned()
     }
 
+    fn outside(&self) -> Option<Outside<'_>> {
+        Some(Outside {
+            name: CLOUD,
+            settle_ms: self.cloud.lock().unwrap().settle_ms,
+        })
+    }
+
     async fn run(&self, cx: &StepCx) -> Outcome {
         let mut cloud = self.cloud.lock().unwrap();
+        cloud.asked.push(format!("run {}", self.thing));
         if let Some(outcome) = cloud.scripted.get(self.thing) {
             return outcome.clone();
         }
@@ -92,7 +109,12 @@ impl Step for Make {
     }
 
     async fn verify(&self, cx: &StepCx) -> Verified {
-        match self.cloud.lock().unwrap().things.get(cx.operation.as_str()) {
+        let mut cloud = self.cloud.lock().unwrap();
+        cloud.asked.push(format!("verify {}", self.thing));
+        if cloud.mute {
+            return Verified::Unknown("timed out".into());
+        }
+        match cloud.things.get(cx.operation.as_str()) {
             Some(thing) => Verified::Present(json!(thing)),
             None => Verified::Absent,
         }
@@ -265,6 +287,47 @@ impl Stage {
     async fn state(&self) -> String {
         let mut rx = self.app.db.read().await.unwrap();
         get(&mut rx, &self.saga).await.unwrap().unwrap().state
+    }
+
+    fn cloud(&self) -> std::sync::MutexGuard<'_, Cloud> {
+        self.build.0.lock().unwrap()
+    }
+
+    /// Goes on until a step has failed so often.
+    async fn until_attempt(&self, name: &str, attempt: i64) {
+        for _ in 0..20 {
+            self.elsewhere_after(10).await;
+            let step = self.step(name).await;
+            if step.state != "pending" && step.attempt == attempt {
+                return;
+            }
+        }
+        panic!("{:?}", self.step(name).await);
+    }
+
+    /// The minute's look at the cloud found this.
+    async fn looked(&self, error: Option<&str>) {
+        let mut tx = self.app.db.begin().await.unwrap();
+        crate::storage::cloud::save_health(&mut tx, CLOUD, error, self.app.clock.now())
+            .await
+            .unwrap();
+        if error.is_none() {
+            outside::answers(&mut tx, &self.app.system()).await.unwrap();
+        }
+        tx.commit().await.unwrap();
+    }
+
+    /// Another copy of the program works for a moment, after so long and a signal.
+    async fn elsewhere_after(&self, ms: i64) {
+        self.app.clock.advance_ms(ms);
+        let mut tx = self.app.db.begin().await.unwrap();
+        super::wake(&mut tx, &self.app.system(), &self.saga)
+            .await
+            .unwrap();
+        tx.commit().await.unwrap();
+        let sagas = Arc::new(Registry::new().with(self.build.clone()));
+        let jobs = Arc::new(wire(Jobs::new(), sagas));
+        run_until_idle(&self.app.app, &jobs).await.unwrap();
     }
 
     async fn step(&self, name: &str) -> StepRow {
@@ -514,6 +577,223 @@ async fn a_death_in_the_middle_of_a_call_is_verified_before_it_is_called_again()
     let (_, state, died) = play(&TestApp::on(&db), &bench, fault).await;
     assert_eq!((state.as_str(), died), ("done", true));
     bench.assert_whole(&TestApp::on(&db), "after a death").await;
+}
+
+/// No answer; it may have got through.
+fn lost() -> Outcome {
+    Outcome::Silent(Silence {
+        lost: true,
+        away: None,
+        why: "timed out".into(),
+    })
+}
+
+#[tokio::test]
+async fn after_a_lost_answer_no_copy_of_the_program_asks_before_the_outside_has_settled() {
+    for db in engines().await {
+        for comes in [true, false] {
+            let stage = Stage::set(&db, |cloud| {
+                cloud.settle_ms = 20_000;
+                cloud.scripted.insert("address", lost());
+            })
+            .await;
+            stage.play(0).await;
+            assert_eq!(stage.cloud().asked, ["run address"]);
+            stage.elsewhere_after(9_000).await;
+            stage.elsewhere_after(9_000).await;
+            assert_eq!(stage.cloud().asked, ["run address"], "too early");
+            assert_eq!(stage.step("address").await.attempt, 1);
+            let operation = stage.step("address").await.operation_id.unwrap();
+            stage.cloud().scripted.clear();
+            if comes {
+                stage.cloud().things.insert(operation, "address".into());
+            }
+            stage.elsewhere_after(3_000).await;
+            let asked = stage.cloud().asked.clone();
+            let then = if comes { "run server" } else { "run address" };
+            assert_eq!(asked[1..3], ["verify address", then]);
+            assert_eq!(stage.step("address").await.unsure_until, None);
+            stage.play(2).await;
+            assert_eq!(stage.state().await, "done");
+            assert_eq!(stage.cloud().things.len(), 3);
+        }
+    }
+}
+
+/// No answer; it certainly did not get through.
+fn unreachable() -> Silence {
+    Silence {
+        lost: false,
+        away: None,
+        why: "no route".into(),
+    }
+}
+
+#[tokio::test]
+async fn nobody_calls_an_outside_that_is_away_and_who_waits_is_woken_when_it_answers() {
+    for db in engines().await {
+        let stage = Stage::set(&db, |_| {}).await;
+        stage.looked(Some("timed out")).await;
+        for _ in 0..3 {
+            stage.play(0).await;
+            stage.app.clock.advance_ms(outside::AWAY_MS);
+        }
+        let asked = || stage.cloud().asked.clone();
+        assert!(asked().is_empty(), "{:?}", asked());
+        let step = stage.step("address").await;
+        assert_eq!((step.state.as_str(), step.attempt), ("doing", 0));
+        assert_eq!(step.wait_reason.as_deref(), Some("gov is away"));
+        stage.looked(Some("timed out")).await;
+        stage.play(0).await;
+        stage.app.clock.advance_ms(1_000);
+        stage.looked(None).await;
+        stage.play(0).await;
+        assert_eq!(asked()[..2], ["run address", "run server"]);
+    }
+}
+
+#[tokio::test]
+async fn an_outside_that_nobody_looks_at_any_more_is_asked() {
+    for db in engines().await {
+        let stage = Stage::set(&db, |_| {}).await;
+        stage.looked(Some("timed out")).await;
+        stage.app.clock.advance_ms(4 * 60_000);
+        stage.play(2).await;
+        assert_eq!(stage.state().await, "done");
+    }
+}
+
+#[tokio::test]
+async fn a_sweep_asks_an_outside_that_is_silent_once() {
+    for db in engines().await {
+        let stage = Stage::set(&db, |cloud| {
+            let fail = Outcome::Fail(Msg::new("backend.no_space"));
+            cloud.scripted.insert("disk", fail);
+        })
+        .await;
+        stage.play(3).await;
+        assert_eq!(stage.state().await, "undone");
+        for (mute, error, questions) in [
+            (false, None, THINGS.len()),
+            (true, None, 1),
+            (true, Some("timed out"), 0),
+        ] {
+            stage.app.clock.advance_ms(300_000);
+            stage.looked(error).await;
+            stage.cloud().asked.clear();
+            stage.cloud().mute = mute;
+            stage.play(0).await;
+            let asked = stage.cloud().asked.clone();
+            assert_eq!(asked.len(), questions, "{asked:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_a_silence_has_cost_is_given_back_when_the_outside_answers() {
+    for db in engines().await {
+        let stage = Stage::set(&db, |_| {}).await;
+        let script = |outcome| stage.cloud().scripted.insert("address", outcome);
+        for _ in 0..3 {
+            script(Outcome::Silent(unreachable()));
+            stage.until_attempt("address", MAX_ATTEMPTS - 1).await;
+            script(Outcome::Wait {
+                until: None,
+                why: "gov works on it".into(),
+            });
+            stage.until_attempt("address", 0).await;
+        }
+        stage.cloud().scripted.clear();
+        stage.play(3).await;
+        assert_eq!(stage.state().await, "done");
+    }
+}
+
+#[tokio::test]
+async fn what_begins_well_and_is_refused_each_time_is_stuck_all_the_same() {
+    for db in engines().await {
+        let stage = Stage::set(&db, |_| {}).await;
+        let script = |outcome| stage.cloud().scripted.insert("address", outcome);
+        for refused in 1..MAX_ATTEMPTS {
+            script(Outcome::Retry("not in this state".into()));
+            stage.until_attempt("address", refused).await;
+            script(Outcome::Silent(unreachable()));
+            stage.until_attempt("address", refused + 1).await;
+            if refused + 1 == MAX_ATTEMPTS {
+                break;
+            }
+            script(Outcome::Wait {
+                until: None,
+                why: "gov works on it".into(),
+            });
+            stage.until_attempt("address", refused).await;
+        }
+        assert_eq!(stage.state().await, "stuck");
+    }
+}
+
+#[tokio::test]
+async fn what_a_silence_has_cost_an_undoing_is_given_back_as_well() {
+    for db in engines().await {
+        let stage = Stage::set(&db, |cloud| {
+            let fail = Outcome::Fail(Msg::new("backend.no_space"));
+            cloud.scripted.insert("disk", fail);
+        })
+        .await;
+        let script = |undone| stage.cloud().undo.insert("disk", undone);
+        for _ in 0..3 {
+            script(Undone::Silent(unreachable()));
+            stage.until_attempt("disk", MAX_ATTEMPTS - 1).await;
+            script(Undone::Wait {
+                until: None,
+                why: "gov takes it back".into(),
+            });
+            stage.until_attempt("disk", 0).await;
+        }
+        stage.cloud().undo.clear();
+        stage.play(3).await;
+        assert_eq!(stage.state().await, "undone");
+    }
+}
+
+#[tokio::test]
+async fn a_lost_answer_of_an_outside_that_is_away_is_looked_for_before_it_is_called_again() {
+    for db in engines().await {
+        let stage = Stage::set(&db, |cloud| cloud.settle_ms = 20_000).await;
+        let away = Outcome::Silent(Silence {
+            lost: true,
+            away: Some(stage.app.clock.now().plus_millis(5_000)),
+            why: "gov is away".into(),
+        });
+        stage.cloud().scripted.insert("address", away);
+        stage.play(0).await;
+        stage.cloud().scripted.clear();
+        stage.elsewhere_after(15_000).await;
+        assert_eq!(stage.cloud().asked, ["run address"], "too early");
+        let step = stage.step("address").await;
+        assert_eq!(step.attempt, 0);
+        assert_eq!(step.wait_reason.as_deref(), Some("gov is away"));
+        stage.elsewhere_after(6_000).await;
+        let asked = stage.cloud().asked.clone();
+        assert_eq!(asked[1..3], ["verify address", "run address"]);
+    }
+}
+
+#[tokio::test]
+async fn who_died_in_the_middle_of_a_call_may_have_made_it_and_the_outside_settles_first() {
+    for db in engines().await {
+        let stage = Stage::set(&db, |cloud| cloud.settle_ms = 60_000).await;
+        let mut driver = Driver::new(Arc::new(Registry::new().with(stage.build.clone())));
+        // 1 the plan, 2 the operation of the first step.
+        driver.dies_after = Some(AtomicI64::new(2));
+        let jobs = Arc::new(Jobs::new().handle::<Advance>(driver));
+        run_until_idle(&stage.app.app, &jobs).await.unwrap();
+        stage.elsewhere_after(crate::jobs::LEASE_MS + 1_000).await;
+        assert!(stage.cloud().asked.is_empty(), "{:?}", stage.cloud().asked);
+        stage.elsewhere_after(30_000).await;
+        let asked = stage.cloud().asked.clone();
+        assert_eq!(asked[..2], ["verify address", "run address"]);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use lingbao_model::{
     catalogue::Fulfiller,
+    msg::Label,
     time::Timestamp,
     view::{
-        operation::{BackendLine, ForeignLine},
+        operation::{BackendLine, ForeignLine, RefusedPool},
         resource::Act,
     },
 };
@@ -32,7 +33,7 @@ pub async fn save_health(
     Ok(())
 }
 
-/// Whether the backends answer.
+/// Whether the backends answer, and what each refuses to tell.
 ///
 /// # Errors
 /// What the database says.
@@ -42,13 +43,25 @@ pub async fn health(rx: &mut ReadTx) -> Result<Vec<BackendLine>, StorageError> {
     )
     .all(rx)
     .await?;
+    let refusals: Vec<(String, String, String, String)> = Sql::new(
+        "SELECT backend, name_zh, name_en, refusal FROM pool WHERE refusal IS NOT NULL ORDER BY sort, id",
+    )
+    .all(rx)
+    .await?;
+    let mut refused: BTreeMap<String, Vec<RefusedPool>> = BTreeMap::new();
+    for (backend, zh, en, why) in refusals {
+        let pool = Label { zh, en };
+        let of_backend = refused.entry(backend).or_default();
+        of_backend.push(RefusedPool { pool, why });
+    }
     Ok(rows
         .into_iter()
         .map(|(name, answered_at, asked_at, error)| BackendLine {
-            name,
             answered_at: answered_at.map(Timestamp::from_millis),
             asked_at: Timestamp::from_millis(asked_at),
             error,
+            refused: refused.remove(&name).unwrap_or_default(),
+            name,
         })
         .collect())
 }
@@ -183,6 +196,22 @@ pub async fn foreign(rx: &mut ReadTx) -> Result<Vec<ForeignLine>, StorageError> 
             },
         )
         .collect())
+}
+
+/// Whether the last look at a backend, not before a moment, got no answer.
+///
+/// # Errors
+/// What the database says.
+pub async fn silent_since(
+    rx: &mut ReadTx,
+    backend: &str,
+    since: Timestamp,
+) -> Result<bool, StorageError> {
+    let silent = Sql::new("SELECT count(*) FROM backend_health WHERE error IS NOT NULL AND backend = ")
+        .bind(backend)
+        .push(" AND read_at >= ")
+        .bind(since.millis());
+    Ok(silent.number(rx).await? > 0)
 }
 
 /// Whether a backend is silent now, and when it last answered.

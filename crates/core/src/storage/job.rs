@@ -223,6 +223,28 @@ pub async fn next_due(
     Ok(next.map(Timestamp::from_millis))
 }
 
+/// Makes due at once what waits for a moment until `until`. What somebody else tells just now is left
+/// to them.
+pub async fn hasten(
+    tx: &mut Tx,
+    kind: &str,
+    now: Timestamp,
+    until: Timestamp,
+) -> Result<u64, StorageError> {
+    let skip = match tx.engine() {
+        Engine::Sqlite => "",
+        Engine::Postgres => " FOR UPDATE SKIP LOCKED",
+    };
+    let sql = format!(
+        "UPDATE job SET run_at = $2
+         WHERE id IN (SELECT id FROM job WHERE kind = $1 AND status = 'waiting'
+                        AND run_at > $2 AND run_at <= $3{skip})"
+    );
+    Ok(on!(tx, conn => sqlx::query(AssertSqlSafe(sql.as_str()))
+        .bind(kind).bind(now.millis()).bind(until.millis())
+        .execute(conn).await.map(|done| done.rows_affected()))?)
+}
+
 /// Checks the fencing token and prolongs the lease. From here to the commit nobody else can take
 /// the job: on PostgreSQL its row is locked, on SQLite everything is. Says whether the lease held.
 pub async fn fence(

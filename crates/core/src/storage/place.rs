@@ -203,6 +203,20 @@ pub async fn save_capacity(
     Ok(())
 }
 
+/// Writes down why a backend does not tell how full a pool is; `None` if it does.
+///
+/// # Errors
+/// What the database says.
+pub async fn save_refusal(
+    tx: &mut Tx,
+    pool: &PoolId,
+    why: Option<&str>,
+) -> Result<(), StorageError> {
+    on!(tx, conn => sqlx::query("UPDATE pool SET refusal = $2 WHERE id = $1")
+        .bind(pool.as_str()).bind(why).execute(conn).await.map(|_| ()))?;
+    Ok(())
+}
+
 /// Whether there is any zone yet.
 ///
 /// # Errors

@@ -43,8 +43,12 @@ pub struct StepRow {
     pub state: String,
     /// Failed attempts in this direction.
     pub attempt: i64,
+    /// So many of them got no answer at all.
+    pub silences: i64,
     /// What it waits for, while it waits.
     pub wait_reason: Option<String>,
+    /// Until when an answer that was lost may still show itself; `None` if none was.
+    pub unsure_until: Option<i64>,
     /// What it gave to later steps, JSON; there exactly if it was done once.
     pub output: Option<String>,
     /// The last failure.
@@ -140,8 +144,8 @@ pub async fn list(rx: &mut ReadTx, filter: &SagaFilter) -> Result<Vec<SagaRow>, 
 /// The steps of a saga in order.
 pub async fn steps(rx: &mut ReadTx, id: &SagaId) -> Result<Vec<StepRow>, StorageError> {
     Ok(on!(rx, conn => sqlx::query_as(
-        "SELECT s.position, s.name, s.state, s.attempt, s.wait_reason, s.output, s.error,
-                s.started_at, s.finished_at, o.id AS operation_id, o.swept
+        "SELECT s.position, s.name, s.state, s.attempt, s.silences, s.wait_reason, s.unsure_until, s.output,
+                s.error, s.started_at, s.finished_at, o.id AS operation_id, o.swept
          FROM saga_step s
          LEFT JOIN operation o ON o.saga_id = s.saga_id AND o.position = s.position
          WHERE s.saga_id = $1 ORDER BY s.position")
@@ -174,8 +178,12 @@ pub struct StepChange<'a> {
     pub state: &'a str,
     /// Failed attempts in this direction.
     pub attempt: i64,
+    /// So many of them got no answer at all.
+    pub silences: i64,
     /// What it waits for.
     pub wait_reason: Option<&'a str>,
+    /// Until when an answer that was lost may still show itself.
+    pub unsure_until: Option<i64>,
     /// The last failure.
     pub error: Option<&'a str>,
     /// Its output; the old one stays when absent.
@@ -195,11 +203,11 @@ pub async fn change_step(
     let rows = on!(tx, conn => sqlx::query(
         "UPDATE saga_step SET state = $3, attempt = $4, wait_reason = $5, error = $6,
                 output = COALESCE($7, output), started_at = COALESCE(started_at, $8),
-                finished_at = $9
+                finished_at = $9, unsure_until = $10, silences = $11
          WHERE saga_id = $1 AND position = $2")
         .bind(id.as_str()).bind(position).bind(change.state).bind(change.attempt)
         .bind(change.wait_reason).bind(change.error).bind(change.output).bind(now.millis())
-        .bind(ended)
+        .bind(ended).bind(change.unsure_until).bind(change.silences)
         .execute(conn).await.map(|done| done.rows_affected()))?;
     StorageError::expect_version(rows, "saga_step", id.as_str())
 }
@@ -212,7 +220,7 @@ pub async fn reset_steps(
     to: &str,
 ) -> Result<(), StorageError> {
     on!(tx, conn => sqlx::query(
-        "UPDATE saga_step SET state = $3, attempt = 0, wait_reason = NULL, finished_at = NULL
+        "UPDATE saga_step SET state = $3, attempt = 0, silences = 0, wait_reason = NULL, finished_at = NULL
          WHERE saga_id = $1 AND state = $2")
         .bind(id.as_str()).bind(from).bind(to)
         .execute(conn).await.map(|_| ()))?;

@@ -230,6 +230,18 @@ pub struct BackendLine {
     pub asked_at: Timestamp,
     /// Why it doesn't answer now.
     pub error: Option<String>,
+    /// The pools of which it refuses to tell how full they are.
+    pub refused: Vec<RefusedPool>,
+}
+
+/// A pool that its backend refuses, as last read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct RefusedPool {
+    /// Name.
+    pub pool: Label,
+    /// Why, in the operator's words.
+    pub why: String,
 }
 
 /// Numbers at the top of the operator's page.

@@ -18,6 +18,9 @@ use crate::provisioning::{ExternalId, Refusal, RefusalReason, Secret};
 
 /// A token is renewed so long before its end, in milliseconds.
 const MARGIN: i64 = 300_000;
+/// A login that got no answer is told for so many milliseconds to all others: not longer than the
+/// shortest wait before the next attempt.
+const FAILED_MS: i64 = 2_000;
 /// Tokens that are kept; the one that was not used for longest goes first.
 const KEPT: usize = 256;
 
@@ -86,6 +89,8 @@ pub(super) struct Tokens {
     kept: Mutex<HashMap<Scope, (i64, Arc<Token>)>>,
     /// One asks, the others wait for its answer.
     asking: tokio::sync::Mutex<()>,
+    /// The last login that got no answer, and when.
+    failed: Mutex<Option<(i64, Fault)>>,
 }
 
 impl Tokens {
@@ -105,6 +110,21 @@ impl Tokens {
         }
         *used = now;
         Some(token.clone())
+    }
+
+    /// How a login has just failed. No answer is none for anybody; a no concerns its own project, and
+    /// comes quickly.
+    fn failure(&self, now: i64) -> Option<Fault> {
+        let failed = lock(&self.failed);
+        let (at, fault) = failed.as_ref()?;
+        let fresh = (0..FAILED_MS).contains(&now.saturating_sub(*at));
+        fresh.then(|| fault.clone())
+    }
+
+    fn failed(&self, now: i64, fault: &Fault) {
+        if !matches!(fault, Fault::Refused(_)) {
+            *lock(&self.failed) = Some((now, fault.clone()));
+        }
     }
 
     fn put(&self, scope: &Scope, now: i64, token: &Arc<Token>) {
@@ -141,9 +161,21 @@ impl Cloud {
         if let Some(token) = self.tokens.get(scope, self.now()) {
             return Ok(token);
         }
-        let token = Arc::new(self.log_in(scope).await?);
-        self.tokens.put(scope, self.now(), &token);
-        Ok(token)
+        // Who has waited for a login that timed out does not begin one that will.
+        if let Some(fault) = self.tokens.failure(self.now()) {
+            return Err(fault);
+        }
+        match self.log_in(scope).await {
+            Ok(token) => {
+                let token = Arc::new(token);
+                self.tokens.put(scope, self.now(), &token);
+                Ok(token)
+            }
+            Err(fault) => {
+                self.tokens.failed(self.now(), &fault);
+                Err(fault)
+            }
+        }
     }
 
     async fn log_in(&self, scope: &Scope) -> Answer<Token> {
@@ -295,6 +327,17 @@ mod tests {
         assert_eq!(of(None), Ok("http://127.0.0.1:10/v2.1".into()));
         let nowhere = of(Some("north")).map_err(|fault| fault.reason());
         assert_eq!(nowhere, Err(Some(RefusalReason::Unsupported)));
+    }
+
+    #[test]
+    fn a_login_without_an_answer_failed_for_all_who_wait_and_a_no_for_its_own_project() {
+        let tokens = Tokens::default();
+        tokens.failed(0, &Refusal::new(RefusalReason::Denied, "").into());
+        assert_eq!(tokens.failure(1), None);
+        let silent = of_status("keystone", 503, b"", false);
+        tokens.failed(0, &silent);
+        assert_eq!(tokens.failure(FAILED_MS - 1), Some(silent));
+        assert_eq!(tokens.failure(FAILED_MS), None);
     }
 
     #[test]

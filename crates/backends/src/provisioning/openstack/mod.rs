@@ -322,6 +322,10 @@ impl Provisioner for OpenStack {
         &self.cloud.name
     }
 
+    fn settle_ms(&self) -> u64 {
+        self.cloud.config.settle_ms
+    }
+
     async fn capabilities(&self) -> Result<Capabilities, ReadError> {
         let config = &self.cloud.config;
         let mut calls: std::collections::BTreeSet<_> = CallKind::ALL.iter().copied().collect();
