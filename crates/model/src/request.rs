@@ -306,6 +306,8 @@ pub struct StepState {
     pub stage: i64,
     /// Where it stands.
     pub status: StepStatus,
+    /// Since when it waits, or had waited.
+    pub opened_at: Option<Timestamp>,
     /// Who acted.
     pub acted_by: Option<UserId>,
     /// When.
@@ -366,11 +368,18 @@ pub fn decide(
     })
 }
 
-/// Whether the applicant may still take the request back: until somebody has acted on it.
+/// Whether the applicant may still take the request back: until somebody has acted on what was
+/// submitted last. A submit, the first one as every later one, opens all steps of the stage that it
+/// goes to: what was decided before they were opened was decided about what stood there before.
 pub fn may_withdraw(status: Status, steps: &[StepState]) -> bool {
     match status {
         Status::Returned => true,
-        Status::InApproval => steps.iter().all(|s| s.acted_at.is_none()),
+        Status::InApproval => {
+            let open = steps.iter().filter(|s| s.status == StepStatus::Open);
+            let since = open.filter_map(|s| s.opened_at).min();
+            let acted = steps.iter().filter_map(|s| s.acted_at).max();
+            acted.is_none() || acted < since
+        }
         _ => false,
     }
 }
@@ -398,6 +407,7 @@ mod tests {
             id: StepId::generate(&site, Timestamp::default(), n),
             stage,
             status,
+            opened_at: (status != StepStatus::Planned).then(Timestamp::default),
             acted_by: None,
             acted_at,
         }
@@ -459,6 +469,33 @@ mod tests {
             ]
         ));
         assert!(!may_withdraw(Status::Approved, &[]));
+    }
+
+    #[test]
+    fn a_supplement_is_withdrawn_until_somebody_acted_on_it() {
+        let at = |ms| Some(Timestamp::from_millis(ms));
+        let open = |n, stage, ms| StepState {
+            opened_at: at(ms),
+            ..step(n, stage, StepStatus::Open)
+        };
+        // Agreed at 1, given back at 1, submitted again at 9 to both groups of the stage.
+        let mut steps = vec![
+            step(1, 0, StepStatus::Approved),
+            step(2, 1, StepStatus::Returned),
+            open(3, 1, 9),
+            open(4, 1, 9),
+        ];
+        assert!(may_withdraw(Status::InApproval, &steps));
+        steps[2].status = StepStatus::Approved;
+        steps[2].acted_at = at(12);
+        assert!(!may_withdraw(Status::InApproval, &steps), "one group acted");
+        steps[3].status = StepStatus::Approved;
+        steps[3].acted_at = at(15);
+        steps.push(open(5, 2, 15));
+        assert!(
+            !may_withdraw(Status::InApproval, &steps),
+            "the stage was passed"
+        );
     }
 
     #[test]
