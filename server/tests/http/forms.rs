@@ -215,6 +215,79 @@ async fn every_button_of_the_cart_keeps_what_was_typed() {
 }
 
 #[tokio::test]
+async fn what_is_chosen_for_a_returned_request_goes_into_it_and_not_into_the_current_draft() {
+    let town = Town::start().await;
+    let clerk = town.portal.sign_in("clerk").await;
+    let boss = boss(&town).await;
+    let first = draft(&town, &clerk, 2).await;
+    let own = first["id"].as_str().unwrap().to_owned();
+    let sent = Form::of(&first, "补一份备份").press(&clerk, "submit").await;
+    assert_eq!(sent.status, 303, "{}", sent.text);
+    give_back(&boss).await;
+    // Another draft is the current one.
+    draft(&town, &clerk, 1).await;
+
+    let api = format!("/api/v1/drafts/{own}");
+    let returned = clerk.get(&api).await.json();
+    let form = Form::of(&returned, "补一份备份");
+    let more = form.press(&clerk, "more").await;
+    let catalogue = format!("/catalogue?cart={own}");
+    assert_eq!(more.header("location"), catalogue, "{}", more.text);
+    let page = clerk.get(&catalogue).await;
+    let configure = format!("/catalogue/S-EVS?cart={own}");
+    assert!(page.text.contains(&format!("href=\"{configure}\"")));
+    assert!(page.text.contains(&format!("href=\"/cart/{own}\"")));
+    assert!(
+        page.text
+            .contains(&format!("name=\"cart\" value=\"{own}\"")),
+        "a filter keeps it"
+    );
+    let page = clerk.get(&configure).await;
+    assert_eq!(page.status, 200);
+    assert!(page.text.contains(&format!("href=\"{catalogue}\"")));
+    let now = clerk.get(&api).await.json();
+    let (line, version) = (&now["lines"][0]["line"], now["version"].to_string());
+    let place = &line["placement"];
+    let cell = format!(
+        "{}/2/{}",
+        place["zone"].as_str().unwrap(),
+        place["pool"].as_str().unwrap()
+    );
+    let fields = [
+        ("do", "put"),
+        ("cart", own.as_str()),
+        ("version", version.as_str()),
+        ("line", ""),
+        ("cell", cell.as_str()),
+        ("count", "1"),
+        ("term_months", "12"),
+        ("name", "added"),
+        ("attach_to", line["id"].as_str().unwrap()),
+        ("disk_class", "ssd"),
+        ("size_gb", "20"),
+    ];
+    let put = clerk.post(&configure, &fields).await;
+    assert_eq!(put.status, 303, "{}", put.text);
+    assert_eq!(put.header("location"), format!("/cart/{own}"));
+    let now = clerk.get(&api).await.json();
+    let lines = now["lines"].as_array().unwrap();
+    assert_eq!(lines.len(), returned["lines"].as_array().unwrap().len() + 1);
+
+    // All lines gone: what is asked for and what was written stand there all the same.
+    for row in lines {
+        let now = clerk.get(&api).await.json();
+        let form = Form::of(&now, "补一份备份");
+        let act = format!("remove {}", row["line"]["id"].as_str().unwrap());
+        let removed = form.press(&clerk, &act).await;
+        assert_eq!(removed.status, 303, "{}", removed.text);
+    }
+    let page = clerk.get(&format!("/cart/{own}")).await;
+    for word in ["请说明数据去向", "value=\"补一份备份\"", "value=\"more\""] {
+        assert!(page.text.contains(word), "{word}: {}", page.text);
+    }
+}
+
+#[tokio::test]
 async fn a_copy_says_on_the_cart_what_was_left_out_and_a_program_renews_a_draft() {
     let town = Town::start().await;
     let clerk = town.portal.sign_in("clerk").await;

@@ -218,7 +218,10 @@ fn Form(view: ConfigureView) -> impl IntoView {
     let live = RwSignal::new(false);
     Effect::new(move |_| live.set(true));
     let name = i18n::label(&view.offer.content.name);
-    let crumbs = vec![(t!("nav.catalogue").to_owned(), routes::CATALOGUE.to_owned())];
+    let crumbs = vec![(
+        t!("nav.catalogue").to_owned(),
+        routes::catalogue(view.cart.as_str()),
+    )];
     let summary = i18n::label(&view.offer.content.summary);
     let stored = StoredValue::new(view.clone());
     let params = &view.offer.content.schema.0;
