@@ -53,9 +53,18 @@ enum Command {
         #[arg(long)]
         city: String,
     },
-    /// Accounts, from the command line: the first administrators.
+    /// Accounts, from the command line: the first administrators, and a way in that was lost.
     #[command(subcommand)]
     User(User),
+    /// Enter the holidays and make-up days of a year, in the place of what was entered for it before.
+    Calendar {
+        /// The notice as JSON (`{"year": …, "days": [{"name", "date", "isOffDay"}]}`); `-` reads
+        /// standard input.
+        file: PathBuf,
+        /// Say what the file says, and change nothing.
+        #[arg(long)]
+        check: bool,
+    },
     /// Write all rows to a file, from either engine and for either.
     Backup {
         /// The file; it must not exist.
@@ -176,6 +185,14 @@ async fn run_command(config: Config, command: Command) -> Result<ExitCode, Failu
             let app = command::open(&config).await?;
             let made = command::add_user(&app, &unit, &login, &name, &roles).await?;
             print(&made);
+        }
+        Command::Calendar { file, check } => {
+            let notice = command::notice(&file)?;
+            print(&command::days(&notice));
+            if !check {
+                let app = command::open(&config).await?;
+                print(&command::enter(&app, &notice).await?);
+            }
         }
         Command::Backup { file } => print(&command::backup(&config, &file).await?),
         Command::Restore {

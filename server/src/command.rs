@@ -8,9 +8,13 @@ use std::{
 
 use lingbao_core::{
     App,
-    service::{backup, install, user::NewUser},
+    service::{backup, calendar, install, user::NewUser},
 };
-use lingbao_model::{people::Role, time::Zone};
+use lingbao_model::{
+    calendar::{DayKind, Notice},
+    people::Role,
+    time::{Date, Zone},
+};
 
 use crate::{config::Config, serve::Failure, wiring};
 
@@ -93,6 +97,64 @@ fn invented(app: &App) -> String {
         text.push(pick(DIGITS));
     }
     text
+}
+
+/// Reads a year's notice of holidays from a file, or from standard input for `-`.
+///
+/// # Errors
+/// The file can't be read, or is no notice.
+pub fn notice(path: &Path) -> Result<Notice, Failure> {
+    let text = if path == Path::new("-") {
+        std::io::read_to_string(std::io::stdin())?
+    } else {
+        fs::read_to_string(path).map_err(|e| format!("{}: {e}", path.display()))?
+    };
+    Notice::read(&text).map_err(|e| format!("{}: {e}", path.display()).into())
+}
+
+/// What a notice says: its stretches of days, one a line, to be held beside the paper.
+#[must_use]
+pub fn days(notice: &Notice) -> String {
+    let mut stretches: Vec<(&str, DayKind, Date, Date)> = Vec::new();
+    for one in &notice.days {
+        match stretches.last_mut() {
+            Some((name, kind, _, last))
+                if *name == one.name && *kind == one.kind && last.plus_days(1) == one.day =>
+            {
+                *last = one.day;
+            }
+            _ => stretches.push((&one.name, one.kind, one.day, one.day)),
+        }
+    }
+    let lines = stretches.iter().map(|(name, kind, first, last)| {
+        let kind = match kind {
+            DayKind::Off => "off",
+            DayKind::Work => "worked",
+        };
+        if first == last {
+            format!("{first}  {kind}  {name}")
+        } else {
+            format!("{first} to {last}  {kind}  {name}")
+        }
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// Enters a year's notice.
+///
+/// # Errors
+/// What the database says.
+pub async fn enter(app: &Arc<App>, notice: &Notice) -> Result<String, Failure> {
+    let replaced = calendar::enter(&app.system(), notice).await?;
+    let (year, days) = (notice.year, notice.days.len());
+    let before = match replaced {
+        0 => String::new(),
+        n => format!(" in the place of the {n} that were entered before"),
+    };
+    Ok(format!(
+        "{days} days of {year} are entered{before}. Terms that begin from now on are reckoned by them; \
+         those that run already end as was said."
+    ))
 }
 
 /// Writes a backup: first beside the file, then in its place, so that a whole one or none is there.

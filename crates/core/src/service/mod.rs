@@ -5,6 +5,7 @@ mod admin;
 pub mod approval;
 pub mod audit;
 pub mod backup;
+pub mod calendar;
 pub mod cart;
 pub mod catalogue;
 pub mod console;
@@ -32,5 +33,7 @@ pub mod unit;
 pub mod usage;
 pub mod user;
 
+#[cfg(test)]
+mod calendar_tests;
 #[cfg(test)]
 mod people_tests;
