@@ -107,6 +107,13 @@ enum User {
         #[arg(long, default_value = "全市")]
         unit: String,
     },
+    /// Give an account a new one-time password, an administrator's too, and take its lock away; all
+    /// its sessions and tokens end. The password is read or made as by `add`.
+    Password {
+        /// Login name.
+        #[arg(long)]
+        login: String,
+    },
 }
 
 /// Runs the command line; prints what went wrong.
@@ -185,6 +192,10 @@ async fn run_command(config: Config, command: Command) -> Result<ExitCode, Failu
             let app = command::open(&config).await?;
             let made = command::add_user(&app, &unit, &login, &name, &roles).await?;
             print(&made);
+        }
+        Command::User(User::Password { login }) => {
+            let app = command::open(&config).await?;
+            print(&command::new_password(&app, &login).await?);
         }
         Command::Calendar { file, check } => {
             let notice = command::notice(&file)?;

@@ -7,7 +7,7 @@ use std::{
 };
 
 use lingbao_core::{
-    App,
+    App, ServiceError,
     service::{backup, calendar, install, user::NewUser},
 };
 use lingbao_model::{
@@ -40,16 +40,7 @@ pub async fn add_user(
     name: &str,
     roles: &[Role],
 ) -> Result<String, Failure> {
-    let mut password = String::new();
-    let mut made = false;
-    if !std::io::stdin().is_terminal() {
-        std::io::stdin().read_to_string(&mut password)?;
-        password = password.trim().to_owned();
-    }
-    if password.is_empty() {
-        password = invented(app);
-        made = true;
-    }
+    let (password, made) = password(app)?;
     let new = NewUser {
         login: login.to_owned(),
         name: name.to_owned(),
@@ -63,11 +54,51 @@ pub async fn add_user(
         Ok(()) => Ok(format!(
             "{login} was made; the password is to be changed at the first sign-in"
         )),
-        Err(lingbao_core::ServiceError::Invalid(fields)) => {
+        Err(error) => Err(refused(error)),
+    }
+}
+
+/// Gives an account a new one-time password; says it if it was made here.
+///
+/// # Errors
+/// Nobody has that name; the rules of passwords.
+pub async fn new_password(app: &Arc<App>, login: &str) -> Result<String, Failure> {
+    let (password, made) = password(app)?;
+    let open = match install::lost_password(&app.system(), login, &password).await {
+        Ok(open) => open,
+        Err(ServiceError::NotFound) => return Err(format!("no account is called {login}").into()),
+        Err(error) => return Err(refused(error)),
+    };
+    let mut said = if made {
+        format!("{login}  {password}  (to be changed at the next sign-in)")
+    } else {
+        format!("{login} has a new password, to be changed at the next sign-in")
+    };
+    if !open {
+        said.push_str("\nThe account is closed: a system administrator opens it on its page.");
+    }
+    Ok(said)
+}
+
+/// A password out of standard input, or one that is made (`true`).
+fn password(app: &App) -> Result<(String, bool), Failure> {
+    let mut typed = String::new();
+    if !std::io::stdin().is_terminal() {
+        std::io::stdin().read_to_string(&mut typed)?;
+    }
+    match typed.trim() {
+        "" => Ok((invented(app), true)),
+        typed => Ok((typed.to_owned(), false)),
+    }
+}
+
+fn refused(error: ServiceError) -> Failure {
+    match error {
+        ServiceError::Invalid(fields) => {
             let said: Vec<_> = fields.iter().map(said).collect();
-            Err(said.join("; ").into())
+            said.join("; ").into()
         }
-        Err(error) => Err(error.into()),
+        error => error.into(),
     }
 }
 
