@@ -11,6 +11,7 @@ pub mod catalogue;
 pub mod console;
 pub mod difference;
 pub mod examine;
+mod form;
 pub mod grant;
 pub mod home;
 pub mod import;

@@ -13,7 +13,7 @@ use lingbao_model::{
 };
 use serde_json::json;
 
-use super::{admin::Admin, notice, refusal::traced, session};
+use super::{admin::Admin, form, notice, refusal::traced, session};
 use crate::{
     app::{Actor, Cx},
     audit::{self, Event},
@@ -73,8 +73,27 @@ pub(super) async fn seen(
 /// [`ServiceError::NotFound`] for a unit out of sight, [`ServiceError::Forbidden`],
 /// [`ServiceError::Invalid`] on `login`, `name`, `phone`, `password`.
 pub async fn create(cx: &Cx, unit: &UnitId, new: &NewUser) -> Result<UserId, ServiceError> {
-    let result = create_in(cx, unit, new).await;
-    traced(cx, result, || Event::new("user.create", "unit", unit)).await
+    create_by(cx, unit, new, "").await
+}
+
+/// The same from the form of a page: posted twice, it makes one.
+///
+/// # Errors
+/// As [`create`].
+pub async fn create_by(
+    cx: &Cx,
+    unit: &UnitId,
+    new: &NewUser,
+    form_id: &str,
+) -> Result<UserId, ServiceError> {
+    let typed = (unit, &new.login, &new.name, &new.phone);
+    let cx = form::of(cx, form_id, "user.create", &typed)?;
+    if let Some(made) = form::before(&cx).await? {
+        return Ok(made);
+    }
+    let result = create_in(&cx, unit, new).await;
+    let result = form::settle(&cx, result).await;
+    traced(&cx, result, || Event::new("user.create", "unit", unit)).await
 }
 
 async fn create_in(cx: &Cx, unit: &UnitId, new: &NewUser) -> Result<UserId, ServiceError> {
@@ -124,6 +143,7 @@ async fn create_in(cx: &Cx, unit: &UnitId, new: &NewUser) -> Result<UserId, Serv
         .of_unit(unit)
         .detail(json!({ "login": login.as_str(), "name": name }));
     audit::record(&mut tx, cx, event).await?;
+    form::keep(&mut tx, cx, &id).await?;
     tx.commit().await?;
     Ok(id)
 }
