@@ -181,6 +181,21 @@ words! {
     }
 }
 
+/// Opinions that agree, in both languages; they are no reason for a return or a refusal, by whatever
+/// way they come. The quick phrases of consent stand among them.
+pub const CONSENT: &[&str] = &[
+    "同意",
+    "拟同意",
+    "拟同意，请领导审定",
+    "Agreed",
+    "Agreed, for the leader to decide",
+];
+
+fn consents(opinion: &str) -> bool {
+    let said = opinion.trim_end_matches(['。', '！', '.', '!']);
+    CONSENT.iter().any(|one| one.eq_ignore_ascii_case(said))
+}
+
 impl Decision {
     /// Checks the opinion that goes with a decision: a refusal and a return must say why
     /// (a refusal without reason is a red card, `domain.md` 3.7).
@@ -190,11 +205,10 @@ impl Decision {
     pub fn check_opinion(self, opinion: &str) -> Result<String, FieldError> {
         let min = if matches!(self, Self::Approve) { 0 } else { 2 };
         let text = crate::text::paragraph("opinion", opinion, min, 500);
+        let needed = || FieldError::new("opinion", Msg::new("approval.reason_needed"));
         match text {
-            Err(_) if opinion.trim().is_empty() => Err(FieldError::new(
-                "opinion",
-                Msg::new("approval.reason_needed"),
-            )),
+            Err(_) if opinion.trim().is_empty() => Err(needed()),
+            Ok(said) if self != Self::Approve && consents(&said) => Err(needed()),
             other => other,
         }
     }
@@ -507,6 +521,11 @@ mod tests {
                 "approval.reason_needed"
             );
             assert!(decision.check_opinion("请补充等保备案证明").is_ok());
+            for consent in CONSENT.iter().chain(&["同意。", "agreed."]) {
+                let refused = decision.check_opinion(consent).unwrap_err();
+                assert_eq!(refused.msg.key, "approval.reason_needed", "{consent}");
+                assert!(Decision::Approve.check_opinion(consent).is_ok());
+            }
         }
     }
 

@@ -677,6 +677,12 @@ async fn a_phrase_of_consent_is_no_reason_to_refuse() {
     for (act, phrase) in [("reject", "同意"), ("return", "拟同意，请领导审定")] {
         let refused = boss.post(&path, &fields(act, phrase, "")).await;
         assert_eq!(refused.status, 422, "{act}: {}", refused.text);
+        // Nor typed, nor by program.
+        let refused = boss.post(&path, &fields(act, "", phrase)).await;
+        assert_eq!(refused.status, 422, "{act}: {}", refused.text);
+        let said = json!({ "decision": act, "opinion": phrase, "digest": card["digest"] });
+        let refused = post(&boss, &format!("/api/v1/todos/{step}/decide"), &said).await;
+        assert_eq!(refused.status, 422, "{act}: {}", refused.text);
     }
     let own = boss
         .post(&path, &fields("return", "同意", "请写明用途"))
