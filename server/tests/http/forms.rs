@@ -558,6 +558,18 @@ async fn the_door_leads_back_to_the_whole_address() {
 }
 
 #[tokio::test]
+async fn more_than_one_request_gives_back_is_refused_before_it_is_read() {
+    let town = Town::start().await;
+    let clerk = town.portal.sign_in("clerk").await;
+    let one = format!("resource={}", town.host);
+    for (count, status) in [(1, 200), (101, 422)] {
+        let path = format!("/requests/release?{}", vec![one.as_str(); count].join("&"));
+        let page = clerk.get(&path).await;
+        assert_eq!(page.status, status, "{count}: {}", page.text);
+    }
+}
+
+#[tokio::test]
 async fn a_returned_release_is_supplemented_by_page_and_by_program() {
     let town = Town::start().await;
     let boss = boss(&town).await;
