@@ -75,8 +75,10 @@ fn Catalogue() -> impl IntoView {
 fn Found(cards: Vec<OfferCard>, q: String, family: Option<Family>, cart: String) -> impl IntoView {
     let link = |family: Option<Family>| {
         let family = family.map_or("", Family::as_str);
-        let query = [("family", family), ("q", &q), ("cart", &cart)];
-        routes::with_query(routes::CATALOGUE, &query)
+        routes::with_query(
+            routes::CATALOGUE,
+            &[("family", family), ("q", &q), ("cart", &cart)],
+        )
     };
     let count = |family: Family| cards.iter().filter(|c| c.family == family).count();
     let mut links = vec![SegLink {
@@ -110,11 +112,13 @@ fn Found(cards: Vec<OfferCard>, q: String, family: Option<Family>, cart: String)
         .collect();
     let nothing = found.is_empty();
     let all = routes::catalogue(&cart);
+    let kept =
+        (!cart.is_empty()).then(|| view! { <input type="hidden" name="cart" value=cart.clone()/> });
     let clear = view! { <LinkButton href=all.clone()>{t!("ui.clear")}</LinkButton> }.into_any();
     view! {
         <SegLinks links wide=true/>
         <FilterBar action=all active=!q.is_empty()>
-            {(!cart.is_empty()).then(|| view! { <input type="hidden" name="cart" value=cart.clone()/> })}
+            {kept}
             {family.map(|f| view! { <input type="hidden" name="family" value=f.as_str()/> })}
             <Find label=t!("catalogue.search") value=q/>
         </FilterBar>
@@ -129,6 +133,7 @@ fn Found(cards: Vec<OfferCard>, q: String, family: Option<Family>, cart: String)
         {Family::ALL
             .iter()
             .map(|family| {
+                let cart = cart.clone();
                 let items: Vec<OfferCard> = found.iter().filter(|c| c.family == *family).cloned().collect();
                 (!items.is_empty())
                     .then(|| {

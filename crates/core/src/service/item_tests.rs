@@ -51,7 +51,7 @@ async fn of_two_who_write_one_item_the_second_is_told_and_overwrites_nothing() {
         let put = async |cx: &Cx, seen: (i64, i64), most: &str| {
             let text = newest(cx, "C-ECS", Side::Content).await.2;
             let at = text.find("\"max_count\": ").unwrap();
-            let end = at + text[at..].find(',').unwrap();
+            let end = at + text[at..].find([',', '\n']).unwrap();
             let text = format!("{}\"max_count\": {most}{}", &text[..at], &text[end..]);
             item::write(cx, "C-ECS", Side::Content, seen, &text).await
         };
