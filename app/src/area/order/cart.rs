@@ -85,8 +85,12 @@ fn Shown(cart: CartView, ask: bool) -> impl IntoView {
             || !cart.reason.is_empty();
         let first = t!("cart.first");
         let act = if begun {
-            view! { <button class="btn btn-main" form=FORM name="do" value="more">{first}</button> }
-                .into_any()
+            // The first button is the one that Enter presses.
+            view! {
+                <button hidden form=FORM name="do" value="save"></button>
+                <button class="btn btn-main" form=FORM name="do" value="more">{first}</button>
+            }
+            .into_any()
         } else {
             let href = routes::catalogue(cart.id.as_str());
             view! { <LinkButton href kind=Kind::Main>{first}</LinkButton> }.into_any()
@@ -99,13 +103,7 @@ fn Shown(cart: CartView, ask: bool) -> impl IntoView {
             <section class="panel">
                 <Empty icon="case" title=t!("cart.empty") note=t!("cart.empty_note") act/>
             </section>
-            {begun
-                .then(|| {
-                    view! {
-                        <button hidden form=FORM name="do" value="save"></button>
-                        <Head cart=cart.clone() ask pools/>
-                    }
-                })}
+            {begun.then(|| view! { <Head cart=cart.clone() ask pools/> })}
         }
         .into_any();
     }
