@@ -283,6 +283,17 @@ mod tests {
     }
 
     #[test]
+    fn the_quick_phrases_of_consent_are_known_as_consent() {
+        for lang in Lang::ALL {
+            let map = map(lang);
+            for key in ["approval.phrase.agree", "approval.phrase.agree_leader"] {
+                let text = map[key].as_str();
+                assert!(lingbao_model::request::CONSENT.contains(&text), "{text}");
+            }
+        }
+    }
+
+    #[test]
     fn both_dictionaries_have_the_same_keys_and_gaps() {
         let (zh, en) = (map(Lang::Zh), map(Lang::En));
         let of = |map: &BTreeMap<String, String>| map.keys().cloned().collect::<BTreeSet<_>>();

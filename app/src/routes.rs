@@ -84,6 +84,11 @@ pub const HELP: &str = "/help";
 /// The components, for those who build pages.
 pub const KIT: &str = "/kit";
 
+/// The catalogue for a cart: what is chosen there goes into it. Without one, into the current draft.
+pub fn catalogue(cart: &str) -> String {
+    with_query(CATALOGUE, &[("cart", cart)])
+}
+
 /// One item of the catalogue, to be configured.
 pub fn configure(item: &str) -> String {
     format!("{CATALOGUE}/{}", segment(item))

@@ -53,9 +53,18 @@ enum Command {
         #[arg(long)]
         city: String,
     },
-    /// Accounts, from the command line: the first administrators.
+    /// Accounts, from the command line: the first administrators, and a way in that was lost.
     #[command(subcommand)]
     User(User),
+    /// Enter the holidays and make-up days of a year, in the place of what was entered for it before.
+    Calendar {
+        /// The notice as JSON (`{"year": …, "days": [{"name", "date", "isOffDay"}]}`); `-` reads
+        /// standard input.
+        file: PathBuf,
+        /// Say what the file says, and change nothing.
+        #[arg(long)]
+        check: bool,
+    },
     /// Write all rows to a file, from either engine and for either.
     Backup {
         /// The file; it must not exist.
@@ -97,6 +106,13 @@ enum User {
         /// Name of the topmost unit, for the case that there is none yet.
         #[arg(long, default_value = "全市")]
         unit: String,
+    },
+    /// Give an account a new one-time password, an administrator's too, and take its lock away; all
+    /// its sessions and tokens end. The password is read or made as by `add`.
+    Password {
+        /// Login name.
+        #[arg(long)]
+        login: String,
     },
 }
 
@@ -176,6 +192,18 @@ async fn run_command(config: Config, command: Command) -> Result<ExitCode, Failu
             let app = command::open(&config).await?;
             let made = command::add_user(&app, &unit, &login, &name, &roles).await?;
             print(&made);
+        }
+        Command::User(User::Password { login }) => {
+            let app = command::open(&config).await?;
+            print(&command::new_password(&app, &login).await?);
+        }
+        Command::Calendar { file, check } => {
+            let notice = command::notice(&file)?;
+            print(&command::days(&notice));
+            if !check {
+                let app = command::open(&config).await?;
+                print(&command::enter(&app, &notice).await?);
+            }
         }
         Command::Backup { file } => print(&command::backup(&config, &file).await?),
         Command::Restore {

@@ -7,10 +7,14 @@ use std::{
 };
 
 use lingbao_core::{
-    App,
-    service::{backup, install, user::NewUser},
+    App, ServiceError,
+    service::{backup, calendar, install, user::NewUser},
 };
-use lingbao_model::{people::Role, time::Zone};
+use lingbao_model::{
+    calendar::{DayKind, Notice},
+    people::Role,
+    time::{Date, Zone},
+};
 
 use crate::{config::Config, serve::Failure, wiring};
 
@@ -36,16 +40,7 @@ pub async fn add_user(
     name: &str,
     roles: &[Role],
 ) -> Result<String, Failure> {
-    let mut password = String::new();
-    let mut made = false;
-    if !std::io::stdin().is_terminal() {
-        std::io::stdin().read_to_string(&mut password)?;
-        password = password.trim().to_owned();
-    }
-    if password.is_empty() {
-        password = invented(app);
-        made = true;
-    }
+    let (password, made) = password(app)?;
     let new = NewUser {
         login: login.to_owned(),
         name: name.to_owned(),
@@ -59,11 +54,51 @@ pub async fn add_user(
         Ok(()) => Ok(format!(
             "{login} was made; the password is to be changed at the first sign-in"
         )),
-        Err(lingbao_core::ServiceError::Invalid(fields)) => {
+        Err(error) => Err(refused(error)),
+    }
+}
+
+/// Gives an account a new one-time password; says it if it was made here.
+///
+/// # Errors
+/// Nobody has that name; the rules of passwords.
+pub async fn new_password(app: &Arc<App>, login: &str) -> Result<String, Failure> {
+    let (password, made) = password(app)?;
+    let open = match install::lost_password(&app.system(), login, &password).await {
+        Ok(open) => open,
+        Err(ServiceError::NotFound) => return Err(format!("no account is called {login}").into()),
+        Err(error) => return Err(refused(error)),
+    };
+    let mut said = if made {
+        format!("{login}  {password}  (to be changed at the next sign-in)")
+    } else {
+        format!("{login} has a new password, to be changed at the next sign-in")
+    };
+    if !open {
+        said.push_str("\nThe account is closed: a system administrator opens it on its page.");
+    }
+    Ok(said)
+}
+
+/// A password out of standard input, or one that is made (`true`).
+fn password(app: &App) -> Result<(String, bool), Failure> {
+    let mut typed = String::new();
+    if !std::io::stdin().is_terminal() {
+        std::io::stdin().read_to_string(&mut typed)?;
+    }
+    match typed.trim() {
+        "" => Ok((invented(app), true)),
+        typed => Ok((typed.to_owned(), false)),
+    }
+}
+
+fn refused(error: ServiceError) -> Failure {
+    match error {
+        ServiceError::Invalid(fields) => {
             let said: Vec<_> = fields.iter().map(said).collect();
-            Err(said.join("; ").into())
+            said.join("; ").into()
         }
-        Err(error) => Err(error.into()),
+        error => error.into(),
     }
 }
 
@@ -93,6 +128,64 @@ fn invented(app: &App) -> String {
         text.push(pick(DIGITS));
     }
     text
+}
+
+/// Reads a year's notice of holidays from a file, or from standard input for `-`.
+///
+/// # Errors
+/// The file can't be read, or is no notice.
+pub fn notice(path: &Path) -> Result<Notice, Failure> {
+    let text = if path == Path::new("-") {
+        std::io::read_to_string(std::io::stdin())?
+    } else {
+        fs::read_to_string(path).map_err(|e| format!("{}: {e}", path.display()))?
+    };
+    Notice::read(&text).map_err(|e| format!("{}: {e}", path.display()).into())
+}
+
+/// What a notice says: its stretches of days, one a line, to be held beside the paper.
+#[must_use]
+pub fn days(notice: &Notice) -> String {
+    let mut stretches: Vec<(&str, DayKind, Date, Date)> = Vec::new();
+    for one in &notice.days {
+        match stretches.last_mut() {
+            Some((name, kind, _, last))
+                if *name == one.name && *kind == one.kind && last.plus_days(1) == one.day =>
+            {
+                *last = one.day;
+            }
+            _ => stretches.push((&one.name, one.kind, one.day, one.day)),
+        }
+    }
+    let lines = stretches.iter().map(|(name, kind, first, last)| {
+        let kind = match kind {
+            DayKind::Off => "off",
+            DayKind::Work => "worked",
+        };
+        if first == last {
+            format!("{first}  {kind}  {name}")
+        } else {
+            format!("{first} to {last}  {kind}  {name}")
+        }
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// Enters a year's notice.
+///
+/// # Errors
+/// What the database says.
+pub async fn enter(app: &Arc<App>, notice: &Notice) -> Result<String, Failure> {
+    let replaced = calendar::enter(&app.system(), notice).await?;
+    let (year, days) = (notice.year, notice.days.len());
+    let before = match replaced {
+        0 => String::new(),
+        n => format!(" in the place of the {n} that were entered before"),
+    };
+    Ok(format!(
+        "{days} days of {year} are entered{before}. Terms that begin from now on are reckoned by them; \
+         those that run already end as was said."
+    ))
 }
 
 /// Writes a backup: first beside the file, then in its place, so that a whole one or none is there.

@@ -28,6 +28,7 @@ pub const KEPT_MS: i64 = 86_400_000;
 pub struct IdempotencyKey {
     key: String,
     digest: String,
+    of_form: bool,
 }
 
 impl IdempotencyKey {
@@ -40,7 +41,26 @@ impl IdempotencyKey {
         Self {
             key: key.to_owned(),
             digest: crypto.digest_hex(&data),
+            of_form: false,
         }
+    }
+
+    /// The key of a page's form with its one-time id. What was typed belongs to the key: the same form
+    /// sent again with another name does something else.
+    #[must_use]
+    pub fn of_form(crypto: &dyn Crypto, form: &str, what: &str, typed: &[u8]) -> Self {
+        let id = crypto.digest_hex(form.as_bytes());
+        let key = format!("form:{what}:{id}:{}", crypto.digest_hex(typed));
+        Self {
+            of_form: true,
+            ..Self::new(crypto, &key, "FORM", what, typed)
+        }
+    }
+
+    /// Whether it is a form's: its answer is what was made, and not that of an HTTP request.
+    #[must_use]
+    pub const fn is_of_form(&self) -> bool {
+        self.of_form
     }
 }
 

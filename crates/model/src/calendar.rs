@@ -2,9 +2,9 @@
 //!
 //! Source of the built-in years: the State Council's yearly notices (国务院办公厅关于部分节假日安排的通知)
 //! for 2025 and 2026. Later years and local holidays (民族节日) are rows of the portal's own
-//! calendar and are laid over these.
+//! calendar and are laid over these; a [`Notice`] brings them.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
 use serde::{Deserialize, Serialize};
 
@@ -19,6 +19,128 @@ pub enum DayKind {
     Off,
     /// A working day, even on a weekend (调休上班).
     Work,
+}
+
+/// One day of a notice.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NoticeDay {
+    /// Which day.
+    pub day: Date,
+    /// What it is.
+    pub kind: DayKind,
+    /// The holiday that it belongs to.
+    pub name: String,
+}
+
+/// The days of a year's notice, local holidays among them, in order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notice {
+    /// Of which year.
+    pub year: i32,
+    /// Its days; never empty.
+    pub days: Vec<NoticeDay>,
+}
+
+/// Why a text is no notice, for whoever enters it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum InvalidNotice {
+    /// No JSON of the form that is known.
+    Unreadable(String),
+    /// A year that no notice is of.
+    Year(i32),
+    /// No day off in it.
+    Empty,
+    /// A day that is none.
+    Date(String),
+    /// A day of another year (but for the December before).
+    OutOfYear(Date),
+    /// A day that stands there twice.
+    Twice(Date),
+    /// The name of a holiday that is too long or can't be shown.
+    Name(Date),
+}
+
+impl fmt::Display for InvalidNotice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unreadable(why) => write!(
+                f,
+                "no notice of the form {{\"year\": …, \"days\": [{{\"name\", \"date\", \"isOffDay\"}}]}}: {why}"
+            ),
+            Self::Year(year) => write!(f, "{year} is no year of a notice"),
+            Self::Empty => f.write_str("it names no day off"),
+            Self::Date(text) => write!(f, "{text:?} is {}", crate::time::InvalidDate),
+            Self::OutOfYear(day) => write!(f, "{day} is of another year"),
+            Self::Twice(day) => write!(f, "{day} stands there twice"),
+            Self::Name(day) => write!(
+                f,
+                "the name of {day} has more than {NAME_MAX} characters or can't be shown"
+            ),
+        }
+    }
+}
+impl std::error::Error for InvalidNotice {}
+
+/// Longest name of a holiday, characters.
+const NAME_MAX: usize = 40;
+
+impl Notice {
+    /// Reads the JSON in which the notices are kept by the project holiday-cn:
+    /// `{"year": 2027, "days": [{"name": "元旦", "date": "2027-01-01", "isOffDay": true}]}`. The year is
+    /// that of the notice: days of the December before may stand in it.
+    ///
+    /// # Errors
+    /// Where it does not hold.
+    pub fn read(json: &str) -> Result<Self, InvalidNotice> {
+        #[derive(Deserialize)]
+        struct File {
+            year: i32,
+            days: Vec<Day>,
+        }
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Day {
+            #[serde(default)]
+            name: String,
+            date: String,
+            is_off_day: bool,
+        }
+        let json = json.trim_start_matches('\u{feff}');
+        let file: File =
+            serde_json::from_str(json).map_err(|e| InvalidNotice::Unreadable(e.to_string()))?;
+        if !(2000..=2200).contains(&file.year) {
+            return Err(InvalidNotice::Year(file.year));
+        }
+        let mut days = BTreeMap::new();
+        for one in file.days {
+            let Ok(day) = one.date.parse::<Date>() else {
+                return Err(InvalidNotice::Date(one.date));
+            };
+            if day.year() != file.year && (day.year(), day.month()) != (file.year - 1, 12) {
+                return Err(InvalidNotice::OutOfYear(day));
+            }
+            let name = one.name.trim().to_owned();
+            if name.chars().count() > NAME_MAX || name.chars().any(char::is_control) {
+                return Err(InvalidNotice::Name(day));
+            }
+            let kind = if one.is_off_day {
+                DayKind::Off
+            } else {
+                DayKind::Work
+            };
+            if days.insert(day, NoticeDay { day, kind, name }).is_some() {
+                return Err(InvalidNotice::Twice(day));
+            }
+        }
+        let days: Vec<NoticeDay> = days.into_values().collect();
+        if !days.iter().any(|d| d.kind == DayKind::Off) {
+            return Err(InvalidNotice::Empty);
+        }
+        Ok(Self {
+            year: file.year,
+            days,
+        })
+    }
 }
 
 /// First and last day (month, day) of each stretch off.
@@ -249,6 +371,51 @@ mod tests {
             date("2026-05-28")
         );
         assert!(!calendar.knows(2027));
+    }
+
+    #[test]
+    fn a_notice_is_read_whole_or_not_at_all() {
+        let read = |days: &str| Notice::read(&format!("{{\"year\": 2027, \"days\": [{days}]}}"));
+        let day = |date: &str, off: bool| {
+            format!("{{\"name\": \"元旦\", \"date\": \"{date}\", \"isOffDay\": {off}}}")
+        };
+        let good = format!("{},{}", day("2027-01-01", true), day("2026-12-27", false));
+        let notice = read(&good).unwrap();
+        let first = &notice.days[0];
+        assert_eq!((first.day, first.kind), (date("2026-12-27"), DayKind::Work));
+        assert_eq!((notice.year, notice.days.len()), (2027, 2));
+        for (days, why) in [
+            (String::new(), InvalidNotice::Empty),
+            (day("2027-01-02", false), InvalidNotice::Empty),
+            (
+                day("2027-02-30", true),
+                InvalidNotice::Date("2027-02-30".into()),
+            ),
+            (
+                day("2028-01-01", true),
+                InvalidNotice::OutOfYear(date("2028-01-01")),
+            ),
+            (
+                day("2026-11-30", true),
+                InvalidNotice::OutOfYear(date("2026-11-30")),
+            ),
+            (
+                format!("{good},{}", day("2027-01-01", false)),
+                InvalidNotice::Twice(date("2027-01-01")),
+            ),
+            (
+                day("2027-01-01", true).replace("元旦", &"长".repeat(41)),
+                InvalidNotice::Name(date("2027-01-01")),
+            ),
+        ] {
+            assert_eq!(read(&days), Err(why), "{days}");
+        }
+        let other = Notice::read("{\"year\": 27, \"days\": []}");
+        assert_eq!(other, Err(InvalidNotice::Year(27)));
+        assert!(matches!(
+            Notice::read("[]"),
+            Err(InvalidNotice::Unreadable(_))
+        ));
     }
 
     #[test]

@@ -181,6 +181,21 @@ words! {
     }
 }
 
+/// Opinions that agree, in both languages; they are no reason for a return or a refusal, by whatever
+/// way they come. The quick phrases of consent stand among them.
+pub const CONSENT: &[&str] = &[
+    "同意",
+    "拟同意",
+    "拟同意，请领导审定",
+    "Agreed",
+    "Agreed, for the leader to decide",
+];
+
+fn consents(opinion: &str) -> bool {
+    let said = opinion.trim_end_matches(['。', '！', '.', '!']);
+    CONSENT.iter().any(|one| one.eq_ignore_ascii_case(said))
+}
+
 impl Decision {
     /// Checks the opinion that goes with a decision: a refusal and a return must say why
     /// (a refusal without reason is a red card, `domain.md` 3.7).
@@ -190,11 +205,10 @@ impl Decision {
     pub fn check_opinion(self, opinion: &str) -> Result<String, FieldError> {
         let min = if matches!(self, Self::Approve) { 0 } else { 2 };
         let text = crate::text::paragraph("opinion", opinion, min, 500);
+        let needed = || FieldError::new("opinion", Msg::new("approval.reason_needed"));
         match text {
-            Err(_) if opinion.trim().is_empty() => Err(FieldError::new(
-                "opinion",
-                Msg::new("approval.reason_needed"),
-            )),
+            Err(_) if opinion.trim().is_empty() => Err(needed()),
+            Ok(said) if self != Self::Approve && consents(&said) => Err(needed()),
             other => other,
         }
     }
@@ -306,6 +320,8 @@ pub struct StepState {
     pub stage: i64,
     /// Where it stands.
     pub status: StepStatus,
+    /// Since when it waits, or had waited.
+    pub opened_at: Option<Timestamp>,
     /// Who acted.
     pub acted_by: Option<UserId>,
     /// When.
@@ -366,11 +382,18 @@ pub fn decide(
     })
 }
 
-/// Whether the applicant may still take the request back: until somebody has acted on it.
+/// Whether the applicant may still take the request back: until somebody has acted on what was
+/// submitted last. A submit, the first one as every later one, opens all steps of the stage that it
+/// goes to: what was decided before they were opened was decided about what stood there before.
 pub fn may_withdraw(status: Status, steps: &[StepState]) -> bool {
     match status {
         Status::Returned => true,
-        Status::InApproval => steps.iter().all(|s| s.acted_at.is_none()),
+        Status::InApproval => {
+            let open = steps.iter().filter(|s| s.status == StepStatus::Open);
+            let since = open.filter_map(|s| s.opened_at).min();
+            let acted = steps.iter().filter_map(|s| s.acted_at).max();
+            acted.is_none() || acted < since
+        }
         _ => false,
     }
 }
@@ -398,6 +421,7 @@ mod tests {
             id: StepId::generate(&site, Timestamp::default(), n),
             stage,
             status,
+            opened_at: (status != StepStatus::Planned).then(Timestamp::default),
             acted_by: None,
             acted_at,
         }
@@ -462,6 +486,33 @@ mod tests {
     }
 
     #[test]
+    fn a_supplement_is_withdrawn_until_somebody_acted_on_it() {
+        let at = |ms| Some(Timestamp::from_millis(ms));
+        let open = |n, stage, ms| StepState {
+            opened_at: at(ms),
+            ..step(n, stage, StepStatus::Open)
+        };
+        // Agreed at 1, given back at 1, submitted again at 9 to both groups of the stage.
+        let mut steps = vec![
+            step(1, 0, StepStatus::Approved),
+            step(2, 1, StepStatus::Returned),
+            open(3, 1, 9),
+            open(4, 1, 9),
+        ];
+        assert!(may_withdraw(Status::InApproval, &steps));
+        steps[2].status = StepStatus::Approved;
+        steps[2].acted_at = at(12);
+        assert!(!may_withdraw(Status::InApproval, &steps), "one group acted");
+        steps[3].status = StepStatus::Approved;
+        steps[3].acted_at = at(15);
+        steps.push(open(5, 2, 15));
+        assert!(
+            !may_withdraw(Status::InApproval, &steps),
+            "the stage was passed"
+        );
+    }
+
+    #[test]
     fn a_refusal_and_a_return_say_why() {
         assert!(Decision::Approve.check_opinion("").is_ok());
         for decision in [Decision::Reject, Decision::Return] {
@@ -470,6 +521,11 @@ mod tests {
                 "approval.reason_needed"
             );
             assert!(decision.check_opinion("请补充等保备案证明").is_ok());
+            for consent in CONSENT.iter().chain(&["同意。", "agreed."]) {
+                let refused = decision.check_opinion(consent).unwrap_err();
+                assert_eq!(refused.msg.key, "approval.reason_needed", "{consent}");
+                assert!(Decision::Approve.check_opinion(consent).is_ok());
+            }
         }
     }
 

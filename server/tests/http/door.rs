@@ -154,3 +154,26 @@ async fn a_session_lives_by_what_the_person_does_and_not_by_polls() {
         "polls must not keep a session alive"
     );
 }
+
+#[tokio::test]
+async fn the_page_of_an_administrator_offers_no_reset_that_would_be_refused() {
+    let portal = Portal::start().await;
+    portal.account("keeper", &[Role::SystemAdmin]).await;
+    let keeper = portal.sign_in("keeper").await;
+    for (login, role, offered) in [
+        ("clerk", Role::Applicant, true),
+        ("security", Role::SecurityAdmin, false),
+        ("auditor", Role::Auditor, false),
+    ] {
+        let id = portal.account(login, &[role]).await;
+        let path = format!("/admin/users/{id}");
+        let page = keeper.get(&path).await;
+        assert_eq!(page.status, 200);
+        let link = format!("href=\"{path}/password\"");
+        assert_eq!(page.text.contains(&link), offered, "{login}");
+        let reset = [("password", "Qianyun-2027")];
+        let answer = keeper.post(&format!("{path}/password"), &reset).await;
+        let status = if offered { 303 } else { 409 };
+        assert_eq!(answer.status, status, "{}", answer.text);
+    }
+}

@@ -1,6 +1,7 @@
 //! From an installation without demo data to the first cart, by page: the site's limits, parts for
 //! the units, an application system.
-use lingbao_model::{people::Role, quota::Dimension};
+use lingbao_model::{calendar::Notice, people::Role, quota::Dimension};
+use lingbao_server::command;
 use serde_json::{Value, json};
 
 use crate::{
@@ -233,4 +234,41 @@ async fn a_system_is_made_beside_the_cart_that_needs_it() {
     );
     let kept = clerk.get(&format!("/api/v1/drafts/{id}")).await.json();
     assert_eq!(kept["system"], now["system"]);
+}
+
+#[tokio::test]
+async fn the_calculator_of_terms_reckons_with_the_holidays_that_were_entered() {
+    let portal = Portal::start().await;
+    portal.account("clerk", &[Role::Applicant]).await;
+    let clerk = portal.sign_in("clerk").await;
+    let asked = "/help/deadline?from=2026-12-31&days=1";
+    let page = clerk.get(asked).await;
+    assert!(page.text.contains("2027-01-01"), "{}", page.text);
+
+    let said = json!({ "year": 2027, "days": [
+        { "name": "元旦", "date": "2027-01-03", "isOffDay": true },
+        { "name": "元旦", "date": "2027-01-01", "isOffDay": true },
+        { "name": "元旦", "date": "2027-01-02", "isOffDay": true },
+        { "name": "元旦", "date": "2027-01-09", "isOffDay": false },
+    ] });
+    let notice = Notice::read(&said.to_string()).unwrap();
+    assert_eq!(
+        command::days(&notice),
+        "2027-01-01 to 2027-01-03  off  元旦\n2027-01-09  worked  元旦"
+    );
+    let entered = command::enter(&portal.app.app, &notice).await.unwrap();
+    assert!(
+        entered.starts_with("4 days of 2027 are entered."),
+        "{entered}"
+    );
+    let again = command::enter(&portal.app.app, &notice).await.unwrap();
+    assert!(again.contains("in the place of the 4"), "{again}");
+    let page = clerk.get(asked).await;
+    assert!(page.text.contains("2027-01-04"), "{}", page.text);
+    let posted = clerk
+        .post("/help/deadline", &[("from", "2026-12-31"), ("days", "5")])
+        .await;
+    assert_eq!(posted.status, 303, "{}", posted.text);
+    let page = clerk.get(posted.header("location")).await;
+    assert!(page.text.contains("2027-01-08"), "{}", page.text);
 }

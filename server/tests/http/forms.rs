@@ -10,10 +10,10 @@ use crate::{
     portal::{Answer, Browser, escape},
 };
 
-const FORM: &str = "one-form-of-many";
+pub const FORM: &str = "one-form-of-many";
 
 /// A draft of so many hosts, with its id and the cell of the host.
-async fn draft(town: &Town, clerk: &Browser<'_>, hosts: i64) -> Value {
+pub async fn draft(town: &Town, clerk: &Browser<'_>, hosts: i64) -> Value {
     let of = format!("/api/v1/resources/{}", town.host);
     let request = clerk.get(&of).await.json()["request"].clone();
     let old = format!("/api/v1/requests/{}/copy", request.as_str().unwrap());
@@ -47,13 +47,13 @@ fn host(draft: &Value, hosts: i64) -> Value {
 }
 
 /// The form of a cart as a browser would post it, with another head.
-struct Form {
+pub struct Form {
     path: String,
     fields: Vec<(&'static str, String)>,
 }
 
 impl Form {
-    fn of(draft: &Value, title: &str) -> Self {
+    pub fn of(draft: &Value, title: &str) -> Self {
         let own = draft["id"].as_str().unwrap().to_owned();
         let system = draft["system"].as_str().unwrap().to_owned();
         Self {
@@ -69,7 +69,7 @@ impl Form {
         }
     }
 
-    async fn press(&self, browser: &Browser<'_>, act: &str) -> Answer {
+    pub async fn press(&self, browser: &Browser<'_>, act: &str) -> Answer {
         let mut fields: Vec<(&str, &str)> =
             self.fields.iter().map(|(k, v)| (*k, v.as_str())).collect();
         fields.push(("do", act));
@@ -92,7 +92,7 @@ async fn ask(browser: &Browser<'_>, path: &str, fields: &[(&str, &str)]) -> Answ
         .await
 }
 
-async fn boss(town: &Town) -> Browser<'_> {
+pub async fn boss(town: &Town) -> Browser<'_> {
     town.portal.account("boss", &[Role::DeptLeader]).await;
     town.portal.sign_in("boss").await
 }
@@ -105,7 +105,7 @@ async fn todo(boss: &Browser<'_>) -> (String, Value) {
     (step, card)
 }
 
-async fn give_back(boss: &Browser<'_>) {
+pub async fn give_back(boss: &Browser<'_>) {
     let (step, card) = todo(boss).await;
     let said =
         json!({ "decision": "return", "opinion": "请说明数据去向", "digest": card["digest"] });
@@ -355,6 +355,18 @@ async fn the_door_leads_back_to_the_whole_address() {
 }
 
 #[tokio::test]
+async fn more_than_one_request_gives_back_is_refused_before_it_is_read() {
+    let town = Town::start().await;
+    let clerk = town.portal.sign_in("clerk").await;
+    let one = format!("resource={}", town.host);
+    for (count, status) in [(1, 200), (101, 422)] {
+        let path = format!("/requests/release?{}", vec![one.as_str(); count].join("&"));
+        let page = clerk.get(&path).await;
+        assert_eq!(page.status, status, "{count}: {}", page.text);
+    }
+}
+
+#[tokio::test]
 async fn a_returned_release_is_supplemented_by_page_and_by_program() {
     let town = Town::start().await;
     let boss = boss(&town).await;
@@ -473,6 +485,12 @@ async fn a_phrase_of_consent_is_no_reason_to_refuse() {
     };
     for (act, phrase) in [("reject", "同意"), ("return", "拟同意，请领导审定")] {
         let refused = boss.post(&path, &fields(act, phrase, "")).await;
+        assert_eq!(refused.status, 422, "{act}: {}", refused.text);
+        // Nor typed, nor by program.
+        let refused = boss.post(&path, &fields(act, "", phrase)).await;
+        assert_eq!(refused.status, 422, "{act}: {}", refused.text);
+        let said = json!({ "decision": act, "opinion": phrase, "digest": card["digest"] });
+        let refused = post(&boss, &format!("/api/v1/todos/{step}/decide"), &said).await;
         assert_eq!(refused.status, 422, "{act}: {}", refused.text);
     }
     let own = boss

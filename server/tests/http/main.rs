@@ -16,6 +16,7 @@ mod first_steps;
 mod forms;
 mod full;
 mod imports;
+mod once;
 mod policies;
 mod portal;
 mod reinstall;

@@ -1,7 +1,12 @@
 //! Tokens of the programming interface: made here, shown once, revoked here.
 
 use super::crumbs;
-use crate::{error::ApiError, form::use_form, i18n, t, ui::*};
+use crate::{
+    error::ApiError,
+    form::{FormId, use_form},
+    i18n, t,
+    ui::*,
+};
 use leptos::prelude::*;
 use lingbao_model::{
     time::Zone,
@@ -60,6 +65,7 @@ pub fn Tokens() -> impl IntoView {
         </Panel>
         <Panel title=t!("account.token_new")>
             <form method="post" class="panel-pad narrow">
+                <FormId/>
                 <Field name="name" label=t!("account.token_name") hint=t!("account.token_name_hint")>
                     <TextInput maxlength=40_u32/>
                 </Field>
@@ -134,10 +140,13 @@ fn token(row: TokenRow, lives: bool) -> impl IntoView {
 pub mod ssr {
     use super::{MADE, PATH};
     use crate::{
-        form::ssr::{Done, Posted, Refused},
+        form::{
+            FORM_ID,
+            ssr::{Done, Posted, Refused},
+        },
         ssr::{cx, id},
     };
-    use lingbao_core::service::token;
+    use lingbao_core::service::{cart::form_id, token};
     use lingbao_model::{id::TokenId, msg::Msg};
 
     /// Makes a token, or revokes one.
@@ -151,7 +160,12 @@ pub mod ssr {
             return Ok(Done::to(PATH).say(Msg::new("account.token_revoked")));
         }
         let (name, scope) = (form.value("name"), form.value("scope"));
-        let made = token::create(&cx()?, name, scope, form.value("days")).await?;
-        Err(Refused::Show(vec![(MADE.to_owned(), made.secret)]))
+        let (cx, days) = (cx()?, form.value("days"));
+        let made = token::create_by(&cx, name, scope, days, form.form_id()).await?;
+        // The page stands there with a fresh form: what is made from it is another token.
+        Err(Refused::Show(vec![
+            (MADE.to_owned(), made.secret),
+            (FORM_ID.to_owned(), form_id(&cx)),
+        ]))
     }
 }

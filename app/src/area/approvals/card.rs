@@ -344,7 +344,7 @@ fn Settled(card: CardView) -> impl IntoView {
 pub mod ssr {
     use crate::{
         form::ssr::{Done, Posted, Refused},
-        i18n, routes,
+        routes,
         ssr::{cx, id},
     };
     use lingbao_core::service::approval;
@@ -352,18 +352,8 @@ pub mod ssr {
         id::StepId,
         msg::{FieldError, Msg},
         request::Decision,
-        view::request::{CONSENT, DecideAnswer},
+        view::request::DecideAnswer,
     };
-
-    /// A quick phrase as the opinion. One of consent is no reason to send something back.
-    fn phrase(chosen: &str, decision: Decision) -> &str {
-        let consents = || CONSENT.iter().any(|key| i18n::t_key(key) == chosen);
-        if decision != Decision::Approve && consents() {
-            ""
-        } else {
-            chosen
-        }
-    }
 
     /// Decides; leads to the next to-do, or to the list.
     ///
@@ -377,7 +367,7 @@ pub mod ssr {
             .map_err(|_| vec![FieldError::new("opinion", Msg::new("error.not_in_list"))])?;
         let typed = form.value("opinion").trim();
         let opinion = if typed.is_empty() {
-            phrase(form.value("phrase"), decision)
+            form.value("phrase")
         } else {
             typed
         };

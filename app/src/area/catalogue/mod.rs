@@ -54,23 +54,30 @@ fn Catalogue() -> impl IntoView {
             (
                 query.get("q").unwrap_or_default(),
                 query.get("family").and_then(|f| f.parse::<Family>().ok()),
+                query.get("cart").unwrap_or_default(),
             )
         })
     });
     let list = Resource::new(|| (), |()| offers());
-    let acts = view! { <LinkButton href=routes::CART icon="case">{t!("nav.cart")}</LinkButton> };
+    // Whoever came from a cart goes on with that one, and not with the draft touched last.
+    let cart = move || match asked.with(|asked| asked.2.clone()) {
+        cart if cart.is_empty() => routes::CART.to_owned(),
+        cart => format!("{}/{}", routes::CART, routes::segment(&cart)),
+    };
+    let acts = view! { <a class="btn" href=cart><Icon name="case"/>{t!("nav.cart")}</a> };
     view! {
         <PageHead title=t!("nav.catalogue") fact=t!("catalogue.fact") acts=acts.into_any()/>
-        {list_of(asked, list, |cards, (q, family)| view! { <Found cards q family/> }.into_any())}
+        {list_of(asked, list, |cards, (q, family, cart)| view! { <Found cards q family cart/> }.into_any())}
     }
 }
 
 #[component]
-fn Found(cards: Vec<OfferCard>, q: String, family: Option<Family>) -> impl IntoView {
+fn Found(cards: Vec<OfferCard>, q: String, family: Option<Family>, cart: String) -> impl IntoView {
     let link = |family: Option<Family>| {
+        let family = family.map_or("", Family::as_str);
         routes::with_query(
             routes::CATALOGUE,
-            &[("family", family.map_or("", Family::as_str)), ("q", &q)],
+            &[("family", family), ("q", &q), ("cart", &cart)],
         )
     };
     let count = |family: Family| cards.iter().filter(|c| c.family == family).count();
@@ -104,11 +111,14 @@ fn Found(cards: Vec<OfferCard>, q: String, family: Option<Family>) -> impl IntoV
         .filter(|c| family.is_none_or(|f| c.family == f) && matches(c))
         .collect();
     let nothing = found.is_empty();
-    let clear =
-        view! { <LinkButton href=routes::CATALOGUE>{t!("ui.clear")}</LinkButton> }.into_any();
+    let all = routes::catalogue(&cart);
+    let kept =
+        (!cart.is_empty()).then(|| view! { <input type="hidden" name="cart" value=cart.clone()/> });
+    let clear = view! { <LinkButton href=all.clone()>{t!("ui.clear")}</LinkButton> }.into_any();
     view! {
         <SegLinks links wide=true/>
-        <FilterBar action=routes::CATALOGUE active=!q.is_empty()>
+        <FilterBar action=all active=!q.is_empty()>
+            {kept}
             {family.map(|f| view! { <input type="hidden" name="family" value=f.as_str()/> })}
             <Find label=t!("catalogue.search") value=q/>
         </FilterBar>
@@ -123,12 +133,15 @@ fn Found(cards: Vec<OfferCard>, q: String, family: Option<Family>) -> impl IntoV
         {Family::ALL
             .iter()
             .map(|family| {
+                let cart = cart.clone();
                 let items: Vec<OfferCard> = found.iter().filter(|c| c.family == *family).cloned().collect();
                 (!items.is_empty())
                     .then(|| {
                         view! {
                             <Section title=i18n::t_key(&format!("family.{family}")).into_owned()>
-                                <ul class="panel rows">{items.into_iter().map(row).collect_view()}</ul>
+                                <ul class="panel rows">
+                                    {items.into_iter().map(|card| row(card, &cart)).collect_view()}
+                                </ul>
                             </Section>
                         }
                     })
@@ -137,7 +150,7 @@ fn Found(cards: Vec<OfferCard>, q: String, family: Option<Family>) -> impl IntoV
     }
 }
 
-fn row(card: OfferCard) -> impl IntoView {
+fn row(card: OfferCard, cart: &str) -> impl IntoView + use<> {
     let icon = match card.fulfiller {
         Fulfiller::Server => "host",
         Fulfiller::Volume => "disk",
@@ -157,11 +170,12 @@ fn row(card: OfferCard) -> impl IntoView {
     } else {
         t!("catalogue.by_itself").to_owned()
     };
+    let href = routes::with_query(&routes::configure(&card.code), &[("cart", cart)]);
     view! {
         <li class="r-svc">
             <span class="ico"><Icon name=icon/></span>
             <div>
-                <a class="lead" href=routes::configure(&card.code)>{i18n::label(&card.name)}</a>
+                <a class="lead" href=href>{i18n::label(&card.name)}</a>
                 <div class="sub">{i18n::label(&card.summary)}</div>
             </div>
             <div class="num only-wide">{price.yuan()}<span class="unit">{unit}</span></div>

@@ -15,9 +15,9 @@ pub const PATH: &str = "/help/deadline";
 /// `Invalid` with messages for the fields.
 #[server(name = GetDeadline, prefix = "/fn", endpoint = "help/deadline", output = crate::json::Json)]
 pub async fn deadline(from: String, days: String) -> Result<Date, ApiError> {
-    ssr::Term::parse(&from, &days)
-        .map(|term| term.end())
-        .map_err(|fields| ApiError::invalid(fields).answered())
+    let term = ssr::Term::parse(&from, &days);
+    let term = term.map_err(|fields| ApiError::invalid(fields).answered())?;
+    Ok(term.end(&crate::ssr::cx()?).await?)
 }
 
 /// The form posts to this page. After a good post one is led back here with the question in the
@@ -79,9 +79,10 @@ pub mod ssr {
     use crate::{
         form::ssr::{Done, Posted, Refused},
         routes::with_query,
+        ssr::cx,
     };
+    use lingbao_core::{Cx, ServiceError, service::calendar};
     use lingbao_model::{
-        calendar::Calendar,
         msg::{FieldError, Msg},
         text::parse_integer,
         time::Date,
@@ -120,8 +121,12 @@ pub mod ssr {
         }
 
         /// The last day of the term.
-        pub fn end(&self) -> Date {
-            Calendar::builtin().plus_working_days(self.from, self.days)
+        ///
+        /// # Errors
+        /// What the database says.
+        pub async fn end(&self, cx: &Cx) -> Result<Date, ServiceError> {
+            let known = calendar::known(cx).await?;
+            Ok(known.plus_working_days(self.from, self.days))
         }
     }
 
@@ -133,7 +138,7 @@ pub mod ssr {
         let term = Term::parse(form.value("from"), form.value("days"))?;
         let said = Msg::new("help.deadline.said")
             .with("days", i64::from(term.days))
-            .with("end", term.end());
+            .with("end", term.end(&cx()?).await?);
         let to = with_query(
             PATH,
             &[

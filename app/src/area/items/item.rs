@@ -138,6 +138,7 @@ fn param(row: ParamRow) -> impl IntoView {
 fn SidePanel(side: Side, rows: Vec<VersionRow>, may: bool) -> impl IntoView {
     let title = i18n::t_key(&format!("items.side.{side}")).into_owned();
     let newest = rows.first().map(|row| row.text.clone()).unwrap_or_default();
+    let (number, version) = rows.first().map_or((0, 0), |r| (r.number, r.version));
     let waits = rows
         .first()
         .is_some_and(|r| r.state == Publication::Proposed);
@@ -160,6 +161,8 @@ fn SidePanel(side: Side, rows: Vec<VersionRow>, may: bool) -> impl IntoView {
                     view! {
                         <form method="post">
                             <input type="hidden" name="side" value=side.as_str()/>
+                            <input type="hidden" name="number" value=number.to_string()/>
+                            <input type="hidden" name="version" value=version.to_string()/>
                             <Field name=format!("text_{side}") label=t!("items.json") hint=help>
                                 <div class="mono"><TextArea value=newest rows=18 maxlength=65536_u32/></div>
                             </Field>
@@ -264,7 +267,8 @@ pub mod ssr {
         let said = match form.value("do") {
             "write" => {
                 let field = format!("text_{side}");
-                let written = item::write(&cx, &code, side, form.value(&field)).await;
+                let seen = (whole("number"), whole("version"));
+                let written = item::write(&cx, &code, side, seen, form.value(&field)).await;
                 written.map_err(|error| at_field(error, &field))?;
                 Msg::new("items.said.written")
             }

@@ -76,19 +76,37 @@ fn Shown(cart: CartView, ask: bool) -> impl IntoView {
         let said = t!("cart.asked", who = o.by_name.clone(), text = o.text.clone());
         view! { <Banner tone=Tone::Warn>{said}</Banner> }
     });
+    let pools = cart.pools.clone();
     if cart.lines.is_empty() {
-        let act = view! { <LinkButton href=routes::CATALOGUE kind=Kind::Main>{t!("cart.first")}</LinkButton> }.into_any();
+        // What was written about it, and what a leader asked for, outlives the last line.
+        let begun = cart.status == Status::Returned
+            || cart.system.is_some()
+            || !cart.title.is_empty()
+            || !cart.reason.is_empty();
+        let first = t!("cart.first");
+        let act = if begun {
+            // The first button is the one that Enter presses.
+            view! {
+                <button hidden form=FORM name="do" value="save"></button>
+                <button class="btn btn-main" form=FORM name="do" value="more">{first}</button>
+            }
+            .into_any()
+        } else {
+            let href = routes::catalogue(cart.id.as_str());
+            view! { <LinkButton href kind=Kind::Main>{first}</LinkButton> }.into_any()
+        };
         return view! {
-            <PageHead title=t!("nav.cart")/>
+            <PageHead title=t!("nav.cart") fact/>
             <ErrorSummary/>
+            {asked}
             {notes()}
             <section class="panel">
                 <Empty icon="case" title=t!("cart.empty") note=t!("cart.empty_note") act/>
             </section>
+            {begun.then(|| view! { <Head cart=cart.clone() ask pools/> })}
         }
         .into_any();
     }
-    let pools = cart.pools.clone();
     let outdated = cart.lines.iter().any(|l| l.outdated.is_some());
     let columns = vec![
         col(t!("requests.item")),
@@ -330,7 +348,7 @@ pub mod ssr {
         match form.value("do") {
             "more" => {
                 cart::save_head(&cx, &own, version, &head(&form)).await?;
-                Ok(Done::to(routes::CATALOGUE))
+                Ok(Done::to(routes::catalogue(own.as_str())))
             }
             "refresh" => {
                 let saved = cart::save_head(&cx, &own, version, &head(&form)).await?;

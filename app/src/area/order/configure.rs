@@ -2,7 +2,12 @@
 //! own code: in the browser while one types, on the server at the button 计算.
 
 use super::panel;
-use crate::{error::ApiError, form::use_form, i18n, routes, t, ui::*};
+use crate::{
+    error::ApiError,
+    form::{FormId, use_form},
+    i18n, routes, t,
+    ui::*,
+};
 use leptos::prelude::*;
 use leptos_router::hooks::{use_params_map, use_query_map};
 use lingbao_model::{
@@ -218,7 +223,10 @@ fn Form(view: ConfigureView) -> impl IntoView {
     let live = RwSignal::new(false);
     Effect::new(move |_| live.set(true));
     let name = i18n::label(&view.offer.content.name);
-    let crumbs = vec![(t!("nav.catalogue").to_owned(), routes::CATALOGUE.to_owned())];
+    let crumbs = vec![(
+        t!("nav.catalogue").to_owned(),
+        routes::catalogue(view.cart.as_str()),
+    )];
     let summary = i18n::label(&view.offer.content.summary);
     let stored = StoredValue::new(view.clone());
     let params = &view.offer.content.schema.0;
@@ -271,6 +279,7 @@ fn Form(view: ConfigureView) -> impl IntoView {
         <ErrorSummary labels/>
         <form class="cols" method="post" on:input=move |event| read(&event, typed)>
             <div class="panel">
+                <FormId/>
                 <input type="hidden" name="cart" value=view.cart.to_string()/>
                 <input type="hidden" name="version" value=view.version.to_string()/>
                 <input type="hidden" name="line" value=view.line.as_ref().map(ToString::to_string)/>
@@ -565,7 +574,8 @@ pub mod ssr {
             return Err(tried.errors.into());
         }
         let version: i64 = form.value("version").parse().unwrap_or(0);
-        cart::put_line(&cx, &own, version, line.as_ref(), &typed).await?;
+        let sent = form.form_id();
+        cart::put_line_by(&cx, &own, version, line.as_ref(), &typed, sent).await?;
         Ok(Done::to(format!("{}/{own}", routes::CART)).say(Msg::new("order.said.put")))
     }
 

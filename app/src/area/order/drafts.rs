@@ -1,6 +1,6 @@
 //! Drafts: carts that were begun and not yet submitted.
 
-use crate::{error::ApiError, facts, routes, t, ui::*};
+use crate::{error::ApiError, facts, form::FormId, routes, t, ui::*};
 use leptos::prelude::*;
 use lingbao_model::{money::Money, time::Zone, view::request::DraftRow};
 
@@ -25,6 +25,7 @@ fn Shown(rows: Vec<DraftRow>) -> impl IntoView {
     let crumbs = vec![(t!("nav.requests").to_owned(), routes::REQUESTS.to_owned())];
     let acts = view! {
         <form method="post">
+            <FormId/>
             <Button name="do" value="new" icon="plus">{t!("drafts.new")}</Button>
         </form>
     };
@@ -109,7 +110,7 @@ pub mod ssr {
         let cx = cx()?;
         match form.value("do") {
             "new" => {
-                let new = cart::create(&cx).await?;
+                let new = cart::create_by(&cx, form.form_id()).await?;
                 Ok(Done::to(format!("{}/{new}", routes::CART)))
             }
             "discard" => {

@@ -5,7 +5,7 @@ use super::{
     unit::{Shown, unit},
     unit_crumbs,
 };
-use crate::{i18n, routes, t, ui::*};
+use crate::{form::FormId, i18n, routes, t, ui::*};
 use leptos::prelude::*;
 use lingbao_model::people::{UnitKind, UnitLevel};
 
@@ -50,6 +50,7 @@ fn NewForm(parent: Shown) -> impl IntoView {
         />
         <ErrorSummary/>
         <form method="post" class="panel panel-pad narrow">
+            <FormId/>
             <Field name="name" label=t!("people.full_name")>
                 <TextInput maxlength=60_u32 required=true/>
             </Field>
@@ -134,7 +135,7 @@ pub mod ssr {
             level: choice(&form, "level")?,
             kind: choice(&form, "kind")?,
         };
-        let made = unit::create(&cx()?, new).await?;
+        let made = unit::create_by(&cx()?, new, form.form_id()).await?;
         Ok(Done::to(routes::unit(made.as_str())).say(Msg::new("people.unit_created")))
     }
 

@@ -77,14 +77,16 @@ fn Body(shown: Shown) -> impl IntoView {
         format!("{here}/grant"),
     );
     let gives = gives && !oneself;
+    // Theirs is given on the server.
+    let resets = keeps && row.roles.iter().all(|role| role.is_business());
     let acts = view! {
         {keeps
             .then(|| {
                 view! {
                     <LinkButton href=edit icon="edit">{t!("people.edit")}</LinkButton>
-                    <LinkButton href=password icon="key">{t!("people.reset")}</LinkButton>
                 }
             })}
+        {resets.then(|| view! { <LinkButton href=password icon="key">{t!("people.reset")}</LinkButton> })}
         {gives.then(|| view! { <LinkButton href=grant kind=Kind::Main icon="plus">{t!("people.give")}</LinkButton> })}
     };
     let login = match user.last_login {

@@ -8,7 +8,12 @@ use super::{
     user_crumbs,
     users::crumbs_of,
 };
-use crate::{error::ApiError, form::use_form, i18n, routes, t, ui::*};
+use crate::{
+    error::ApiError,
+    form::{FormId, use_form},
+    i18n, routes, t,
+    ui::*,
+};
 use leptos::prelude::*;
 use leptos_router::hooks::use_query_map;
 use lingbao_model::people::{Reach, Role};
@@ -62,6 +67,7 @@ fn NewForm(place: Option<(String, String)>) -> impl IntoView {
         <PageHead title=t!("people.new_user") fact crumbs narrow=true/>
         <ErrorSummary/>
         <form method="post" class="panel panel-pad narrow">
+            <FormId/>
             {unit}
             <Field name="name" label=t!("people.person_name")>
                 <TextInput maxlength=40_u32 required=true/>
@@ -241,7 +247,7 @@ pub mod ssr {
             }
             chosen => id::<UnitId>(chosen)?,
         };
-        let made = user::create(&cx, &unit, &new).await?;
+        let made = user::create_by(&cx, &unit, &new, form.form_id()).await?;
         Ok(Done::to(routes::user(made.as_str())).say(Msg::new("people.user_created")))
     }
 

@@ -1,7 +1,7 @@
 //! One request: where it stands, what it asks for, what was said, how the delivery goes.
 
 use super::list::{look, status_text};
-use crate::{asked, error::ApiError, facts, i18n, live, routes, t, ui::*};
+use crate::{asked, error::ApiError, facts, form::FormId, i18n, live, routes, t, ui::*};
 use leptos::prelude::*;
 use lingbao_model::{
     change::What,
@@ -392,6 +392,7 @@ fn Acts(request: RequestDetail) -> impl IntoView {
         {card}
         <LinkButton href=print icon="print">{t!("print.open")}</LinkButton>
         <form method="post" class="acts">
+            <FormId/>
             <input type="hidden" name="version" value=request.version.to_string()/>
             {may(Act::Copy).then(|| view! { <Button name="do" value="copy" icon="copy">{t!("requests.copy")}</Button> })}
             {may(Act::Withdraw).then(|| view! { <Confirm act=t!("requests.withdraw") note=t!("requests.withdraw_note") value="withdraw"/> })}
@@ -431,7 +432,7 @@ pub mod ssr {
                 Ok(Done::to(routes::request(own.as_str())).say(Msg::new("requests.said.confirm")))
             }
             "copy" => {
-                let copied = cart::copy(&cx, &own).await?;
+                let copied = cart::copy_by(&cx, &own, form.form_id()).await?;
                 Ok(Done::to(format!("{}/{}", routes::CART, copied.cart))
                     .say(Msg::new("requests.said.copy"))
                     .note(copied.notes))

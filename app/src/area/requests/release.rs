@@ -43,6 +43,7 @@ pub async fn releasing(ids: String, request: String) -> Result<Releasing, ApiErr
             .map(crate::ssr::id)
             .collect::<Result<_, _>>()?,
     };
+    release::not_too_many(asked.len())?;
     let (mut rows, mut snapshots) = (Vec::new(), 0_usize);
     for id in asked {
         let found = lingbao_core::service::resource::detail(&cx, &id).await?;

@@ -2,11 +2,16 @@
 
 use lingbao_model::{
     id::UnitId,
-    people::{Reach, Role, UnitKind, UnitLevel},
+    people::{LoginName, Reach, Role, UnitKind, UnitLevel},
 };
 
 use super::{catalogue, grant, unit, user};
-use crate::{app::Cx, authz::Scope, error::ServiceError, storage::dump};
+use crate::{
+    app::Cx,
+    authz::Scope,
+    error::{OrNotFound, ServiceError},
+    storage::{door, dump},
+};
 
 /// Zones, pools, items, prices and policies; nothing if there are some. `backend` is the backend on
 /// which the pools stand. Says whether it wrote anything.
@@ -62,4 +67,22 @@ pub async fn first_account(
         grant::give(cx, &account, *role, &root, reach).await?;
     }
     Ok(())
+}
+
+/// Gives a new first password to an account, of an administrator too, from the command line, and
+/// takes its lock away. Says whether the account is open: a closed one stays closed.
+///
+/// # Errors
+/// [`ServiceError::Invalid`] for a password that breaks the rules, [`ServiceError::NotFound`] for a
+/// name that no account bears.
+pub async fn lost_password(cx: &Cx, login: &str, password: &str) -> Result<bool, ServiceError> {
+    Scope::system(cx)?;
+    let name = LoginName::parse("login", login).map_err(|_| ServiceError::NotFound)?;
+    let mut rx = cx.db().read().await?;
+    let account = door::by_login(&mut rx, name.as_str())
+        .await?
+        .or_not_found()?;
+    drop(rx);
+    user::reset_password(cx, &account.user, password).await?;
+    Ok(account.active)
 }

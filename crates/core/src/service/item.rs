@@ -172,26 +172,44 @@ async fn create_once(cx: &Cx, typed: &str, like: &str) -> Result<String, Service
 }
 
 /// Writes one side of an item: on in its draft, or as a new draft. Nothing of it is in force.
+/// `seen` are number and row version of the newest version that the writer had before them, zeros
+/// where there was none.
 ///
 /// # Errors
 /// [`ServiceError::Invalid`] on `text`, with every rule that it breaks; [`ServiceError::Forbidden`],
 /// [`ServiceError::NotFound`], [`ServiceError::Conflict`] if somebody else wrote meanwhile or a
 /// version waits for its publication.
-pub async fn write(cx: &Cx, code: &str, side: Side, text: &str) -> Result<i64, ServiceError> {
-    let result = write_once(cx, code, side, text).await;
+pub async fn write(
+    cx: &Cx,
+    code: &str,
+    side: Side,
+    seen: (i64, i64),
+    text: &str,
+) -> Result<i64, ServiceError> {
+    let result = write_once(cx, code, side, seen, text).await;
     traced(cx, result, || Event::new("item.write", "item", code)).await
 }
 
-async fn write_once(cx: &Cx, code: &str, side: Side, text: &str) -> Result<i64, ServiceError> {
+async fn write_once(
+    cx: &Cx,
+    code: &str,
+    side: Side,
+    seen: (i64, i64),
+    text: &str,
+) -> Result<i64, ServiceError> {
     let mut tx = cx.db().begin().await?;
     let access = Access::load(&mut tx, cx).await?;
     access.require(ability(side))?;
     let item = item_version::item(&mut tx, code).await?.or_not_found()?;
-    let json = checked(&mut tx, &item, side, text).await?;
     let newest = item_version::versions(&mut tx, side, &item.id)
         .await?
         .into_iter()
         .next();
+    let stands = newest.as_ref().map_or((0, 0), |v| (v.number, v.version));
+    if stands != seen {
+        return Err(ServiceError::Conflict(Msg::new("error.stale")));
+    }
+    let json = checked(&mut tx, &item, side, text).await?;
     let (number, on) = match &newest {
         Some(v) if v.state == Publication::Draft => (v.number, Some(v.version)),
         Some(v) if v.state == Publication::Proposed => {

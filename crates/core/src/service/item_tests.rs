@@ -29,6 +29,53 @@ async fn act(cx: &Cx, code: &str, side: Side, act: Act) -> Result<(), ServiceErr
     item::act(cx, code, side, (number, version), act).await
 }
 
+/// Writes on from the newest version of a side.
+async fn write(cx: &Cx, code: &str, side: Side, text: &str) -> Result<i64, ServiceError> {
+    let (number, version, _) = newest(cx, code, side).await;
+    item::write(cx, code, side, (number, version), text).await
+}
+
+#[tokio::test]
+async fn of_two_who_write_one_item_the_second_is_told_and_overwrites_nothing() {
+    for city in City::all().await {
+        let second = add(&city.app, "office2", &city.bureau).await;
+        give(
+            &city.app,
+            &second,
+            Role::Reviewer,
+            &city.bureau,
+            Reach::Site,
+        )
+        .await;
+        let (one, two) = (city.cx(&city.office), city.cx(&second));
+        let put = async |cx: &Cx, seen: (i64, i64), most: &str| {
+            let text = newest(cx, "C-ECS", Side::Content).await.2;
+            let at = text.find("\"max_count\": ").unwrap();
+            let end = at + text[at..].find([',', '\n']).unwrap();
+            let text = format!("{}\"max_count\": {most}{}", &text[..at], &text[end..]);
+            item::write(cx, "C-ECS", Side::Content, seen, &text).await
+        };
+        let stale = |result: Result<i64, ServiceError>| matches!(result, Err(ServiceError::Conflict(m)) if m.key == "error.stale");
+        let now = async || {
+            let (number, version, text) = newest(&one, "C-ECS", Side::Content).await;
+            ((number, version), text)
+        };
+        // Both begin a draft from what is published, and then both write on in one draft.
+        for first in ["7", "8"] {
+            let (seen, _) = now().await;
+            put(&one, seen, first).await.unwrap();
+            let (after, text) = now().await;
+            assert_ne!(after, seen);
+            assert!(stale(put(&two, seen, "9").await));
+            assert_eq!(now().await, (after, text), "{first}");
+        }
+        // Whoever has read it writes on.
+        let (seen, _) = now().await;
+        put(&two, seen, "9").await.unwrap();
+        assert!(now().await.1.contains("\"max_count\": 9"));
+    }
+}
+
 #[tokio::test]
 async fn a_version_is_published_by_another_person_than_who_wrote_it() {
     for city in City::all().await {
@@ -44,9 +91,7 @@ async fn a_version_is_published_by_another_person_than_who_wrote_it() {
         let (one, two) = (city.cx(&city.office), city.cx(&second));
         let (number, version, text) = newest(&one, "C-ECS", Side::Content).await;
         let text = text.replacen("\"max_count\": 50", "\"max_count\": 7", 1);
-        let draft = item::write(&one, "C-ECS", Side::Content, &text)
-            .await
-            .unwrap();
+        let draft = write(&one, "C-ECS", Side::Content, &text).await.unwrap();
         assert_eq!(draft, number + 1);
         assert!(matches!(
             act(&one, "C-ECS", Side::Content, Act::Publish).await,
@@ -105,7 +150,7 @@ async fn a_new_item_can_be_ordered_once_both_sides_are_published_by_second_perso
             "key": "window", "label": { "zh": "时段", "en": "Window" }, "type": "text", "shape": "line",
             "max_chars": 40, "depends_on": { "if": "one_of", "param": "scope", "values": ["x"] }
         }));
-        item::write(&office, "M-NEW", Side::Content, &content.to_string())
+        write(&office, "M-NEW", Side::Content, &content.to_string())
             .await
             .unwrap();
         let offered = async || {
@@ -128,7 +173,7 @@ async fn a_new_item_can_be_ordered_once_both_sides_are_published_by_second_perso
             .await
             .unwrap();
         assert!(offered().await);
-        let wrong = item::write(&office, "M-NEW", Side::Price, "[]").await;
+        let wrong = write(&office, "M-NEW", Side::Price, "[]").await;
         assert!(matches!(wrong, Err(ServiceError::Forbidden)));
         assert!(matches!(
             item::list(&clerk).await,
@@ -161,7 +206,7 @@ async fn a_choice_that_nobody_priced_is_not_published() {
         let mut another = classes["options"][0].clone();
         another["value"] = serde_json::json!("nvme");
         classes["options"].as_array_mut().unwrap().push(another);
-        item::write(&one, "S-EVS", Side::Content, &content.to_string())
+        write(&one, "S-EVS", Side::Content, &content.to_string())
             .await
             .unwrap();
         act(&one, "S-EVS", Side::Content, Act::Propose)
@@ -180,7 +225,7 @@ async fn a_choice_that_nobody_priced_is_not_published() {
         let text = newest(&finance, "S-EVS", Side::Price).await.2;
         let mut price: serde_json::Value = serde_json::from_str(&text).unwrap();
         price[0]["tariff"]["rates"]["nvme"] = serde_json::json!(90_000_000);
-        item::write(&finance, "S-EVS", Side::Price, &price.to_string())
+        write(&finance, "S-EVS", Side::Price, &price.to_string())
             .await
             .unwrap();
         act(&finance, "S-EVS", Side::Price, Act::Propose)

@@ -5,11 +5,13 @@ mod admin;
 pub mod approval;
 pub mod audit;
 pub mod backup;
+pub mod calendar;
 pub mod cart;
 pub mod catalogue;
 pub mod console;
 pub mod difference;
 pub mod examine;
+mod form;
 pub mod grant;
 pub mod home;
 pub mod import;
@@ -33,5 +35,7 @@ pub mod unit;
 pub mod usage;
 pub mod user;
 
+#[cfg(test)]
+mod calendar_tests;
 #[cfg(test)]
 mod people_tests;

@@ -10,7 +10,7 @@ use lingbao_model::{
     view::people::{TokenScope, UserQuery},
 };
 
-use super::{grant, notice, search, session, token, unit, user};
+use super::{grant, install, notice, search, session, token, unit, user};
 use crate::{
     app::{Actor, Cx},
     error::ServiceError,
@@ -545,6 +545,33 @@ async fn the_last_of_a_power_stays() {
             .await
             .unwrap();
         let visit = session::sign_in(&world.door(), "clerk", "Qianyun-2027")
+            .await
+            .unwrap();
+        assert!(visit.must_change_password);
+    }
+}
+
+#[tokio::test]
+async fn the_server_gives_an_administrator_a_new_password_and_opens_the_lock() {
+    for world in World::all().await {
+        world.own_password().await;
+        for _ in 0..5 {
+            let wrong = session::sign_in(&world.door(), "security", "Not-this-1").await;
+            wrong.unwrap_err();
+        }
+        let locked = session::sign_in(&world.door(), "security", PASSWORD).await;
+        assert!(is_conflict(locked, "sign_in.locked"));
+        let system = world.app.system();
+        let nobody = install::lost_password(&system, "nobody", "Qianyun-2027").await;
+        assert!(is_not_found(nobody));
+        let weak = install::lost_password(&system, "security", "short").await;
+        assert!(matches!(weak, Err(ServiceError::Invalid(_))));
+        let admin = world.cx(&world.system);
+        let by_hand = install::lost_password(&admin, "security", "Qianyun-2027").await;
+        assert!(matches!(by_hand, Err(ServiceError::Forbidden)));
+        let open = install::lost_password(&system, "security", "Qianyun-2027").await;
+        assert!(open.unwrap(), "the account is open");
+        let visit = session::sign_in(&world.door(), "security", "Qianyun-2027")
             .await
             .unwrap();
         assert!(visit.must_change_password);

@@ -4,12 +4,12 @@
 use std::collections::BTreeSet;
 
 use lingbao_model::{
-    id::{PoolId, QuotaEntryId, UnitId, UserId, VdcId},
+    id::{PoolId, QuotaEntryId, UnitId, UserId},
     money::Money,
     msg::{FieldError, Msg},
     people::Role,
     placement::Pool,
-    quota::{Dimension, Standing},
+    quota::{Account, Dimension, Standing},
     view::quota::{ChildQuota, QuotaRow, QuotaView},
 };
 use serde_json::json;
@@ -20,7 +20,7 @@ use crate::{
     audit::{self, Event},
     authz::{Ability, Access},
     error::{OrNotFound, ServiceError, StorageError},
-    storage::{ReadTx, Tx, place, quota, unit as units, user as users, vdc},
+    storage::{Tx, place, quota, unit as units, user as users, vdc},
 };
 
 /// How many entries of the ledger the page shows.
@@ -28,15 +28,14 @@ const ENTRIES: i64 = 50;
 /// More than any site has of anything; keeps sums far from overflow.
 const MOST: i64 = 1_000_000_000_000;
 
-async fn rows(rx: &mut ReadTx, vdc: &VdcId, pools: &[Pool]) -> Result<Vec<QuotaRow>, ServiceError> {
-    let mut account = quota::account(rx, vdc).await?;
+fn rows(mut account: Account, pools: &[Pool]) -> Vec<QuotaRow> {
     // Cores and memory before what is asked for less.
     let place = |dimension: &Dimension| Dimension::ALL.iter().position(|one| one == dimension);
     account
         .standings
         .sort_by_key(|(_, dimension, _)| place(dimension));
     // In the order of the pools; a balance refers to a pool, so none gets lost.
-    Ok(pools
+    pools
         .iter()
         .flat_map(|pool| {
             account
@@ -50,7 +49,7 @@ async fn rows(rx: &mut ReadTx, vdc: &VdcId, pools: &[Pool]) -> Result<Vec<QuotaR
                     standing: *standing,
                 })
         })
-        .collect())
+        .collect()
 }
 
 /// The quota of a unit, of the caller's own one if none is named.
@@ -97,7 +96,8 @@ pub async fn view(cx: &Cx, unit: Option<UnitId>) -> Result<QuotaView, ServiceErr
     let Some(own) = shown.vdc.clone() else {
         return Ok(shown);
     };
-    shown.rows = rows(&mut rx, &own, &pools).await?;
+    shown.rows = rows(quota::account(&mut rx, &own).await?, &pools);
+    let mut below = quota::accounts_below(&mut rx, &own).await?;
     shown.entries = quota::entries(&mut rx, &own, ENTRIES).await?;
     let seen = units::children(&mut rx, &scope, &shown.unit).await?;
     for (id, unit, name) in vdc::children(&mut rx, &own).await? {
@@ -105,7 +105,10 @@ pub async fn view(cx: &Cx, unit: Option<UnitId>) -> Result<QuotaView, ServiceErr
         // A unit's first VDC stands for it, here as in `hand`.
         if visible && shown.children.iter().all(|child| child.unit != unit) {
             shown.children.push(ChildQuota {
-                rows: rows(&mut rx, &id, &pools).await?,
+                rows: below
+                    .remove(&id)
+                    .map(|account| rows(account, &pools))
+                    .unwrap_or_default(),
                 unit,
                 name,
             });

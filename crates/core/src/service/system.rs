@@ -9,13 +9,12 @@ use lingbao_model::{
 };
 use serde_json::json;
 
-use super::refusal::traced;
+use super::{form as forms, refusal::traced};
 use crate::{
     app::Cx,
     audit::{self, Event},
     authz::{Ability, Access},
     error::{OrNotFound, ServiceError},
-    idempotency::{self, IdempotencyKey, Seen},
     storage::{ReadTx, system as systems},
 };
 
@@ -67,8 +66,7 @@ pub async fn get(cx: &Cx, id: &SystemId) -> Result<SystemRow, ServiceError> {
 /// # Errors
 /// [`ServiceError::Forbidden`], [`ServiceError::Invalid`] by field of [`SystemForm`].
 pub async fn create(cx: &Cx, form: &SystemForm) -> Result<SystemId, ServiceError> {
-    let result = create_once(cx, form, false).await;
-    traced(cx, result, || Event::new("system.create", "system", "-")).await
+    create_by(cx, form, "").await
 }
 
 /// The same from the form of a page: posted twice, it makes one and gives that one.
@@ -80,45 +78,16 @@ pub async fn create_by(
     form: &SystemForm,
     form_id: &str,
 ) -> Result<SystemId, ServiceError> {
-    if form_id.is_empty() {
-        return create(cx, form).await;
-    }
-    // What was typed belongs to the key: the same form sent with another name makes another system.
-    let typed = serde_json::to_vec(form)
-        .map_err(|error| ServiceError::internal("form of a system", error))?;
-    let crypto = &*cx.app.crypto;
-    let key = format!("form:{form_id}:{}", crypto.digest_hex(&typed));
-    let mut cx = cx.clone();
-    cx.idempotency = Some(IdempotencyKey::new(crypto, &key, "FORM", "system", &typed));
-    if let Some(made) = made_before(&cx).await? {
+    let cx = forms::of(cx, form_id, "system.create", form)?;
+    if let Some(made) = forms::before(&cx).await? {
         return Ok(made);
     }
-    match create_once(&cx, form, true).await {
-        Ok(made) => Ok(made),
-        // Perhaps the same post was faster.
-        Err(error) => match made_before(&cx).await? {
-            Some(made) => Ok(made),
-            None => {
-                traced(&cx, Err(error), || {
-                    Event::new("system.create", "system", "-")
-                })
-                .await
-            }
-        },
-    }
+    let result = create_once(&cx, form).await;
+    let result = forms::settle(&cx, result).await;
+    traced(&cx, result, || Event::new("system.create", "system", "-")).await
 }
 
-async fn made_before(cx: &Cx) -> Result<Option<SystemId>, ServiceError> {
-    let Seen::Replay { response, .. } = idempotency::recall(cx).await? else {
-        return Ok(None);
-    };
-    let made = response
-        .parse()
-        .map_err(|error| ServiceError::internal("answer of a form", error))?;
-    Ok(Some(made))
-}
-
-async fn create_once(cx: &Cx, form: &SystemForm, keep: bool) -> Result<SystemId, ServiceError> {
+async fn create_once(cx: &Cx, form: &SystemForm) -> Result<SystemId, ServiceError> {
     let mut tx = cx.db().begin().await?;
     let access = Access::load(&mut tx, cx).await?;
     let unit = ordering_unit(&mut tx, &access).await?;
@@ -130,9 +99,7 @@ async fn create_once(cx: &Cx, form: &SystemForm, keep: bool) -> Result<SystemId,
         .of_unit(&unit)
         .detail(json!({ "name": parsed.name, "level": parsed.level }));
     audit::record(&mut tx, cx, event).await?;
-    if keep {
-        idempotency::keep(&mut tx, cx, 201, id.as_str()).await?;
-    }
+    forms::keep(&mut tx, cx, &id).await?;
     tx.commit().await?;
     Ok(id)
 }

@@ -9,14 +9,14 @@ use lingbao_model::{
 };
 use serde_json::json;
 
-use super::refusal::traced;
+use super::{form, refusal::traced};
 use crate::{
     app::Cx,
     audit::{self, Event},
     authz::Access,
     crypto::Token,
     error::ServiceError,
-    storage::{door, token as tokens},
+    storage::{Tx, door, token as tokens},
 };
 
 /// Begins every token, so that scanners of leaked secrets know what they found.
@@ -33,9 +33,58 @@ pub async fn create(
     scope: &str,
     days: &str,
 ) -> Result<NewToken, ServiceError> {
+    create_by(cx, name, scope, days, "").await
+}
+
+/// So many posts of one form are followed.
+const MOST_POSTS: usize = 10;
+
+/// The same from the form of a page. Of a form that is posted twice only the last answer is read: the
+/// token of the post before goes, as long as nothing has come in by it, for its secret is shown
+/// nowhere.
+///
+/// # Errors
+/// As [`create`]; [`ServiceError::Conflict`] if the token of the post before is in use.
+pub async fn create_by(
+    cx: &Cx,
+    name: &str,
+    scope: &str,
+    days: &str,
+    form_id: &str,
+) -> Result<NewToken, ServiceError> {
+    let mut before: Option<TokenId> = None;
+    for _ in 0..MOST_POSTS {
+        // Each post follows the one before, so that each has a key of its own.
+        let cx = form::of(cx, form_id, "token.create", &(name, scope, days, &before))?;
+        if let Some(made) = form::before(&cx).await? {
+            before = Some(made);
+            continue;
+        }
+        match create_once(&cx, name, scope, days, before.as_ref()).await {
+            // Perhaps the same post was faster.
+            Err(error) => match form::before(&cx).await? {
+                Some(made) => before = Some(made),
+                None => return Err(error),
+            },
+            made => return made,
+        }
+    }
+    Err(ServiceError::Conflict(Msg::new("error.stale")))
+}
+
+async fn create_once(
+    cx: &Cx,
+    name: &str,
+    scope: &str,
+    days: &str,
+    before: Option<&TokenId>,
+) -> Result<NewToken, ServiceError> {
     let (name, scope, days) = parse(name, scope, days).map_err(ServiceError::Invalid)?;
     let mut tx = cx.db().begin().await?;
     let access = Access::load(&mut tx, cx).await?;
+    if let Some(id) = before {
+        unused(&mut tx, cx, &access, id).await?;
+    }
     // Whoever gave the first password could sign in and make a token that outlives it.
     let account = door::by_user(&mut tx, &access.user).await?;
     if account.is_some_and(|account| account.must_change) {
@@ -60,8 +109,22 @@ pub async fn create(
         .of_unit(&access.unit)
         .detail(json!({ "name": row.name, "scope": row.scope, "expires_at": row.expires_at }));
     audit::record(&mut tx, cx, event).await?;
+    form::keep(&mut tx, cx, &row.id).await?;
     tx.commit().await?;
     Ok(NewToken { row, secret })
+}
+
+/// Revokes the token that an earlier post of the form made.
+async fn unused(tx: &mut Tx, cx: &Cx, access: &Access, id: &TokenId) -> Result<(), ServiceError> {
+    let own = tokens::of_user(tx, &access.user).await?;
+    if own.iter().any(|one| one.id == *id && one.used_at.is_some()) {
+        return Err(ServiceError::Conflict(Msg::new("error.stale")));
+    }
+    if tokens::revoke(tx, &access.user, id, cx.now()).await? > 0 {
+        let event = Event::new("token.revoke", "token", id).of_unit(&access.unit);
+        audit::record(tx, cx, event).await?;
+    }
+    Ok(())
 }
 
 fn parse(

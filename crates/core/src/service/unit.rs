@@ -9,7 +9,7 @@ use lingbao_model::{
 };
 use serde_json::json;
 
-use super::{admin::Admin, refusal::traced};
+use super::{admin::Admin, form, refusal::traced};
 use crate::{
     app::Cx,
     audit::{self, Event},
@@ -109,12 +109,26 @@ pub async fn by_name(cx: &Cx, field: &str, typed: &str) -> Result<UnitNode, Serv
 /// [`ServiceError::NotFound`] for a parent out of sight, [`ServiceError::Forbidden`],
 /// [`ServiceError::Invalid`] on `name`, `short_name`, `level`.
 pub async fn create(cx: &Cx, new: NewUnit) -> Result<UnitId, ServiceError> {
+    create_by(cx, new, "").await
+}
+
+/// The same from the form of a page: posted twice, it makes one.
+///
+/// # Errors
+/// As [`create`].
+pub async fn create_by(cx: &Cx, new: NewUnit, form_id: &str) -> Result<UnitId, ServiceError> {
+    let typed = (&new.parent, &new.name, &new.short_name, new.level, new.kind);
+    let cx = form::of(cx, form_id, "unit.create", &typed)?;
+    if let Some(made) = form::before(&cx).await? {
+        return Ok(made);
+    }
     let subject = new
         .parent
         .as_ref()
         .map_or("-".to_owned(), UnitId::to_string);
-    let result = create_below(cx, new).await;
-    traced(cx, result, || Event::new("unit.create", "unit", subject)).await
+    let result = create_below(&cx, new).await;
+    let result = form::settle(&cx, result).await;
+    traced(&cx, result, || Event::new("unit.create", "unit", subject)).await
 }
 
 async fn create_below(cx: &Cx, new: NewUnit) -> Result<UnitId, ServiceError> {
@@ -151,6 +165,7 @@ async fn create_below(cx: &Cx, new: NewUnit) -> Result<UnitId, ServiceError> {
         .of_unit(&id)
         .detail(json!({ "parent": new.parent, "name": name, "level": new.level }));
     audit::record(&mut tx, cx, event).await?;
+    form::keep(&mut tx, cx, &id).await?;
     tx.commit().await?;
     Ok(id)
 }

@@ -13,9 +13,9 @@ use lingbao_model::{
 };
 use serde_json::json;
 
-use super::{admin::Admin, notice, refusal::traced, session};
+use super::{admin::Admin, form, notice, refusal::traced, session};
 use crate::{
-    app::Cx,
+    app::{Actor, Cx},
     audit::{self, Event},
     authz::Ability,
     error::{OrNotFound, ServiceError},
@@ -73,8 +73,27 @@ pub(super) async fn seen(
 /// [`ServiceError::NotFound`] for a unit out of sight, [`ServiceError::Forbidden`],
 /// [`ServiceError::Invalid`] on `login`, `name`, `phone`, `password`.
 pub async fn create(cx: &Cx, unit: &UnitId, new: &NewUser) -> Result<UserId, ServiceError> {
-    let result = create_in(cx, unit, new).await;
-    traced(cx, result, || Event::new("user.create", "unit", unit)).await
+    create_by(cx, unit, new, "").await
+}
+
+/// The same from the form of a page: posted twice, it makes one.
+///
+/// # Errors
+/// As [`create`].
+pub async fn create_by(
+    cx: &Cx,
+    unit: &UnitId,
+    new: &NewUser,
+    form_id: &str,
+) -> Result<UserId, ServiceError> {
+    let typed = (unit, &new.login, &new.name, &new.phone);
+    let cx = form::of(cx, form_id, "user.create", &typed)?;
+    if let Some(made) = form::before(&cx).await? {
+        return Ok(made);
+    }
+    let result = create_in(&cx, unit, new).await;
+    let result = form::settle(&cx, result).await;
+    traced(&cx, result, || Event::new("user.create", "unit", unit)).await
 }
 
 async fn create_in(cx: &Cx, unit: &UnitId, new: &NewUser) -> Result<UserId, ServiceError> {
@@ -124,6 +143,7 @@ async fn create_in(cx: &Cx, unit: &UnitId, new: &NewUser) -> Result<UserId, Serv
         .of_unit(unit)
         .detail(json!({ "login": login.as_str(), "name": name }));
     audit::record(&mut tx, cx, event).await?;
+    form::keep(&mut tx, cx, &id).await?;
     tx.commit().await?;
     Ok(id)
 }
@@ -290,7 +310,8 @@ async fn end_access(tx: &mut Tx, cx: &Cx, id: &UserId) -> Result<(), ServiceErro
 
 /// Gives a new first password; sessions end, and the person must change it at the next sign-in.
 /// Not for holders of the three powers: with their password the system administrator would be all
-/// three. Theirs is given by `lingbao user` on the server.
+/// three. Theirs is given by `lingbao user password` on the server
+/// ([`lost_password`](super::install::lost_password)).
 ///
 /// # Errors
 /// [`ServiceError::NotFound`], [`ServiceError::Forbidden`], [`ServiceError::Invalid`] on
@@ -311,6 +332,10 @@ async fn reset_seen(cx: &Cx, id: &UserId, password: &str) -> Result<(), ServiceE
     let mut tx = cx.db().begin().await?;
     let user = authorize_reset(&mut tx, cx, id).await?;
     door::set_password(&mut tx, id, &hash, cx.now(), true).await?;
+    if cx.actor == Actor::System {
+        // Who lost it has tried, and nobody may be left to take the lock away.
+        door::unlock(&mut tx, id).await?;
+    }
     end_access(&mut tx, cx, id).await?;
     let msg = Msg::new("people.notice_password_reset");
     notice::send(&mut tx, cx, id, &msg, "/me").await?;
@@ -328,12 +353,7 @@ async fn authorize_reset(
     admin
         .require_on(rx, Ability::ManageUnits, &user.row.unit)
         .await?;
-    let power = user.row.roles.iter().any(|role| {
-        matches!(
-            role,
-            Role::SystemAdmin | Role::SecurityAdmin | Role::AuditAdmin | Role::Auditor
-        )
-    });
+    let power = user.row.roles.iter().any(|role| !role.is_business());
     if power && matches!(admin, Admin::Person(_)) {
         return Err(ServiceError::Conflict(Msg::new("people.reset_of_power")));
     }

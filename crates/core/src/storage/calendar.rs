@@ -1,8 +1,8 @@
 //! The working-day calendar: days of later notices over the built-in years.
 
-use lingbao_model::calendar::{Calendar, DayKind};
+use lingbao_model::calendar::{Calendar, DayKind, Notice};
 
-use super::ReadTx;
+use super::{ReadTx, Tx};
 use crate::{error::StorageError, on};
 
 /// The calendar as it is known now.
@@ -25,4 +25,29 @@ pub async fn load(rx: &mut ReadTx) -> Result<Calendar, StorageError> {
         calendar.set(day.parse().map_err(|e| wrong("day", &e))?, kind);
     }
     Ok(calendar)
+}
+
+/// Writes a year's notice in the place of what was entered for that year before; how many days that
+/// were. A day that the notice before or after names too is as it was said last.
+///
+/// # Errors
+/// What the database says.
+pub async fn replace(tx: &mut Tx, notice: &Notice) -> Result<u64, StorageError> {
+    let year = notice.year;
+    let replaced = on!(tx, conn => sqlx::query(
+        "DELETE FROM calendar_day WHERE year = $1 OR (year = 0 AND day >= $2 AND day <= $3)")
+        .bind(i64::from(year)).bind(format!("{year:04}-01-01")).bind(format!("{year:04}-12-31"))
+        .execute(conn).await.map(|done| done.rows_affected()))?;
+    for one in &notice.days {
+        let kind = match one.kind {
+            DayKind::Off => "off",
+            DayKind::Work => "work",
+        };
+        on!(tx, conn => sqlx::query(
+            "INSERT INTO calendar_day (day, kind, note, year) VALUES ($1, $2, $3, $4)
+             ON CONFLICT (day) DO UPDATE SET kind = excluded.kind, note = excluded.note, year = excluded.year")
+            .bind(one.day.to_string()).bind(kind).bind(&one.name).bind(i64::from(year))
+            .execute(conn).await.map(|_| ()))?;
+    }
+    Ok(replaced)
 }

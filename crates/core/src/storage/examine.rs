@@ -18,13 +18,13 @@ pub async fn clock(rx: &mut ReadTx) -> Result<Option<Timestamp>, StorageError> {
     Ok(Some(Timestamp::from_millis(millis)))
 }
 
-/// How many days of a year stand in the calendar beside the built-in ones.
+/// How many days of a year's notice stand in the calendar beside the built-in ones.
 ///
 /// # Errors
 /// What the database says.
 pub async fn calendar_days(rx: &mut ReadTx, year: i32) -> Result<i64, StorageError> {
     Ok(on!(rx, conn => sqlx::query_scalar(
-        "SELECT count(*) FROM calendar_day WHERE day >= $1 AND day <= $2")
-        .bind(format!("{year:04}-01-01")).bind(format!("{year:04}-12-31"))
+        "SELECT count(*) FROM calendar_day WHERE year = $1 OR (year = 0 AND day >= $2 AND day <= $3)")
+        .bind(i64::from(year)).bind(format!("{year:04}-01-01")).bind(format!("{year:04}-12-31"))
         .fetch_one(conn).await)?)
 }

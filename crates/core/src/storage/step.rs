@@ -105,6 +105,7 @@ impl Step {
             id: self.id.clone(),
             stage: self.stage,
             status: self.status,
+            opened_at: self.opened_at,
             acted_by: self.acted_by.clone(),
             acted_at: self.acted_at,
         }

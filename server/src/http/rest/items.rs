@@ -56,6 +56,10 @@ async fn make(
 struct Draft {
     /// Content or price.
     side: Side,
+    /// Number of the newest version, as it was read; 0 if there was none.
+    number: i64,
+    /// Version of its row, as it was read; 0 if there was none.
+    version: i64,
     /// The whole of it, as JSON text; the formats are in the how-to page of items.
     text: String,
 }
@@ -63,13 +67,15 @@ struct Draft {
 /// Writes a draft of one side; nothing of it is in force.
 #[utoipa::path(put, path = "/items/{code}/draft", tag = "items", params(("code" = String, Path)),
     request_body = Draft,
-    responses((status = 200, body = ItemView), (status = 422, body = ProblemDocument)))]
+    responses((status = 200, body = ItemView), (status = 409, body = ProblemDocument),
+        (status = 422, body = ProblemDocument)))]
 async fn write(
     Caller(cx): Caller,
     Path(code): Path<String>,
     Body(draft): Body<Draft>,
 ) -> Answer<ItemView> {
-    item::write(&cx, &code, draft.side, &draft.text).await?;
+    let seen = (draft.number, draft.version);
+    item::write(&cx, &code, draft.side, seen, &draft.text).await?;
     Ok(Json(item::get(&cx, &code).await?))
 }
 

@@ -16,6 +16,7 @@ use crate::{
     authz::{Ability, Access},
     error::{OrNotFound, ServiceError},
     service::{
+        form as forms,
         refusal::traced,
         request::{ground, judge, sight},
         system::ordering_unit,
@@ -33,8 +34,21 @@ use crate::{
 /// # Errors
 /// [`ServiceError::NotFound`], [`ServiceError::Forbidden`].
 pub async fn copy(cx: &Cx, id: &RequestId) -> Result<Copied, ServiceError> {
-    let result = copy_once(cx, id).await;
-    traced(cx, result, || Event::new("cart.copy", "request", id)).await
+    copy_by(cx, id, "").await
+}
+
+/// The same from the form of a page: posted twice, it makes one.
+///
+/// # Errors
+/// As [`copy`].
+pub async fn copy_by(cx: &Cx, id: &RequestId, form_id: &str) -> Result<Copied, ServiceError> {
+    let cx = forms::of(cx, form_id, "cart.copy", id)?;
+    if let Some(made) = forms::before(&cx).await? {
+        return Ok(made);
+    }
+    let result = copy_once(&cx, id).await;
+    let result = forms::settle(&cx, result).await;
+    traced(&cx, result, || Event::new("cart.copy", "request", id)).await
 }
 
 async fn copy_once(cx: &Cx, id: &RequestId) -> Result<Copied, ServiceError> {
@@ -69,11 +83,13 @@ async fn copy_once(cx: &Cx, id: &RequestId) -> Result<Copied, ServiceError> {
         .of_unit(&draft.unit)
         .detail(serde_json::json!({ "from": source.id }));
     audit::record(&mut tx, cx, event).await?;
-    tx.commit().await?;
-    Ok(Copied {
+    let copied = Copied {
         cart: draft.id,
         notes,
-    })
+    };
+    forms::keep(&mut tx, cx, &copied).await?;
+    tx.commit().await?;
+    Ok(copied)
 }
 
 /// The lines that can be ordered today, what is attached to after what it attaches to.

@@ -16,6 +16,7 @@ use crate::{
     authz::{Ability, Access},
     error::{OrNotFound, ServiceError},
     service::{
+        form as forms,
         refusal::traced,
         request::{
             ground,
@@ -191,8 +192,28 @@ pub async fn put_line(
     line_id: Option<&RequestItemId>,
     form: &LineForm,
 ) -> Result<CartChange, ServiceError> {
-    let result = put(cx, id, version, line_id, form).await;
-    traced(cx, result, || Event::new("cart.put_line", "request", id)).await
+    put_line_by(cx, id, version, line_id, form, "").await
+}
+
+/// The same from the form of a page: posted twice, it puts one line in.
+///
+/// # Errors
+/// As [`put_line`].
+pub async fn put_line_by(
+    cx: &Cx,
+    id: &RequestId,
+    version: i64,
+    line_id: Option<&RequestItemId>,
+    form: &LineForm,
+    form_id: &str,
+) -> Result<CartChange, ServiceError> {
+    let cx = forms::of(cx, form_id, "cart.put_line", &(id, line_id, form))?;
+    if let Some(made) = forms::before(&cx).await? {
+        return Ok(made);
+    }
+    let result = put(&cx, id, version, line_id, form).await;
+    let result = forms::settle(&cx, result).await;
+    traced(&cx, result, || Event::new("cart.put_line", "request", id)).await
 }
 
 async fn put(
@@ -211,12 +232,14 @@ async fn put(
     }
     request_line::put(&mut tx, id, &line).await?;
     save(&mut tx, cx, &mut request, &lines, "cart.put_line").await?;
-    tx.commit().await?;
-    Ok(CartChange {
+    let change = CartChange {
         cart: request.id,
         version: request.version,
         line: line.id,
-    })
+    };
+    forms::keep(&mut tx, cx, &change).await?;
+    tx.commit().await?;
+    Ok(change)
 }
 
 /// Takes a line out of a cart. Lines that attach to it stay and say that they lost it.

@@ -13,12 +13,12 @@ use lingbao_model::{
     view::request::{CartView, DraftRow, HeadForm, OpinionView},
 };
 
-pub use copy::{copy, refresh};
-pub use edit::{configure, edit_line, put_line, remove_line, restore_line, try_line};
+pub use copy::{copy, copy_by, refresh};
+pub use edit::{configure, edit_line, put_line, put_line_by, remove_line, restore_line, try_line};
 pub use make::make;
 
 use super::{
-    catalogue,
+    catalogue, form as forms,
     refusal::traced,
     request::{
         detail,
@@ -69,6 +69,23 @@ async fn current_id(cx: &Cx) -> Result<RequestId, ServiceError> {
 /// [`ServiceError::Forbidden`] for whoever orders nothing; [`ServiceError::Conflict`] when there
 /// are too many.
 pub async fn create(cx: &Cx) -> Result<RequestId, ServiceError> {
+    create_by(cx, "").await
+}
+
+/// The same from the form of a page: posted twice, it makes one.
+///
+/// # Errors
+/// As [`create`].
+pub async fn create_by(cx: &Cx, form_id: &str) -> Result<RequestId, ServiceError> {
+    let cx = forms::of(cx, form_id, "cart.create", &())?;
+    if let Some(made) = forms::before(&cx).await? {
+        return Ok(made);
+    }
+    let result = create_once(&cx).await;
+    forms::settle(&cx, result).await
+}
+
+async fn create_once(cx: &Cx) -> Result<RequestId, ServiceError> {
     let mut tx = cx.db().begin().await?;
     let access = Access::load(&mut tx, cx).await?;
     let unit = ordering_unit(&mut tx, &access).await?;
@@ -76,6 +93,7 @@ pub async fn create(cx: &Cx) -> Result<RequestId, ServiceError> {
     requests::insert(&mut tx, &draft).await?;
     let event = Event::new("cart.create", "request", &draft.id).of_unit(&draft.unit);
     audit::record(&mut tx, cx, event).await?;
+    forms::keep(&mut tx, cx, &draft.id).await?;
     tx.commit().await?;
     Ok(draft.id)
 }

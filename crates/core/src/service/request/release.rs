@@ -222,6 +222,19 @@ async fn resubmit_once(
     Ok(answer(&request, false))
 }
 
+/// Refuses more resources than one request gives back, before anything is read of them.
+///
+/// # Errors
+/// [`ServiceError::Invalid`] on `resources`.
+pub fn not_too_many(count: usize) -> Result<(), ServiceError> {
+    if count <= MOST {
+        return Ok(());
+    }
+    let max = i64::try_from(MOST).unwrap_or(i64::MAX);
+    let msg = Msg::new("release.too_many").with("max", max);
+    Err(ServiceError::invalid("resources", msg))
+}
+
 /// The resources, each once: seen, of one unit whose applicant the caller is, and free to go.
 async fn load(
     tx: &mut Tx,
@@ -235,10 +248,7 @@ async fn load(
             msg,
         )]))
     };
-    if ids.len() > MOST {
-        let max = i64::try_from(MOST).unwrap_or(i64::MAX);
-        return wrong(Msg::new("release.too_many").with("max", max));
-    }
+    not_too_many(ids.len())?;
     let scope = access.scope(Ability::ReadResources);
     let mut resources: Vec<Resource> = Vec::with_capacity(ids.len());
     for id in ids {

@@ -560,6 +560,60 @@ async fn a_request_is_taken_back_only_until_somebody_acted() {
 }
 
 #[tokio::test]
+async fn a_supplement_is_taken_back_until_somebody_acted_on_it() {
+    for city in City::all().await {
+        // Seven hosts go to the leader and then to the office; the eighth makes them dearer, and
+        // everybody is asked anew.
+        for (count, last) in [("7", &city.office), ("8", &city.leader)] {
+            let cx = city.cx(&city.clerk);
+            let cart_view = city.cart(7).await;
+            let id = city.submit(&cart_view).await.unwrap().request;
+            city.decide(&city.leader, Decision::Approve).await;
+            city.app.clock.advance_ms(MINUTE_MS);
+            city.decide(&city.office, Decision::Return).await;
+            city.app.clock.advance_ms(MINUTE_MS);
+            let again = async || {
+                let cx = city.cx(&city.clerk);
+                let view = cart::open(&cx, &id).await.unwrap();
+                let mut form = cart::line::form_of(&view.lines[0].line);
+                form.count = count.into();
+                let line = view.lines[0].line.id.clone();
+                let change = cart::put_line(&cx, &id, view.version, Some(&line), &form)
+                    .await
+                    .unwrap();
+                resubmit::resubmit(&cx, &id, change.version, None, &view.form_id)
+                    .await
+                    .unwrap();
+                detail::detail(&cx, &id).await.unwrap()
+            };
+            let seen = again().await;
+            assert!(seen.may.contains(&Act::Withdraw), "nobody has looked at it");
+
+            // Whoever acts on the supplement ends that; a second supplement begins it again.
+            city.app.clock.advance_ms(MINUTE_MS);
+            city.decide(last, Decision::Return).await;
+            city.app.clock.advance_ms(MINUTE_MS);
+            let seen = again().await;
+            assert!(seen.may.contains(&Act::Withdraw));
+            if count == "8" {
+                city.app.clock.advance_ms(MINUTE_MS);
+                city.decide(&city.leader, Decision::Approve).await;
+                let acted = detail::detail(&cx, &id).await.unwrap();
+                assert!(!acted.may.contains(&Act::Withdraw));
+                let late = withdraw::withdraw(&cx, &id, acted.version).await;
+                assert_eq!(key(late), "request.acted_already");
+            } else {
+                withdraw::withdraw(&cx, &id, seen.version).await.unwrap();
+                assert_eq!(city.standing(&city.vdc, Dimension::Vcpu).await.held, 0);
+                let left = approval::todo_count(&city.cx(&city.office)).await.unwrap();
+                assert_eq!(left, 0);
+            }
+        }
+        city.assert_ledger().await;
+    }
+}
+
+#[tokio::test]
 async fn what_is_not_supplemented_in_time_closes_and_gives_its_hold_back() {
     for city in City::all().await {
         let id = city.waiting().await;

@@ -12,6 +12,8 @@ mod ledger;
 
 pub use ledger::{Difference, entries, is_booked, pools_without_limit, recount};
 
+use std::collections::BTreeMap;
+
 use lingbao_model::{
     id::{PoolId, QuotaEntryId, RequestId, ResourceId, VdcId},
     quota::{Account, Demand, Dimension, EntryKind, Shortfall, Standing},
@@ -512,34 +514,69 @@ fn keys(
     ))
 }
 
+/// A balance: VDC, pool, dimension, limit, handed, held, used.
+type Balance = (String, String, String, i64, i64, i64, i64);
+
+const BALANCES: &str =
+    "SELECT b.vdc_id, b.pool_id, b.dimension, b.limit_amount, b.handed, b.held, b.used
+  FROM quota_balance b";
+
+fn standing(row: Balance) -> Result<(VdcId, (PoolId, Dimension, Standing)), StorageError> {
+    let (vdc, pool, dimension, limit, handed, held, used) = row;
+    let (vdc, pool, dimension) = keys(vdc, pool, &dimension)?;
+    let standing = Standing {
+        limit,
+        handed,
+        held,
+        used,
+    };
+    Ok((vdc, (pool, dimension, standing)))
+}
+
 /// Where a VDC stands, all pools and dimensions.
 ///
 /// # Errors
 /// What the database says.
 pub async fn account(rx: &mut ReadTx, vdc: &VdcId) -> Result<Account, StorageError> {
-    let rows: Vec<(String, String, i64, i64, i64, i64)> = Sql::new(
-        "SELECT pool_id, dimension, limit_amount, handed, held, used FROM quota_balance WHERE vdc_id = ",
-    )
-    .bind(vdc.as_str())
-    .push(" ORDER BY pool_id, dimension")
-    .all(rx)
-    .await?;
+    let rows: Vec<Balance> = Sql::new(BALANCES)
+        .push(" WHERE b.vdc_id = ")
+        .bind(vdc.as_str())
+        .push(" ORDER BY b.pool_id, b.dimension")
+        .all(rx)
+        .await?;
     let mut standings = Vec::with_capacity(rows.len());
-    for (pool, dimension, limit, handed, held, used) in rows {
-        let (_, pool, dimension) = keys(vdc.to_string(), pool, &dimension)?;
-        standings.push((
-            pool,
-            dimension,
-            Standing {
-                limit,
-                handed,
-                held,
-                used,
-            },
-        ));
+    for row in rows {
+        standings.push(standing(row)?.1);
     }
     Ok(Account {
         vdc: vdc.clone(),
         standings,
     })
+}
+
+/// Where the VDCs directly below one stand, as far as they have anything; in one statement, however
+/// many they are.
+///
+/// # Errors
+/// What the database says.
+pub async fn accounts_below(
+    rx: &mut ReadTx,
+    vdc: &VdcId,
+) -> Result<BTreeMap<VdcId, Account>, StorageError> {
+    let rows: Vec<Balance> = Sql::new(BALANCES)
+        .push(" JOIN vdc v ON v.id = b.vdc_id WHERE v.parent_id = ")
+        .bind(vdc.as_str())
+        .push(" ORDER BY b.vdc_id, b.pool_id, b.dimension")
+        .all(rx)
+        .await?;
+    let mut accounts: BTreeMap<VdcId, Account> = BTreeMap::new();
+    for row in rows {
+        let (vdc, one) = standing(row)?;
+        let account = accounts.entry(vdc.clone()).or_insert_with(|| Account {
+            vdc,
+            standings: Vec::new(),
+        });
+        account.standings.push(one);
+    }
+    Ok(accounts)
 }

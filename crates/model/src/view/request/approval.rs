@@ -141,9 +141,6 @@ pub const PHRASES: &[&str] = &[
     "approval.phrase.supplement",
 ];
 
-/// Those of [`PHRASES`] that agree; they are no reason for a return or a rejection.
-pub const CONSENT: &[&str] = &["approval.phrase.agree", "approval.phrase.agree_leader"];
-
 /// What came of a decision.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]

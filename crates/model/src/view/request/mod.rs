@@ -6,7 +6,7 @@ mod change;
 pub use change::{ChangeForm, ChangeLine, ChangeView, TriedChange};
 
 pub use approval::{
-    CONSENT, CardView, Changed, DecideAnswer, Decided, Difference, DoneRow, PHRASES, TodoRow,
+    CardView, Changed, DecideAnswer, Decided, Difference, DoneRow, PHRASES, TodoRow,
 };
 
 use serde::{Deserialize, Serialize};
