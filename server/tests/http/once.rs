@@ -9,6 +9,9 @@ use crate::{
     portal::{Answer, Browser},
 };
 
+/// Who posts, to which page, what.
+type Case<'a> = (&'a Browser<'a>, &'a str, &'a [(&'a str, &'a str)]);
+
 #[tokio::test]
 async fn a_double_click_puts_one_line_in_and_leads_to_the_cart_both_times() {
     let town = Town::start().await;
@@ -82,7 +85,7 @@ async fn a_form_that_makes_something_makes_it_once() {
         ("phone", ""),
         ("password", "Qianyun-2027"),
     ];
-    let cases: [(&Browser<'_>, &str, &[(&str, &str)]); 4] = [
+    let cases: [Case<'_>; 4] = [
         (&clerk, "/drafts", &[("do", "new")]),
         (&clerk, &request, &[("do", "copy")]),
         (&keeper, &below, &unit),

@@ -5,6 +5,7 @@ use async_trait::async_trait;
 use lingbao_model::{
     id::{OperationRef, SagaId},
     msg::Msg,
+    time::Timestamp,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;

@@ -47,7 +47,9 @@ pub(super) async fn take_away(
                 );
             }
             Answer::Refused(refusal) => return Away::No(refusal.to_string()),
-            Answer::Unreachable(why) | Answer::Unknown(why) => return Away::Silent(why),
+            Answer::Unreachable(why) | Answer::NotSent { why, .. } | Answer::Unknown(why) => {
+                return Away::Silent(why);
+            }
         },
     };
     let operation = OperationId(format!("{id}:drop"));
@@ -61,7 +63,9 @@ pub(super) async fn take_away(
         }
         Answer::Refused(refusal) if refusal.reason == RefusalReason::NotFound => {}
         Answer::Refused(refusal) => return Away::No(refusal.to_string()),
-        Answer::Unreachable(why) | Answer::Unknown(why) => return Away::Silent(why),
+        Answer::Unreachable(why) | Answer::NotSent { why, .. } | Answer::Unknown(why) => {
+            return Away::Silent(why);
+        }
     }
     match cloud.get(Kind::Backup, &there).await {
         Ok(None) => Away::Gone,

@@ -396,10 +396,14 @@ async fn make(
             tracing::warn!(backup = %id, plan = %ground.plan.id, %refusal, "a backup was refused");
             plain(&refusal)
         }
-        Answer::Unreachable(why) | Answer::Unknown(why) if within(RUN_MS) => {
+        Answer::Unreachable(why) | Answer::NotSent { why, .. } | Answer::Unknown(why)
+            if within(RUN_MS) =>
+        {
             return Ok(Some((AWAY_MS, format!("{name} gives no answer: {why}"))));
         }
-        Answer::Unreachable(_) | Answer::Unknown(_) => Msg::new("backup.failure.silent"),
+        Answer::Unreachable(_) | Answer::NotSent { .. } | Answer::Unknown(_) => {
+            Msg::new("backup.failure.silent")
+        }
     };
     let mut tx = run.begin().await?;
     backup::failed(&mut tx, id, &failure).await?;

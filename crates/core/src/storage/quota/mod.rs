@@ -521,7 +521,7 @@ const BALANCES: &str =
     "SELECT b.vdc_id, b.pool_id, b.dimension, b.limit_amount, b.handed, b.held, b.used
   FROM quota_balance b";
 
-fn standing(row: Balance) -> Result<(VdcId, (PoolId, Dimension, Standing)), StorageError> {
+fn balance(row: Balance) -> Result<(VdcId, (PoolId, Dimension, Standing)), StorageError> {
     let (vdc, pool, dimension, limit, handed, held, used) = row;
     let (vdc, pool, dimension) = keys(vdc, pool, &dimension)?;
     let standing = Standing {
@@ -546,7 +546,7 @@ pub async fn account(rx: &mut ReadTx, vdc: &VdcId) -> Result<Account, StorageErr
         .await?;
     let mut standings = Vec::with_capacity(rows.len());
     for row in rows {
-        standings.push(standing(row)?.1);
+        standings.push(balance(row)?.1);
     }
     Ok(Account {
         vdc: vdc.clone(),
@@ -571,7 +571,7 @@ pub async fn accounts_below(
         .await?;
     let mut accounts: BTreeMap<VdcId, Account> = BTreeMap::new();
     for row in rows {
-        let (vdc, one) = standing(row)?;
+        let (vdc, one) = balance(row)?;
         let account = accounts.entry(vdc.clone()).or_insert_with(|| Account {
             vdc,
             standings: Vec::new(),
