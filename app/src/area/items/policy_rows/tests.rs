@@ -1,10 +1,10 @@
 use lingbao_model::policy::{Policy, What};
 
-use super::{NONE, ROW, Rows, Values, join_name};
+use super::{NONE, ROW, Rows, join_name, press::Values};
 
 /// The policy of a fresh installation.
 fn policy() -> Policy {
-    let data = include_str!("../../../../crates/core/data/catalogue.json");
+    let data = include_str!("../../../../../crates/core/data/catalogue.json");
     let data: serde_json::Value = serde_json::from_str(data).unwrap();
     serde_json::from_value(data["policies"]["new"].clone()).unwrap()
 }
