@@ -221,7 +221,10 @@ async fn a_pool_that_its_cloud_refuses_is_told_and_the_cloud_answers_all_the_sam
             run_until_idle(&city.app.app, &jobs).await.unwrap();
             let mut rx = city.app.db.read().await.unwrap();
             let lines = storage::cloud::health(&mut rx).await.unwrap();
-            lines.into_iter().find(|line| line.name == "simulator").unwrap()
+            lines
+                .into_iter()
+                .find(|line| line.name == "simulator")
+                .unwrap()
         };
         let rename = async |from: &str, to: &str| {
             let mut tx = city.app.db.begin().await.unwrap();

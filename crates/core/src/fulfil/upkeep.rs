@@ -98,7 +98,11 @@ impl Heard {
     /// Of each backend why it does not answer, if it does not. One that lets nobody in (a password that
     /// was changed there first) is as good as away.
     fn told(self) -> BTreeMap<String, Option<String>> {
-        let mut told: BTreeMap<_, _> = self.denies.into_iter().map(|(b, why)| (b, Some(why))).collect();
+        let mut told: BTreeMap<_, _> = self
+            .denies
+            .into_iter()
+            .map(|(b, why)| (b, Some(why)))
+            .collect();
         told.extend(self.answers.into_iter().map(|backend| (backend, None)));
         told.extend(self.silent.into_iter().map(|(b, why)| (b, Some(why))));
         told

@@ -223,7 +223,10 @@ impl Driver {
             // A signal may have come before the time.
             let until = row.unsure_until.map(Timestamp::from_millis);
             if let Some(until) = until.filter(|until| *until > run.cx().now()) {
-                let why = format!("{}: an answer was lost, what it began may still show", row.name);
+                let why = format!(
+                    "{}: an answer was lost, what it began may still show",
+                    row.name
+                );
                 let mut tx = run.begin().await?;
                 run.park(&mut tx, Some(until), &why).await?;
                 self.commit(tx).await?;

@@ -14,7 +14,8 @@ use lingbao_model::{id::SagaId, msg::Msg};
 use serde_json::Value;
 
 use super::{
-    Advance, Driver, Ended, Outcome, Outside, Registry, Saga, Step, StepCx, Undone, Verified, get, start,
+    Advance, Driver, Ended, Outcome, Outside, Registry, Saga, Step, StepCx, Undone, Verified, get,
+    start,
 };
 use crate::{
     app::Cx,

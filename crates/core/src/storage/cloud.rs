@@ -207,10 +207,11 @@ pub async fn silent_since(
     backend: &str,
     since: Timestamp,
 ) -> Result<bool, StorageError> {
-    let silent = Sql::new("SELECT count(*) FROM backend_health WHERE error IS NOT NULL AND backend = ")
-        .bind(backend)
-        .push(" AND read_at >= ")
-        .bind(since.millis());
+    let silent =
+        Sql::new("SELECT count(*) FROM backend_health WHERE error IS NOT NULL AND backend = ")
+            .bind(backend)
+            .push(" AND read_at >= ")
+            .bind(since.millis());
     Ok(silent.number(rx).await? > 0)
 }
 
