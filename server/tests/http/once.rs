@@ -153,7 +153,7 @@ async fn what_is_chosen_for_a_returned_request_goes_into_it_and_not_into_the_cur
     let town = Town::start().await;
     let clerk = town.portal.sign_in("clerk").await;
     let boss = boss(&town).await;
-    let first = draft(&town, &clerk, 2).await;
+    let first = draft(&town, &clerk, 3).await;
     let own = first["id"].as_str().unwrap().to_owned();
     let sent = Form::of(&first, "补一份备份").press(&clerk, "submit").await;
     assert_eq!(sent.status, 303, "{}", sent.text);
