@@ -98,6 +98,7 @@ fn serve(stand: &mut Stand, url: &str, method: &Method, path: &str, body: &Value
         ("/compute/v2.1/servers", "servers"),
         ("/volume/v3/volumes/detail", "volumes"),
         ("/volume/v3/snapshots/detail", "snapshots"),
+        ("/volume/v3/backups/detail", "backups"),
         ("/network/v2.0/floatingips", "floatingips"),
         ("/network/v2.0/networks", "networks"),
     ] {

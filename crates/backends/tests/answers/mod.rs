@@ -136,7 +136,8 @@ async fn what_is_no_cursor_does_not_end_a_list() {
 #[tokio::test]
 async fn a_full_page_may_have_a_next_one_whether_or_not_a_link_says_so() {
     let w = world().await;
-    for (count, next) in [(499, None), (500, Some("snapshot s499".to_owned()))] {
+    for (count, next) in [(499, "backup "), (500, "snapshot s499")] {
+        let next = Some(next.to_owned());
         let of = |n| {
             json!({ "id": format!("s{n}"), "status": "available", "metadata": {},
             "os-extended-snapshot-attributes:project_id": "of another" })
@@ -184,6 +185,8 @@ async fn a_token_without_its_parts_is_asked_for_again() {
         let made = w.make().await;
         assert!(matches!(made, Outcome::Unreachable(_)), "{part}: {made:?}");
         w.stand.lock().unwrap().without = "";
+        // How a login failed is told to all others for two seconds.
+        w.now.fetch_add(2_001, Ordering::Relaxed);
         assert!(matches!(w.make().await, Outcome::Running { .. }), "{part}");
     }
 }

@@ -704,6 +704,7 @@ async fn what_a_silence_has_cost_is_given_back_when_the_outside_answers() {
             stage.until_attempt("address", 0).await;
         }
         stage.cloud().scripted.clear();
+        stage.elsewhere_after(10).await;
         stage.play(3).await;
         assert_eq!(stage.state().await, "done");
     }
@@ -751,6 +752,7 @@ async fn what_a_silence_has_cost_an_undoing_is_given_back_as_well() {
             stage.until_attempt("disk", 0).await;
         }
         stage.cloud().undo.clear();
+        stage.elsewhere_after(10).await;
         stage.play(3).await;
         assert_eq!(stage.state().await, "undone");
     }
