@@ -26,7 +26,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
-    release::{Delete, Part},
+    release::{Part, delete::Delete},
     step::{Silent, later, may_pass, outside},
 };
 use crate::{
