@@ -3,7 +3,9 @@
 //! View code names keys (`t!("cart.title")`), never sentences. Both dictionaries are compiled into
 //! the server; the browser fetches only the one it needs (`/locale/<lang>.<build>.json`, before
 //! hydration), so a page costs one language. The lookup is at run time because a generated function
-//! a key would put every sentence into the wasm.
+//! a key would put every sentence into the wasm. Nor do the keys themselves stand there: data can't be
+//! split off by areas, so that each name would travel with the first load of every page. [`Key`] is
+//! reckoned from the name by the compiler.
 //!
 //! In the texts `{name}` is a gap, and `{n|item|items}` picks by the number `n` (1, or else).
 
@@ -59,8 +61,41 @@ pub fn file_path(lang: Lang, build: &str) -> String {
     format!("/locale/{}.{build}.json", lang.tag())
 }
 
-/// Texts by key. The texts live as long as the process, so that a lookup copies nothing.
-pub struct Dict(HashMap<&'static str, &'static str>);
+/// A key as the program has it: a number reckoned from its name. The server keeps the name beside it,
+/// and shows it where a text is missing.
+#[derive(Clone, Copy, Debug)]
+pub struct Key {
+    mark: u32,
+    #[cfg(feature = "ssr")]
+    name: &'static str,
+}
+
+impl Key {
+    /// The key of a name; in a `const`, or the name stays in the program.
+    pub const fn of(name: &'static str) -> Self {
+        Self {
+            mark: mark(name),
+            #[cfg(feature = "ssr")]
+            name,
+        }
+    }
+}
+
+/// FNV-1a (<http://www.isthe.com/chongo/tech/comp/fnv/>), folded to 27 bits: these are four bytes in
+/// wasm, where 32 are five. Two keys of one mark are found by a test.
+const fn mark(name: &str) -> u32 {
+    let bytes = name.as_bytes();
+    let (mut hash, mut at) = (0x811c_9dc5_u32, 0);
+    while at < bytes.len() {
+        hash = (hash ^ bytes[at] as u32).wrapping_mul(0x0100_0193);
+        at += 1;
+    }
+    (hash >> 27) ^ (hash & ((1 << 27) - 1))
+}
+
+/// Texts by the marks of their keys. The texts live as long as the process, so that a lookup copies
+/// nothing.
+pub struct Dict(HashMap<u32, &'static str>);
 
 impl Dict {
     /// Reads a flat JSON object.
@@ -71,18 +106,13 @@ impl Dict {
         let map: HashMap<String, String> = serde_json::from_str(json)?;
         Ok(Self(
             map.into_iter()
-                .map(|(key, text)| {
-                    (
-                        &*Box::leak(key.into_boxed_str()),
-                        &*Box::leak(text.into_boxed_str()),
-                    )
-                })
+                .map(|(key, text)| (mark(&key), &*Box::leak(text.into_boxed_str())))
                 .collect(),
         ))
     }
 
-    fn get(&self, key: &str) -> Option<&'static str> {
-        self.0.get(key).copied()
+    fn get(&self, mark: u32) -> Option<&'static str> {
+        self.0.get(&mark).copied()
     }
 }
 
@@ -148,37 +178,42 @@ pub fn lang() -> Lang {
 }
 
 /// The text of a key in a language, if there is one.
-fn lookup(lang: Lang, key: &str) -> Option<&'static str> {
+fn lookup(lang: Lang, mark: u32) -> Option<&'static str> {
     #[cfg(feature = "ssr")]
     {
         ssr::dict(lang)
-            .get(key)
-            .or_else(|| ssr::dict(Lang::Zh).get(key))
+            .get(mark)
+            .or_else(|| ssr::dict(Lang::Zh).get(mark))
     }
     #[cfg(all(feature = "hydrate", not(feature = "ssr")))]
     {
         let _ = lang;
-        PAGE.get().and_then(|page| page.1.get(key))
+        PAGE.get().and_then(|page| page.1.get(mark))
     }
     #[cfg(not(any(feature = "ssr", feature = "hydrate")))]
     {
-        let _ = (lang, key);
+        let _ = (lang, mark);
         None
     }
 }
 
-/// The text of a key without gaps; a missing text shows its key, which a reader can report.
-pub fn t(key: &'static str) -> &'static str {
-    lookup(lang(), key).unwrap_or(key)
+/// The text of a key without gaps; a missing text shows its key, which a reader can report, or a
+/// question mark in the browser, which has no names.
+pub fn t(key: Key) -> &'static str {
+    #[cfg(feature = "ssr")]
+    let missing = key.name;
+    #[cfg(not(feature = "ssr"))]
+    let missing = "?";
+    lookup(lang(), key.mark).unwrap_or(missing)
 }
 
 /// The text of a key that is put together at run time (`format!("state.{code}")`).
 pub fn t_key(key: &str) -> Cow<'static, str> {
-    lookup(lang(), key).map_or_else(|| Cow::Owned(key.to_owned()), Cow::Borrowed)
+    lookup(lang(), mark(key)).map_or_else(|| Cow::Owned(key.to_owned()), Cow::Borrowed)
 }
 
 /// The text of a key with its gaps filled; use it through `t!("key", name = value)`.
-pub fn t_args(key: &'static str, args: &[(&str, String)]) -> String {
+pub fn t_args(key: Key, args: &[(&str, String)]) -> String {
     fill(t(key), |name| {
         args.iter()
             .find(|arg| arg.0 == name)
@@ -198,7 +233,7 @@ pub fn msg(message: &Msg) -> String {
 
 /// A message in a language other than the page's: notices and mail are written for their reader.
 pub fn msg_in(lang: Lang, message: &Msg) -> String {
-    let Some(template) = lookup(lang, &message.key) else {
+    let Some(template) = lookup(lang, mark(&message.key)) else {
         return message.key.to_string();
     };
     fill(template, |name| {
@@ -255,10 +290,10 @@ fn fill<'a>(template: &str, value: impl Fn(&str) -> Option<Cow<'a, str>>) -> Str
 #[macro_export]
 macro_rules! t {
     ($key:literal) => {
-        $crate::i18n::t($key)
+        $crate::i18n::t(const { $crate::i18n::Key::of($key) })
     };
     ($key:literal, $($name:ident = $value:expr),+ $(,)?) => {
-        $crate::i18n::t_args($key, &[$((stringify!($name), ($value).to_string())),+])
+        $crate::i18n::t_args(const { $crate::i18n::Key::of($key) }, &[$((stringify!($name), ($value).to_string())),+])
     };
 }
 
@@ -309,6 +344,16 @@ mod tests {
         );
         for (key, text) in &zh {
             assert_eq!(gaps(text), gaps(&en[key]), "gaps of {key}");
+        }
+    }
+
+    #[test]
+    fn no_two_keys_have_one_mark() {
+        let mut seen = BTreeMap::new();
+        for key in map(Lang::Zh).into_keys() {
+            if let Some(other) = seen.insert(mark(&key), key.clone()) {
+                panic!("{key} and {other} have one mark: call one of them otherwise");
+            }
         }
     }
 

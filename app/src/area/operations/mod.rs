@@ -1,6 +1,7 @@
 //! What operators look after: fulfilments on their way and stuck ones, and work orders for people.
 
 mod adopt;
+mod apart;
 mod clouds;
 mod difference;
 mod differences;
@@ -32,10 +33,6 @@ pub enum Page {
     Jobs,
     /// Backends, and what in them is nobody's.
     Clouds,
-    /// Where the portal and the clouds differ.
-    Differences,
-    /// One difference.
-    Difference,
     /// Work orders.
     Orders,
     /// One work order.
@@ -50,8 +47,6 @@ fn operations(page: Page) -> AnyView {
         Page::Saga => view! { <saga::SagaPage/> }.into_any(),
         Page::Jobs => view! { <jobs::Jobs/> }.into_any(),
         Page::Clouds => view! { <clouds::Clouds/> }.into_any(),
-        Page::Differences => view! { <differences::Differences/> }.into_any(),
-        Page::Difference => view! { <difference::DifferencePage/> }.into_any(),
         Page::Orders => view! { <orders::Orders/> }.into_any(),
         Page::Order => view! { <order::OrderPage/> }.into_any(),
     }
@@ -59,27 +54,20 @@ fn operations(page: Page) -> AnyView {
 
 lazy_pages!(operations, __preload_operations =>
     SagasRoute: Sagas, SagaRoute: Saga, JobsRoute: Jobs, CloudsRoute: Clouds, OrdersRoute: Orders, OrderRoute: Order,
-    DifferencesRoute: Differences, DifferenceRoute: Difference,
 );
 
 /// Where the pages are.
 pub fn routes() -> Vec<AnyNestedRoute> {
-    vec![
+    let mut pages = vec![
         page(path!("/operations"), Lazy::<SagasRoute>::new()),
         page(path!("/operations/sagas/:id"), Lazy::<SagaRoute>::new()),
         page(path!("/operations/jobs"), Lazy::<JobsRoute>::new()),
         page(path!("/operations/clouds"), Lazy::<CloudsRoute>::new()),
-        page(
-            path!("/operations/differences"),
-            Lazy::<DifferencesRoute>::new(),
-        ),
-        page(
-            path!("/operations/differences/:id"),
-            Lazy::<DifferenceRoute>::new(),
-        ),
         page(path!("/work-orders"), Lazy::<OrdersRoute>::new()),
         page(path!("/work-orders/:id"), Lazy::<OrderRoute>::new()),
-    ]
+    ];
+    pages.extend(apart::routes());
+    pages
 }
 
 /// What the pages post to themselves.
