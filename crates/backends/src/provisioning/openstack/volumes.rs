@@ -409,6 +409,11 @@ impl Cloud {
                 }
                 self.mark_asked("volumes", id, DETACH).await;
             }
+            // What hangs on nothing needs no detaching, whatever else becomes of it: each run of a
+            // release begins with this, also where Cinder is deleting the volume, or could not.
+            (None, status) if !["in-use", "attaching", "reserved"].contains(&status) => {
+                return Ok(present(&it));
+            }
             (_, status) => {
                 return refuse(RefusalReason::Conflict, format!("the volume is {status}"));
             }
@@ -423,7 +428,7 @@ impl Cloud {
         };
         match text(&it, "status") {
             "deleting" => {
-                return Err(self.under_way(text(&it, "updated_at"), "deleting the volume"));
+                return Err(self.wiping(&it, "deleting the volume"));
             }
             "in-use" | "attaching" | "detaching" | "reserved" => {
                 return refuse(RefusalReason::Conflict, "the volume is attached");
