@@ -27,6 +27,8 @@ use serde_json::{Value, json};
 #[derive(Default)]
 struct Stand {
     volumes: BTreeMap<String, Value>,
+    /// The server `s1`, until it is deleted.
+    server: Option<Value>,
     /// Method and path of what changes something.
     asked: Vec<String>,
 }
@@ -87,12 +89,41 @@ async fn answer(State((stand, url)): State<(Shared, String)>, request: Request) 
     let path: Vec<&str> = path.split('/').collect();
     match path.as_slice() {
         ["volume", "v3", rest @ ..] => cinder(&mut stand, method, rest, &body),
+        ["compute", "v2.1", "servers", "s1", rest @ ..] => nova(&mut stand, method, rest),
+        ["network", "v2.0", "security-groups"] => fine(&json!({ "security_groups": [] })),
+        _ => none(),
+    }
+}
+
+/// A server that is deleted lets go of its disks. This Nova deletes none of them, as where nobody told
+/// it to, or where Cinder could not.
+fn nova(stand: &mut Stand, method: &str, path: &[&str]) -> Response {
+    let Some(server) = &stand.server else {
+        return none();
+    };
+    match (method, path) {
+        ("GET", []) => fine(&json!({ "server": server })),
+        ("GET", ["os-instance-actions"]) => fine(&json!({ "instanceActions": [] })),
+        ("DELETE", []) => {
+            stand.server = None;
+            for it in stand.volumes.values_mut() {
+                if it["attachments"][0]["server_id"] == "s1" {
+                    it["attachments"] = json!([]);
+                    it["status"] = json!("available");
+                }
+            }
+            StatusCode::NO_CONTENT.into_response()
+        }
         _ => none(),
     }
 }
 
 fn cinder(stand: &mut Stand, method: &str, path: &[&str], body: &Value) -> Response {
     match (method, path) {
+        ("GET", ["volumes", "detail"]) => {
+            let all: Vec<&Value> = stand.volumes.values().collect();
+            fine(&json!({ "volumes": all }))
+        }
         ("GET", ["volumes", id]) => match stand.volumes.get(*id) {
             Some(it) => fine(&json!({ "volume": it })),
             None => none(),
@@ -150,6 +181,35 @@ impl World {
 
     fn set(&self, id: &str, key: &str, value: Value) {
         self.stand.lock().unwrap().volumes.get_mut(id).unwrap()[key] = value;
+    }
+
+    /// The server, with these disks: each at its place, and whether Nova was told to delete it too.
+    /// All could be started from.
+    fn server(&self, disks: &[(&str, &str, bool)]) {
+        let mut attached = Vec::new();
+        for (id, device, told) in disks {
+            self.volume(id, "in-use");
+            self.set(id, "bootable", json!("true"));
+            let place = json!([{ "server_id": "s1", "device": device }]);
+            self.set(id, "attachments", place);
+            attached.push(json!({ "id": id, "delete_on_termination": told }));
+        }
+        let it = json!({ "id": "s1", "name": "h", "status": "ACTIVE", "tenant_id": "p1",
+            "metadata": {}, "image": "", "OS-EXT-SRV-ATTR:root_device_name": "/dev/vda",
+            "os-extended-volumes:volumes_attached": attached });
+        self.stand.lock().unwrap().server = Some(it);
+    }
+
+    async fn delete_server(&self, cloud: &OpenStack) -> Outcome<()> {
+        cloud.delete_server(&"op".into(), "s1".into()).await
+    }
+
+    /// What Cinder has, by names and states.
+    fn disks(&self) -> Vec<(String, String)> {
+        let stand = self.stand.lock().unwrap();
+        let text = |it: &Value| it["status"].as_str().unwrap().to_owned();
+        let all = stand.volumes.iter();
+        all.map(|(id, it)| (id.clone(), text(it))).collect()
     }
 
     /// Another process on the same cloud.
@@ -240,4 +300,51 @@ async fn a_disk_may_be_wiped_for_as_long_as_it_is_large_and_not_for_ever() {
     w.set("v1", "updated_at", json!(at(22, 5)));
     let late = w.cloud.delete_volume(&"op".into(), "v1".into()).await;
     assert_eq!(reason(late), RefusalReason::Conflict);
+}
+
+#[tokio::test]
+async fn the_system_disk_goes_with_its_server_whatever_nova_does_and_by_any_process() {
+    for told in [false, true] {
+        let w = world().await;
+        w.server(&[("v0", "/dev/vda", told), ("v1", "/dev/vdb", false)]);
+        let begun = w.delete_server(&w.cloud).await;
+        assert!(matches!(begun, Outcome::Running { .. }), "{begun:?}");
+        {
+            // Before the server went: afterwards nothing says whose disk it was.
+            let asked = w.stand.lock().unwrap().asked.clone();
+            let first = [
+                "POST volume/v3/volumes/v0/metadata",
+                "DELETE compute/v2.1/servers/s1",
+                "DELETE volume/v3/volumes/v0",
+            ];
+            assert_eq!(asked[..3], first, "told: {told}");
+        }
+        let there = w.elsewhere();
+        let still = w.delete_server(&there).await;
+        assert!(matches!(still, Outcome::Running { .. }), "{still:?}");
+        w.stand.lock().unwrap().volumes.remove("v0");
+        let gone = w.delete_server(&there).await;
+        assert!(matches!(gone, Outcome::Done(())), "{gone:?}");
+        // Another disk that hung on it stays, though it could be started from.
+        assert_eq!(w.disks(), [("v1".to_owned(), "available".to_owned())]);
+    }
+}
+
+#[tokio::test]
+async fn a_system_disk_that_can_not_be_deleted_keeps_its_server_from_being_gone() {
+    let w = world().await;
+    w.server(&[("v0", "/dev/vda", true)]);
+    assert!(matches!(
+        w.delete_server(&w.cloud).await,
+        Outcome::Running { .. }
+    ));
+    w.set("v0", "status", json!("error_deleting"));
+    let no = w.delete_server(&w.elsewhere()).await;
+    assert_eq!(reason(no), RefusalReason::Conflict);
+    // Somebody has rescued it since: it is not ours to delete.
+    w.set("v0", "status", json!("in-use"));
+    w.set("v0", "attachments", json!([{ "server_id": "s2" }]));
+    let no = w.delete_server(&w.elsewhere()).await;
+    assert_eq!(reason(no), RefusalReason::Conflict);
+    assert_eq!(w.asked("DELETE volume/v3/volumes/v0"), 1);
 }

@@ -35,6 +35,7 @@ mod server;
 mod servers;
 mod sizes;
 mod snapshots;
+mod system_disk;
 mod time;
 mod version;
 mod volumes;

@@ -61,7 +61,8 @@ fn project(it: &Value) -> &str {
     text(it, "os-vol-tenant-attr:tenant_id")
 }
 
-fn server_of(it: &Value) -> Option<ExternalId> {
+/// The server on which a volume hangs.
+pub(super) fn server_of(it: &Value) -> Option<ExternalId> {
     let first = items(it, "attachments")
         .first()
         .map(|one| text(one, "server_id"));
@@ -313,7 +314,12 @@ impl Cloud {
     }
 
     async fn mark(&self, id: &ExternalId, op: &str) -> Answer<()> {
-        let body = json!({ "metadata": { ACT: op } });
+        self.note(id, ACT, op).await
+    }
+
+    /// Writes an entry into the metadata of a volume.
+    pub(super) async fn note(&self, id: &ExternalId, key: &str, value: &str) -> Answer<()> {
+        let body = json!({ "metadata": { key: value } });
         let path = format!("/volumes/{id}/metadata");
         self.change(Service::Volume, Method::POST, &path, Some(&body))
             .await?;
