@@ -20,7 +20,10 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Response},
 };
-use lingbao_backends::provisioning::{openstack::OpenStack, *};
+use lingbao_backends::provisioning::{
+    openstack::{OpenStack, OpenStackConfig},
+    *,
+};
 use serde_json::{Value, json};
 
 /// What the cloud holds, and what was asked of it.
@@ -347,4 +350,46 @@ async fn a_system_disk_that_can_not_be_deleted_keeps_its_server_from_being_gone(
     let no = w.delete_server(&w.elsewhere()).await;
     assert_eq!(reason(no), RefusalReason::Conflict);
     assert_eq!(w.asked("DELETE volume/v3/volumes/v0"), 1);
+}
+
+#[tokio::test]
+async fn a_disk_tells_what_it_does_and_of_which_class_its_type_is() {
+    let w = world().await;
+    let classes = [("ssd", "ceph-ssd"), ("sata", "ceph-hdd")];
+    let classes = classes.map(|(class, name)| (class.to_owned(), name.to_owned()));
+    let cloud = stand::open(OpenStackConfig {
+        volume_types: classes.into(),
+        ..stand::config(&w.url)
+    });
+    let read = async || {
+        let there = cloud.get(Kind::Volume, &"v1".into()).await.unwrap();
+        there.and_then(Object::into_volume).unwrap()
+    };
+    for (status, state) in [
+        ("available", VolumeState::Ready),
+        ("in-use", VolumeState::Ready),
+        ("backing-up", VolumeState::Ready),
+        ("attaching", VolumeState::Changing),
+        ("retyping", VolumeState::Changing),
+        ("error", VolumeState::Error),
+        ("error_extending", VolumeState::Error),
+        ("error_deleting", VolumeState::Error),
+    ] {
+        w.volume("v1", status);
+        assert_eq!(read().await.state, state, "{status}");
+    }
+    // Somebody else's, or of the cloud's default class.
+    w.set("v1", "volume_type", json!("ceph-ssd"));
+    assert_eq!(read().await.spec.volume_type, None);
+    w.set("v1", "metadata", json!({ "lingbao_class": "ssd" }));
+    for (name, class) in [
+        ("ceph-ssd", "ssd"),
+        ("ceph-hdd", "sata"),
+        ("tape", "tape"),
+        ("", "ssd"),
+    ] {
+        w.set("v1", "volume_type", json!(name));
+        let told = read().await.spec.volume_type;
+        assert_eq!(told.as_deref(), Some(class), "{name}");
+    }
 }

@@ -28,6 +28,7 @@ pub mod outcome;
 pub mod people;
 pub mod simulator;
 pub mod spec;
+mod state;
 
 use std::collections::BTreeMap;
 
@@ -41,6 +42,7 @@ pub use outcome::{
     Wrong,
 };
 pub use spec::*;
+pub use state::*;
 
 /// Where something stands that was made for no pool.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

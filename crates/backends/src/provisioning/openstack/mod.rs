@@ -215,7 +215,7 @@ impl OpenStack {
             Kind::Volume => cloud
                 .volume_value(id)
                 .await?
-                .map(|it| Object::Volume(volumes::volume(&it))),
+                .map(|it| Object::Volume(volumes::volume_in(&it, &cloud.config.volume_types))),
             Kind::Address => cloud
                 .address_value(id)
                 .await?

@@ -1,4 +1,6 @@
 //! Block disks.
+use std::collections::BTreeMap;
+
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -15,7 +17,7 @@ use super::{
 };
 use crate::provisioning::{
     ExternalId, Kind, Object, OperationId, PoolRef, Refusal, RefusalReason, Settled, Volume,
-    VolumeSpec,
+    VolumeSpec, VolumeState,
 };
 
 /// What each volume that is read must have. Cinder tells the project to an administrator alone.
@@ -71,7 +73,32 @@ pub(super) fn server_of(it: &Value) -> Option<ExternalId> {
         .map(|id| ExternalId(id.to_owned()))
 }
 
-/// A volume as it stands.
+/// What a volume does. While a backup of it is made it can be used.
+fn state(status: &str) -> VolumeState {
+    match status {
+        "available" | "in-use" | "backing-up" => VolumeState::Ready,
+        error if error.starts_with("error") => VolumeState::Error,
+        _ => VolumeState::Changing,
+    }
+}
+
+/// A volume as it stands, of the class that its type has by now. One that somebody has retyped is
+/// called by the class of that type; if none has it, by the type. `types` are the types of classes.
+pub(super) fn volume_in(it: &Value, types: &BTreeMap<String, String>) -> Volume {
+    let mut volume = volume(it);
+    let there = text(it, "volume_type");
+    if let Some(class) = &volume.spec.volume_type
+        && !there.is_empty()
+        && types.get(class).unwrap_or(class) != there
+    {
+        let other = types.iter().find(|(_, name)| *name == there);
+        let called = other.map_or(there, |(class, _)| class.as_str());
+        volume.spec.volume_type = Some(called.to_owned());
+    }
+    volume
+}
+
+/// A volume as it stands, of the class that was asked for.
 pub(super) fn volume(it: &Value) -> Volume {
     let meta = &it["metadata"];
     let class = Some(text(meta, "lingbao_class")).filter(|class| !class.is_empty());
@@ -87,6 +114,7 @@ pub(super) fn volume(it: &Value) -> Volume {
                 .unwrap_or(0),
             volume_type: class.map(str::to_owned),
         },
+        state: state(text(it, "status")),
         attached_to: server_of(it),
         operation: OperationId(text(meta, META_OP).to_owned()),
     }
