@@ -216,7 +216,7 @@ impl Cloud {
         };
         let (image, flavour, network) = tokio::try_join!(
             self.image(&spec.image),
-            self.flavour(size, spec.flavour.as_deref()),
+            self.flavour(size, spec.flavour.as_deref(), 0),
             self.network_owner(&spec.network),
         )?;
         match network {
