@@ -34,6 +34,19 @@ struct Stand {
     server: Option<Value>,
     /// Method and path of what changes something.
     asked: Vec<String>,
+    /// What becomes of a request to attach a volume; it is taken if nothing is said.
+    attaching: Option<Attaching>,
+}
+
+/// What becomes of a request to attach a volume.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Attaching {
+    /// Nova takes it, and its answer is lost.
+    Taken,
+    /// It is lost itself.
+    Lost,
+    /// Nova says no.
+    Refused,
 }
 
 type Shared = Arc<Mutex<Stand>>;
@@ -92,7 +105,7 @@ async fn answer(State((stand, url)): State<(Shared, String)>, request: Request) 
     let path: Vec<&str> = path.split('/').collect();
     match path.as_slice() {
         ["volume", "v3", rest @ ..] => cinder(&mut stand, method, rest, &body),
-        ["compute", "v2.1", "servers", "s1", rest @ ..] => nova(&mut stand, method, rest),
+        ["compute", "v2.1", "servers", "s1", rest @ ..] => nova(&mut stand, method, rest, &body),
         ["network", "v2.0", "security-groups"] => fine(&json!({ "security_groups": [] })),
         _ => none(),
     }
@@ -100,13 +113,28 @@ async fn answer(State((stand, url)): State<(Shared, String)>, request: Request) 
 
 /// A server that is deleted lets go of its disks. This Nova deletes none of them, as where nobody told
 /// it to, or where Cinder could not.
-fn nova(stand: &mut Stand, method: &str, path: &[&str]) -> Response {
+fn nova(stand: &mut Stand, method: &str, path: &[&str], body: &Value) -> Response {
     let Some(server) = &stand.server else {
         return none();
     };
     match (method, path) {
         ("GET", []) => fine(&json!({ "server": server })),
         ("GET", ["os-instance-actions"]) => fine(&json!({ "instanceActions": [] })),
+        ("POST", ["os-volume_attachments"]) => {
+            let how = stand.attaching.take();
+            if how == Some(Attaching::Refused) {
+                let said = json!({ "conflictingRequest": { "code": 409, "message": "locked" } });
+                return (StatusCode::CONFLICT, said.to_string()).into_response();
+            }
+            let id = body["volumeAttachment"]["volumeId"].as_str().unwrap();
+            if how != Some(Attaching::Lost) {
+                stand.volumes.get_mut(id).unwrap()["status"] = json!("reserved");
+            }
+            match how {
+                None => fine(body),
+                Some(_) => StatusCode::BAD_GATEWAY.into_response(),
+            }
+        }
         ("DELETE", []) => {
             stand.server = None;
             for it in stand.volumes.values_mut() {
@@ -392,4 +420,84 @@ async fn a_disk_tells_what_it_does_and_of_which_class_its_type_is() {
         let told = read().await.spec.volume_type;
         assert_eq!(told.as_deref(), Some(class), "{name}");
     }
+}
+
+const ATTACH: &str = "POST compute/v2.1/servers/s1/os-volume_attachments";
+
+impl World {
+    async fn attach(&self, cloud: &OpenStack) -> Outcome<Volume> {
+        let (volume, server) = ("v1".into(), "s1".into());
+        cloud.attach_volume(&"op".into(), volume, server).await
+    }
+
+    /// A server and a disk that hangs on nothing, of which the next request to attach comes to this.
+    fn to_attach(&self, how: Option<Attaching>) {
+        self.server(&[]);
+        self.volume("v1", "available");
+        self.stand.lock().unwrap().attaching = how;
+    }
+}
+
+#[tokio::test]
+async fn an_attaching_whose_answer_was_lost_is_waited_for_by_any_process() {
+    for other in [false, true] {
+        let w = world().await;
+        w.to_attach(Some(Attaching::Taken));
+        let lost = w.attach(&w.cloud).await;
+        assert!(matches!(lost, Outcome::Unknown(_)), "{lost:?}");
+        let cloud = if other {
+            w.elsewhere()
+        } else {
+            w.cloud.clone()
+        };
+        for status in ["reserved", "attaching"] {
+            w.set("v1", "status", json!(status));
+            let wait = w.attach(&cloud).await;
+            assert!(
+                matches!(wait, Outcome::Running { .. }),
+                "{status}: {wait:?}"
+            );
+        }
+        w.set("v1", "status", json!("in-use"));
+        w.set("v1", "attachments", json!([{ "server_id": "s1" }]));
+        let done = w.attach(&cloud).await;
+        assert!(matches!(done, Outcome::Done(_)), "{done:?}");
+        assert_eq!(w.asked(ATTACH), 1);
+    }
+}
+
+#[tokio::test]
+async fn what_may_be_on_its_way_to_nova_is_not_asked_for_again_at_once() {
+    let w = world().await;
+    w.to_attach(Some(Attaching::Lost));
+    let lost = w.attach(&w.cloud).await;
+    assert!(matches!(lost, Outcome::Unknown(_)), "{lost:?}");
+    let wait = w.attach(&w.cloud).await;
+    assert!(matches!(wait, Outcome::Running { .. }), "{wait:?}");
+    assert_eq!(w.asked(ATTACH), 1);
+    // Who knows nothing of it says once that it came to nothing, and asks then.
+    let there = w.elsewhere();
+    assert_eq!(reason(w.attach(&there).await), RefusalReason::Conflict);
+    let again = w.attach(&there).await;
+    assert!(matches!(again, Outcome::Running { .. }), "{again:?}");
+    assert_eq!(w.asked(ATTACH), 2);
+}
+
+#[tokio::test]
+async fn what_nova_refused_is_asked_for_anew_by_the_next_attempt() {
+    let w = world().await;
+    w.to_attach(Some(Attaching::Refused));
+    assert_eq!(reason(w.attach(&w.cloud).await), RefusalReason::Conflict);
+    let again = w.attach(&w.cloud).await;
+    assert!(matches!(again, Outcome::Running { .. }), "{again:?}");
+    assert_eq!(w.asked(ATTACH), 2);
+}
+
+#[tokio::test]
+async fn a_disk_that_somebody_else_attaches_is_not_taken_for_ours() {
+    let w = world().await;
+    w.to_attach(None);
+    w.volume("v1", "reserved");
+    assert_eq!(reason(w.attach(&w.cloud).await), RefusalReason::Conflict);
+    assert_eq!(w.asked(ATTACH), 0);
 }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{
     client::{Cloud, inner, items, list, text},
-    fault::{Answer, Flow, Stop, optional, refuse},
+    fault::{Answer, Fault, Flow, Stop, optional, refuse},
     keystone::Scope,
     networks::oldest_first,
     op::{META_OP, Memory, digest},
@@ -291,9 +291,10 @@ impl Cloud {
     }
 
     /// Attaches a volume. Asked again, it says how that stands: the volume itself tells to which
-    /// server it goes.
+    /// server it goes, and its mark, which stands there before Nova is asked, for whom.
     pub async fn attach(
         &self,
+        memory: &Memory,
         op: &OperationId,
         id: &ExternalId,
         to: &ExternalId,
@@ -310,6 +311,10 @@ impl Cloud {
             }
             (_, "available") if !ours => {}
             (_, "available") => {
+                // What was lost may be on its way still.
+                if let Some(ms) = memory.settling(op, self.now(), self.config.settle_ms) {
+                    return Err(Stop::Running(ms));
+                }
                 // It was asked for and fell back: said once, so that the next attempt tries again.
                 self.mark(id, "").await?;
                 return refuse(
@@ -335,9 +340,15 @@ impl Cloud {
         }
         let path = format!("/servers/{to}/os-volume_attachments");
         let body = json!({ "volumeAttachment": { "volumeId": id } });
-        self.change(Service::Compute, Method::POST, &path, Some(&body))
-            .await?;
         self.mark(id, op.as_str()).await?;
+        let asked = self.change(Service::Compute, Method::POST, &path, Some(&body));
+        if let Err(fault) = asked.await {
+            // Nova has not taken it: the next attempt asks anew.
+            if !matches!(fault, Fault::Lost(_)) {
+                self.mark_asked("volumes", id, "").await;
+            }
+            return Err(fault.into());
+        }
         Err(Stop::Running(self.config.poll_ms))
     }
 
