@@ -33,18 +33,23 @@ fn going(server: &Value, all: Vec<Hung>) -> Vec<Value> {
     let root = text(server, "OS-EXT-SRV-ATTR:root_device_name");
     let from_volume = text(&server["image"], "id").is_empty();
     let starts = |it: &Hung| text(&it.volume, "bootable") == "true";
-    let at_root = |it: &Hung| {
+    let place = |it: &Hung| {
         let mut places = items(&it.volume, "attachments").iter();
-        !root.is_empty() && places.any(|place| text(place, "device") == root)
+        let own = places.find(|place| text(place, "server_id") == text(server, "id"));
+        own.map(|place| text(place, "device").to_owned())
+            .unwrap_or_default()
     };
     let all: Vec<Hung> = all
         .into_iter()
         .filter(|it| text(&it.volume["metadata"], META_OP).is_empty())
         .collect();
-    let rooted = all.iter().any(|it| starts(it) && at_root(it));
+    // Where no place is told, one alone leaves no doubt.
     let only = all.iter().filter(|it| starts(it)).count() == 1;
-    // A cloud that does not tell where it hangs leaves no doubt if there is one alone.
-    let is_system = |it: &Hung| starts(it) && if rooted { at_root(it) } else { only };
+    let is_system = |it: &Hung| {
+        let place = place(it);
+        let untold = root.is_empty() || place.is_empty();
+        starts(it) && if untold { only } else { place == root }
+    };
     all.into_iter()
         .filter(|it| it.told || (from_volume && is_system(it)))
         .map(|it| it.volume)
@@ -82,12 +87,9 @@ impl Cloud {
         let own = |it: &&Value| text(&it["metadata"], GOES_WITH) == server.as_str();
         for it in list(&found, "volumes", FIELDS)?.iter().filter(own) {
             let id = ExternalId(text(it, "id").to_owned());
-            match server_of(it) {
-                Some(other) if other != *server => {
-                    let said = format!("its system disk {id} hangs on another server now");
-                    return refuse(RefusalReason::Conflict, said);
-                }
-                _ => {}
+            if server_of(it).is_some_and(|other| other != *server) {
+                let said = format!("its system disk {id} hangs on another server now");
+                return refuse(RefusalReason::Conflict, said);
             }
             match text(it, "status") {
                 "in-use" | "attaching" | "detaching" | "reserved" | "creating" | "downloading" => {
@@ -123,7 +125,8 @@ mod tests {
 
     #[test]
     fn the_disk_from_which_a_server_starts_goes_with_it_and_no_other() {
-        let server = json!({ "image": "", "OS-EXT-SRV-ATTR:root_device_name": "/dev/vda" });
+        let server =
+            json!({ "id": "s", "image": "", "OS-EXT-SRV-ATTR:root_device_name": "/dev/vda" });
         let both = || {
             vec![
                 hung("data", "/dev/vdb", true, false),
@@ -132,15 +135,16 @@ mod tests {
         };
         assert_eq!(names(&server, both()), ["system"]);
         // Where the cloud tells no place, two leave a doubt and one does not.
-        let silent = json!({ "image": "" });
+        let silent = json!({ "id": "s", "image": "" });
         assert!(names(&silent, both()).is_empty());
         assert_eq!(names(&silent, both().split_off(1)), ["system"]);
+        // One that hangs elsewhere is not it, though the system disk has been lost.
+        assert!(names(&server, vec![hung("data", "/dev/vdb", true, false)]).is_empty());
     }
 
     #[test]
     fn of_a_server_that_starts_from_its_host_only_what_nova_was_told_goes() {
-        let server =
-            json!({ "image": { "id": "i" }, "OS-EXT-SRV-ATTR:root_device_name": "/dev/vda" });
+        let server = json!({ "id": "s", "image": { "id": "i" }, "OS-EXT-SRV-ATTR:root_device_name": "/dev/vda" });
         let data = hung("data", "/dev/vdb", true, false);
         let told = hung("told", "/dev/vdc", false, true);
         assert_eq!(names(&server, vec![data, told]), ["told"]);
@@ -148,7 +152,8 @@ mod tests {
 
     #[test]
     fn what_was_ordered_by_itself_never_goes_with_a_server() {
-        let server = json!({ "image": "", "OS-EXT-SRV-ATTR:root_device_name": "/dev/vda" });
+        let server =
+            json!({ "id": "s", "image": "", "OS-EXT-SRV-ATTR:root_device_name": "/dev/vda" });
         let mut ours = hung("ours", "/dev/vda", true, true);
         ours.volume["metadata"][META_OP] = json!("op");
         assert!(names(&server, vec![ours]).is_empty());
