@@ -524,7 +524,7 @@ mod tests {
         assert!(matches!(moving, Verdict::Moving(_)), "{moving:?}");
         let text = |text: &str| Some(text.to_owned());
         let other = differing(with(&|it: &mut Volume| {
-            it.spec.volume_type = Some("sata".into())
+            it.spec.volume_type = Some("sata".into());
         }));
         assert_eq!(other, [(Aspect::Class, text("ssd"), text("sata"))]);
         // A cloud that tells none says nothing.
