@@ -313,12 +313,13 @@ pub fn value(aspect: Aspect, said: Option<&str>) -> String {
     };
     match aspect {
         Aspect::Power => word("difference.power", said),
+        Aspect::State => word("difference.state", said),
         Aspect::Vcpus => match said.parse::<i64>() {
             Ok(n) => t!("quantity.core", n = n),
             Err(_) => said.to_owned(),
         },
         Aspect::Memory | Aspect::Size => format!("{said} GB"),
-        Aspect::Name | Aspect::Target | Aspect::Address => said.to_owned(),
+        Aspect::Class | Aspect::Name | Aspect::Target | Aspect::Address => said.to_owned(),
         Aspect::Rules => rules::rules(access_rule::each_of(said)),
     }
 }
@@ -331,7 +332,7 @@ fn summary(line: &DifferenceRow) -> String {
         DifferenceKind::Stuck => line
             .said
             .iter()
-            .find(|said| said.aspect == Aspect::Power)
+            .find(|said| matches!(said.aspect, Aspect::Power | Aspect::State))
             .map(|said| value(said.aspect, said.cloud.as_deref()))
             .unwrap_or_default(),
         DifferenceKind::Changed => line

@@ -29,6 +29,7 @@ pub mod outcome;
 pub mod people;
 pub mod simulator;
 pub mod spec;
+mod state;
 
 use std::collections::BTreeMap;
 
@@ -42,6 +43,7 @@ pub use outcome::{
     RefusalReason, Wrong,
 };
 pub use spec::*;
+pub use state::*;
 
 /// Where something stands that was made for no pool.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -9,7 +9,10 @@ use std::{
 use lingbao_model::{access_rule::AccessRule, time::Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::outcome::{OperationId, text_type};
+use super::{
+    outcome::{OperationId, text_type},
+    state::{Power, VolumeState},
+};
 
 text_type! {
     /// The backend's own id of an object.
@@ -234,22 +237,6 @@ pub struct Network {
     pub operation: OperationId,
 }
 
-/// What a server does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Power {
-    /// Being built.
-    Building,
-    /// Runs.
-    Active,
-    /// Between two states: starting, stopping, resizing.
-    Changing,
-    /// Does not run: switched off, or put to sleep by somebody else.
-    Stopped,
-    /// Building failed; delete it.
-    Error,
-}
-
 /// A server as it stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Server {
@@ -285,8 +272,11 @@ pub struct Server {
 pub struct Volume {
     /// Id.
     pub id: ExternalId,
-    /// As asked.
+    /// As asked, with the size and the storage class of now.
     pub spec: VolumeSpec,
+    /// What it does.
+    #[serde(default)]
+    pub state: VolumeState,
     /// The server it is attached to.
     pub attached_to: Option<ExternalId>,
     /// Who made it.

@@ -17,8 +17,14 @@ pub fn serve(
 ) -> Option<Response> {
     let json = |value: Value| Some(Body::from(value.to_string()).into_response());
     let flavours = || {
-        let of = |id: &str, vcpus: u32, ram: u32| json!({ "id": id, "name": id, "vcpus": vcpus, "ram": ram, "disk": 0 });
-        [of("small", 1, 2_048), of("large", 2, 4_096)]
+        let of = |id: &str, vcpus: u32, ram: u32, disk: u32| json!({ "id": id, "name": id, "vcpus": vcpus, "ram": ram, "disk": disk });
+        [
+            of("small", 1, 2_048, 0),
+            of("large", 2, 4_096, 0),
+            of("large-20", 2, 4_096, 20),
+            of("large-60", 2, 4_096, 60),
+            of("large-40", 2, 4_096, 40),
+        ]
     };
     let parts: Vec<&str> = path.strip_prefix("/compute/v2.1/")?.split('/').collect();
     match (method.as_str(), parts.as_slice()) {
@@ -253,6 +259,30 @@ async fn who_ordered_a_resize_says_yes_to_it() {
     assert_eq!(w.cloud.cancel(&"op".into()).await, Outcome::Done(CANCELLED));
     assert_eq!(w.words(), ["resize", "confirmResize"]);
     assert_eq!(w.server().await.spec.vcpus, 2);
+}
+
+#[tokio::test]
+async fn a_server_that_starts_from_an_image_keeps_as_large_a_disk() {
+    for (disk, taken) in [(20, "large-20"), (30, "large-40"), (40, "large-40")] {
+        let w = with_server("ACTIVE").await;
+        {
+            let mut stand = w.stand.lock().unwrap();
+            stand.servers[0]["image"] = json!({ "id": "img-1" });
+            stand.servers[0]["flavor"] = json!({ "vcpus": 1, "ram": 2_048, "disk": disk });
+        }
+        let _ = settled(w.settle("op", resize(LARGE)).await);
+        let flavour = w.stand.lock().unwrap().servers[0]["flavor"]["id"].clone();
+        assert_eq!(flavour, taken, "{disk}");
+    }
+    let w = with_server("ACTIVE").await;
+    {
+        let mut stand = w.stand.lock().unwrap();
+        stand.servers[0]["image"] = json!({ "id": "img-1" });
+        stand.servers[0]["flavor"] = json!({ "vcpus": 1, "ram": 2_048, "disk": 80 });
+    }
+    let none = w.cloud.execute(&"op".into(), resize(LARGE)).await;
+    assert_eq!(reason(none), RefusalReason::InvalidSpec);
+    assert_eq!(w.asked("POST", ACTION), 0);
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ pub use follow::follow;
 
 use std::time::Duration;
 
-use lingbao_backends::provisioning::{ExternalId, Object, Power};
+use lingbao_backends::provisioning::{ExternalId, Object, Power, VolumeState};
 use lingbao_model::{
     id::DifferenceId,
     msg::Msg,
@@ -339,6 +339,7 @@ async fn still_lost(cx: &Cx, id: &DifferenceId) -> Result<(), ServiceError> {
     let still = |there: &Option<Object>| match (row.kind, there) {
         (DifferenceKind::Missing, there) => there.is_none(),
         (_, Some(Object::Server(it))) => !matches!(it.power, Power::Active | Power::Stopped),
+        (_, Some(Object::Volume(it))) => it.state != VolumeState::Ready,
         _ => false,
     };
     let cloud = cx.app.backends.get_or_absent(&row.backend);

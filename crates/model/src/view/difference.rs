@@ -33,12 +33,16 @@ words! {
     pub enum Aspect {
         /// What a server does: `running`, `stopped`, `building`, `changing`, `error`.
         Power = "power",
+        /// What a disk does: `ready`, `changing`, `error`.
+        State = "state",
         /// Cores.
         Vcpus = "vcpus",
         /// Memory, GiB.
         Memory = "memory_gb",
         /// Size of a disk, GiB.
         Size = "size_gb",
+        /// Storage class of a disk.
+        Class = "disk_class",
         /// Name.
         Name = "name",
         /// What it is attached to, leads to or backs up.

@@ -233,7 +233,7 @@ impl Cloud {
         let path = format!("/backups/{id}");
         match text(&it, "status") {
             "deleting" => {
-                return Err(self.under_way(text(&it, "updated_at"), "deleting the backup"));
+                return Err(self.wiping(&it, "deleting the backup"));
             }
             "error_deleting" => {
                 // Cinder deletes such a one only when it is made to.

@@ -300,14 +300,29 @@ impl Cloud {
 
     /// Something is under way since so many milliseconds of the clock.
     pub fn under_way_since(&self, since: i64, what: &str) -> Stop {
+        let minutes = u64::from(self.config.build_minutes);
+        self.within(minutes, 15_000, since, what)
+    }
+
+    /// A volume, snapshot or backup is being deleted since it was last changed. Many a Cinder writes
+    /// zeroes over what it deletes: that takes as long as the thing is large, a minute for each GiB at
+    /// the slowest.
+    pub fn wiping(&self, it: &Value, what: &str) -> Stop {
+        let minutes = u64::from(self.config.build_minutes) + it["size"].as_u64().unwrap_or(0);
+        let since = self.since(text(it, "updated_at"));
+        self.within(minutes, 60_000, since, what)
+    }
+
+    /// Something is under way for no longer than so many minutes, and asked about each `longest`
+    /// milliseconds in the end.
+    fn within(&self, minutes: u64, longest: u64, since: i64, what: &str) -> Stop {
         let age = u64::try_from(self.now().saturating_sub(since)).unwrap_or(0);
-        let minutes = self.config.build_minutes;
-        if age > u64::from(minutes) * 60_000 {
+        if age > minutes * 60_000 {
             let said = format!("{what} takes longer than {minutes} minutes");
             return Refusal::new(RefusalReason::Conflict, said).into();
         }
         let shortest = self.config.poll_ms;
-        Stop::Running((age / 12).clamp(shortest, shortest.max(15_000)))
+        Stop::Running((age / 12).clamp(shortest, shortest.max(longest)))
     }
 
     /// Milliseconds of the present.

@@ -9,7 +9,7 @@ use super::{
     addresses::{self, address},
     backups::{self, backup},
     client::{Cloud, items, list, text},
-    config::ZoneConfig,
+    config::OpenStackConfig,
     fault::{Answer, Fault},
     networks::{self, network},
     op::{MARK, described},
@@ -17,7 +17,7 @@ use super::{
     server::{self, is_deleted, server_in},
     snapshots::{self, snapshot},
     version::Service,
-    volumes::{self, is_system_disk, volume},
+    volumes::{self, is_system_disk, volume_in},
 };
 use crate::provisioning::{ExternalId, Object, Page, Refusal, RefusalReason};
 
@@ -163,8 +163,7 @@ impl Cloud {
         let all = list(&found, shelf.key, shelf.fields)?;
         let more = next_page(&found, all, shelf.links);
         let now = self.now();
-        let zones = &self.config.zones;
-        let read = |it| objects(kind, it, now, zones);
+        let read = |it| objects(kind, it, now, &self.config);
         let mut objects: Vec<Object> = all.iter().flat_map(read).collect();
         // A cloud has other tenants too; theirs are not the portal's business.
         if !objects.is_empty() {
@@ -234,22 +233,22 @@ pub(super) fn next_page(found: &Value, all: &[Value], links: &str) -> Option<Str
 }
 
 /// What a thing of a list is to the portal: the plans of a server are notes on it.
-fn objects(kind: &str, it: &Value, now: i64, zones: &[ZoneConfig]) -> Vec<Object> {
-    let mut objects: Vec<Object> = object(kind, it, now, zones).into_iter().collect();
+fn objects(kind: &str, it: &Value, now: i64, config: &OpenStackConfig) -> Vec<Object> {
+    let mut objects: Vec<Object> = object(kind, it, now, config).into_iter().collect();
     if kind == "server" && !objects.is_empty() {
         objects.extend(plans(it).into_iter().map(Object::BackupPlan));
     }
     objects
 }
 
-fn object(kind: &str, it: &Value, now: i64, zones: &[ZoneConfig]) -> Option<Object> {
+fn object(kind: &str, it: &Value, now: i64, config: &OpenStackConfig) -> Option<Object> {
     match kind {
         "network" if described(text(it, "description")).0.is_empty() => None,
         "network" => Some(network(it)),
         "server" if is_deleted(it) => None,
-        "server" => Some(Object::Server(server_in(it, zones))),
+        "server" => Some(Object::Server(server_in(it, &config.zones))),
         "volume" if is_system_disk(it, now) => None,
-        "volume" => Some(Object::Volume(volume(it))),
+        "volume" => Some(Object::Volume(volume_in(it, &config.volume_types))),
         "address" => Some(Object::Address(address(it))),
         "snapshot" => Some(Object::Snapshot(snapshot(it))),
         "backup" => Some(Object::Backup(backup(it))),

@@ -36,6 +36,7 @@ mod server;
 mod servers;
 mod sizes;
 mod snapshots;
+mod system_disk;
 mod time;
 mod version;
 mod volumes;
@@ -145,7 +146,7 @@ fn target(call: &Call) -> Option<(Kind, &ExternalId)> {
 }
 
 /// Whether after a lost answer it must not be asked for again at once: it makes something, or acts on
-/// a server, where a second request would do it twice.
+/// a server, where a second request would do it twice, or be refused while the first is under way.
 const fn must_settle(call: &Call) -> bool {
     makes(call).is_some()
         || matches!(
@@ -155,6 +156,7 @@ const fn must_settle(call: &Call) -> bool {
                 | Call::StopServer { .. }
                 | Call::RestartServer { .. }
                 | Call::ReinstallServer { .. }
+                | Call::AttachVolume { .. }
         )
 }
 
@@ -215,7 +217,7 @@ impl OpenStack {
             Kind::Volume => cloud
                 .volume_value(id)
                 .await?
-                .map(|it| Object::Volume(volumes::volume(&it))),
+                .map(|it| Object::Volume(volumes::volume_in(&it, &cloud.config.volume_types))),
             Kind::Address => cloud
                 .address_value(id)
                 .await?
@@ -290,7 +292,9 @@ impl OpenStack {
             Call::DeleteServer { server } => cloud.delete_server(&server).await,
             Call::CreateVolume { spec } => cloud.create_volume(memory, op, spec, None).await,
             Call::ExtendVolume { volume, size_gb } => cloud.extend(&volume, size_gb).await,
-            Call::AttachVolume { volume, server } => cloud.attach(op, &volume, &server).await,
+            Call::AttachVolume { volume, server } => {
+                cloud.attach(memory, op, &volume, &server).await
+            }
             Call::DetachVolume { volume } => cloud.detach(&volume).await,
             Call::DeleteVolume { volume } => cloud.delete_volume(&volume).await,
             Call::AllocateAddress { spec } => cloud.allocate(memory, op, spec).await,

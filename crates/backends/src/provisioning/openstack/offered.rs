@@ -85,7 +85,7 @@ fn sizes_there(config: &OpenStackConfig, all: &[Value]) -> BTreeSet<Size> {
     let mut there: BTreeSet<Size> = all
         .iter()
         .filter_map(sizes::size)
-        .filter(|size| sizes::choose(all, *size).is_some())
+        .filter(|size| sizes::choose(all, *size, 0).is_some())
         .map(|ServerSize { vcpus, memory_gb }| (vcpus, memory_gb))
         .collect();
     for (key, name) in &config.flavours {

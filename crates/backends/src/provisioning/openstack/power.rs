@@ -246,7 +246,7 @@ impl Cloud {
                 (json!({ "reboot": { "type": how } }), None)
             }
             Act::Resize(wanted) => {
-                let flavour = self.flavour(wanted, None).await?;
+                let flavour = self.flavour(wanted, None, sizes::own_disk(&it)).await?;
                 (
                     json!({ "resize": { "flavorRef": flavour } }),
                     Some(size(&it)),

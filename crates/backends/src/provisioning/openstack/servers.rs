@@ -217,7 +217,7 @@ impl Cloud {
         };
         let (image, flavour, network) = tokio::try_join!(
             self.image(&spec.image),
-            self.flavour(size, spec.flavour.as_deref()),
+            self.flavour(size, spec.flavour.as_deref(), 0),
             self.network_owner(&spec.network),
         )?;
         match network {
@@ -268,18 +268,20 @@ impl Cloud {
         Ok(json!({ "server": server }))
     }
 
-    /// Deletes a server. Nova detaches its disks, and Neutron takes addresses off the port that goes
-    /// with it.
+    /// Deletes a server, and what Nova leaves of the disk from which it starts. Nova detaches its other
+    /// disks, and Neutron takes addresses off the port that goes with it.
     pub async fn delete_server(&self, id: &ExternalId) -> Flow<Settled> {
         let found = self.server_kept(id).await?;
+        if let Some(it) = found.as_ref().filter(|it| text(it, "status") != "DELETED") {
+            self.mark_disks(it).await?;
+        }
         if found.as_ref().is_some_and(can_be_called_back) {
             // What is to be gone must be gone.
             self.ask(id, &json!({ "forceDelete": null })).await?;
             return Err(Stop::Running(1_000));
         }
         let Some(it) = found.filter(|it| !is_deleted(it)) else {
-            self.drop_rules(id).await?;
-            return Ok(Settled::Gone);
+            return self.gone(id).await;
         };
         let mut failed = false;
         if text(&it, "OS-EXT-STS:task_state") != "deleting" {
@@ -295,10 +297,7 @@ impl Cloud {
             return Err(Stop::Running(1_000));
         }
         match left.filter(|it| !is_deleted(it)) {
-            None => {
-                self.drop_rules(id).await?;
-                Ok(Settled::Gone)
-            }
+            None => self.gone(id).await,
             // Asked again, and said: waiting would have no end, and no operator would hear of it.
             Some(_) if failed => refuse(
                 RefusalReason::Conflict,
@@ -306,6 +305,13 @@ impl Cloud {
             ),
             Some(it) => Err(self.under_way(text(&it, "updated"), "deleting the server")),
         }
+    }
+
+    /// Clears up after a server that is gone.
+    async fn gone(&self, id: &ExternalId) -> Flow<Settled> {
+        self.delete_disks(id).await?;
+        self.drop_rules(id).await?;
+        Ok(Settled::Gone)
     }
 
     /// A server that is not between two states.

@@ -25,10 +25,21 @@ pub(super) fn size(flavour: &Value) -> Option<ServerSize> {
     })
 }
 
-/// Of the flavours of a size, one without a disk of its own: hosts start from a volume.
-pub(super) fn choose(all: &[Value], wanted: ServerSize) -> Option<&Value> {
+/// How large the disk is that a flavour gave to a server; 0 if it starts from a volume, and any
+/// flavour is right for it.
+pub(super) fn own_disk(server: &Value) -> u64 {
+    if text(&server["image"], "id").is_empty() {
+        return 0;
+    }
+    number(&server["flavor"], "disk")
+}
+
+/// Of the flavours of a size, the one with the smallest disk that is large enough: hosts that the
+/// portal makes start from a volume and need none, and no cloud makes a disk smaller.
+pub(super) fn choose(all: &[Value], wanted: ServerSize, disk_gb: u64) -> Option<&Value> {
     let fits = |it: &&Value| {
         size(it) == Some(wanted)
+            && number(it, "disk") >= disk_gb
             && it.get("OS-FLV-DISABLED:disabled") != Some(&Value::Bool(true))
             && it.get("os-flavor-access:is_public") != Some(&Value::Bool(false))
     };
@@ -73,38 +84,52 @@ impl Cloud {
     }
 
     /// Id of the flavour of a size: the order's own by name, the configured one, one of exactly this
-    /// size, or one made for it if the configuration lets us.
-    pub async fn flavour(&self, size: ServerSize, name: Option<&str>) -> Answer<String> {
+    /// size, or one made for it if the configuration lets us. A server whose disk is its flavour's
+    /// gets one with so large a disk, also where the configured one has a smaller.
+    pub async fn flavour(
+        &self,
+        size: ServerSize,
+        name: Option<&str>,
+        disk_gb: u64,
+    ) -> Answer<String> {
         let ServerSize { vcpus, memory_gb } = size;
         let key = format!("{vcpus}x{memory_gb}");
         let named = name.or_else(|| self.config.flavours.get(&key).map(String::as_str));
         let all = self.flavours().await?;
+        let called = named.and_then(|name| {
+            let by = |field: &str| all.iter().find(|it| text(it, field) == name);
+            by("name").or_else(|| by("id"))
+        });
+        let too_small = called.is_some_and(|it| number(it, "disk") < disk_gb);
+        let named = named.filter(|_| !too_small);
         let found = match named {
-            Some(name) => {
-                let by = |field: &str| all.iter().find(|it| text(it, field) == name);
-                by("name").or_else(|| by("id"))
-            }
-            None => choose(&all, size),
+            Some(_) => called,
+            None => choose(&all, size, disk_gb),
         };
         if let Some(it) = found {
             return Ok(text(it, "id").to_owned());
         }
         if let (true, None) = (self.config.make_flavours, named) {
-            return self.make_flavour(size).await;
+            return self.make_flavour(size, disk_gb).await;
         }
-        let wanted = named.map_or_else(
-            || format!("of {vcpus} cores and {memory_gb} GiB"),
-            |name| format!("called {name}"),
-        );
+        let wanted = match named {
+            Some(name) => format!("called {name}"),
+            None if disk_gb > 0 => format!(
+                "of {vcpus} cores and {memory_gb} GiB with a disk of {disk_gb} GiB, as the server has"
+            ),
+            None => format!("of {vcpus} cores and {memory_gb} GiB"),
+        };
         Err(missing(&format!("nova has no flavour {wanted}")))
     }
 
-    async fn make_flavour(&self, size: ServerSize) -> Answer<String> {
-        let name = format!("lingbao-{}x{}", size.vcpus, size.memory_gb);
+    async fn make_flavour(&self, size: ServerSize, disk_gb: u64) -> Answer<String> {
+        let disk = Some(disk_gb).filter(|gb| *gb > 0);
+        let disk = disk.map_or_else(String::new, |gb| format!("-disk{gb}"));
+        let name = format!("lingbao-{}x{}{disk}", size.vcpus, size.memory_gb);
         // The name is the id as well, so that two who make it at once make one.
         let body = json!({ "flavor": {
             "name": name, "id": name, "vcpus": size.vcpus,
-            "ram": u64::from(size.memory_gb) * 1_024, "disk": 0,
+            "ram": u64::from(size.memory_gb) * 1_024, "disk": disk_gb,
         }});
         self.cache.forget("flavours");
         match self
@@ -195,16 +220,29 @@ mod tests {
             vcpus: 2,
             memory_gb: 4,
         };
-        assert_eq!(choose(&all, wanted).map(|it| text(it, "name")), Some("b"));
+        assert_eq!(
+            choose(&all, wanted, 0).map(|it| text(it, "name")),
+            Some("b")
+        );
+        // What starts from its flavour's disk keeps as large a one.
+        assert_eq!(
+            choose(&all, wanted, 10).map(|it| text(it, "name")),
+            Some("a")
+        );
+        assert!(choose(&all, wanted, 40).is_none());
         all[1]["OS-FLV-DISABLED:disabled"] = json!(true);
-        assert_eq!(choose(&all, wanted).map(|it| text(it, "name")), Some("a"));
+        assert_eq!(
+            choose(&all, wanted, 0).map(|it| text(it, "name")),
+            Some("a")
+        );
         assert!(
             choose(
                 &all,
                 ServerSize {
                     vcpus: 3,
                     memory_gb: 4
-                }
+                },
+                0
             )
             .is_none()
         );

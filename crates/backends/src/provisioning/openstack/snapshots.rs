@@ -150,7 +150,7 @@ impl Cloud {
             return Ok(Settled::Gone);
         };
         if text(&it, "status") == "deleting" {
-            return Err(self.under_way(text(&it, "updated_at"), "deleting the snapshot"));
+            return Err(self.wiping(&it, "deleting the snapshot"));
         }
         if text(&it, "status") == "error_deleting" {
             // Cinder deletes such a one only when it is made to.

@@ -1,10 +1,12 @@
 //! Block disks.
+use std::collections::BTreeMap;
+
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::{
     client::{Cloud, inner, items, list, text},
-    fault::{Answer, Flow, Stop, optional, refuse},
+    fault::{Answer, Fault, Flow, Stop, optional, refuse},
     keystone::Scope,
     networks::oldest_first,
     op::{META_OP, Memory, digest},
@@ -15,7 +17,7 @@ use super::{
 };
 use crate::provisioning::{
     ExternalId, Kind, Object, OperationId, PoolRef, Refusal, RefusalReason, Settled, Volume,
-    VolumeSpec,
+    VolumeSpec, VolumeState,
 };
 
 /// What each volume that is read must have. Cinder tells the project to an administrator alone.
@@ -61,7 +63,8 @@ fn project(it: &Value) -> &str {
     text(it, "os-vol-tenant-attr:tenant_id")
 }
 
-fn server_of(it: &Value) -> Option<ExternalId> {
+/// The server on which a volume hangs.
+pub(super) fn server_of(it: &Value) -> Option<ExternalId> {
     let first = items(it, "attachments")
         .first()
         .map(|one| text(one, "server_id"));
@@ -70,7 +73,32 @@ fn server_of(it: &Value) -> Option<ExternalId> {
         .map(|id| ExternalId(id.to_owned()))
 }
 
-/// A volume as it stands.
+/// What a volume does. While a backup of it is made it can be used.
+fn state(status: &str) -> VolumeState {
+    match status {
+        "available" | "in-use" | "backing-up" => VolumeState::Ready,
+        error if error.starts_with("error") => VolumeState::Error,
+        _ => VolumeState::Changing,
+    }
+}
+
+/// A volume as it stands, of the class that its type has by now. One that somebody has retyped is
+/// called by the class of that type; if none has it, by the type. `types` are the types of classes.
+pub(super) fn volume_in(it: &Value, types: &BTreeMap<String, String>) -> Volume {
+    let mut volume = volume(it);
+    let there = text(it, "volume_type");
+    if let Some(class) = &volume.spec.volume_type
+        && !there.is_empty()
+        && types.get(class).unwrap_or(class) != there
+    {
+        let other = types.iter().find(|(_, name)| *name == there);
+        let called = other.map_or(there, |(class, _)| class.as_str());
+        volume.spec.volume_type = Some(called.to_owned());
+    }
+    volume
+}
+
+/// A volume as it stands, of the class that was asked for.
 pub(super) fn volume(it: &Value) -> Volume {
     let meta = &it["metadata"];
     let class = Some(text(meta, "lingbao_class")).filter(|class| !class.is_empty());
@@ -86,6 +114,7 @@ pub(super) fn volume(it: &Value) -> Volume {
                 .unwrap_or(0),
             volume_type: class.map(str::to_owned),
         },
+        state: state(text(it, "status")),
         attached_to: server_of(it),
         operation: OperationId(text(meta, META_OP).to_owned()),
     }
@@ -262,9 +291,10 @@ impl Cloud {
     }
 
     /// Attaches a volume. Asked again, it says how that stands: the volume itself tells to which
-    /// server it goes.
+    /// server it goes, and its mark, which stands there before Nova is asked, for whom.
     pub async fn attach(
         &self,
+        memory: &Memory,
         op: &OperationId,
         id: &ExternalId,
         to: &ExternalId,
@@ -281,6 +311,10 @@ impl Cloud {
             }
             (_, "available") if !ours => {}
             (_, "available") => {
+                // What was lost may be on its way still.
+                if let Some(ms) = memory.settling(op, self.now(), self.config.settle_ms) {
+                    return Err(Stop::Running(ms));
+                }
                 // It was asked for and fell back: said once, so that the next attempt tries again.
                 self.mark(id, "").await?;
                 return refuse(
@@ -306,14 +340,25 @@ impl Cloud {
         }
         let path = format!("/servers/{to}/os-volume_attachments");
         let body = json!({ "volumeAttachment": { "volumeId": id } });
-        self.change(Service::Compute, Method::POST, &path, Some(&body))
-            .await?;
         self.mark(id, op.as_str()).await?;
+        let asked = self.change(Service::Compute, Method::POST, &path, Some(&body));
+        if let Err(fault) = asked.await {
+            // Nova has not taken it: the next attempt asks anew.
+            if !matches!(fault, Fault::Lost(_)) {
+                self.mark_asked("volumes", id, "").await;
+            }
+            return Err(fault.into());
+        }
         Err(Stop::Running(self.config.poll_ms))
     }
 
     async fn mark(&self, id: &ExternalId, op: &str) -> Answer<()> {
-        let body = json!({ "metadata": { ACT: op } });
+        self.note(id, ACT, op).await
+    }
+
+    /// Writes an entry into the metadata of a volume.
+    pub(super) async fn note(&self, id: &ExternalId, key: &str, value: &str) -> Answer<()> {
+        let body = json!({ "metadata": { key: value } });
         let path = format!("/volumes/{id}/metadata");
         self.change(Service::Volume, Method::POST, &path, Some(&body))
             .await?;
@@ -409,6 +454,11 @@ impl Cloud {
                 }
                 self.mark_asked("volumes", id, DETACH).await;
             }
+            // What hangs on nothing needs no detaching, whatever else becomes of it: each run of a
+            // release begins with this, also where Cinder is deleting the volume, or could not.
+            (None, status) if !["in-use", "attaching", "reserved"].contains(&status) => {
+                return Ok(present(&it));
+            }
             (_, status) => {
                 return refuse(RefusalReason::Conflict, format!("the volume is {status}"));
             }
@@ -423,7 +473,7 @@ impl Cloud {
         };
         match text(&it, "status") {
             "deleting" => {
-                return Err(self.under_way(text(&it, "updated_at"), "deleting the volume"));
+                return Err(self.wiping(&it, "deleting the volume"));
             }
             "in-use" | "attaching" | "detaching" | "reserved" => {
                 return refuse(RefusalReason::Conflict, "the volume is attached");

@@ -11,7 +11,7 @@ use super::{
 use crate::provisioning::{
     Access, Address, AddressSpec, Call, ExternalId, Kind, Network, NetworkSpec, Object,
     OperationId, Power, Project, ProjectQuota, ProjectSpec, Refusal, RefusalReason, Server,
-    ServerSize, ServerSpec, Volume, VolumeSpec, cidr,
+    ServerSize, ServerSpec, Volume, VolumeSpec, VolumeState, cidr,
 };
 
 /// A decision: what changes, and which object the operation is about.
@@ -493,6 +493,7 @@ impl Deciding<'_> {
         put(Record::quiet(Object::Volume(Volume {
             id,
             spec,
+            state: VolumeState::Ready,
             attached_to: None,
             operation: self.op.clone(),
         })))

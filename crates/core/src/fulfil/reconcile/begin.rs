@@ -36,7 +36,8 @@ fn mendable(thing: Fulfiller, said: &Said) -> bool {
         Aspect::Target => !matches!(thing, Fulfiller::Server | Fulfiller::People),
         // A disk never shrinks: what has grown there is taken over.
         Aspect::Size => thing == Fulfiller::Volume && smaller(said),
-        Aspect::Name | Aspect::Address => false,
+        // No cloud moves a disk to another class or out of an error at the portal's word.
+        Aspect::State | Aspect::Class | Aspect::Name | Aspect::Address => false,
     }
 }
 

@@ -1,6 +1,6 @@
 //! What both sides say of one thing. Pure: a row of ours and an object of the cloud go in.
 
-use lingbao_backends::provisioning::{ExternalId, Kind, LetIn, Object, Power, Server};
+use lingbao_backends::provisioning::{ExternalId, Kind, LetIn, Object, Power, Server, VolumeState};
 use lingbao_model::{
     access_rule,
     catalogue::Fulfiller,
@@ -70,6 +70,14 @@ const fn power(power: Power) -> &'static str {
     }
 }
 
+const fn state(state: VolumeState) -> &'static str {
+    match state {
+        VolumeState::Ready => "ready",
+        VolumeState::Changing => "changing",
+        VolumeState::Error => "error",
+    }
+}
+
 /// What a server's power should be; one in the recycle bin is switched off.
 const fn power_should_be(service: ServiceState) -> &'static str {
     match service {
@@ -127,7 +135,12 @@ fn ours_say(ours: &Ours) -> Vec<(Aspect, Option<String>)> {
             (Aspect::Rules, open(access_rule::text_of(&ours.rules, &[]))),
         ],
         Fulfiller::Volume => vec![
+            (Aspect::State, Some(state(VolumeState::Ready).to_owned())),
             (Aspect::Size, size("size_gb")),
+            (
+                Aspect::Class,
+                ours.answers.text("disk_class").map(str::to_owned),
+            ),
             (Aspect::Name, Some(name.clone())),
             (Aspect::Target, target),
         ],
@@ -157,7 +170,9 @@ fn cloud_says(
             ),
         ],
         Object::Volume(it) => vec![
+            (Aspect::State, Some(state(it.state).to_owned())),
             (Aspect::Size, Some(it.spec.size_gb.to_string())),
+            (Aspect::Class, it.spec.volume_type.clone()),
             (Aspect::Name, Some(it.spec.name.clone())),
             (Aspect::Target, it.attached_to.as_ref().map(named)),
         ],
@@ -269,6 +284,13 @@ pub fn compare(ours: &Ours, object: &Object, let_in: Option<&LetIn>) -> Verdict 
             });
         }
     }
+    if let Object::Volume(volume) = object {
+        match volume.state {
+            VolumeState::Error => return Verdict::Broken(said),
+            VolumeState::Changing => return Verdict::Moving(said),
+            VolumeState::Ready => {}
+        }
+    }
     if let Object::Server(server) = object {
         said.extend(let_in.and_then(|let_in| rules(ours, let_in)));
         match server.power {
@@ -309,7 +331,7 @@ mod tests {
             target: None,
             rules: Vec::new(),
             answers: serde_json::from_value(
-                serde_json::json!({ "vcpus": 4, "memory_gb": 8, "size_gb": 100 }),
+                serde_json::json!({ "vcpus": 4, "memory_gb": 8, "size_gb": 100, "disk_class": "ssd" }),
             )
             .unwrap(),
             month: Money::from_fen(34_800),
@@ -357,8 +379,9 @@ mod tests {
                 pool: "gov".into(),
                 name: "web".into(),
                 size_gb: 100,
-                volume_type: None,
+                volume_type: Some("ssd".into()),
             },
+            state: VolumeState::Ready,
             attached_to: on.map(Into::into),
             operation: "o".into(),
         })
@@ -485,6 +508,30 @@ mod tests {
         assert_eq!(compare(&own, &volume(Some("s1")), None), Verdict::Agrees);
         let found = differing(compare(&own, &volume(None), None));
         assert_eq!(found, [(Aspect::Target, Some("web-1".into()), None)]);
+    }
+
+    #[test]
+    fn a_disk_in_an_error_or_of_another_class_does_not_agree() {
+        let own = ours(Fulfiller::Volume);
+        let with = |change: &dyn Fn(&mut Volume)| {
+            let mut it = volume(None).into_volume().unwrap();
+            change(&mut it);
+            compare(&own, &Object::Volume(it), None)
+        };
+        let broken = with(&|it: &mut Volume| it.state = VolumeState::Error);
+        assert!(matches!(broken, Verdict::Broken(_)), "{broken:?}");
+        let moving = with(&|it: &mut Volume| it.state = VolumeState::Changing);
+        assert!(matches!(moving, Verdict::Moving(_)), "{moving:?}");
+        let text = |text: &str| Some(text.to_owned());
+        let other = differing(with(&|it: &mut Volume| {
+            it.spec.volume_type = Some("sata".into());
+        }));
+        assert_eq!(other, [(Aspect::Class, text("ssd"), text("sata"))]);
+        // A cloud that tells none says nothing.
+        assert_eq!(
+            with(&|it: &mut Volume| it.spec.volume_type = None),
+            Verdict::Agrees
+        );
     }
 
     #[test]

@@ -16,6 +16,7 @@ use lingbao_backends::{
         Access, Address, BackupPlan, Call, CallKind, Capabilities, Capacity, ExternalId, Kind,
         NetworkSpec, Object, OperationId, OperationState, Outcome, Page, PollToken, PoolRef,
         ProjectSpec, Provisioner, ReadError, RefusalReason, ServerSize, ServerSpec, Settled, Usage,
+        VolumeState,
         simulator::{Fault, Latency, On, Simulator, What},
     },
 };
@@ -275,12 +276,33 @@ fn conflict<T: std::fmt::Debug>(result: Result<T, ServiceError>, key: &str) {
     }
 }
 
-/// A cloud whose list has small pages and breaks off after some of them.
+/// A cloud whose list has small pages and breaks off after some of them, and whose disks ail.
 struct Halting {
     inner: Simulator,
     page: usize,
     /// Pages that are still given; below zero: all.
     left: AtomicI64,
+    /// What its disks do.
+    disks: VolumeState,
+}
+
+impl Halting {
+    /// One that lists everything.
+    fn ailing(inner: &Simulator, disks: VolumeState) -> Self {
+        Self {
+            inner: inner.clone(),
+            page: usize::MAX,
+            left: AtomicI64::new(-1),
+            disks,
+        }
+    }
+
+    fn told(&self, mut object: Object) -> Object {
+        if let Object::Volume(volume) = &mut object {
+            volume.state = self.disks;
+        }
+        object
+    }
 }
 
 #[async_trait]
@@ -304,7 +326,8 @@ impl Provisioner for Halting {
         self.inner.poll(token).await
     }
     async fn get(&self, kind: Kind, id: &ExternalId) -> Result<Option<Object>, ReadError> {
-        self.inner.get(kind, id).await
+        let there = self.inner.get(kind, id).await?;
+        Ok(there.map(|object| self.told(object)))
     }
     async fn find_by_operation(&self, op: &OperationId) -> Result<OperationState, ReadError> {
         self.inner.find_by_operation(op).await
@@ -322,6 +345,8 @@ impl Provisioner for Halting {
         }
         self.left.fetch_sub(1, Ordering::SeqCst);
         let mut page = self.inner.list(project, cursor).await?;
+        let objects = std::mem::take(&mut page.objects).into_iter();
+        page.objects = objects.map(|object| self.told(object)).collect();
         if page.objects.len() > self.page {
             page.objects.truncate(self.page);
             page.next = page.objects.last().map(|object| object.id().0.clone());
@@ -510,6 +535,7 @@ async fn a_cloud_that_answers_half_makes_no_difference_and_closes_none() {
             inner: world.cloud.clone(),
             page: 2,
             left: AtomicI64::new(-1),
+            disks: VolumeState::Ready,
         };
         let whole = world.one_round(&cloud).await;
         let agrees = Ended::Whole {
@@ -2140,6 +2166,46 @@ async fn a_host_in_an_error_is_restarted_or_written_off_and_foreign_from_then_on
         assert_eq!(power, lingbao_backends::provisioning::Power::Active);
         let gone = world.resource(&hosts[1].id).await;
         assert_eq!(gone.service, ServiceState::Released);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_disk_in_an_error_is_told_and_written_off_and_one_between_two_states_after_a_while() {
+    for mut world in World::all().await {
+        let (_, disk) = world.host_with_disk().await;
+        let inner = world.cloud.clone();
+        let ailing = |disks| Halting::ailing(&inner, disks);
+        for (state, wait_ms, told) in [
+            (VolumeState::Ready, ROUND_MS, None),
+            (VolumeState::Changing, ROUND_MS, None),
+            (VolumeState::Changing, PATIENCE_MS, Some("changing")),
+            (VolumeState::Error, ROUND_MS, Some("error")),
+        ] {
+            world.city.app.clock.advance_ms(wait_ms);
+            let ended = world.one_round(&ailing(state)).await;
+            assert!(matches!(ended, Ended::Whole { .. }), "{ended:?}");
+            let standing = world.standing().await;
+            assert_eq!(standing.len(), usize::from(told.is_some()), "{state:?}");
+            if let Some(row) = standing.first() {
+                assert_eq!(row.kind, DifferenceKind::Stuck);
+                assert_eq!(row.said[0].aspect, Aspect::State);
+                assert_eq!(row.said[0].cloud.as_deref(), told);
+                assert_eq!(world.may(&row.id).await, [Act::WriteOff, Act::Note]);
+            }
+        }
+        let row = world.only(DifferenceKind::Stuck).await;
+        let why = "云平台上无法修复";
+        // The cloud is asked once more, and its disk is well again.
+        let cx = world.city.cx(&world.operator);
+        let well = difference::write_off(&cx, &row.id, why).await;
+        conflict(well, "difference.over");
+        let backends = Backends::default().with(ailing(VolumeState::Error));
+        world.city.app = world.city.app.clone().with_backends(Arc::new(backends));
+        let cx = world.city.cx(&world.operator);
+        difference::write_off(&cx, &row.id, why).await.unwrap();
+        let off = world.resource(&disk.id).await;
+        assert_eq!(off.service, ServiceState::Released);
+        world.city.assert_ledger().await;
     }
 }
 

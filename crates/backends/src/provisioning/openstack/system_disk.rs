@@ -1,0 +1,161 @@
+//! The disk from which a server starts: it goes with its server, whatever the cloud makes of that.
+//!
+//! Nova deletes a disk with its server where it was told to (`delete_on_termination`). Somebody who
+//! makes a server with Horizon is asked, and the answer is no unless he says otherwise; and where
+//! Cinder can't delete the disk at that moment, Nova notes it in a log and deletes the server all the
+//! same. So the disks are marked before the server goes, and what Cinder still has of them then is
+//! deleted.
+use serde_json::Value;
+
+use super::{
+    client::{Cloud, items, list, text},
+    fault::{Flow, refuse},
+    op::META_OP,
+    version::Service,
+    volumes::{FIELDS, server_of},
+};
+use crate::provisioning::{ExternalId, RefusalReason};
+
+/// Entry of a volume's metadata that names the server with which it goes.
+const GOES_WITH: &str = "lingbao_server";
+
+/// A disk that hangs on a server.
+struct Hung {
+    volume: Value,
+    /// Whether Nova was told to delete it with the server.
+    told: bool,
+}
+
+/// Which of the disks of a server go with it: those of which Nova was told so, and the one from which
+/// it starts. Never one that was ordered by itself, and of a server that starts from a disk of its
+/// host none that merely could be started from.
+fn going(server: &Value, all: Vec<Hung>) -> Vec<Value> {
+    let root = text(server, "OS-EXT-SRV-ATTR:root_device_name");
+    let from_volume = text(&server["image"], "id").is_empty();
+    let starts = |it: &Hung| text(&it.volume, "bootable") == "true";
+    let place = |it: &Hung| {
+        let mut places = items(&it.volume, "attachments").iter();
+        let own = places.find(|place| text(place, "server_id") == text(server, "id"));
+        own.map(|place| text(place, "device").to_owned())
+            .unwrap_or_default()
+    };
+    let all: Vec<Hung> = all
+        .into_iter()
+        .filter(|it| text(&it.volume["metadata"], META_OP).is_empty())
+        .collect();
+    // Where no place is told, one alone leaves no doubt.
+    let only = all.iter().filter(|it| starts(it)).count() == 1;
+    let is_system = |it: &Hung| {
+        let place = place(it);
+        let untold = root.is_empty() || place.is_empty();
+        starts(it) && if untold { only } else { place == root }
+    };
+    all.into_iter()
+        .filter(|it| it.told || (from_volume && is_system(it)))
+        .map(|it| it.volume)
+        .collect()
+}
+
+impl Cloud {
+    /// Marks the disks that go with a server, before it goes: afterwards nothing says whose they were.
+    pub(super) async fn mark_disks(&self, server: &Value) -> Flow<()> {
+        let id = text(server, "id");
+        let mut all = Vec::new();
+        for one in items(server, "os-extended-volumes:volumes_attached") {
+            let volume = ExternalId(text(one, "id").to_owned());
+            if let Some(volume) = self.volume_value(&volume).await? {
+                let told = one["delete_on_termination"] == true;
+                all.push(Hung { volume, told });
+            }
+        }
+        for volume in going(server, all) {
+            if text(&volume["metadata"], GOES_WITH) != id {
+                self.note(&ExternalId(text(&volume, "id").to_owned()), GOES_WITH, id)
+                    .await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Deletes what Cinder still has of the disks of a server that is gone; `Ok` when it has none.
+    pub(super) async fn delete_disks(&self, server: &ExternalId) -> Flow<()> {
+        // Cinder reads the filter as a dictionary of Python.
+        let name = server.as_str().replace(['\'', '\\'], "_");
+        let filter = format!("{{'{GOES_WITH}': '{name}'}}");
+        let query = [("all_tenants", "1"), ("metadata", filter.as_str())];
+        let found = self.get(Service::Volume, "/volumes/detail", &query).await?;
+        let own = |it: &&Value| text(&it["metadata"], GOES_WITH) == server.as_str();
+        for it in list(&found, "volumes", FIELDS)?.iter().filter(own) {
+            let id = ExternalId(text(it, "id").to_owned());
+            if server_of(it).is_some_and(|other| other != *server) {
+                let said = format!("its system disk {id} hangs on another server now");
+                return refuse(RefusalReason::Conflict, said);
+            }
+            match text(it, "status") {
+                "in-use" | "attaching" | "detaching" | "reserved" | "creating" | "downloading" => {
+                    let what = "letting go of the system disk";
+                    return Err(self.under_way(text(it, "updated_at"), what));
+                }
+                _ => {
+                    tracing::info!(%server, %id, "a disk that did not go with its server is deleted");
+                    self.delete_volume(&id).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn hung(id: &str, device: &str, bootable: bool, told: bool) -> Hung {
+        let volume = json!({ "id": id, "metadata": {}, "bootable": bootable.to_string(),
+            "attachments": [{ "server_id": "s", "device": device }] });
+        Hung { volume, told }
+    }
+
+    fn names(server: &Value, all: Vec<Hung>) -> Vec<String> {
+        let going = going(server, all);
+        going.iter().map(|it| text(it, "id").to_owned()).collect()
+    }
+
+    #[test]
+    fn the_disk_from_which_a_server_starts_goes_with_it_and_no_other() {
+        let server =
+            json!({ "id": "s", "image": "", "OS-EXT-SRV-ATTR:root_device_name": "/dev/vda" });
+        let both = || {
+            vec![
+                hung("data", "/dev/vdb", true, false),
+                hung("system", "/dev/vda", true, false),
+            ]
+        };
+        assert_eq!(names(&server, both()), ["system"]);
+        // Where the cloud tells no place, two leave a doubt and one does not.
+        let silent = json!({ "id": "s", "image": "" });
+        assert!(names(&silent, both()).is_empty());
+        assert_eq!(names(&silent, both().split_off(1)), ["system"]);
+        // One that hangs elsewhere is not it, though the system disk has been lost.
+        assert!(names(&server, vec![hung("data", "/dev/vdb", true, false)]).is_empty());
+    }
+
+    #[test]
+    fn of_a_server_that_starts_from_its_host_only_what_nova_was_told_goes() {
+        let server = json!({ "id": "s", "image": { "id": "i" }, "OS-EXT-SRV-ATTR:root_device_name": "/dev/vda" });
+        let data = hung("data", "/dev/vdb", true, false);
+        let told = hung("told", "/dev/vdc", false, true);
+        assert_eq!(names(&server, vec![data, told]), ["told"]);
+    }
+
+    #[test]
+    fn what_was_ordered_by_itself_never_goes_with_a_server() {
+        let server =
+            json!({ "id": "s", "image": "", "OS-EXT-SRV-ATTR:root_device_name": "/dev/vda" });
+        let mut ours = hung("ours", "/dev/vda", true, true);
+        ours.volume["metadata"][META_OP] = json!("op");
+        assert!(names(&server, vec![ours]).is_empty());
+    }
+}
