@@ -102,6 +102,7 @@ pub fn database_config(config: &Config, exclusive: bool) -> Result<DbConfig, Wir
     Ok(DbConfig {
         max_connections: section.max_connections,
         wait: std::time::Duration::from_millis(section.wait_ms),
+        queue: std::time::Duration::from_millis(section.queue_ms),
         statement_timeout: std::time::Duration::from_millis(section.statement_timeout_ms),
         exclusive,
         max_page_count: (section.max_page_count > 0).then_some(section.max_page_count),

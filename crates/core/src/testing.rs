@@ -69,9 +69,16 @@ impl Deref for TestDb {
 impl TestDb {
     /// A fresh SQLite file.
     pub async fn sqlite() -> Self {
+        Self::sqlite_with(|_| {}).await
+    }
+
+    /// The same, opened in a way of one's own.
+    pub async fn sqlite_with(change: impl FnOnce(&mut DbConfig)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let url = format!("sqlite://{}", folder.path().join("test.db").display());
-        Self::open(DbConfig::new(url), Some(folder)).await
+        let mut config = DbConfig::new(url);
+        change(&mut config);
+        Self::open(config, Some(folder)).await
     }
 
     /// A fresh schema on the PostgreSQL of `LINGBAO_TEST_POSTGRES`, if there is one.
