@@ -26,6 +26,15 @@ async function underTheThumb(act: Locator): Promise<void> {
   expect(free, 'something lies over the act').toBe(true);
 }
 
+/** What a leader decides by can be read without scrolling: it ends above the acts, which lie over the rest. */
+async function aboveTheThumb(page: Page): Promise<void> {
+  const thumb = await page.locator('.thumb').boundingBox();
+  for (const part of ['.ask-what', '.ask-money', '.ask .ba', '.ask .flags']) {
+    const box = await page.locator(part).first().boundingBox();
+    expect((box?.y ?? Infinity) + (box?.height ?? 0), `${part} ends above the acts`).toBeLessThanOrEqual(thumb?.y ?? 0);
+  }
+}
+
 /** Cores that the unit uses in the first pool, by its quota page. */
 async function coresUsed(page: Page, { cores }: Look): Promise<number> {
   await page.goto('/quota');
@@ -116,7 +125,10 @@ async function fromTheCatalogue(page: Page, baseURL: string, info: TestInfo, see
     await expect(page.locator('main')).toContainText('2,074.00');
     await fitsTheWindow(page);
     const approve = page.locator('button[name=do][value=approve]');
-    if (width === 360) await underTheThumb(approve);
+    if (width === 360) {
+      await underTheThumb(approve);
+      await aboveTheThumb(page);
+    }
     await axe();
     await approve.click();
     await expect(page).toHaveURL(/\/todo/);
