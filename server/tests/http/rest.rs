@@ -288,7 +288,18 @@ async fn the_document_is_whole_and_can_be_read_as_a_page() {
         assert_eq!(page.status, 200);
         assert!(page.text.contains(words) && page.text.contains("/api/v1/requests"));
         assert!(!page.text.contains("<script"));
+        // It looks like the portal, leads back to it, and is found from there.
+        assert!(
+            page.text.contains("rel=\"stylesheet\"") && page.text.contains("href=\"/me/tokens\"")
+        );
     }
+    portal.account("clerk", &[Role::Applicant]).await;
+    let tokens = portal.sign_in("clerk").await.get("/me/tokens").await;
+    assert!(
+        tokens.text.contains("href=\"/api/v1/docs\""),
+        "{}",
+        tokens.text
+    );
 }
 
 #[test]
