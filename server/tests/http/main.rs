@@ -22,3 +22,4 @@ mod reinstall;
 mod rest;
 mod truth;
 mod usage;
+mod work_order;
