@@ -263,7 +263,9 @@ fn bare(config: &Config, db: Db, clock: Arc<dyn Clock>) -> Result<App, WiringErr
     let crypto = crypto(config, &random)?;
     let site = SiteCode::try_from(config.site.code.clone()).map_err(|_| WiringError::Site)?;
     let app = App::with(db, site, Arc::new(crypto), clock, random);
-    Ok(app.with_keep_days(config.release.keep_days.into()))
+    Ok(app
+        .with_keep_days(config.release.keep_days.into())
+        .with_phone(&config.site.phone))
 }
 
 /// The clouds of the configuration; without any, the simulated one.

@@ -232,6 +232,12 @@ impl TestApp {
         self.with(|app| app.with_keep_days(days))
     }
 
+    /// The same application with a telephone for help.
+    #[must_use]
+    pub fn with_phone(self, phone: &str) -> Self {
+        self.with(|app| app.with_phone(phone))
+    }
+
     /// The same application with something that measures the hosts.
     #[must_use]
     pub fn with_usage(self, usage: Metering) -> Self {

@@ -426,6 +426,10 @@ pub async fn delivery_sheet(cx: &Cx, request: &RequestId) -> Result<DeliveryShee
         });
     }
     let failed: Vec<(Label, Msg)> = fulfilment::failures(&mut rx, request).await?;
+    let call = match cx.app.phone.as_str() {
+        "" => fulfilment::duty(&mut rx).await?,
+        phone => phone.to_owned(),
+    };
     Ok(DeliverySheet {
         request: request.clone(),
         number: head.number,
@@ -434,6 +438,6 @@ pub async fn delivery_sheet(cx: &Cx, request: &RequestId) -> Result<DeliveryShee
         settled_at: head.settled_at,
         lines,
         failed,
-        call: fulfilment::duty(&mut rx).await?,
+        call,
     })
 }
