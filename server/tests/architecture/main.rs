@@ -375,6 +375,37 @@ fn both_languages_have_the_same_keys() {
 }
 
 #[test]
+fn what_is_refused_leaves_a_trace() {
+    // One's own door, tokens and drafts: nobody else's thing can be tried there.
+    let own = [
+        "service/session.rs sign_in",
+        "service/session.rs sign_out",
+        "service/session.rs sign_out_everywhere",
+        "service/session.rs change_password",
+        "service/token.rs create",
+        "service/cart/mod.rs create",
+    ];
+    let (mut traced, mut silent) = (0, BTreeSet::new());
+    let mut all = program("crates/core/src/service");
+    all.extend(program("crates/core/src/fulfil"));
+    for file in all {
+        for part in file.text.split("\npub async fn ").skip(1) {
+            let name = part.split(['(', '<']).next().unwrap_or_default();
+            let (act, _) = part.split_once("\n}").unwrap_or((part, ""));
+            traced += usize::from(act.contains("traced("));
+            let asked = act.contains("cx: &Cx") && act.contains("ServiceError");
+            if asked && act.contains("audit::record(") && !act.contains("traced(") {
+                let path = file.path.trim_start_matches("crates/core/src/");
+                silent.insert(format!("{path} {name}"));
+            }
+        }
+    }
+    assert!(traced > 40, "the reader sees {traced} traced acts alone");
+    let own: BTreeSet<String> = own.map(str::to_owned).into();
+    assert_eq!(silent, own, "acts whose refusals nobody would read of");
+}
+
+#[test]
 fn every_job_and_saga_is_called_by_words() {
     let words = files("app/locales", &["zh-CN.json"]);
     let words: BTreeMap<String, String> = serde_json::from_str(&words[0].text).unwrap();

@@ -22,6 +22,7 @@ use lingbao_model::{
     },
 };
 
+use super::refusal::traced;
 use crate::{
     app::Cx,
     audit,
@@ -365,6 +366,14 @@ fn acts(
 /// [`ServiceError::NotFound`] if the caller doesn't see the server, [`ServiceError::Forbidden`] if
 /// it is not the caller's to use, [`ServiceError::Conflict`] if it was shown already.
 pub async fn show_secret(cx: &Cx, id: &ResourceId) -> Result<String, ServiceError> {
+    let result = show_secret_once(cx, id).await;
+    traced(cx, result, || {
+        audit::Event::new("resource.show_secret", "resource", id)
+    })
+    .await
+}
+
+async fn show_secret_once(cx: &Cx, id: &ResourceId) -> Result<String, ServiceError> {
     let mut tx = cx.db().begin().await?;
     let access = Access::load(&mut tx, cx).await?;
     let found = resource::get(&mut tx, &access.scope(Ability::ReadResources), id)
