@@ -39,6 +39,7 @@ export const FORMS: Record<string, Record<string, string>[]> = {
   '/cart': ['more', 'refresh', 'save', 'submit', 'resubmit', 'system', 'edit {lines} C-ECS', 'remove {lines}'].map((act) => ({ cart: '{drafts}', do: act, system: '{systems}', title: '核验', reason, version, form_id: 'tried-by-all' })),
   '/cart/{id}': [
     ...['refresh', 'save', 'submit', 'remove {lines}'].map((act) => ({ cart: '{drafts}', do: act, system: '{systems}', title: '核验', reason, version, form_id: 'tried-by-all' })),
+    { '@': '/cart/system', system: '{systems}', name: '核验系统', short_name: 'foreign', level: '2', state: 'testing', contact_name: '', contact_phone: '', version },
     { '@': '/cart/system', cart: '{drafts}', name: '核验系统', short_name: 'foreign', level: '2', state: 'testing', contact_name: '核验', contact_phone: '0000-00000' },
   ],
   '/quota': [
