@@ -237,8 +237,22 @@ fn views_hold_no_sentence_of_their_own() {
     // The sheet of samples shows components to developers, with sample words.
     all.retain(|file| !file.path.starts_with("app/src/area/kit/"));
     law("words stand in app/locales", &all, |_, line| {
-        let chinese = line.chars().any(|c| ('\u{4e00}'..='\u{9fff}').contains(&c));
+        let of_chinese =
+            |c: char| ('\u{4e00}'..='\u{9fff}').contains(&c) || "、，。：；！？（）".contains(c);
+        let chinese = line.chars().any(of_chinese);
         chinese.then(|| "Chinese text".to_owned())
+    });
+}
+
+#[test]
+fn english_words_hold_no_chinese() {
+    // The language itself is written as its readers write it.
+    let own = ["look.language", "look.zh"];
+    let words = files("app/locales", &["en.json"]);
+    law("en.json is English", &words, |_, line| {
+        let (key, text) = line.split_once(": ")?;
+        let chinese = text.chars().any(|c| ('\u{4e00}'..='\u{9fff}').contains(&c));
+        (chinese && !own.contains(&key.trim().trim_matches('"'))).then(|| "Chinese text".to_owned())
     });
 }
 

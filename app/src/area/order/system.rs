@@ -80,7 +80,7 @@ fn Form(there: Vec<SystemRow>) -> impl IntoView {
     let names = if names.is_empty() {
         t!("system.name_hint").to_owned()
     } else {
-        t!("system.name_others", names = names.join(t!("system.comma")))
+        t!("system.name_others", names = names.join(t!("ui.comma")))
     };
     let (title, act) = match &edited {
         Some(_) => (t!("system.edit"), t!("system.save")),
