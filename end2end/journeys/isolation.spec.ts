@@ -7,7 +7,7 @@ import { call, session, SAME } from '../support/api.ts';
 import { expect, portalBeside as test } from '../support/beside.ts';
 import { callers, everyRole, maySee } from '../support/callers.ts';
 import { buildBeside, serversNamed } from '../support/cloud.ts';
-import { BODIES, FORMS, FUNCTIONS, functions, posts } from '../support/forms.ts';
+import { BODIES, FORMS, FUNCTIONS, functions, posts, QUERIES } from '../support/forms.ts';
 import { orderHost, place, SMALL } from '../support/order.ts';
 import { everyPath } from '../support/pages.ts';
 import type { Server } from '../support/server.ts';
@@ -383,6 +383,25 @@ test('what belongs to another unit is not there, whatever asks for it @once', as
     await together(lists, async (path) => {
       const text = await (await get(path, cookie(login), path.startsWith('/api') ? 'application/json' : 'text/html')).text();
       shows(login, path, text, decodeURIComponent(path));
+    });
+  }
+
+  // Nor is a list narrowed by a foreign id another one than by an id that nothing has.
+  const narrowed = Object.entries<Json>(document.paths).flatMap(([path, { get: read }]) =>
+    (read?.parameters ?? []).filter((one: Json) => one.in === 'query' && /^(system|unit|resource|user|vdc|pool)$/.test(one.name)).map((one: Json) => `${path}?${one.name}=`));
+  expect(narrowed.length).toBeGreaterThan(2);
+  expect(narrowed.filter((one: string) => !(one in QUERIES)), 'queries that name a thing').toEqual([]);
+  for (const { login } of strangers) {
+    await together(Object.entries(QUERIES), async ([path, kind]) => {
+      const mine = own[kind] ?? '';
+      const other = unknown(mine);
+      const accept = path.startsWith('/api') ? 'application/json' : 'text/html';
+      const [foreign, nothing] = await Promise.all([get(path + mine, cookie(login), accept), get(path + other, cookie(login), accept)]);
+      const [text, empty] = await Promise.all([foreign.text(), nothing.text()]);
+      if (foreign.status !== nothing.status) faults.push(`${login} ${path}: ${foreign.status}, unknown ${nothing.status}`);
+      shows(login, path, text, mine);
+      // The parts of a page come in no order of their own.
+      if (/^\/api|\.csv/.test(path) && settled(text, [mine, other]) !== settled(empty, [mine, other])) faults.push(`${login} ${path}: the answers differ`);
     });
   }
 

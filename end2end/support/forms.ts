@@ -133,6 +133,21 @@ export const FUNCTIONS: Record<string, { kind: string; id: string; rest?: Record
   'people/users': { kind: 'units', id: 'unit', rest: { newest: 'false' } },
 };
 
+/** Lists and files that are narrowed by an id in their query, and whose id that is. */
+export const QUERIES: Record<string, string> = {
+  '/resources?system=': 'systems',
+  '/resources.csv?system=': 'systems',
+  '/api/v1/resources?system=': 'systems',
+  '/cart/system?system=': 'systems',
+  '/usage?unit=': 'units',
+  '/usage.csv?unit=': 'units',
+  '/api/v1/usage?unit=': 'units',
+  '/quota?unit=': 'units',
+  '/quota.csv?unit=': 'units',
+  '/admin/users?unit=': 'units',
+  '/api/v1/users?unit=': 'units',
+};
+
 /** The server functions that ask for an id, with the names of all their arguments. */
 export function functions(): Map<string, string[]> {
   const found = sources(join(ROOT, 'app', 'src')).flatMap((text) => [
