@@ -1,5 +1,5 @@
-//! A new application system, or one that is corrected, beside the cart that needs it. It stands on the cart's path: a route
-//! of its own would travel with the first load of every page.
+//! A new application system, or one that is corrected, beside the cart that needs it. It stands on
+//! the cart's path: a route of its own would travel with the first load of every page.
 
 use super::cart;
 use crate::{
