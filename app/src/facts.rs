@@ -85,7 +85,7 @@ pub fn steps(change: &Change) -> Vec<(String, String, String)> {
 pub fn steps_line(change: &Change) -> String {
     let one = |(what, before, after)| format!("{what} {before} → {after}");
     let all: Vec<String> = steps(change).into_iter().map(one).collect();
-    all.join(t!("approvals.comma"))
+    all.join(t!("ui.comma"))
 }
 
 /// What something costs: a month, once, or both. One never hides the other.

@@ -109,7 +109,13 @@ pub const NEW_SYSTEM: &str = "system";
 
 /// A new application system; the cart that was left for it, or none, gets it.
 pub fn new_system(cart: &str) -> String {
-    with_query(&format!("{CART}/{NEW_SYSTEM}"), &[("cart", cart)])
+    edit_system(cart, "")
+}
+
+/// The same form with what a system is called now, to correct it.
+pub fn edit_system(cart: &str, system: &str) -> String {
+    let asked = [("cart", cart), ("system", system)];
+    with_query(&format!("{CART}/{NEW_SYSTEM}"), &asked)
 }
 
 /// One request, by its number.

@@ -53,6 +53,19 @@ for (const login of Object.keys({ ...PAGES, ...OF_ONE })) {
   });
 }
 
+test('the page of the programming interface stands whole, and is found', async ({ page }) => {
+  test.setTimeout(180_000);
+  await signIn(page, 'clerk');
+  await page.goto('/me/tokens');
+  await page.locator('a[href="/api/v1/docs"]').click();
+  await expect(page).toHaveURL(/\/api\/v1\/docs$/);
+  await expect(page.getByRole('heading', { level: 1 })).toHaveCount(1);
+  await fitsTheWindow(page);
+  await axeClean(page);
+  await page.locator('a[href="/me/tokens"]').click();
+  await expect(page).toHaveURL(/\/me\/tokens$/);
+});
+
 test('what is not allowed and what is not there look the same', async ({ page }) => {
   await signIn(page, 'clerk');
   for (const path of ['/requests/NB-20200101-9999', '/resources/none', '/todo/none']) {

@@ -2,7 +2,8 @@
 // machines come up, and the bureau finds them in its resources.
 import { expect, test } from '../support/fixtures.ts';
 import { axeClean, fitsTheWindow, look, signIn as enter } from '../support/helpers.ts';
-import { put } from '../support/order.ts';
+import { session } from '../support/api.ts';
+import { approveAll, order, put, SMALL } from '../support/order.ts';
 import type { Locator, Page, TestInfo } from '@playwright/test';
 
 /** How the portal is looked at, and what it calls there what the journey looks for. */
@@ -24,6 +25,15 @@ async function underTheThumb(act: Locator): Promise<void> {
     return element.contains(document.elementFromPoint(box.x + box.width / 2, box.y + box.height / 2));
   });
   expect(free, 'something lies over the act').toBe(true);
+}
+
+/** What a leader decides by can be read without scrolling: it ends above the acts, which lie over the rest. */
+async function aboveTheThumb(page: Page): Promise<void> {
+  const thumb = await page.locator('.thumb').boundingBox();
+  for (const part of ['.ask-what', '.ask-money', '.ask .ba', '.ask .flags']) {
+    const box = await page.locator(part).first().boundingBox();
+    expect((box?.y ?? Infinity) + (box?.height ?? 0), `${part} ends above the acts`).toBeLessThanOrEqual(thumb?.y ?? 0);
+  }
 }
 
 /** Cores that the unit uses in the first pool, by its quota page. */
@@ -116,7 +126,10 @@ async function fromTheCatalogue(page: Page, baseURL: string, info: TestInfo, see
     await expect(page.locator('main')).toContainText('2,074.00');
     await fitsTheWindow(page);
     const approve = page.locator('button[name=do][value=approve]');
-    if (width === 360) await underTheThumb(approve);
+    if (width === 360) {
+      await underTheThumb(approve);
+      await aboveTheThumb(page);
+    }
     await axe();
     await approve.click();
     await expect(page).toHaveURL(/\/todo/);
@@ -167,4 +180,24 @@ test('a form that was changed keeps its price true @live', async ({ page }) => {
     await page.locator('input[name=vcpus]').fill('16');
     expect(await sum.textContent()).not.toBe(before);
   }).toPass({ timeout: 15_000 });
+});
+
+test('an open request follows its approval and its machine without a reload @live', async ({ page, server }) => {
+  test.setTimeout(120_000);
+  const where = () => server.url;
+  const typed = { ...SMALL, vcpus: '8', memory_gb: '16' };
+  const { id } = await order(where, await session(server.url, 'clerk'), 'follows', [{ item: 'C-ECS', name: 'follows', typed }]);
+  await enter(page, 'clerk');
+  const listens = page.waitForResponse(/\/events\?/);
+  await page.goto(`/requests/${id}`);
+  expect((await listens).status()).toBe(200);
+  // What a page is told of is lost when it is loaded again.
+  await page.evaluate(() => Object.assign(window, { opened: 'once' }));
+  const state = page.locator('.acts-tail .chip').first();
+  const before = await state.textContent();
+  await expect(page.locator('button[name=do][value=confirm]')).toHaveCount(0);
+  await approveAll(where, id, 'leader.tjj');
+  await expect(state).not.toHaveText(before ?? '', { timeout: 15_000 });
+  await expect(page.locator('button[name=do][value=confirm]')).toBeVisible({ timeout: 60_000 });
+  expect(await page.evaluate(() => (window as unknown as { opened?: string }).opened)).toBe('once');
 });

@@ -39,6 +39,7 @@ export const FORMS: Record<string, Record<string, string>[]> = {
   '/cart': ['more', 'refresh', 'save', 'submit', 'resubmit', 'system', 'edit {lines} C-ECS', 'remove {lines}'].map((act) => ({ cart: '{drafts}', do: act, system: '{systems}', title: '核验', reason, version, form_id: 'tried-by-all' })),
   '/cart/{id}': [
     ...['refresh', 'save', 'submit', 'remove {lines}'].map((act) => ({ cart: '{drafts}', do: act, system: '{systems}', title: '核验', reason, version, form_id: 'tried-by-all' })),
+    { '@': '/cart/system', system: '{systems}', name: '核验系统', short_name: 'foreign', level: '2', state: 'testing', contact_name: '', contact_phone: '', version },
     { '@': '/cart/system', cart: '{drafts}', name: '核验系统', short_name: 'foreign', level: '2', state: 'testing', contact_name: '核验', contact_phone: '0000-00000' },
   ],
   '/quota': [
@@ -130,6 +131,21 @@ export const FUNCTIONS: Record<string, { kind: string; id: string; rest?: Record
   'people/unit': { kind: 'units', id: 'id' },
   'people/user': { kind: 'users', id: 'id' },
   'people/users': { kind: 'units', id: 'unit', rest: { newest: 'false' } },
+};
+
+/** Lists and files that are narrowed by an id in their query, and whose id that is. */
+export const QUERIES: Record<string, string> = {
+  '/resources?system=': 'systems',
+  '/resources.csv?system=': 'systems',
+  '/api/v1/resources?system=': 'systems',
+  '/cart/system?system=': 'systems',
+  '/usage?unit=': 'units',
+  '/usage.csv?unit=': 'units',
+  '/api/v1/usage?unit=': 'units',
+  '/quota?unit=': 'units',
+  '/quota.csv?unit=': 'units',
+  '/admin/users?unit=': 'units',
+  '/api/v1/users?unit=': 'units',
 };
 
 /** The server functions that ask for an id, with the names of all their arguments. */

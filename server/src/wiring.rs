@@ -102,6 +102,7 @@ pub fn database_config(config: &Config, exclusive: bool) -> Result<DbConfig, Wir
     Ok(DbConfig {
         max_connections: section.max_connections,
         wait: std::time::Duration::from_millis(section.wait_ms),
+        queue: std::time::Duration::from_millis(section.queue_ms),
         statement_timeout: std::time::Duration::from_millis(section.statement_timeout_ms),
         exclusive,
         max_page_count: (section.max_page_count > 0).then_some(section.max_page_count),
@@ -262,7 +263,9 @@ fn bare(config: &Config, db: Db, clock: Arc<dyn Clock>) -> Result<App, WiringErr
     let crypto = crypto(config, &random)?;
     let site = SiteCode::try_from(config.site.code.clone()).map_err(|_| WiringError::Site)?;
     let app = App::with(db, site, Arc::new(crypto), clock, random);
-    Ok(app.with_keep_days(config.release.keep_days.into()))
+    Ok(app
+        .with_keep_days(config.release.keep_days.into())
+        .with_phone(&config.site.phone))
 }
 
 /// The clouds of the configuration; without any, the simulated one.

@@ -50,6 +50,8 @@ pub struct App {
     pub backends: Arc<Backends>,
     /// How many days what is given back lies in the recycle bin; 0: it is erased at once.
     pub keep_days: i64,
+    /// Whom to call, with hours, as the configuration says; empty if it says nothing.
+    pub phone: String,
     /// What measures the hosts; `None` if the configuration names nothing.
     pub usage: Option<Arc<Metering>>,
 }
@@ -80,6 +82,7 @@ impl App {
             job_bell: Arc::default(),
             backends: Arc::default(),
             keep_days: KEEP_DAYS,
+            phone: String::new(),
             usage: None,
         }
     }
@@ -95,6 +98,13 @@ impl App {
     #[must_use]
     pub fn with_keep_days(mut self, days: i64) -> Self {
         self.keep_days = days.clamp(0, MOST_KEEP_DAYS);
+        self
+    }
+
+    /// The same with a telephone for help.
+    #[must_use]
+    pub fn with_phone(mut self, phone: &str) -> Self {
+        phone.trim().clone_into(&mut self.phone);
         self
     }
 

@@ -69,9 +69,16 @@ impl Deref for TestDb {
 impl TestDb {
     /// A fresh SQLite file.
     pub async fn sqlite() -> Self {
+        Self::sqlite_with(|_| {}).await
+    }
+
+    /// The same, opened in a way of one's own.
+    pub async fn sqlite_with(change: impl FnOnce(&mut DbConfig)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let url = format!("sqlite://{}", folder.path().join("test.db").display());
-        Self::open(DbConfig::new(url), Some(folder)).await
+        let mut config = DbConfig::new(url);
+        change(&mut config);
+        Self::open(config, Some(folder)).await
     }
 
     /// A fresh schema on the PostgreSQL of `LINGBAO_TEST_POSTGRES`, if there is one.
@@ -223,6 +230,12 @@ impl TestApp {
     #[must_use]
     pub fn with_keep_days(self, days: i64) -> Self {
         self.with(|app| app.with_keep_days(days))
+    }
+
+    /// The same application with a telephone for help.
+    #[must_use]
+    pub fn with_phone(self, phone: &str) -> Self {
+        self.with(|app| app.with_phone(phone))
     }
 
     /// The same application with something that measures the hosts.

@@ -177,6 +177,19 @@ mod tests {
     }
 
     #[test]
+    fn who_waits_for_the_database_is_answered_before_the_request_ends() {
+        let said = with(&[("LINGBAO_DATABASE__QUEUE_MS", "25000")])
+            .unwrap_err()
+            .to_string();
+        assert!(said.contains("database.queue_ms"), "{said}");
+        let longer = [
+            ("LINGBAO_DATABASE__QUEUE_MS", "25000"),
+            ("LINGBAO_LIMITS__REQUEST_SECONDS", "31"),
+        ];
+        assert!(with(&longer).is_ok());
+    }
+
+    #[test]
     fn an_unknown_key_is_refused_with_the_nearest_known_one() {
         let error = parse("x.toml", "[server]\nlissten = \"a\"\n", &[]).unwrap_err();
         let said = error.to_string();

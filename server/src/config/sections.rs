@@ -88,8 +88,12 @@ sections! {
         password_file: PathBuf = PathBuf::new();
         /// Most connections at once.
         max_connections: u32 = 8;
-        /// How long an act waits for a connection or for SQLite's write lock, in milliseconds.
+        /// How long an act waits for a lock that another process holds, in milliseconds.
         wait_ms: u64 = 5_000;
+        /// How long an act stands in line for a connection, in milliseconds; on SQLite all who write
+        /// stand in one line. With `wait_ms` less than `limits.request_seconds`: who waits in vain is
+        /// told so on the page, with what was typed.
+        queue_ms: u64 = 10_000;
         /// PostgreSQL: longest time for one statement, in milliseconds.
         statement_timeout_ms: u64 = 15_000;
         /// SQLite: the file may not grow past so many pages of 4 KiB; 0 for no limit.

@@ -70,6 +70,7 @@ impl Config {
                 1,
             ),
             ("database.wait_ms", self.database.wait_ms, 1),
+            ("database.queue_ms", self.database.queue_ms, 1),
             ("worker.jobs", self.worker.jobs as u64, 1),
             (
                 "session.idle_minutes",
@@ -96,6 +97,16 @@ impl Config {
         ] {
             check(value >= least, format!("{key} = {value}: at least {least}"));
         }
+        // Whoever waits in vain must still be answered with the page and what was typed, before the
+        // guard ends the request.
+        let waits = self.database.queue_ms.saturating_add(self.database.wait_ms);
+        let seconds = self.limits.request_seconds;
+        check(
+            waits < seconds.saturating_mul(1_000),
+            format!(
+                "database.queue_ms and wait_ms: together {waits}, less than the {seconds} seconds of limits.request_seconds"
+            ),
+        );
         let days = self.release.keep_days;
         check(
             i64::from(days) <= MOST_KEEP_DAYS,

@@ -27,7 +27,7 @@ use axum::{
 };
 use leptos::config::LeptosOptions;
 use lingbao_app::{form::ssr::Pages, presence};
-use lingbao_core::{App, session_store::Sessions};
+use lingbao_core::{App, service::notice, session_store::Sessions};
 use metrics_exporter_prometheus::PrometheusHandle;
 use middleware::{access_log, client, client::Network, cross_site, guard, headers, request_id};
 use std::net::IpAddr;
@@ -131,13 +131,9 @@ impl Portal {
             }
             touched.insert(*id, now);
         }
-        if let Err(error) = self
-            .sessions
-            .touch(id, sessions::idle_ms(&self.config))
-            .await
-        {
-            tracing::warn!(%error, "a session could not be prolonged");
-        }
+        let noted = self.sessions.touch(id, sessions::idle_ms(&self.config));
+        // What is asked for must not wait in line twice.
+        notice::courtesy("a session as in use", noted).await;
     }
 }
 

@@ -272,3 +272,61 @@ async fn the_calculator_of_terms_reckons_with_the_holidays_that_were_entered() {
     let page = clerk.get(posted.header("location")).await;
     assert!(page.text.contains("2027-01-08"), "{}", page.text);
 }
+
+#[tokio::test]
+async fn a_system_is_corrected_beside_the_cart_that_chooses_it() {
+    let portal = Portal::start().await;
+    for (login, role) in [("reviewer", Role::Reviewer), ("clerk", Role::Applicant)] {
+        portal.account(login, &[role]).await;
+    }
+    let cell = with_limits(&portal, &portal.sign_in("reviewer").await).await;
+    let clerk = portal.sign_in("clerk").await;
+    let system = json!({ "name": "经济普杳平台", "level": "3" });
+    let made = send(&clerk, "POST", "/api/v1/systems", &system).await;
+    let system = made.json()["id"].as_str().unwrap().to_owned();
+    let order = hosts(&json!(system), &cell, "1");
+    let draft = send(&clerk, "POST", "/api/v1/drafts", &order).await.json();
+    let (id, version) = (draft["id"].as_str().unwrap(), draft["version"].to_string());
+    let cart = format!("/cart/{id}");
+    let left = [
+        ("cart", id),
+        ("version", version.as_str()),
+        ("system", system.as_str()),
+        ("title", "写到一半的标题"),
+        ("do", "edit_system"),
+    ];
+    let left = clerk.post(&cart, &left).await;
+    let to = left.header("location").to_owned();
+    assert_eq!(to, format!("/cart/system?cart={id}&system={system}"));
+    let form = clerk.get(&to).await;
+    assert!(
+        form.text.contains("value=\"经济普杳平台\""),
+        "{}",
+        form.text
+    );
+    let row = &clerk.get("/api/v1/systems").await.json()["rows"][0];
+    let version = row["version"].to_string();
+    let typed = |name: &'static str| {
+        [
+            ("cart", id),
+            ("system", system.as_str()),
+            ("version", version.as_str()),
+            ("name", name),
+            ("short_name", "jjpc"),
+            ("level", "2"),
+            ("state", "live"),
+        ]
+    };
+    let wrong = clerk.post(&to, &typed("")).await;
+    assert_eq!(wrong.status, 422, "{}", wrong.text);
+    let done = clerk.post(&to, &typed("经济普查平台")).await;
+    assert_eq!((done.status, done.header("location")), (303, cart.as_str()));
+    let row = &clerk.get("/api/v1/systems").await.json()["rows"][0];
+    assert_eq!(row["name"], "经济普查平台");
+    assert_eq!(row["state"], "live");
+    // Who is slower is told so; what nobody has is not found.
+    let late = clerk.post(&to, &typed("经济普查平台二")).await;
+    assert_eq!(late.status, 409, "{}", late.text);
+    let nothing = clerk.get("/cart/system?system=sys_none").await;
+    assert_eq!(nothing.status, 404);
+}

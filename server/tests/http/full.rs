@@ -1,6 +1,8 @@
 //! A database that is full, or held by somebody else: what was there is read, what is typed is kept.
 use axum::body::Body;
-use lingbao_model::{people::Role, quota::Dimension};
+use futures::future::join_all;
+use lingbao_core::storage::Db;
+use lingbao_model::{people::Role, quota::Dimension, view::people::TokenScope};
 use serde_json::{Value, json};
 
 use crate::portal::{Answer, Browser, Portal};
@@ -91,6 +93,72 @@ async fn a_card_is_shown_while_somebody_else_writes() {
     drop(held);
     // The next look can note it again.
     assert_eq!(boss.get(&card).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_token_reads_a_full_database_and_a_locked_one() {
+    let portal = Portal::start().await;
+    let clerk = portal.account("clerk", &[Role::Applicant]).await;
+    let program = portal.token("clerk", &clerk, TokenScope::Read).await;
+    let held = portal.db.begin().await.unwrap();
+    let read = program.get("/api/v1/requests").await;
+    assert_eq!(read.status, 200, "{}", read.text);
+    drop(held);
+    portal.db.fill().await;
+    // Its last use is noted once a minute: each of these would be.
+    for _ in 0..3 {
+        portal.app.clock.advance_ms(120_000);
+        let read = program.get("/api/v1/requests").await;
+        assert_eq!(read.status, 200, "{}", read.text);
+    }
+}
+
+#[tokio::test]
+async fn whoever_waits_in_vain_for_a_locked_database_keeps_what_was_typed() {
+    // A tenth of the times that hold by themselves; the request has longer.
+    let portal = Portal::with(|config| {
+        config.database.wait_ms = 500;
+        config.database.queue_ms = 1_000;
+        config.limits.request_seconds = 5;
+    })
+    .await;
+    let (clerk, system, cell) = begun(&portal).await;
+    let order = hosts(&system, &cell, "3");
+    let draft = send(&clerk, "POST", "/api/v1/drafts", &order).await.json();
+    let id = draft["id"].as_str().unwrap();
+    let (page, api) = (format!("/cart/{id}"), format!("/api/v1/drafts/{id}"));
+    let version = draft["version"].to_string();
+    // A session that was used a minute ago is to be prolonged, too.
+    portal.app.clock.advance_ms(120_000);
+    let other = Db::open(&portal.db.config).await.unwrap();
+    let held = other.begin().await.unwrap();
+    let posts = (0..8).map(|n| {
+        let (clerk, page, version, system) = (&clerk, &page, &version, &system);
+        async move {
+            let reason = format!("第 {n} 位写的：第五次全国经济普查");
+            let form = [
+                ("cart", id),
+                ("version", version.as_str()),
+                ("system", system.as_str().unwrap()),
+                ("title", "锁住也要留住"),
+                ("reason", reason.as_str()),
+                ("do", "save"),
+            ];
+            (clerk.post(page, &form).await, reason)
+        }
+    });
+    for (answer, reason) in join_all(posts).await {
+        assert_eq!(answer.status, 503, "{}", answer.text);
+        for typed in [reason.as_str(), "锁住也要留住"] {
+            assert!(answer.text.contains(typed), "{typed} is lost");
+        }
+    }
+    drop(held);
+    let after = clerk.get(&api).await.json();
+    assert_eq!(
+        after["version"], draft["version"],
+        "nothing half was written"
+    );
 }
 
 #[tokio::test]

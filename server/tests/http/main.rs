@@ -23,3 +23,4 @@ mod reinstall;
 mod rest;
 mod truth;
 mod usage;
+mod work_order;

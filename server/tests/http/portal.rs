@@ -36,6 +36,7 @@ use lingbao_model::{
 use lingbao_server::{
     config::Config,
     http::{self, Portal as Shared, pages},
+    wiring::database_config,
 };
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
@@ -87,11 +88,12 @@ impl Portal {
     }
 
     async fn of(change: impl FnOnce(&mut Config), asked: impl FnOnce(TestApp) -> TestApp) -> Self {
-        let db = TestDb::sqlite().await;
-        let app = asked(TestApp::on(&db));
         let mut config = Config::default();
         change(&mut config);
         assert_eq!(config.validate(), Vec::<String>::new());
+        let wired = database_config(&config, false).unwrap();
+        let db = TestDb::sqlite_with(|own| (own.wait, own.queue) = (wired.wait, wired.queue)).await;
+        let app = asked(TestApp::on(&db));
         let folder = std::env::current_exe().unwrap();
         let options = pages::leptos_options("target/site", folder.parent().unwrap());
         let stop = CancellationToken::new();

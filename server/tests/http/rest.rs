@@ -288,7 +288,58 @@ async fn the_document_is_whole_and_can_be_read_as_a_page() {
         assert_eq!(page.status, 200);
         assert!(page.text.contains(words) && page.text.contains("/api/v1/requests"));
         assert!(!page.text.contains("<script"));
+        // It looks like the portal, leads back to it, and is found from there.
+        assert!(
+            page.text.contains("rel=\"stylesheet\"") && page.text.contains("href=\"/me/tokens\"")
+        );
     }
+    portal.account("clerk", &[Role::Applicant]).await;
+    let tokens = portal.sign_in("clerk").await.get("/me/tokens").await;
+    assert!(
+        tokens.text.contains("href=\"/api/v1/docs\""),
+        "{}",
+        tokens.text
+    );
+}
+
+#[tokio::test]
+async fn programs_narrow_lists_as_the_pages_do() {
+    let portal = Portal::start().await;
+    let admin = portal.account("admin", &[Role::SystemAdmin]).await;
+    let clerk = clerk(&portal).await;
+    let document = portal.browser().get("/api/v1/openapi.json").await.json();
+    for (path, names) in [
+        ("/api/v1/requests", &["from", "to", "sort"][..]),
+        ("/api/v1/resources", &["billing"][..]),
+        ("/api/v1/users", &["role", "unit", "newest"][..]),
+        ("/api/v1/sagas", &["kind", "request"][..]),
+    ] {
+        let known = document["paths"][path]["get"]["parameters"].as_array();
+        for name in names {
+            let there = known.is_some_and(|all| all.iter().any(|one| one["name"] == *name));
+            assert!(there, "{path}: {name}");
+        }
+    }
+    let admin = portal.token("admin", &admin, TokenScope::Read).await;
+    let rows = |answer: crate::portal::Answer| {
+        assert_eq!(answer.status, 200, "{}", answer.text);
+        answer.json()["rows"].as_array().unwrap().clone()
+    };
+    let found = rows(admin.get("/api/v1/users?role=applicant").await);
+    assert_eq!(found.len(), 1);
+    assert_eq!(found[0]["id"], clerk.to_string());
+    let beside = portal.unit(&portal.root, "另一局").await;
+    let none = rows(admin.get(&format!("/api/v1/users?unit={beside}")).await);
+    assert!(none.is_empty(), "{none:?}");
+    let client = portal.token("clerk", &clerk, TokenScope::Read).await;
+    for path in [
+        "/api/v1/requests?from=2026-11-01&to=2026-11-30&sort=oldest",
+        "/api/v1/resources?billing=trial",
+    ] {
+        assert!(rows(client.get(path).await).is_empty());
+    }
+    let wrong = client.get("/api/v1/requests?from=yesterday").await;
+    assert!((400..500).contains(&wrong.status), "{}", wrong.text);
 }
 
 #[test]

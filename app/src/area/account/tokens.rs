@@ -15,6 +15,8 @@ use lingbao_model::{
 
 /// Path of the page; its forms post here.
 pub const PATH: &str = "/me/tokens";
+/// The page that describes what a program can ask for.
+pub const DOCS: &str = "/api/v1/docs";
 /// Under this name the page finds the secret of a token that was just made. Nobody can post it:
 /// names with `token` in them never come back into a page.
 const MADE: &str = "made_token";
@@ -47,8 +49,11 @@ pub fn Tokens() -> impl IntoView {
             )
         })
         .collect::<Vec<_>>();
+    let acts =
+        view! { <LinkButton href=DOCS icon="doc" external=true>{t!("api.title")}</LinkButton> }
+            .into_any();
     view! {
-        <PageHead title=t!("account.tokens") fact=t!("account.tokens_fact") crumbs=crumbs()/>
+        <PageHead title=t!("account.tokens") fact=t!("account.tokens_fact") crumbs=crumbs() acts/>
         <ErrorSummary/>
         {made
             .map(|secret| {

@@ -60,7 +60,7 @@ fn Shown(card: CardView) -> impl IntoView {
                 .iter()
                 .map(|l| format!("{} × {}", i18n::label(&l.line.item_name), l.line.count))
                 .collect();
-            names.join(t!("approvals.comma"))
+            names.join(t!("ui.comma"))
         }
         RequestKind::Release => t!("approvals.release", n = card.releases.len()),
         RequestKind::Change => card.change.as_ref().map(changed).unwrap_or_default(),

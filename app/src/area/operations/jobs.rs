@@ -153,7 +153,8 @@ fn row(line: JobLine) -> impl IntoView {
             <RowHead name=known("job_kind", &line.kind) sub=about/>
             <Cell l=t!("operations.things")>{works_on}</Cell>
             <Cell l=t!("resources.request")>{request}</Cell>
-            <Cell l=t!("operations.why")>{line.why.unwrap_or_else(|| "—".to_owned())}</Cell>
+            // An error is what the program said, in its own language.
+            <Cell l=t!("operations.why")>{line.why.map_or_else(|| "—".into_any(), |why| view! { <span lang="en">{why}</span> }.into_any())}</Cell>
             <Cell l=t!("operations.attempt") class="num">{attempts}</Cell>
             <Cell l=t!("operations.since")>{when(line.created_at)}</Cell>
             <Cell l=t!("jobs.run_at")>{run_at}</Cell>

@@ -173,7 +173,7 @@ fn form(found: &WorkOrderRow) -> AnyView {
                     <Button kind=Kind::Main icon="tick" name="do" value="finish">{t!("work_orders.finish")}</Button>
                     <Button icon="save" name="do" value="tick">{t!("work_orders.save")}</Button>
                     <Button icon="user" name="do" value="take">{take}</Button>
-                    <Button kind=Kind::Bad name="do" value="fail">{t!("work_orders.fail")}</Button>
+                    <Confirm act=t!("work_orders.fail") note=t!("work_orders.fail_note") value="fail"/>
                 </div>
             </form>
         </Panel>

@@ -1,11 +1,10 @@
 //! The operator's page: what needs a person, and everything that is on its way.
 
 use super::{known, saga_look, when, word};
-use crate::{error::ApiError, i18n, live, routes, t, ui::*};
+use crate::{asked, error::ApiError, i18n, live, routes, t, ui::*};
 use leptos::prelude::*;
-use leptos_router::hooks::use_query_map;
 use lingbao_model::view::{
-    operation::{OperationCounts, SagaLine, SagaState},
+    operation::{OperationCounts, SAGA_KINDS, SagaLine, SagaState},
     page::Page,
 };
 
@@ -18,15 +17,20 @@ pub async fn counts() -> Result<OperationCounts, ApiError> {
     Ok(lingbao_core::service::operation::counts(&crate::ssr::cx()?).await?)
 }
 
-/// One page of fulfilments; without a state those that are not over.
+asked!(state, kind, request, after);
+
+/// One page of fulfilments; without a state those that are not over, of one request all.
 ///
 /// # Errors
 /// `Forbidden` for others than operators.
 #[server(name = GetSagas, prefix = "/fn", endpoint = "operations/sagas", output = crate::json::Json)]
-pub async fn sagas(state: String, after: String) -> Result<Page<SagaLine>, ApiError> {
+pub async fn sagas(asked: Asked) -> Result<Page<SagaLine>, ApiError> {
+    let given = |text: &str| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
     let filter = lingbao_model::view::operation::SagaFilter {
-        state: state.parse().ok(),
-        cursor: Some(after).filter(|after| !after.is_empty()),
+        state: asked.state.parse().ok(),
+        kind: given(&asked.kind),
+        request: given(&asked.request).map(|number| number.to_uppercase()),
+        cursor: given(&asked.after),
         limit: None,
     };
     Ok(lingbao_core::service::operation::sagas(&crate::ssr::cx()?, &filter).await?)
@@ -35,29 +39,21 @@ pub async fn sagas(state: String, after: String) -> Result<Page<SagaLine>, ApiEr
 /// The page.
 #[component]
 pub fn Sagas() -> impl IntoView {
-    let query = use_query_map();
-    let asked = Memo::new(move |_| {
-        query.with(|query| {
-            (
-                query.get("state").unwrap_or_default(),
-                query.get("after").unwrap_or_default(),
-            )
-        })
-    });
+    let asked = asked::now(Asked::read);
     let version = live::version("jobs");
     let numbers = Resource::new(move || version.get(), |_| counts());
     let list = Resource::new(
         move || (asked.get(), version.get()),
-        |((state, after), _)| sagas(state, after),
+        |(asked, _)| sagas(asked),
     );
     view! {
         <PageHead title=t!("nav.operations") fact=t!("operations.fact")/>
         <Transition>
             {move || {
-                let (state, after) = asked.get();
+                let asked = asked.get();
                 Suspend::new(async move {
                     match (numbers.await, list.await) {
-                        (Ok(counts), Ok(page)) => view! { <List counts page state first=after.is_empty()/> }.into_any(),
+                        (Ok(counts), Ok(page)) => view! { <List counts page asked/> }.into_any(),
                         (Err(error), _) | (_, Err(error)) => view! { <Refusal error/> }.into_any(),
                     }
                 })
@@ -71,20 +67,26 @@ fn of_state(state: &str) -> String {
 }
 
 #[component]
-fn List(
-    counts: OperationCounts,
-    page: Page<SagaLine>,
-    state: String,
-    first: bool,
-) -> impl IntoView {
+fn List(counts: OperationCounts, page: Page<SagaLine>, asked: Asked) -> impl IntoView {
     let number = |n: i64| lingbao_model::money::grouped_signed(n);
     let tab = |code: &str, text: String, count: Option<i64>| Tab {
-        href: of_state(code),
+        href: Asked {
+            state: code.to_owned(),
+            ..asked.clone()
+        }
+        .link(routes::OPERATIONS, ""),
         text,
         count,
-        current: state == code,
+        current: asked.state == code,
     };
-    let mut tabs = vec![tab("", t!("operations.all_running").to_owned(), None)];
+    // The numbers are of all; of one request all states are shown together.
+    let narrowed = !asked.kind.is_empty() || !asked.request.is_empty();
+    let whole = if asked.request.is_empty() {
+        t!("operations.all_running")
+    } else {
+        t!("ui.all")
+    };
+    let mut tabs = vec![tab("", whole.to_owned(), None)];
     tabs.extend(SagaState::ALL.iter().map(|one| {
         let count = match one {
             SagaState::Stuck => Some(counts.stuck),
@@ -92,12 +94,27 @@ fn List(
             SagaState::Running => Some(counts.running),
             _ => None,
         };
+        let count = count.filter(|_| !narrowed);
         tab(one.as_str(), word("saga_state", one.as_str()), count)
     }));
-    let back = (!first).then(|| of_state(&state));
-    let next = page.next.as_deref().map(|after| {
-        routes::with_query(routes::OPERATIONS, &[("state", &state), ("after", after)])
-    });
+    let back = (!asked.after.is_empty()).then(|| asked.link(routes::OPERATIONS, ""));
+    let next = page
+        .next
+        .as_deref()
+        .map(|after| asked.link(routes::OPERATIONS, after));
+    let kinds = std::iter::once((String::new(), t!("ui.all").to_owned()))
+        .chain(
+            SAGA_KINDS
+                .iter()
+                .map(|kind| ((*kind).to_owned(), known("saga_kind", kind))),
+        )
+        .collect();
+    let Asked {
+        state,
+        kind,
+        request,
+        ..
+    } = asked;
     let empty = page.rows.is_empty();
     let silent = if counts.silent > 0 {
         t!("clouds.some_silent", n = counts.silent).into_any()
@@ -144,6 +161,11 @@ fn List(
         </Tiles>
         <Tabs label=t!("nav.operations") tabs/>
         <TableBox>
+            <FilterBar action=routes::OPERATIONS active=narrowed>
+                {(!state.is_empty()).then(|| view! { <input type="hidden" name="state" value=state/> })}
+                <Find name="request" label=t!("requests.number") value=request/>
+                <FilterSelect name="kind" label=t!("operations.what") options=kinds value=kind/>
+            </FilterBar>
             {if empty {
                 view! { <Empty icon="tool" title=t!("operations.none") note=t!("operations.none_note")/> }.into_any()
             } else {

@@ -282,6 +282,7 @@ fn Head(
                     </Field>
                     <div class="field">
                         <Button size=Size::Small icon="plus" name="do" value="system">{t!("cart.new_system")}</Button>
+                        <Button size=Size::Small name="do" value="edit_system">{t!("cart.edit_system")}</Button>
                     </div>
                     <Field name="title" label=t!("cart.title")>
                         <TextInput value=cart.title.clone() maxlength=60_u32/>
@@ -364,6 +365,11 @@ pub mod ssr {
             "system" => {
                 cart::save_head(&cx, &own, version, &head(&form)).await?;
                 Ok(Done::to(routes::new_system(own.as_str())))
+            }
+            "edit_system" => {
+                let head = head(&form);
+                cart::save_head(&cx, &own, version, &head).await?;
+                Ok(Done::to(routes::edit_system(own.as_str(), &head.system)))
             }
             // Head and submit are one transaction, that knows the form by its id before it looks at
             // anything else: of two posts of one form the second finds what the first one made.

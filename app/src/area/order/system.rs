@@ -1,5 +1,5 @@
-//! A new application system, beside the cart that needs one. It stands on the cart's path: a route
-//! of its own would travel with the first load of every page.
+//! A new application system, or one that is corrected, beside the cart that needs it. It stands on
+//! the cart's path: a route of its own would travel with the first load of every page.
 
 use super::cart;
 use crate::{
@@ -14,7 +14,7 @@ use leptos::prelude::*;
 use leptos_router::hooks::{use_params_map, use_query_map};
 use lingbao_model::{
     placement::Level,
-    view::system::{SystemRow, SystemState},
+    view::system::{SystemForm, SystemRow, SystemState},
 };
 
 /// The systems of the unit for which the reader orders.
@@ -48,7 +48,15 @@ fn NewSystem() -> impl IntoView {
 
 #[component]
 fn Form(there: Vec<SystemRow>) -> impl IntoView {
-    let cart = use_query_map().with_untracked(|query| query.get("cart").unwrap_or_default());
+    let asked = |name| use_query_map().with_untracked(|query| query.get(name).unwrap_or_default());
+    let (cart, of) = (asked("cart"), asked("system"));
+    let (edited, there): (Vec<_>, Vec<_>) =
+        there.into_iter().partition(|one| one.id.as_str() == of);
+    let edited = edited.into_iter().next();
+    if edited.is_none() && !of.is_empty() {
+        let error = ApiError::not_found();
+        return view! { <Refusal error/> }.into_any();
+    }
     let back = if cart.is_empty() {
         (t!("nav.resources").to_owned(), routes::RESOURCES.to_owned())
     } else {
@@ -72,37 +80,64 @@ fn Form(there: Vec<SystemRow>) -> impl IntoView {
     let names = if names.is_empty() {
         t!("system.name_hint").to_owned()
     } else {
-        t!("system.name_others", names = names.join(t!("system.comma")))
+        t!("system.name_others", names = names.join(t!("ui.comma")))
     };
+    let (title, act) = match &edited {
+        Some(_) => (t!("system.edit"), t!("system.save")),
+        None => (t!("system.new"), t!("system.create")),
+    };
+    let version = edited.as_ref().map(|one| {
+        let version = one.version.to_string();
+        view! {
+            <input type="hidden" name="system" value=of/>
+            <input type="hidden" name="version" value=version/>
+        }
+    });
+    let now = edited.as_ref().map_or_else(
+        || SystemForm {
+            state: SystemState::Testing.to_string(),
+            ..SystemForm::default()
+        },
+        |one| SystemForm {
+            name: one.name.clone(),
+            short_name: one.short_name.clone(),
+            level: one.level.to_string(),
+            state: one.state.to_string(),
+            contact_name: one.contact_name.clone(),
+            contact_phone: one.contact_phone.clone(),
+        },
+    );
     view! {
-        <PageHead title=t!("system.new") fact=t!("system.new_fact") crumbs=vec![back] narrow=true/>
+        <PageHead title fact=t!("system.new_fact") crumbs=vec![back] narrow=true/>
         <ErrorSummary/>
         <form method="post" class="panel panel-pad narrow">
             <FormId/>
             <input type="hidden" name="cart" value=cart/>
+            {version}
             <Field name="name" label=t!("system.name") hint=names>
-                <TextInput maxlength=60_u32 required=true/>
+                <TextInput value=now.name maxlength=60_u32 required=true/>
             </Field>
             <Field name="level" label=t!("system.level") hint=t!("system.level_hint")>
-                <Select options=levels width=Width::M/>
+                <Select options=levels value=now.level width=Width::M/>
             </Field>
             <Field name="short_name" label=t!("system.short") hint=t!("system.short_hint") optional=true>
-                <TextInput maxlength=16_u32 width=Width::M/>
+                <TextInput value=now.short_name maxlength=16_u32 width=Width::M/>
             </Field>
             <FieldSet name="state" legend=t!("system.state")>
-                <Seg name="state" options=states value=SystemState::Testing.as_str()/>
+                <Seg name="state" options=states value=now.state/>
             </FieldSet>
             <Field name="contact_name" label=t!("system.contact") optional=true>
-                <TextInput maxlength=30_u32 width=Width::M/>
+                <TextInput value=now.contact_name maxlength=30_u32 width=Width::M/>
             </Field>
             <Field name="contact_phone" label=t!("system.phone") optional=true>
-                <TextInput kind="tel" maxlength=30_u32 width=Width::M/>
+                <TextInput value=now.contact_phone kind="tel" maxlength=30_u32 width=Width::M/>
             </Field>
             <div class="field">
-                <Button kind=Kind::Main>{t!("system.create")}</Button>
+                <Button kind=Kind::Main>{act}</Button>
             </div>
         </form>
     }
+    .into_any()
 }
 
 /// The posts of the path.
@@ -125,7 +160,7 @@ pub mod ssr {
         view::{request::HeadForm, system::SystemForm},
     };
 
-    /// What the cart does, or a new system.
+    /// What the cart does, or a system that is new or corrected.
     ///
     /// # Errors
     /// The page again, with everything typed and the messages.
@@ -150,6 +185,15 @@ pub mod ssr {
         if let Some(cart) = &cart {
             // Somebody else's is none, before anything is made for it.
             carts::open(&cx, cart).await?;
+        }
+        if !form.value("system").is_empty() {
+            let of = id::<SystemId>(form.value("system"))?;
+            // A version that is none is nobody's: the service answers that somebody was faster.
+            let version = form.value("version").parse().unwrap_or(-1);
+            system::edit(&cx, &of, version, &new).await?;
+            let back = cart.map(|cart| format!("{}/{cart}", routes::CART));
+            let said = Msg::new("system.edited").with("name", new.name.trim());
+            return Ok(Done::to(back.unwrap_or_else(|| routes::RESOURCES.to_owned())).say(said));
         }
         let made = system::create_by(&cx, &new, form.form_id()).await?;
         let said = Msg::new("system.made").with("name", new.name.trim());

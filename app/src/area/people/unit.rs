@@ -83,7 +83,7 @@ fn Body(shown: Shown) -> impl IntoView {
         .into_iter()
         .map(|(_, name)| name)
         .collect::<Vec<_>>()
-        .join("、");
+        .join(t!("ui.comma"));
     let facts: Vec<(Text, AnyView)> = vec![
         (
             t!("people.short_name").into(),

@@ -371,6 +371,12 @@ fn Acts(request: RequestDetail) -> impl IntoView {
         let href = routes::certificates(&request.row.number);
         view! { <LinkButton href icon="doc">{t!("certificate.all")}</LinkButton> }
     });
+    // Who looks after fulfilment goes from a request to what was done for it.
+    let operates = crate::viewer::use_viewer().is_some_and(|viewer| viewer.can("operate"));
+    let fulfilment = operates.then(|| {
+        let href = routes::with_query(routes::OPERATIONS, &[("request", &request.row.number)]);
+        view! { <LinkButton href icon="tool">{t!("operations.list")}</LinkButton> }
+    });
     let supplement = may(Act::Supplement).then(|| {
         let href = match &request.change {
             Some(line) => routes::change(
@@ -388,6 +394,7 @@ fn Acts(request: RequestDetail) -> impl IntoView {
     view! {
         {delivery}
         {certificates}
+        {fulfilment}
         {supplement}
         {card}
         <LinkButton href=print icon="print">{t!("print.open")}</LinkButton>

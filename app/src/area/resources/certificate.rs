@@ -105,7 +105,7 @@ fn Paper(found: Certificate) -> impl IntoView {
             if facts.approved_by.is_empty() {
                 t!("certificate.nobody").into()
             } else {
-                facts.approved_by.join(t!("approvals.comma")).into()
+                facts.approved_by.join(t!("ui.comma")).into()
             },
         ),
         (t!("bin.since").into(), when(facts.recycled_at)),

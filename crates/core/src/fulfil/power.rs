@@ -22,6 +22,7 @@ use crate::{
     authz::{Ability, Access, Scope},
     error::{OrNotFound, ServiceError, StorageError},
     saga::{self, End, Ended, Saga, Step},
+    service::refusal::traced,
     storage::{Tx, change, resource, resource_action},
 };
 
@@ -136,6 +137,19 @@ impl Saga for Power {
 /// [`ServiceError::NotFound`] if the caller doesn't see it, [`ServiceError::Forbidden`] if it is
 /// not the caller's to use, [`ServiceError::Conflict`] if it is being changed or stands so already.
 pub async fn switch(cx: &Cx, id: &ResourceId, on: bool) -> Result<(), ServiceError> {
+    let result = switch_once(cx, id, on).await;
+    traced(cx, result, || audit::Event::new(action(on), "resource", id)).await
+}
+
+const fn action(on: bool) -> &'static str {
+    if on {
+        "resource.start"
+    } else {
+        "resource.stop"
+    }
+}
+
+async fn switch_once(cx: &Cx, id: &ResourceId, on: bool) -> Result<(), ServiceError> {
     let mut tx = cx.db().begin().await?;
     let access = Access::load(&mut tx, cx).await?;
     let found = resource::get(&mut tx, &access.scope(Ability::ReadResources), id)
@@ -172,15 +186,10 @@ pub async fn switch(cx: &Cx, id: &ResourceId, on: bool) -> Result<(), ServiceErr
         return Err(ServiceError::Conflict(Msg::new("resource.busy_now")));
     }
     change::touch(&mut tx, cx, &format!("unit:{}", found.unit)).await?;
-    let action = if on {
-        "resource.start"
-    } else {
-        "resource.stop"
-    };
     audit::record(
         &mut tx,
         cx,
-        audit::Event::new(action, "resource", id).of_unit(&found.unit),
+        audit::Event::new(action(on), "resource", id).of_unit(&found.unit),
     )
     .await?;
     tx.commit().await?;

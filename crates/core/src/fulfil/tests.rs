@@ -168,6 +168,45 @@ async fn the_sagas_of_one_request_are_called_after_what_they_build() {
 }
 
 #[tokio::test]
+async fn an_operator_finds_the_sagas_of_a_request_by_its_number_and_of_a_kind() {
+    for city in City::all().await {
+        let request = two_works(&city).await;
+        let mut rx = city.app.db.read().await.unwrap();
+        let all = operation::sagas(&mut rx, &SagaFilter::default()).await;
+        let number = all.unwrap().rows[0].request_number.clone();
+        let of = |request: Option<&str>, kind: Option<&str>| SagaFilter {
+            request: request.map(str::to_owned),
+            kind: kind.map(str::to_owned),
+            ..SagaFilter::default()
+        };
+        for (filter, found) in [
+            (of(number.as_deref(), None), 2),
+            (of(number.as_deref(), Some("build")), 2),
+            (of(number.as_deref(), Some("release")), 0),
+            (of(Some("TT-19990101-0001"), None), 0),
+            (of(None, Some("power")), 0),
+        ] {
+            let page = operation::sagas(&mut rx, &filter).await.unwrap();
+            assert_eq!(page.rows.len(), found, "{filter:?}");
+        }
+        drop(rx);
+        // What is over is found by its request too.
+        let mut tx = city.app.db.begin().await.unwrap();
+        Sql::new("UPDATE saga SET state = 'done'")
+            .run(&mut tx)
+            .await
+            .unwrap();
+        let over = operation::sagas(&mut tx, &of(number.as_deref(), None)).await;
+        let over = over.unwrap().rows;
+        assert_eq!(over.len(), 2);
+        assert!(
+            over.iter()
+                .all(|one| one.request.as_ref() == Some(&request))
+        );
+    }
+}
+
+#[tokio::test]
 async fn a_request_that_was_left_with_nothing_to_do_is_found_and_ended() {
     for city in City::all().await {
         let request = two_works(&city).await;

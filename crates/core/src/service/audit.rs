@@ -5,6 +5,7 @@ use lingbao_model::view::{
     page::{MAX_PAGE_ROWS, Page},
 };
 
+use super::refusal::traced;
 use crate::{
     app::Cx,
     audit::{self, ChainCheck},
@@ -49,6 +50,14 @@ pub async fn export(
 /// # Errors
 /// As [`list`].
 pub async fn verify(cx: &Cx) -> Result<ChainCheck, ServiceError> {
+    let result = verify_once(cx).await;
+    traced(cx, result, || {
+        audit::Event::new("audit.verify", "audit", "chain")
+    })
+    .await
+}
+
+async fn verify_once(cx: &Cx) -> Result<ChainCheck, ServiceError> {
     let mut rx = cx.db().read().await?;
     let access = Access::load(&mut rx, cx).await?;
     access.require(Ability::ReadAudit)?;

@@ -313,6 +313,16 @@ pub async fn set_offered(
     version: i64,
     offered: bool,
 ) -> Result<(), ServiceError> {
+    let result = set_offered_once(cx, code, version, offered).await;
+    traced(cx, result, || Event::new("item.offered", "item", code)).await
+}
+
+async fn set_offered_once(
+    cx: &Cx,
+    code: &str,
+    version: i64,
+    offered: bool,
+) -> Result<(), ServiceError> {
     let mut tx = cx.db().begin().await?;
     let access = Access::load(&mut tx, cx).await?;
     access.require(Ability::ManageItems)?;

@@ -73,12 +73,12 @@ pub async fn settle(tx: &mut Tx, cx: &Cx, links: &[String]) -> Result<(), Storag
     Ok(())
 }
 
-/// How long a page waits for what it writes down about being read.
+/// How long an answer waits for what is written down beside it.
 const COURTESY: Duration = Duration::from_millis(500);
 
-/// Notes that a page was read. A courtesy: the page is shown whether or not this can be written
-/// down, on a full disk and behind a long write too.
-pub(super) async fn courtesy<E: std::fmt::Display>(
+/// Notes what was merely looked at or made use of. A courtesy: the answer is given whether or not
+/// this can be written down, on a full disk and behind a long write too.
+pub async fn courtesy<E: std::fmt::Display>(
     what: &'static str,
     noted: impl Future<Output = Result<(), E>>,
 ) {

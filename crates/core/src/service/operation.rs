@@ -13,6 +13,7 @@ use lingbao_model::{
     },
 };
 
+use super::refusal::traced;
 use crate::{
     app::Cx,
     audit,
@@ -86,6 +87,11 @@ pub async fn saga_detail(cx: &Cx, id: &SagaId) -> Result<SagaDetail, ServiceErro
 /// # Errors
 /// [`ServiceError::Conflict`] if it is neither any more.
 pub async fn retry_saga(cx: &Cx, id: &SagaId) -> Result<(), ServiceError> {
+    let result = retry_saga_once(cx, id).await;
+    traced(cx, result, || audit::Event::new("saga.retry", "saga", id)).await
+}
+
+async fn retry_saga_once(cx: &Cx, id: &SagaId) -> Result<(), ServiceError> {
     let mut tx = cx.db().begin().await?;
     operator(&mut tx, cx).await?;
     operation::saga(&mut tx, id).await?.or_not_found()?;
@@ -100,6 +106,11 @@ pub async fn retry_saga(cx: &Cx, id: &SagaId) -> Result<(), ServiceError> {
 /// # Errors
 /// [`ServiceError::Invalid`] without a reason, [`ServiceError::Conflict`] if it has ended.
 pub async fn discard_saga(cx: &Cx, id: &SagaId, reason: &str) -> Result<(), ServiceError> {
+    let result = discard_saga_once(cx, id, reason).await;
+    traced(cx, result, || audit::Event::new("saga.discard", "saga", id)).await
+}
+
+async fn discard_saga_once(cx: &Cx, id: &SagaId, reason: &str) -> Result<(), ServiceError> {
     let reason =
         text::paragraph("reason", reason, 2, 500).map_err(|e| ServiceError::Invalid(vec![e]))?;
     let mut tx = cx.db().begin().await?;
@@ -186,12 +197,37 @@ pub enum WorkOrderAct {
     },
 }
 
+impl WorkOrderAct {
+    /// What the audit trail calls it.
+    const fn action(&self) -> &'static str {
+        match self {
+            Self::Take => "work_order.take",
+            Self::Tick { .. } => "work_order.tick",
+            Self::Finish { .. } => "work_order.finish",
+            Self::Fail { .. } => "work_order.fail",
+        }
+    }
+}
+
 /// Does it, and tells the fulfilment that waits for it.
 ///
 /// # Errors
 /// [`ServiceError::Invalid`] for a missing reason or an unfinished part, [`ServiceError::Conflict`]
 /// if somebody else was faster or the order is closed.
 pub async fn act_on_work_order(
+    cx: &Cx,
+    id: &WorkOrderId,
+    version: i64,
+    act: &WorkOrderAct,
+) -> Result<WorkOrderRow, ServiceError> {
+    let result = act_once(cx, id, version, act).await;
+    traced(cx, result, || {
+        audit::Event::new(act.action(), "work_order", id)
+    })
+    .await
+}
+
+async fn act_once(
     cx: &Cx,
     id: &WorkOrderId,
     version: i64,
@@ -212,18 +248,16 @@ pub async fn act_on_work_order(
     let note = |typed: &str, min| {
         text::paragraph("note", typed, min, 500).map_err(|e| ServiceError::Invalid(vec![e]))
     };
-    let action = match act {
+    match act {
         WorkOrderAct::Take => {
             order.status = WorkOrderStatus::Taken;
             order.assignee = Some(access.user.clone());
-            "work_order.take"
         }
         WorkOrderAct::Tick { done, note: typed } => {
             order.note = note(typed, 0)?;
             for (i, check) in order.checklist.iter_mut().enumerate() {
                 check.done = done.contains(&i);
             }
-            "work_order.tick"
         }
         WorkOrderAct::Finish { note: typed } => {
             let open: Vec<FieldError> = order
@@ -244,15 +278,13 @@ pub async fn act_on_work_order(
             order.note = note(typed, 0)?;
             order.status = WorkOrderStatus::Done;
             order.closed_at = Some(cx.now());
-            "work_order.finish"
         }
         WorkOrderAct::Fail { note: typed } => {
             order.note = note(typed, 2)?;
             order.status = WorkOrderStatus::Failed;
             order.closed_at = Some(cx.now());
-            "work_order.fail"
         }
-    };
+    }
     work_order::save(&mut tx, &order).await?;
     let pieces = fulfilment::of_request(&mut tx, &order.request).await?;
     let waiting = pieces
@@ -263,7 +295,12 @@ pub async fn act_on_work_order(
     {
         saga::wake(&mut tx, cx, saga).await?;
     }
-    audit::record(&mut tx, cx, audit::Event::new(action, "work_order", id)).await?;
+    audit::record(
+        &mut tx,
+        cx,
+        audit::Event::new(act.action(), "work_order", id),
+    )
+    .await?;
     tx.commit().await?;
     order.version += 1;
     Ok(order)

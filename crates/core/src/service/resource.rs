@@ -22,6 +22,7 @@ use lingbao_model::{
     },
 };
 
+use super::refusal::traced;
 use crate::{
     app::Cx,
     audit,
@@ -365,6 +366,14 @@ fn acts(
 /// [`ServiceError::NotFound`] if the caller doesn't see the server, [`ServiceError::Forbidden`] if
 /// it is not the caller's to use, [`ServiceError::Conflict`] if it was shown already.
 pub async fn show_secret(cx: &Cx, id: &ResourceId) -> Result<String, ServiceError> {
+    let result = show_secret_once(cx, id).await;
+    traced(cx, result, || {
+        audit::Event::new("resource.show_secret", "resource", id)
+    })
+    .await
+}
+
+async fn show_secret_once(cx: &Cx, id: &ResourceId) -> Result<String, ServiceError> {
     let mut tx = cx.db().begin().await?;
     let access = Access::load(&mut tx, cx).await?;
     let found = resource::get(&mut tx, &access.scope(Ability::ReadResources), id)
@@ -426,6 +435,10 @@ pub async fn delivery_sheet(cx: &Cx, request: &RequestId) -> Result<DeliveryShee
         });
     }
     let failed: Vec<(Label, Msg)> = fulfilment::failures(&mut rx, request).await?;
+    let call = match cx.app.phone.as_str() {
+        "" => fulfilment::duty(&mut rx).await?,
+        phone => phone.to_owned(),
+    };
     Ok(DeliverySheet {
         request: request.clone(),
         number: head.number,
@@ -434,6 +447,6 @@ pub async fn delivery_sheet(cx: &Cx, request: &RequestId) -> Result<DeliveryShee
         settled_at: head.settled_at,
         lines,
         failed,
-        call: fulfilment::duty(&mut rx).await?,
+        call,
     })
 }

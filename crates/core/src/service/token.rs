@@ -9,13 +9,13 @@ use lingbao_model::{
 };
 use serde_json::json;
 
-use super::{form, refusal::traced};
+use super::{form, notice, refusal::traced};
 use crate::{
     app::Cx,
     audit::{self, Event},
     authz::Access,
     crypto::Token,
-    error::ServiceError,
+    error::{ServiceError, StorageError},
     storage::{Tx, door, token as tokens},
 };
 
@@ -182,7 +182,7 @@ async fn revoke_own(cx: &Cx, id: &TokenId) -> Result<(), ServiceError> {
 }
 
 /// Whose a presented token is and what it may do; `None` if it opens nothing. Its use is noted at
-/// most once a minute. `cx` is anonymous here; what it opens is done as the user.
+/// most once a minute, if that can be noted. `cx` is anonymous here; what it opens is done as the user.
 ///
 /// # Errors
 /// What the database says.
@@ -200,9 +200,13 @@ pub async fn authenticate(
     };
     drop(rx);
     if !token.fresh {
-        let mut tx = cx.db().begin().await?;
-        tokens::touch(&mut tx, &token.id, cx.now()).await?;
-        tx.commit().await?;
+        notice::courtesy("a token as used", note_used(cx, &token.id)).await;
     }
     Ok(Some((token.user, token.scope)))
+}
+
+async fn note_used(cx: &Cx, id: &TokenId) -> Result<(), StorageError> {
+    let mut tx = cx.db().begin().await?;
+    tokens::touch(&mut tx, id, cx.now()).await?;
+    tx.commit().await
 }

@@ -84,7 +84,8 @@ pub struct DbConfig {
     /// How long to wait for a lock that another process holds before `Busy`.
     pub wait: Duration,
     /// How long to stand in the queue for a connection before `Busy`. On SQLite everybody who
-    /// writes stands in one queue, so this is the longest burst of writes that is borne.
+    /// writes stands in one queue, so this is the longest burst of writes that is borne. With `wait`
+    /// it ends before a request does.
     pub queue: Duration,
     /// PostgreSQL's `statement_timeout`.
     pub statement_timeout: Duration,
@@ -106,7 +107,7 @@ impl DbConfig {
             url: url.into(),
             max_connections: 8,
             wait: Duration::from_secs(5),
-            queue: Duration::from_secs(30),
+            queue: Duration::from_secs(10),
             statement_timeout: Duration::from_secs(15),
             application_name: "lingbao".to_owned(),
             schema: None,

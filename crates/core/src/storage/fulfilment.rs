@@ -6,7 +6,7 @@ use lingbao_model::{
     fulfilment::{Event, Status},
     id::{PoolId, RequestId, RequestItemId, ResourceId, SagaId, SystemId, UnitId, UserId, VdcId},
     msg::{Label, Msg},
-    people::Role,
+    people::{Reach, Role},
     request::{Event as RequestEvent, Outcome, Status as RequestStatus},
     time::Timestamp,
 };
@@ -449,16 +449,19 @@ pub async fn sheet_head(
     .transpose()
 }
 
-/// Whom to call: name and phone of an operator of the cloud office; empty if there is none.
+/// Whom to call where the site names no telephone: name and phone of an operator of the whole site
+/// who can be called; empty if there is none.
 ///
 /// # Errors
 /// What the database says.
 pub async fn duty(rx: &mut ReadTx) -> Result<String, StorageError> {
     let row: Option<(String, String)> = Sql::new(
         "SELECT u.name, u.phone FROM user_grant g JOIN user_account u ON u.id = g.user_id
-         WHERE g.revoked_at IS NULL AND u.active AND g.role = ",
+         WHERE g.revoked_at IS NULL AND u.active AND u.phone <> '' AND g.role = ",
     )
     .bind(Role::Operator.as_str())
+    .push(" AND g.reach = ")
+    .bind(Reach::Site.as_str())
     .push(" ORDER BY u.sort_key, u.id LIMIT 1")
     .optional(rx)
     .await?;

@@ -159,10 +159,25 @@ async fn lines(rx: &mut ReadTx, rows: Vec<Row>) -> Result<Vec<SagaLine>, Storage
 }
 
 fn narrowed(sql: Sql, filter: &SagaFilter) -> Sql {
-    match filter.state {
-        Some(state) => sql.push(" AND s.state = ").bind(state.as_str()),
-        None => sql.push(" AND s.state IN ('running', 'stuck', 'unwinding', 'residue')"),
+    let mut sql = match (filter.state, &filter.request) {
+        (Some(state), _) => sql.push(" AND s.state = ").bind(state.as_str()),
+        (None, None) => sql.push(" AND s.state IN ('running', 'stuck', 'unwinding', 'residue')"),
+        (None, Some(_)) => sql,
+    };
+    if let Some(kind) = &filter.kind {
+        sql = sql.push(" AND s.kind = ").bind(kind.as_str());
     }
+    if let Some(number) = &filter.request {
+        sql = sql
+            .push(" AND (s.subject IN (SELECT x.id FROM request x WHERE x.number = ")
+            .bind(number.as_str())
+            .push(" UNION ALL SELECT y.id FROM resource y JOIN request x ON x.id = y.request_id WHERE x.number = ")
+            .bind(number.as_str())
+            .push(") OR s.id IN (SELECT f.saga_id FROM fulfilment f JOIN request x ON x.id = f.request_id WHERE f.saga_id IS NOT NULL AND x.number = ")
+            .bind(number.as_str())
+            .push("))");
+    }
+    sql
 }
 
 /// One page of sagas, youngest first.

@@ -122,12 +122,21 @@ words! {
     }
 }
 
-/// Filter of sagas; without a state: those that are not over.
+/// The kinds of sagas, in the order in which the operator chooses among them.
+pub const SAGA_KINDS: &[&str] = &[
+    "build", "change", "power", "operate", "restore", "recycle", "release", "mend",
+];
+
+/// Filter of sagas; without a state: those that are not over, of one request all.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct SagaFilter {
     /// State.
     pub state: Option<SagaState>,
+    /// What it does, one of [`SAGA_KINDS`].
+    pub kind: Option<String>,
+    /// Number of the request for which it works, or that ordered what it works on.
+    pub request: Option<String>,
     /// Where the page begins.
     pub cursor: Option<String>,
     /// Rows of a page.

@@ -433,6 +433,6 @@ pub struct DeliverySheet {
     pub lines: Vec<DeliveryLine>,
     /// Pieces that failed, with the reason.
     pub failed: Vec<(Label, Msg)>,
-    /// Whom to call: name and phone of the cloud office's duty.
+    /// Whom to call: the site's telephone, else name and phone of an operator of the site.
     pub call: String,
 }

@@ -7,7 +7,7 @@ use lingbao_model::msg::Msg;
 use serde_json::Value;
 use utoipa::openapi::OpenApi;
 
-use crate::http::problem::language;
+use crate::http::{Portal, error_page::framed, problem::language};
 
 /// The page in both languages, made once.
 #[derive(Debug, Clone)]
@@ -17,11 +17,11 @@ pub(super) struct Page {
 }
 
 /// Makes the page out of the document.
-pub(super) fn page(document: &OpenApi) -> Page {
+pub(super) fn page(portal: &Portal, document: &OpenApi) -> Page {
     let document = serde_json::to_value(document).unwrap_or(Value::Null);
     Page {
-        zh: render(&document, Lang::Zh),
-        en: render(&document, Lang::En),
+        zh: render(portal, &document, Lang::Zh),
+        en: render(portal, &document, Lang::En),
     }
 }
 
@@ -45,18 +45,14 @@ fn escape(text: &str) -> String {
         .replace('"', "&quot;")
 }
 
-fn render(document: &Value, lang: Lang) -> String {
+fn render(portal: &Portal, document: &Value, lang: Lang) -> String {
     let word = |key: &'static str| escape(&i18n::msg_in(lang, &Msg::new(key)));
     let mut out = format!(
-        "<!DOCTYPE html><html lang=\"{}\"><head><meta charset=\"utf-8\">\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\
-         <meta name=\"color-scheme\" content=\"light dark\"><title>{} · {}</title></head><body><main>\
-         <h1>{}</h1><p>{}</p><p><a href=\"/api/v1/openapi.json\">openapi.json</a></p>",
-        lang.tag(),
-        word("api.title"),
-        word("brand.name"),
+        "<main id=\"main\" class=\"main\"><div class=\"gap-6\"><h1>{}</h1><p>{}</p>\
+         <p><a href=\"/me/tokens\">{}</a></p><p><a href=\"/api/v1/openapi.json\">openapi.json</a></p>",
         word("api.title"),
         text(&document["info"], "description"),
+        word("account.tokens"),
     );
     let empty = serde_json::Map::new();
     let paths = document["paths"].as_object().unwrap_or(&empty);
@@ -79,7 +75,7 @@ fn render(document: &Value, lang: Lang) -> String {
         }
         let _ = write!(
             out,
-            "<section><h3><code>{} {}</code></h3><p>{}</p>",
+            "<section class=\"panel panel-pad\"><h3><code>{} {}</code></h3><p>{}</p>",
             method.to_uppercase(),
             escape(path),
             text(operation, "summary"),
@@ -120,7 +116,7 @@ fn render(document: &Value, lang: Lang) -> String {
         let name = escape(name);
         let _ = write!(
             out,
-            "<section id=\"schema-{name}\"><h3>{name}</h3><p>{}</p>",
+            "<section id=\"schema-{name}\" class=\"panel panel-pad\"><h3>{name}</h3><p>{}</p>",
             text(schema, "description"),
         );
         if let Some(words) = schema["enum"].as_array() {
@@ -159,8 +155,8 @@ fn render(document: &Value, lang: Lang) -> String {
     ] {
         let _ = write!(out, "<dt id=\"problem-{code}\"><code>{code}</code></dt>");
     }
-    out.push_str("</dl></main></body></html>");
-    out
+    out.push_str("</dl></div></main>");
+    framed(portal, lang, &word("api.title"), &out)
 }
 
 /// What a schema is, in one line, with links to those that have a name.

@@ -247,7 +247,7 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
 /// All of `/api/v1`.
 pub fn router(portal: &Portal) -> Router {
     let (router, document) = routes().split_for_parts();
-    let page = docs::page(&document);
+    let page = docs::page(portal, &document);
     let document = document.to_json().unwrap_or_default();
     let json = [(http::header::CONTENT_TYPE, "application/json")];
     router

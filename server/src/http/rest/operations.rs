@@ -60,8 +60,12 @@ async fn counts(Caller(cx): Caller) -> Answer<OperationCounts> {
 #[serde(default)]
 #[into_params(parameter_in = Query)]
 struct SagaQuery {
-    /// In this state.
+    /// In this state; without one those that are not over, of one request all.
     state: Option<SagaState>,
+    /// What it does: `build`, `change`, `power`, `operate`, `restore`, `recycle`, `release`, `mend`.
+    kind: Option<String>,
+    /// For the request with this number.
+    request: Option<String>,
 }
 
 /// Sagas, the latest first.
@@ -74,6 +78,8 @@ async fn sagas(
 ) -> Answer<Listed<SagaLine>> {
     let filter = SagaFilter {
         state: query.state,
+        kind: query.kind,
+        request: query.request,
         limit: Some(paging.rows()),
         cursor: paging.after,
     };

@@ -4,7 +4,11 @@ use axum::{
     extract::{Path, Query},
 };
 use lingbao_core::service::{unit, user};
-use lingbao_model::view::people::{UnitDetail, UnitNode, UserDetail, UserQuery, UserRow};
+use lingbao_model::{
+    id::UnitId,
+    people::Role,
+    view::people::{UnitDetail, UnitNode, UserDetail, UserQuery, UserRow},
+};
 use serde::Deserialize;
 use utoipa::IntoParams;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -54,6 +58,13 @@ struct PeopleQuery {
     q: String,
     /// `active`, `locked` or `inactive`.
     state: String,
+    /// With this role.
+    #[param(inline)]
+    role: Option<Role>,
+    /// In this unit and below it.
+    unit: Option<UnitId>,
+    /// The newest first, instead of by name.
+    newest: bool,
 }
 
 /// Accounts.
@@ -68,9 +79,11 @@ async fn users(
     let query = UserQuery {
         text: query.q,
         state: query.state,
+        role: query.role,
+        unit: query.unit,
+        newest: query.newest,
         after: paging.after,
         limit,
-        ..UserQuery::default()
     };
     Ok(Json(user::list(&cx, &query).await?.into()))
 }

@@ -16,9 +16,11 @@ use lingbao_model::{
     id::{RequestId, ResourceId},
     msg::Msg,
     request::{Kind, Status},
+    time::Date,
     view::{
         request::{
-            ChangeForm, Copied, HeadForm, RequestDetail, RequestFilter, RequestRow, Submitted,
+            ChangeForm, Copied, HeadForm, RequestDetail, RequestFilter, RequestRow, RequestSort,
+            Submitted,
         },
         resource::DeliverySheet,
     },
@@ -54,6 +56,13 @@ struct RequestQuery {
     open: bool,
     /// The caller's own alone.
     mine: bool,
+    /// Submitted on this day or later.
+    from: Option<Date>,
+    /// Submitted on this day or earlier.
+    to: Option<Date>,
+    /// In this order.
+    #[param(inline)]
+    sort: Option<RequestSort>,
 }
 
 /// Requests that the caller reads, the latest first.
@@ -69,6 +78,9 @@ async fn requests(
         status: query.status,
         open: query.open,
         mine: query.mine,
+        from: query.from,
+        to: query.to,
+        sort: query.sort,
         limit: paging.rows(),
         after: paging.after,
         ..RequestFilter::default()

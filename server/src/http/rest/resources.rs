@@ -11,7 +11,7 @@ use lingbao_core::{
 use lingbao_model::{
     catalogue::Fulfiller,
     id::{ResourceId, SystemId},
-    resource::ServiceState,
+    resource::{BillingState, ServiceState},
     view::{
         request::{ChangeForm, Submitted, TriedChange},
         resource::{ResourceDetail, ResourceFilter, ResourceRow, Sort},
@@ -44,6 +44,9 @@ struct ResourceQuery {
     kind: Option<Fulfiller>,
     /// In this state.
     state: Option<ServiceState>,
+    /// Charged so.
+    #[param(inline)]
+    billing: Option<BillingState>,
     /// Of this system.
     system: Option<SystemId>,
     /// In this order; `erase` is for what lies in the recycle bin.
@@ -64,6 +67,7 @@ async fn resources(
         text: query.q,
         kind: query.kind,
         state: query.state,
+        billing: query.billing,
         system: query.system,
         sort: query.sort,
         limit: Some(paging.rows()),

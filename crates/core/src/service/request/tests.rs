@@ -11,12 +11,12 @@ use lingbao_model::{
 
 use super::{
     confirm, detail,
-    fixture::{City, give},
+    fixture::{City, add, give},
     release, resubmit, submit, withdraw,
 };
 use crate::{
     error::ServiceError,
-    service::{approval, cart},
+    service::{approval, cart, resource},
     storage::sql::Sql,
 };
 
@@ -661,6 +661,38 @@ async fn a_delivery_is_confirmed_by_hand_or_by_itself_after_three_working_days()
             assert_eq!(seen.row.status, Status::Closed);
             assert_eq!(city.count(trial()).await, 1);
         }
+    }
+}
+
+#[tokio::test]
+async fn the_delivery_sheet_says_whom_to_call() {
+    for mut city in City::all().await {
+        let cart_view = city.cart(1).await;
+        let id = city.submit(&cart_view).await.unwrap().request;
+        city.deliver(&id).await;
+        let call = async |city: &City| {
+            let sheet = resource::delivery_sheet(&city.cx(&city.clerk), &id).await;
+            sheet.unwrap().call
+        };
+        // A bureau's operator looks after no cloud, and who has no telephone can't be called.
+        let own = add(&city.app, "a-own", &city.bureau).await;
+        give(&city.app, &own, Role::Operator, &city.bureau, Reach::Own).await;
+        let mute = add(&city.app, "b-mute", &city.bureau).await;
+        give(&city.app, &mute, Role::Operator, &city.bureau, Reach::Site).await;
+        let mut tx = city.app.db.begin().await.unwrap();
+        Sql::new("UPDATE user_account SET phone = '' WHERE id = ")
+            .bind(mute.as_str())
+            .run(&mut tx)
+            .await
+            .unwrap();
+        tx.commit().await.unwrap();
+        assert_eq!(call(&city).await, "");
+        let duty = add(&city.app, "c-duty", &city.bureau).await;
+        give(&city.app, &duty, Role::Operator, &city.bureau, Reach::Site).await;
+        assert_eq!(call(&city).await, "c-duty 0000-1");
+        // The site's own telephone comes before anybody's.
+        city.app = city.app.clone().with_phone("12345，工作日 9:00–17:30");
+        assert_eq!(call(&city).await, "12345，工作日 9:00–17:30");
     }
 }
 
