@@ -107,6 +107,11 @@ async fn an_operator_lists_reads_and_notes_differences_over_the_programming_inte
         .json("POST", &format!("{path}/write-off"), &lost)
         .await;
     assert_eq!(answer.status, 409, "{}", answer.text);
+    let remove = json!({ "confirm": "jump" });
+    let answer = client
+        .json("POST", &format!("{path}/remove"), &remove)
+        .await;
+    assert_eq!(answer.json()["key"], "difference.not_this", "a host");
     let note = format!("{path}/note");
     let empty = client.json("POST", &note, &json!({ "note": "" })).await;
     assert_eq!(empty.json()["errors"][0]["field"], "note");
@@ -198,6 +203,24 @@ async fn the_pages_show_both_sides_ask_before_loss_and_are_the_operators_alone()
             assert!(page.text.contains(words), "{words}: {}", page.text);
         }
     }
+
+    // What is nobody's is deleted by its name, unless a host uses it.
+    let size = [said(Aspect::Size, None, Some("10"))];
+    let in_use = [size[0].clone(), said(Aspect::Target, None, Some("srv-web"))];
+    let (foreign, disk) = (DifferenceKind::Foreign, Fulfiller::Volume);
+    let stray = found_of(&portal, foreign, disk, "stray", &size).await;
+    let used = found_of(&portal, foreign, disk, "used", &in_use).await;
+    let used = format!("/operations/differences/{used}");
+    assert!(!operator.get(&used).await.text.contains("在云上删除"));
+    let stray = format!("/operations/differences/{stray}");
+    let page = operator.get(&stray).await.text;
+    assert!(page.contains("在云上删除") && page.contains("请输入：stray"));
+    let fields = [("do", "remove"), ("confirm", "web")];
+    let again = operator.post(&stray, &fields).await;
+    assert_eq!(again.status, 422, "{}", again.text);
+    let done = [("do", "remove"), ("confirm", "stray")];
+    assert_eq!(operator.post(&stray, &done).await.status, 303);
+    assert_eq!(operator.post(&stray, &done).await.status, 409);
 
     let noted = operator
         .post(&one, &[("do", "note"), ("note", "夜间关机")])

@@ -60,6 +60,7 @@ fn Detail(found: DifferenceDetail) -> impl IntoView {
         DifferenceKind::Changed => t!("difference.changed_fact"),
         DifferenceKind::Stuck => t!("difference.stuck_fact"),
         DifferenceKind::Foreign => t!("clouds.foreign_note"),
+        DifferenceKind::Double => t!("difference.double_fact"),
     };
     let server = row.kind == DifferenceKind::Foreign && row.thing == Fulfiller::Server;
     let take = (server && !over).then(|| {
@@ -92,7 +93,10 @@ fn Detail(found: DifferenceDetail) -> impl IntoView {
 
 /// One aspect, both sides; what differs is marked by shape, words and colour.
 fn side_by_side(kind: DifferenceKind, said: &Said) -> impl IntoView + use<> {
-    let lone = matches!(kind, DifferenceKind::Missing | DifferenceKind::Foreign);
+    let lone = matches!(
+        kind,
+        DifferenceKind::Missing | DifferenceKind::Foreign | DifferenceKind::Double
+    );
     let [ours, cloud] = [&said.ours, &said.cloud].map(|side| match side {
         None if lone => "—".into_any(),
         // One under the other: there may be many.
@@ -182,7 +186,12 @@ fn facts(found: &DifferenceDetail) -> Vec<(Text, AnyView)> {
     if let Some(id) = &row.resource {
         let (href, name) = (routes::resource(id.as_str()), row.name.clone());
         let link = view! { <a href=href>{name}</a> }.into_any();
-        all.push((t!("difference.resource").into(), link));
+        let what = if row.kind == DifferenceKind::Double {
+            t!("difference.double_of")
+        } else {
+            t!("difference.resource")
+        };
+        all.push((what.into(), link));
     }
     if let Some(unit) = &row.unit_name {
         all.push((t!("resources.unit").into(), text(unit.clone())));
@@ -220,6 +229,7 @@ fn acts(found: &DifferenceDetail) -> AnyView {
             // Shown where it can't be done too, with what stands against it.
             Act::Adopt => ().into_any(),
             Act::WriteOff => write_off(found.row.kind),
+            Act::Remove => remove(&found.row),
             Act::Note => note(&found.row),
         })
         .collect_view();
@@ -443,6 +453,30 @@ fn write_off(kind: DifferenceKind) -> AnyView {
     .into_any()
 }
 
+/// Deleting it in the cloud: its name is typed, so that nobody presses it by mistake.
+fn remove(row: &DifferenceRow) -> AnyView {
+    let hint = t!("bin.confirm_hint", name = row.typed().to_owned());
+    let say = if row.kind == DifferenceKind::Double {
+        t!("difference.remove_double_note")
+    } else {
+        t!("difference.remove_note")
+    };
+    view! {
+        <Panel title=t!("difference.remove") pad=true>
+            <form method="post" class="narrow">
+                <p>{say}</p>
+                <Field name="confirm" label=t!("bin.confirm") hint=hint>
+                    <TextInput maxlength=255_u32/>
+                </Field>
+                <div class="field">
+                    <Button kind=Kind::Bad name="do" value="remove">{t!("difference.remove")}</Button>
+                </div>
+            </form>
+        </Panel>
+    }
+    .into_any()
+}
+
 fn note(row: &DifferenceRow) -> AnyView {
     let written = row.note.clone();
     view! {
@@ -485,7 +519,7 @@ pub mod ssr {
         }
     }
 
-    /// Restores, follows, takes over, writes off, or notes.
+    /// Restores, follows, takes over, writes off, deletes, or notes.
     ///
     /// # Errors
     /// What the service says; a message at the tick when it is missing.
@@ -520,6 +554,10 @@ pub mod ssr {
                 ticked(&form, "confirm_write_off")?;
                 difference::write_off(&cx, &of, form.value("reason")).await?;
                 Msg::new("difference.was_written_off")
+            }
+            "remove" => {
+                difference::remove(&cx, &of, form.value("confirm")).await?;
+                Msg::new("difference.removing")
             }
             "note" => {
                 difference::note(&cx, &of, form.value("note")).await?;

@@ -151,7 +151,7 @@ fn cloud_banner(word: &CloudWord) -> AnyView {
         let (tone, text) = match kind {
             DifferenceKind::Missing => (Tone::Bad, t!("resources.cloud_missing", at = at)),
             DifferenceKind::Stuck => (Tone::Warn, t!("resources.cloud_stuck", at = at)),
-            DifferenceKind::Changed | DifferenceKind::Foreign => {
+            DifferenceKind::Changed | DifferenceKind::Foreign | DifferenceKind::Double => {
                 (Tone::Warn, t!("resources.cloud_changed", at = at))
             }
         };

@@ -4,14 +4,17 @@
 
 mod adopt;
 mod follow;
+mod remove;
 
 pub use adopt::adopt;
 pub use follow::follow;
+pub use remove::remove;
 
 use std::time::Duration;
 
 use lingbao_backends::provisioning::{ExternalId, Object, Power};
 use lingbao_model::{
+    catalogue::Fulfiller,
     id::DifferenceId,
     msg::Msg,
     people::Role,
@@ -41,7 +44,7 @@ use crate::{
     storage::{
         ReadTx, Tx, bin, change, cloud, difference, operation, quota, request_change,
         resource::{self, Resource},
-        resource_action, snapshot,
+        resource_action, saga, snapshot,
     },
 };
 
@@ -97,15 +100,20 @@ pub async fn detail(cx: &Cx, id: &DifferenceId) -> Result<DifferenceDetail, Serv
     let (silent, answered_at) = cloud::silence(&mut rx, &row.backend).await?;
     let (mut busy, mut attachments) = (None, Vec::new());
     let standing = Standing::read(&mut rx, cx, &access, &row).await?;
-    if let Some(resource) = &row.resource {
+    let removing = saga::stands_for(&mut rx, row.id.as_str()).await?;
+    // Of a double nothing is known but what the cloud says.
+    let of = row.resource.as_ref();
+    if let Some(resource) = of.filter(|_| row.kind != DifferenceKind::Double) {
         busy = resource_action::current(&mut rx, resource).await?;
         attachments = resource::attachments(&mut rx, resource).await?;
     }
     Ok(DifferenceDetail {
-        may: acts(&row, busy.is_some(), &standing),
+        may: acts(&row, busy.is_some() || removing, &standing),
         hindrance: standing.hindrance.filter(|_| row.closed_at.is_none()),
         adoption: standing.adoption,
-        busy: busy.map(|kind| Msg::new(format!("resource.busy.{kind}"))),
+        busy: busy
+            .map(|kind| Msg::new(format!("resource.busy.{kind}")))
+            .or_else(|| removing.then(|| Msg::new("difference.removing"))),
         attachments,
         silent,
         answered_at,
@@ -182,10 +190,22 @@ fn acts(row: &DifferenceRow, busy: bool, standing: &Standing) -> Vec<Act> {
         Act::WriteOff => {
             !busy && matches!(row.kind, DifferenceKind::Missing | DifferenceKind::Stuck)
         }
+        Act::Remove => !busy && removable(row),
         // A lost machine is nothing to get used to.
         Act::Note => row.kind != DifferenceKind::Missing,
     };
     Act::ALL.iter().filter(may).copied().collect()
+}
+
+/// Whether it may be deleted in the cloud: nobody's disk or address, or any double. A host of
+/// others is taken in, or deleted by who made it.
+fn removable(row: &DifferenceRow) -> bool {
+    let kind = match row.kind {
+        DifferenceKind::Double => true,
+        DifferenceKind::Foreign => matches!(row.thing, Fulfiller::Volume | Fulfiller::Address),
+        DifferenceKind::Missing | DifferenceKind::Changed | DifferenceKind::Stuck => false,
+    };
+    kind && !row.hangs()
 }
 
 // ---- acting
@@ -223,7 +243,12 @@ async fn open(
         acts(&row, false, &standing).contains(&act)
     };
     if !can {
-        return Err(ServiceError::Conflict(standing.refusal(act)));
+        let used = act == Act::Remove && row.hangs();
+        return Err(ServiceError::Conflict(if used {
+            Msg::new("difference.hangs")
+        } else {
+            standing.refusal(act)
+        }));
     }
     if read.is_some_and(|digest| digest != row.digest) {
         return Err(stale());

@@ -445,7 +445,7 @@ async fn foreign(
     ground: &mut Ground,
 ) -> Result<(), StorageError> {
     let rows: Vec<(String, String, String)> = Sql::new(
-        "SELECT id, thing, about FROM difference WHERE kind = 'foreign' AND closed_at IS NULL AND backend = ",
+        "SELECT id, thing, about FROM difference WHERE kind IN ('foreign', 'double') AND closed_at IS NULL AND backend = ",
     )
     .bind(backend)
     .all(rx)

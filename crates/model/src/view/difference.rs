@@ -1,4 +1,4 @@
-//! Where the portal and a cloud differ: what is missing there, changed, stuck, or foreign.
+//! Where the portal and a cloud differ: what is missing there, changed, stuck, foreign, or there twice.
 
 use serde::{Deserialize, Serialize};
 
@@ -25,6 +25,8 @@ words! {
         Stuck = "stuck",
         /// It is there, and nobody's.
         Foreign = "foreign",
+        /// An operation of ours made it a second time, and no row names it.
+        Double = "double",
     }
 }
 
@@ -101,6 +103,8 @@ words! {
         WrittenOff = "written_off",
         /// What was foreign was taken in.
         Adopted = "adopted",
+        /// It was deleted in the cloud.
+        Removed = "removed",
     }
 }
 
@@ -118,6 +122,8 @@ words! {
         Adopt = "adopt",
         /// Write the resource off.
         WriteOff = "write_off",
+        /// Delete in the cloud what no row names.
+        Remove = "remove",
         /// Let it stand, with a note.
         Note = "note",
     }
@@ -139,7 +145,7 @@ pub struct DifferenceRow {
     pub external_id: String,
     /// The operation that made it; empty if it was not the portal.
     pub operation: String,
-    /// The resource; `None` for what is foreign.
+    /// The resource; of a double the one that stays, `None` for what is foreign.
     pub resource: Option<ResourceId>,
     /// Its name, ours or the cloud's.
     pub name: String,
@@ -168,6 +174,24 @@ pub struct DifferenceRow {
     pub closing: Option<Closing>,
     /// By whom; `None` by itself.
     pub closed_by: Option<String>,
+}
+
+impl DifferenceRow {
+    /// What is typed to have it deleted: its name, or what the backend calls it where it has none.
+    #[must_use]
+    pub fn typed(&self) -> &str {
+        match self.name.trim() {
+            "" => &self.external_id,
+            name => name,
+        }
+    }
+
+    /// Whether a host uses it in the cloud: a disk that is attached, an address that leads to one.
+    #[must_use]
+    pub fn hangs(&self) -> bool {
+        let on = |said: &Said| said.aspect == Aspect::Target && said.cloud.is_some();
+        matches!(self.thing, Fulfiller::Volume | Fulfiller::Address) && self.said.iter().any(on)
+    }
 }
 
 /// What taking over the size that the cloud has would come to.

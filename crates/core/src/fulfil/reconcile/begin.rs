@@ -65,7 +65,7 @@ pub fn can_mend(row: &DifferenceRow) -> bool {
             .iter()
             .any(|said| said.differs() && mendable(row.thing, said)),
         DifferenceKind::Stuck => fallen(row),
-        DifferenceKind::Foreign => false,
+        DifferenceKind::Foreign | DifferenceKind::Double => false,
     }
 }
 
@@ -143,10 +143,10 @@ pub async fn begin(
             });
             (Some(build), works, true)
         }
-        DifferenceKind::Changed | DifferenceKind::Foreign if power => {
+        _ if power => {
             return switch(tx, cx, row, found, actor, on).await;
         }
-        DifferenceKind::Changed | DifferenceKind::Foreign => {
+        DifferenceKind::Changed | DifferenceKind::Foreign | DifferenceKind::Double => {
             let works = back(tx, row, found, &differing, on).await?;
             let whole = differing.iter().all(|said| mendable(row.thing, said));
             (None, works, whole)

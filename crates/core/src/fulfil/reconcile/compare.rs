@@ -187,6 +187,25 @@ pub fn missing(ours: &Ours) -> Vec<Said> {
         .collect()
 }
 
+/// What a thing hangs on: the host of a disk or an address, what a plan backs up, the disk of a
+/// snapshot.
+#[must_use]
+pub const fn hangs_on(object: &Object) -> Option<&ExternalId> {
+    match object {
+        Object::Volume(it) => it.attached_to.as_ref(),
+        Object::Address(it) => it.associated_with.as_ref(),
+        Object::BackupPlan(it) => Some(&it.spec.target),
+        Object::Snapshot(it) => Some(&it.spec.volume),
+        Object::Server(_) | Object::Project(_) | Object::Network(_) | Object::Backup(_) => None,
+    }
+}
+
+/// Whether a host uses it: then it is not deleted.
+#[must_use]
+pub const fn hangs_on_host(object: &Object) -> bool {
+    matches!(object, Object::Volume(_) | Object::Address(_)) && hangs_on(object).is_some()
+}
+
 /// What the cloud says of something that is nobody's.
 #[must_use]
 pub fn foreign(object: &Object) -> Vec<Said> {

@@ -13,11 +13,12 @@
 //! makes no difference and closes none. What a saga of ours works on, or is about to, is left alone.
 //!
 //! Files: [`compare`] (one thing beside one row), [`round`] (one backend), [`begin`] and [`mend`] (making
-//! the cloud follow the portal).
+//! the cloud follow the portal), [`remove`] (deleting what no row names).
 
 pub mod begin;
 pub mod compare;
 pub mod mend;
+pub mod remove;
 pub mod round;
 
 #[cfg(test)]

@@ -10,20 +10,26 @@ use lingbao_backends::provisioning::{
     ExternalId, Kind, LetIn, Object, Provisioner, ReadError, Refusal, RefusalReason,
 };
 use lingbao_model::{
-    id::UnitId,
+    id::{DifferenceId, UnitId},
     money::Money,
     time::Timestamp,
     view::difference::{Aspect, Closing, DifferenceKind, Said},
 };
+use serde_json::json;
 
-use super::compare::{self, Verdict};
+use super::{
+    compare::{self, Verdict},
+    remove::{self, Remove},
+};
 use crate::{
     app::{App, Cx},
+    audit,
     error::StorageError,
     jobs::Run,
+    saga,
     storage::{
         Tx, change,
-        difference::{self, About, Found, Ours},
+        difference::{self, About, Found, Made, Ours},
     },
 };
 
@@ -35,6 +41,9 @@ const CHUNK: usize = 200;
 const AT_ONCE: usize = 8;
 /// How long a thing may be between two states before it is called stuck.
 pub const PATIENCE_MS: i64 = 30 * 60_000;
+
+/// So young a double is deleted without asking: what is older may be used by somebody.
+const YOUNG_MS: i64 = 24 * 60 * 60_000;
 
 /// Where a round works: in a job, whose transactions are fenced.
 pub enum Desk<'a> {
@@ -109,6 +118,8 @@ struct Read {
     doubtful: Vec<String>,
     /// What no resource of ours names.
     strangers: Vec<Found>,
+    /// On what something hangs.
+    bearing: HashSet<String>,
     /// What nothing is said about in this round.
     left_alone: HashSet<String>,
     /// What comes in to servers beside their presets; `None` where the cloud does not tell.
@@ -131,6 +142,8 @@ fn let_in<'a>(
 struct Case {
     found: Found,
     version: Option<i64>,
+    /// Whether it is a double that may be deleted at its first sight.
+    sweep: bool,
 }
 
 /// Compares one backend with our rows.
@@ -172,7 +185,7 @@ async fn look(
     }
     let strangers = std::mem::take(&mut read.strangers);
     for some in strangers.chunks(CHUNK) {
-        cases.extend(nobodys(desk, backend, some).await?);
+        cases.extend(nobodys(desk, backend, begun, &read.bearing, some).await?);
     }
     // Two rounds that meet write in one order.
     cases.sort_by(|a, b| a.found.external_id.cmp(&b.found.external_id));
@@ -188,6 +201,8 @@ async fn read(desk: &Desk<'_>, backend: &str, cloud: &dyn Provisioner) -> Result
     let mut cursor: Option<String> = None;
     loop {
         let page = cloud.list(None, cursor.as_deref()).await?;
+        let bearing = page.objects.iter().filter_map(compare::hangs_on);
+        all.bearing.extend(bearing.map(|id| id.0.clone()));
         let objects: Vec<&Object> = page
             .objects
             .iter()
@@ -339,6 +354,7 @@ fn case(ours: &Ours, kind: DifferenceKind, said: Vec<Said>, patience_ms: i64) ->
     let month = if free { Money::ZERO } else { ours.month };
     Case {
         version: Some(ours.version),
+        sweep: false,
         found: Found {
             kind,
             thing: ours.kind,
@@ -369,11 +385,13 @@ fn stranger(object: &Object) -> Option<Found> {
     })
 }
 
-/// What of these is nobody's. In this order: what was being built when the list was read is either
-/// on its way still, or its row is there.
+/// What of these is nobody's, and what of that a double. In this order: what was being built when the
+/// list was read is either on its way still, or its row is there.
 async fn nobodys(
     desk: &Desk<'_>,
     backend: &str,
+    begun: Timestamp,
+    bearing: &HashSet<String>,
     some: &[Found],
 ) -> Result<Vec<Case>, StorageError> {
     let mut rx = desk.app().db.read().await?;
@@ -396,11 +414,47 @@ async fn nobodys(
             && !under_way.contains(piece)
             && !open.contains(&found.operation)
     };
-    let case = |found: &Found| Case {
-        found: found.clone(),
-        version: None,
+    let all: Vec<Found> = some.iter().filter(foreign).cloned().collect();
+    let mut rx = desk.app().db.read().await?;
+    let operations = all.iter().map(|found| found.operation.as_str());
+    let made = difference::made(&mut rx, operations).await?;
+    let ids = made.values().map(|made| made.external_id.as_str());
+    let named = difference::ours(&mut rx, backend, ids).await?;
+    drop(rx);
+    let case = |mut found: Found| {
+        let mut sweep = false;
+        if let Some((asked_at, stays)) = double_of(&found, &made, &named) {
+            let hangs = |said: &Said| said.aspect == Aspect::Target && said.cloud.is_some();
+            sweep = begun < asked_at.plus_millis(YOUNG_MS)
+                && !stays.busy
+                && !found.said.iter().any(hangs)
+                && !bearing.contains(&found.external_id);
+            found.kind = DifferenceKind::Double;
+            found.resource = Some((stays.id.clone(), stays.unit.clone()));
+        }
+        Case {
+            found,
+            version: None,
+            sweep,
+        }
     };
-    Ok(some.iter().filter(foreign).map(case).collect())
+    Ok(all.into_iter().map(case).collect())
+}
+
+/// Of what this is a double: an operation of ours gave another thing, which a row names. What the
+/// operation gave, and no row names any more, is none: somebody may have brought it back, with all
+/// that it holds. Which of two is the older says nothing: what the row names stays.
+fn double_of<'a>(
+    found: &Found,
+    made: &HashMap<String, Made>,
+    named: &'a HashMap<String, Ours>,
+) -> Option<(Timestamp, &'a Ours)> {
+    let made = made.get(&found.operation)?;
+    if made.external_id == found.external_id {
+        return None;
+    }
+    let stays = named.get(&made.external_id)?;
+    (stays.kind == found.thing).then_some((made.asked_at, stays))
 }
 
 async fn write(
@@ -431,7 +485,11 @@ async fn write(
             }
             found.insert(id);
             differences += 1;
-            if difference::put(&mut tx, &cx.id(), backend, &case.found, begun).await? {
+            let row: DifferenceId = cx.id();
+            if difference::put(&mut tx, &row, backend, &case.found, begun).await? {
+                if case.sweep {
+                    sweep(&mut tx, &cx, backend, row, &case.found).await?;
+                }
                 news.extend(case.found.resource.as_ref().map(|(_, unit)| unit));
             }
         }
@@ -453,7 +511,9 @@ async fn write(
             continue;
         } else if found.contains(id) {
             Closing::Turned
-        } else if one.kind == DifferenceKind::Foreign && !read.seen.contains(id) {
+        } else if matches!(one.kind, DifferenceKind::Foreign | DifferenceKind::Double)
+            && !read.seen.contains(id)
+        {
             Closing::Gone
         } else {
             Closing::Agrees
@@ -474,6 +534,35 @@ async fn write(
         things,
         differences,
     })
+}
+
+/// Begins to delete a double; once: what does not go by that waits for an operator.
+async fn sweep(
+    tx: &mut Tx,
+    cx: &Cx,
+    backend: &str,
+    row: DifferenceId,
+    found: &Found,
+) -> Result<(), StorageError> {
+    tracing::warn!(
+        backend,
+        id = found.external_id,
+        operation = found.operation,
+        "a double of what was delivered is deleted"
+    );
+    let said = json!({ "name": found.name, "external_id": found.external_id, "kind": found.kind });
+    let event = audit::Event::new("difference.remove", "difference", &row).detail(said);
+    audit::record(tx, cx, event).await?;
+    let params = remove::Params {
+        difference: row.clone(),
+        backend: backend.to_owned(),
+        thing: found.thing,
+        external_id: found.external_id.clone(),
+        name: found.name.clone(),
+        actor: None,
+    };
+    saga::start::<Remove>(tx, cx, row.as_str(), &params).await?;
+    Ok(())
 }
 
 /// Pages of these units say so.

@@ -16,6 +16,7 @@ use lingbao_backends::{
         Access, Address, BackupPlan, Call, CallKind, Capabilities, Capacity, ExternalId, Kind,
         NetworkSpec, Object, OperationId, OperationState, Outcome, Page, PollToken, PoolRef,
         ProjectSpec, Provisioner, ReadError, RefusalReason, ServerSize, ServerSpec, Settled, Usage,
+        Volume, VolumeSpec,
         simulator::{Fault, Latency, On, Simulator, What},
     },
 };
@@ -42,6 +43,7 @@ use lingbao_model::{
 use super::{
     begin, compare,
     mend::{Mend, Params, Work, there},
+    remove::{self, Remove},
     round::{Desk, Ended, PATIENCE_MS, round},
 };
 use crate::{
@@ -275,12 +277,15 @@ fn conflict<T: std::fmt::Debug>(result: Result<T, ServiceError>, key: &str) {
     }
 }
 
-/// A cloud whose list has small pages and breaks off after some of them.
+/// A cloud whose list has small pages and breaks off after some of them, and calls things the work of
+/// other operations.
 struct Halting {
     inner: Simulator,
     page: usize,
     /// Pages that are still given; below zero: all.
     left: AtomicI64,
+    /// The operations that these things are said to be made by.
+    made_by: HashMap<ExternalId, OperationId>,
 }
 
 #[async_trait]
@@ -322,6 +327,14 @@ impl Provisioner for Halting {
         }
         self.left.fetch_sub(1, Ordering::SeqCst);
         let mut page = self.inner.list(project, cursor).await?;
+        for object in &mut page.objects {
+            let op = self.made_by.get(object.id()).cloned();
+            match (object, op) {
+                (Object::Volume(it), Some(op)) => it.operation = op,
+                (Object::Server(it), Some(op)) => it.operation = op,
+                _ => {}
+            }
+        }
         if page.objects.len() > self.page {
             page.objects.truncate(self.page);
             page.next = page.objects.last().map(|object| object.id().0.clone());
@@ -510,6 +523,7 @@ async fn a_cloud_that_answers_half_makes_no_difference_and_closes_none() {
             inner: world.cloud.clone(),
             page: 2,
             left: AtomicI64::new(-1),
+            made_by: HashMap::new(),
         };
         let whole = world.one_round(&cloud).await;
         let agrees = Ended::Whole {
@@ -1021,6 +1035,7 @@ async fn none_but_an_operator_of_the_whole_site_sees_or_settles_a_difference() {
                 difference::follow(&cx, &id, "", Act::Follow).await,
                 difference::adopt(&cx, &id, "", Money::ZERO).await,
                 difference::write_off(&cx, &id, "不要了").await,
+                difference::remove(&cx, &id, "web-1").await,
                 difference::note(&cx, &id, "不管它").await,
             ];
             for (n, answer) in answers.iter().enumerate() {
@@ -1031,7 +1046,7 @@ async fn none_but_an_operator_of_the_whole_site_sees_or_settles_a_difference() {
         let refused = Sql::new(
             "SELECT count(*) FROM audit_event WHERE outcome = 'refused' AND action LIKE 'difference.%'",
         );
-        let acts = 6 * i64::try_from(people.len()).unwrap();
+        let acts = 7 * i64::try_from(people.len()).unwrap();
         assert_eq!(city.count(refused).await, acts);
         assert_eq!(world.standing().await.len(), 1);
         let nobody: DifferenceId = city.app.id();
@@ -2158,6 +2173,231 @@ async fn what_runs_again_is_neither_restarted_nor_written_off() {
         conflict(restored, "difference.over");
         let off = difference::write_off(&cx, &row.id, "硬件故障，不再修复").await;
         conflict(off, "difference.over");
+    }
+}
+
+// ---- what no row names
+
+impl World {
+    /// Somebody makes a disk in the cloud itself, as large as nothing that was sold, beside another.
+    async fn disk_by_hand(&self, beside: &Resource, name: &str) -> ExternalId {
+        let spec = VolumeSpec {
+            name: name.into(),
+            size_gb: 10,
+            ..self.the_disk(&ext(beside)).await.unwrap().spec
+        };
+        self.by_hand(Call::CreateVolume { spec }).await;
+        let page = self.cloud.list(None, None).await.unwrap();
+        let mut all = page.objects.into_iter().filter_map(Object::into_volume);
+        all.find(|it| it.spec.name == name).unwrap().id
+    }
+
+    async fn the_disk(&self, id: &ExternalId) -> Option<Volume> {
+        let there = self.cloud.get(Kind::Volume, id).await.unwrap();
+        there.and_then(Object::into_volume)
+    }
+
+    /// A round that is told of these things that the operation of a resource of ours made them too.
+    async fn round_of_doubles(&self, of: &Resource, doubles: &[&ExternalId]) {
+        let kind = compare::kind_of(of.kind).unwrap();
+        let made = self.cloud.get(kind, &ext(of)).await.unwrap().unwrap();
+        let told = |id: &&ExternalId| ((*id).clone(), made.operation().clone());
+        let cloud = Halting {
+            inner: self.cloud.clone(),
+            page: 1_000,
+            left: AtomicI64::new(-1),
+            made_by: doubles.iter().map(told).collect(),
+        };
+        let ended = self.one_round(&cloud).await;
+        assert!(matches!(ended, Ended::Whole { .. }), "{ended:?}");
+    }
+
+    async fn named(&self, name: &str) -> DifferenceRow {
+        let all = self.standing().await;
+        all.into_iter().find(|row| row.name == name).unwrap()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_an_operation_made_twice_is_a_double_and_goes_by_itself_while_it_is_young_and_unused()
+{
+    for world in World::all().await {
+        let (host, disk) = world.host_with_disk().await;
+        let [twin, used] = [
+            world.disk_by_hand(&disk, "twin").await,
+            world.disk_by_hand(&disk, "used").await,
+        ];
+        world
+            .by_hand(Call::AttachVolume {
+                volume: used.clone(),
+                server: ext(&host),
+            })
+            .await;
+        world.round_of_doubles(&disk, &[&twin, &used]).await;
+        let row = world.named("twin").await;
+        assert_eq!(row.kind, DifferenceKind::Double);
+        assert_eq!(row.resource.as_ref(), Some(&disk.id), "the one that stays");
+        // It is being deleted: nobody has to.
+        assert_eq!(world.may(&row.id).await, [Act::Note]);
+        let row = world.named("used").await;
+        assert_eq!(row.kind, DifferenceKind::Double);
+        assert_eq!(world.may(&row.id).await, [Act::Note]);
+        let mut rx = world.city.app.db.read().await.unwrap();
+        let of_disk = rows::of_resource(&mut rx, &disk.id).await.unwrap();
+        drop(rx);
+        assert_eq!(of_disk, [], "a double is no matter of the unit");
+        world.work().await;
+        assert_eq!(world.the_disk(&twin).await, None);
+        assert!(world.the_disk(&used).await.is_some());
+        let stays = world.the_disk(&ext(&disk)).await.unwrap();
+        assert_eq!(stays.attached_to, Some(ext(&host)));
+        let past = world.list(true).await.remove(0);
+        assert_eq!(
+            (past.name.as_str(), past.closing, past.closed_by),
+            ("twin", Some(Closing::Removed), None)
+        );
+        let audited = Sql::new(
+            "SELECT count(*) FROM audit_event WHERE action = 'difference.remove' AND actor = 'system'",
+        );
+        assert_eq!(world.city.count(audited).await, 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_double_that_is_old_goes_by_an_operator_who_types_its_name() {
+    for world in World::all().await {
+        let (host, disk) = world.host_with_disk().await;
+        world.city.app.clock.advance_ms(25 * 60 * MINUTE_MS);
+        world.work().await;
+        let twin = world.disk_by_hand(&disk, "twin").await;
+        world.round_of_doubles(&disk, &[&twin]).await;
+        let row = world.only(DifferenceKind::Double).await;
+        assert_eq!(world.may(&row.id).await, [Act::Remove, Act::Note]);
+        let cx = world.city.cx(&world.operator);
+        let wrong = difference::remove(&cx, &row.id, &disk.name).await;
+        assert!(matches!(wrong, Err(ServiceError::Invalid(_))), "{wrong:?}");
+        difference::remove(&cx, &row.id, " twin ").await.unwrap();
+        conflict(
+            difference::remove(&cx, &row.id, "twin").await,
+            "difference.removing",
+        );
+        world.work().await;
+        assert_eq!(world.the_disk(&twin).await, None);
+        let past = world.list(true).await;
+        let past = past.into_iter().find(|one| one.id == row.id).unwrap();
+        assert_eq!(
+            (past.closing, past.closed_by.as_deref()),
+            (Some(Closing::Removed), Some("operator"))
+        );
+        // What an operation gave is no double of itself, whatever the row has come to name.
+        world.round_of_doubles(&disk, &[]).await;
+        assert_eq!(world.standing().await, []);
+        assert_eq!(world.servers().await[0].id, ext(&host));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_foreign_disk_is_deleted_by_its_name_and_never_while_a_host_uses_it() {
+    for world in World::all().await {
+        let (host, disk) = world.host_with_disk().await;
+        let stray = world.disk_by_hand(&disk, "stray").await;
+        world.next_round().await;
+        let row = world.only(DifferenceKind::Foreign).await;
+        assert_eq!(world.may(&row.id).await, [Act::Remove, Act::Note]);
+        let cx = world.city.cx(&world.operator);
+        difference::remove(&cx, &row.id, "stray").await.unwrap();
+        // Somebody is faster: it is looked at once more before it goes.
+        world
+            .by_hand(Call::AttachVolume {
+                volume: stray.clone(),
+                server: ext(&host),
+            })
+            .await;
+        world.work().await;
+        let there = world.the_disk(&stray).await.unwrap();
+        assert_eq!(there.attached_to, Some(ext(&host)));
+        let told = Sql::new("SELECT count(*) FROM notice WHERE msg LIKE ")
+            .bind("%difference.remove_failed%difference.hangs%".to_owned())
+            .push(" AND user_id = ")
+            .bind(world.operator.as_str());
+        assert_eq!(world.city.count(told).await, 1);
+        world.next_round().await;
+        assert_eq!(world.may(&row.id).await, [Act::Note]);
+        conflict(
+            difference::remove(&cx, &row.id, "stray").await,
+            "difference.hangs",
+        );
+        world
+            .by_hand(Call::DetachVolume {
+                volume: stray.clone(),
+            })
+            .await;
+        world.next_round().await;
+        difference::remove(&cx, &row.id, "stray").await.unwrap();
+        world.work().await;
+        assert_eq!(world.the_disk(&stray).await, None);
+        assert_eq!(world.standing().await, []);
+        assert!(world.the_disk(&ext(&disk)).await.is_some());
+        world.city.assert_ledger().await;
+    }
+}
+
+/// A stray disk that is deleted while things go wrong.
+struct Removing<'a> {
+    world: &'a World,
+    disk: Resource,
+    strays: std::sync::Mutex<Vec<ExternalId>>,
+}
+
+#[async_trait]
+impl Bench for Removing<'_> {
+    type Saga = Remove;
+
+    async fn fresh(&self, app: &TestApp) -> (Remove, remove::Params) {
+        let old: Vec<_> = self.strays.lock().unwrap().drain(..).collect();
+        for volume in old {
+            self.world.by_hand(Call::DeleteVolume { volume }).await;
+        }
+        let difference: DifferenceId = app.id();
+        let name = format!("stray-{difference}");
+        let stray = self.world.disk_by_hand(&self.disk, &name).await;
+        self.strays.lock().unwrap().push(stray.clone());
+        let params = remove::Params {
+            difference,
+            backend: CLOUD.into(),
+            thing: Fulfiller::Volume,
+            external_id: stray.0,
+            name,
+            actor: Some(self.world.operator.clone()),
+        };
+        let backends = Backends::default().with(self.world.cloud.clone());
+        (Remove::new(Arc::new(backends)), params)
+    }
+
+    async fn assert_whole(&self, app: &TestApp, when: &str) {
+        let stray = self.strays.lock().unwrap().last().unwrap().clone();
+        assert_eq!(self.world.the_disk(&stray).await, None, "{when}");
+        self.assert_clean(app, when).await;
+    }
+
+    async fn assert_clean(&self, _: &TestApp, when: &str) {
+        // Gone or not, it is that one alone.
+        let ours = self.world.the_disk(&ext(&self.disk)).await;
+        assert!(ours.is_some_and(|it| it.attached_to.is_some()), "{when}");
+        assert_eq!(self.world.servers().await.len(), 1, "{when}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_deletion_that_is_killed_refused_or_doubled_takes_nothing_but_what_it_was_told() {
+    for world in World::all().await {
+        let (_, disk) = world.host_with_disk().await;
+        let bench = Removing {
+            disk,
+            strays: std::sync::Mutex::default(),
+            world: &world,
+        };
+        drill(&world.city.app, &bench).await;
     }
 }
 
