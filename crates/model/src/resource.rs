@@ -98,6 +98,10 @@ words! {
         SnapshotDeleted = "snapshot_deleted",
         /// A new disk was made out of a snapshot of it.
         SnapshotRestored = "snapshot_restored",
+        /// A snapshot of it that was taken in the cloud itself became the portal's.
+        SnapshotTakenIn = "snapshot_taken_in",
+        /// A snapshot of it was lost in the cloud and written off.
+        SnapshotLost = "snapshot_lost",
         /// Attached to a host; on the host: something was attached to it.
         Attached = "attached",
         /// Taken off its host; on the host: something was taken off it.
@@ -132,6 +136,8 @@ impl EventKind {
                 | Self::SnapshotTaken
                 | Self::SnapshotDeleted
                 | Self::SnapshotRestored
+                | Self::SnapshotTakenIn
+                | Self::SnapshotLost
                 | Self::Attached
                 | Self::Detached
                 | Self::RulesChanged

@@ -5,16 +5,17 @@
 mod adopt;
 mod follow;
 mod remove;
+mod snapshots;
 
 pub use adopt::adopt;
 pub use follow::follow;
 pub use remove::remove;
+pub use snapshots::keep;
 
 use std::time::Duration;
 
 use lingbao_backends::provisioning::{ExternalId, Object, Power};
 use lingbao_model::{
-    catalogue::Fulfiller,
     id::DifferenceId,
     msg::Msg,
     people::Role,
@@ -23,7 +24,7 @@ use lingbao_model::{
     view::bin::ErasureMethod,
     view::difference::{
         Act, Adoption, Closing, DifferenceDetail, DifferenceFilter, DifferenceKind, DifferenceRow,
-        DifferencesView,
+        DifferencesView, ThingKind,
     },
 };
 use serde_json::{Value, json};
@@ -185,7 +186,8 @@ fn acts(row: &DifferenceRow, busy: bool, standing: &Standing) -> Vec<Act> {
         }
         Act::Adopt => {
             let free = |it: &Adoption| it.against.is_empty();
-            !busy && standing.adoption.as_ref().is_some_and(free)
+            let size = standing.adoption.as_ref().is_some_and(free);
+            !busy && (size || snapshots::of_our_disk(row))
         }
         Act::WriteOff => {
             !busy && matches!(row.kind, DifferenceKind::Missing | DifferenceKind::Stuck)
@@ -197,12 +199,15 @@ fn acts(row: &DifferenceRow, busy: bool, standing: &Standing) -> Vec<Act> {
     Act::ALL.iter().filter(may).copied().collect()
 }
 
-/// Whether it may be deleted in the cloud: nobody's disk or address, or any double. A host of
+/// Whether it may be deleted in the cloud: nobody's disk, address or snapshot, or any double. A host of
 /// others is taken in, or deleted by who made it.
 fn removable(row: &DifferenceRow) -> bool {
     let kind = match row.kind {
         DifferenceKind::Double => true,
-        DifferenceKind::Foreign => matches!(row.thing, Fulfiller::Volume | Fulfiller::Address),
+        DifferenceKind::Foreign => matches!(
+            row.thing,
+            ThingKind::Volume | ThingKind::Address | ThingKind::Snapshot
+        ),
         DifferenceKind::Missing | DifferenceKind::Changed | DifferenceKind::Stuck => false,
     };
     kind && !row.hangs()
@@ -238,7 +243,7 @@ async fn open(
     let standing = Standing::read(&mut tx, cx, &access, &row).await?;
     // What stands against taking a size over is told by who does, with its numbers.
     let can = if act == Act::Adopt {
-        standing.adoption.is_some()
+        standing.adoption.is_some() || snapshots::of_our_disk(&row)
     } else {
         acts(&row, false, &standing).contains(&act)
     };
@@ -259,6 +264,16 @@ async fn open(
 impl Opened {
     /// The resource, which nothing else may be working on.
     async fn resource(&mut self) -> Result<Resource, ServiceError> {
+        let found = self.standing_resource().await?;
+        // Built anew or changed since the round saw it.
+        if found.external_id.as_deref() != Some(&self.row.external_id) {
+            return Err(ServiceError::Conflict(Msg::new("difference.over")));
+        }
+        Ok(found)
+    }
+
+    /// The resource that it is about; of a snapshot its disk.
+    async fn standing_resource(&mut self) -> Result<Resource, ServiceError> {
         let id = self.row.resource.clone().or_not_found()?;
         let scope = self.access.scope(Ability::ReadResources);
         resource_action::lock(&mut self.tx, &id).await?;
@@ -270,10 +285,6 @@ impl Opened {
         }
         if resource_action::current(&mut self.tx, &id).await?.is_some() {
             return Err(ServiceError::Conflict(Msg::new("resource.busy_now")));
-        }
-        // Built anew or changed since the round saw it.
-        if found.external_id.as_deref() != Some(&self.row.external_id) {
-            return Err(ServiceError::Conflict(Msg::new("difference.over")));
         }
         Ok(found)
     }
@@ -358,9 +369,10 @@ async fn still_lost(cx: &Cx, id: &DifferenceId) -> Result<(), ServiceError> {
     drop(rx);
     let lost = matches!(row.kind, DifferenceKind::Missing | DifferenceKind::Stuck);
     let asked = lost && row.closed_at.is_none();
-    let Some(kind) = compare::kind_of(row.thing).filter(|_| asked) else {
+    if !asked {
         return Ok(());
-    };
+    }
+    let kind = compare::kind_of_thing(row.thing);
     let still = |there: Option<Object>| match (row.kind, there) {
         (DifferenceKind::Missing, there) => there.is_none(),
         (_, Some(Object::Server(it))) => !matches!(it.power, Power::Active | Power::Stopped),
@@ -411,6 +423,9 @@ pub async fn write_off(cx: &Cx, id: &DifferenceId, reason: &str) -> Result<(), S
 async fn do_write_off(cx: &Cx, id: &DifferenceId, reason: &str) -> Result<(), ServiceError> {
     still_lost(cx, id).await?;
     let mut opened = open(cx, id, Act::WriteOff, None).await?;
+    if opened.row.thing == ThingKind::Snapshot {
+        return snapshots::write_off(opened, cx, reason).await;
+    }
     let found = opened.resource().await?;
     let by = opened.access.user.clone();
     let tx = &mut opened.tx;

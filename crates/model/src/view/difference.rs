@@ -31,6 +31,36 @@ words! {
 }
 
 words! {
+    /// The kinds of things that are compared: what items are fulfilled as, and what hangs on disks.
+    pub enum ThingKind {
+        /// A server.
+        Server = "server",
+        /// A volume.
+        Volume = "volume",
+        /// An address.
+        Address = "address",
+        /// A backup plan.
+        Backup = "backup",
+        /// A snapshot of a volume.
+        Snapshot = "snapshot",
+    }
+}
+
+impl ThingKind {
+    /// As which a resource of this kind is compared; work of people is not.
+    #[must_use]
+    pub const fn of(kind: Fulfiller) -> Option<Self> {
+        match kind {
+            Fulfiller::Server => Some(Self::Server),
+            Fulfiller::Volume => Some(Self::Volume),
+            Fulfiller::Address => Some(Self::Address),
+            Fulfiller::Backup => Some(Self::Backup),
+            Fulfiller::People => None,
+        }
+    }
+}
+
+words! {
     /// What of a thing is compared.
     pub enum Aspect {
         /// What a server does: `running`, `stopped`, `building`, `changing`, `error`.
@@ -118,7 +148,8 @@ words! {
         Follow = "follow",
         /// Let the portal follow in power and leave the rules, which differ too, as they are.
         FollowPower = "follow_power",
-        /// Take over the size that the cloud has: price and quota follow from now on.
+        /// Take over the size that the cloud has: price and quota follow from now on. Of a snapshot:
+        /// keep it as one of its disk.
         Adopt = "adopt",
         /// Write the resource off.
         WriteOff = "write_off",
@@ -140,12 +171,12 @@ pub struct DifferenceRow {
     /// In what way.
     pub kind: DifferenceKind,
     /// Kind of thing.
-    pub thing: Fulfiller,
+    pub thing: ThingKind,
     /// The backend's name for it.
     pub external_id: String,
     /// The operation that made it; empty if it was not the portal.
     pub operation: String,
-    /// The resource; of a double the one that stays, `None` for what is foreign.
+    /// The resource; of a double the one that stays, of a snapshot its disk, `None` for what is foreign.
     pub resource: Option<ResourceId>,
     /// Its name, ours or the cloud's.
     pub name: String,
@@ -190,7 +221,7 @@ impl DifferenceRow {
     #[must_use]
     pub fn hangs(&self) -> bool {
         let on = |said: &Said| said.aspect == Aspect::Target && said.cloud.is_some();
-        matches!(self.thing, Fulfiller::Volume | Fulfiller::Address) && self.said.iter().any(on)
+        matches!(self.thing, ThingKind::Volume | ThingKind::Address) && self.said.iter().any(on)
     }
 }
 

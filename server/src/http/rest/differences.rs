@@ -29,6 +29,7 @@ pub(super) fn routes() -> OpenApiRouter<Portal> {
         .routes(routes!(restore))
         .routes(routes!(follow))
         .routes(routes!(adopt))
+        .routes(routes!(keep))
         .routes(routes!(write_off))
         .routes(routes!(remove))
         .routes(routes!(note))
@@ -180,6 +181,20 @@ async fn adopt(
     Ok(Json(difference::detail(&cx, &of).await?))
 }
 
+/// Keeps a snapshot that was taken in the cloud itself as one of its disk; it costs nothing.
+#[utoipa::path(post, path = "/differences/{id}/keep", tag = "operations", params(("id" = String, Path)),
+    request_body = Restore,
+    responses((status = 200, body = DifferenceDetail), (status = 409, body = ProblemDocument)))]
+async fn keep(
+    Caller(cx): Caller,
+    Path(of): Path<String>,
+    Body(sent): Body<Restore>,
+) -> Answer<DifferenceDetail> {
+    let of: DifferenceId = id(&of)?;
+    difference::keep(&cx, &of, &sent.digest).await?;
+    Ok(Json(difference::detail(&cx, &of).await?))
+}
+
 /// Why something is written off.
 #[derive(Debug, Deserialize, ToSchema)]
 #[schema(as = WriteOff)]
@@ -211,7 +226,7 @@ struct Remove {
     confirm: String,
 }
 
-/// Begins to delete in the cloud a double, or a disk or address that is nobody's; what it holds is
+/// Begins to delete in the cloud a double, or a disk, address or snapshot that is nobody's; what it holds is
 /// lost. The answer comes before it is gone. Refused while a host uses it.
 #[utoipa::path(post, path = "/differences/{id}/remove", tag = "operations", params(("id" = String, Path)),
     request_body = Remove,

@@ -12,10 +12,9 @@ use lingbao_backends::{
     provisioning::{Call, ExternalId, Provisioner},
 };
 use lingbao_model::{
-    catalogue::Fulfiller,
     id::{DifferenceId, UserId},
     msg::Msg,
-    view::difference::Closing,
+    view::difference::{Closing, ThingKind},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -38,7 +37,7 @@ pub struct Params {
     /// The backend.
     pub backend: String,
     /// Kind of thing.
-    pub thing: Fulfiller,
+    pub thing: ThingKind,
     /// The backend's name for it.
     pub external_id: String,
     /// Its name in the cloud.
@@ -74,10 +73,9 @@ impl Saga for Remove {
             thing: params.thing,
             id: id.clone(),
         });
-        let kind = compare::kind_of(params.thing);
+        let kind = compare::kind_of_thing(params.thing);
         let call = move |_: &StepCx| -> Result<Call, String> {
-            kind.and_then(|kind| delete_call(kind, id.clone()))
-                .ok_or_else(|| "call that deletes it".to_owned())
+            delete_call(kind, id.clone()).ok_or_else(|| "call that deletes it".to_owned())
         };
         vec![
             look,
@@ -114,7 +112,7 @@ impl Saga for Remove {
 /// gives an address back whatever it leads to.
 struct Look {
     backend: Arc<dyn Provisioner>,
-    thing: Fulfiller,
+    thing: ThingKind,
     id: ExternalId,
 }
 
@@ -123,7 +121,8 @@ impl Look {
         let mut rx = cx.cx.app.db.read().await?;
         let id = [self.id.as_str()];
         let ours = difference::ours(&mut rx, self.backend.name(), id).await?;
-        Ok(!ours.is_empty())
+        let snapshots = difference::snapshots(&mut rx, self.backend.name(), id).await?;
+        Ok(!ours.is_empty() || !snapshots.is_empty())
     }
 }
 
@@ -139,9 +138,7 @@ impl Step for Look {
             Ok(true) => return Outcome::Fail(Msg::new("difference.named_by_now")),
             Err(error) => return Outcome::Retry(error.to_string()),
         }
-        let Some(kind) = compare::kind_of(self.thing) else {
-            return Outcome::Fail(Msg::new("difference.not_this"));
-        };
+        let kind = compare::kind_of_thing(self.thing);
         match self.backend.get(kind, &self.id).await {
             Ok(Some(object)) if compare::hangs_on_host(&object) => {
                 Outcome::Fail(Msg::new("difference.hangs"))

@@ -10,16 +10,18 @@ use lingbao_backends::provisioning::{
     ExternalId, Kind, LetIn, Object, Provisioner, ReadError, Refusal, RefusalReason,
 };
 use lingbao_model::{
-    id::{DifferenceId, UnitId},
+    id::{DifferenceId, SnapshotId, UnitId},
     money::Money,
     time::Timestamp,
-    view::difference::{Aspect, Closing, DifferenceKind, Said},
+    view::difference::{Aspect, Closing, DifferenceKind, Said, ThingKind},
 };
 use serde_json::json;
 
 use super::{
     compare::{self, Verdict},
+    nobodys::{nobodys, stranger},
     remove::{self, Remove},
+    snapshots,
 };
 use crate::{
     app::{App, Cx},
@@ -29,21 +31,18 @@ use crate::{
     saga,
     storage::{
         Tx, change,
-        difference::{self, About, Found, Made, Ours},
+        difference::{self, About, Found, Ours},
     },
 };
 
 /// Our rows are walked so many at a time.
-const SLICE: i64 = 500;
+pub(super) const SLICE: i64 = 500;
 /// So many differences are written in one transaction: others want to write too.
 const CHUNK: usize = 200;
 /// So many things are looked at anew at a time.
-const AT_ONCE: usize = 8;
+pub(super) const AT_ONCE: usize = 8;
 /// How long a thing may be between two states before it is called stuck.
 pub const PATIENCE_MS: i64 = 30 * 60_000;
-
-/// So young a double is deleted without asking: what is older may be used by somebody.
-const YOUNG_MS: i64 = 24 * 60 * 60_000;
 
 /// Where a round works: in a job, whose transactions are fenced.
 pub enum Desk<'a> {
@@ -61,7 +60,7 @@ impl Desk<'_> {
         }
     }
 
-    fn app(&self) -> &Arc<App> {
+    pub(super) fn app(&self) -> &Arc<App> {
         match self {
             Self::Job(run) => run.app(),
             Self::Bare(app) => app,
@@ -92,7 +91,8 @@ pub enum Ended {
     Overtaken,
 }
 
-enum Stop {
+/// Why a round breaks off.
+pub(super) enum Stop {
     Cloud(String),
     Storage(StorageError),
 }
@@ -111,9 +111,9 @@ impl From<ReadError> for Stop {
 
 /// What the list of the cloud came to.
 #[derive(Default)]
-struct Read {
+pub(super) struct Read {
     /// Everything that is there.
-    seen: HashSet<String>,
+    pub(super) seen: HashSet<String>,
     /// Ours that look different or are not there.
     doubtful: Vec<String>,
     /// What no resource of ours names.
@@ -121,7 +121,7 @@ struct Read {
     /// On what something hangs.
     bearing: HashSet<String>,
     /// What nothing is said about in this round.
-    left_alone: HashSet<String>,
+    pub(super) left_alone: HashSet<String>,
     /// What comes in to servers beside their presets; `None` where the cloud does not tell.
     rules: Option<BTreeMap<ExternalId, LetIn>>,
 }
@@ -139,11 +139,15 @@ fn let_in<'a>(
 }
 
 /// Something that differs, with the version of our row that it was held beside.
-struct Case {
-    found: Found,
-    version: Option<i64>,
+pub(super) struct Case {
+    /// What is written.
+    pub(super) found: Found,
+    /// The version of our row.
+    pub(super) version: Option<i64>,
+    /// The snapshot that it is, if it is one of ours.
+    pub(super) snapshot: Option<SnapshotId>,
     /// Whether it is a double that may be deleted at its first sight.
-    sweep: bool,
+    pub(super) sweep: bool,
 }
 
 /// Compares one backend with our rows.
@@ -183,6 +187,7 @@ async fn look(
     for some in doubtful.chunks(CHUNK) {
         confirm(desk, backend, cloud, begun, some, &mut read, &mut cases).await?;
     }
+    snapshots::lost(desk, backend, cloud, begun, &mut read, &mut cases).await?;
     let strangers = std::mem::take(&mut read.strangers);
     for some in strangers.chunks(CHUNK) {
         cases.extend(nobodys(desk, backend, begun, &read.bearing, some).await?);
@@ -208,10 +213,26 @@ async fn read(desk: &Desk<'_>, backend: &str, cloud: &dyn Provisioner) -> Result
             .iter()
             .filter(|object| compare::thing(object).is_some())
             .collect();
-        let ids = objects.iter().map(|object| object.id().as_str());
+        let (copies, objects): (Vec<&Object>, Vec<&Object>) = objects
+            .into_iter()
+            .partition(|object| matches!(object, Object::Snapshot(_)));
         let mut rx = desk.app().db.read().await?;
+        let ids = objects.iter().map(|object| object.id().as_str());
         let ours = difference::ours(&mut rx, backend, ids).await?;
+        let ids = copies.iter().map(|object| object.id().as_str());
+        let kept = difference::snapshots(&mut rx, backend, ids).await?;
         drop(rx);
+        for object in copies {
+            let id = object.id().0.clone();
+            match kept.get(&id) {
+                None => all.strangers.extend(stranger(object)),
+                Some(kept) if kept.busy => {
+                    all.left_alone.insert(id.clone());
+                }
+                Some(_) => {}
+            }
+            all.seen.insert(id);
+        }
         for object in objects {
             let id = object.id().0.clone();
             match ours.get(&id) {
@@ -302,34 +323,31 @@ async fn confirm(
     drop(rx);
     let mut ask = Vec::new();
     for (id, ours) in ours {
-        match compare::kind_of(ours.kind) {
-            Some(kind) if !ours.busy => ask.push((kind, ours)),
+        match ThingKind::of(ours.kind) {
+            Some(thing) if !ours.busy => ask.push((thing, ours)),
             _ => {
                 read.left_alone.insert(id);
             }
         }
     }
     let rules = read.rules.as_ref();
-    let answers = stream::iter(ask).map(|(kind, ours)| async move {
+    let answers = stream::iter(ask).map(|(thing, ours)| async move {
         let listed = let_in(rules, &ExternalId(ours.external_id.clone()));
-        (anew(cloud, kind, &ours, listed).await, ours)
+        let kind = compare::kind_of_thing(thing);
+        (anew(cloud, kind, &ours, listed).await, thing, ours)
     });
     let answers: Vec<_> = answers.buffer_unordered(AT_ONCE).collect().await;
-    for (answer, ours) in answers {
+    for (answer, thing, ours) in answers {
+        let case = |kind, said, patience_ms| case(&ours, thing, kind, said, patience_ms);
         let verdict = match answer {
             Ok(Some((object, let_in))) => compare::compare(&ours, &object, let_in.as_ref()),
             Ok(None) if ours.delivered_at < begun => {
-                cases.push(case(
-                    &ours,
-                    DifferenceKind::Missing,
-                    compare::missing(&ours),
-                    0,
-                ));
+                cases.push(case(DifferenceKind::Missing, compare::missing(&ours), 0));
                 continue;
             }
             // It says nothing of this one thing.
             Ok(None) | Err(ReadError::Refused(_)) => {
-                read.left_alone.insert(ours.external_id);
+                read.left_alone.insert(ours.external_id.clone());
                 continue;
             }
             Err(error) => return Err(error.into()),
@@ -337,16 +355,22 @@ async fn confirm(
         match verdict {
             Verdict::Agrees => {}
             Verdict::Moving(said) => {
-                cases.push(case(&ours, DifferenceKind::Stuck, said, PATIENCE_MS));
+                cases.push(case(DifferenceKind::Stuck, said, PATIENCE_MS));
             }
-            Verdict::Broken(said) => cases.push(case(&ours, DifferenceKind::Stuck, said, 0)),
-            Verdict::Differs(said) => cases.push(case(&ours, DifferenceKind::Changed, said, 0)),
+            Verdict::Broken(said) => cases.push(case(DifferenceKind::Stuck, said, 0)),
+            Verdict::Differs(said) => cases.push(case(DifferenceKind::Changed, said, 0)),
         }
     }
     Ok(())
 }
 
-fn case(ours: &Ours, kind: DifferenceKind, said: Vec<Said>, patience_ms: i64) -> Case {
+fn case(
+    ours: &Ours,
+    thing: ThingKind,
+    kind: DifferenceKind,
+    said: Vec<Said>,
+    patience_ms: i64,
+) -> Case {
     // Nothing is charged for who comes in.
     let mut differing = said.iter().filter(|said| said.differs());
     let free =
@@ -354,10 +378,11 @@ fn case(ours: &Ours, kind: DifferenceKind, said: Vec<Said>, patience_ms: i64) ->
     let month = if free { Money::ZERO } else { ours.month };
     Case {
         version: Some(ours.version),
+        snapshot: None,
         sweep: false,
         found: Found {
             kind,
-            thing: ours.kind,
+            thing,
             external_id: ours.external_id.clone(),
             resource: Some((ours.id.clone(), ours.unit.clone())),
             name: ours.name.clone(),
@@ -368,93 +393,6 @@ fn case(ours: &Ours, kind: DifferenceKind, said: Vec<Said>, patience_ms: i64) ->
             patience_ms,
         },
     }
-}
-
-fn stranger(object: &Object) -> Option<Found> {
-    Some(Found {
-        kind: DifferenceKind::Foreign,
-        thing: compare::thing(object)?,
-        external_id: object.id().to_string(),
-        resource: None,
-        name: compare::name(object),
-        operation: object.operation().to_string(),
-        said: compare::foreign(object),
-        about: compare::about(object),
-        month: Money::ZERO,
-        patience_ms: 0,
-    })
-}
-
-/// What of these is nobody's, and what of that a double. In this order: what was being built when the
-/// list was read is either on its way still, or its row is there.
-async fn nobodys(
-    desk: &Desk<'_>,
-    backend: &str,
-    begun: Timestamp,
-    bearing: &HashSet<String>,
-    some: &[Found],
-) -> Result<Vec<Case>, StorageError> {
-    let mut rx = desk.app().db.read().await?;
-    let under_way = difference::under_way(&mut rx).await?;
-    let operations = some.iter().map(|found| found.operation.as_str());
-    let open = difference::open_operations(&mut rx, operations).await?;
-    drop(rx);
-    // A snapshot of its own: a row that was written after the first look is seen.
-    let mut rx = desk.app().db.read().await?;
-    let ids = some.iter().map(|found| found.external_id.as_str());
-    let ours = difference::ours(&mut rx, backend, ids).await?;
-    drop(rx);
-    let foreign = |found: &&Found| {
-        // `<line>:<piece>:<verb>`, see fulfil::pieces; other sagas name theirs by the operation.
-        let piece = found
-            .operation
-            .rsplit_once(':')
-            .map_or("", |(piece, _)| piece);
-        !ours.contains_key(&found.external_id)
-            && !under_way.contains(piece)
-            && !open.contains(&found.operation)
-    };
-    let all: Vec<Found> = some.iter().filter(foreign).cloned().collect();
-    let mut rx = desk.app().db.read().await?;
-    let operations = all.iter().map(|found| found.operation.as_str());
-    let made = difference::made(&mut rx, operations).await?;
-    let ids = made.values().map(|made| made.external_id.as_str());
-    let named = difference::ours(&mut rx, backend, ids).await?;
-    drop(rx);
-    let case = |mut found: Found| {
-        let mut sweep = false;
-        if let Some((asked_at, stays)) = double_of(&found, &made, &named) {
-            let hangs = |said: &Said| said.aspect == Aspect::Target && said.cloud.is_some();
-            sweep = begun < asked_at.plus_millis(YOUNG_MS)
-                && !stays.busy
-                && !found.said.iter().any(hangs)
-                && !bearing.contains(&found.external_id);
-            found.kind = DifferenceKind::Double;
-            found.resource = Some((stays.id.clone(), stays.unit.clone()));
-        }
-        Case {
-            found,
-            version: None,
-            sweep,
-        }
-    };
-    Ok(all.into_iter().map(case).collect())
-}
-
-/// Of what this is a double: an operation of ours gave another thing, which a row names. What the
-/// operation gave, and no row names any more, is none: somebody may have brought it back, with all
-/// that it holds. Which of two is the older says nothing: what the row names stays.
-fn double_of<'a>(
-    found: &Found,
-    made: &HashMap<String, Made>,
-    named: &'a HashMap<String, Ours>,
-) -> Option<(Timestamp, &'a Ours)> {
-    let made = made.get(&found.operation)?;
-    if made.external_id == found.external_id {
-        return None;
-    }
-    let stays = named.get(&made.external_id)?;
-    (stays.kind == found.thing).then_some((made.asked_at, stays))
 }
 
 async fn write(
@@ -473,12 +411,16 @@ async fn write(
             return Ok(Ended::Overtaken);
         }
         let ids = some.iter().map(|case| case.found.external_id.as_str());
-        let now: HashMap<String, Ours> = difference::ours(&mut tx, backend, ids).await?;
+        let now: HashMap<String, Ours> = difference::ours(&mut tx, backend, ids.clone()).await?;
+        let kept = difference::snapshots(&mut tx, backend, ids).await?;
         let mut news: BTreeSet<&UnitId> = BTreeSet::new();
         for case in some {
             let id = &case.found.external_id;
             let stands = now.get(id).map(|ours| (ours.version, ours.busy));
-            if stands != case.version.map(|version| (version, false)) {
+            let copy = kept.get(id).map(|kept| (&kept.id, kept.busy));
+            if stands != case.version.map(|version| (version, false))
+                || copy != case.snapshot.as_ref().map(|snapshot| (snapshot, false))
+            {
                 // Something has happened to it meanwhile: the next round looks again.
                 read.left_alone.insert(id.clone());
                 continue;

@@ -15,8 +15,8 @@ use lingbao_backends::{
     provisioning::{
         Access, Address, BackupPlan, Call, CallKind, Capabilities, Capacity, ExternalId, Kind,
         NetworkSpec, Object, OperationId, OperationState, Outcome, Page, PollToken, PoolRef,
-        ProjectSpec, Provisioner, ReadError, RefusalReason, ServerSize, ServerSpec, Settled, Usage,
-        Volume, VolumeSpec,
+        ProjectSpec, Provisioner, ReadError, RefusalReason, ServerSize, ServerSpec, Settled,
+        SnapshotSpec, Usage, Volume, VolumeSpec,
         simulator::{Fault, Latency, On, Simulator, What},
     },
 };
@@ -32,7 +32,8 @@ use lingbao_model::{
     resource::{BillingState, ServiceState},
     view::{
         difference::{
-            Act, Aspect, Closing, DifferenceDetail, DifferenceFilter, DifferenceKind, DifferenceRow,
+            Act, Aspect, Closing, DifferenceDetail, DifferenceFilter, DifferenceKind,
+            DifferenceRow, ThingKind,
         },
         operation::LimitFilter,
         request::LineForm,
@@ -50,7 +51,7 @@ use crate::{
     authz::Scope,
     clock::Clock as _,
     error::ServiceError,
-    fulfil,
+    fulfil::{self, acts},
     jobs::{Registry, run_until_idle},
     saga::harness::{Bench, drill},
     seed,
@@ -63,6 +64,7 @@ use crate::{
         access_rule, cloud, difference as rows, quota, request as requests,
         resource::{self, Resource},
         resource_action,
+        snapshot::{self, Snapshot as KeptSnapshot},
         sql::Sql,
     },
     testing::TestApp,
@@ -797,7 +799,7 @@ async fn a_size_and_a_disk_that_were_changed_there_are_changed_back() {
             differ.map(|said| said.aspect).collect()
         };
         for row in &found {
-            let expected = if row.thing == Fulfiller::Server {
+            let expected = if row.thing == ThingKind::Server {
                 vec![Aspect::Vcpus, Aspect::Memory]
             } else {
                 vec![Aspect::Target]
@@ -1036,6 +1038,7 @@ async fn none_but_an_operator_of_the_whole_site_sees_or_settles_a_difference() {
                 difference::adopt(&cx, &id, "", Money::ZERO).await,
                 difference::write_off(&cx, &id, "不要了").await,
                 difference::remove(&cx, &id, "web-1").await,
+                difference::keep(&cx, &id, "").await,
                 difference::note(&cx, &id, "不管它").await,
             ];
             for (n, answer) in answers.iter().enumerate() {
@@ -1046,7 +1049,7 @@ async fn none_but_an_operator_of_the_whole_site_sees_or_settles_a_difference() {
         let refused = Sql::new(
             "SELECT count(*) FROM audit_event WHERE outcome = 'refused' AND action LIKE 'difference.%'",
         );
-        let acts = 7 * i64::try_from(people.len()).unwrap();
+        let acts = 8 * i64::try_from(people.len()).unwrap();
         assert_eq!(city.count(refused).await, acts);
         assert_eq!(world.standing().await.len(), 1);
         let nobody: DifferenceId = city.app.id();
@@ -1371,7 +1374,7 @@ impl Returning<'_> {
     async fn there(&self) -> Vec<Object> {
         let page = self.world.cloud.list(None, None).await.unwrap();
         let mut all = page.objects;
-        all.retain(|object| compare::thing(object) == Some(self.lost.kind));
+        all.retain(|object| compare::thing(object) == ThingKind::of(self.lost.kind));
         all
     }
 }
@@ -2342,6 +2345,140 @@ async fn a_foreign_disk_is_deleted_by_its_name_and_never_while_a_host_uses_it() 
     }
 }
 
+impl World {
+    /// A snapshot of a disk that its owner has taken.
+    async fn snapshot(&self, disk: &Resource, name: &str) -> KeptSnapshot {
+        let cx = self.city.cx(&self.city.clerk);
+        acts::take_snapshot(&cx, &disk.id, name, "", "")
+            .await
+            .unwrap();
+        self.work().await;
+        let mut rx = self.city.app.db.read().await.unwrap();
+        let all = snapshot::of_resource(&mut rx, &disk.id).await.unwrap();
+        all.into_iter().find(|it| it.row.name == name).unwrap()
+    }
+
+    async fn snapshots(&self, disk: &Resource) -> Vec<String> {
+        let mut rx = self.city.app.db.read().await.unwrap();
+        let all = snapshot::of_resource(&mut rx, &disk.id).await.unwrap();
+        all.into_iter().map(|it| it.row.name).collect()
+    }
+
+    /// Somebody takes a snapshot in the cloud itself.
+    async fn snapshot_by_hand(&self, disk: &Resource, name: &str) {
+        let spec = SnapshotSpec {
+            project: self.the_disk(&ext(disk)).await.unwrap().spec.project,
+            volume: ext(disk),
+            name: name.into(),
+        };
+        self.by_hand(Call::CreateSnapshot { spec }).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_snapshot_that_is_lost_is_found_missing_and_its_row_goes_by_writing_it_off() {
+    for world in World::all().await {
+        let (_, disk) = world.host_with_disk().await;
+        let lost = world.snapshot(&disk, "before").await;
+        world.snapshot(&disk, "after").await;
+        world.next_round().await;
+        assert_eq!(world.standing().await, []);
+        let there = ExternalId(lost.external_id.clone().unwrap());
+        world
+            .by_hand(Call::DeleteSnapshot { snapshot: there })
+            .await;
+        world.next_round().await;
+        let row = world.only(DifferenceKind::Missing).await;
+        assert_eq!(
+            (row.thing, row.name.as_str()),
+            (ThingKind::Snapshot, "before")
+        );
+        assert_eq!(row.resource.as_ref(), Some(&disk.id));
+        assert_eq!(row.month, Money::ZERO);
+        assert_eq!(world.may(&row.id).await, [Act::WriteOff]);
+        // Its disk is not lost.
+        let mut rx = world.city.app.db.read().await.unwrap();
+        assert_eq!(rows::of_resource(&mut rx, &disk.id).await.unwrap(), []);
+        drop(rx);
+        let cx = world.city.cx(&world.operator);
+        difference::write_off(&cx, &row.id, "在云平台上被删除")
+            .await
+            .unwrap();
+        assert_eq!(world.snapshots(&disk).await, ["after"]);
+        assert!(
+            world
+                .events(&disk.id)
+                .await
+                .contains(&"snapshot_lost".to_owned())
+        );
+        assert_eq!(world.told("notice.snapshot_written_off", "before").await, 1);
+        let disk = world.resource(&disk.id).await;
+        assert_ne!(disk.service, ServiceState::Released);
+        world.next_round().await;
+        assert_eq!(world.standing().await, []);
+        let how = world.list(true).await.remove(0).closing;
+        assert_eq!(how, Some(Closing::WrittenOff));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_snapshot_that_was_taken_there_is_kept_as_its_disks_or_deleted() {
+    for world in World::all().await {
+        let (_, disk) = world.host_with_disk().await;
+        for name in ["keep", "drop"] {
+            world.snapshot_by_hand(&disk, name).await;
+        }
+        world.next_round().await;
+        // A cloud takes some for itself while it backs up.
+        assert_eq!(world.standing().await, []);
+        world.next_round().await;
+        world.next_round().await;
+        let (keep, drop) = (world.named("keep").await, world.named("drop").await);
+        for row in [&keep, &drop] {
+            assert_eq!(row.kind, DifferenceKind::Foreign);
+            assert_eq!(row.resource.as_ref(), Some(&disk.id));
+            let acts = [Act::Adopt, Act::Remove, Act::Note];
+            assert_eq!(world.may(&row.id).await, acts);
+        }
+        let cx = world.city.cx(&world.operator);
+        conflict(
+            difference::keep(&cx, &keep.id, "older").await,
+            "error.stale",
+        );
+        difference::keep(&cx, &keep.id, &keep.digest).await.unwrap();
+        difference::remove(&cx, &drop.id, "drop").await.unwrap();
+        world.work().await;
+        assert_eq!(world.snapshots(&disk).await, ["keep"]);
+        assert!(
+            world
+                .events(&disk.id)
+                .await
+                .contains(&"snapshot_taken_in".to_owned())
+        );
+        world.next_round().await;
+        assert_eq!(world.standing().await, []);
+        let left = world.cloud.list(None, None).await.unwrap().objects;
+        let left: Vec<_> = left.into_iter().filter_map(Object::into_snapshot).collect();
+        assert_eq!(left.len(), 1);
+        assert_eq!(left[0].spec.name, "keep");
+        // It is one of its disk like any other: it goes by its owner's word.
+        let mut rx = world.city.app.db.read().await.unwrap();
+        let kept = snapshot::of_resource(&mut rx, &disk.id)
+            .await
+            .unwrap()
+            .remove(0);
+        std::mem::drop(rx);
+        let clerk = world.city.cx(&world.city.clerk);
+        acts::delete_snapshot(&clerk, &disk.id, &kept.row.id, "")
+            .await
+            .unwrap();
+        world.work().await;
+        let there = world.cloud.get(Kind::Snapshot, &left[0].id).await.unwrap();
+        assert_eq!(there, None);
+        world.city.assert_ledger().await;
+    }
+}
+
 /// A stray disk that is deleted while things go wrong.
 struct Removing<'a> {
     world: &'a World,
@@ -2365,7 +2502,7 @@ impl Bench for Removing<'_> {
         let params = remove::Params {
             difference,
             backend: CLOUD.into(),
-            thing: Fulfiller::Volume,
+            thing: ThingKind::Volume,
             external_id: stray.0,
             name,
             actor: Some(self.world.operator.clone()),

@@ -2,8 +2,10 @@
 //! operators read of it.
 
 mod list;
+mod snapshots;
 
 pub use list::{counts, get, list, of_resource, slice};
+pub use snapshots::{Kept as KeptSnapshot, names_after as snapshots_after, of_names as snapshots};
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -15,7 +17,7 @@ use lingbao_model::{
     param::Answers,
     resource::ServiceState,
     time::Timestamp,
-    view::difference::{Closing, DifferenceKind, RoundLine, Said},
+    view::difference::{Closing, DifferenceKind, RoundLine, Said, ThingKind},
 };
 use serde::{Deserialize, Serialize};
 
@@ -398,10 +400,10 @@ pub struct Found {
     /// In what way it differs.
     pub kind: DifferenceKind,
     /// Kind of thing.
-    pub thing: Fulfiller,
+    pub thing: ThingKind,
     /// The backend's name for it.
     pub external_id: String,
-    /// The resource and its unit.
+    /// The resource and its unit; of a snapshot its disk.
     pub resource: Option<(ResourceId, UnitId)>,
     /// Its name.
     pub name: String,
