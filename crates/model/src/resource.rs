@@ -206,7 +206,10 @@ impl ServiceState {
             }
             // A host comes back switched off: `Stopped` follows.
             (Self::Recycled, EventKind::TakenBack) => Ok(Self::Running),
-            (Self::Recycled, EventKind::EraseStarted | EventKind::WrittenOff) => Ok(self),
+            (
+                Self::Recycled,
+                EventKind::EraseStarted | EventKind::WrittenOff | EventKind::SnapshotLost,
+            ) => Ok(self),
             (
                 Self::Running | Self::Stopped | Self::Changing | Self::Recycled,
                 EventKind::Released,
@@ -260,6 +263,7 @@ mod tests {
                 (EventKind::Released, ServiceState::Released),
                 (EventKind::TakenBack, ServiceState::Running),
                 (EventKind::EraseStarted, bin),
+                (EventKind::SnapshotLost, bin),
                 (EventKind::WrittenOff, bin),
             ]
         );

@@ -187,7 +187,7 @@ fn acts(row: &DifferenceRow, busy: bool, standing: &Standing) -> Vec<Act> {
         Act::Adopt => {
             let free = |it: &Adoption| it.against.is_empty();
             let size = standing.adoption.as_ref().is_some_and(free);
-            !busy && (size || snapshots::of_our_disk(row))
+            !busy && (size || (snapshots::of_our_disk(row) && !standing.lies))
         }
         Act::WriteOff => {
             !busy && matches!(row.kind, DifferenceKind::Missing | DifferenceKind::Stuck)
@@ -243,7 +243,7 @@ async fn open(
     let standing = Standing::read(&mut tx, cx, &access, &row).await?;
     // What stands against taking a size over is told by who does, with its numbers.
     let can = if act == Act::Adopt {
-        standing.adoption.is_some() || snapshots::of_our_disk(&row)
+        standing.adoption.is_some() || (snapshots::of_our_disk(&row) && !standing.lies)
     } else {
         acts(&row, false, &standing).contains(&act)
     };
