@@ -198,6 +198,15 @@ export class Cloud {
     await act({ confirmResize: null });
   }
 
+  /** Takes an address for a project behind the portal's back. */
+  async takeAddress(project: string): Promise<{ id: string; floating_ip_address: string }> {
+    const { networks } = (await this.ask('network', '/v2.0/networks?router:external=true')).body as { networks: { id: string }[] };
+    const sent = { floatingip: { floating_network_id: networks[0]?.id, project_id: project } };
+    const { status, body } = await this.ask('network', '/v2.0/floatingips', 'POST', sent);
+    if (status >= 300) throw new Error(`Neutron: ${status} ${JSON.stringify(body)}`);
+    return body.floatingip;
+  }
+
   /** Deletes a server behind the portal's back. */
   async destroy(server: string): Promise<void> {
     await this.ask('compute', `/servers/${server}`, 'DELETE');

@@ -73,6 +73,8 @@ export const FORMS: Record<string, Record<string, string>[]> = {
     { do: 'follow', digest: 'none' },
     { do: 'adopt', confirm_adopt: 'yes', digest: 'none', month: '1' },
     { do: 'write_off', confirm_write_off: 'yes', reason },
+    { do: 'remove', confirm: 'none' },
+    { do: 'keep', digest: 'none' },
   ],
   '/operations/import': [{ do: 'pick', thing: '{differences}', system: '{systems}', cell: '{cells}', item: 'C-ECS' }],
   '/operations/import/batches/{id}': [{ do: 'undo', confirm: 'yes' }],

@@ -98,6 +98,10 @@ words! {
         SnapshotDeleted = "snapshot_deleted",
         /// A new disk was made out of a snapshot of it.
         SnapshotRestored = "snapshot_restored",
+        /// A snapshot of it that was taken in the cloud itself became the portal's.
+        SnapshotTakenIn = "snapshot_taken_in",
+        /// A snapshot of it was lost in the cloud and written off.
+        SnapshotLost = "snapshot_lost",
         /// Attached to a host; on the host: something was attached to it.
         Attached = "attached",
         /// Taken off its host; on the host: something was taken off it.
@@ -132,6 +136,8 @@ impl EventKind {
                 | Self::SnapshotTaken
                 | Self::SnapshotDeleted
                 | Self::SnapshotRestored
+                | Self::SnapshotTakenIn
+                | Self::SnapshotLost
                 | Self::Attached
                 | Self::Detached
                 | Self::RulesChanged
@@ -200,7 +206,10 @@ impl ServiceState {
             }
             // A host comes back switched off: `Stopped` follows.
             (Self::Recycled, EventKind::TakenBack) => Ok(Self::Running),
-            (Self::Recycled, EventKind::EraseStarted | EventKind::WrittenOff) => Ok(self),
+            (
+                Self::Recycled,
+                EventKind::EraseStarted | EventKind::WrittenOff | EventKind::SnapshotLost,
+            ) => Ok(self),
             (
                 Self::Running | Self::Stopped | Self::Changing | Self::Recycled,
                 EventKind::Released,
@@ -254,6 +263,7 @@ mod tests {
                 (EventKind::Released, ServiceState::Released),
                 (EventKind::TakenBack, ServiceState::Running),
                 (EventKind::EraseStarted, bin),
+                (EventKind::SnapshotLost, bin),
                 (EventKind::WrittenOff, bin),
             ]
         );

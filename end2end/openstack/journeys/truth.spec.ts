@@ -69,6 +69,21 @@ test('a size changed in Nova is taken over, and both sides count the same', asyn
   await page.locator('button[name=do][value=adopt]').click();
   await expect.poll(async () => (await changed()).length, { timeout: 60_000 }).toBe(0);
   expect((await now()).month).toBeGreaterThan(before.month);
+  // An address that somebody took there is nobody's: it goes by what is typed.
+  const taken = await cloud.takeAddress(server!.tenant_id);
+  const stray = async () => {
+    const { body } = await call(where, operator, 'GET', '/differences?kind=foreign');
+    return (body.rows as { id: string; name: string; external_id: string }[]).filter((row) => row.external_id === taken.id);
+  };
+  await expect.poll(async () => {
+    await call(where, operator, 'POST', '/differences/compare', {});
+    return (await stray()).length;
+  }, { timeout: 60_000, intervals: [2_000] }).toBe(1);
+  const [nobodys] = await stray();
+  expect(nobodys!.name).toBe(taken.floating_ip_address);
+  expect((await call(where, operator, 'POST', `/differences/${nobodys!.id}/remove`, { confirm: nobodys!.name })).status).toBe(200);
+  await expect.poll(async () => (await cloud.addresses(server!.tenant_id)).some((one) => one.id === taken.id), { timeout: 60_000 }).toBe(false);
+
   const { cores, memory_gb } = await balanced(where, clerk, cloud, server!.tenant_id);
   expect([cores, memory_gb]).toEqual([2, 4]);
 });

@@ -1,12 +1,11 @@
 //! Where the portal and the clouds differ: pages, file and programming interface.
 use lingbao_core::storage::difference::{self, About, Found};
 use lingbao_model::{
-    catalogue::Fulfiller,
     id::DifferenceId,
     money::Money,
     people::Role,
     view::{
-        difference::{Aspect, DifferenceKind, Said},
+        difference::{Aspect, DifferenceKind, Said, ThingKind},
         people::TokenScope,
     },
 };
@@ -16,13 +15,13 @@ use crate::portal::Portal;
 
 /// What a round would have written.
 async fn found(portal: &Portal, kind: DifferenceKind, name: &str, said: &[Said]) -> DifferenceId {
-    found_of(portal, kind, Fulfiller::Server, name, said).await
+    found_of(portal, kind, ThingKind::Server, name, said).await
 }
 
 async fn found_of(
     portal: &Portal,
     kind: DifferenceKind,
-    thing: Fulfiller,
+    thing: ThingKind,
     name: &str,
     said: &[Said],
 ) -> DifferenceId {
@@ -107,6 +106,11 @@ async fn an_operator_lists_reads_and_notes_differences_over_the_programming_inte
         .json("POST", &format!("{path}/write-off"), &lost)
         .await;
     assert_eq!(answer.status, 409, "{}", answer.text);
+    let remove = json!({ "confirm": "jump" });
+    let answer = client
+        .json("POST", &format!("{path}/remove"), &remove)
+        .await;
+    assert_eq!(answer.json()["key"], "difference.not_this", "a host");
     let note = format!("{path}/note");
     let empty = client.json("POST", &note, &json!({ "note": "" })).await;
     assert_eq!(empty.json()["errors"][0]["field"], "note");
@@ -185,11 +189,11 @@ async fn the_pages_show_both_sides_ask_before_loss_and_are_the_operators_alone()
     let target = [said(Aspect::Target, Some("web"), None)];
     for (thing, said, words) in [
         (
-            Fulfiller::Address,
+            ThingKind::Address,
             &address,
             "新地址一般不再是 198.51.100.7",
         ),
-        (Fulfiller::Backup, &target, "保留过的备份不会恢复"),
+        (ThingKind::Backup, &target, "保留过的备份不会恢复"),
     ] {
         let missing = DifferenceKind::Missing;
         let id = found_of(&portal, missing, thing, thing.as_str(), said).await;
@@ -198,6 +202,34 @@ async fn the_pages_show_both_sides_ask_before_loss_and_are_the_operators_alone()
             assert!(page.text.contains(words), "{words}: {}", page.text);
         }
     }
+
+    // What is nobody's is deleted by its name, unless a host uses it.
+    let size = [said(Aspect::Size, None, Some("10"))];
+    let in_use = [size[0].clone(), said(Aspect::Target, None, Some("srv-web"))];
+    let (foreign, disk) = (DifferenceKind::Foreign, ThingKind::Volume);
+    let stray = found_of(&portal, foreign, disk, "stray", &size).await;
+    let used = found_of(&portal, foreign, disk, "used", &in_use).await;
+    let used = format!("/operations/differences/{used}");
+    assert!(!operator.get(&used).await.text.contains("在云上删除"));
+    let stray = format!("/operations/differences/{stray}");
+    let page = operator.get(&stray).await.text;
+    assert!(page.contains("在云上删除") && page.contains("请输入：stray"));
+    let fields = [("do", "remove"), ("confirm", "web")];
+    let again = operator.post(&stray, &fields).await;
+    assert_eq!(again.status, 422, "{}", again.text);
+    let done = [("do", "remove"), ("confirm", "stray")];
+    assert_eq!(operator.post(&stray, &done).await.status, 303);
+    assert_eq!(operator.post(&stray, &done).await.status, 409);
+
+    // A lost snapshot is written off, and nothing else.
+    let (missing, copy) = (DifferenceKind::Missing, ThingKind::Snapshot);
+    let before = [said(Aspect::Target, Some("data"), None)];
+    let lost_copy = found_of(&portal, missing, copy, "before", &before).await;
+    let page = operator
+        .get(&format!("/operations/differences/{lost_copy}"))
+        .await
+        .text;
+    assert!(page.contains("它的云硬盘不受影响") && !page.contains("confirm_restore"));
 
     let noted = operator
         .post(&one, &[("do", "note"), ("note", "夜间关机")])

@@ -3,15 +3,16 @@
 use super::{
     adopt,
     differences::{chip, price, value},
-    known, rules, when, word,
+    known, nobodys, rules, when, word,
 };
 use crate::{asked, error::ApiError, i18n, live, routes, t, ui::*};
 use leptos::prelude::*;
 use lingbao_model::{
     access_rule,
-    catalogue::Fulfiller,
     resource::ServiceState,
-    view::difference::{Act, Aspect, DifferenceDetail, DifferenceKind, DifferenceRow, Said},
+    view::difference::{
+        Act, Aspect, DifferenceDetail, DifferenceKind, DifferenceRow, Said, ThingKind,
+    },
 };
 
 /// One difference.
@@ -60,8 +61,9 @@ fn Detail(found: DifferenceDetail) -> impl IntoView {
         DifferenceKind::Changed => t!("difference.changed_fact"),
         DifferenceKind::Stuck => t!("difference.stuck_fact"),
         DifferenceKind::Foreign => t!("clouds.foreign_note"),
+        DifferenceKind::Double => t!("difference.double_fact"),
     };
-    let server = row.kind == DifferenceKind::Foreign && row.thing == Fulfiller::Server;
+    let server = row.kind == DifferenceKind::Foreign && row.thing == ThingKind::Server;
     let take = (server && !over).then(|| {
         let href = routes::import_thing(row.id.as_str());
         view! { <LinkButton href=href kind=Kind::Main>{t!("import.take_in")}</LinkButton> }
@@ -92,7 +94,10 @@ fn Detail(found: DifferenceDetail) -> impl IntoView {
 
 /// One aspect, both sides; what differs is marked by shape, words and colour.
 fn side_by_side(kind: DifferenceKind, said: &Said) -> impl IntoView + use<> {
-    let lone = matches!(kind, DifferenceKind::Missing | DifferenceKind::Foreign);
+    let lone = matches!(
+        kind,
+        DifferenceKind::Missing | DifferenceKind::Foreign | DifferenceKind::Double
+    );
     let [ours, cloud] = [&said.ours, &said.cloud].map(|side| match side {
         None if lone => "—".into_any(),
         // One under the other: there may be many.
@@ -180,9 +185,22 @@ fn facts(found: &DifferenceDetail) -> Vec<(Text, AnyView)> {
         ),
     ];
     if let Some(id) = &row.resource {
-        let (href, name) = (routes::resource(id.as_str()), row.name.clone());
+        let on = row.said.iter().find(|said| said.aspect == Aspect::Target);
+        let disk = on.filter(|_| row.thing == ThingKind::Snapshot);
+        let disk = disk.and_then(|said| said.ours.clone().or_else(|| said.cloud.clone()));
+        let (href, name) = (
+            routes::resource(id.as_str()),
+            disk.unwrap_or_else(|| row.name.clone()),
+        );
         let link = view! { <a href=href>{name}</a> }.into_any();
-        all.push((t!("difference.resource").into(), link));
+        let what = if row.thing == ThingKind::Snapshot {
+            t!("difference.of_disk")
+        } else if row.kind == DifferenceKind::Double {
+            t!("difference.double_of")
+        } else {
+            t!("difference.resource")
+        };
+        all.push((what.into(), link));
     }
     if let Some(unit) = &row.unit_name {
         all.push((t!("resources.unit").into(), text(unit.clone())));
@@ -217,9 +235,11 @@ fn acts(found: &DifferenceDetail) -> AnyView {
             Act::Restore => restore(&found.row, !found.attachments.is_empty()),
             Act::Follow => follow(&found.row),
             Act::FollowPower => follow_power(&found.row),
+            Act::Adopt if found.row.thing == ThingKind::Snapshot => nobodys::keep(&found.row),
             // Shown where it can't be done too, with what stands against it.
             Act::Adopt => ().into_any(),
-            Act::WriteOff => write_off(found.row.kind),
+            Act::WriteOff => write_off(&found.row),
+            Act::Remove => nobodys::remove(&found.row),
             Act::Note => note(&found.row),
         })
         .collect_view();
@@ -239,7 +259,7 @@ fn resized(row: &DifferenceRow) -> bool {
 /// Whether making the cloud follow costs data, a restart or somebody's way in.
 fn asks(row: &DifferenceRow) -> bool {
     matches!(row.kind, DifferenceKind::Missing | DifferenceKind::Stuck)
-        || row.thing == Fulfiller::Backup
+        || row.thing == ThingKind::Backup
         || resized(row)
         || rules::apart(row).is_some()
 }
@@ -260,11 +280,11 @@ pub(super) fn seen(row: &DifferenceRow) -> AnyView {
 /// gone, of an address what others have written down of it, of a plan what it has kept.
 fn anew(row: &DifferenceRow) -> (String, &'static str) {
     match row.thing {
-        Fulfiller::Volume => (
+        ThingKind::Volume => (
             t!("difference.rebuild_volume_note").to_owned(),
             t!("difference.rebuild_confirm"),
         ),
-        Fulfiller::Address => {
+        ThingKind::Address => {
             let said = row.said.iter().find(|said| said.aspect == Aspect::Address);
             let address = said.and_then(|said| said.ours.clone()).unwrap_or_default();
             (
@@ -272,11 +292,11 @@ fn anew(row: &DifferenceRow) -> (String, &'static str) {
                 t!("difference.rebuild_address_confirm"),
             )
         }
-        Fulfiller::Backup => (
+        ThingKind::Backup => (
             t!("difference.rebuild_backup_note").to_owned(),
             t!("difference.rebuild_backup_confirm"),
         ),
-        Fulfiller::Server | Fulfiller::People => (
+        ThingKind::Server | ThingKind::Snapshot => (
             t!("difference.rebuild_note").to_owned(),
             t!("difference.rebuild_confirm"),
         ),
@@ -303,7 +323,7 @@ fn restore(row: &DifferenceRow, hung: bool) -> AnyView {
             t!("difference.restart_note").to_owned(),
             t!("difference.resize_confirm"),
         )
-    } else if row.thing == Fulfiller::Backup {
+    } else if row.thing == ThingKind::Backup {
         (
             t!("difference.replan_note").to_owned(),
             t!("difference.rebuild_backup_confirm"),
@@ -420,8 +440,10 @@ fn follow(row: &DifferenceRow) -> AnyView {
     .into_any()
 }
 
-fn write_off(kind: DifferenceKind) -> AnyView {
-    let say = if kind == DifferenceKind::Stuck {
+fn write_off(row: &DifferenceRow) -> AnyView {
+    let say = if row.thing == ThingKind::Snapshot {
+        t!("difference.write_off_snapshot_note")
+    } else if row.kind == DifferenceKind::Stuck {
         t!("difference.write_off_stuck_note")
     } else {
         t!("difference.write_off_note")
@@ -485,7 +507,7 @@ pub mod ssr {
         }
     }
 
-    /// Restores, follows, takes over, writes off, or notes.
+    /// Restores, follows, takes over, writes off, deletes, or notes.
     ///
     /// # Errors
     /// What the service says; a message at the tick when it is missing.
@@ -516,10 +538,18 @@ pub mod ssr {
                 difference::adopt(&cx, &of, form.value("digest"), month).await?;
                 Msg::new("difference.was_adopted")
             }
+            "keep" => {
+                difference::keep(&cx, &of, form.value("digest")).await?;
+                Msg::new("difference.was_kept")
+            }
             "write_off" => {
                 ticked(&form, "confirm_write_off")?;
                 difference::write_off(&cx, &of, form.value("reason")).await?;
                 Msg::new("difference.was_written_off")
+            }
+            "remove" => {
+                difference::remove(&cx, &of, form.value("confirm")).await?;
+                Msg::new("difference.removing")
             }
             "note" => {
                 difference::note(&cx, &of, form.value("note")).await?;

@@ -289,13 +289,15 @@ pub fn chip(kind: DifferenceKind, over: bool) -> AnyView {
         DifferenceKind::Changed => Look::Act,
         DifferenceKind::Stuck => Look::Wait,
         DifferenceKind::Foreign => Look::Pause,
+        DifferenceKind::Double => Look::Act,
     };
     view! { <Chip look text=word("difference.kind", kind.as_str())/> }.into_any()
 }
 
 /// What is at stake; nothing is charged for what is nobody's, or for who comes in.
 pub fn price(kind: DifferenceKind, month: Money) -> String {
-    if kind == DifferenceKind::Foreign || month == Money::ZERO {
+    let nobodys = matches!(kind, DifferenceKind::Foreign | DifferenceKind::Double);
+    if nobodys || month == Money::ZERO {
         "—".to_owned()
     } else {
         month.yuan()
@@ -329,6 +331,7 @@ fn summary(line: &DifferenceRow) -> String {
     match line.kind {
         DifferenceKind::Missing => t!("difference.is_missing").to_owned(),
         DifferenceKind::Foreign => t!("difference.is_foreign").to_owned(),
+        DifferenceKind::Double => t!("difference.is_double").to_owned(),
         DifferenceKind::Stuck => line
             .said
             .iter()

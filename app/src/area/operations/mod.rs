@@ -6,6 +6,7 @@ mod clouds;
 mod difference;
 mod differences;
 mod jobs;
+mod nobodys;
 mod order;
 mod orders;
 mod rules;

@@ -151,7 +151,7 @@ fn cloud_banner(word: &CloudWord) -> AnyView {
         let (tone, text) = match kind {
             DifferenceKind::Missing => (Tone::Bad, t!("resources.cloud_missing", at = at)),
             DifferenceKind::Stuck => (Tone::Warn, t!("resources.cloud_stuck", at = at)),
-            DifferenceKind::Changed | DifferenceKind::Foreign => {
+            DifferenceKind::Changed | DifferenceKind::Foreign | DifferenceKind::Double => {
                 (Tone::Warn, t!("resources.cloud_changed", at = at))
             }
         };
@@ -177,6 +177,7 @@ fn shape(kind: EventKind) -> &'static str {
         | EventKind::Restarted
         | EventKind::SnapshotTaken
         | EventKind::SnapshotRestored
+        | EventKind::SnapshotTakenIn
         | EventKind::Attached
         | EventKind::RulesChanged
         | EventKind::PasswordRenewed
@@ -189,7 +190,7 @@ fn shape(kind: EventKind) -> &'static str {
         | EventKind::TakenBack => "ok",
         EventKind::Stopped | EventKind::SnapshotDeleted | EventKind::Detached => "wait",
         EventKind::ReleaseStarted | EventKind::EraseStarted => "act",
-        EventKind::WrittenOff | EventKind::ReinstallFailed => "bad",
+        EventKind::WrittenOff | EventKind::SnapshotLost | EventKind::ReinstallFailed => "bad",
         EventKind::Recycled | EventKind::Released | EventKind::TakenOut => "stop",
     }
 }

@@ -292,7 +292,7 @@ pub struct Address {
     pub spec: AddressSpec,
     /// The address.
     pub address: Ipv4Addr,
-    /// The server it leads to.
+    /// The server it leads to, or whatever else the backend says it leads to.
     pub associated_with: Option<ExternalId>,
     /// Who made it.
     pub operation: OperationId,

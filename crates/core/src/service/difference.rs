@@ -4,9 +4,13 @@
 
 mod adopt;
 mod follow;
+mod remove;
+mod snapshots;
 
 pub use adopt::adopt;
 pub use follow::follow;
+pub use remove::remove;
+pub use snapshots::keep;
 
 use std::time::Duration;
 
@@ -20,7 +24,7 @@ use lingbao_model::{
     view::bin::ErasureMethod,
     view::difference::{
         Act, Adoption, Closing, DifferenceDetail, DifferenceFilter, DifferenceKind, DifferenceRow,
-        DifferencesView,
+        DifferencesView, ThingKind,
     },
 };
 use serde_json::{Value, json};
@@ -41,7 +45,7 @@ use crate::{
     storage::{
         ReadTx, Tx, bin, change, cloud, difference, operation, quota, request_change,
         resource::{self, Resource},
-        resource_action, snapshot,
+        resource_action, saga, snapshot,
     },
 };
 
@@ -97,15 +101,20 @@ pub async fn detail(cx: &Cx, id: &DifferenceId) -> Result<DifferenceDetail, Serv
     let (silent, answered_at) = cloud::silence(&mut rx, &row.backend).await?;
     let (mut busy, mut attachments) = (None, Vec::new());
     let standing = Standing::read(&mut rx, cx, &access, &row).await?;
-    if let Some(resource) = &row.resource {
+    let removing = saga::stands_for(&mut rx, row.id.as_str()).await?;
+    // Of a double nothing is known but what the cloud says.
+    let of = row.resource.as_ref();
+    if let Some(resource) = of.filter(|_| row.kind != DifferenceKind::Double) {
         busy = resource_action::current(&mut rx, resource).await?;
         attachments = resource::attachments(&mut rx, resource).await?;
     }
     Ok(DifferenceDetail {
-        may: acts(&row, busy.is_some(), &standing),
+        may: acts(&row, busy.is_some() || removing, &standing),
         hindrance: standing.hindrance.filter(|_| row.closed_at.is_none()),
         adoption: standing.adoption,
-        busy: busy.map(|kind| Msg::new(format!("resource.busy.{kind}"))),
+        busy: busy
+            .map(|kind| Msg::new(format!("resource.busy.{kind}")))
+            .or_else(|| removing.then(|| Msg::new("difference.removing"))),
         attachments,
         silent,
         answered_at,
@@ -177,15 +186,31 @@ fn acts(row: &DifferenceRow, busy: bool, standing: &Standing) -> Vec<Act> {
         }
         Act::Adopt => {
             let free = |it: &Adoption| it.against.is_empty();
-            !busy && standing.adoption.as_ref().is_some_and(free)
+            let size = standing.adoption.as_ref().is_some_and(free);
+            !busy && (size || (snapshots::of_our_disk(row) && !standing.lies))
         }
         Act::WriteOff => {
             !busy && matches!(row.kind, DifferenceKind::Missing | DifferenceKind::Stuck)
         }
+        Act::Remove => !busy && removable(row),
         // A lost machine is nothing to get used to.
         Act::Note => row.kind != DifferenceKind::Missing,
     };
     Act::ALL.iter().filter(may).copied().collect()
+}
+
+/// Whether it may be deleted in the cloud: nobody's disk, address or snapshot, or any double. A host of
+/// others is taken in, or deleted by who made it.
+fn removable(row: &DifferenceRow) -> bool {
+    let kind = match row.kind {
+        DifferenceKind::Double => true,
+        DifferenceKind::Foreign => matches!(
+            row.thing,
+            ThingKind::Volume | ThingKind::Address | ThingKind::Snapshot
+        ),
+        DifferenceKind::Missing | DifferenceKind::Changed | DifferenceKind::Stuck => false,
+    };
+    kind && !row.hangs()
 }
 
 // ---- acting
@@ -218,12 +243,17 @@ async fn open(
     let standing = Standing::read(&mut tx, cx, &access, &row).await?;
     // What stands against taking a size over is told by who does, with its numbers.
     let can = if act == Act::Adopt {
-        standing.adoption.is_some()
+        standing.adoption.is_some() || (snapshots::of_our_disk(&row) && !standing.lies)
     } else {
         acts(&row, false, &standing).contains(&act)
     };
     if !can {
-        return Err(ServiceError::Conflict(standing.refusal(act)));
+        let used = act == Act::Remove && row.hangs();
+        return Err(ServiceError::Conflict(if used {
+            Msg::new("difference.hangs")
+        } else {
+            standing.refusal(act)
+        }));
     }
     if read.is_some_and(|digest| digest != row.digest) {
         return Err(stale());
@@ -234,6 +264,16 @@ async fn open(
 impl Opened {
     /// The resource, which nothing else may be working on.
     async fn resource(&mut self) -> Result<Resource, ServiceError> {
+        let found = self.standing_resource().await?;
+        // Built anew or changed since the round saw it.
+        if found.external_id.as_deref() != Some(&self.row.external_id) {
+            return Err(ServiceError::Conflict(Msg::new("difference.over")));
+        }
+        Ok(found)
+    }
+
+    /// The resource that it is about; of a snapshot its disk.
+    async fn standing_resource(&mut self) -> Result<Resource, ServiceError> {
         let id = self.row.resource.clone().or_not_found()?;
         let scope = self.access.scope(Ability::ReadResources);
         resource_action::lock(&mut self.tx, &id).await?;
@@ -245,10 +285,6 @@ impl Opened {
         }
         if resource_action::current(&mut self.tx, &id).await?.is_some() {
             return Err(ServiceError::Conflict(Msg::new("resource.busy_now")));
-        }
-        // Built anew or changed since the round saw it.
-        if found.external_id.as_deref() != Some(&self.row.external_id) {
-            return Err(ServiceError::Conflict(Msg::new("difference.over")));
         }
         Ok(found)
     }
@@ -333,9 +369,10 @@ async fn still_lost(cx: &Cx, id: &DifferenceId) -> Result<(), ServiceError> {
     drop(rx);
     let lost = matches!(row.kind, DifferenceKind::Missing | DifferenceKind::Stuck);
     let asked = lost && row.closed_at.is_none();
-    let Some(kind) = compare::kind_of(row.thing).filter(|_| asked) else {
+    if !asked {
         return Ok(());
-    };
+    }
+    let kind = compare::kind_of_thing(row.thing);
     let still = |there: &Option<Object>| match (row.kind, there) {
         (DifferenceKind::Missing, there) => there.is_none(),
         (_, Some(Object::Server(it))) => !matches!(it.power, Power::Active | Power::Stopped),
@@ -387,6 +424,9 @@ pub async fn write_off(cx: &Cx, id: &DifferenceId, reason: &str) -> Result<(), S
 async fn do_write_off(cx: &Cx, id: &DifferenceId, reason: &str) -> Result<(), ServiceError> {
     still_lost(cx, id).await?;
     let mut opened = open(cx, id, Act::WriteOff, None).await?;
+    if opened.row.thing == ThingKind::Snapshot {
+        return snapshots::write_off(opened, cx, reason).await;
+    }
     let found = opened.resource().await?;
     let by = opened.access.user.clone();
     let tx = &mut opened.tx;

@@ -179,7 +179,7 @@ pub async fn images(rx: &mut ReadTx) -> Result<BTreeMap<String, Vec<String>>, St
 pub async fn foreign(rx: &mut ReadTx) -> Result<Vec<ForeignLine>, StorageError> {
     let rows: Vec<(String, String, String, String, i64, i64)> = Sql::new(
         "SELECT backend, external_id, thing, name, first_seen, last_seen FROM difference
-         WHERE kind = 'foreign' AND closed_at IS NULL ORDER BY first_seen DESC, id DESC LIMIT 500",
+         WHERE kind IN ('foreign', 'double') AND closed_at IS NULL ORDER BY first_seen DESC, id DESC LIMIT 500",
     )
     .all(rx)
     .await?;

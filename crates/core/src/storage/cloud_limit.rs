@@ -9,6 +9,7 @@ use lingbao_model::{
     quota::{Amounts, Dimension, Standing},
     time::Timestamp,
     view::{
+        difference::ThingKind,
         operation::{CloudLimitLine, LimitFilter, LimitState},
         page::{MAX_PAGE_ROWS, PAGE_ROWS, Page},
     },
@@ -445,7 +446,7 @@ async fn foreign(
     ground: &mut Ground,
 ) -> Result<(), StorageError> {
     let rows: Vec<(String, String, String)> = Sql::new(
-        "SELECT id, thing, about FROM difference WHERE kind = 'foreign' AND closed_at IS NULL AND backend = ",
+        "SELECT id, thing, about FROM difference WHERE kind IN ('foreign', 'double') AND closed_at IS NULL AND backend = ",
     )
     .bind(backend)
     .all(rx)
@@ -455,11 +456,11 @@ async fn foreign(
         if about.project != project {
             continue;
         }
-        let kind: Fulfiller = kind
+        let kind: ThingKind = kind
             .parse()
             .map_err(|e| StorageError::inconsistent("difference", "thing", id.as_str(), e))?;
         let takes = match kind {
-            Fulfiller::Server => Counted {
+            ThingKind::Server => Counted {
                 vcpus: about.vcpus.into(),
                 memory_gb: about.memory_gb.into(),
                 disk_gb: match about.disk_gb {
@@ -468,12 +469,12 @@ async fn foreign(
                 },
                 addresses: 0,
             },
-            Fulfiller::Volume => Counted::of_disk(about.disk_gb.into()),
-            Fulfiller::Address => Counted {
+            ThingKind::Volume | ThingKind::Snapshot => Counted::of_disk(about.disk_gb.into()),
+            ThingKind::Address => Counted {
                 addresses: 1,
                 ..Counted::default()
             },
-            Fulfiller::Backup | Fulfiller::People => Counted::default(),
+            ThingKind::Backup => Counted::default(),
         };
         ground.count(takes, Counted::default());
     }

@@ -311,7 +311,7 @@ pub async fn counts(rx: &mut ReadTx) -> Result<OperationCounts, StorageError> {
             .number(rx)
             .await?,
         foreign: Sql::new(
-            "SELECT count(*) FROM difference WHERE kind = 'foreign' AND closed_at IS NULL",
+            "SELECT count(*) FROM difference WHERE kind IN ('foreign', 'double') AND closed_at IS NULL",
         )
         .number(rx)
         .await?,

@@ -141,6 +141,15 @@ pub async fn list(rx: &mut ReadTx, filter: &SagaFilter) -> Result<Vec<SagaRow>, 
         .bind(limit).fetch_all(conn).await)?)
 }
 
+/// Whether a saga for this subject has not ended.
+pub async fn stands_for(rx: &mut ReadTx, subject: &str) -> Result<bool, StorageError> {
+    let row: (i64,) = on!(rx, conn => sqlx::query_as(
+        "SELECT count(*) FROM saga
+         WHERE subject = $1 AND state IN ('running', 'stuck', 'unwinding', 'residue')")
+        .bind(subject).fetch_one(conn).await)?;
+    Ok(row.0 > 0)
+}
+
 /// The steps of a saga in order.
 pub async fn steps(rx: &mut ReadTx, id: &SagaId) -> Result<Vec<StepRow>, StorageError> {
     Ok(on!(rx, conn => sqlx::query_as(

@@ -33,6 +33,7 @@ pub const ACTIONS: &[&str] = &[
     "difference.compare",
     "difference.follow",
     "difference.note",
+    "difference.remove",
     "difference.restore",
     "difference.write_off",
     "grant.give",

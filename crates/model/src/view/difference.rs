@@ -1,4 +1,4 @@
-//! Where the portal and a cloud differ: what is missing there, changed, stuck, or foreign.
+//! Where the portal and a cloud differ: what is missing there, changed, stuck, foreign, or there twice.
 
 use serde::{Deserialize, Serialize};
 
@@ -25,6 +25,38 @@ words! {
         Stuck = "stuck",
         /// It is there, and nobody's.
         Foreign = "foreign",
+        /// An operation of ours made it a second time, and no row names it.
+        Double = "double",
+    }
+}
+
+words! {
+    /// The kinds of things that are compared: what items are fulfilled as, and what hangs on disks.
+    pub enum ThingKind {
+        /// A server.
+        Server = "server",
+        /// A volume.
+        Volume = "volume",
+        /// An address.
+        Address = "address",
+        /// A backup plan.
+        Backup = "backup",
+        /// A snapshot of a volume.
+        Snapshot = "snapshot",
+    }
+}
+
+impl ThingKind {
+    /// As which a resource of this kind is compared; work of people is not.
+    #[must_use]
+    pub const fn of(kind: Fulfiller) -> Option<Self> {
+        match kind {
+            Fulfiller::Server => Some(Self::Server),
+            Fulfiller::Volume => Some(Self::Volume),
+            Fulfiller::Address => Some(Self::Address),
+            Fulfiller::Backup => Some(Self::Backup),
+            Fulfiller::People => None,
+        }
     }
 }
 
@@ -105,6 +137,8 @@ words! {
         WrittenOff = "written_off",
         /// What was foreign was taken in.
         Adopted = "adopted",
+        /// It was deleted in the cloud.
+        Removed = "removed",
     }
 }
 
@@ -118,10 +152,13 @@ words! {
         Follow = "follow",
         /// Let the portal follow in power and leave the rules, which differ too, as they are.
         FollowPower = "follow_power",
-        /// Take over the size that the cloud has: price and quota follow from now on.
+        /// Take over the size that the cloud has: price and quota follow from now on. Of a snapshot:
+        /// keep it as one of its disk.
         Adopt = "adopt",
         /// Write the resource off.
         WriteOff = "write_off",
+        /// Delete in the cloud what no row names.
+        Remove = "remove",
         /// Let it stand, with a note.
         Note = "note",
     }
@@ -138,12 +175,12 @@ pub struct DifferenceRow {
     /// In what way.
     pub kind: DifferenceKind,
     /// Kind of thing.
-    pub thing: Fulfiller,
+    pub thing: ThingKind,
     /// The backend's name for it.
     pub external_id: String,
     /// The operation that made it; empty if it was not the portal.
     pub operation: String,
-    /// The resource; `None` for what is foreign.
+    /// The resource; of a double the one that stays, of a snapshot its disk, `None` for what is foreign.
     pub resource: Option<ResourceId>,
     /// Its name, ours or the cloud's.
     pub name: String,
@@ -172,6 +209,24 @@ pub struct DifferenceRow {
     pub closing: Option<Closing>,
     /// By whom; `None` by itself.
     pub closed_by: Option<String>,
+}
+
+impl DifferenceRow {
+    /// What is typed to have it deleted: its name, or what the backend calls it where it has none.
+    #[must_use]
+    pub fn typed(&self) -> &str {
+        match self.name.trim() {
+            "" => &self.external_id,
+            name => name,
+        }
+    }
+
+    /// Whether a host uses it in the cloud: a disk that is attached, an address that leads to one.
+    #[must_use]
+    pub fn hangs(&self) -> bool {
+        let on = |said: &Said| said.aspect == Aspect::Target && said.cloud.is_some();
+        matches!(self.thing, ThingKind::Volume | ThingKind::Address) && self.said.iter().any(on)
+    }
 }
 
 /// What taking over the size that the cloud has would come to.

@@ -29,7 +29,9 @@ pub(super) fn routes() -> OpenApiRouter<Portal> {
         .routes(routes!(restore))
         .routes(routes!(follow))
         .routes(routes!(adopt))
+        .routes(routes!(keep))
         .routes(routes!(write_off))
+        .routes(routes!(remove))
         .routes(routes!(note))
 }
 
@@ -179,6 +181,20 @@ async fn adopt(
     Ok(Json(difference::detail(&cx, &of).await?))
 }
 
+/// Keeps a snapshot that was taken in the cloud itself as one of its disk; it costs nothing.
+#[utoipa::path(post, path = "/differences/{id}/keep", tag = "operations", params(("id" = String, Path)),
+    request_body = Restore,
+    responses((status = 200, body = DifferenceDetail), (status = 409, body = ProblemDocument)))]
+async fn keep(
+    Caller(cx): Caller,
+    Path(of): Path<String>,
+    Body(sent): Body<Restore>,
+) -> Answer<DifferenceDetail> {
+    let of: DifferenceId = id(&of)?;
+    difference::keep(&cx, &of, &sent.digest).await?;
+    Ok(Json(difference::detail(&cx, &of).await?))
+}
+
 /// Why something is written off.
 #[derive(Debug, Deserialize, ToSchema)]
 #[schema(as = WriteOff)]
@@ -199,6 +215,30 @@ async fn write_off(
 ) -> Answer<DifferenceDetail> {
     let of: DifferenceId = id(&of)?;
     difference::write_off(&cx, &of, &why.reason).await?;
+    Ok(Json(difference::detail(&cx, &of).await?))
+}
+
+/// What is deleted.
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = DifferenceRemove)]
+struct Remove {
+    /// Its `name`, or its `external_id` if it has none: whoever deletes has read which.
+    confirm: String,
+}
+
+/// Begins to delete in the cloud a double, or a disk, address or snapshot that is nobody's; what it holds is
+/// lost. The answer comes before it is gone. Refused while a host uses it.
+#[utoipa::path(post, path = "/differences/{id}/remove", tag = "operations", params(("id" = String, Path)),
+    request_body = Remove,
+    responses((status = 200, body = DifferenceDetail), (status = 409, body = ProblemDocument),
+        (status = 422, body = ProblemDocument)))]
+async fn remove(
+    Caller(cx): Caller,
+    Path(of): Path<String>,
+    Body(sent): Body<Remove>,
+) -> Answer<DifferenceDetail> {
+    let of: DifferenceId = id(&of)?;
+    difference::remove(&cx, &of, &sent.confirm).await?;
     Ok(Json(difference::detail(&cx, &of).await?))
 }
 

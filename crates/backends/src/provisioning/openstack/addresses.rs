@@ -30,6 +30,8 @@ pub(super) fn address(it: &Value) -> Address {
     let port = &it["port_details"];
     let server = text(port, "device_id");
     let leads = text(port, "device_owner").starts_with("compute:") && !server.is_empty();
+    // What leads to a load balancer is in use as well; it has no server to be called by.
+    let to = if leads { server } else { text(it, "port_id") };
     Address {
         id: ExternalId(text(it, "id").to_owned()),
         spec: AddressSpec {
@@ -40,7 +42,7 @@ pub(super) fn address(it: &Value) -> Address {
         address: text(it, "floating_ip_address")
             .parse()
             .unwrap_or(Ipv4Addr::UNSPECIFIED),
-        associated_with: leads.then(|| ExternalId(server.to_owned())),
+        associated_with: (!to.is_empty()).then(|| ExternalId(to.to_owned())),
         operation: described(text(it, "description")),
     }
 }

@@ -7,7 +7,7 @@ use lingbao_model::{
     id::{ResourceId, SagaId, UserId},
     msg::Msg,
     resource::ServiceState,
-    view::difference::{Aspect, DifferenceKind, DifferenceRow, Said},
+    view::difference::{Aspect, DifferenceKind, DifferenceRow, Said, ThingKind},
 };
 
 use super::mend::{Mend, Params, Thing, Work, there};
@@ -28,14 +28,14 @@ use crate::{
 };
 
 /// Whether a difference of one aspect can be mended.
-fn mendable(thing: Fulfiller, said: &Said) -> bool {
+fn mendable(thing: ThingKind, said: &Said) -> bool {
     match said.aspect {
         Aspect::Power | Aspect::Vcpus | Aspect::Memory | Aspect::Rules => {
-            thing == Fulfiller::Server
+            thing == ThingKind::Server
         }
-        Aspect::Target => !matches!(thing, Fulfiller::Server | Fulfiller::People),
+        Aspect::Target => !matches!(thing, ThingKind::Server | ThingKind::Snapshot),
         // A disk never shrinks: what has grown there is taken over.
-        Aspect::Size => thing == Fulfiller::Volume && smaller(said),
+        Aspect::Size => thing == ThingKind::Volume && smaller(said),
         // No cloud moves a disk to another class or out of an error at the portal's word.
         Aspect::State | Aspect::Class | Aspect::Name | Aspect::Address => false,
     }
@@ -53,20 +53,21 @@ pub fn smaller(said: &Said) -> bool {
 fn fallen(row: &DifferenceRow) -> bool {
     let error =
         |said: &Said| said.aspect == Aspect::Power && said.cloud.as_deref() == Some("error");
-    row.thing == Fulfiller::Server && row.said.iter().any(error)
+    row.thing == ThingKind::Server && row.said.iter().any(error)
 }
 
 /// Whether the cloud can be made to follow the portal, in part at least.
 #[must_use]
 pub fn can_mend(row: &DifferenceRow) -> bool {
     match row.kind {
-        DifferenceKind::Missing => row.thing != Fulfiller::People,
+        // What a snapshot held can't be had again.
+        DifferenceKind::Missing => row.thing != ThingKind::Snapshot,
         DifferenceKind::Changed => row
             .said
             .iter()
             .any(|said| said.differs() && mendable(row.thing, said)),
         DifferenceKind::Stuck => fallen(row),
-        DifferenceKind::Foreign => false,
+        DifferenceKind::Foreign | DifferenceKind::Double => false,
     }
 }
 
@@ -80,7 +81,8 @@ pub async fn hindrance(
     row: &DifferenceRow,
 ) -> Result<Option<Msg>, StorageError> {
     let ours = row.resource.as_ref();
-    let Some(id) = ours.filter(|_| row.kind == DifferenceKind::Missing) else {
+    let lost = row.kind == DifferenceKind::Missing && row.thing != ThingKind::Snapshot;
+    let Some(id) = ours.filter(|_| lost) else {
         return Ok(None);
     };
     let Some(found) = resource::get(rx, scope, id).await? else {
@@ -144,10 +146,10 @@ pub async fn begin(
             });
             (Some(build), works, true)
         }
-        DifferenceKind::Changed | DifferenceKind::Foreign if power => {
+        _ if power => {
             return switch(tx, cx, row, found, actor, on).await;
         }
-        DifferenceKind::Changed | DifferenceKind::Foreign => {
+        DifferenceKind::Changed | DifferenceKind::Foreign | DifferenceKind::Double => {
             let works = back(tx, row, found, &differing, on).await?;
             let whole = differing.iter().all(|said| mendable(row.thing, said));
             (None, works, whole)

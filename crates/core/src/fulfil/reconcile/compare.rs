@@ -1,15 +1,17 @@
 //! What both sides say of one thing. Pure: a row of ours and an object of the cloud go in.
 
-use lingbao_backends::provisioning::{ExternalId, Kind, LetIn, Object, Power, Server, VolumeState};
+use lingbao_backends::provisioning::{
+    ExternalId, Kind, LetIn, Object, Power, Server, Snapshot, VolumeState,
+};
 use lingbao_model::{
     access_rule,
     catalogue::Fulfiller,
     param::Answers,
     resource::ServiceState,
-    view::difference::{Aspect, Said},
+    view::difference::{Aspect, Said, ThingKind},
 };
 
-use crate::storage::difference::{About, Ours};
+use crate::storage::difference::{About, KeptSnapshot, Ours};
 
 /// How a thing stands beside our row.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,16 +26,29 @@ pub enum Verdict {
     Differs(Vec<Said>),
 }
 
-/// The kind of thing that an object is; `None` for what no order of ours is about: projects and
-/// networks stay for the next order, snapshots hang on their volumes, backups are their plans'.
+/// The kind of thing that an object is; `None` for what is not compared: projects and networks stay
+/// for the next order, backups are their plans'.
 #[must_use]
-pub const fn thing(object: &Object) -> Option<Fulfiller> {
+pub const fn thing(object: &Object) -> Option<ThingKind> {
     match object {
-        Object::Server(_) => Some(Fulfiller::Server),
-        Object::Volume(_) => Some(Fulfiller::Volume),
-        Object::Address(_) => Some(Fulfiller::Address),
-        Object::BackupPlan(_) => Some(Fulfiller::Backup),
-        Object::Project(_) | Object::Network(_) | Object::Snapshot(_) | Object::Backup(_) => None,
+        Object::Server(_) => Some(ThingKind::Server),
+        Object::Volume(_) => Some(ThingKind::Volume),
+        Object::Address(_) => Some(ThingKind::Address),
+        Object::BackupPlan(_) => Some(ThingKind::Backup),
+        Object::Snapshot(_) => Some(ThingKind::Snapshot),
+        Object::Project(_) | Object::Network(_) | Object::Backup(_) => None,
+    }
+}
+
+/// What a backend calls a kind of thing that is compared.
+#[must_use]
+pub const fn kind_of_thing(thing: ThingKind) -> Kind {
+    match thing {
+        ThingKind::Server => Kind::Server,
+        ThingKind::Volume => Kind::Volume,
+        ThingKind::Address => Kind::Address,
+        ThingKind::Backup => Kind::BackupPlan,
+        ThingKind::Snapshot => Kind::Snapshot,
     }
 }
 
@@ -56,6 +71,7 @@ pub fn name(object: &Object) -> String {
         Object::Server(server) => server.spec.name.clone(),
         Object::Volume(volume) => volume.spec.name.clone(),
         Object::Address(address) => address.address.to_string(),
+        Object::Snapshot(snapshot) => snapshot.spec.name.clone(),
         other => other.id().to_string(),
     }
 }
@@ -181,9 +197,12 @@ fn cloud_says(
             (Aspect::Target, it.associated_with.as_ref().map(named)),
         ],
         Object::BackupPlan(it) => vec![(Aspect::Target, Some(named(&it.spec.target)))],
-        Object::Project(_) | Object::Network(_) | Object::Snapshot(_) | Object::Backup(_) => {
-            Vec::new()
-        }
+        Object::Snapshot(it) => vec![
+            (Aspect::Size, Some(it.size_gb.to_string())),
+            (Aspect::Name, Some(it.spec.name.clone())),
+            (Aspect::Target, Some(named(&it.spec.volume))),
+        ],
+        Object::Project(_) | Object::Network(_) | Object::Backup(_) => Vec::new(),
     }
 }
 
@@ -200,6 +219,42 @@ pub fn missing(ours: &Ours) -> Vec<Said> {
         .filter(|(_, said)| said.is_some())
         .map(alone)
         .collect()
+}
+
+/// What we say of a snapshot that the cloud does not have.
+#[must_use]
+pub fn missing_snapshot(kept: &KeptSnapshot) -> Vec<Said> {
+    let alone = |(aspect, ours)| Said {
+        aspect,
+        ours: Some(ours),
+        cloud: None,
+    };
+    [
+        (Aspect::Size, kept.size_gb.to_string()),
+        (Aspect::Name, kept.name.clone()),
+        (Aspect::Target, kept.disk_name.clone()),
+    ]
+    .map(alone)
+    .into()
+}
+
+/// What a thing hangs on: the host of a disk or an address, what a plan backs up, the disk of a
+/// snapshot.
+#[must_use]
+pub const fn hangs_on(object: &Object) -> Option<&ExternalId> {
+    match object {
+        Object::Volume(it) => it.attached_to.as_ref(),
+        Object::Address(it) => it.associated_with.as_ref(),
+        Object::BackupPlan(it) => Some(&it.spec.target),
+        Object::Snapshot(it) => Some(&it.spec.volume),
+        Object::Server(_) | Object::Project(_) | Object::Network(_) | Object::Backup(_) => None,
+    }
+}
+
+/// Whether a host uses it: then it is not deleted.
+#[must_use]
+pub const fn hangs_on_host(object: &Object) -> bool {
+    matches!(object, Object::Volume(_) | Object::Address(_)) && hangs_on(object).is_some()
 }
 
 /// What the cloud says of something that is nobody's.
@@ -231,6 +286,7 @@ pub fn about(object: &Object) -> About {
             about.disk_gb = it.spec.size_gb;
         }
         Object::Address(it) => about.pool = it.spec.pool.to_string(),
+        Object::Snapshot(Snapshot { size_gb, .. }) => about.disk_gb = *size_gb,
         _ => {}
     }
     about

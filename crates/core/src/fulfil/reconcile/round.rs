@@ -10,17 +10,25 @@ use lingbao_backends::provisioning::{
     ExternalId, Kind, LetIn, Object, Provisioner, ReadError, Refusal, RefusalReason,
 };
 use lingbao_model::{
-    id::UnitId,
+    id::{DifferenceId, SnapshotId, UnitId},
     money::Money,
     time::Timestamp,
-    view::difference::{Aspect, Closing, DifferenceKind, Said},
+    view::difference::{Aspect, Closing, DifferenceKind, Said, ThingKind},
 };
+use serde_json::json;
 
-use super::compare::{self, Verdict};
+use super::{
+    compare::{self, Verdict},
+    nobodys::{nobodys, stranger},
+    remove::{self, Remove},
+    snapshots,
+};
 use crate::{
     app::{App, Cx},
+    audit,
     error::StorageError,
     jobs::Run,
+    saga,
     storage::{
         Tx, change,
         difference::{self, About, Found, Ours},
@@ -28,11 +36,11 @@ use crate::{
 };
 
 /// Our rows are walked so many at a time.
-const SLICE: i64 = 500;
+pub(super) const SLICE: i64 = 500;
 /// So many differences are written in one transaction: others want to write too.
 const CHUNK: usize = 200;
 /// So many things are looked at anew at a time.
-const AT_ONCE: usize = 8;
+pub(super) const AT_ONCE: usize = 8;
 /// How long a thing may be between two states before it is called stuck.
 pub const PATIENCE_MS: i64 = 30 * 60_000;
 
@@ -52,7 +60,7 @@ impl Desk<'_> {
         }
     }
 
-    fn app(&self) -> &Arc<App> {
+    pub(super) fn app(&self) -> &Arc<App> {
         match self {
             Self::Job(run) => run.app(),
             Self::Bare(app) => app,
@@ -83,7 +91,8 @@ pub enum Ended {
     Overtaken,
 }
 
-enum Stop {
+/// Why a round breaks off.
+pub(super) enum Stop {
     Cloud(String),
     Storage(StorageError),
 }
@@ -102,15 +111,17 @@ impl From<ReadError> for Stop {
 
 /// What the list of the cloud came to.
 #[derive(Default)]
-struct Read {
+pub(super) struct Read {
     /// Everything that is there.
-    seen: HashSet<String>,
+    pub(super) seen: HashSet<String>,
     /// Ours that look different or are not there.
     doubtful: Vec<String>,
     /// What no resource of ours names.
     strangers: Vec<Found>,
+    /// On what something hangs.
+    bearing: HashSet<String>,
     /// What nothing is said about in this round.
-    left_alone: HashSet<String>,
+    pub(super) left_alone: HashSet<String>,
     /// What comes in to servers beside their presets; `None` where the cloud does not tell.
     rules: Option<BTreeMap<ExternalId, LetIn>>,
 }
@@ -128,9 +139,15 @@ fn let_in<'a>(
 }
 
 /// Something that differs, with the version of our row that it was held beside.
-struct Case {
-    found: Found,
-    version: Option<i64>,
+pub(super) struct Case {
+    /// What is written.
+    pub(super) found: Found,
+    /// The version of our row.
+    pub(super) version: Option<i64>,
+    /// The snapshot that it is, if it is one of ours.
+    pub(super) snapshot: Option<SnapshotId>,
+    /// Whether it is a double that may be deleted at its first sight.
+    pub(super) sweep: bool,
 }
 
 /// Compares one backend with our rows.
@@ -170,9 +187,10 @@ async fn look(
     for some in doubtful.chunks(CHUNK) {
         confirm(desk, backend, cloud, begun, some, &mut read, &mut cases).await?;
     }
+    snapshots::lost(desk, backend, cloud, begun, &mut read, &mut cases).await?;
     let strangers = std::mem::take(&mut read.strangers);
     for some in strangers.chunks(CHUNK) {
-        cases.extend(nobodys(desk, backend, some).await?);
+        cases.extend(nobodys(desk, backend, begun, &read.bearing, some).await?);
     }
     // Two rounds that meet write in one order.
     cases.sort_by(|a, b| a.found.external_id.cmp(&b.found.external_id));
@@ -188,15 +206,33 @@ async fn read(desk: &Desk<'_>, backend: &str, cloud: &dyn Provisioner) -> Result
     let mut cursor: Option<String> = None;
     loop {
         let page = cloud.list(None, cursor.as_deref()).await?;
+        let bearing = page.objects.iter().filter_map(compare::hangs_on);
+        all.bearing.extend(bearing.map(|id| id.0.clone()));
         let objects: Vec<&Object> = page
             .objects
             .iter()
             .filter(|object| compare::thing(object).is_some())
             .collect();
-        let ids = objects.iter().map(|object| object.id().as_str());
+        let (copies, objects): (Vec<&Object>, Vec<&Object>) = objects
+            .into_iter()
+            .partition(|object| matches!(object, Object::Snapshot(_)));
         let mut rx = desk.app().db.read().await?;
+        let ids = objects.iter().map(|object| object.id().as_str());
         let ours = difference::ours(&mut rx, backend, ids).await?;
+        let ids = copies.iter().map(|object| object.id().as_str());
+        let kept = difference::snapshots(&mut rx, backend, ids).await?;
         drop(rx);
+        for object in copies {
+            let id = object.id().0.clone();
+            match kept.get(&id) {
+                None => all.strangers.extend(stranger(object)),
+                Some(kept) if kept.busy => {
+                    all.left_alone.insert(id.clone());
+                }
+                Some(_) => {}
+            }
+            all.seen.insert(id);
+        }
         for object in objects {
             let id = object.id().0.clone();
             match ours.get(&id) {
@@ -287,34 +323,31 @@ async fn confirm(
     drop(rx);
     let mut ask = Vec::new();
     for (id, ours) in ours {
-        match compare::kind_of(ours.kind) {
-            Some(kind) if !ours.busy => ask.push((kind, ours)),
+        match ThingKind::of(ours.kind) {
+            Some(thing) if !ours.busy => ask.push((thing, ours)),
             _ => {
                 read.left_alone.insert(id);
             }
         }
     }
     let rules = read.rules.as_ref();
-    let answers = stream::iter(ask).map(|(kind, ours)| async move {
+    let answers = stream::iter(ask).map(|(thing, ours)| async move {
         let listed = let_in(rules, &ExternalId(ours.external_id.clone()));
-        (anew(cloud, kind, &ours, listed).await, ours)
+        let kind = compare::kind_of_thing(thing);
+        (anew(cloud, kind, &ours, listed).await, thing, ours)
     });
     let answers: Vec<_> = answers.buffer_unordered(AT_ONCE).collect().await;
-    for (answer, ours) in answers {
+    for (answer, thing, ours) in answers {
+        let case = |kind, said, patience_ms| case(&ours, thing, kind, said, patience_ms);
         let verdict = match answer {
             Ok(Some((object, let_in))) => compare::compare(&ours, &object, let_in.as_ref()),
             Ok(None) if ours.delivered_at < begun => {
-                cases.push(case(
-                    &ours,
-                    DifferenceKind::Missing,
-                    compare::missing(&ours),
-                    0,
-                ));
+                cases.push(case(DifferenceKind::Missing, compare::missing(&ours), 0));
                 continue;
             }
             // It says nothing of this one thing.
             Ok(None) | Err(ReadError::Refused(_)) => {
-                read.left_alone.insert(ours.external_id);
+                read.left_alone.insert(ours.external_id.clone());
                 continue;
             }
             Err(error) => return Err(error.into()),
@@ -322,16 +355,22 @@ async fn confirm(
         match verdict {
             Verdict::Agrees => {}
             Verdict::Moving(said) => {
-                cases.push(case(&ours, DifferenceKind::Stuck, said, PATIENCE_MS));
+                cases.push(case(DifferenceKind::Stuck, said, PATIENCE_MS));
             }
-            Verdict::Broken(said) => cases.push(case(&ours, DifferenceKind::Stuck, said, 0)),
-            Verdict::Differs(said) => cases.push(case(&ours, DifferenceKind::Changed, said, 0)),
+            Verdict::Broken(said) => cases.push(case(DifferenceKind::Stuck, said, 0)),
+            Verdict::Differs(said) => cases.push(case(DifferenceKind::Changed, said, 0)),
         }
     }
     Ok(())
 }
 
-fn case(ours: &Ours, kind: DifferenceKind, said: Vec<Said>, patience_ms: i64) -> Case {
+fn case(
+    ours: &Ours,
+    thing: ThingKind,
+    kind: DifferenceKind,
+    said: Vec<Said>,
+    patience_ms: i64,
+) -> Case {
     // Nothing is charged for who comes in.
     let mut differing = said.iter().filter(|said| said.differs());
     let free =
@@ -339,9 +378,11 @@ fn case(ours: &Ours, kind: DifferenceKind, said: Vec<Said>, patience_ms: i64) ->
     let month = if free { Money::ZERO } else { ours.month };
     Case {
         version: Some(ours.version),
+        snapshot: None,
+        sweep: false,
         found: Found {
             kind,
-            thing: ours.kind,
+            thing,
             external_id: ours.external_id.clone(),
             resource: Some((ours.id.clone(), ours.unit.clone())),
             name: ours.name.clone(),
@@ -352,55 +393,6 @@ fn case(ours: &Ours, kind: DifferenceKind, said: Vec<Said>, patience_ms: i64) ->
             patience_ms,
         },
     }
-}
-
-fn stranger(object: &Object) -> Option<Found> {
-    Some(Found {
-        kind: DifferenceKind::Foreign,
-        thing: compare::thing(object)?,
-        external_id: object.id().to_string(),
-        resource: None,
-        name: compare::name(object),
-        operation: object.operation().to_string(),
-        said: compare::foreign(object),
-        about: compare::about(object),
-        month: Money::ZERO,
-        patience_ms: 0,
-    })
-}
-
-/// What of these is nobody's. In this order: what was being built when the list was read is either
-/// on its way still, or its row is there.
-async fn nobodys(
-    desk: &Desk<'_>,
-    backend: &str,
-    some: &[Found],
-) -> Result<Vec<Case>, StorageError> {
-    let mut rx = desk.app().db.read().await?;
-    let under_way = difference::under_way(&mut rx).await?;
-    let operations = some.iter().map(|found| found.operation.as_str());
-    let open = difference::open_operations(&mut rx, operations).await?;
-    drop(rx);
-    // A snapshot of its own: a row that was written after the first look is seen.
-    let mut rx = desk.app().db.read().await?;
-    let ids = some.iter().map(|found| found.external_id.as_str());
-    let ours = difference::ours(&mut rx, backend, ids).await?;
-    drop(rx);
-    let foreign = |found: &&Found| {
-        // `<line>:<piece>:<verb>`, see fulfil::pieces; other sagas name theirs by the operation.
-        let piece = found
-            .operation
-            .rsplit_once(':')
-            .map_or("", |(piece, _)| piece);
-        !ours.contains_key(&found.external_id)
-            && !under_way.contains(piece)
-            && !open.contains(&found.operation)
-    };
-    let case = |found: &Found| Case {
-        found: found.clone(),
-        version: None,
-    };
-    Ok(some.iter().filter(foreign).map(case).collect())
 }
 
 async fn write(
@@ -419,19 +411,27 @@ async fn write(
             return Ok(Ended::Overtaken);
         }
         let ids = some.iter().map(|case| case.found.external_id.as_str());
-        let now: HashMap<String, Ours> = difference::ours(&mut tx, backend, ids).await?;
+        let now: HashMap<String, Ours> = difference::ours(&mut tx, backend, ids.clone()).await?;
+        let kept = difference::snapshots(&mut tx, backend, ids).await?;
         let mut news: BTreeSet<&UnitId> = BTreeSet::new();
         for case in some {
             let id = &case.found.external_id;
             let stands = now.get(id).map(|ours| (ours.version, ours.busy));
-            if stands != case.version.map(|version| (version, false)) {
+            let copy = kept.get(id).map(|kept| (&kept.id, kept.busy));
+            if stands != case.version.map(|version| (version, false))
+                || copy != case.snapshot.as_ref().map(|snapshot| (snapshot, false))
+            {
                 // Something has happened to it meanwhile: the next round looks again.
                 read.left_alone.insert(id.clone());
                 continue;
             }
             found.insert(id);
             differences += 1;
-            if difference::put(&mut tx, &cx.id(), backend, &case.found, begun).await? {
+            let row: DifferenceId = cx.id();
+            if difference::put(&mut tx, &row, backend, &case.found, begun).await? {
+                if case.sweep {
+                    sweep(&mut tx, &cx, backend, row, &case.found).await?;
+                }
                 news.extend(case.found.resource.as_ref().map(|(_, unit)| unit));
             }
         }
@@ -453,7 +453,9 @@ async fn write(
             continue;
         } else if found.contains(id) {
             Closing::Turned
-        } else if one.kind == DifferenceKind::Foreign && !read.seen.contains(id) {
+        } else if matches!(one.kind, DifferenceKind::Foreign | DifferenceKind::Double)
+            && !read.seen.contains(id)
+        {
             Closing::Gone
         } else {
             Closing::Agrees
@@ -474,6 +476,35 @@ async fn write(
         things,
         differences,
     })
+}
+
+/// Begins to delete a double; once: what does not go by that waits for an operator.
+async fn sweep(
+    tx: &mut Tx,
+    cx: &Cx,
+    backend: &str,
+    row: DifferenceId,
+    found: &Found,
+) -> Result<(), StorageError> {
+    tracing::warn!(
+        backend,
+        id = found.external_id,
+        operation = found.operation,
+        "a double of what was delivered is deleted"
+    );
+    let said = json!({ "name": found.name, "external_id": found.external_id, "kind": found.kind });
+    let event = audit::Event::new("difference.remove", "difference", &row).detail(said);
+    audit::record(tx, cx, event).await?;
+    let params = remove::Params {
+        difference: row.clone(),
+        backend: backend.to_owned(),
+        thing: found.thing,
+        external_id: found.external_id.clone(),
+        name: found.name.clone(),
+        actor: None,
+    };
+    saga::start::<Remove>(tx, cx, row.as_str(), &params).await?;
+    Ok(())
 }
 
 /// Pages of these units say so.

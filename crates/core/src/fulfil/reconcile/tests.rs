@@ -15,8 +15,8 @@ use lingbao_backends::{
     provisioning::{
         Access, Address, BackupPlan, Call, CallKind, Capabilities, Capacity, ExternalId, Kind,
         NetworkSpec, Object, OperationId, OperationState, Outcome, Page, PollToken, PoolRef,
-        ProjectSpec, Provisioner, ReadError, RefusalReason, ServerSize, ServerSpec, Settled, Usage,
-        VolumeState,
+        ProjectSpec, Provisioner, ReadError, RefusalReason, ServerSize, ServerSpec, Settled,
+        SnapshotSpec, Usage, Volume, VolumeSpec, VolumeState,
         simulator::{Fault, Latency, On, Simulator, What},
     },
 };
@@ -32,7 +32,8 @@ use lingbao_model::{
     resource::{BillingState, ServiceState},
     view::{
         difference::{
-            Act, Aspect, Closing, DifferenceDetail, DifferenceFilter, DifferenceKind, DifferenceRow,
+            Act, Aspect, Closing, DifferenceDetail, DifferenceFilter, DifferenceKind,
+            DifferenceRow, ThingKind,
         },
         operation::LimitFilter,
         request::LineForm,
@@ -43,13 +44,14 @@ use lingbao_model::{
 use super::{
     begin, compare,
     mend::{Mend, Params, Work, there},
+    remove::{self, Remove},
     round::{Desk, Ended, PATIENCE_MS, round},
 };
 use crate::{
     authz::Scope,
     clock::Clock as _,
     error::ServiceError,
-    fulfil,
+    fulfil::{self, acts},
     jobs::{Registry, run_until_idle},
     saga::harness::{Bench, drill},
     seed,
@@ -62,6 +64,7 @@ use crate::{
         access_rule, cloud, difference as rows, quota, request as requests,
         resource::{self, Resource},
         resource_action,
+        snapshot::{self, Snapshot as KeptSnapshot},
         sql::Sql,
     },
     testing::TestApp,
@@ -276,7 +279,8 @@ fn conflict<T: std::fmt::Debug>(result: Result<T, ServiceError>, key: &str) {
     }
 }
 
-/// A cloud whose list has small pages and breaks off after some of them, and whose disks ail.
+/// A cloud whose list has small pages and breaks off after some of them, whose disks ail, and which calls
+/// things the work of other operations.
 struct Halting {
     inner: Simulator,
     page: usize,
@@ -284,20 +288,36 @@ struct Halting {
     left: AtomicI64,
     /// What its disks do.
     disks: VolumeState,
+    /// The operations that these things are said to be made by.
+    made_by: HashMap<ExternalId, OperationId>,
 }
 
 impl Halting {
     /// One that lists everything.
-    fn ailing(inner: &Simulator, disks: VolumeState) -> Self {
+    fn whole(inner: &Simulator) -> Self {
         Self {
             inner: inner.clone(),
             page: usize::MAX,
             left: AtomicI64::new(-1),
+            disks: VolumeState::Ready,
+            made_by: HashMap::new(),
+        }
+    }
+
+    fn ailing(inner: &Simulator, disks: VolumeState) -> Self {
+        Self {
             disks,
+            ..Self::whole(inner)
         }
     }
 
     fn told(&self, mut object: Object) -> Object {
+        let op = self.made_by.get(object.id()).cloned();
+        match (&mut object, op) {
+            (Object::Volume(it), Some(op)) => it.operation = op,
+            (Object::Server(it), Some(op)) => it.operation = op,
+            _ => {}
+        }
         if let Object::Volume(volume) = &mut object {
             volume.state = self.disks;
         }
@@ -536,6 +556,7 @@ async fn a_cloud_that_answers_half_makes_no_difference_and_closes_none() {
             page: 2,
             left: AtomicI64::new(-1),
             disks: VolumeState::Ready,
+            made_by: HashMap::new(),
         };
         let whole = world.one_round(&cloud).await;
         let agrees = Ended::Whole {
@@ -809,7 +830,7 @@ async fn a_size_and_a_disk_that_were_changed_there_are_changed_back() {
             differ.map(|said| said.aspect).collect()
         };
         for row in &found {
-            let expected = if row.thing == Fulfiller::Server {
+            let expected = if row.thing == ThingKind::Server {
                 vec![Aspect::Vcpus, Aspect::Memory]
             } else {
                 vec![Aspect::Target]
@@ -1047,6 +1068,8 @@ async fn none_but_an_operator_of_the_whole_site_sees_or_settles_a_difference() {
                 difference::follow(&cx, &id, "", Act::Follow).await,
                 difference::adopt(&cx, &id, "", Money::ZERO).await,
                 difference::write_off(&cx, &id, "不要了").await,
+                difference::remove(&cx, &id, "web-1").await,
+                difference::keep(&cx, &id, "").await,
                 difference::note(&cx, &id, "不管它").await,
             ];
             for (n, answer) in answers.iter().enumerate() {
@@ -1057,7 +1080,7 @@ async fn none_but_an_operator_of_the_whole_site_sees_or_settles_a_difference() {
         let refused = Sql::new(
             "SELECT count(*) FROM audit_event WHERE outcome = 'refused' AND action LIKE 'difference.%'",
         );
-        let acts = 6 * i64::try_from(people.len()).unwrap();
+        let acts = 8 * i64::try_from(people.len()).unwrap();
         assert_eq!(city.count(refused).await, acts);
         assert_eq!(world.standing().await.len(), 1);
         let nobody: DifferenceId = city.app.id();
@@ -1382,7 +1405,7 @@ impl Returning<'_> {
     async fn there(&self) -> Vec<Object> {
         let page = self.world.cloud.list(None, None).await.unwrap();
         let mut all = page.objects;
-        all.retain(|object| compare::thing(object) == Some(self.lost.kind));
+        all.retain(|object| compare::thing(object) == ThingKind::of(self.lost.kind));
         all
     }
 }
@@ -2225,6 +2248,363 @@ async fn what_runs_again_is_neither_restarted_nor_written_off() {
         conflict(restored, "difference.over");
         let off = difference::write_off(&cx, &row.id, "硬件故障，不再修复").await;
         conflict(off, "difference.over");
+    }
+}
+
+// ---- what no row names
+
+impl World {
+    /// Somebody makes a disk in the cloud itself, as large as nothing that was sold, beside another.
+    async fn disk_by_hand(&self, beside: &Resource, name: &str) -> ExternalId {
+        let spec = VolumeSpec {
+            name: name.into(),
+            size_gb: 10,
+            ..self.the_disk(&ext(beside)).await.unwrap().spec
+        };
+        self.by_hand(Call::CreateVolume { spec }).await;
+        let page = self.cloud.list(None, None).await.unwrap();
+        let mut all = page.objects.into_iter().filter_map(Object::into_volume);
+        all.find(|it| it.spec.name == name).unwrap().id
+    }
+
+    async fn the_disk(&self, id: &ExternalId) -> Option<Volume> {
+        let there = self.cloud.get(Kind::Volume, id).await.unwrap();
+        there.and_then(Object::into_volume)
+    }
+
+    /// A round that is told of these things that the operation of a resource of ours made them too.
+    async fn round_of_doubles(&self, of: &Resource, doubles: &[&ExternalId]) {
+        let kind = compare::kind_of(of.kind).unwrap();
+        let made = self.cloud.get(kind, &ext(of)).await.unwrap().unwrap();
+        let told = |id: &&ExternalId| ((*id).clone(), made.operation().clone());
+        let cloud = Halting {
+            made_by: doubles.iter().map(told).collect(),
+            ..Halting::whole(&self.cloud)
+        };
+        let ended = self.one_round(&cloud).await;
+        assert!(matches!(ended, Ended::Whole { .. }), "{ended:?}");
+    }
+
+    async fn named(&self, name: &str) -> DifferenceRow {
+        let all = self.standing().await;
+        all.into_iter().find(|row| row.name == name).unwrap()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_an_operation_made_twice_is_a_double_and_goes_by_itself_while_it_is_young_and_unused()
+{
+    for world in World::all().await {
+        let (host, disk) = world.host_with_disk().await;
+        let [twin, used] = [
+            world.disk_by_hand(&disk, "twin").await,
+            world.disk_by_hand(&disk, "used").await,
+        ];
+        world
+            .by_hand(Call::AttachVolume {
+                volume: used.clone(),
+                server: ext(&host),
+            })
+            .await;
+        world.round_of_doubles(&disk, &[&twin, &used]).await;
+        let row = world.named("twin").await;
+        assert_eq!(row.kind, DifferenceKind::Double);
+        assert_eq!(row.resource.as_ref(), Some(&disk.id), "the one that stays");
+        // It is being deleted: nobody has to.
+        assert_eq!(world.may(&row.id).await, [Act::Note]);
+        let row = world.named("used").await;
+        assert_eq!(row.kind, DifferenceKind::Double);
+        assert_eq!(world.may(&row.id).await, [Act::Note]);
+        let mut rx = world.city.app.db.read().await.unwrap();
+        let of_disk = rows::of_resource(&mut rx, &disk.id).await.unwrap();
+        drop(rx);
+        assert_eq!(of_disk, [], "a double is no matter of the unit");
+        world.work().await;
+        assert_eq!(world.the_disk(&twin).await, None);
+        assert!(world.the_disk(&used).await.is_some());
+        let stays = world.the_disk(&ext(&disk)).await.unwrap();
+        assert_eq!(stays.attached_to, Some(ext(&host)));
+        let past = world.list(true).await.remove(0);
+        assert_eq!(
+            (past.name.as_str(), past.closing, past.closed_by),
+            ("twin", Some(Closing::Removed), None)
+        );
+        let audited = Sql::new(
+            "SELECT count(*) FROM audit_event WHERE action = 'difference.remove' AND actor = 'system'",
+        );
+        assert_eq!(world.city.count(audited).await, 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_double_that_is_old_goes_by_an_operator_who_types_its_name() {
+    for world in World::all().await {
+        let (host, disk) = world.host_with_disk().await;
+        world.city.app.clock.advance_ms(25 * 60 * MINUTE_MS);
+        world.work().await;
+        let twin = world.disk_by_hand(&disk, "twin").await;
+        world.round_of_doubles(&disk, &[&twin]).await;
+        let row = world.only(DifferenceKind::Double).await;
+        assert_eq!(world.may(&row.id).await, [Act::Remove, Act::Note]);
+        let cx = world.city.cx(&world.operator);
+        let wrong = difference::remove(&cx, &row.id, &disk.name).await;
+        assert!(matches!(wrong, Err(ServiceError::Invalid(_))), "{wrong:?}");
+        difference::remove(&cx, &row.id, " twin ").await.unwrap();
+        conflict(
+            difference::remove(&cx, &row.id, "twin").await,
+            "difference.removing",
+        );
+        world.work().await;
+        assert_eq!(world.the_disk(&twin).await, None);
+        let past = world.list(true).await;
+        let past = past.into_iter().find(|one| one.id == row.id).unwrap();
+        assert_eq!(
+            (past.closing, past.closed_by.as_deref()),
+            (Some(Closing::Removed), Some("operator"))
+        );
+        // What an operation gave is no double of itself, whatever the row has come to name.
+        world.round_of_doubles(&disk, &[]).await;
+        assert_eq!(world.standing().await, []);
+        assert_eq!(world.servers().await[0].id, ext(&host));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_foreign_disk_is_deleted_by_its_name_and_never_while_a_host_uses_it() {
+    for world in World::all().await {
+        let (host, disk) = world.host_with_disk().await;
+        let stray = world.disk_by_hand(&disk, "stray").await;
+        world.next_round().await;
+        let row = world.only(DifferenceKind::Foreign).await;
+        assert_eq!(world.may(&row.id).await, [Act::Remove, Act::Note]);
+        let cx = world.city.cx(&world.operator);
+        difference::remove(&cx, &row.id, "stray").await.unwrap();
+        // Somebody is faster: it is looked at once more before it goes.
+        world
+            .by_hand(Call::AttachVolume {
+                volume: stray.clone(),
+                server: ext(&host),
+            })
+            .await;
+        world.work().await;
+        let there = world.the_disk(&stray).await.unwrap();
+        assert_eq!(there.attached_to, Some(ext(&host)));
+        let told = Sql::new("SELECT count(*) FROM notice WHERE msg LIKE ")
+            .bind("%difference.remove_failed%difference.hangs%".to_owned())
+            .push(" AND user_id = ")
+            .bind(world.operator.as_str());
+        assert_eq!(world.city.count(told).await, 1);
+        world.next_round().await;
+        assert_eq!(world.may(&row.id).await, [Act::Note]);
+        conflict(
+            difference::remove(&cx, &row.id, "stray").await,
+            "difference.hangs",
+        );
+        world
+            .by_hand(Call::DetachVolume {
+                volume: stray.clone(),
+            })
+            .await;
+        world.next_round().await;
+        difference::remove(&cx, &row.id, "stray").await.unwrap();
+        world.work().await;
+        assert_eq!(world.the_disk(&stray).await, None);
+        assert_eq!(world.standing().await, []);
+        assert!(world.the_disk(&ext(&disk)).await.is_some());
+        world.city.assert_ledger().await;
+    }
+}
+
+impl World {
+    /// A snapshot of a disk that its owner has taken.
+    async fn snapshot(&self, disk: &Resource, name: &str) -> KeptSnapshot {
+        let cx = self.city.cx(&self.city.clerk);
+        acts::take_snapshot(&cx, &disk.id, name, "", "")
+            .await
+            .unwrap();
+        self.work().await;
+        let mut rx = self.city.app.db.read().await.unwrap();
+        let all = snapshot::of_resource(&mut rx, &disk.id).await.unwrap();
+        all.into_iter().find(|it| it.row.name == name).unwrap()
+    }
+
+    async fn snapshots(&self, disk: &Resource) -> Vec<String> {
+        let mut rx = self.city.app.db.read().await.unwrap();
+        let all = snapshot::of_resource(&mut rx, &disk.id).await.unwrap();
+        all.into_iter().map(|it| it.row.name).collect()
+    }
+
+    /// Somebody takes a snapshot in the cloud itself.
+    async fn snapshot_by_hand(&self, disk: &Resource, name: &str) {
+        let spec = SnapshotSpec {
+            project: self.the_disk(&ext(disk)).await.unwrap().spec.project,
+            volume: ext(disk),
+            name: name.into(),
+        };
+        self.by_hand(Call::CreateSnapshot { spec }).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_snapshot_that_is_lost_is_found_missing_and_its_row_goes_by_writing_it_off() {
+    for world in World::all().await {
+        let (_, disk) = world.host_with_disk().await;
+        let lost = world.snapshot(&disk, "before").await;
+        world.snapshot(&disk, "after").await;
+        world.next_round().await;
+        assert_eq!(world.standing().await, []);
+        let there = ExternalId(lost.external_id.clone().unwrap());
+        world
+            .by_hand(Call::DeleteSnapshot { snapshot: there })
+            .await;
+        world.next_round().await;
+        let row = world.only(DifferenceKind::Missing).await;
+        assert_eq!(
+            (row.thing, row.name.as_str()),
+            (ThingKind::Snapshot, "before")
+        );
+        assert_eq!(row.resource.as_ref(), Some(&disk.id));
+        assert_eq!(row.month, Money::ZERO);
+        assert_eq!(world.may(&row.id).await, [Act::WriteOff]);
+        // Its disk is not lost.
+        let mut rx = world.city.app.db.read().await.unwrap();
+        assert_eq!(rows::of_resource(&mut rx, &disk.id).await.unwrap(), []);
+        drop(rx);
+        let cx = world.city.cx(&world.operator);
+        difference::write_off(&cx, &row.id, "在云平台上被删除")
+            .await
+            .unwrap();
+        assert_eq!(world.snapshots(&disk).await, ["after"]);
+        assert!(
+            world
+                .events(&disk.id)
+                .await
+                .contains(&"snapshot_lost".to_owned())
+        );
+        assert_eq!(world.told("notice.snapshot_written_off", "before").await, 1);
+        let disk = world.resource(&disk.id).await;
+        assert_ne!(disk.service, ServiceState::Released);
+        world.next_round().await;
+        assert_eq!(world.standing().await, []);
+        let how = world.list(true).await.remove(0).closing;
+        assert_eq!(how, Some(Closing::WrittenOff));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_snapshot_that_was_taken_there_is_kept_as_its_disks_or_deleted() {
+    for world in World::all().await {
+        let (_, disk) = world.host_with_disk().await;
+        for name in ["keep", "drop"] {
+            world.snapshot_by_hand(&disk, name).await;
+        }
+        world.next_round().await;
+        // A cloud takes some for itself while it backs up.
+        assert_eq!(world.standing().await, []);
+        world.next_round().await;
+        world.next_round().await;
+        let (keep, drop) = (world.named("keep").await, world.named("drop").await);
+        for row in [&keep, &drop] {
+            assert_eq!(row.kind, DifferenceKind::Foreign);
+            assert_eq!(row.resource.as_ref(), Some(&disk.id));
+            let acts = [Act::Adopt, Act::Remove, Act::Note];
+            assert_eq!(world.may(&row.id).await, acts);
+        }
+        let cx = world.city.cx(&world.operator);
+        conflict(
+            difference::keep(&cx, &keep.id, "older").await,
+            "error.stale",
+        );
+        difference::keep(&cx, &keep.id, &keep.digest).await.unwrap();
+        difference::remove(&cx, &drop.id, "drop").await.unwrap();
+        world.work().await;
+        assert_eq!(world.snapshots(&disk).await, ["keep"]);
+        assert!(
+            world
+                .events(&disk.id)
+                .await
+                .contains(&"snapshot_taken_in".to_owned())
+        );
+        world.next_round().await;
+        assert_eq!(world.standing().await, []);
+        let left = world.cloud.list(None, None).await.unwrap().objects;
+        let left: Vec<_> = left.into_iter().filter_map(Object::into_snapshot).collect();
+        assert_eq!(left.len(), 1);
+        assert_eq!(left[0].spec.name, "keep");
+        // It is one of its disk like any other: it goes by its owner's word.
+        let mut rx = world.city.app.db.read().await.unwrap();
+        let kept = snapshot::of_resource(&mut rx, &disk.id)
+            .await
+            .unwrap()
+            .remove(0);
+        std::mem::drop(rx);
+        let clerk = world.city.cx(&world.city.clerk);
+        acts::delete_snapshot(&clerk, &disk.id, &kept.row.id, "")
+            .await
+            .unwrap();
+        world.work().await;
+        let there = world.cloud.get(Kind::Snapshot, &left[0].id).await.unwrap();
+        assert_eq!(there, None);
+        world.city.assert_ledger().await;
+    }
+}
+
+/// A stray disk that is deleted while things go wrong.
+struct Removing<'a> {
+    world: &'a World,
+    disk: Resource,
+    strays: std::sync::Mutex<Vec<ExternalId>>,
+}
+
+#[async_trait]
+impl Bench for Removing<'_> {
+    type Saga = Remove;
+
+    async fn fresh(&self, app: &TestApp) -> (Remove, remove::Params) {
+        let old: Vec<_> = self.strays.lock().unwrap().drain(..).collect();
+        for volume in old {
+            self.world.by_hand(Call::DeleteVolume { volume }).await;
+        }
+        let difference: DifferenceId = app.id();
+        let name = format!("stray-{difference}");
+        let stray = self.world.disk_by_hand(&self.disk, &name).await;
+        self.strays.lock().unwrap().push(stray.clone());
+        let params = remove::Params {
+            difference,
+            backend: CLOUD.into(),
+            thing: ThingKind::Volume,
+            external_id: stray.0,
+            name,
+            actor: Some(self.world.operator.clone()),
+        };
+        let backends = Backends::default().with(self.world.cloud.clone());
+        (Remove::new(Arc::new(backends)), params)
+    }
+
+    async fn assert_whole(&self, app: &TestApp, when: &str) {
+        let stray = self.strays.lock().unwrap().last().unwrap().clone();
+        assert_eq!(self.world.the_disk(&stray).await, None, "{when}");
+        self.assert_clean(app, when).await;
+    }
+
+    async fn assert_clean(&self, _: &TestApp, when: &str) {
+        // Gone or not, it is that one alone.
+        let ours = self.world.the_disk(&ext(&self.disk)).await;
+        assert!(ours.is_some_and(|it| it.attached_to.is_some()), "{when}");
+        assert_eq!(self.world.servers().await.len(), 1, "{when}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_deletion_that_is_killed_refused_or_doubled_takes_nothing_but_what_it_was_told() {
+    for world in World::all().await {
+        let (_, disk) = world.host_with_disk().await;
+        let bench = Removing {
+            disk,
+            strays: std::sync::Mutex::default(),
+            world: &world,
+        };
+        drill(&world.city.app, &bench).await;
     }
 }
 

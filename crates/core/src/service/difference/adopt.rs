@@ -6,7 +6,6 @@
 
 use lingbao_backends::provisioning::ExternalId;
 use lingbao_model::{
-    catalogue::Fulfiller,
     change::What,
     id::DifferenceId,
     money::Money,
@@ -15,7 +14,9 @@ use lingbao_model::{
     people::Role,
     quota::Amounts,
     resource::EventKind,
-    view::difference::{Act, Adoption, Aspect, Closing, DifferenceKind, DifferenceRow, Said},
+    view::difference::{
+        Act, Adoption, Aspect, Closing, DifferenceKind, DifferenceRow, Said, ThingKind,
+    },
 };
 use serde_json::{Value, json};
 
@@ -47,8 +48,8 @@ fn sized(row: &DifferenceRow) -> Option<(What, Typed)> {
         return None;
     }
     let what = match row.thing {
-        Fulfiller::Server => What::Resize,
-        Fulfiller::Volume if !row.said.iter().any(|s| differs(s) && begin::smaller(s)) => {
+        ThingKind::Server => What::Resize,
+        ThingKind::Volume if !row.said.iter().any(|s| differs(s) && begin::smaller(s)) => {
             What::Extend
         }
         _ => return None,
@@ -117,9 +118,10 @@ async fn still_of_that_size(cx: &Cx, id: &DifferenceId) -> Result<(), ServiceErr
     operator(&mut rx, cx).await?;
     let row = difference::get(&mut rx, id).await?.or_not_found()?;
     drop(rx);
-    let Some(kind) = compare::kind_of(row.thing).filter(|_| sized(&row).is_some()) else {
+    if sized(&row).is_none() {
         return Ok(());
-    };
+    }
+    let kind = compare::kind_of_thing(row.thing);
     let cloud = cx.app.backends.get_or_absent(&row.backend);
     let thing = ExternalId(row.external_id.clone());
     match tokio::time::timeout(PATIENCE, cloud.get(kind, &thing)).await {

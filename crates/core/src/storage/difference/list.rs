@@ -178,7 +178,7 @@ pub async fn get(
     row.map(DifferenceRow::try_from).transpose()
 }
 
-/// What stands about a resource, the gravest first.
+/// What stands about a resource, the gravest first. A double of it and a snapshot are other things.
 ///
 /// # Errors
 /// What the database says.
@@ -187,7 +187,7 @@ pub async fn of_resource(
     id: &ResourceId,
 ) -> Result<Vec<DifferenceRow>, StorageError> {
     let rows: Vec<Row> = Sql::new(SELECT)
-        .push(" AND d.closed_at IS NULL AND d.resource_id = ")
+        .push(" AND d.closed_at IS NULL AND d.kind <> 'double' AND d.thing <> 'snapshot' AND d.resource_id = ")
         .bind(id.as_str())
         .push(" ORDER BY CASE d.kind WHEN 'missing' THEN 0 WHEN 'stuck' THEN 1 ELSE 2 END, d.id")
         .all(rx)

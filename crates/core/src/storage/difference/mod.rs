@@ -2,10 +2,12 @@
 //! operators read of it.
 
 mod list;
+mod snapshots;
 
 pub use list::{counts, get, list, of_resource, slice};
+pub use snapshots::{Kept as KeptSnapshot, names_after as snapshots_after, of_names as snapshots};
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use lingbao_model::{
     access_rule::AccessRule,
@@ -15,7 +17,7 @@ use lingbao_model::{
     param::Answers,
     resource::ServiceState,
     time::Timestamp,
-    view::difference::{Closing, DifferenceKind, RoundLine, Said},
+    view::difference::{Closing, DifferenceKind, RoundLine, Said, ThingKind},
 };
 use serde::{Deserialize, Serialize};
 
@@ -209,6 +211,82 @@ pub async fn open_operations<'a>(
     Ok(rows.into_iter().map(|(id,)| id).collect())
 }
 
+/// What an operation of ours gave.
+#[derive(Debug, Clone)]
+pub struct Made {
+    /// The backend's name for it.
+    pub external_id: String,
+    /// When it was asked for: nothing of it is older.
+    pub asked_at: Timestamp,
+}
+
+/// What a step keeps of the thing that its call gave.
+#[derive(Deserialize)]
+struct Kept {
+    object: KeptObject,
+}
+
+#[derive(Deserialize)]
+struct KeptObject {
+    id: String,
+    operation: String,
+}
+
+/// What these operations gave, as the steps that are done have kept it. Those of pieces are called
+/// `<line>:<piece>:<verb>` (see `fulfil::pieces`), others as their step's.
+///
+/// # Errors
+/// What the database says.
+pub async fn made<'a>(
+    rx: &mut ReadTx,
+    operations: impl IntoIterator<Item = &'a str>,
+) -> Result<HashMap<String, Made>, StorageError> {
+    const DONE: &str = "SELECT t.output, o.created_at FROM saga_step t
+         JOIN operation o ON o.saga_id = t.saga_id AND o.position = t.position
+         WHERE t.output IS NOT NULL AND o.state = 'done' AND ";
+    let all: BTreeSet<&str> = operations.into_iter().filter(|op| !op.is_empty()).collect();
+    let mut made = HashMap::new();
+    // A city of foreign things says nothing of ours.
+    if all.is_empty() {
+        return Ok(made);
+    }
+    let mut rows: Vec<(String, i64)> = Sql::new(DONE)
+        .push("o.id IN ")
+        .bind_list(all.iter().copied())
+        .all(rx)
+        .await?;
+    let lines: BTreeSet<&str> = all
+        .iter()
+        .filter_map(|op| Some(op.split_once(':')?.0))
+        .collect();
+    if !lines.is_empty() {
+        let of_pieces: Vec<(String, i64)> = Sql::new(DONE)
+            .push("t.saga_id IN (SELECT f.saga_id FROM fulfilment f WHERE f.request_item_id IN ")
+            .bind_list(lines)
+            .push(")")
+            .all(rx)
+            .await?;
+        rows.extend(of_pieces);
+    }
+    for (output, asked_at) in rows {
+        // Steps keep other things too.
+        let Ok(kept) = serde_json::from_str::<Kept>(&output) else {
+            continue;
+        };
+        let asked_at = Timestamp::from_millis(asked_at);
+        if !all.contains(kept.object.operation.as_str()) {
+            continue;
+        }
+        // What a thing was attached by later says the same of it: the first asking made it.
+        let it = made.entry(kept.object.operation).or_insert(Made {
+            external_id: kept.object.id,
+            asked_at,
+        });
+        it.asked_at = it.asked_at.min(asked_at);
+    }
+    Ok(made)
+}
+
 // ---- rounds
 
 /// Makes sure that no younger round has written: from here to the end of the transaction this one
@@ -322,10 +400,10 @@ pub struct Found {
     /// In what way it differs.
     pub kind: DifferenceKind,
     /// Kind of thing.
-    pub thing: Fulfiller,
+    pub thing: ThingKind,
     /// The backend's name for it.
     pub external_id: String,
-    /// The resource and its unit.
+    /// The resource and its unit; of a snapshot its disk.
     pub resource: Option<(ResourceId, UnitId)>,
     /// Its name.
     pub name: String,
@@ -342,7 +420,7 @@ pub struct Found {
 }
 
 /// Writes down what a round found, or that it stands still; `true` if it is new. A note is kept
-/// while both sides say the same as when it was written; on what is foreign always.
+/// while both sides say the same as when it was written; on what is foreign or a double always.
 ///
 /// # Errors
 /// What the database says.
@@ -363,7 +441,7 @@ pub async fn put(
          ON CONFLICT (backend, external_id, kind) WHERE closed_at IS NULL DO UPDATE SET
            name = excluded.name, said = excluded.said, about = excluded.about, month_fen = excluded.month_fen, last_seen = excluded.last_seen,
            ripe = difference.ripe OR difference.first_seen + $12 <= excluded.last_seen,
-           note = CASE WHEN difference.kind = 'foreign' OR difference.said = excluded.said THEN difference.note ELSE '' END
+           note = CASE WHEN difference.kind IN ('foreign', 'double') OR difference.said = excluded.said THEN difference.note ELSE '' END
          RETURNING id")
         .bind(id.as_str()).bind(backend).bind(found.kind.as_str()).bind(found.thing.as_str()).bind(&found.external_id)
         .bind(found.resource.as_ref().map(|(id, _)| id.as_str())).bind(&found.name).bind(&found.operation).bind(&said)
