@@ -61,6 +61,11 @@ pub fn hydrate() {
             return;
         };
         i18n::install(lang, dict);
-        leptos::mount::hydrate_lazy(routes::App);
+        let Some(body) = leptos::prelude::document().body() else {
+            return;
+        };
+        let page = leptos::mount::hydrate_from_async(body, routes::App).await;
+        page.forget();
+        live::page_is_live();
     });
 }

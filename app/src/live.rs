@@ -5,6 +5,10 @@
 //! with the server's build id on connection, and `event: end` when the session is over. The stream
 //! is closed while the page is hidden, so that a hundred forgotten tabs cost nothing; when the page
 //! comes back, everything is asked once, because something may have been missed.
+//!
+//! Nobody listens before the whole page is live: the frame is so first, while the piece of code of its
+//! area is still on its way, and what a change makes anew by then is no longer the HTML that the rest
+//! of the page is to be hydrated from.
 
 use leptos::prelude::*;
 use std::collections::BTreeMap;
@@ -26,6 +30,12 @@ pub fn provide_live() {
     provide_context(live);
     #[cfg(feature = "hydrate")]
     browser::start(live);
+}
+
+/// The whole page is live: from now on it may change.
+#[cfg(feature = "hydrate")]
+pub fn page_is_live() {
+    browser::WHOLE.with(|whole| whole.set(true));
 }
 
 /// Whether the server runs another build than the one that made this page.
@@ -76,6 +86,11 @@ mod browser {
     use wasm_bindgen::{JsCast, closure::Closure};
     use web_sys::{EventSource, MessageEvent, VisibilityState};
 
+    thread_local! {
+        /// Whether hydration is over.
+        pub static WHOLE: ArcRwSignal<bool> = ArcRwSignal::new(false);
+    }
+
     /// The open stream with its listeners, or the knowledge that the page was hidden.
     #[derive(Default)]
     struct Stream {
@@ -103,7 +118,11 @@ mod browser {
             live.topics
                 .with(|topics| topics.keys().cloned().collect::<Vec<_>>())
         });
+        let whole = WHOLE.with(Clone::clone);
         Effect::new(move |before: Option<Stream>| {
+            if !whole.get() {
+                return Stream::default();
+            }
             let was_hidden = before.is_some_and(|stream| stream.hidden);
             let topics = topics.get();
             if !visible.get() {
