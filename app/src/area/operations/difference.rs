@@ -63,8 +63,11 @@ fn Detail(found: DifferenceDetail) -> impl IntoView {
         DifferenceKind::Foreign => t!("clouds.foreign_note"),
         DifferenceKind::Double => t!("difference.double_fact"),
     };
-    let server = row.kind == DifferenceKind::Foreign && row.thing == ThingKind::Server;
-    let take = (server && !over).then(|| {
+    let whole = matches!(
+        row.thing,
+        ThingKind::Server | ThingKind::Volume | ThingKind::Address
+    );
+    let take = (row.kind == DifferenceKind::Foreign && whole && !over).then(|| {
         let href = routes::import_thing(row.id.as_str());
         view! { <LinkButton href=href kind=Kind::Main>{t!("import.take_in")}</LinkButton> }
             .into_any()

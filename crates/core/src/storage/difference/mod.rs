@@ -390,6 +390,8 @@ pub struct About {
     pub memory_gb: u32,
     /// System disk of a host, size of a disk; GiB.
     pub disk_gb: u32,
+    /// Bandwidth of an address, Mbit/s.
+    pub mbps: u32,
     /// Code of its image.
     pub image: String,
 }
