@@ -57,6 +57,9 @@ fn Detail(found: DifferenceDetail) -> impl IntoView {
     let state = chip(row.kind, over);
     let title = row.name.clone();
     let fact = match row.kind {
+        DifferenceKind::Missing if row.thing == ThingKind::Network => {
+            t!("difference.network_lacks")
+        }
         DifferenceKind::Missing => t!("difference.missing_fact"),
         DifferenceKind::Changed => t!("difference.changed_fact"),
         DifferenceKind::Stuck => t!("difference.stuck_fact"),
@@ -298,6 +301,10 @@ fn anew(row: &DifferenceRow) -> (String, &'static str) {
         ThingKind::Backup => (
             t!("difference.rebuild_backup_note").to_owned(),
             t!("difference.rebuild_backup_confirm"),
+        ),
+        ThingKind::Network => (
+            t!("difference.rebuild_network_note").to_owned(),
+            t!("difference.rebuild_network_confirm"),
         ),
         ThingKind::Server | ThingKind::Snapshot => (
             t!("difference.rebuild_note").to_owned(),

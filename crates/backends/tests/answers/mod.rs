@@ -121,6 +121,23 @@ async fn rules_that_could_not_be_read_are_not_none() {
 }
 
 #[tokio::test]
+async fn networks_that_could_not_be_read_lack_nothing_and_are_not_whole() {
+    let w = world().await;
+    assert_eq!(w.cloud.lacking_networks().await.unwrap(), []);
+    let half = json!({ "networks": [{ "id": "n1", "project_id": "p1", "description": "lingbao:a",
+        "tags": ["lingbao-ready"] }] });
+    let wrong = WRONG.iter().map(|wrong| wrong.replace("KIND", "networks"));
+    for wrong in wrong.chain([half.to_string()]) {
+        w.say("/network/v2.0/networks", &wrong);
+        let read = w.cloud.lacking_networks().await;
+        assert!(
+            matches!(read, Err(ReadError::Unreachable(_))),
+            "{wrong}: {read:?}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn what_is_no_cursor_does_not_end_a_list() {
     let w = world().await;
     for cursor in ["", "server", "bucket x"] {

@@ -49,6 +49,7 @@ pub const fn kind_of_thing(thing: ThingKind) -> Kind {
         ThingKind::Address => Kind::Address,
         ThingKind::Backup => Kind::BackupPlan,
         ThingKind::Snapshot => Kind::Snapshot,
+        ThingKind::Network => Kind::Network,
     }
 }
 

@@ -14,9 +14,9 @@ use lingbao_backends::{
     Backends,
     provisioning::{
         Access, Address, BackupPlan, Call, CallKind, Capabilities, Capacity, ExternalId, Kind,
-        NetworkSpec, Object, OperationId, OperationState, Outcome, Page, PollToken, PoolRef,
-        ProjectSpec, Provisioner, ReadError, RefusalReason, ServerSize, ServerSpec, Settled,
-        SnapshotSpec, Usage, Volume, VolumeSpec, VolumeState,
+        LackingNetwork, Network, NetworkSpec, Object, OperationId, OperationState, Outcome, Page,
+        PollToken, PoolRef, ProjectSpec, Provisioner, ReadError, RefusalReason, ServerSize,
+        ServerSpec, Settled, SnapshotSpec, Usage, Volume, VolumeSpec, VolumeState,
         simulator::{Fault, Latency, On, Simulator, What},
     },
 };
@@ -44,6 +44,7 @@ use lingbao_model::{
 use super::{
     begin, compare,
     mend::{Mend, Params, Work, there},
+    relay::{self, Relay},
     remove::{self, Remove},
     round::{Desk, Ended, PATIENCE_MS, round},
 };
@@ -290,6 +291,8 @@ struct Halting {
     disks: VolumeState,
     /// The operations that these things are said to be made by.
     made_by: HashMap<ExternalId, OperationId>,
+    /// The networks that it says lack a part.
+    lacking: Vec<LackingNetwork>,
 }
 
 impl Halting {
@@ -301,6 +304,7 @@ impl Halting {
             left: AtomicI64::new(-1),
             disks: VolumeState::Ready,
             made_by: HashMap::new(),
+            lacking: Vec::new(),
         }
     }
 
@@ -373,6 +377,9 @@ impl Provisioner for Halting {
             page.next = page.objects.last().map(|object| object.id().0.clone());
         }
         Ok(page)
+    }
+    async fn lacking_networks(&self) -> Result<Vec<LackingNetwork>, ReadError> {
+        Ok(self.lacking.clone())
     }
     async fn usage(&self, server: &ExternalId) -> Result<Option<Usage>, ReadError> {
         self.inner.usage(server).await
@@ -558,6 +565,7 @@ async fn a_cloud_that_answers_half_makes_no_difference_and_closes_none() {
             left: AtomicI64::new(-1),
             disks: VolumeState::Ready,
             made_by: HashMap::new(),
+            lacking: Vec::new(),
         };
         let whole = world.one_round(&cloud).await;
         let agrees = Ended::Whole {
@@ -2647,6 +2655,131 @@ async fn a_deletion_that_is_killed_refused_or_doubled_takes_nothing_but_what_it_
         let bench = Removing {
             disk,
             strays: std::sync::Mutex::default(),
+            world: &world,
+        };
+        drill(&world.city.app, &bench).await;
+    }
+}
+
+impl World {
+    /// The private networks in the cloud.
+    async fn networks(&self) -> Vec<Network> {
+        let page = self.cloud.list(None, None).await.unwrap();
+        let all = page.objects.into_iter();
+        all.filter_map(Object::into_network).collect()
+    }
+
+    /// The cloud, of whose networks the router is gone.
+    async fn without_routers(&self) -> Halting {
+        let lacks = |network| LackingNetwork {
+            network,
+            subnet: true,
+            router: false,
+        };
+        let mut lacking: Vec<_> = self.networks().await.into_iter().map(lacks).collect();
+        // Another portal's on the same cloud is not ours to mend.
+        let mut others = lacking[0].clone();
+        others.network.id = "others".into();
+        lacking.push(others);
+        Halting {
+            lacking,
+            ..Halting::whole(&self.cloud)
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_network_that_lost_its_router_is_found_missing_and_made_whole() {
+    for mut world in World::all().await {
+        world.host_with_disk().await;
+        let network = world.networks().await.remove(0);
+        let cloud = world.without_routers().await;
+        let ended = world.one_round(&cloud).await;
+        assert!(matches!(ended, Ended::Whole { .. }), "{ended:?}");
+        // An order may be mending it at this moment.
+        assert_eq!(world.standing().await, []);
+        world.city.app.clock.advance_ms(2 * MINUTE_MS);
+        world.one_round(&cloud).await;
+        let row = world.only(DifferenceKind::Missing).await;
+        assert_eq!(
+            (row.thing, row.external_id.as_str(), &row.resource),
+            (ThingKind::Network, network.id.as_str(), &None)
+        );
+        let said: Vec<_> = row
+            .said
+            .iter()
+            .map(|said| (&said.ours, &said.cloud))
+            .collect();
+        let (whole, left) = (Some("subnet, router".to_owned()), Some("subnet".to_owned()));
+        assert_eq!(said, [(&whole, &left)]);
+        // It can't be written off: its unit needs it.
+        assert_eq!(world.may(&row.id).await, [Act::Restore]);
+        let cx = world.city.cx(&world.operator);
+        let off = difference::write_off(&cx, &row.id, "nobody needs it").await;
+        assert!(matches!(off, Err(ServiceError::Conflict(_))), "{off:?}");
+        // The cloud is asked once more, and has it whole by now.
+        conflict(
+            difference::restore(&cx, &row.id, &row.digest).await,
+            "difference.over",
+        );
+        let backends = Arc::new(Backends::default().with(cloud));
+        world.city.app = world.city.app.clone().with_backends(backends);
+        let cx = world.city.cx(&world.operator);
+        difference::restore(&cx, &row.id, &row.digest)
+            .await
+            .unwrap();
+        conflict(
+            difference::restore(&cx, &row.id, &row.digest).await,
+            "difference.relaying",
+        );
+        assert_eq!(world.may(&row.id).await, []);
+        world.work().await;
+        assert_eq!(world.standing().await, []);
+        let past = world.list(true).await;
+        assert!(past.iter().any(|one| one.id == row.id), "{past:#?}");
+        assert_eq!(world.networks().await, [network]);
+    }
+}
+
+/// A network that is made whole while things go wrong.
+struct Relaying<'a> {
+    world: &'a World,
+    network: Network,
+}
+
+#[async_trait]
+impl Bench for Relaying<'_> {
+    type Saga = Relay;
+
+    async fn fresh(&self, app: &TestApp) -> (Relay, relay::Params) {
+        let params = relay::Params {
+            difference: app.id(),
+            backend: CLOUD.into(),
+            spec: self.network.spec.clone(),
+            name: "vpc".into(),
+            actor: self.world.operator.clone(),
+        };
+        let backends = Backends::default().with(self.world.cloud.clone());
+        (Relay::new(Arc::new(backends)), params)
+    }
+
+    async fn assert_whole(&self, app: &TestApp, when: &str) {
+        self.assert_clean(app, when).await;
+    }
+
+    async fn assert_clean(&self, _: &TestApp, when: &str) {
+        let there = self.world.networks().await;
+        assert_eq!(there, std::slice::from_ref(&self.network), "{when}");
+        assert_eq!(self.world.servers().await.len(), 1, "{when}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_network_whose_mending_is_killed_refused_or_doubled_stays_the_one_that_it_is() {
+    for world in World::all().await {
+        world.host_with_disk().await;
+        let bench = Relaying {
+            network: world.networks().await.remove(0),
             world: &world,
         };
         drill(&world.city.app, &bench).await;

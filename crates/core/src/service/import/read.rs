@@ -156,7 +156,7 @@ fn said(schema: &Schema, thing: &Foreign) -> Vec<(&'static str, String)> {
             chosen("disk_class", row.class.as_deref().unwrap_or_default()),
         ],
         ThingKind::Address => vec![number("bandwidth_mbps", row.mbps)],
-        ThingKind::Backup | ThingKind::Snapshot => Vec::new(),
+        ThingKind::Backup | ThingKind::Snapshot | ThingKind::Network => Vec::new(),
     };
     all.into_iter().flatten().collect()
 }
