@@ -132,28 +132,25 @@ pub(super) fn day(typed: &str) -> Option<Date> {
     .ok()
 }
 
-/// What the cloud says of a thing, by parameter. Where the item has a list, what is not on it is not
-/// said: somebody must choose.
+/// What the cloud says of a thing, by parameter. An image that is not on the item's list is not said:
+/// somebody must choose.
 fn said(schema: &Schema, thing: &Foreign) -> Vec<(&'static str, String)> {
     let row = &thing.row;
     let number = |key, n: i64| (n > 0).then(|| (key, n.to_string()));
-    let chosen = |key: &'static str, value: &str| {
-        let offered = match schema.get(key).map(|param| &param.kind) {
-            Some(Kind::Choice { options, .. }) => options.iter().any(|o| o.value == value),
-            _ => !value.is_empty(),
-        };
-        offered.then(|| (key, value.to_owned()))
+    let offered = match schema.get("image").map(|param| &param.kind) {
+        Some(Kind::Choice { options, .. }) => options.iter().any(|o| o.value == thing.image),
+        _ => !thing.image.is_empty(),
     };
     let all = match row.thing {
         ThingKind::Server => vec![
             Some(("vcpus", row.vcpus.to_string())),
             Some(("memory_gb", row.memory_gb.to_string())),
             number("system_disk_gb", row.disk_gb),
-            chosen("image", &thing.image),
+            offered.then(|| ("image", thing.image.clone())),
         ],
         ThingKind::Volume => vec![
             number("size_gb", row.disk_gb),
-            chosen("disk_class", row.class.as_deref().unwrap_or_default()),
+            row.class.clone().map(|class| ("disk_class", class)),
         ],
         ThingKind::Address => vec![number("bandwidth_mbps", row.mbps)],
         ThingKind::Backup | ThingKind::Snapshot | ThingKind::Network => Vec::new(),
