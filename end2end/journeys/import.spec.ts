@@ -14,7 +14,7 @@ test('a server that was built by hand becomes a resource of its unit, and a stra
   const operator = await session(portal.url, 'operator');
   const compare = async () => expect((await call(where, operator, 'POST', '/differences/compare', {})).status).toBe(200);
   const strangers = async () =>
-    ((await call(where, operator, 'GET', '/imports/servers')).body.rows as { id: string; name: string; power: string }[]).filter((row) => row.name === 'legacy-01');
+    ((await call(where, operator, 'GET', '/imports/things')).body.rows as { id: string; name: string; state: string }[]).filter((row) => row.name === 'legacy-01');
   const ours = async () =>
     ((await call(where, clerk, 'GET', '/resources?q=legacy')).body.rows as { id: string; name: string }[]).filter((row) => row.name === 'legacy-01');
 
@@ -29,7 +29,7 @@ test('a server that was built by hand becomes a resource of its unit, and a stra
   await expect(async () => {
     await compare();
     // What is still being built is not taken in.
-    expect((await strangers()).map((row) => row.power)).toEqual(['running']);
+    expect((await strangers()).map((row) => row.state)).toEqual(['running']);
   }).toPass({ timeout: 60_000, intervals: [2_000] });
 
   // From its difference to the list, where it is chosen.

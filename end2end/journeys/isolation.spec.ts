@@ -164,8 +164,8 @@ async function things(server: Server, cloud: Server, cookies: Record<string, str
   for (const name of ['taken-in', 'by-hand']) await buildBeside(cloud, beside?.id ?? '', name);
   const [taken, left] = await eventually(async () => {
     await ask('operator', 'POST', '/differences/compare', {});
-    const strangers = await rows('operator', '/imports/servers');
-    const found = ['taken-in', 'by-hand'].map((name) => strangers.find((one) => one.name === name && one.power === 'running'));
+    const strangers = await rows('operator', '/imports/things');
+    const found = ['taken-in', 'by-hand'].map((name) => strangers.find((one) => one.name === name && one.state === 'running'));
     return found.every(Boolean) && found;
   });
   const [zone, level, pool] = cell.split('/');

@@ -3,8 +3,8 @@
 use async_trait::async_trait;
 
 use crate::provisioning::{
-    Call, Capabilities, Capacity, ExternalId, Kind, Object, OperationId, OperationState, Outcome,
-    Page, PollToken, PoolRef, Provisioner, ReadError, Settled, Usage,
+    Call, Capabilities, Capacity, ExternalId, Kind, LackingNetwork, Object, OperationId,
+    OperationState, Outcome, Page, PollToken, PoolRef, Provisioner, ReadError, Settled, Usage,
 };
 
 /// See the module.
@@ -66,6 +66,10 @@ impl Provisioner for Absent {
     }
 
     async fn list(&self, _: Option<&ExternalId>, _: Option<&str>) -> Result<Page, ReadError> {
+        self.unread()
+    }
+
+    async fn lacking_networks(&self) -> Result<Vec<LackingNetwork>, ReadError> {
         self.unread()
     }
 

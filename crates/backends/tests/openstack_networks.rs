@@ -188,6 +188,9 @@ fn serve(
                     "router%3Aexternal" => it["external"] == true,
                     // How the list is told, not what is on it.
                     "fields" | "limit" | "marker" | "sort_key" | "sort_dir" => true,
+                    "tags" => it["tags"]
+                        .as_array()
+                        .is_some_and(|tags| tags.iter().any(|tag| tag == value)),
                     // Any of those that are named.
                     "device_owner" => filters.iter().any(|(key, of)| {
                         *key == "device_owner" && it[key] == of.replace("%3A", ":")

@@ -207,7 +207,7 @@ async fn an_operator_takes_in_and_undoes_over_the_programming_interface() {
     let client = portal
         .token("operator", &town.operator, TokenScope::Write)
         .await;
-    let found = client.get("/api/v1/imports/servers").await.json();
+    let found = client.get("/api/v1/imports/things").await.json();
     assert_eq!(found["rows"].as_array().unwrap().len(), 2);
     assert_eq!(found["rows"][0]["vcpus"], 4);
     let mut rows = town.rows();
@@ -253,7 +253,7 @@ async fn an_operator_takes_in_and_undoes_over_the_programming_interface() {
 
     let clerk = portal.account("clerk2", &[Role::Applicant]).await;
     let stranger = portal.token("clerk2", &clerk, TokenScope::Write).await;
-    for path in ["/api/v1/imports", "/api/v1/imports/servers", &path] {
+    for path in ["/api/v1/imports", "/api/v1/imports/things", &path] {
         assert_eq!(stranger.get(path).await.status, 403, "{path}");
     }
     for path in ["/api/v1/imports", "/api/v1/imports/preview"] {
@@ -285,7 +285,7 @@ async fn the_pages_fill_a_sheet_show_what_comes_of_it_and_keep_what_was_typed() 
     )
     .await;
     assert_eq!(answer.status, 422);
-    assert!(answer.text.contains("请至少选择一台") && answer.text.contains("2027-01-01"));
+    assert!(answer.text.contains("请至少选择一项") && answer.text.contains("2027-01-01"));
     let listed = page.text.split("value=\"dif_").nth(1).unwrap();
     let thing = format!("dif_{}", listed.split('"').next().unwrap());
     let picked = post(&operator, &[("do", "pick"), ("thing", &thing)], None).await;

@@ -11,7 +11,13 @@ use lingbao_model::{
 };
 
 /// Parameters that clouds often do not tell; the template has columns for them.
-pub const MORE: [&str; 3] = ["image", "system_disk_gb", "arch"];
+pub const MORE: [&str; 5] = [
+    "image",
+    "system_disk_gb",
+    "arch",
+    "disk_class",
+    "bandwidth_mbps",
+];
 
 /// What a column is called.
 pub fn heading(lang: Lang, code: &str) -> String {

@@ -145,6 +145,9 @@ fn cells(plan: ImportPlan) -> (Vec<String>, Vec<String>, String, String) {
         pool = i18n::label(&plan.pool_name)
     );
     let mut home = vec![format!("{} · {}", plan.unit_name, plan.system_name), cell];
+    if let Some(host) = plan.host {
+        home.push(t!("import.hangs_on", host = host));
+    }
     if let Some(project) = plan.project {
         home.push(t!("import.project_becomes", project = project));
     }

@@ -10,8 +10,11 @@ use crate::{
 };
 use leptos::prelude::*;
 use leptos_router::hooks::use_query_map;
-use lingbao_model::view::import::{
-    ForeignServer, ImportPreview, ImportStart, MOST_BYTES, MOST_ROWS, MOST_TAKEN, UNDO_DAYS,
+use lingbao_model::view::{
+    difference::ThingKind,
+    import::{
+        ForeignThing, ImportPreview, ImportStart, MOST_BYTES, MOST_ROWS, MOST_TAKEN, UNDO_DAYS,
+    },
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -134,16 +137,16 @@ fn Body(begun: Begun, asked: Asked) -> impl IntoView {
         .chain(start.clouds.iter().map(|name| (name.clone(), name.clone())))
         .collect();
     let first = (!asked.after.is_empty()).then(|| asked.link(""));
-    let next = start.servers.next.as_deref().map(|after| asked.link(after));
-    let total = match start.servers.total {
+    let next = start.things.next.as_deref().map(|after| asked.link(after));
+    let total = match start.things.total {
         lingbao_model::view::page::Total::Exact(n) => Total::Exact(n),
         lingbao_model::view::page::Total::MoreThan(_) => Total::Many,
     };
     let active = !asked.cloud.is_empty() || !asked.thing.is_empty();
-    let empty = start.servers.rows.is_empty();
+    let empty = start.things.rows.is_empty();
     let common = common(&start);
     let chosen = asked.thing.clone();
-    let servers = servers(start.servers.rows, &chosen);
+    let things = things(start.things.rows, &chosen);
     let pick = (!empty).then(|| {
         view! {
             <div class="panel-pad">
@@ -167,7 +170,7 @@ fn Body(begun: Begun, asked: Asked) -> impl IntoView {
         <form method="post" enctype="multipart/form-data" class="gap-6">
             <FormId/>
             <Panel title=t!("import.step_choose") sub=t!("import.step_choose_note")>
-                {servers}
+                {things}
                 <Pager total nostrip:first=first nostrip:next=next/>
                 {pick}
             </Panel>
@@ -210,10 +213,11 @@ fn common(start: &ImportStart) -> impl IntoView + use<> {
                 (place.cell.clone(), text)
             }))
             .collect();
-    let items: Vec<Opt> = start
-        .items
-        .iter()
-        .map(|(code, name)| (code.clone(), format!("{} {code}", i18n::label(name))))
+    let items: Vec<Opt> = std::iter::once((String::new(), t!("import.item_by_kind").to_owned()))
+        .chain(start.items.iter().map(|(code, name)| {
+            let text = format!("{} {code}", i18n::label(name));
+            (code.clone(), text)
+        }))
         .collect();
     view! {
         <Field name="system" label=t!("import.unit_and_system")>
@@ -231,7 +235,7 @@ fn common(start: &ImportStart) -> impl IntoView + use<> {
     }
 }
 
-fn servers(rows: Vec<ForeignServer>, chosen: &str) -> AnyView {
+fn things(rows: Vec<ForeignThing>, chosen: &str) -> AnyView {
     if rows.is_empty() {
         return view! { <Empty icon="tick" title=t!("import.none") note=t!("import.none_note")/> }
             .into_any();
@@ -246,60 +250,93 @@ fn servers(rows: Vec<ForeignServer>, chosen: &str) -> AnyView {
     ];
     let rows = rows
         .into_iter()
-        .map(|server| server_row(server, chosen))
+        .map(|thing| thing_row(thing, chosen))
         .collect_view();
     view! { <Table caption=t!("import.step_choose") columns flat=true>{rows}</Table> }.into_any()
 }
 
-fn server_row(server: ForeignServer, chosen: &str) -> impl IntoView + use<> {
-    let id = server.id.to_string();
-    let checked = id == chosen;
-    let href = routes::difference(&id);
-    let sub = format!("{} · {}", server.backend, server.external_id);
-    let noted = (!server.note.is_empty()).then(|| {
-        let text = t!("difference.noted", note = server.note.clone());
-        view! { <span class="sub">{text}</span> }
-    });
-    let disk = if server.disk_gb > 0 {
-        format!("{} GB", server.disk_gb)
-    } else {
-        "—".to_owned()
+/// How large it is, and on what it hangs.
+fn size(thing: &ForeignThing) -> (String, Option<String>) {
+    let disk = match thing.disk_gb {
+        0 => "—".to_owned(),
+        n => t!("quantity.gb", n = n),
     };
-    let size = t!(
-        "import.size_of",
-        cores = t!("quantity.core", n = server.vcpus),
-        memory = server.memory_gb,
-        disk = disk
-    );
-    let owner = match &server.owner {
-        Some(unit) => t!("import.project_of", unit = unit.clone()),
-        None => t!("import.project_free").to_owned(),
+    let size = match thing.thing {
+        ThingKind::Volume => match &thing.class {
+            Some(class) => format!("{disk} · {class}"),
+            None => disk,
+        },
+        ThingKind::Address => match thing.mbps {
+            0 => "—".to_owned(),
+            n => t!("quantity.mbps", n = n),
+        },
+        _ => t!(
+            "import.size_of",
+            cores = t!("quantity.core", n = thing.vcpus),
+            memory = thing.memory_gb,
+            disk = disk
+        ),
     };
-    let pool =
-        (!server.pool.is_empty()).then(|| view! { <span class="sub">{server.pool.clone()}</span> });
-    let state = i18n::t_key(&format!("difference.power.{}", server.power)).into_owned();
-    let look = match server.power.as_str() {
-        "running" => Look::Ok,
+    let host = thing.hangs_on.clone();
+    (size, host.map(|host| t!("import.hangs_on", host = host)))
+}
+
+/// What it does.
+fn state(thing: &ForeignThing) -> AnyView {
+    let words = match thing.thing {
+        ThingKind::Address => return ().into_any(),
+        ThingKind::Volume => "state",
+        _ => "power",
+    };
+    let text = i18n::t_key(&format!("difference.{words}.{}", thing.state)).into_owned();
+    let look = match thing.state.as_str() {
+        "running" | "ready" => Look::Ok,
         "stopped" => Look::Pause,
         "error" => Look::Bad,
         _ => Look::Wait,
     };
+    view! { <Chip look text/> }.into_any()
+}
+
+fn thing_row(thing: ForeignThing, chosen: &str) -> impl IntoView + use<> {
+    let id = thing.id.to_string();
+    let checked = id == chosen;
+    let href = routes::difference(&id);
+    let sub = format!("{} · {}", thing.backend, thing.external_id);
+    let noted = (!thing.note.is_empty()).then(|| {
+        let text = t!("difference.noted", note = thing.note.clone());
+        view! { <span class="sub">{text}</span> }
+    });
+    let state = state(&thing);
+    let (size, host) = size(&thing);
+    let host = host.map(|text| view! { <span class="sub">{text}</span> });
+    let owner = match &thing.owner {
+        Some(unit) => t!("import.project_of", unit = unit.clone()),
+        None => t!("import.project_free").to_owned(),
+    };
+    let pool =
+        (!thing.pool.is_empty()).then(|| view! { <span class="sub">{thing.pool.clone()}</span> });
+    // Many disks have no name.
+    let name = match thing.name.trim() {
+        "" => thing.external_id.clone(),
+        name => name.to_owned(),
+    };
     view! {
         <Row>
             <Cell l=t!("clouds.thing")>
-                <Check name="thing" value=id checked=checked>{server.name}</Check>
+                <Check name="thing" value=id checked=checked>{name}</Check>
                 <a class="sub" href=href>{sub}</a>
                 {noted}
             </Cell>
-            <Cell l=t!("import.size")>{size}</Cell>
-            <Cell l=t!("import.address")>{server.address.unwrap_or_else(|| "—".to_owned())}</Cell>
+            <Cell l=t!("import.size")>{size} {host}</Cell>
+            <Cell l=t!("import.address")>{thing.address.unwrap_or_else(|| "—".to_owned())}</Cell>
             <Cell l=t!("import.project")>
-                <span class="mono">{server.project}</span>
+                <span class="mono">{thing.project}</span>
                 <span class="sub">{owner}</span>
                 {pool}
             </Cell>
-            <Cell l=t!("clouds.first_seen")>{when(server.first_seen)}</Cell>
-            <Cell l=t!("resources.state") class="corner"><Chip look text=state/></Cell>
+            <Cell l=t!("clouds.first_seen")>{when(thing.first_seen)}</Cell>
+            <Cell l=t!("resources.state") class="corner">{state}</Cell>
         </Row>
     }
 }

@@ -57,14 +57,20 @@ fn Detail(found: DifferenceDetail) -> impl IntoView {
     let state = chip(row.kind, over);
     let title = row.name.clone();
     let fact = match row.kind {
+        DifferenceKind::Missing if row.thing == ThingKind::Network => {
+            t!("difference.network_lacks")
+        }
         DifferenceKind::Missing => t!("difference.missing_fact"),
         DifferenceKind::Changed => t!("difference.changed_fact"),
         DifferenceKind::Stuck => t!("difference.stuck_fact"),
         DifferenceKind::Foreign => t!("clouds.foreign_note"),
         DifferenceKind::Double => t!("difference.double_fact"),
     };
-    let server = row.kind == DifferenceKind::Foreign && row.thing == ThingKind::Server;
-    let take = (server && !over).then(|| {
+    let whole = matches!(
+        row.thing,
+        ThingKind::Server | ThingKind::Volume | ThingKind::Address
+    );
+    let take = (row.kind == DifferenceKind::Foreign && whole && !over).then(|| {
         let href = routes::import_thing(row.id.as_str());
         view! { <LinkButton href=href kind=Kind::Main>{t!("import.take_in")}</LinkButton> }
             .into_any()
@@ -295,6 +301,10 @@ fn anew(row: &DifferenceRow) -> (String, &'static str) {
         ThingKind::Backup => (
             t!("difference.rebuild_backup_note").to_owned(),
             t!("difference.rebuild_backup_confirm"),
+        ),
+        ThingKind::Network => (
+            t!("difference.rebuild_network_note").to_owned(),
+            t!("difference.rebuild_network_confirm"),
         ),
         ThingKind::Server | ThingKind::Snapshot => (
             t!("difference.rebuild_note").to_owned(),

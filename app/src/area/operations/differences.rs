@@ -13,6 +13,7 @@ use lingbao_model::{
     money::{Money, grouped_signed},
     view::difference::{
         Aspect, DifferenceCount, DifferenceKind, DifferenceRow, DifferencesView, RoundLine, Said,
+        ThingKind,
     },
 };
 use serde::{Deserialize, Serialize};
@@ -322,6 +323,11 @@ pub fn value(aspect: Aspect, said: Option<&str>) -> String {
         },
         Aspect::Memory | Aspect::Size => format!("{said} GB"),
         Aspect::Class | Aspect::Name | Aspect::Target | Aspect::Address => said.to_owned(),
+        Aspect::Parts => {
+            let parts = said.split(", ");
+            let named: Vec<String> = parts.map(|part| word("difference.part", part)).collect();
+            named.join(t!("ui.comma"))
+        }
         Aspect::Rules => rules::rules(access_rule::each_of(said)),
     }
 }
@@ -329,6 +335,9 @@ pub fn value(aspect: Aspect, said: Option<&str>) -> String {
 /// What differs in one line.
 fn summary(line: &DifferenceRow) -> String {
     match line.kind {
+        DifferenceKind::Missing if line.thing == ThingKind::Network => {
+            t!("difference.network_lacks").to_owned()
+        }
         DifferenceKind::Missing => t!("difference.is_missing").to_owned(),
         DifferenceKind::Foreign => t!("difference.is_foreign").to_owned(),
         DifferenceKind::Double => t!("difference.is_double").to_owned(),

@@ -214,6 +214,11 @@ pub trait Provisioner: Send + Sync {
     async fn all_rules(&self) -> Result<Option<BTreeMap<ExternalId, LetIn>>, ReadError> {
         Ok(None)
     }
+    /// The networks of which a part is lost: all of them or an error, never a few. Ensured anew
+    /// ([`Call::EnsureNetwork`]) they are whole. A backend whose networks have no parts names none.
+    async fn lacking_networks(&self) -> Result<Vec<LackingNetwork>, ReadError> {
+        Ok(Vec::new())
+    }
     /// What a preset ([`ServerSpec::security_preset`]) lets in; `None` if there is none of that name.
     fn preset(&self, name: &str) -> Option<Vec<Opening>> {
         access_rule::preset(name)

@@ -237,6 +237,17 @@ pub struct Network {
     pub operation: OperationId,
 }
 
+/// A network that was finished, and of which somebody has deleted a part in the cloud itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LackingNetwork {
+    /// The network.
+    pub network: Network,
+    /// Whether its subnet stands.
+    pub subnet: bool,
+    /// Whether its router stands, or it needs none.
+    pub router: bool,
+}
+
 /// A server as it stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Server {

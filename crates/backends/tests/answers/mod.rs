@@ -121,6 +121,23 @@ async fn rules_that_could_not_be_read_are_not_none() {
 }
 
 #[tokio::test]
+async fn networks_that_could_not_be_read_lack_nothing_and_are_not_whole() {
+    let w = world().await;
+    assert_eq!(w.cloud.lacking_networks().await.unwrap(), []);
+    let half = json!({ "networks": [{ "id": "n1", "project_id": "p1", "description": "lingbao:a",
+        "tags": ["lingbao-ready"] }] });
+    let wrong = WRONG.iter().map(|wrong| wrong.replace("KIND", "networks"));
+    for wrong in wrong.chain([half.to_string()]) {
+        w.say("/network/v2.0/networks", &wrong);
+        let read = w.cloud.lacking_networks().await;
+        assert!(
+            matches!(read, Err(ReadError::Unreachable(_))),
+            "{wrong}: {read:?}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn what_is_no_cursor_does_not_end_a_list() {
     let w = world().await;
     for cursor in ["", "server", "bucket x"] {
@@ -148,6 +165,89 @@ async fn a_full_page_may_have_a_next_one_whether_or_not_a_link_says_so() {
         let page = w.cloud.list(None, Some("snapshot ")).await.unwrap();
         assert_eq!((page.objects, page.next), (vec![], next), "{count}");
     }
+}
+
+/// Lists of a cloud in which `p1` is the portal's and `p2` somebody else's.
+async fn listed(path: &str, kind: &str, all: Value) -> Vec<Object> {
+    let w = world().await;
+    let own = json!({ "projects": [{ "id": "p1", "name": "unit" }] });
+    w.say("/v3/projects", &own.to_string());
+    w.say(path, &json!({ kind: all }).to_string());
+    let mut found = self::all(&w.cloud).await.unwrap();
+    found.retain(|it| !matches!(it, Object::Project(_)));
+    found
+}
+
+#[tokio::test]
+async fn what_an_operation_made_twice_is_listed_twice_and_both_carry_it() {
+    let volume = |id: &str, project: &str, op: &str| {
+        json!({ "id": id, "name": id, "status": "available", "size": 10, "attachments": [],
+            "os-vol-tenant-attr:tenant_id": project, "bootable": "false",
+            "metadata": { "lingbao_op": op, "lingbao_pool": "gov", "lingbao_class": "ssd" } })
+    };
+    let both = json!([
+        volume("v1", "p1", "line:0:volume"),
+        volume("v2", "p1", "line:0:volume"),
+        volume("v3", "p1", ""),
+        volume("v4", "p2", "line:0:volume"),
+    ]);
+    let found = listed("/volume/v3/p1/volumes/detail", "volumes", both).await;
+    let told: Vec<(&str, &str)> = found
+        .iter()
+        .map(|it| (it.id().as_str(), it.operation().0.as_str()))
+        .collect();
+    assert_eq!(
+        told,
+        [("v1", "line:0:volume"), ("v2", "line:0:volume"), ("v3", "")]
+    );
+}
+
+#[tokio::test]
+async fn a_snapshot_is_listed_with_its_disk_whoever_took_it() {
+    let snapshot = |id: &str, project: &str, metadata: Value| {
+        json!({ "id": id, "name": id, "status": "available", "size": 10, "volume_id": "v1",
+            "os-extended-snapshot-attributes:project_id": project, "metadata": metadata })
+    };
+    let both = json!([
+        snapshot("s1", "p1", json!({ "lingbao_op": "line:0:snapshot" })),
+        snapshot("s2", "p1", json!({})),
+        snapshot("s3", "p2", json!({})),
+    ]);
+    let found = listed("/volume/v3/p1/snapshots/detail", "snapshots", both).await;
+    let told: Vec<_> = found
+        .into_iter()
+        .filter_map(Object::into_snapshot)
+        .collect();
+    assert_eq!(told.len(), 2, "{told:?}");
+    for (one, (id, op)) in told.iter().zip([("s1", "line:0:snapshot"), ("s2", "")]) {
+        assert_eq!((one.id.as_str(), one.operation.0.as_str()), (id, op));
+        assert_eq!((one.spec.volume.as_str(), one.size_gb), ("v1", 10));
+    }
+}
+
+#[tokio::test]
+async fn an_address_that_leads_to_no_server_is_in_use_by_its_port() {
+    let address = |id: &str, port: Value, details: Value| {
+        json!({ "id": id, "project_id": "p1", "description": "", "tags": [],
+            "floating_ip_address": "198.51.100.7", "port_id": port, "port_details": details })
+    };
+    let server = json!({ "device_owner": "compute:nova", "device_id": "server-1" });
+    let balancer = json!({ "device_owner": "Octavia", "device_id": "lb-1" });
+    let all = json!([
+        address("a1", json!("port-1"), server),
+        address("a2", json!("port-2"), balancer),
+        // A cloud that tells no details of a port says at least that there is one.
+        address("a3", json!("port-3"), Value::Null),
+        address("a4", Value::Null, Value::Null),
+    ]);
+    let found = listed("/network/v2.0/floatingips", "floatingips", all).await;
+    let told: Vec<_> = found
+        .into_iter()
+        .filter_map(Object::into_address)
+        .map(|it| it.associated_with.map(|id| id.0))
+        .collect();
+    let of = |id: &str| Some(id.to_owned());
+    assert_eq!(told, [of("server-1"), of("port-2"), of("port-3"), None]);
 }
 
 #[tokio::test]

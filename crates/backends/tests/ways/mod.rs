@@ -171,6 +171,37 @@ async fn what_somebody_deleted_of_a_network_is_there_again_with_the_next_order()
 }
 
 #[tokio::test]
+async fn a_network_that_lacks_a_part_is_told_and_is_whole_when_it_is_ensured_again() {
+    let (clouds, stand) = world(1).await;
+    let cloud = &clouds[0];
+    let told = async || {
+        let lacking = cloud.lacking_networks().await.unwrap();
+        let parts = lacking.into_iter();
+        parts
+            .map(|one| (one.network.id.0, one.subnet, one.router))
+            .collect::<Vec<_>>()
+    };
+    network_with(&stand, &FINISHED, Vec::new());
+    assert_eq!(told().await, [("n1".to_owned(), true, false)]);
+    ensure(cloud.clone(), "a".into()).await;
+    assert_eq!(told().await, []);
+    {
+        let mut stand = stand.lock().unwrap();
+        stand.insert("ports".into(), Vec::new());
+        stand.insert("subnets".into(), Vec::new());
+        stand.get_mut("networks").unwrap()[1]["subnets"] = json!([]);
+    }
+    assert_eq!(told().await, [("n1".to_owned(), false, false)]);
+    // What was kept of it a moment ago is not believed any more.
+    ensure(cloud.clone(), "b".into()).await;
+    assert_eq!(told().await, []);
+    // One that is still being set up lacks nothing.
+    stand.lock().unwrap().get_mut("networks").unwrap()[1]["tags"] = json!(["lingbao"]);
+    stand.lock().unwrap().insert("ports".into(), Vec::new());
+    assert_eq!(told().await, []);
+}
+
+#[tokio::test]
 async fn a_network_that_can_t_be_mended_waits_for_an_operator() {
     let (clouds, stand) = world(1).await;
     network_with(&stand, &FINISHED, Vec::new());

@@ -87,7 +87,8 @@ pub fn wire(jobs: jobs::Registry, backends: &Arc<Backends>) -> jobs::Registry {
         .with(recycle::Recycle::new(backends.clone()))
         .with(change::Change::new(backends.clone()))
         .with(reconcile::mend::Mend::new(backends.clone()))
-        .with(reconcile::remove::Remove::new(backends.clone()));
+        .with(reconcile::remove::Remove::new(backends.clone()))
+        .with(reconcile::relay::Relay::new(backends.clone()));
     let jobs = saga::wire(jobs, Arc::new(sagas))
         .handle::<plan::FulfilRequest>(plan::Planner)
         .handle::<release::ReleaseRequest>(release::Releaser);

@@ -4,6 +4,7 @@
 
 mod adopt;
 mod follow;
+mod networks;
 mod remove;
 mod snapshots;
 
@@ -114,11 +115,19 @@ pub async fn detail(cx: &Cx, id: &DifferenceId) -> Result<DifferenceDetail, Serv
         adoption: standing.adoption,
         busy: busy
             .map(|kind| Msg::new(format!("resource.busy.{kind}")))
-            .or_else(|| removing.then(|| Msg::new("difference.removing"))),
+            .or_else(|| removing.then(|| under_way(&row))),
         attachments,
         silent,
         answered_at,
         row,
+    })
+}
+
+/// What is being done to a thing that is no resource.
+fn under_way(row: &DifferenceRow) -> Msg {
+    Msg::new(match row.thing {
+        ThingKind::Network => "difference.relaying",
+        _ => "difference.removing",
     })
 }
 
@@ -190,7 +199,9 @@ fn acts(row: &DifferenceRow, busy: bool, standing: &Standing) -> Vec<Act> {
             !busy && (size || (snapshots::of_our_disk(row) && !standing.lies))
         }
         Act::WriteOff => {
-            !busy && matches!(row.kind, DifferenceKind::Missing | DifferenceKind::Stuck)
+            let lost = matches!(row.kind, DifferenceKind::Missing | DifferenceKind::Stuck);
+            // A network that lacks a part is there, and its unit needs it.
+            !busy && lost && row.thing != ThingKind::Network
         }
         Act::Remove => !busy && removable(row),
         // A lost machine is nothing to get used to.
@@ -389,6 +400,9 @@ async fn still_lost(cx: &Cx, id: &DifferenceId) -> Result<(), ServiceError> {
 }
 
 async fn begin_restore(cx: &Cx, id: &DifferenceId, read: &str) -> Result<(), ServiceError> {
+    if networks::restored(cx, id, read).await? {
+        return Ok(());
+    }
     still_lost(cx, id).await?;
     let mut opened = open(cx, id, Act::Restore, Some(read)).await?;
     let found = opened.resource().await?;

@@ -474,7 +474,7 @@ async fn foreign(
                 addresses: 1,
                 ..Counted::default()
             },
-            ThingKind::Backup => Counted::default(),
+            ThingKind::Backup | ThingKind::Network => Counted::default(),
         };
         ground.count(takes, Counted::default());
     }

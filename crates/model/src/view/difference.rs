@@ -31,7 +31,8 @@ words! {
 }
 
 words! {
-    /// The kinds of things that are compared: what items are fulfilled as, and what hangs on disks.
+    /// The kinds of things that are compared: what items are fulfilled as, what hangs on disks, and what
+    /// hosts stand in.
     pub enum ThingKind {
         /// A server.
         Server = "server",
@@ -43,6 +44,8 @@ words! {
         Backup = "backup",
         /// A snapshot of a volume.
         Snapshot = "snapshot",
+        /// A unit's private network.
+        Network = "network",
     }
 }
 
@@ -81,6 +84,8 @@ words! {
         Target = "target",
         /// Address.
         Address = "address",
+        /// What stands of a network: `subnet`, `router`, with commas between.
+        Parts = "parts",
         /// What may come in to a server beside its preset, as [`access_rule::text_of`] writes it.
         Rules = "rules",
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::page::Page;
+use super::{difference::ThingKind, page::Page};
 use crate::{
     csv,
     id::{DifferenceId, ImportId, RequestId, ResourceId, SystemId},
@@ -53,17 +53,17 @@ pub struct ImportRow {
     pub cloud: String,
     /// The thing: the backend's id of it, or its name there if nothing else of the cloud is called so.
     pub external_id: String,
-    /// Unit: its name, short name or identifier.
+    /// Unit: its name, short name or identifier; empty: that of the host on which it hangs.
     pub unit: String,
-    /// System of that unit: its name, short name or identifier.
+    /// System of that unit: its name, short name or identifier; empty: that of its host.
     pub system: String,
     /// Network zone; empty: that of the pool.
     pub zone: String,
     /// Protection level; empty: that of the system.
     pub level: String,
-    /// Pool; empty: the one in which the cloud says that it stands.
+    /// Pool; empty: the one in which the cloud says that it stands, or that of its host.
     pub pool: String,
-    /// Code of the catalogue item; empty: the first item for hosts.
+    /// Code of the catalogue item; empty: the first item for things of its kind.
     pub item: String,
     /// Name in the portal; empty: its name in the cloud.
     pub name: String,
@@ -246,28 +246,37 @@ pub fn read(
     Ok(Sheet { head, rows })
 }
 
-/// A server in a cloud that is nobody's.
+/// A host, a disk or an address in a cloud that is nobody's.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct ForeignServer {
+pub struct ForeignThing {
     /// The difference that says so.
     pub id: DifferenceId,
+    /// Kind of thing.
+    pub thing: ThingKind,
     /// Name of the backend.
     pub backend: String,
     /// The backend's name for it.
     pub external_id: String,
     /// Its name there.
     pub name: String,
-    /// What it does: `running`, `stopped`, `building`, `changing`, `error`.
-    pub power: String,
-    /// Cores.
+    /// What a host does: `running`, `stopped`, `building`, `changing`, `error`; what a disk does:
+    /// `ready`, `changing`, `error`; empty for an address.
+    pub state: String,
+    /// Cores of a host.
     pub vcpus: i64,
-    /// Memory, GiB.
+    /// Memory of a host, GiB.
     pub memory_gb: i64,
-    /// System disk, GiB; 0 if the cloud does not say.
+    /// System disk of a host, size of a disk, GiB; 0 if the cloud does not say.
     pub disk_gb: i64,
+    /// Class of a disk, if the cloud says one of the portal's.
+    pub class: Option<String>,
+    /// Bandwidth of an address, Mbit/s; 0 if the cloud does not say.
+    pub mbps: i64,
     /// Its address.
     pub address: Option<String>,
+    /// What a disk or an address hangs on: the name of our host, or the backend's id for what is none.
+    pub hangs_on: Option<String>,
     /// The backend's name for its project.
     pub project: String,
     /// The unit whose project that is.
@@ -295,14 +304,14 @@ pub struct ImportSystem {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ImportStart {
     /// What is nobody's.
-    pub servers: Page<ForeignServer>,
+    pub things: Page<ForeignThing>,
     /// Names of the backends that have been compared.
     pub clouds: Vec<String>,
     /// All systems, by unit.
     pub systems: Vec<ImportSystem>,
     /// Every legal cell.
     pub places: Vec<Place>,
-    /// Catalogue items for hosts: code and name.
+    /// Catalogue items for hosts, disks and addresses: code and name.
     pub items: Vec<(String, Label)>,
 }
 
@@ -342,6 +351,8 @@ pub struct ImportPlan {
     pub expires: Date,
     /// Its project, if it becomes the unit's by this row.
     pub project: Option<String>,
+    /// Name of the host on which it hangs.
+    pub host: Option<String>,
 }
 
 /// A row with what will come of it.

@@ -124,7 +124,8 @@ words! {
 
 /// The kinds of sagas, in the order in which the operator chooses among them.
 pub const SAGA_KINDS: &[&str] = &[
-    "build", "change", "power", "operate", "restore", "recycle", "release", "mend",
+    "build", "change", "power", "operate", "restore", "recycle", "release", "mend", "relay",
+    "remove",
 ];
 
 /// Filter of sagas; without a state: those that are not over, of one request all.

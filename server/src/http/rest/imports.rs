@@ -5,7 +5,7 @@ use axum::{
 };
 use lingbao_core::service::import;
 use lingbao_model::view::import::{
-    ForeignServer, ImportBatch, ImportDetail, ImportPreview, ImportRow,
+    ForeignThing, ImportBatch, ImportDetail, ImportPreview, ImportRow,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -15,7 +15,7 @@ use super::{Answer, Body, Caller, Listed, Paging, Portal, ProblemDocument, id};
 
 pub(super) fn routes() -> OpenApiRouter<Portal> {
     OpenApiRouter::new()
-        .routes(routes!(servers))
+        .routes(routes!(things))
         .routes(routes!(preview))
         .routes(routes!(list, take))
         .routes(routes!(one))
@@ -25,23 +25,23 @@ pub(super) fn routes() -> OpenApiRouter<Portal> {
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(default)]
 #[into_params(parameter_in = Query)]
-struct ServerQuery {
+struct ThingQuery {
     /// At this backend.
     cloud: Option<String>,
 }
 
-/// Servers in the clouds that are nobody's, those that were found last first.
-#[utoipa::path(get, path = "/imports/servers", tag = "operations", params(ServerQuery, Paging),
-    responses((status = 200, body = Listed<ForeignServer>), (status = 403, body = ProblemDocument)))]
-async fn servers(
+/// Hosts, disks and addresses in the clouds that are nobody's, those that were found last first.
+#[utoipa::path(get, path = "/imports/things", tag = "operations", params(ThingQuery, Paging),
+    responses((status = 200, body = Listed<ForeignThing>), (status = 403, body = ProblemDocument)))]
+async fn things(
     Caller(cx): Caller,
-    Query(query): Query<ServerQuery>,
+    Query(query): Query<ThingQuery>,
     Query(paging): Query<Paging>,
-) -> Answer<Listed<ForeignServer>> {
+) -> Answer<Listed<ForeignThing>> {
     let limit = Some(paging.rows());
     let (cloud, after) = (query.cloud.as_deref(), paging.after.as_deref());
     let start = import::start(&cx, cloud, None, after, limit).await?;
-    Ok(Json(start.servers.into()))
+    Ok(Json(start.things.into()))
 }
 
 /// Rows of a sheet, as JSON; files (XLSX, CSV) are read by the page alone.
@@ -53,6 +53,7 @@ struct ImportSheet {
 
 /// What will come of a sheet, row by row; nothing is written. Rows are sent as JSON (`application/json`);
 /// a thing is named by its id in the cloud or by its name there, a unit and a system by id or name.
+/// What hangs on a host goes to that host's unit and system, and needs to name neither.
 #[utoipa::path(post, path = "/imports/preview", tag = "operations", request_body = ImportSheet,
     responses((status = 200, body = ImportPreview), (status = 422, body = ProblemDocument)))]
 async fn preview(Caller(cx): Caller, Body(sheet): Body<ImportSheet>) -> Answer<ImportPreview> {

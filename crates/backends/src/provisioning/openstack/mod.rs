@@ -19,6 +19,7 @@ pub mod config;
 mod fallen;
 mod fault;
 mod keystone;
+mod lacking;
 mod listing;
 mod lookup;
 mod networks;
@@ -58,9 +59,9 @@ use self::{
     version::Service,
 };
 use super::{
-    Access, Call, CallKind, Capabilities, Capacity, ExternalId, Finding, Kind, LetIn, Object,
-    Offered, OperationId, OperationState, Outcome, Page, PollToken, PoolRef, Provisioner,
-    ReadError, RefusalReason, Secret, Server, Settled, Usage,
+    Access, Call, CallKind, Capabilities, Capacity, ExternalId, Finding, Kind, LackingNetwork,
+    LetIn, Object, Offered, OperationId, OperationState, Outcome, Page, PollToken, PoolRef,
+    Provisioner, ReadError, RefusalReason, Secret, Server, Settled, Usage,
 };
 use crate::Clock;
 
@@ -510,6 +511,10 @@ impl Provisioner for OpenStack {
 
     async fn all_rules(&self) -> Result<Option<BTreeMap<ExternalId, LetIn>>, ReadError> {
         Ok(Some(self.cloud.all_rules().await?))
+    }
+
+    async fn lacking_networks(&self) -> Result<Vec<LackingNetwork>, ReadError> {
+        Ok(self.cloud.lacking_networks().await?)
     }
 
     fn preset(&self, name: &str) -> Option<Vec<Opening>> {

@@ -43,7 +43,12 @@ pub(super) fn network(it: &Value) -> Object {
     })
 }
 
-fn is_ready(it: &Value) -> bool {
+/// Under which key a network that was ensured is kept for a minute.
+pub(super) fn kept_as(spec: &NetworkSpec) -> String {
+    format!("network {} {}", spec.project, spec.key)
+}
+
+pub(super) fn is_ready(it: &Value) -> bool {
     items(it, "tags").iter().any(|one| one == READY)
 }
 
@@ -147,7 +152,7 @@ impl Cloud {
             );
         }
         // The machines of one order ask for their network one after the other.
-        let kept_as = format!("network {} {}", spec.project, spec.key);
+        let kept_as = kept_as(&spec);
         if let Some(kept) = self.cache.get(&kept_as, self.now())
             && let Ok(there) = serde_json::from_value::<Network>(kept)
             && there.spec.cidr == spec.cidr

@@ -24,7 +24,7 @@ fn has_own_way(zone: &ZoneConfig) -> bool {
 }
 
 /// Who owns a port that is a router's foot in its network: a router of one host, of each host, of two.
-const FEET: [&str; 3] = [
+pub(super) const FEET: [&str; 3] = [
     "network:router_interface",
     "network:router_interface_distributed",
     "network:ha_router_replicated_interface",

@@ -83,10 +83,18 @@ fn state(status: &str) -> VolumeState {
 }
 
 /// A volume as it stands, of the class that its type has by now. One that somebody has retyped is
-/// called by the class of that type; if none has it, by the type. `types` are the types of classes.
+/// called by the class of that type; if none has it, by the type. One that was made in the cloud itself
+/// is of the class whose type it has, if that is one alone. `types` are the types of classes.
 pub(super) fn volume_in(it: &Value, types: &BTreeMap<String, String>) -> Volume {
     let mut volume = volume(it);
     let there = text(it, "volume_type");
+    if volume.spec.volume_type.is_none() && !there.is_empty() {
+        let mut of_type = types.iter().filter(|(_, name)| *name == there);
+        if let (Some((class, _)), None) = (of_type.next(), of_type.next()) {
+            volume.spec.volume_type = Some(class.clone());
+        }
+        return volume;
+    }
     if let Some(class) = &volume.spec.volume_type
         && !there.is_empty()
         && types.get(class).unwrap_or(class) != there
@@ -530,6 +538,20 @@ mod tests {
         }
         for status in ["available", "error_deleting"] {
             assert!(!of(status, "true", ""), "{status}");
+        }
+    }
+
+    #[test]
+    fn what_was_made_in_the_cloud_itself_is_of_the_one_class_that_has_its_type() {
+        let types = [("ssd", "fast"), ("sas", "slow"), ("sata", "slow")];
+        let types = types.map(|(class, name)| (class.to_owned(), name.to_owned()));
+        let class = |there: &str| {
+            let it = json!({ "id": "v", "volume_type": there, "metadata": {} });
+            volume_in(&it, &types.clone().into()).spec.volume_type
+        };
+        assert_eq!(class("fast").as_deref(), Some("ssd"));
+        for silent in ["slow", "other", ""] {
+            assert_eq!(class(silent), None, "{silent}");
         }
     }
 

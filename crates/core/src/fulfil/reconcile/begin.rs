@@ -37,7 +37,8 @@ fn mendable(thing: ThingKind, said: &Said) -> bool {
         // A disk never shrinks: what has grown there is taken over.
         Aspect::Size => thing == ThingKind::Volume && smaller(said),
         // No cloud moves a disk to another class or out of an error at the portal's word.
-        Aspect::State | Aspect::Class | Aspect::Name | Aspect::Address => false,
+        // A network that lacks a part is missing, and ensured anew (`relay`).
+        Aspect::State | Aspect::Class | Aspect::Name | Aspect::Address | Aspect::Parts => false,
     }
 }
 

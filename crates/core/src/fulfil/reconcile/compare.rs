@@ -49,6 +49,7 @@ pub const fn kind_of_thing(thing: ThingKind) -> Kind {
         ThingKind::Address => Kind::Address,
         ThingKind::Backup => Kind::BackupPlan,
         ThingKind::Snapshot => Kind::Snapshot,
+        ThingKind::Network => Kind::Network,
     }
 }
 
@@ -100,12 +101,6 @@ const fn power_should_be(service: ServiceState) -> &'static str {
         ServiceState::Recycled => ServiceState::Stopped.as_str(),
         other => other.as_str(),
     }
-}
-
-/// What a server does, in our words.
-#[must_use]
-pub const fn power_of(server: &Server) -> &'static str {
-    power(server.power)
 }
 
 fn answer(answers: &Answers, key: &str) -> Option<String> {
@@ -285,7 +280,10 @@ pub fn about(object: &Object) -> About {
             about.pool = it.spec.pool.to_string();
             about.disk_gb = it.spec.size_gb;
         }
-        Object::Address(it) => about.pool = it.spec.pool.to_string(),
+        Object::Address(it) => {
+            about.pool = it.spec.pool.to_string();
+            about.mbps = it.spec.bandwidth_mbps;
+        }
         Object::Snapshot(Snapshot { size_gb, .. }) => about.disk_gb = *size_gb,
         _ => {}
     }
@@ -293,8 +291,7 @@ pub fn about(object: &Object) -> About {
 }
 
 /// What else is known of a server that is nobody's.
-#[must_use]
-pub fn about_server(it: &Server) -> About {
+fn about_server(it: &Server) -> About {
     let (zone, pools) = it.stands.as_ref().map_or_else(Default::default, |stands| {
         let pools = stands.pools.iter().map(ToString::to_string);
         (stands.zone.clone(), pools.collect())
@@ -307,6 +304,7 @@ pub fn about_server(it: &Server) -> About {
         vcpus: it.spec.vcpus,
         memory_gb: it.spec.memory_gb,
         disk_gb: it.spec.system_disk_gb,
+        mbps: 0,
         image: it.spec.image.clone(),
     }
 }

@@ -12,14 +12,16 @@
 //! Nothing is written before the whole list was read: a cloud that does not answer, or answers half,
 //! makes no difference and closes none. What a saga of ours works on, or is about to, is left alone.
 //!
-//! Files: [`compare`] (one thing beside one row), [`round`] (one backend) with `nobodys` (what no row names)
-//! and `snapshots`, [`begin`] and [`mend`] (making
-//! the cloud follow the portal), [`remove`] (deleting what no row names).
+//! Files: [`compare`] (one thing beside one row), [`round`] (one backend) with `nobodys` (what no row names),
+//! `snapshots` and `networks`, [`begin`] and [`mend`] (making the cloud follow the portal), [`relay`] (the
+//! same of a network), [`remove`] (deleting what no row names).
 
 pub mod begin;
 pub mod compare;
 pub mod mend;
+mod networks;
 mod nobodys;
+pub mod relay;
 pub mod remove;
 pub mod round;
 mod snapshots;

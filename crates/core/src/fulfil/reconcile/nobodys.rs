@@ -18,7 +18,8 @@ use crate::{
     storage::difference::{self, Found, Made, Ours},
 };
 
-/// So young a double is deleted without asking: what is older may be used by somebody.
+/// So young a double is deleted without asking, unless it is a disk: what is older may be used by
+/// somebody.
 const YOUNG_MS: i64 = 24 * 60 * 60_000;
 /// A cloud takes snapshots for itself while it backs up; they pass.
 const PASSING_MS: i64 = 10 * 60_000;

@@ -19,6 +19,7 @@ use serde_json::json;
 
 use super::{
     compare::{self, Verdict},
+    networks,
     nobodys::{nobodys, stranger},
     remove::{self, Remove},
     snapshots,
@@ -188,6 +189,7 @@ async fn look(
         confirm(desk, backend, cloud, begun, some, &mut read, &mut cases).await?;
     }
     snapshots::lost(desk, backend, cloud, begun, &mut read, &mut cases).await?;
+    networks::lacking(desk, backend, cloud, &mut cases).await?;
     let strangers = std::mem::take(&mut read.strangers);
     for some in strangers.chunks(CHUNK) {
         cases.extend(nobodys(desk, backend, begun, &read.bearing, some).await?);

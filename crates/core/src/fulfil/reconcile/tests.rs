@@ -14,9 +14,9 @@ use lingbao_backends::{
     Backends,
     provisioning::{
         Access, Address, BackupPlan, Call, CallKind, Capabilities, Capacity, ExternalId, Kind,
-        NetworkSpec, Object, OperationId, OperationState, Outcome, Page, PollToken, PoolRef,
-        ProjectSpec, Provisioner, ReadError, RefusalReason, ServerSize, ServerSpec, Settled,
-        SnapshotSpec, Usage, Volume, VolumeSpec, VolumeState,
+        LackingNetwork, Network, NetworkSpec, Object, OperationId, OperationState, Outcome, Page,
+        PollToken, PoolRef, ProjectSpec, Provisioner, ReadError, RefusalReason, ServerSize,
+        ServerSpec, Settled, SnapshotSpec, Usage, Volume, VolumeSpec, VolumeState,
         simulator::{Fault, Latency, On, Simulator, What},
     },
 };
@@ -44,6 +44,7 @@ use lingbao_model::{
 use super::{
     begin, compare,
     mend::{Mend, Params, Work, there},
+    relay::{self, Relay},
     remove::{self, Remove},
     round::{Desk, Ended, PATIENCE_MS, round},
 };
@@ -290,6 +291,8 @@ struct Halting {
     disks: VolumeState,
     /// The operations that these things are said to be made by.
     made_by: HashMap<ExternalId, OperationId>,
+    /// The networks that it says lack a part.
+    lacking: Vec<LackingNetwork>,
 }
 
 impl Halting {
@@ -301,6 +304,7 @@ impl Halting {
             left: AtomicI64::new(-1),
             disks: VolumeState::Ready,
             made_by: HashMap::new(),
+            lacking: Vec::new(),
         }
     }
 
@@ -316,6 +320,7 @@ impl Halting {
         match (&mut object, op) {
             (Object::Volume(it), Some(op)) => it.operation = op,
             (Object::Server(it), Some(op)) => it.operation = op,
+            (Object::Address(it), Some(op)) => it.operation = op,
             _ => {}
         }
         if let Object::Volume(volume) = &mut object {
@@ -372,6 +377,9 @@ impl Provisioner for Halting {
             page.next = page.objects.last().map(|object| object.id().0.clone());
         }
         Ok(page)
+    }
+    async fn lacking_networks(&self) -> Result<Vec<LackingNetwork>, ReadError> {
+        Ok(self.lacking.clone())
     }
     async fn usage(&self, server: &ExternalId) -> Result<Option<Usage>, ReadError> {
         self.inner.usage(server).await
@@ -557,6 +565,7 @@ async fn a_cloud_that_answers_half_makes_no_difference_and_closes_none() {
             left: AtomicI64::new(-1),
             disks: VolumeState::Ready,
             made_by: HashMap::new(),
+            lacking: Vec::new(),
         };
         let whole = world.one_round(&cloud).await;
         let agrees = Ended::Whole {
@@ -2285,6 +2294,22 @@ impl World {
         assert!(matches!(ended, Ended::Whole { .. }), "{ended:?}");
     }
 
+    /// An address beside one that was ordered, of the same project and pool.
+    async fn address_by_hand(&self, beside: &Resource) -> Address {
+        let before = self.addresses().await;
+        let spec = self.the_address(beside).await.spec;
+        self.by_hand(Call::AllocateAddress { spec }).await;
+        let mut all = self.addresses().await;
+        all.retain(|it| before.iter().all(|old| old.id != it.id));
+        all.remove(0)
+    }
+
+    async fn addresses(&self) -> Vec<Address> {
+        let page = self.cloud.list(None, None).await.unwrap();
+        let all = page.objects.into_iter();
+        all.filter_map(Object::into_address).collect()
+    }
+
     async fn named(&self, name: &str) -> DifferenceRow {
         let all = self.standing().await;
         all.into_iter().find(|row| row.name == name).unwrap()
@@ -2295,39 +2320,43 @@ impl World {
 async fn what_an_operation_made_twice_is_a_double_and_goes_by_itself_while_it_is_young_and_unused()
 {
     for world in World::all().await {
-        let (host, disk) = world.host_with_disk().await;
+        let all = world.host_with(&[address]).await;
+        let (host, eip) = (of(&all, Fulfiller::Server), of(&all, Fulfiller::Address));
         let [twin, used] = [
-            world.disk_by_hand(&disk, "twin").await,
-            world.disk_by_hand(&disk, "used").await,
+            world.address_by_hand(&eip).await,
+            world.address_by_hand(&eip).await,
         ];
         world
-            .by_hand(Call::AttachVolume {
-                volume: used.clone(),
-                server: ext(&host),
+            .by_hand(Call::AssociateAddress {
+                address: used.id.clone(),
+                server: Some(ext(&host)),
             })
             .await;
-        world.round_of_doubles(&disk, &[&twin, &used]).await;
-        let row = world.named("twin").await;
+        world.round_of_doubles(&eip, &[&twin.id, &used.id]).await;
+        let row = world.named(&twin.address.to_string()).await;
         assert_eq!(row.kind, DifferenceKind::Double);
-        assert_eq!(row.resource.as_ref(), Some(&disk.id), "the one that stays");
+        assert_eq!(row.resource.as_ref(), Some(&eip.id), "the one that stays");
         // It is being deleted: nobody has to.
         assert_eq!(world.may(&row.id).await, [Act::Note]);
-        let row = world.named("used").await;
+        let row = world.named(&used.address.to_string()).await;
         assert_eq!(row.kind, DifferenceKind::Double);
         assert_eq!(world.may(&row.id).await, [Act::Note]);
         let mut rx = world.city.app.db.read().await.unwrap();
-        let of_disk = rows::of_resource(&mut rx, &disk.id).await.unwrap();
+        let of_address = rows::of_resource(&mut rx, &eip.id).await.unwrap();
         drop(rx);
-        assert_eq!(of_disk, [], "a double is no matter of the unit");
+        assert_eq!(of_address, [], "a double is no matter of the unit");
         world.work().await;
-        assert_eq!(world.the_disk(&twin).await, None);
-        assert!(world.the_disk(&used).await.is_some());
-        let stays = world.the_disk(&ext(&disk)).await.unwrap();
-        assert_eq!(stays.attached_to, Some(ext(&host)));
+        let left = world.addresses().await;
+        assert!(left.iter().all(|it| it.id != twin.id));
+        assert!(left.iter().any(|it| it.id == used.id));
+        assert_eq!(
+            world.the_address(&eip).await.associated_with,
+            Some(ext(&host))
+        );
         let past = world.list(true).await.remove(0);
         assert_eq!(
-            (past.name.as_str(), past.closing, past.closed_by),
-            ("twin", Some(Closing::Removed), None)
+            (past.name, past.closing, past.closed_by),
+            (twin.address.to_string(), Some(Closing::Removed), None)
         );
         let audited = Sql::new(
             "SELECT count(*) FROM audit_event WHERE action = 'difference.remove' AND actor = 'system'",
@@ -2337,25 +2366,49 @@ async fn what_an_operation_made_twice_is_a_double_and_goes_by_itself_while_it_is
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_double_that_is_old_goes_by_an_operator_who_types_its_name() {
+async fn a_double_that_is_a_disk_is_deleted_by_nobody_but_an_operator() {
     for world in World::all().await {
-        let (host, disk) = world.host_with_disk().await;
-        world.city.app.clock.advance_ms(25 * 60 * MINUTE_MS);
-        world.work().await;
+        let (_, disk) = world.host_with_disk().await;
         let twin = world.disk_by_hand(&disk, "twin").await;
         world.round_of_doubles(&disk, &[&twin]).await;
         let row = world.only(DifferenceKind::Double).await;
+        assert_eq!(row.resource.as_ref(), Some(&disk.id), "the one that stays");
+        assert_eq!(world.may(&row.id).await, [Act::Remove, Act::Note]);
+        world.work().await;
+        assert!(world.the_disk(&twin).await.is_some());
+        let cx = world.city.cx(&world.operator);
+        difference::remove(&cx, &row.id, "twin").await.unwrap();
+        world.work().await;
+        assert_eq!(world.the_disk(&twin).await, None);
+        assert!(world.the_disk(&ext(&disk)).await.is_some());
+        world.city.assert_ledger().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_double_that_is_old_goes_by_an_operator_who_types_its_name() {
+    for world in World::all().await {
+        let all = world.host_with(&[address]).await;
+        let (host, eip) = (of(&all, Fulfiller::Server), of(&all, Fulfiller::Address));
+        world.city.app.clock.advance_ms(25 * 60 * MINUTE_MS);
+        world.work().await;
+        let twin = world.address_by_hand(&eip).await;
+        let called = twin.address.to_string();
+        world.round_of_doubles(&eip, &[&twin.id]).await;
+        let row = world.only(DifferenceKind::Double).await;
         assert_eq!(world.may(&row.id).await, [Act::Remove, Act::Note]);
         let cx = world.city.cx(&world.operator);
-        let wrong = difference::remove(&cx, &row.id, &disk.name).await;
+        let wrong = difference::remove(&cx, &row.id, eip.address.as_deref().unwrap()).await;
         assert!(matches!(wrong, Err(ServiceError::Invalid(_))), "{wrong:?}");
-        difference::remove(&cx, &row.id, " twin ").await.unwrap();
+        difference::remove(&cx, &row.id, &format!(" {called} "))
+            .await
+            .unwrap();
         conflict(
-            difference::remove(&cx, &row.id, "twin").await,
+            difference::remove(&cx, &row.id, &called).await,
             "difference.removing",
         );
         world.work().await;
-        assert_eq!(world.the_disk(&twin).await, None);
+        assert!(world.addresses().await.iter().all(|it| it.id != twin.id));
         let past = world.list(true).await;
         let past = past.into_iter().find(|one| one.id == row.id).unwrap();
         assert_eq!(
@@ -2363,7 +2416,7 @@ async fn a_double_that_is_old_goes_by_an_operator_who_types_its_name() {
             (Some(Closing::Removed), Some("operator"))
         );
         // What an operation gave is no double of itself, whatever the row has come to name.
-        world.round_of_doubles(&disk, &[]).await;
+        world.round_of_doubles(&eip, &[]).await;
         assert_eq!(world.standing().await, []);
         assert_eq!(world.servers().await[0].id, ext(&host));
     }
@@ -2602,6 +2655,131 @@ async fn a_deletion_that_is_killed_refused_or_doubled_takes_nothing_but_what_it_
         let bench = Removing {
             disk,
             strays: std::sync::Mutex::default(),
+            world: &world,
+        };
+        drill(&world.city.app, &bench).await;
+    }
+}
+
+impl World {
+    /// The private networks in the cloud.
+    async fn networks(&self) -> Vec<Network> {
+        let page = self.cloud.list(None, None).await.unwrap();
+        let all = page.objects.into_iter();
+        all.filter_map(Object::into_network).collect()
+    }
+
+    /// The cloud, of whose networks the router is gone.
+    async fn without_routers(&self) -> Halting {
+        let lacks = |network| LackingNetwork {
+            network,
+            subnet: true,
+            router: false,
+        };
+        let mut lacking: Vec<_> = self.networks().await.into_iter().map(lacks).collect();
+        // Another portal's on the same cloud is not ours to mend.
+        let mut others = lacking[0].clone();
+        others.network.id = "others".into();
+        lacking.push(others);
+        Halting {
+            lacking,
+            ..Halting::whole(&self.cloud)
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_network_that_lost_its_router_is_found_missing_and_made_whole() {
+    for mut world in World::all().await {
+        world.host_with_disk().await;
+        let network = world.networks().await.remove(0);
+        let cloud = world.without_routers().await;
+        let ended = world.one_round(&cloud).await;
+        assert!(matches!(ended, Ended::Whole { .. }), "{ended:?}");
+        // An order may be mending it at this moment.
+        assert_eq!(world.standing().await, []);
+        world.city.app.clock.advance_ms(2 * MINUTE_MS);
+        world.one_round(&cloud).await;
+        let row = world.only(DifferenceKind::Missing).await;
+        assert_eq!(
+            (row.thing, row.external_id.as_str(), &row.resource),
+            (ThingKind::Network, network.id.as_str(), &None)
+        );
+        let said: Vec<_> = row
+            .said
+            .iter()
+            .map(|said| (&said.ours, &said.cloud))
+            .collect();
+        let (whole, left) = (Some("subnet, router".to_owned()), Some("subnet".to_owned()));
+        assert_eq!(said, [(&whole, &left)]);
+        // It can't be written off: its unit needs it.
+        assert_eq!(world.may(&row.id).await, [Act::Restore]);
+        let cx = world.city.cx(&world.operator);
+        let off = difference::write_off(&cx, &row.id, "nobody needs it").await;
+        assert!(matches!(off, Err(ServiceError::Conflict(_))), "{off:?}");
+        // The cloud is asked once more, and has it whole by now.
+        conflict(
+            difference::restore(&cx, &row.id, &row.digest).await,
+            "difference.over",
+        );
+        let backends = Arc::new(Backends::default().with(cloud));
+        world.city.app = world.city.app.clone().with_backends(backends);
+        let cx = world.city.cx(&world.operator);
+        difference::restore(&cx, &row.id, &row.digest)
+            .await
+            .unwrap();
+        conflict(
+            difference::restore(&cx, &row.id, &row.digest).await,
+            "difference.relaying",
+        );
+        assert_eq!(world.may(&row.id).await, []);
+        world.work().await;
+        assert_eq!(world.standing().await, []);
+        let past = world.list(true).await;
+        assert!(past.iter().any(|one| one.id == row.id), "{past:#?}");
+        assert_eq!(world.networks().await, [network]);
+    }
+}
+
+/// A network that is made whole while things go wrong.
+struct Relaying<'a> {
+    world: &'a World,
+    network: Network,
+}
+
+#[async_trait]
+impl Bench for Relaying<'_> {
+    type Saga = Relay;
+
+    async fn fresh(&self, app: &TestApp) -> (Relay, relay::Params) {
+        let params = relay::Params {
+            difference: app.id(),
+            backend: CLOUD.into(),
+            spec: self.network.spec.clone(),
+            name: "vpc".into(),
+            actor: self.world.operator.clone(),
+        };
+        let backends = Backends::default().with(self.world.cloud.clone());
+        (Relay::new(Arc::new(backends)), params)
+    }
+
+    async fn assert_whole(&self, app: &TestApp, when: &str) {
+        self.assert_clean(app, when).await;
+    }
+
+    async fn assert_clean(&self, _: &TestApp, when: &str) {
+        let there = self.world.networks().await;
+        assert_eq!(there, std::slice::from_ref(&self.network), "{when}");
+        assert_eq!(self.world.servers().await.len(), 1, "{when}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_network_whose_mending_is_killed_refused_or_doubled_stays_the_one_that_it_is() {
+    for world in World::all().await {
+        world.host_with_disk().await;
+        let bench = Relaying {
+            network: world.networks().await.remove(0),
             world: &world,
         };
         drill(&world.city.app, &bench).await;

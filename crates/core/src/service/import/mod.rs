@@ -14,6 +14,7 @@ mod file;
 mod name;
 mod plan;
 mod read;
+mod stand;
 mod take;
 #[cfg(test)]
 mod tests;
@@ -30,9 +31,10 @@ use lingbao_model::{
     placement::Placement,
     time::Zone,
     view::{
+        difference::ThingKind,
         import::{
-            ImportBatch, ImportDetail, ImportPlan, ImportPreview, ImportRow, ImportStart,
-            ImportSystem, MOST_ROWS, UNDO_DAYS,
+            ForeignThing, ImportBatch, ImportDetail, ImportPlan, ImportPreview, ImportRow,
+            ImportStart, ImportSystem, MOST_ROWS, UNDO_DAYS,
         },
         page::Page,
     },
@@ -45,6 +47,15 @@ use crate::{
     service::catalogue,
     storage::{ReadTx, difference, import, item, place},
 };
+
+/// Whether things of an item are taken in: a backup plan is its host's, and work of people stands in no
+/// cloud.
+const fn takes_in(kind: Fulfiller) -> bool {
+    matches!(
+        kind,
+        Fulfiller::Server | Fulfiller::Volume | Fulfiller::Address
+    )
+}
 
 async fn operator(rx: &mut ReadTx, cx: &Cx) -> Result<Access, ServiceError> {
     let access = Access::load(rx, cx).await?;
@@ -78,9 +89,9 @@ pub async fn start(
     };
     let rounds = difference::rounds(&mut rx).await?;
     let mut offers = item::offers(&mut rx).await?;
-    offers.retain(|offer| offer.content.fulfiller == Fulfiller::Server);
+    offers.retain(|offer| takes_in(offer.content.fulfiller));
     Ok(ImportStart {
-        servers: import::list(&mut rx, cloud, only, after, limit).await?,
+        things: import::list(&mut rx, cloud, only, after, limit).await?,
         clouds: rounds.into_iter().map(|round| round.backend).collect(),
         systems: systems.into_iter().map(named).collect(),
         places,
@@ -98,7 +109,7 @@ pub struct Wish {
     pub system: Option<SystemId>,
     /// Zone, level and pool; `None`: as the cloud says.
     pub cell: Option<Placement>,
-    /// Code of the item; empty: the first for hosts.
+    /// Code of the item, for things of its kind; empty: the first of the kind.
     pub item: String,
     /// Last day of the term; empty: twelve months from today.
     pub expires: String,
@@ -116,8 +127,10 @@ pub async fn propose(
 ) -> Result<Vec<ImportRow>, ServiceError> {
     let mut rx = cx.db().read().await?;
     operator(&mut rx, cx).await?;
+    let offers = item::offers(&mut rx).await?;
+    let offer = offers.into_iter().find(|offer| offer.code == wish.item);
+    let kind = offer.and_then(|offer| ThingKind::of(offer.content.fulfiller));
     let mut common = ImportRow {
-        item: wish.item.clone(),
         expires: wish.expires.clone(),
         ..ImportRow::default()
     };
@@ -139,17 +152,43 @@ pub async fn propose(
     let chosen = import::chosen(&mut rx, ids).await?;
     Ok(chosen
         .into_iter()
-        .map(|thing| ImportRow {
-            name: proposed_name(&thing.server.name),
-            cloud: thing.server.backend,
-            external_id: thing.server.external_id,
-            ..common.clone()
+        .map(|thing| {
+            // What hangs on a host goes where that is.
+            let common = match thing.host {
+                Some(_) => ImportRow {
+                    expires: common.expires.clone(),
+                    ..ImportRow::default()
+                },
+                None => common.clone(),
+            };
+            let item = Some(&wish.item).filter(|_| kind == Some(thing.row.thing));
+            ImportRow {
+                name: proposed_name(&thing.row),
+                item: item.cloned().unwrap_or_default(),
+                cloud: thing.row.backend,
+                external_id: thing.row.external_id,
+                ..common
+            }
         })
         .collect())
 }
 
+/// A name that a thing can have, as near to its name in the cloud as can be.
+fn proposed_name(row: &ForeignThing) -> String {
+    if row.thing == ThingKind::Server {
+        return host_name(&row.name);
+    }
+    let plain = row.name.trim().replace(char::is_control, " ");
+    let name = if plain.is_empty() {
+        &row.external_id
+    } else {
+        &plain
+    };
+    name.chars().take(read::LONGEST_NAME).collect()
+}
+
 /// A name that a host can have, as near to its name in the cloud as can be.
-fn proposed_name(cloud: &str) -> String {
+fn host_name(cloud: &str) -> String {
     let plain: String = lingbao_model::text::half_width(cloud.trim())
         .to_ascii_lowercase()
         .chars()

@@ -90,7 +90,8 @@ impl Ground {
     }
 
     /// The thing that a row means: by its id, or by its name in its cloud. Of several of one name those
-    /// in the unit's own project are meant, because no others become the unit's.
+    /// of the kind that the row's item is for (hosts, if it names none) and in the unit's own project
+    /// are meant, because no others become the unit's.
     pub(super) fn key(&self, row: &ImportRow) -> Result<Key, FieldError> {
         let (cloud, typed) = (row.cloud.trim(), row.external_id.trim());
         let typed = (cloud.to_owned(), typed.to_owned());
@@ -99,12 +100,20 @@ impl Ground {
         }
         let project = |id: &str| {
             let thing = self.things.get(&(cloud.to_owned(), id.to_owned()));
-            thing.map_or("", |thing| thing.server.project.as_str())
+            thing.map_or("", |thing| thing.row.project.as_str())
+        };
+        let meant = self.kind_meant(row);
+        let of_kind = |id: &&str| {
+            let thing = self.things.get(&(cloud.to_owned(), (*id).to_owned()));
+            thing.is_some_and(|thing| thing.row.thing == meant)
         };
         let mut ids: Vec<&str> = match self.called.get(&typed) {
             Some(ids) => ids.iter().map(String::as_str).collect(),
             None => return Ok(typed),
         };
+        if ids.iter().any(of_kind) {
+            ids.retain(of_kind);
+        }
         if let Ok(home) = self.home(row)
             && ids.len() > 1
         {

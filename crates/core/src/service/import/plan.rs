@@ -3,10 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use lingbao_backends::provisioning::Server;
+use lingbao_backends::provisioning::Object;
 use lingbao_model::{
-    catalogue::{Fulfiller, Offer},
-    id::{PoolId, UnitId, VdcId},
+    catalogue::Offer,
+    id::{PoolId, ResourceId, UnitId, VdcId},
     money::Money,
     msg::{FieldError, Msg},
     param::Answers,
@@ -17,12 +17,15 @@ use lingbao_model::{
     resource::ServiceState,
     time::{Date, Timestamp, Zone as TimeZone},
     verdict,
-    view::import::{ImportPlan, ImportQuota, ImportRow},
+    view::{
+        difference::ThingKind,
+        import::{ImportPlan, ImportQuota, ImportRow},
+    },
 };
 
 use super::{
-    name::{Home, only, same},
-    read, today,
+    name::{Home, same},
+    read, takes_in, today,
 };
 use crate::{
     app::Cx,
@@ -30,7 +33,7 @@ use crate::{
     fulfil::reconcile::compare,
     storage::{
         ReadTx, difference,
-        import::{self, Foreign, System, Unit},
+        import::{self, Foreign, Host, System, Unit},
         item, place, project, quota,
     },
 };
@@ -40,9 +43,9 @@ pub type Key = (String, String);
 
 /// Everything that rows are held beside.
 pub struct Ground {
-    zones: Vec<Zone>,
-    pools: Vec<Pool>,
-    sites: Vec<(PoolId, String, String)>,
+    pub(super) zones: Vec<Zone>,
+    pub(super) pools: Vec<Pool>,
+    pub(super) sites: Vec<(PoolId, String, String)>,
     offers: Vec<Offer>,
     pub(super) units: Vec<Unit>,
     pub(super) systems: Vec<System>,
@@ -55,7 +58,9 @@ pub struct Ground {
     gone: HashSet<Key>,
     /// Whose a project is.
     pub(super) owners: HashMap<Key, VdcId>,
-    building: HashSet<VdcId>,
+    pub(super) building: HashSet<VdcId>,
+    /// On what things hang: hosts of ours, and those that rows before have become.
+    pub(super) hosts: HashMap<Key, Host>,
     accounts: BTreeMap<VdcId, Account>,
     today: Date,
 }
@@ -63,6 +68,10 @@ pub struct Ground {
 /// A row that names everything it must.
 #[derive(Debug, Clone)]
 pub struct Planned {
+    /// The resource that it becomes.
+    pub resource: ResourceId,
+    /// The host on which it hangs.
+    pub host: Option<ResourceId>,
     /// Whose it becomes.
     pub unit: UnitId,
     /// Whose quota.
@@ -92,11 +101,23 @@ impl Planned {
         [(self.place.pool.clone(), self.amounts.clone())].into()
     }
 
+    /// The host that it becomes, on which others hang.
+    fn as_host(&self) -> Host {
+        Host {
+            id: self.resource.clone(),
+            name: self.line.name.clone(),
+            vdc: self.vdc.clone(),
+            system: self.system.clone(),
+            place: self.place.clone(),
+            calm: true,
+        }
+    }
+
     /// Its backend and the backend's name for it.
     #[must_use]
     pub fn key(&self) -> Key {
-        let server = &self.thing.server;
-        (server.backend.clone(), server.external_id.clone())
+        let row = &self.thing.row;
+        (row.backend.clone(), row.external_id.clone())
     }
 }
 
@@ -115,7 +136,7 @@ pub struct Outcome {
 /// What the database says.
 pub async fn load(rx: &mut ReadTx, cx: &Cx, rows: &[ImportRow]) -> Result<Ground, ServiceError> {
     let mut offers = item::offers(rx).await?;
-    offers.retain(|offer| offer.content.fulfiller == Fulfiller::Server);
+    offers.retain(|offer| takes_in(offer.content.fulfiller));
     let mut ground = Ground {
         zones: place::zones(rx).await?,
         pools: place::pools(rx).await?,
@@ -129,6 +150,7 @@ pub async fn load(rx: &mut ReadTx, cx: &Cx, rows: &[ImportRow]) -> Result<Ground
         gone: HashSet::new(),
         owners: HashMap::new(),
         building: import::building(rx).await?,
+        hosts: HashMap::new(),
         accounts: BTreeMap::new(),
         today: today(cx),
     };
@@ -140,11 +162,11 @@ pub async fn load(rx: &mut ReadTx, cx: &Cx, rows: &[ImportRow]) -> Result<Ground
     for (cloud, ids) in asked {
         let key = |id: &str| (cloud.to_owned(), id.to_owned());
         for thing in import::named(rx, cloud, ids.iter().copied()).await? {
-            ground.things.insert(key(&thing.server.external_id), thing);
+            ground.things.insert(key(&thing.row.external_id), thing);
         }
         for thing in import::called(rx, cloud, ids.iter().copied()).await? {
-            let id = thing.server.external_id.clone();
-            let named = ground.called.entry(key(&thing.server.name)).or_default();
+            let id = thing.row.external_id.clone();
+            let named = ground.called.entry(key(&thing.row.name)).or_default();
             named.push(id.clone());
             ground.things.insert(key(&id), thing);
         }
@@ -154,10 +176,17 @@ pub async fn load(rx: &mut ReadTx, cx: &Cx, rows: &[ImportRow]) -> Result<Ground
         for (project, vdc) in project::owners(rx, cloud).await? {
             ground.owners.insert(key(&project), vdc);
         }
+        let here = ground.things.values().filter(|it| it.row.backend == cloud);
+        let on: BTreeSet<String> = here.filter_map(|it| it.host.clone()).collect();
+        for (id, host) in import::hosts(rx, cloud, on.iter().map(String::as_str)).await? {
+            ground.hosts.insert(key(&id), host);
+        }
     }
+    let stand = ground.hosts.values().map(|host| host.vdc.clone());
     let homes: BTreeSet<VdcId> = rows
         .iter()
         .filter_map(|row| ground.home(row).ok().map(|home| home.vdc.clone()))
+        .chain(stand)
         .collect();
     for vdc in homes {
         let account = quota::account(rx, &vdc).await?;
@@ -181,89 +210,94 @@ impl Ground {
     }
 
     /// The clouds have been asked anew: what they say now holds.
-    pub fn refresh(&mut self, said: &HashMap<Key, Option<Server>>) {
-        for (key, server) in said {
-            let Some(server) = server else {
+    pub fn refresh(&mut self, said: &HashMap<Key, Option<Object>>) {
+        for (key, object) in said {
+            let Some(object) = object else {
                 self.gone.insert(key.clone());
                 continue;
             };
             if let Some(thing) = self.things.get_mut(key) {
-                let now = &mut thing.server;
-                now.name.clone_from(&server.spec.name);
-                compare::power_of(server).clone_into(&mut now.power);
-                now.vcpus = i64::from(server.spec.vcpus);
-                now.memory_gb = i64::from(server.spec.memory_gb);
-                now.disk_gb = i64::from(server.spec.system_disk_gb);
-                let address = server.private_address;
-                now.address = (!address.is_unspecified()).then(|| address.to_string());
-                now.project = server.spec.project.to_string();
-                now.pool = server.spec.pool.to_string();
-                thing.image.clone_from(&server.spec.image);
-                let stands = compare::about_server(server);
-                thing.stands = (stands.zone, stands.pools);
+                thing.row.name = compare::name(object);
+                thing.tell(&compare::foreign(object), compare::about(object));
             }
         }
     }
 
-    /// What comes of each row. Rows are taken in their order: what one takes is not there for the
-    /// next.
+    /// What comes of each row. Rows are taken in their order, hosts before what hangs on them: what one
+    /// takes is not there for the next.
     pub fn plan(&mut self, cx: &Cx, rows: &[ImportRow]) -> Vec<Outcome> {
         let mut seen: HashMap<Key, i64> = HashMap::new();
         let mut left = self.accounts.clone();
-        let mut outcomes = Vec::with_capacity(rows.len());
-        for row in rows {
-            let named = || self.key(row).map_err(|error| vec![error]);
-            let key = match read::values(row).and_then(|()| named()) {
-                Ok(key) => key,
-                Err(errors) => {
-                    let planned = None;
-                    outcomes.push(Outcome { planned, errors });
-                    continue;
-                }
-            };
-            if let Some(line) = seen.get(&key) {
-                let msg = Msg::new("import.twice").with("line", *line);
-                outcomes.push(Outcome {
-                    planned: None,
-                    errors: vec![FieldError::new("external_id", msg)],
-                });
-                continue;
-            }
-            outcomes.push(match self.row(cx, row, &key) {
-                Err(errors) => Outcome {
-                    planned: None,
-                    errors,
-                },
-                Ok(planned) => {
-                    let errors = take(&mut left, &planned, &self.pools);
-                    if errors.is_empty() {
-                        let project = (key.0.clone(), planned.thing.server.project.clone());
-                        self.owners.insert(project, planned.vdc.clone());
-                        // A row that takes nothing in leaves its thing to those below.
-                        seen.insert(key, row.line);
-                    }
-                    Outcome {
-                        planned: Some(planned),
-                        errors,
-                    }
-                }
-            });
+        let mut outcomes: BTreeMap<usize, Outcome> = BTreeMap::new();
+        let rows = rows.iter().enumerate();
+        let (last, first): (Vec<_>, Vec<_>) = rows.partition(|(_, row)| self.hangs(row));
+        for (at, row) in first.into_iter().chain(last) {
+            let outcome = self.outcome(cx, row, &mut seen, &mut left);
+            outcomes.insert(at, outcome);
         }
-        outcomes
+        outcomes.into_values().collect()
+    }
+
+    /// Whether what a row names hangs on something.
+    fn hangs(&self, row: &ImportRow) -> bool {
+        let key = self.key(row).ok();
+        let thing = key.and_then(|key| self.things.get(&key));
+        thing.is_some_and(|thing| thing.host.is_some())
+    }
+
+    fn outcome(
+        &mut self,
+        cx: &Cx,
+        row: &ImportRow,
+        seen: &mut HashMap<Key, i64>,
+        left: &mut BTreeMap<VdcId, Account>,
+    ) -> Outcome {
+        let nothing = |errors| Outcome {
+            planned: None,
+            errors,
+        };
+        let named = || self.key(row).map_err(|error| vec![error]);
+        let key = match read::values(row).and_then(|()| named()) {
+            Ok(key) => key,
+            Err(errors) => return nothing(errors),
+        };
+        if let Some(line) = seen.get(&key) {
+            let msg = Msg::new("import.twice").with("line", *line);
+            return nothing(vec![FieldError::new("external_id", msg)]);
+        }
+        let planned = match self.row(cx, row, &key) {
+            Ok(planned) => planned,
+            Err(errors) => return nothing(errors),
+        };
+        let errors = take(left, &planned, &self.pools);
+        if errors.is_empty() {
+            let project = (key.0.clone(), planned.thing.row.project.clone());
+            self.owners.insert(project, planned.vdc.clone());
+            if planned.thing.row.thing == ThingKind::Server {
+                self.hosts.insert(key.clone(), planned.as_host());
+            }
+            // A row that takes nothing in leaves its thing to those below.
+            seen.insert(key, row.line);
+        }
+        Outcome {
+            planned: Some(planned),
+            errors,
+        }
     }
 
     fn row(&self, cx: &Cx, row: &ImportRow, key: &Key) -> Result<Planned, Vec<FieldError>> {
         let mut errors = Vec::new();
         let thing = keep(&mut errors, self.thing(row, key));
         let state = thing.and_then(|thing| keep(&mut errors, read::state(thing)));
-        let home = keep(&mut errors, self.home(row));
-        let offer = keep(&mut errors, self.offer(row));
+        let host = thing.map_or(Some(None), |thing| keep(&mut errors, self.host(thing)));
+        let home = host.and_then(|host| keep(&mut errors, self.home_of(row, host)));
+        let offer = thing.and_then(|thing| keep(&mut errors, self.offer(row, thing)));
         let expires = keep(&mut errors, self.expires(row));
-        let (Some(thing), Some(home)) = (thing, home) else {
+        let (Some(thing), Some(home), Some(host)) = (thing, home, host) else {
             return Err(errors);
         };
         let name = keep(&mut errors, read::name(row, thing));
-        let place = keep(&mut errors, self.place(row, thing, &home));
+        let place = keep(&mut errors, self.place(row, thing, &home, host));
         let project = keep(&mut errors, self.project(thing, &home));
         let answers = offer.and_then(|offer| match read::answers(row, offer, thing) {
             Ok(answers) => Some(answers),
@@ -284,6 +318,8 @@ impl Ground {
         let mut planned = self.planned(cx, thing, &home, offer, answers, named, place);
         planned.view.state = state;
         planned.view.project = project;
+        planned.view.host = host.map(|host| host.name.clone());
+        planned.host = host.map(|host| host.id.clone());
         if row.month.is_some_and(|month| month != planned.view.month) {
             return Err(vec![wrong("month", "import.price_changed")]);
         }
@@ -320,21 +356,24 @@ impl Ground {
             pool_name: pool.map(|pool| pool.name.clone()).unwrap_or_default(),
             code: offer.code.clone(),
             item_name: offer.content.name.clone(),
-            external_id: thing.server.external_id.clone(),
+            external_id: thing.row.external_id.clone(),
             name: name.clone(),
-            cloud_name: thing.server.name.clone(),
-            address: thing.server.address.clone(),
+            cloud_name: thing.row.name.clone(),
+            address: thing.row.address.clone(),
             state: ServiceState::Running,
             facts: offer.content.schema.facts(&answers),
             month: quote.each,
             expires,
             project: None,
+            host: None,
         };
         let months = |n: &i64| {
             let n = i32::try_from(*n).unwrap_or(i32::MAX);
             self.today.plus_months(n) >= expires
         };
         Planned {
+            resource: cx.id(),
+            host: None,
             unit: home.unit.id.clone(),
             vdc: home.vdc.clone(),
             system: home.system.id.clone(),
@@ -382,119 +421,21 @@ impl Ground {
         found.ok_or_else(|| wrong("external_id", "import.not_foreign"))
     }
 
-    fn offer(&self, row: &ImportRow) -> Result<&Offer, FieldError> {
+    /// The item that a row names, or the first one for things of a kind.
+    fn offer(&self, row: &ImportRow, thing: &Foreign) -> Result<&Offer, FieldError> {
         let typed = row.item.trim();
-        let meant = |offer: &&Offer| {
-            let name = &offer.content.name;
-            typed.is_empty()
-                || same(&offer.code, typed)
-                || same(&name.zh, typed)
-                || same(&name.en, typed)
+        let fits = |offer: &&Offer| {
+            kind_of(offer) == Some(thing.row.thing) && (typed.is_empty() || called(offer, typed))
         };
-        let found = self.offers.iter().find(meant);
+        let found = self.offers.iter().find(fits);
         found.ok_or_else(|| wrong("item", "import.no_item"))
     }
 
-    fn place(
-        &self,
-        row: &ImportRow,
-        thing: &Foreign,
-        home: &Home<'_>,
-    ) -> Result<Placement, FieldError> {
-        let backend = &thing.server.backend;
-        let there = |pool: &Pool| {
-            let site = self.sites.iter().find(|(id, ..)| *id == pool.id);
-            site.map_or("", |(.., there)| there.as_str())
-        };
-        let pools = move || {
-            self.pools
-                .iter()
-                .filter(move |pool| pool.backend == *backend)
-        };
-        let said = pools().find(|pool| there(pool) == thing.server.pool);
-        let typed = row.pool.trim();
-        let pool = if typed.is_empty() {
-            said.ok_or_else(|| wrong("pool", "import.pool_unknown"))?
-        } else {
-            let meant = |pool: &&Pool| {
-                pool.id.as_str() == typed
-                    || same(&pool.name.zh, typed)
-                    || same(&pool.name.en, typed)
-                    || there(pool) == typed
-            };
-            let found = pools().filter(meant);
-            only("pool", "import.no_pool", found, |pool| pool.id.to_string())?
-        };
-        if let Some(said) = said.filter(|said| said.id != pool.id) {
-            let msg = Msg::new("import.other_pool").with("pool", said.name.clone());
-            return Err(FieldError::new("pool", msg));
-        }
-        let (zone, pools_there) = &thing.stands;
-        if !zone.is_empty() && !pools_there.iter().any(|one| one == there(pool)) {
-            let msg = Msg::new("import.other_zone")
-                .with("pool", pool.name.clone())
-                .with("zone", zone.clone());
-            return Err(FieldError::new("pool", msg));
-        }
-        let typed = row.zone.trim();
-        let meant = |zone: &&Zone| match typed {
-            "" => zone.id == pool.zone,
-            typed => {
-                zone.id.as_str() == typed
-                    || same(&zone.name.zh, typed)
-                    || same(&zone.name.en, typed)
-            }
-        };
-        let zones = self.zones.iter().filter(meant);
-        let zone = only("zone", "import.no_zone", zones, |zone| zone.id.to_string())?;
-        let level = read::level(row, home.system)?;
-        if level < home.system.level {
-            let needed = home.system.level.msg();
-            let msg = Msg::new("import.level_too_low").with("level", needed);
-            return Err(FieldError::new("level", msg));
-        }
-        // It stands there already, whether or not something new may.
-        let open = Pool {
-            open: true,
-            ..pool.clone()
-        };
-        open.accepts(zone, level)
-            .map_err(|msg| FieldError::new("pool", msg))?;
-        Ok(Placement {
-            zone: zone.id.clone(),
-            level,
-            pool: pool.id.clone(),
-        })
-    }
-
-    /// Whether the thing's project is the unit's or can become it (then its name): units never share
-    /// one, and no unit has two at a backend.
-    fn project(&self, thing: &Foreign, home: &Home<'_>) -> Result<Option<String>, FieldError> {
-        let server = &thing.server;
-        if server.project.is_empty() {
-            return Err(wrong("external_id", "import.no_project"));
-        }
-        let key = (server.backend.clone(), server.project.clone());
-        let msg = |key: &'static str| Msg::new(key).with("project", server.project.clone());
-        match self.owners.get(&key) {
-            Some(owner) if owner == home.vdc => Ok(None),
-            Some(owner) => {
-                let unit = self.units.iter().find(|u| u.vdc.as_ref() == Some(owner));
-                let name = unit.map(|u| u.short_name.clone()).unwrap_or_default();
-                let msg = msg("import.anothers_project").with("unit", name);
-                Err(FieldError::new("unit", msg))
-            }
-            None => {
-                let mut owned = self.owners.iter();
-                if owned.any(|((backend, _), vdc)| *backend == server.backend && vdc == home.vdc) {
-                    return Err(FieldError::new("unit", msg("import.second_project")));
-                }
-                if self.building.contains(home.vdc) {
-                    return Err(wrong("unit", "import.building"));
-                }
-                Ok(Some(server.project.clone()))
-            }
-        }
+    /// The kind of thing that a row is about, as far as it says: a name alone means a host.
+    pub(super) fn kind_meant(&self, row: &ImportRow) -> ThingKind {
+        let typed = row.item.trim();
+        let named = self.offers.iter().find(|offer| called(offer, typed));
+        named.and_then(kind_of).unwrap_or(ThingKind::Server)
     }
 
     fn expires(&self, row: &ImportRow) -> Result<Date, FieldError> {
@@ -540,6 +481,17 @@ impl Ground {
         }
         all
     }
+}
+
+/// As what a thing of an item is found in a cloud.
+const fn kind_of(offer: &Offer) -> Option<ThingKind> {
+    ThingKind::of(offer.content.fulfiller)
+}
+
+/// Whether an item is called so: its code, or its name in either language.
+fn called(offer: &Offer, typed: &str) -> bool {
+    let name = &offer.content.name;
+    same(&offer.code, typed) || same(&name.zh, typed) || same(&name.en, typed)
 }
 
 /// Books in thought: what does not fit is told dimension by dimension, and then nothing is booked.

@@ -3,16 +3,19 @@
 use lingbao_model::{
     catalogue::Offer,
     msg::{FieldError, Msg},
-    param::{Answers, Kind, Typed},
+    param::{Answers, Kind, Param, Schema, Typed},
     placement::Level,
     resource::ServiceState,
     text,
     time::Date,
-    view::import::ImportRow,
+    view::{difference::ThingKind, import::ImportRow},
 };
 
 use super::plan::wrong;
-use crate::storage::import::{Foreign, System};
+use crate::storage::import::Foreign;
+
+/// Longest name of a disk or an address, in signs.
+pub(super) const LONGEST_NAME: usize = 40;
 
 /// What spreadsheets write where a formula has no value.
 const ERRORS: [&str; 10] = [
@@ -54,34 +57,53 @@ fn is_rounded(cell: &str) -> bool {
 
 /// What the thing does; it must be at rest.
 pub(super) fn state(thing: &Foreign) -> Result<ServiceState, FieldError> {
-    match thing.server.power.as_str() {
-        "running" => Ok(ServiceState::Running),
-        "stopped" => Ok(ServiceState::Stopped),
-        other => {
-            let state = Msg::new(format!("difference.power.{other}"));
+    let words = match thing.row.thing {
+        ThingKind::Volume => "state",
+        _ => "power",
+    };
+    match (thing.row.thing, thing.row.state.as_str()) {
+        (ThingKind::Address, _) | (ThingKind::Volume, "ready") | (_, "running") => {
+            Ok(ServiceState::Running)
+        }
+        (_, "stopped") => Ok(ServiceState::Stopped),
+        (_, other) => {
+            let state = Msg::new(format!("difference.{words}.{other}"));
             let msg = Msg::new("import.not_at_rest").with("state", state);
             Err(FieldError::new("external_id", msg))
         }
     }
 }
 
-/// Its name in the portal.
+/// Its name in the portal: that of a host must do as a host name, other things take any.
 pub(super) fn name(row: &ImportRow, thing: &Foreign) -> Result<String, FieldError> {
+    let host = thing.row.thing == ThingKind::Server;
+    let fits = |name: &str| {
+        if host {
+            text::hostname("name", name)
+        } else {
+            text::line("name", name, 1, LONGEST_NAME)
+        }
+    };
     if !row.name.trim().is_empty() {
-        return text::hostname("name", &row.name);
+        return fits(&row.name);
     }
-    let there = &thing.server.name;
-    text::hostname("name", there).map_err(|_| {
-        let msg = Msg::new("import.needs_name").with("name", there.clone());
+    let there = &thing.row.name;
+    fits(there).map_err(|_| {
+        let needed = if host {
+            "import.needs_name"
+        } else {
+            "import.needs_line"
+        };
+        let msg = Msg::new(needed).with("name", there.clone());
         FieldError::new("name", msg)
     })
 }
 
-/// Its protection level: that of its system if the row says nothing.
-pub(super) fn level(row: &ImportRow, system: &System) -> Result<Level, FieldError> {
+/// Its protection level: `given` if the row says nothing.
+pub(super) fn level(row: &ImportRow, given: Level) -> Result<Level, FieldError> {
     let typed = text::half_width(row.level.trim());
     match typed.trim_end_matches('级') {
-        "" => Ok(system.level),
+        "" => Ok(given),
         "二" => Ok(Level::Two),
         "三" => Ok(Level::Three),
         typed => typed.parse().map_err(|_| wrong("level", "import.no_level")),
@@ -110,6 +132,32 @@ pub(super) fn day(typed: &str) -> Option<Date> {
     .ok()
 }
 
+/// What the cloud says of a thing, by parameter. An image that is not on the item's list is not said:
+/// somebody must choose.
+fn said(schema: &Schema, thing: &Foreign) -> Vec<(&'static str, String)> {
+    let row = &thing.row;
+    let number = |key, n: i64| (n > 0).then(|| (key, n.to_string()));
+    let offered = match schema.get("image").map(|param| &param.kind) {
+        Some(Kind::Choice { options, .. }) => options.iter().any(|o| o.value == thing.image),
+        _ => !thing.image.is_empty(),
+    };
+    let all = match row.thing {
+        ThingKind::Server => vec![
+            Some(("vcpus", row.vcpus.to_string())),
+            Some(("memory_gb", row.memory_gb.to_string())),
+            number("system_disk_gb", row.disk_gb),
+            offered.then(|| ("image", thing.image.clone())),
+        ],
+        ThingKind::Volume => vec![
+            number("size_gb", row.disk_gb),
+            row.class.clone().map(|class| ("disk_class", class)),
+        ],
+        ThingKind::Address => vec![number("bandwidth_mbps", row.mbps)],
+        ThingKind::Backup | ThingKind::Snapshot | ThingKind::Network => Vec::new(),
+    };
+    all.into_iter().flatten().collect()
+}
+
 /// Answers to the item's parameters: what the cloud says, what the sheet says where the cloud is
 /// silent, and what the item proposes for the rest.
 pub(super) fn answers(
@@ -117,7 +165,7 @@ pub(super) fn answers(
     offer: &Offer,
     thing: &Foreign,
 ) -> Result<Answers, Vec<FieldError>> {
-    let (schema, server) = (&offer.content.schema, &thing.server);
+    let schema = &offer.content.schema;
     let mut typed: Typed = schema
         .defaults()
         .0
@@ -125,28 +173,16 @@ pub(super) fn answers(
         .map(|(key, answer)| (key.clone(), answer.typed()))
         .collect();
     let mut errors = Vec::new();
-    let mut said = vec![
-        ("vcpus", server.vcpus.to_string()),
-        ("memory_gb", server.memory_gb.to_string()),
-    ];
-    if server.disk_gb > 0 {
-        said.push(("system_disk_gb", server.disk_gb.to_string()));
-    }
-    let offered = match schema.get("image").map(|param| &param.kind) {
-        Some(Kind::Choice { options, .. }) => options.iter().any(|o| o.value == thing.image),
-        _ => !thing.image.is_empty(),
-    };
-    if offered {
-        said.push(("image", thing.image.clone()));
-    }
-    for needed in ["system_disk_gb", "image"] {
-        let known = said.iter().any(|(key, _)| *key == needed);
-        if !known && !row.more.contains_key(needed) && schema.get(needed).is_some() {
+    let said = said(schema, thing);
+    for needed in offer.content.fulfiller.needs() {
+        let known = said.iter().any(|(key, _)| key == needed);
+        if !known && !row.more.contains_key(*needed) && schema.get(needed).is_some() {
             errors.push(wrong(needed, "import.cloud_silent"));
         }
     }
     for (key, value) in &row.more {
-        if schema.get(key).is_none() {
+        let fits = |param: &Param| !matches!(param.kind, Kind::Attach { .. });
+        if !schema.get(key).is_some_and(fits) {
             errors.push(wrong(key, "import.no_column"));
         } else if said
             .iter()

@@ -6,7 +6,7 @@ use std::{
 };
 
 use futures::{StreamExt, stream};
-use lingbao_backends::provisioning::{ExternalId, Kind, Object, ReadError, Server};
+use lingbao_backends::provisioning::{ExternalId, Kind, Object, ReadError};
 use lingbao_model::{
     id::{ImportId, RequestId, ResourceId, SystemId, UnitId, VdcId},
     money::Money,
@@ -16,7 +16,7 @@ use lingbao_model::{
     request::{Kind as RequestKind, MAX_LINES, Outcome as Ended, Status, number},
     resource::EventKind,
     view::{
-        difference::Closing,
+        difference::{Closing, ThingKind},
         import::{ImportRow, Imported, MOST_TAKEN},
         request::LineView,
     },
@@ -32,6 +32,7 @@ use crate::{
     audit::{self, Event},
     authz::Access,
     error::{OrNotFound, ServiceError},
+    fulfil::reconcile::compare,
     service::{
         notice,
         refusal::traced,
@@ -42,7 +43,7 @@ use crate::{
         request::{self as requests, Request},
         request_line,
         resource::{self, New},
-        system, unit as units,
+        resource_action, system, unit as units,
     },
 };
 
@@ -72,17 +73,17 @@ async fn take_once(cx: &Cx, rows: &[ImportRow], form: &str) -> Result<Imported, 
     }
     let form = Some(form).filter(|form| !form.is_empty());
     let seen = first_look(cx, rows, form).await?;
-    let (planned, keys) = match seen {
+    let (things, keys) = match seen {
         FirstLook::Before(done) => return Ok(done),
-        FirstLook::Planned(planned, keys) => (planned, keys),
+        FirstLook::Planned(things, keys) => (things, keys),
     };
     // What the clouds are asked about is taken, whatever is called so by then.
-    let meant = rows.iter().zip(&planned).map(|(row, key)| ImportRow {
+    let meant = rows.iter().zip(&things).map(|(row, (key, _))| ImportRow {
         external_id: key.1.clone(),
         ..row.clone()
     });
     let rows: Vec<ImportRow> = meant.collect();
-    let servers = servers(cx, planned).await?;
+    let said = said(cx, things).await?;
     let projects = projects(cx, keys.projects).await?;
 
     let mut tx = cx.db().begin().await?;
@@ -106,8 +107,11 @@ async fn take_once(cx: &Cx, rows: &[ImportRow], form: &str) -> Result<Imported, 
     for vdc in &keys.vdcs {
         project::lock(&mut tx, vdc).await?;
     }
+    for host in &keys.hosts {
+        resource_action::lock(&mut tx, host).await?;
+    }
     let mut ground = plan::load(&mut tx, cx, &rows).await?;
-    ground.refresh(&servers);
+    ground.refresh(&said);
     let planned = whole(&rows, ground.plan(cx, &rows))?;
     let batch = Batch {
         id: &id,
@@ -123,6 +127,8 @@ async fn take_once(cx: &Cx, rows: &[ImportRow], form: &str) -> Result<Imported, 
 struct Keys {
     clouds: BTreeSet<String>,
     vdcs: BTreeSet<VdcId>,
+    /// On which something hangs that is taken in.
+    hosts: BTreeSet<ResourceId>,
     projects: BTreeSet<Key>,
 }
 
@@ -130,7 +136,7 @@ enum FirstLook {
     /// The same form had been sent.
     Before(Imported),
     /// The things, and what is needed for them.
-    Planned(Vec<Key>, Keys),
+    Planned(Vec<(Key, ThingKind)>, Keys),
 }
 
 /// Whether the rows can be taken in as far as the portal knows, before anybody else is asked.
@@ -165,7 +171,8 @@ async fn first_look(
         }
         keys.clouds.insert(key.0.clone());
         keys.vdcs.insert(one.vdc);
-        things.push(key);
+        keys.hosts.extend(one.host);
+        things.push((key, one.thing.row.thing));
     }
     Ok(FirstLook::Planned(things, keys))
 }
@@ -196,18 +203,21 @@ fn away() -> ServiceError {
 }
 
 /// What the clouds say of these things now; the list may be old.
-async fn servers(cx: &Cx, keys: Vec<Key>) -> Result<HashMap<Key, Option<Server>>, ServiceError> {
-    let asked = stream::iter(keys).map(|key| async move {
+async fn said(
+    cx: &Cx,
+    things: Vec<(Key, ThingKind)>,
+) -> Result<HashMap<Key, Option<Object>>, ServiceError> {
+    let asked = stream::iter(things).map(|(key, thing)| async move {
         let cloud = cx.app.backends.get_or_absent(&key.0);
         let id = ExternalId(key.1.clone());
-        (key, cloud.get(Kind::Server, &id).await)
+        (key, cloud.get(compare::kind_of_thing(thing), &id).await)
     });
     let answers = asked.buffer_unordered(AT_ONCE).collect::<Vec<_>>();
     let answers = tokio::time::timeout(PATIENCE, answers)
         .await
         .map_err(|_| away())?;
     let said = |(key, answer): (Key, Result<Option<Object>, ReadError>)| match answer {
-        Ok(object) => Ok((key, object.and_then(Object::into_server))),
+        Ok(object) => Ok((key, object)),
         Err(_) => Err(away()),
     };
     answers.into_iter().map(said).collect()
@@ -275,7 +285,9 @@ impl Batch<'_> {
             groups.entry(key).or_default().push(one);
         }
         let mut told: BTreeMap<UnitId, (i64, Vec<RequestId>)> = BTreeMap::new();
-        for ((vdc, system), things) in &groups {
+        for ((vdc, system), things) in &mut groups {
+            // A host is written down before what hangs on it; both are of one system.
+            things.sort_by_key(|one| one.host.is_some());
             for some in things.chunks(MAX_LINES) {
                 let Some(first) = some.first() else { continue };
                 let order = Order {
@@ -322,7 +334,7 @@ impl Batch<'_> {
             let Some(project) = &one.view.project else {
                 continue;
             };
-            let backend = &one.thing.server.backend;
+            let backend = &one.thing.row.backend;
             let key = (backend.clone(), project.clone());
             if !done.insert(key.clone()) {
                 continue;
@@ -394,7 +406,7 @@ impl Batch<'_> {
         };
         let from: BTreeSet<String> = things
             .iter()
-            .map(|one| format!("{}: {}", one.thing.server.backend, one.thing.server.project))
+            .map(|one| format!("{}: {}", one.thing.row.backend, one.thing.row.project))
             .collect();
         let now = Some(cx.now());
         Request {
@@ -438,14 +450,14 @@ impl Batch<'_> {
         request: &RequestId,
         one: &Planned,
     ) -> Result<(), ServiceError> {
-        let (id, server, now): (ResourceId, _, _) = (cx.id(), &one.thing.server, cx.now());
+        let (id, thing, now) = (&one.resource, &one.thing.row, cx.now());
         let by = Some(&self.access.user);
-        if !difference::close(tx, &server.id, Closing::Adopted, by, now).await? {
+        if !difference::close(tx, &thing.id, Closing::Adopted, by, now).await? {
             return Err(ServiceError::Conflict(Msg::new("import.moved")));
         }
-        import::forget_released(tx, &server.backend, &server.external_id).await?;
+        import::forget_released(tx, &thing.backend, &thing.external_id).await?;
         let new = New {
-            id: &id,
+            id,
             unit: order.unit,
             vdc: order.vdc,
             system: order.system,
@@ -457,10 +469,10 @@ impl Batch<'_> {
             kind: one.line.kind,
             name: &one.line.name,
             placement: Some(&one.place),
-            backend: Some(&server.backend),
-            external_id: Some(&server.external_id),
-            address: server.address.as_deref(),
-            attached_to: None,
+            backend: Some(&thing.backend),
+            external_id: Some(&thing.external_id),
+            address: thing.address.as_deref(),
+            attached_to: one.host.as_ref(),
             answers: &one.line.answers,
             amounts: &one.amounts,
             month: one.view.month,
@@ -469,21 +481,23 @@ impl Batch<'_> {
             expires_at: one.expires_at,
         };
         resource::insert(tx, &cx.id(), &new).await?;
-        let there = Some(server.name.as_str()).filter(|name| *name != one.line.name);
-        import::begin(tx, &id, one.view.state, there, now).await?;
+        // An address has no name in the cloud.
+        let named = thing.thing != ThingKind::Address;
+        let there = Some(thing.name.as_str()).filter(|name| named && *name != one.line.name);
+        import::begin(tx, id, one.view.state, there, now).await?;
         for kind in [EventKind::TakenIn, EventKind::BillingStarted] {
             let by = self.access.user.as_str();
-            resource::add_event(tx, &cx.id(), &id, kind, by, now).await?;
+            resource::add_event(tx, &cx.id(), id, kind, by, now).await?;
         }
-        fulfilment::insert_delivered(tx, request, &one.line.id, &id, now).await?;
+        fulfilment::insert_delivered(tx, request, &one.line.id, id, now).await?;
         let booking = quota::Booking {
             operation: format!("convert:{}:0", one.line.id),
             vdc: order.vdc.clone(),
             request: Some(request.clone()),
             demand: one.demand(),
         };
-        quota::convert(tx, cx, &booking, &id).await?;
-        import::add_thing(tx, self.id, &id, &server.id, &server.external_id).await?;
+        quota::convert(tx, cx, &booking, id).await?;
+        import::add_thing(tx, self.id, id, &thing.id, &thing.external_id).await?;
         Ok(())
     }
 

@@ -5,12 +5,13 @@ use std::{collections::BTreeMap, sync::Arc};
 use lingbao_backends::{
     Backends,
     provisioning::{
-        Access as Login, Call, ExternalId, NetworkSpec, Object, OperationId, Outcome, ProjectSpec,
-        Provisioner as _, Server, ServerSpec, Settled,
+        Access as Login, Address, AddressSpec, Call, ExternalId, NetworkSpec, Object, OperationId,
+        Outcome, ProjectSpec, Provisioner as _, Server, ServerSpec, Settled, Volume, VolumeSpec,
         simulator::{Latency, Simulator},
     },
 };
 use lingbao_model::{
+    catalogue::Fulfiller,
     id::{ResourceId, UserId},
     money::Money,
     people::{Reach, Role},
@@ -18,7 +19,7 @@ use lingbao_model::{
     request::{Decision, Status},
     resource::{BillingState, EventKind, ServiceState},
     view::{
-        difference::{Closing, DifferenceFilter, DifferenceKind, DifferenceRow},
+        difference::{Closing, DifferenceFilter, DifferenceKind, DifferenceRow, ThingKind},
         import::{self as sheets, COLUMNS, ImportPreview, ImportRow, Imported, MOST_TAKEN},
     },
 };
@@ -161,6 +162,55 @@ impl World {
         object.into_server().unwrap()
     }
 
+    /// A disk that somebody has made in the cloud itself, beside a server.
+    fn disk(&self, beside: &Server, name: &str) -> Volume {
+        let spec = VolumeSpec {
+            project: beside.spec.project.clone(),
+            pool: beside.spec.pool.clone(),
+            name: name.to_owned(),
+            size_gb: 100,
+            volume_type: Some("ssd".to_owned()),
+        };
+        let op = OperationId(format!("disk {} {name}", spec.project));
+        let object = made(
+            self.cloud
+                .seed(vec![(op, Call::CreateVolume { spec })])
+                .remove(0),
+        );
+        object.into_volume().unwrap()
+    }
+
+    /// A server with a disk and an address that hang on it, found by a round.
+    async fn server_with_all(&self, key: &str) -> (Server, Volume, Address) {
+        let server = self.strangers(key, 1).await.remove(0);
+        let disk = self.disk(&server, &format!("{key} data"));
+        let spec = AddressSpec {
+            project: server.spec.project.clone(),
+            pool: server.spec.pool.clone(),
+            bandwidth_mbps: 2,
+        };
+        let op = OperationId(format!("address {key}"));
+        let call = Call::AllocateAddress { spec };
+        let address = made(self.cloud.seed(vec![(op, call)]).remove(0));
+        let address = address.into_address().unwrap();
+        let calls = [
+            Call::AttachVolume {
+                volume: disk.id.clone(),
+                server: server.id.clone(),
+            },
+            Call::AssociateAddress {
+                address: address.id.clone(),
+                server: Some(server.id.clone()),
+            },
+        ];
+        for (n, call) in calls.into_iter().enumerate() {
+            let op = OperationId(format!("hang {key} {n}"));
+            made(self.cloud.seed(vec![(op, call)]).remove(0));
+        }
+        self.next_round().await;
+        (server, disk, address)
+    }
+
     /// So many servers of a project that the portal knows nothing of, found by a round.
     async fn strangers(&self, key: &str, count: usize) -> Vec<Server> {
         let (project, network) = self.legacy(key);
@@ -296,8 +346,8 @@ async fn what_stands_in_a_cloud_becomes_a_units_as_if_ordered() {
         let seen = start(&world.cx(), Some(CLOUD), None, None, None)
             .await
             .unwrap();
-        assert_eq!(seen.servers.rows.len(), 2);
-        let one = &seen.servers.rows[0];
+        assert_eq!(seen.things.rows.len(), 2);
+        let one = &seen.things.rows[0];
         assert_eq!((one.vcpus, one.memory_gb, one.disk_gb), (4, 8, 40));
         assert_eq!(one.project, servers[0].spec.project.to_string());
         assert_eq!(
@@ -903,7 +953,7 @@ async fn rows_are_proposed_for_chosen_things_with_names_that_hosts_can_have() {
         let one = start(&world.cx(), None, Some(&thing.id), None, None)
             .await
             .unwrap();
-        assert_eq!(one.servers.rows.len(), 0);
+        assert_eq!(one.things.rows.len(), 0);
     }
 }
 
@@ -1025,5 +1075,247 @@ async fn a_thing_is_named_by_its_id_or_its_name_and_several_of_one_name_are_list
         assert_eq!(plan.external_id, twin.id.to_string());
         assert_eq!(world.taken(&[by_name("twin")]).await.unwrap().count, 1);
         world.city.assert_ledger().await;
+    }
+}
+
+/// A row that names a thing and nothing else.
+fn bare(line: i64, id: &ExternalId) -> ImportRow {
+    ImportRow {
+        line,
+        cloud: CLOUD.to_owned(),
+        external_id: id.to_string(),
+        ..ImportRow::default()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_disk_and_an_address_go_with_the_host_on_which_they_hang() {
+    for world in World::all().await {
+        let (server, disk, address) = world.server_with_all("legacy").await;
+        let seen = start(&world.cx(), None, None, None, None).await.unwrap();
+        let all = seen.things.rows;
+        assert_eq!(all.len(), 3);
+        let one = all.iter().find(|one| one.thing == ThingKind::Volume);
+        let one = one.unwrap();
+        assert_eq!(
+            (one.disk_gb, one.class.as_deref(), one.state.as_str()),
+            (100, Some("ssd"), "ready")
+        );
+        assert_eq!(one.hangs_on.as_deref(), Some(server.id.as_str()));
+
+        // In whatever order they stand in the sheet; what hangs on a host names neither unit nor system.
+        let host = ImportRow {
+            line: 4,
+            ..row(&server)
+        };
+        let sheet = [bare(2, &disk.id), bare(3, &address.id), host];
+        assert_eq!(
+            only(&world.preview(&sheet[..1]).await),
+            ("external_id".into(), "import.host_foreign".into())
+        );
+        let shown = world.preview(&sheet).await;
+        assert_eq!(shown.good, 3, "{:#?}", shown.lines);
+        // 100 GB at 0.70, 2 Mbps at 20.
+        let extra = Money::from_fen(7_000) + Money::from_fen(4_000);
+        assert_eq!(shown.month, PRICE + extra);
+        let plan = shown.lines[0].plan.as_ref().unwrap();
+        assert_eq!(plan.host.as_deref(), Some("legacy-000"));
+        assert_eq!(
+            (plan.name.as_str(), plan.code.as_str()),
+            ("legacy data", "S-EVS")
+        );
+        let done = world.taken(&sheet).await.unwrap();
+        assert_eq!(done.count, 3);
+        let all = world.resources().await;
+        let of = |kind| all.iter().find(|one| one.kind == kind).unwrap();
+        let host = of(Fulfiller::Server);
+        for kind in [Fulfiller::Volume, Fulfiller::Address] {
+            let one = of(kind);
+            assert_eq!(one.attached_to.as_ref(), Some(&host.id), "{kind}");
+            assert_eq!(
+                (one.service, one.billing, &one.system, &one.placement),
+                (
+                    ServiceState::Running,
+                    BillingState::Billing,
+                    &host.system,
+                    &host.placement
+                )
+            );
+        }
+        assert_eq!(of(Fulfiller::Volume).answers.integer("size_gb"), Some(100));
+        let eip = of(Fulfiller::Address);
+        assert_eq!(eip.address, Some(address.address.to_string()));
+        let addresses = async || {
+            let vdc = &world.city.vdc;
+            world.city.standing(vdc, Dimension::Addresses).await.used
+        };
+        assert_eq!(addresses().await, 1);
+        world.city.assert_ledger().await;
+        // Nothing differs: neither what they are nor where they hang.
+        world.next_round().await;
+        assert_eq!(world.foreign().await, []);
+
+        // They leave together, and are foreign again.
+        undo(&world.cx(), &done.batch).await.unwrap();
+        assert_eq!(addresses().await, 0);
+        world.city.assert_ledger().await;
+        world.next_round().await;
+        assert_eq!(world.foreign().await.len(), 3);
+        // One after the other: a host on which something hangs stays until that has gone.
+        let first = world.taken(&sheet[2..]).await.unwrap().batch;
+        let then = world.taken(&sheet[..2]).await.unwrap().batch;
+        conflict(undo(&world.cx(), &first).await, "import.touched.attached");
+        undo(&world.cx(), &then).await.unwrap();
+        undo(&world.cx(), &first).await.unwrap();
+        world.city.assert_ledger().await;
+        assert_eq!(world.project().await, None);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_hangs_on_a_host_stays_away_while_something_is_done_to_that() {
+    for world in World::all().await {
+        let (server, disk, _) = world.server_with_all("legacy").await;
+        world.taken(&[row(&server)]).await.unwrap();
+        let own = bare(2, &disk.id);
+        assert_eq!(world.preview(std::slice::from_ref(&own)).await.good, 1);
+        let host = world.resources().await.remove(0);
+        let lies = async |state: ServiceState| {
+            let mut tx = world.city.app.db.begin().await.unwrap();
+            Sql::new("UPDATE resource SET service_state = ")
+                .bind(state.as_str())
+                .push(" WHERE id = ")
+                .bind(host.id.as_str())
+                .run(&mut tx)
+                .await
+                .unwrap();
+            tx.commit().await.unwrap();
+        };
+        lies(ServiceState::Recycled).await;
+        let shown = world.preview(std::slice::from_ref(&own)).await;
+        assert_eq!(
+            only(&shown),
+            ("external_id".into(), "import.host_busy".into())
+        );
+        assert_eq!(
+            fields(world.taken(std::slice::from_ref(&own)).await),
+            ["rows[0].external_id"]
+        );
+        lies(ServiceState::Running).await;
+        assert_eq!(world.taken(&[own]).await.unwrap().count, 1);
+        world.city.assert_ledger().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_name_alone_means_a_host_and_an_item_is_for_its_kind_of_thing() {
+    for world in World::all().await {
+        let (project, network) = world.legacy("legacy");
+        let server = world.build(spec(&project, &network, "both"));
+        let disk = world.disk(&server, "both");
+        let nameless = world.disk(&server, "");
+        world.next_round().await;
+        let meant = async |item: &str| {
+            let row = ImportRow {
+                external_id: "both".to_owned(),
+                item: item.to_owned(),
+                ..row(&server)
+            };
+            let shown = world.preview(&[row]).await;
+            assert_eq!(shown.good, 1, "{:#?}", shown.lines);
+            shown.lines[0].plan.clone().unwrap().external_id
+        };
+        assert_eq!(meant("").await, server.id.to_string());
+        assert_eq!(meant("s-evs").await, disk.id.to_string());
+        let own = ImportRow {
+            external_id: disk.id.to_string(),
+            ..row(&server)
+        };
+        let check = async |change: fn(&mut ImportRow), field: &str, key: &str| {
+            let mut row = own.clone();
+            change(&mut row);
+            let shown = world.preview(&[row]).await;
+            assert_eq!(only(&shown), (field.to_owned(), key.to_owned()));
+        };
+        check(|r| r.item = "C-ECS".into(), "item", "import.no_item").await;
+        check(|r| r.system.clear(), "system", "error.required").await;
+        let hangs = |r: &mut ImportRow| drop(r.more.insert("attach_to".into(), "x".into()));
+        check(hangs, "attach_to", "import.no_column").await;
+        let size = |r: &mut ImportRow| drop(r.more.insert("size_gb".into(), "90".into()));
+        check(size, "size_gb", "import.cloud_says").await;
+        let mut unnamed = ImportRow {
+            external_id: nameless.id.to_string(),
+            ..row(&server)
+        };
+        let shown = world.preview(std::slice::from_ref(&unnamed)).await;
+        assert_eq!(only(&shown).1, "import.needs_line");
+        unnamed.name = "普查数据盘".to_owned();
+        let both = [own, unnamed];
+        assert_eq!(world.taken(&both).await.unwrap().count, 2);
+        // They hang on nothing, and are compared by what they are called there.
+        world.next_round().await;
+        let left = world.foreign().await;
+        assert_eq!(left.len(), 1);
+        assert_eq!(left[0].thing, ThingKind::Server);
+        world.city.assert_ledger().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rows_of_what_hangs_are_proposed_without_a_place_and_with_their_own_item() {
+    for world in World::all().await {
+        world.server_with_all("legacy").await;
+        let all = world.foreign().await;
+        let ids: Vec<_> = all.iter().map(|row| row.id.clone()).collect();
+        let wish = super::Wish {
+            system: Some(world.city.system.clone()),
+            item: "C-ECS".to_owned(),
+            ..super::Wish::default()
+        };
+        let sheet = propose(&world.cx(), &ids, &wish).await.unwrap();
+        assert_eq!(sheet.len(), 3);
+        for row in &sheet {
+            let thing = all.iter().find(|one| one.external_id == row.external_id);
+            let host = thing.unwrap().thing == ThingKind::Server;
+            assert_eq!(row.system.is_empty(), !host);
+            assert_eq!(row.item, if host { "C-ECS" } else { "" });
+        }
+        let lines = (2..)
+            .zip(sheet)
+            .map(|(line, row)| ImportRow { line, ..row });
+        let sheet: Vec<ImportRow> = lines.collect();
+        assert_eq!(world.taken(&sheet).await.unwrap().count, 3);
+        world.city.assert_ledger().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_bandwidth_that_the_cloud_does_not_tell_stands_in_a_column() {
+    for world in World::all().await {
+        let (server, _, address) = world.server_with_all("legacy").await;
+        world.taken(&[row(&server)]).await.unwrap();
+        let about = About {
+            project: server.spec.project.to_string(),
+            ..About::default()
+        };
+        let about = serde_json::to_string(&about).unwrap();
+        let mut tx = world.city.app.db.begin().await.unwrap();
+        Sql::new("UPDATE difference SET about = ")
+            .bind(&*about)
+            .push(" WHERE external_id = ")
+            .bind(address.id.as_str())
+            .run(&mut tx)
+            .await
+            .unwrap();
+        tx.commit().await.unwrap();
+        let mut own = bare(2, &address.id);
+        assert_eq!(
+            only(&world.preview(std::slice::from_ref(&own)).await),
+            ("bandwidth_mbps".into(), "import.cloud_silent".into())
+        );
+        own.more.insert("bandwidth_mbps".into(), "2".into());
+        // Its pool is that of its host.
+        let shown = world.preview(&[own]).await;
+        assert_eq!(shown.good, 1, "{:#?}", shown.lines);
     }
 }

@@ -2,9 +2,11 @@
 //! operators read of it.
 
 mod list;
+mod networks;
 mod snapshots;
 
 pub use list::{counts, get, list, of_resource, slice};
+pub use networks::{OurNetwork, of_names as networks};
 pub use snapshots::{Kept as KeptSnapshot, names_after as snapshots_after, of_names as snapshots};
 
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -390,6 +392,8 @@ pub struct About {
     pub memory_gb: u32,
     /// System disk of a host, size of a disk; GiB.
     pub disk_gb: u32,
+    /// Bandwidth of an address, Mbit/s.
+    pub mbps: u32,
     /// Code of its image.
     pub image: String,
 }

@@ -299,7 +299,8 @@ pub async fn touched(
     let sql = of(
         sql,
         " UNION ALL SELECT r.name, 'attached' FROM import_thing t JOIN resource r ON r.id = t.resource_id
-         WHERE EXISTS (SELECT 1 FROM resource a WHERE a.attached_to = r.id AND a.service_state <> 'released')
+         WHERE EXISTS (SELECT 1 FROM resource a WHERE a.attached_to = r.id AND a.service_state <> 'released'
+             AND NOT EXISTS (SELECT 1 FROM import_thing o WHERE o.resource_id = a.id AND o.batch_id = t.batch_id))
            AND t.batch_id = ",
     );
     let sql = of(

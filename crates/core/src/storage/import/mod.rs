@@ -7,16 +7,16 @@ pub use batch::{
     touched,
 };
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use lingbao_model::{
     id::{DifferenceId, ResourceId, SystemId, UnitId, VdcId},
-    placement::Level,
+    placement::{Level, Placement},
     resource::ServiceState,
     time::Timestamp,
     view::{
         difference::{Aspect, Said},
-        import::ForeignServer,
+        import::ForeignThing,
         page::{MAX_PAGE_ROWS, PAGE_ROWS, Page},
     },
 };
@@ -36,6 +36,7 @@ use crate::{
 #[derive(sqlx::FromRow)]
 struct ForeignRow {
     id: String,
+    thing: String,
     backend: String,
     external_id: String,
     name: String,
@@ -45,11 +46,13 @@ struct ForeignRow {
     note: String,
 }
 
-/// A server that is nobody's, with what is known of it beyond the list.
+/// A host, a disk or an address that is nobody's, with what is known of it beyond the list.
 #[derive(Debug, Clone)]
 pub struct Foreign {
     /// As lists show it; `owner` is not filled in.
-    pub server: ForeignServer,
+    pub row: ForeignThing,
+    /// The backend's id of what it hangs on.
+    pub host: Option<String>,
     /// Code of its image; empty if the cloud does not say.
     pub image: String,
     /// The cloud's word for where it stands, and the pools that are there; empty if the cloud does not
@@ -57,8 +60,10 @@ pub struct Foreign {
     pub stands: (String, Vec<String>),
 }
 
-const FOREIGN: &str = "SELECT d.id, d.backend, d.external_id, d.name, d.said, d.about, d.first_seen, d.note
-FROM difference d WHERE d.kind = 'foreign' AND d.thing = 'server' AND d.ripe AND d.closed_at IS NULL";
+const FOREIGN: &str =
+    "SELECT d.id, d.thing, d.backend, d.external_id, d.name, d.said, d.about, d.first_seen, d.note
+FROM difference d WHERE d.kind = 'foreign' AND d.thing IN ('server', 'volume', 'address') AND d.ripe
+  AND d.closed_at IS NULL";
 
 impl TryFrom<ForeignRow> for Foreign {
     type Error = StorageError;
@@ -69,35 +74,64 @@ impl TryFrom<ForeignRow> for Foreign {
         };
         let said: Vec<Said> = serde_json::from_str(&row.said).map_err(|e| wrong("said", &e))?;
         let about: About = serde_json::from_str(&row.about).map_err(|e| wrong("about", &e))?;
+        let mut foreign = Self {
+            row: ForeignThing {
+                id: row.id.parse().map_err(|e| wrong("id", &e))?,
+                thing: row.thing.parse().map_err(|e| wrong("thing", &e))?,
+                backend: row.backend,
+                external_id: row.external_id,
+                name: row.name,
+                state: String::new(),
+                vcpus: 0,
+                memory_gb: 0,
+                disk_gb: 0,
+                class: None,
+                mbps: 0,
+                address: None,
+                hangs_on: None,
+                project: String::new(),
+                owner: None,
+                pool: String::new(),
+                first_seen: Timestamp::from_millis(row.first_seen),
+                note: row.note,
+            },
+            host: None,
+            image: String::new(),
+            stands: Default::default(),
+        };
+        foreign.tell(&said, about);
+        Ok(foreign)
+    }
+}
+
+impl Foreign {
+    /// What the cloud says of it.
+    pub fn tell(&mut self, said: &[Said], about: About) {
         let of = |aspect: Aspect| {
             let one = said.iter().find(|said| said.aspect == aspect)?;
             one.cloud.clone()
         };
         let number = |aspect| of(aspect).and_then(|n| n.parse().ok()).unwrap_or(0);
-        Ok(Self {
-            server: ForeignServer {
-                id: row.id.parse().map_err(|e| wrong("id", &e))?,
-                backend: row.backend,
-                external_id: row.external_id,
-                name: row.name,
-                power: of(Aspect::Power).unwrap_or_default(),
-                vcpus: number(Aspect::Vcpus),
-                memory_gb: number(Aspect::Memory),
-                disk_gb: i64::from(about.disk_gb),
-                address: of(Aspect::Address),
-                project: about.project,
-                owner: None,
-                pool: about.pool,
-                first_seen: Timestamp::from_millis(row.first_seen),
-                note: row.note,
-            },
-            image: about.image,
-            stands: (about.zone, about.pools),
-        })
+        let row = &mut self.row;
+        let state = of(Aspect::Power).or_else(|| of(Aspect::State));
+        row.state = state.unwrap_or_default();
+        row.vcpus = number(Aspect::Vcpus);
+        row.memory_gb = number(Aspect::Memory);
+        row.disk_gb = i64::from(about.disk_gb);
+        row.class = of(Aspect::Class);
+        row.mbps = i64::from(about.mbps);
+        row.address = of(Aspect::Address);
+        row.hangs_on = of(Aspect::Target);
+        row.project = about.project;
+        row.pool = about.pool;
+        self.host.clone_from(&row.hangs_on);
+        self.image = about.image;
+        self.stands = (about.zone, about.pools);
     }
 }
 
-/// One page of servers that are nobody's, those that were found last first; with `only` that one.
+/// One page of hosts, disks and addresses that are nobody's, those that were found last first; with
+/// `only` that one.
 ///
 /// # Errors
 /// What the database says.
@@ -107,14 +141,15 @@ pub async fn list(
     only: Option<&DifferenceId>,
     after: Option<&str>,
     limit: Option<i64>,
-) -> Result<Page<ForeignServer>, StorageError> {
+) -> Result<Page<ForeignThing>, StorageError> {
     let limit = limit.unwrap_or(PAGE_ROWS).clamp(1, MAX_PAGE_ROWS);
     let narrowed = |sql: Sql| {
         sql.maybe(" AND d.backend = ", backend)
             .maybe(" AND d.id = ", only.map(DifferenceId::as_str))
     };
     let total = narrowed(Sql::new(
-        "SELECT 1 FROM difference d WHERE d.kind = 'foreign' AND d.thing = 'server' AND d.ripe AND d.closed_at IS NULL",
+        "SELECT 1 FROM difference d WHERE d.kind = 'foreign' AND d.thing IN ('server', 'volume', 'address') AND d.ripe
+           AND d.closed_at IS NULL",
     ))
     .capped_count(rx)
     .await?;
@@ -135,9 +170,14 @@ pub async fn list(
     let (rows, next) = cut(rows, limit, |r| (r.first_seen.to_string(), r.id.clone()));
     let mut all = Vec::with_capacity(rows.len());
     for row in rows {
-        let mut server = Foreign::try_from(row)?.server;
-        server.owner = owner_name(rx, &server.backend, &server.project).await?;
-        all.push(server);
+        let mut thing = Foreign::try_from(row)?.row;
+        thing.owner = owner_name(rx, &thing.backend, &thing.project).await?;
+        if let Some(on) = thing.hangs_on.take() {
+            let found = hosts(rx, &thing.backend, [on.as_str()]).await?;
+            let ours = found.get(&on).map(|host| host.name.clone());
+            thing.hangs_on = Some(ours.unwrap_or(on));
+        }
+        all.push(thing);
     }
     Ok(Page {
         rows: all,
@@ -163,7 +203,7 @@ async fn owner_name(
     Ok(row.map(|(name,)| name))
 }
 
-/// Servers of a backend that are nobody's, by the backend's names.
+/// Things of a backend that are nobody's, by the backend's names.
 ///
 /// # Errors
 /// What the database says.
@@ -183,7 +223,7 @@ pub async fn named<'a>(
     rows.into_iter().map(Foreign::try_from).collect()
 }
 
-/// Servers of a backend that are nobody's, by their names there; several may have one name.
+/// Things of a backend that are nobody's, by their names there; several may have one name.
 ///
 /// # Errors
 /// What the database says.
@@ -203,7 +243,7 @@ pub async fn called<'a>(
     rows.into_iter().map(Foreign::try_from).collect()
 }
 
-/// Servers that are nobody's, by their differences.
+/// Things that are nobody's, by their differences.
 ///
 /// # Errors
 /// What the database says.
@@ -221,6 +261,90 @@ pub async fn chosen<'a>(
 }
 
 // ---- what it could belong to
+
+/// A host on which something hangs.
+#[derive(Debug, Clone)]
+pub struct Host {
+    /// The resource.
+    pub id: ResourceId,
+    /// Name.
+    pub name: String,
+    /// Whose quota.
+    pub vdc: VdcId,
+    /// System.
+    pub system: SystemId,
+    /// Where it stands.
+    pub place: Placement,
+    /// Whether nothing is being done to it and nobody gives it back.
+    pub calm: bool,
+}
+
+#[derive(sqlx::FromRow)]
+struct HostRow {
+    id: String,
+    external_id: String,
+    name: String,
+    vdc_id: String,
+    system_id: String,
+    zone_id: String,
+    level: i64,
+    pool_id: String,
+    service_state: String,
+    busy: i64,
+}
+
+impl TryFrom<HostRow> for Host {
+    type Error = StorageError;
+    fn try_from(row: HostRow) -> Result<Self, StorageError> {
+        let at = row.id.clone();
+        let wrong = |column, e: &dyn std::fmt::Display| {
+            StorageError::inconsistent("resource", column, at.as_str(), e)
+        };
+        let does: ServiceState = row
+            .service_state
+            .parse()
+            .map_err(|e| wrong("service_state", &e))?;
+        Ok(Self {
+            id: row.id.parse().map_err(|e| wrong("id", &e))?,
+            name: row.name,
+            vdc: row.vdc_id.parse().map_err(|e| wrong("vdc_id", &e))?,
+            system: row.system_id.parse().map_err(|e| wrong("system_id", &e))?,
+            place: Placement {
+                zone: row.zone_id.parse().map_err(|e| wrong("zone_id", &e))?,
+                level: Level::try_from(row.level).map_err(|e| wrong("level", &e))?,
+                pool: row.pool_id.parse().map_err(|e| wrong("pool_id", &e))?,
+            },
+            calm: matches!(does, ServiceState::Running | ServiceState::Stopped) && row.busy == 0,
+        })
+    }
+}
+
+/// Hosts of ours at a backend, by the backend's names.
+///
+/// # Errors
+/// What the database says.
+pub async fn hosts<'a>(
+    rx: &mut ReadTx,
+    backend: &str,
+    ids: impl IntoIterator<Item = &'a str>,
+) -> Result<HashMap<String, Host>, StorageError> {
+    let rows: Vec<HostRow> = Sql::new(
+        "SELECT r.id, r.external_id, r.name, r.vdc_id, r.system_id, r.zone_id, r.level, r.pool_id, r.service_state,
+           (SELECT count(*) FROM resource_action a WHERE a.resource_id = r.id)
+             + (SELECT count(*) FROM request_release l JOIN request q ON q.id = l.request_id
+                WHERE l.resource_id = r.id AND q.status IN ('in_approval', 'returned', 'approved')) AS busy
+         FROM resource r WHERE r.kind = 'server' AND r.service_state <> 'released' AND r.zone_id IS NOT NULL
+           AND r.backend = ",
+    )
+    .bind(backend)
+    .push(" AND r.external_id IN ")
+    .bind_list(ids)
+    .all(rx)
+    .await?;
+    rows.into_iter()
+        .map(|row| Ok((row.external_id.clone(), Host::try_from(row)?)))
+        .collect()
+}
 
 /// A unit as a sheet may name it.
 #[derive(Debug, Clone)]
