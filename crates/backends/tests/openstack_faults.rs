@@ -283,11 +283,7 @@ fn open(url: &str, now: &Arc<AtomicI64>) -> OpenStack {
         dns_servers: Vec::new(),
         zones: vec![ZoneConfig {
             name: "p".into(),
-            zone: String::new(),
-            volume_zone: String::new(),
-            external_network: String::new(),
-            storage: String::new(),
-            system_volume_type: String::new(),
+            ..ZoneConfig::default()
         }],
         images: [("kylin-v10".to_owned(), "kylin".to_owned())].into(),
         flavours: BTreeMap::new(),
