@@ -174,6 +174,7 @@ fn serve(
         ("GET", "/network/v2.0/ports") => json(json!({ "ports": [] })),
         ("GET", "/network/v2.0/security-groups") => json(json!({ "security_groups": [] })),
         ("GET", "/volume/v3/p1/snapshots/detail") => json(json!({ "snapshots": [] })),
+        ("GET", "/volume/v3/p1/types") => json(json!({ "volume_types": [] })),
         ("GET", "/volume/v3/p1/backups/detail") => json(json!({ "backups": [] })),
         ("GET", "/volume/v3/p1/os-services") => {
             json(json!({ "services": [{ "binary": "cinder-backup" }] }))
