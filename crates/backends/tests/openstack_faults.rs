@@ -8,6 +8,7 @@
 )]
 mod acts;
 mod answers;
+mod tls;
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -259,7 +260,11 @@ async fn world() -> World {
 }
 
 fn open(url: &str, now: &Arc<AtomicI64>) -> OpenStack {
-    let config = OpenStackConfig {
+    opened(config(url), now)
+}
+
+fn config(url: &str) -> OpenStackConfig {
+    OpenStackConfig {
         auth_url: format!("{url}/v3"),
         region: Some("R".into()),
         interface: "public".into(),
@@ -291,7 +296,10 @@ fn open(url: &str, now: &Arc<AtomicI64>) -> OpenStack {
         make_flavours: false,
         volume_types: BTreeMap::new(),
         presets: BTreeMap::new(),
-    };
+    }
+}
+
+fn opened(config: OpenStackConfig, now: &Arc<AtomicI64>) -> OpenStack {
     let now = now.clone();
     let clock: Arc<dyn Clock> =
         Arc::new(move || Timestamp::from_millis(now.load(Ordering::SeqCst)));
