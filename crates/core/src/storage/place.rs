@@ -230,7 +230,7 @@ pub async fn save_makes(
     let text = makes.map(serde_json::to_string).transpose();
     let text = text.map_err(|e| StorageError::inconsistent("pool", "makes", pool.as_str(), e))?;
     on!(tx, conn => sqlx::query("UPDATE pool SET makes = $2 WHERE id = $1")
-        .bind(pool.as_str()).bind(text).execute(conn).await.map(|_| ()))?;
+        .bind(pool.as_str()).bind(text.as_deref()).execute(conn).await.map(|_| ()))?;
     Ok(())
 }
 
