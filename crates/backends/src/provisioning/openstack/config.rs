@@ -221,6 +221,13 @@ impl OpenStackConfig {
                 .is_none_or(|s| s.0.len() >= 32),
             "secret_file: at least 32 characters",
         );
+        // One without any would be trusted to sign nothing, and each call would fail for that.
+        check(
+            self.ca_pem
+                .as_ref()
+                .is_none_or(|pem| pem.contains("-----BEGIN CERTIFICATE-----")),
+            "ca_file: at least one certificate in PEM",
+        );
         for (name, rules) in &self.presets {
             for (number, rule) in rules.iter().enumerate() {
                 if let Some(problem) = rule.problem() {
@@ -316,6 +323,22 @@ mod tests {
             ("anywhere", None),
         ] {
             assert_eq!(network(ours).as_deref(), theirs, "{ours}");
+        }
+    }
+
+    #[test]
+    fn a_file_of_an_authority_without_a_certificate_is_told() {
+        let mut config = crate::provisioning::openstack::offered::tests::config();
+        for (pem, fine) in [
+            (None, true),
+            (Some(""), false),
+            (Some("-----BEGIN PRIVATE KEY-----"), false),
+            (Some("-----BEGIN CERTIFICATE-----"), true),
+        ] {
+            config.ca_pem = pem.map(str::to_owned);
+            let problems = config.problems();
+            let told = problems.iter().any(|it| it.starts_with("ca_file"));
+            assert_eq!(!told, fine, "{pem:?}");
         }
     }
 
