@@ -354,9 +354,9 @@ async fn inside(config: &Config, app: &std::sync::Arc<App>, report: &mut Report)
         }
         match cloud.capabilities().await {
             Ok(can) => report.fine(format!(
-                "{what}: {} calls, {} images",
+                "{what}: {} calls, {} pools",
                 can.calls.len(),
-                can.images.len()
+                can.makes.len()
             )),
             Err(error) => report.wrong(what.clone(), format!("{error:?}"), "check its version"),
         }

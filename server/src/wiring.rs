@@ -346,11 +346,18 @@ fn openstack(section: &Backend) -> Result<OpenStackConfig, WiringError> {
     // Everything else was looked at before any file was read.
     match config.problems().first() {
         None => Ok(config),
-        Some(problem) => Err(WiringError::File {
-            what: "secret_file",
-            path: section.secret_file.clone(),
-            source: io::Error::new(io::ErrorKind::InvalidData, problem.clone()),
-        }),
+        Some(problem) => {
+            let (what, path) = if problem.starts_with("ca_file") {
+                ("ca_file", &section.ca_file)
+            } else {
+                ("secret_file", &section.secret_file)
+            };
+            Err(WiringError::File {
+                what,
+                path: path.clone(),
+                source: io::Error::new(io::ErrorKind::InvalidData, problem.clone()),
+            })
+        }
     }
 }
 

@@ -98,10 +98,7 @@ fn config(lab: &Value) -> OpenStackConfig {
         zones: vec![ZoneConfig {
             name: "p".into(),
             zone: of(lab, "zone", "gov"),
-            volume_zone: String::new(),
-            external_network: String::new(),
-            storage: String::new(),
-            system_volume_type: String::new(),
+            ..ZoneConfig::default()
         }],
         images: [("kylin-v10".to_owned(), of(lab, "image", "kylin-v10"))].into(),
         flavours: BTreeMap::new(),

@@ -8,6 +8,7 @@
 )]
 mod acts;
 mod answers;
+mod tls;
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -174,6 +175,7 @@ fn serve(
         ("GET", "/network/v2.0/ports") => json(json!({ "ports": [] })),
         ("GET", "/network/v2.0/security-groups") => json(json!({ "security_groups": [] })),
         ("GET", "/volume/v3/p1/snapshots/detail") => json(json!({ "snapshots": [] })),
+        ("GET", "/volume/v3/p1/types") => json(json!({ "volume_types": [] })),
         ("GET", "/volume/v3/p1/backups/detail") => json(json!({ "backups": [] })),
         ("GET", "/volume/v3/p1/os-services") => {
             json(json!({ "services": [{ "binary": "cinder-backup" }] }))
@@ -258,7 +260,11 @@ async fn world() -> World {
 }
 
 fn open(url: &str, now: &Arc<AtomicI64>) -> OpenStack {
-    let config = OpenStackConfig {
+    opened(config(url), now)
+}
+
+fn config(url: &str) -> OpenStackConfig {
+    OpenStackConfig {
         auth_url: format!("{url}/v3"),
         region: Some("R".into()),
         interface: "public".into(),
@@ -283,18 +289,17 @@ fn open(url: &str, now: &Arc<AtomicI64>) -> OpenStack {
         dns_servers: Vec::new(),
         zones: vec![ZoneConfig {
             name: "p".into(),
-            zone: String::new(),
-            volume_zone: String::new(),
-            external_network: String::new(),
-            storage: String::new(),
-            system_volume_type: String::new(),
+            ..ZoneConfig::default()
         }],
         images: [("kylin-v10".to_owned(), "kylin".to_owned())].into(),
         flavours: BTreeMap::new(),
         make_flavours: false,
         volume_types: BTreeMap::new(),
         presets: BTreeMap::new(),
-    };
+    }
+}
+
+fn opened(config: OpenStackConfig, now: &Arc<AtomicI64>) -> OpenStack {
     let now = now.clone();
     let clock: Arc<dyn Clock> =
         Arc::new(move || Timestamp::from_millis(now.load(Ordering::SeqCst)));

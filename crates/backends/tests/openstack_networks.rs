@@ -82,11 +82,13 @@ async fn answer(State((stand, url)): State<(Stand, String)>, request: Request) -
     if path == "/volume/v3/" {
         return fine(&json!({ "versions": [{ "id": "v3.0", "version": "3.70" }] }));
     }
-    // No disks, snapshots or projects are looked for here; whoever asks finds none.
+    // No disks, snapshots, types or projects are looked for here; whoever asks finds none.
     for (path_of, name) in [
         ("/volume/v3/volumes/detail", "volumes"),
         ("/volume/v3/snapshots/detail", "snapshots"),
         ("/volume/v3/backups/detail", "backups"),
+        ("/volume/v3/types", "volume_types"),
+        ("/volume/v3/os-services", "services"),
         ("/v3/projects", "projects"),
     ] {
         if path == path_of {
@@ -288,6 +290,7 @@ async fn world(processes: usize) -> (Vec<OpenStack>, Stand) {
         .insert("networks".into(), vec![outside]);
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
+    stand.lock().unwrap().insert("url".into(), vec![json!(url)]);
     let state = (stand.clone(), url.clone());
     let app = Router::new().fallback(answer).with_state(state);
     tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
@@ -300,11 +303,7 @@ fn open(url: &str) -> OpenStack {
         external_network: Some("public".into()),
         zones: vec![ZoneConfig {
             name: "p".into(),
-            zone: String::new(),
-            volume_zone: String::new(),
-            external_network: String::new(),
-            storage: String::new(),
-            system_volume_type: String::new(),
+            ..ZoneConfig::default()
         }],
         images: [("kylin-v10".to_owned(), "kylin".to_owned())].into(),
         ..stand::config(url)

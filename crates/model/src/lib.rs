@@ -6,7 +6,7 @@
 //!
 //! Read in this order: [`msg`] and [`id`] (how things are said and named), [`time`], [`calendar`],
 //! [`money`] (quantities), [`people`] and [`placement`] (who and where), [`param`], [`price`],
-//! [`quota`], [`catalogue`] (what can be ordered), [`change`] (what becomes of what runs), [`access_rule`] (what may come in to it), [`reinstall`] (its system anew), [`policy`] and [`verdict`] (what will become of
+//! [`quota`], [`catalogue`] (what can be ordered), [`makes`] (what a cloud makes of it), [`change`] (what becomes of what runs), [`access_rule`] (what may come in to it), [`reinstall`] (its system anew), [`policy`] and [`verdict`] (what will become of
 //! it), and the three machines [`request`], [`fulfilment`], [`resource`].
 #![deny(missing_docs)]
 
@@ -18,6 +18,7 @@ pub mod cloud_limit;
 pub mod csv;
 pub mod fulfilment;
 pub mod id;
+pub mod makes;
 pub mod money;
 pub mod msg;
 pub mod param;

@@ -2,13 +2,11 @@
 //!
 //! The very same function runs in the browser while one types and on the server at submit.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
-use crate::catalogue::Fulfiller;
-use crate::change::Plan;
+use crate::change::{Plan, What};
 use crate::id::PoolId;
+use crate::makes::Makes;
 use crate::money::Money;
 use crate::msg::{Label, Msg};
 use crate::people::UnitLevel;
@@ -40,8 +38,16 @@ pub struct Surroundings {
     pub has_upper: bool,
     /// What the pools can still take, as far as their backends said; absent = unknown.
     pub capacity: Vec<(PoolId, Room)>,
-    /// Codes of the images of each backend; of one that is absent nothing is known.
-    pub images: BTreeMap<String, Vec<String>>,
+    /// What is made in the pools; of one that is absent nothing is known.
+    pub makes: Vec<(PoolId, Makes)>,
+}
+
+impl Surroundings {
+    /// What is made in a pool, if anything is known of it.
+    pub fn makes_in(&self, pool: &PoolId) -> Option<&Makes> {
+        let mut all = self.makes.iter();
+        all.find(|(id, _)| id == pool).map(|(_, makes)| makes)
+    }
 }
 
 /// The answer before the action.
@@ -117,7 +123,7 @@ pub fn judge(
                 if !pool.xinchuang && placement.level == Level::Three {
                     warns.push(Msg::new("verdict.not_xinchuang").with("line", line.position));
                 }
-                blocks.extend(no_image(line, pool, &around.images));
+                blocks.extend(not_made(line, pool, around));
             }
             Err(why) => blocks.push(
                 Msg::new("verdict.cell")
@@ -173,6 +179,11 @@ pub fn judge_change(
         .into_iter()
         .collect();
     let (changes, shortfalls) = quota_says(&demand, around, false, &mut blocks, &mut warns);
+    if let (What::Resize, Some(place)) = (plan.what, placement) {
+        let makes = around.makes_in(&place.pool);
+        let lack = makes.and_then(|makes| makes.lack_of_resize(&plan.will.answers));
+        blocks.extend(lack.map(|msg| msg.with("pool", name_of(&around.pools, &place.pool))));
+    }
     let fits = shortfalls.is_empty();
     let facts = facts_of_one(code, placement, around, plan.to_agree(), fits);
     let route = around.policy.route(&facts);
@@ -252,20 +263,14 @@ fn quota_says(
     (changes, shortfalls)
 }
 
-/// Why a host can't be built in a pool whose backend does not have its image.
-fn no_image(line: &Line, pool: &Pool, images: &BTreeMap<String, Vec<String>>) -> Option<Msg> {
-    if line.kind != Fulfiller::Server {
-        return None;
-    }
-    let image = line.answers.text("image")?;
-    let there = images.get(&pool.backend)?;
-    let missing = !there.iter().any(|code| code == image);
-    missing.then(|| {
-        Msg::new("verdict.no_image")
-            .with("line", line.position)
-            .with("pool", pool.name.clone())
-            .with("image", image)
-    })
+/// Why a line can't be built in a pool whose cloud does not make what it names.
+fn not_made(line: &Line, pool: &Pool, around: &Surroundings) -> Option<Msg> {
+    let lack = around
+        .makes_in(&pool.id)?
+        .lack(line.kind, &line.answers)?
+        .with("line", line.position)
+        .with("pool", pool.name.clone());
+    Some(lack)
 }
 
 /// What the pools have too little of. Where people will be asked there may be room by then, so it is

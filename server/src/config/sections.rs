@@ -258,12 +258,17 @@ sections! {
         dns_servers: Vec<String> = Vec::new();
         /// openstack: its pools, `[[backends.NAME.zones]]` with `name` and, where they differ from
         /// the cloud's own choice, `zone` (of servers), `volume_zone`, `external_network`, `storage`
-        /// (beginning of the names of its storage pools), `system_volume_type`.
+        /// (beginning of the names of its storage pools), `system_volume_type`, `arch` (processor
+        /// architecture of its hosts, by the catalogue's code; `general` when empty), and
+        /// `image_names` and `flavour_names` of its own, which count before the cloud's.
         zones: Vec<ZoneConfig> = Vec::new();
-        /// openstack: code of an image = its name or id in Glance.
+        /// openstack: code of an image = its name or id in Glance. `kunpeng/kylin-v10` is that of
+        /// hosts of one architecture; without one it is that of general hosts, in a zone that of its
+        /// `arch`.
         image_names: BTreeMap<String, String> = BTreeMap::new();
-        /// openstack: `4x8` (cores x GiB) = name of a flavour. Other sizes take a flavour of exactly
-        /// these cores and memory.
+        /// openstack: `4x8` (cores x GiB) = name of a flavour; `kunpeng/4x8` that of one architecture,
+        /// as with images. Other sizes take a flavour of exactly these cores and memory that has no
+        /// name here, and only for hosts of the zone's own `arch`.
         flavour_names: BTreeMap<String, String> = BTreeMap::new();
         /// openstack: make a flavour of a size that the cloud does not have.
         make_flavours: bool = false;

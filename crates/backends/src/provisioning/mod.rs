@@ -107,7 +107,7 @@ calls! {
     /// Installs the system of a server anew from an image, with another way in: what its system disk
     /// held is gone. It keeps everything else and runs or stands still as before; one that an
     /// installation left in an error state runs afterwards. Once begun it can't be taken back.
-    ReinstallServer { #[doc = "Which."] server: ExternalId, #[doc = "Code of the image; see [`Capabilities::images`]."] image: String, #[doc = "How its owner gets in from then on."] access: Access },
+    ReinstallServer { #[doc = "Which."] server: ExternalId, #[doc = "Code of the image; see [`Capabilities::makes`]."] image: String, #[doc = "How its owner gets in from then on."] access: Access },
     /// Deletes a server; its disks are detached and its addresses freed of it.
     DeleteServer { #[doc = "Which."] server: ExternalId },
     /// Makes a volume.
@@ -188,10 +188,10 @@ pub trait Provisioner: Send + Sync {
     /// What of a catalogue's offer the backend can't make, each with the remedy; for the operator's
     /// doctor. Images are all that every backend knows by name.
     async fn check_offered(&self, offered: &Offered) -> Result<Vec<Finding>, ReadError> {
-        let there = self.capabilities().await?.images;
+        let there = self.capabilities().await?.makes;
         let images = offered.images.iter().map(|code| {
             let what = format!("image {code} of the catalogue");
-            if there.contains(code) {
+            if there.values().any(|makes| makes.has_image(code)) {
                 return Finding::fine(what);
             }
             let remedy = "give the cloud an image of this code, or take it out of the item";

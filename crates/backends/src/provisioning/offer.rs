@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 /// What a catalogue lets people order in the pools of a backend: to be held against what there is.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Offered {
-    /// Codes of images; see [`Capabilities::images`](super::Capabilities::images).
+    /// Codes of processor architectures.
+    pub archs: BTreeSet<String>,
+    /// Codes of images; see [`Capabilities::makes`](super::Capabilities::makes).
     pub images: BTreeSet<String>,
     /// Codes of disk classes; see [`VolumeSpec::volume_type`](super::VolumeSpec::volume_type).
     pub disk_classes: BTreeSet<String>,

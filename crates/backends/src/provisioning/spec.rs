@@ -6,7 +6,7 @@ use std::{
     net::Ipv4Addr,
 };
 
-use lingbao_model::{access_rule::AccessRule, time::Timestamp};
+use lingbao_model::{access_rule::AccessRule, makes::Makes, time::Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -86,7 +86,7 @@ pub struct ServerSpec {
     pub memory_gb: u32,
     /// The volume it starts from.
     pub system_disk_gb: u32,
-    /// Code of the image; see [`Capabilities::images`].
+    /// Code of the image; see [`Capabilities::makes`].
     pub image: String,
     /// The backend's name of a flavour; `None` lets it find one by cores and memory.
     pub flavour: Option<String>,
@@ -99,6 +99,17 @@ pub struct ServerSpec {
     /// Tags; the operation id is added by the backend.
     #[serde(default)]
     pub metadata: BTreeMap<String, String>,
+}
+
+/// The tag of a host that tells the code of its processor architecture.
+pub const ARCH: &str = "lingbao_arch";
+
+impl ServerSpec {
+    /// Code of the processor architecture; `None` takes what stands in the pool.
+    #[must_use]
+    pub fn arch(&self) -> Option<&str> {
+        self.metadata.get(ARCH).map(String::as_str)
+    }
 }
 
 /// How the owner gets into a host.
@@ -536,8 +547,9 @@ pub struct LetIn {
 pub struct Capabilities {
     /// The calls it takes.
     pub calls: BTreeSet<super::CallKind>,
-    /// Codes of the images it has.
-    pub images: Vec<String>,
+    /// What it makes in its pools; of one that is absent it says nothing.
+    #[serde(default)]
+    pub makes: BTreeMap<PoolRef, Makes>,
     /// Whether it makes one-time passwords.
     pub one_time_password: bool,
     /// Whether [`usage`](super::Provisioner::usage) has figures.

@@ -353,3 +353,29 @@ async fn who_waits_for_a_login_that_is_not_answered_fails_with_it_and_not_one_af
     // A login is given up after a second.
     assert!(begun.elapsed() < Duration::from_millis(2_500));
 }
+
+#[tokio::test]
+async fn a_cloud_whose_glance_is_away_does_not_answer() {
+    let w = world().await;
+    for (path, text) in [
+        (
+            "/compute/v2.1/os-availability-zone/detail",
+            r#"{"availabilityZoneInfo":[]}"#,
+        ),
+        (
+            "/compute/v2.1/os-hypervisors/detail",
+            r#"{"hypervisors":[]}"#,
+        ),
+        ("/volume/v3/p1/scheduler-stats/get_pools", r#"{"pools":[]}"#),
+    ] {
+        w.say(path, text);
+    }
+    let images = "/image/v2/images";
+    for (said, answers) in [(r#"{"images":[]}"#, true), ("<html>", false)] {
+        w.say(images, said);
+        w.now.fetch_add(20_000, Ordering::SeqCst);
+        let told = w.cloud.capacity(&"p".into()).await;
+        let away = matches!(told, Err(ReadError::Unreachable(_)));
+        assert_eq!((told.is_ok(), away), (answers, !answers), "{told:?}");
+    }
+}

@@ -13,6 +13,7 @@ mod guarded;
 use std::{collections::BTreeSet, fmt::Debug, future::Future, time::Duration};
 
 use lingbao_backends::provisioning::*;
+use lingbao_model::makes::{EACH, GENERAL};
 
 pub use attached::*;
 pub use copies::*;
@@ -511,7 +512,14 @@ pub async fn health_and_capabilities_are_told(g: &Ground) {
     ] {
         assert!(can.calls.contains(&kind), "{kind:?}");
     }
-    assert!(can.images.contains(&g.image) && can.one_time_password);
+    let makes = &can.makes[&g.pool];
+    let general = makes.hosts_of(GENERAL).unwrap();
+    assert!(general.images.contains(&g.image) && can.one_time_password);
+    // A pool without a word of its own has general hosts, or those of each architecture.
+    assert!(
+        makes.hosts.contains_key(EACH) || makes.hosts_of("kunpeng").is_none(),
+        "{makes:?}"
+    );
     let capacity = g.capacity().await;
     assert!(
         capacity.vcpus_total > 0 && capacity.memory_gb_total > 0 && capacity.addresses_total > 0

@@ -66,3 +66,69 @@ async fn flavours_that_change_while_they_are_read_are_read_again() {
     let made = order(&clouds[0], "p1", "level2").await;
     assert!(matches!(made, Outcome::Running { .. }), "{made:?}");
 }
+
+/// Nova as [`with_flavours`] has it, and a pool that names the last flavour for hosts of Kunpeng's.
+async fn with_kunpeng() -> (OpenStack, Stand) {
+    let (_, stand) = with_flavours(3).await;
+    let url = stand.lock().unwrap()["url"][0].as_str().unwrap().to_owned();
+    let names = |key: &str, name: &str| BTreeMap::from([(key.to_owned(), name.to_owned())]);
+    let cloud = stand::open(OpenStackConfig {
+        zones: vec![ZoneConfig {
+            name: "p".into(),
+            flavour_names: names("kunpeng/1x2", "f3"),
+            image_names: names("kunpeng/kylin-v10", "kylin"),
+            ..ZoneConfig::default()
+        }],
+        images: names("kylin-v10", "kylin"),
+        ..stand::config(&url)
+    });
+    (cloud, stand)
+}
+
+async fn host(cloud: &OpenStack, arch: &str, vcpus: u32) -> Outcome<Server> {
+    let spec = ServerSpec {
+        vcpus,
+        metadata: [(ARCH.to_owned(), arch.to_owned())].into(),
+        ..spec("p1", "level2")
+    };
+    let op = format!("{arch}-{vcpus}");
+    cloud.create_server(&op.as_str().into(), spec).await
+}
+
+#[tokio::test]
+async fn a_host_is_made_of_a_flavour_for_its_architecture_or_not_at_all() {
+    let (cloud, stand) = with_kunpeng().await;
+    // The one of this size is for other hosts.
+    let made = host(&cloud, "general", 1).await;
+    assert!(matches!(made, Outcome::Refused(_)), "{made:?}");
+    // Of this size there are general hosts only.
+    let made = host(&cloud, "kunpeng", 2).await;
+    assert!(matches!(made, Outcome::Refused(_)), "{made:?}");
+    let made = host(&cloud, "hygon", 2).await;
+    assert!(matches!(made, Outcome::Refused(_)), "{made:?}");
+    for (number, (arch, vcpus, flavour)) in [("kunpeng", 1, "f3"), ("general", 2, "f2")]
+        .into_iter()
+        .enumerate()
+    {
+        let made = host(&cloud, arch, vcpus).await;
+        assert!(matches!(made, Outcome::Running { .. }), "{arch}: {made:?}");
+        let stand = stand.lock().unwrap();
+        assert_eq!(stand["servers"][number]["flavorRef"], flavour, "{arch}");
+    }
+}
+
+#[tokio::test]
+async fn a_pool_tells_of_each_architecture_what_is_made_of_it() {
+    let (cloud, _) = with_kunpeng().await;
+    let told = cloud.capabilities().await.unwrap().makes;
+    let makes = &told[&PoolRef::from("p")];
+    let hosts = |arch: &str| makes.hosts[arch].clone();
+    assert_eq!(makes.hosts.len(), 2);
+    assert_eq!(hosts("general").sizes, Some(vec![(2, 2), (3, 2)]));
+    assert_eq!(hosts("kunpeng").sizes, Some(vec![(1, 2)]));
+    for arch in ["general", "kunpeng"] {
+        assert_eq!(hosts(arch).images, ["kylin-v10"]);
+    }
+    // Cinder has no type at all.
+    assert_eq!(makes.disk_classes, Some(Vec::new()));
+}

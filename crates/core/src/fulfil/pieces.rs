@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use lingbao_backends::provisioning::{
-    Access, AddressSpec, BackupPlanSpec, Call, ExternalId, NetworkSpec, Object, PoolRef,
+    ARCH, Access, AddressSpec, BackupPlanSpec, Call, ExternalId, NetworkSpec, Object, PoolRef,
     ProjectSpec, Provisioner, ServerSpec, VolumeSpec,
 };
 use lingbao_model::{
     catalogue::Fulfiller,
     id::{RequestId, UnitId, VdcId, VpcId},
+    makes::GENERAL,
     msg::Msg,
     param::Answers,
     view::operation::{Check, WorkOrderStatus},
@@ -231,10 +232,7 @@ pub(super) fn server_call(
     };
     let tags = [
         ("lingbao_resource", piece.resource.to_string()),
-        (
-            "lingbao_arch",
-            answers.text("arch").unwrap_or("general").to_owned(),
-        ),
+        (ARCH, answers.text("arch").unwrap_or(GENERAL).to_owned()),
     ];
     Ok(Call::CreateServer {
         spec: ServerSpec {

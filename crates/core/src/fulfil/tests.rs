@@ -303,8 +303,17 @@ async fn a_pool_that_its_cloud_refuses_is_told_and_the_cloud_answers_all_the_sam
             sql.bind(from).run(&mut tx).await.unwrap();
             tx.commit().await.unwrap();
         };
+        let made_from_an_image = async || {
+            let mut rx = city.app.db.read().await.unwrap();
+            let makes = storage::place::makes(&mut rx).await.unwrap();
+            let made = makes.iter().filter(|(_, it)| it.has_image("kylin-v10"));
+            made.count()
+        };
+        assert_eq!(made_from_an_image().await, 0);
         let line = look().await;
         assert!(line.error.is_none() && line.refused.is_empty(), "{line:?}");
+        let pools = made_from_an_image().await;
+        assert!(pools > 1);
         let mut rx = city.app.db.read().await.unwrap();
         let there = storage::place::sites(&mut rx).await.unwrap();
         drop(rx);
@@ -313,6 +322,8 @@ async fn a_pool_that_its_cloud_refuses_is_told_and_the_cloud_answers_all_the_sam
         let line = look().await;
         assert_eq!((line.error, line.refused.len()), (None, 1));
         assert_eq!(line.answered_at, Some(line.asked_at));
+        // Of a pool that is not there nothing is known any more.
+        assert_eq!(made_from_an_image().await, pools - 1);
         rename("not-there-yet", &there).await;
         assert_eq!(look().await.refused, []);
         // One question is enough to know that it is silent.
@@ -323,6 +334,8 @@ async fn a_pool_that_its_cloud_refuses_is_told_and_the_cloud_answers_all_the_sam
             times: Some(1),
         });
         assert!(look().await.error.is_some());
+        // While it is silent, what it said last holds.
+        assert_eq!(made_from_an_image().await, pools);
         let now = city.app.clock.now();
         let read = Sql::new("SELECT count(*) FROM pool_capacity WHERE read_at = ");
         assert_eq!(city.count(read.bind(now.millis())).await, 0);

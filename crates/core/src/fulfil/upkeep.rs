@@ -118,27 +118,27 @@ impl Handler<ReadCapacity> for CapacityReader {
         let mut said: Vec<(PoolId, Capacity, Timestamp)> = Vec::new();
         let mut refused: Vec<(PoolId, Option<String>)> = Vec::new();
         let mut heard = Heard::default();
-        for (pool, backend, there) in sites {
+        for (pool, backend, there) in &sites {
             // Of one that is silent each further pool would wait for a time-out of its own.
-            if heard.is_silent(&backend) {
+            if heard.is_silent(backend) {
                 continue;
             }
             // What is built while it answers may be missing in the answer.
             let asked = run.cx().now();
-            let answer = match self.0.get(&backend) {
-                Some(cloud) => cloud.capacity(&PoolRef(there)).await,
+            let answer = match self.0.get(backend) {
+                Some(cloud) => cloud.capacity(&PoolRef(there.clone())).await,
                 None => Err(ReadError::Unreachable(
                     "the configuration has no such backend".to_owned(),
                 )),
             };
-            heard.note(&backend, answer.as_ref().err());
+            heard.note(backend, answer.as_ref().err());
             match answer {
                 Ok(capacity) => {
                     refused.push((pool.clone(), None));
-                    said.push((pool, capacity, asked));
+                    said.push((pool.clone(), capacity, asked));
                 }
                 Err(ReadError::Refused(refusal)) => {
-                    refused.push((pool, Some(refusal.to_string())));
+                    refused.push((pool.clone(), Some(refusal.to_string())));
                 }
                 Err(ReadError::Unreachable(_)) => {}
             }
@@ -150,7 +150,7 @@ impl Handler<ReadCapacity> for CapacityReader {
             if let Some(cloud) = self.0.get(backend)
                 && let Ok(able) = cloud.capabilities().await
             {
-                lacking.push((backend, lacks(&able), acts(&able), able.images));
+                lacking.push((backend, lacks(&able), acts(&able), able.makes));
             }
         }
         let mut tx = run.begin().await?;
@@ -158,10 +158,13 @@ impl Handler<ReadCapacity> for CapacityReader {
         // An approval that has counted what is held counts on the figures of before.
         let read: Vec<PoolId> = said.iter().map(|(pool, ..)| pool.clone()).collect();
         room::lock(&mut tx, read.iter()).await?;
-        for (backend, lacks, acts, images) in &lacking {
+        for (backend, lacks, acts, makes) in &lacking {
             cloud::save_lacks(&mut tx, backend, lacks).await?;
             cloud::save_able(&mut tx, backend, acts).await?;
-            cloud::save_images(&mut tx, backend, images).await?;
+            for (pool, _, there) in sites.iter().filter(|(_, on, _)| on == *backend) {
+                let makes = makes.get(&PoolRef(there.clone()));
+                place::save_makes(&mut tx, pool, makes).await?;
+            }
         }
         for (pool, capacity, asked) in &said {
             for (dimension, figure) in figures(capacity) {
@@ -352,7 +355,7 @@ mod tests {
     fn a_cloud_without_schedules_lacks_backups_and_nothing_else() {
         let mut able = Capabilities {
             calls: CallKind::ALL.iter().copied().collect(),
-            images: Vec::new(),
+            makes: BTreeMap::new(),
             one_time_password: true,
             usage: true,
             console: false,
@@ -390,7 +393,7 @@ mod tests {
     fn what_a_cloud_can_not_do_to_what_stands_is_left_out() {
         let mut able = Capabilities {
             calls: CallKind::ALL.iter().copied().collect(),
-            images: Vec::new(),
+            makes: BTreeMap::new(),
             one_time_password: true,
             usage: true,
             console: true,

@@ -19,7 +19,7 @@ use crate::{
     app::Cx,
     authz::Access,
     error::{OrNotFound, ServiceError, StorageError},
-    storage::{ReadTx, Tx, cloud, item, place, policy, quota, room, vdc},
+    storage::{ReadTx, Tx, item, place, policy, quota, room, vdc},
 };
 
 /// Everything that can be ordered: what no cloud makes is not offered.
@@ -160,7 +160,7 @@ pub async fn surroundings(
         // would examine first.
         has_upper: above_parent.is_some(),
         capacity: room::free(rx).await?,
-        images: cloud::images(rx).await?,
+        makes: place::makes(rx).await?,
     })
 }
 

@@ -75,13 +75,14 @@ pub async fn findings(cx: &Cx) -> Result<Findings, ServiceError> {
     })
 }
 
-/// Images, disk classes and sizes of what can be ordered.
+/// Architectures, images, disk classes and sizes of what can be ordered.
 fn offered(offers: &[Offer]) -> Offered {
     let mut all = Offered::default();
     for offer in offers {
         let schema = &offer.content.schema;
         match offer.content.fulfiller {
             Fulfiller::Server => {
+                all.archs.extend(options(schema, "arch"));
                 all.images.extend(options(schema, "image"));
                 if let (Some(vcpus), Some(memory_gb)) =
                     (steps(schema, "vcpus"), steps(schema, "memory_gb"))
@@ -171,6 +172,8 @@ mod tests {
                 .unwrap();
             tx.commit().await.unwrap();
             let offered = findings(&cx).await.unwrap().offered;
+            let archs: Vec<&str> = offered.archs.iter().map(String::as_str).collect();
+            assert_eq!(archs, ["general", "hygon", "kunpeng"]);
             let images: Vec<&str> = offered.images.iter().map(String::as_str).collect();
             assert_eq!(images, ["debian-12", "kylin-v10", "openeuler-22", "uos-20"]);
             let classes: Vec<&str> = offered.disk_classes.iter().map(String::as_str).collect();

@@ -140,38 +140,6 @@ pub async fn able(rx: &mut ReadTx, backend: &str) -> Result<Vec<Act>, StorageErr
         .collect()
 }
 
-/// Writes down which images a backend has.
-///
-/// # Errors
-/// What the database says.
-pub async fn save_images(tx: &mut Tx, backend: &str, codes: &[String]) -> Result<(), StorageError> {
-    Sql::new("DELETE FROM backend_image WHERE backend = ")
-        .bind(backend)
-        .run(tx)
-        .await?;
-    for code in codes {
-        on!(tx, conn => sqlx::query("INSERT INTO backend_image (backend, code) VALUES ($1, $2) ON CONFLICT DO NOTHING")
-            .bind(backend).bind(code).execute(conn).await.map(|_| ()))?;
-    }
-    Ok(())
-}
-
-/// The images of the backends, by backend; one that never told any is absent.
-///
-/// # Errors
-/// What the database says.
-pub async fn images(rx: &mut ReadTx) -> Result<BTreeMap<String, Vec<String>>, StorageError> {
-    let rows: Vec<(String, String)> =
-        Sql::new("SELECT backend, code FROM backend_image ORDER BY backend, code")
-            .all(rx)
-            .await?;
-    let mut images: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for (backend, code) in rows {
-        images.entry(backend).or_default().push(code);
-    }
-    Ok(images)
-}
-
 /// What is nobody's, at most 500 things.
 ///
 /// # Errors

@@ -2,6 +2,7 @@
 
 use lingbao_model::{
     id::{PoolId, ZoneId},
+    makes::Makes,
     msg::Label,
     placement::{Level, Pool, Zone},
     quota::PoolDimension,
@@ -68,7 +69,7 @@ pub async fn pools(rx: &mut ReadTx) -> Result<Vec<Pool>, StorageError> {
     rows.into_iter()
         .map(|row| {
             let at = row.id.clone();
-            let wrong = |column, e: &dyn std::fmt::Display| {
+            let wrong = |column: &'static str, e: &dyn std::fmt::Display| {
                 StorageError::inconsistent("pool", column, at.as_str(), e)
             };
             Ok(Pool {
@@ -215,6 +216,43 @@ pub async fn save_refusal(
     on!(tx, conn => sqlx::query("UPDATE pool SET refusal = $2 WHERE id = $1")
         .bind(pool.as_str()).bind(why).execute(conn).await.map(|_| ()))?;
     Ok(())
+}
+
+/// Writes down what is made in a pool; `None` if its backend does not tell.
+///
+/// # Errors
+/// What the database says.
+pub async fn save_makes(
+    tx: &mut Tx,
+    pool: &PoolId,
+    makes: Option<&Makes>,
+) -> Result<(), StorageError> {
+    let text = makes.map(serde_json::to_string).transpose();
+    let text = text.map_err(|e| StorageError::inconsistent("pool", "makes", pool.as_str(), e))?;
+    on!(tx, conn => sqlx::query("UPDATE pool SET makes = $2 WHERE id = $1")
+        .bind(pool.as_str()).bind(text.as_deref()).execute(conn).await.map(|_| ()))?;
+    Ok(())
+}
+
+/// What is made in the pools whose backends have told it.
+///
+/// # Errors
+/// What the database says.
+pub async fn makes(rx: &mut ReadTx) -> Result<Vec<(PoolId, Makes)>, StorageError> {
+    let rows: Vec<(String, String)> =
+        Sql::new("SELECT id, makes FROM pool WHERE makes IS NOT NULL ORDER BY sort, id")
+            .all(rx)
+            .await?;
+    rows.into_iter()
+        .map(|(id, text)| {
+            let wrong = |column, e: &dyn std::fmt::Display| {
+                StorageError::inconsistent("pool", column, id.as_str(), e)
+            };
+            let pool = id.parse().map_err(|e| wrong("id", &e))?;
+            let makes = serde_json::from_str(&text).map_err(|e| wrong("makes", &e))?;
+            Ok((pool, makes))
+        })
+        .collect()
 }
 
 /// Whether there is any zone yet.

@@ -123,14 +123,19 @@ fn stored(pools: &[Value], begins: &str) -> Option<(u64, u64)> {
 }
 
 impl Cloud {
-    /// How full a pool is.
+    /// How full a pool is. Glance has no figure, but hosts start from its images: while it is away the
+    /// cloud makes nothing, and that is told here as it is of the other services.
     pub async fn capacity(self: &Arc<Self>, pool: &str) -> Answer<Capacity> {
         let Some(zone) = self.config.zone(pool) else {
             return Err(Refusal::new(RefusalReason::NotFound, format!("no pool {pool}")).into());
         };
-        let (hosts, disks, addresses) =
-            tokio::join!(self.hosts(zone), self.disks(zone), self.addresses(zone));
-        let (hosts, disks, addresses) = (hosts?, disks?, addresses?);
+        let (hosts, disks, addresses, glance) = tokio::join!(
+            self.hosts(zone),
+            self.disks(zone),
+            self.addresses(zone),
+            self.glance(),
+        );
+        let (hosts, disks, addresses, ()) = (hosts?, disks?, addresses?, glance?);
         let mut sum = Load::default();
         for some in hosts.chunks(AT_ONCE) {
             let mut asked = JoinSet::new();
@@ -160,6 +165,15 @@ impl Cloud {
             servers: sum.servers,
             hosts: Some(zone.zone.clone()),
         })
+    }
+
+    /// Whether Glance answers; a refusal is an answer.
+    async fn glance(&self) -> Answer<()> {
+        let query = [("limit", "1")];
+        match self.get_shared(Service::Image, "/images", &query).await {
+            Ok(_) | Err(Fault::Refused(_)) => Ok(()),
+            Err(fault) => Err(fault),
+        }
     }
 
     async fn load(&self, provider: &str, takes_new: bool) -> Answer<Load> {

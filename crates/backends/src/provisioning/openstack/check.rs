@@ -6,10 +6,11 @@ use super::{
     config::{Credential, ZoneConfig},
     fault::{Answer, Fault},
     keystone::Scope,
+    names::{self, Place, is_called},
     sizes,
     version::Service,
 };
-use crate::provisioning::{Finding, ServerSize};
+use crate::provisioning::Finding;
 
 /// The presets that the portal asks for.
 const PRESETS: [&str; 4] = ["level2", "level2-internet", "level3", "level3-internet"];
@@ -199,36 +200,29 @@ impl Cloud {
             self.role_id().await,
             "openstack role create, or another role in the configuration",
         ));
-        for (code, name) in &config.images {
-            let remedy = format!(
-                "openstack image create --public {name}, or another name under image_names.{code}"
-            );
+        for line in names::images(config) {
+            let (name, path) = (line.name, &line.path);
+            let remedy =
+                format!("openstack image create --public {name}, or another name under {path}");
             found.push(finding(
-                format!("image {code}"),
-                self.image(code).await,
+                format!("image {name} for {path}"),
+                self.image_called(name).await,
                 &remedy,
             ));
         }
         let flavours = self.flavours().await;
-        for (key, name) in &config.flavours {
-            let what = format!("flavour {name} for {key}");
+        for line in names::flavours(config) {
+            let (name, path) = (line.name, &line.path);
+            let what = format!("flavour {name} for {path}");
             let Ok(all) = &flavours else { continue };
-            let flavour = all
-                .iter()
-                .find(|it| text(it, "name") == name || text(it, "id") == name);
-            let parsed = key.split_once('x').and_then(|(cores, gb)| {
-                Some(ServerSize {
-                    vcpus: cores.parse().ok()?,
-                    memory_gb: gb.parse().ok()?,
-                })
-            });
+            let flavour = all.iter().find(|it| is_called(it, name));
             found.push(match flavour {
                 None => Finding::wrong(
                     what,
                     "nova has no such flavour",
-                    format!("openstack flavor create {name}, or another name in flavour_names"),
+                    format!("openstack flavor create {name}, or another name under {path}"),
                 ),
-                Some(it) if sizes::size(it) != parsed => Finding::wrong(
+                Some(it) if sizes::size(it) != line.key.size() => Finding::wrong(
                     what,
                     "its cores and memory are others",
                     "map the size to a flavour of exactly these cores and GiB",
@@ -255,19 +249,20 @@ impl Cloud {
                 Ok(all) if all.contains(name) => Finding::fine(what),
                 Ok(_) => Finding::wrong(
                     what,
-                    "cinder has no such type",
-                    format!("openstack volume type create {name}, or another name"),
+                    "cinder has no such public type",
+                    format!("openstack volume type create --public {name}, or another name"),
                 ),
                 Err(fault) => Finding::wrong(what, said(fault), "let the portal reach cinder"),
             });
         }
     }
 
-    /// The volume types of the cloud.
+    /// The volume types of the cloud that a unit's project sees.
     pub(super) async fn volume_type_names(&self) -> Names {
-        let query = [("is_public", "None")];
-        let types = self.get(Service::Volume, "/types", &query).await;
-        names(types, "volume_types", "name")
+        let types = self.get(Service::Volume, "/types", &[]).await?;
+        let all = list(&types, "volume_types", &["name"])?.iter();
+        let seen = all.filter(|it| it["is_public"] != Value::Bool(false));
+        Ok(seen.map(|it| text(it, "name").to_owned()).collect())
     }
 
     fn check_presets(&self, found: &mut Vec<Finding>) {
@@ -318,6 +313,19 @@ impl Cloud {
                     format!("{make} {wanted}, or another zone in the configuration"),
                 ),
                 Err(fault) => Finding::wrong(what, said(fault), "let the portal reach the cloud"),
+            });
+        }
+        for arch in names::archs(&self.config, zone) {
+            let place = Place::in_zone(&self.config, zone, Some(arch));
+            let what = format!("images for {}", place.words());
+            found.push(if place.codes().is_empty() {
+                Finding::wrong(
+                    what,
+                    "none has a name: orders of such hosts are refused",
+                    format!("image_names.{arch}/CODE, or image_names in the zone {name}"),
+                )
+            } else {
+                Finding::fine(what)
             });
         }
         if let Some(external) = self.config.external_of(zone) {

@@ -7,6 +7,7 @@ use lingbao_model::{
 };
 use serde::{Deserialize, Serialize};
 
+use super::names::{self, Named};
 use crate::provisioning::Secret;
 
 /// One OpenStack cloud, in one region.
@@ -50,9 +51,11 @@ pub struct OpenStackConfig {
     pub dns_servers: Vec<String>,
     /// The pools.
     pub zones: Vec<ZoneConfig>,
-    /// Code of an image → its name or id in Glance.
+    /// Code of an image → its name or id in Glance. As `kunpeng/kylin-v10` it is that of hosts of one
+    /// architecture, else that of general ones; a pool's own names count before these.
     pub images: BTreeMap<String, String>,
-    /// `4x8` (cores x GiB) → name of a flavour. What is missing is looked for by its exact size.
+    /// `4x8` (cores x GiB) → name of a flavour, by architecture as images are. What is missing is
+    /// looked for by its exact size.
     pub flavours: BTreeMap<String, String>,
     /// Makes a flavour of a size that the cloud does not have.
     pub make_flavours: bool,
@@ -90,7 +93,7 @@ pub enum Credential {
 }
 
 /// A pool: an availability zone.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct ZoneConfig {
     /// The name that the portal's pools use.
     pub name: String,
@@ -109,6 +112,16 @@ pub struct ZoneConfig {
     /// Volume type of system disks; the cloud's default when empty.
     #[serde(default)]
     pub system_volume_type: String,
+    /// Architecture of the hosts that stand here, by its code in the catalogue; general when empty.
+    /// Names without an architecture mean it, and flavours without a name are taken for it alone.
+    #[serde(default)]
+    pub arch: String,
+    /// Code of an image → its name or id in Glance.
+    #[serde(default)]
+    pub image_names: BTreeMap<String, String>,
+    /// `4x8` (cores x GiB) → name of a flavour.
+    #[serde(default)]
+    pub flavour_names: BTreeMap<String, String>,
 }
 
 /// What may come in.
@@ -208,6 +221,13 @@ impl OpenStackConfig {
                 .is_none_or(|s| s.0.len() >= 32),
             "secret_file: at least 32 characters",
         );
+        // One without any would be trusted to sign nothing, and each call would fail for that.
+        check(
+            self.ca_pem
+                .as_ref()
+                .is_none_or(|pem| pem.contains("-----BEGIN CERTIFICATE-----")),
+            "ca_file: at least one certificate in PEM",
+        );
         for (name, rules) in &self.presets {
             for (number, rule) in rules.iter().enumerate() {
                 if let Some(problem) = rule.problem() {
@@ -215,12 +235,16 @@ impl OpenStackConfig {
                 }
             }
         }
-        for size in self.flavours.keys() {
+        for Named { key, path, .. } in names::flavours(self) {
             check(
-                size.split_once('x').is_some_and(|(cores, gb)| {
-                    cores.parse::<u32>().is_ok() && gb.parse::<u32>().is_ok()
-                }),
-                &format!("flavour_names.{size}: write CORESxGIB, as 4x8"),
+                key.size().is_some(),
+                &format!("{path}: write CORESxGIB, as 4x8 or kunpeng/4x8"),
+            );
+        }
+        for Named { key, path, .. } in names::images(self) {
+            check(
+                key.arch != Some("") && !key.code.is_empty(),
+                &format!("{path}: write the code of an image, as kylin-v10 or kunpeng/kylin-v10"),
             );
         }
         problems
@@ -299,6 +323,22 @@ mod tests {
             ("anywhere", None),
         ] {
             assert_eq!(network(ours).as_deref(), theirs, "{ours}");
+        }
+    }
+
+    #[test]
+    fn a_file_of_an_authority_without_a_certificate_is_told() {
+        let mut config = crate::provisioning::openstack::offered::tests::config();
+        for (pem, fine) in [
+            (None, true),
+            (Some(""), false),
+            (Some("-----BEGIN PRIVATE KEY-----"), false),
+            (Some("-----BEGIN CERTIFICATE-----"), true),
+        ] {
+            config.ca_pem = pem.map(str::to_owned);
+            let problems = config.problems();
+            let told = problems.iter().any(|it| it.starts_with("ca_file"));
+            assert_eq!(!told, fine, "{pem:?}");
         }
     }
 

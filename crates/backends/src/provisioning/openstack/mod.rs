@@ -22,6 +22,8 @@ mod keystone;
 mod lacking;
 mod listing;
 mod lookup;
+mod makes;
+mod names;
 mod networks;
 mod offered;
 mod op;
@@ -357,19 +359,9 @@ impl Provisioner for OpenStack {
             }
             Err(fault) => return Err(fault.into()),
         }
-        let mut images = Vec::new();
-        for code in config.images.keys() {
-            match self.cloud.image(code).await {
-                Ok(_) => images.push(code.clone()),
-                Err(Fault::Refused(refusal)) => {
-                    tracing::warn!(backend = self.cloud.name, %refusal, "image {code} is not offered");
-                }
-                Err(fault) => return Err(fault.into()),
-            }
-        }
         Ok(Capabilities {
             calls,
-            images,
+            makes: self.cloud.makes().await?,
             one_time_password: config.password_secret.is_some(),
             // Nova's own figures are those of the hypervisor's driver, another set for each.
             usage: false,

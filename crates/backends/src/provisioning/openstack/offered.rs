@@ -2,38 +2,41 @@
 //! configuration names and the cloud lacks is told by [`check`](super::check).
 use std::collections::BTreeSet;
 
-use serde_json::Value;
-
 use super::{
     check::{Names, said},
-    client::{Cloud, text},
+    client::Cloud,
     config::OpenStackConfig,
-    sizes,
+    makes::{Size, classes_there, sizes_there},
+    names::{self, Place},
 };
-use crate::provisioning::{Finding, Offered, OfferedSizes, ServerSize};
+use crate::provisioning::{Finding, Offered, OfferedSizes};
 
 /// Sizes without a flavour that are named.
 const NAMED: usize = 3;
 
-/// Cores and GiB.
-type Size = (u32, u32);
-
 impl Cloud {
     /// Looks at everything; one thing that is wrong does not hide the next.
     pub async fn check_offered(&self, offered: &Offered) -> Vec<Finding> {
-        let mut found = images(&self.config, &offered.images);
+        let mut found = archs(&self.config, &offered.archs);
+        found.extend(images(&self.config, &offered.images));
         if !offered.disk_classes.is_empty() {
             let types = self.volume_type_names().await;
             found.extend(classes(&self.config, &offered.disk_classes, &types));
         }
-        if self.config.make_flavours || offered.sizes.is_empty() {
+        let places: Vec<Place<'_>> = places(&self.config)
+            .filter(|place| !self.makes_any(*place))
+            .filter(|place| offered.archs.is_empty() || offered.archs.contains(place.arch))
+            .collect();
+        if places.is_empty() || offered.sizes.is_empty() {
             return found;
         }
         match self.flavours().await {
-            Ok(all) => {
-                let there = sizes_there(&self.config, &all);
-                found.extend(offered.sizes.iter().map(|one| of_sizes(one, &there)));
-            }
+            Ok(all) => found.extend(places.into_iter().flat_map(|place| {
+                let there = sizes_there(place, &all);
+                let sizes = offered.sizes.iter();
+                let found = sizes.map(|one| of_sizes(one, place, &there));
+                found.collect::<Vec<_>>()
+            })),
             Err(fault) => found.push(Finding::wrong(
                 "sizes of the catalogue",
                 said(&fault),
@@ -44,14 +47,40 @@ impl Cloud {
     }
 }
 
-fn images(config: &OpenStackConfig, wanted: &BTreeSet<String>) -> Vec<Finding> {
+/// Each pool, with each architecture of which hosts can be ordered there.
+fn places(config: &OpenStackConfig) -> impl Iterator<Item = Place<'_>> {
+    config.zones.iter().flat_map(move |zone| {
+        let archs = names::archs(config, zone).into_iter();
+        archs.map(move |arch| Place::in_zone(config, zone, Some(arch)))
+    })
+}
+
+fn archs(config: &OpenStackConfig, wanted: &BTreeSet<String>) -> Vec<Finding> {
+    let there: BTreeSet<&str> = places(config).map(|place| place.arch).collect();
     let found = wanted.iter().map(|code| {
-        let what = format!("image {code} of the catalogue");
-        if config.images.contains_key(code) {
+        let what = format!("architecture {code} of the catalogue");
+        if there.contains(code.as_str()) {
             return Finding::fine(what);
         }
         let remedy = format!(
-            "name it under image_names.{code}, or take the option out of the item: orders with it fail"
+            "arch = \"{code}\" in the zone where such hosts stand, flavour_names.{code}/CORESxGIB for \
+             some of them, or take the option out of the item: orders with it are refused"
+        );
+        Finding::wrong(what, "no pool of this cloud has such hosts", remedy)
+    });
+    found.collect()
+}
+
+fn images(config: &OpenStackConfig, wanted: &BTreeSet<String>) -> Vec<Finding> {
+    let there: BTreeSet<&str> = places(config).flat_map(Place::codes).collect();
+    let found = wanted.iter().map(|code| {
+        let what = format!("image {code} of the catalogue");
+        if there.contains(code.as_str()) {
+            return Finding::fine(what);
+        }
+        let remedy = format!(
+            "name it under image_names.{code}, or take the option out of the item: orders with it are \
+             refused"
         );
         Finding::wrong(what, "the configuration has no image of this code", remedy)
     });
@@ -61,17 +90,14 @@ fn images(config: &OpenStackConfig, wanted: &BTreeSet<String>) -> Vec<Finding> {
 fn classes(config: &OpenStackConfig, wanted: &BTreeSet<String>, types: &Names) -> Vec<Finding> {
     let found = wanted.iter().map(|code| {
         let what = format!("disk class {code} of the catalogue");
-        if config.volume_types.contains_key(code) {
-            return Finding::fine(what);
-        }
         match types {
-            Ok(all) if all.contains(code) => Finding::fine(what),
+            Ok(all) if classes_there(config, all).contains(code) => Finding::fine(what),
             Ok(_) => Finding::wrong(
                 what,
-                "volume_types does not name it, and cinder has no type of this name",
+                "neither the type that volume_types names for it nor one of its own name is there",
                 format!(
                     "volume_types.{code} = the name of a type, openstack volume type create {code}, \
-                     or take the option out of the item: orders with it fail"
+                     or take the option out of the item: orders with it are refused"
                 ),
             ),
             Err(fault) => Finding::wrong(what, said(fault), "let the portal reach cinder"),
@@ -80,34 +106,9 @@ fn classes(config: &OpenStackConfig, wanted: &BTreeSet<String>, types: &Names) -
     found.collect()
 }
 
-/// The sizes that find a flavour, by the rules of [`Cloud::flavour`].
-fn sizes_there(config: &OpenStackConfig, all: &[Value]) -> BTreeSet<Size> {
-    let mut there: BTreeSet<Size> = all
-        .iter()
-        .filter_map(sizes::size)
-        .filter(|size| sizes::choose(all, *size, 0).is_some())
-        .map(|ServerSize { vcpus, memory_gb }| (vcpus, memory_gb))
-        .collect();
-    for (key, name) in &config.flavours {
-        let parsed = key.split_once('x');
-        let parsed = parsed.and_then(|(cores, gb)| Some((cores.parse().ok()?, gb.parse().ok()?)));
-        let Some(size) = parsed else { continue };
-        // Of a size that has a name no other flavour is taken.
-        if all
-            .iter()
-            .any(|it| text(it, "name") == name || text(it, "id") == name)
-        {
-            there.insert(size);
-        } else {
-            there.remove(&size);
-        }
-    }
-    there
-}
-
-fn of_sizes(offered: &OfferedSizes, there: &BTreeSet<Size>) -> Finding {
+fn of_sizes(offered: &OfferedSizes, place: Place<'_>, there: &BTreeSet<Size>) -> Finding {
     let (cores, memory) = (offered.vcpus, offered.memory_gb);
-    let what = format!("sizes of {}", offered.by);
+    let what = format!("sizes of {} for {}", offered.by, place.words());
     let all = cores.count() * memory.count();
     let has = |(vcpus, gb): &&Size| cores.has(*vcpus) && memory.has(*gb);
     let met = u64::try_from(there.iter().filter(has).count()).unwrap_or(u64::MAX);
@@ -133,18 +134,21 @@ fn of_sizes(offered: &OfferedSizes, there: &BTreeSet<Size>) -> Finding {
             named.join(", ")
         ),
         "make_flavours = true, openstack flavor create for each, or narrow the item's cores and \
-         memory: orders of such a size fail",
+         memory: orders of such a size are refused",
     )
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::provisioning::{Steps, openstack::Credential};
+    use crate::provisioning::{
+        Steps,
+        openstack::{Credential, ZoneConfig},
+    };
 
-    fn config() -> OpenStackConfig {
+    pub(in crate::provisioning::openstack) fn config() -> OpenStackConfig {
         OpenStackConfig {
             auth_url: "http://127.0.0.1:1/v3".into(),
             region: None,
@@ -165,7 +169,10 @@ mod tests {
             external_network: None,
             outbound: false,
             dns_servers: Vec::new(),
-            zones: Vec::new(),
+            zones: vec![ZoneConfig {
+                name: "p".into(),
+                ..ZoneConfig::default()
+            }],
             images: [("kylin-v10".to_owned(), "Kylin".to_owned())].into(),
             flavours: Default::default(),
             make_flavours: false,
@@ -212,8 +219,12 @@ mod tests {
             vcpus: steps(2, 4, 4),
             memory_gb: steps(4, 8, 6),
         };
+        let told = |config: &OpenStackConfig, offered: &OfferedSizes| {
+            let place = places(config).next().unwrap();
+            of_sizes(offered, place, &sizes_there(place, &all))
+        };
         let mut config = config();
-        let found = of_sizes(&offered, &sizes_there(&config, &all));
+        let found = told(&config, &offered);
         let problem = found.wrong.unwrap().problem;
         assert_eq!(
             problem,
@@ -225,7 +236,7 @@ mod tests {
             ("2x4".to_owned(), "gone".to_owned()),
         ]
         .into();
-        let found = of_sizes(&offered, &sizes_there(&config, &all));
+        let found = told(&config, &offered);
         let problem = found.wrong.unwrap().problem;
         assert_eq!(
             problem,
@@ -233,7 +244,7 @@ mod tests {
         );
         offered.vcpus = steps(4, 4, 4);
         offered.memory_gb = steps(6, 8, 8);
-        let found = of_sizes(&offered, &sizes_there(&config, &all));
+        let found = told(&config, &offered);
         assert_eq!(found.wrong, None);
     }
 }

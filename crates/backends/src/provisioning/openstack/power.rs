@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use super::{
     client::{Cloud, inner, list, text},
     fault::{Answer, Fault, Flow, Stop, optional, refuse},
+    names::Place,
     op::Memory,
     resize::{back, can_answer, is_resizing},
     server::{META_ACT, power, server, size},
@@ -246,7 +247,10 @@ impl Cloud {
                 (json!({ "reboot": { "type": how } }), None)
             }
             Act::Resize(wanted) => {
-                let flavour = self.flavour(wanted, None, sizes::own_disk(&it)).await?;
+                let place = Place::of(&self.config, &it);
+                let flavour = self
+                    .flavour(place, wanted, None, sizes::own_disk(&it))
+                    .await?;
                 (
                     json!({ "resize": { "flavorRef": flavour } }),
                     Some(size(&it)),

@@ -12,6 +12,7 @@ use super::{
     access,
     client::{Cloud, items, text},
     fault::{Fault, Flow, Stop, refuse},
+    names::Place,
     op::{Memory, digest},
     server::{META_INSTALL, power, reinstalled, server},
 };
@@ -160,7 +161,7 @@ impl Cloud {
             );
             return refuse(RefusalReason::Unsupported, said);
         }
-        let wanted = self.image(image).await?;
+        let wanted = self.image(Place::of(&self.config, &it), image).await?;
         let cloud_init = access::user_data(access, password.as_ref(), None)?;
         // A request whose answer was lost may still be on its way.
         if let Some(ms) = memory.settling(op, self.now(), self.config.settle_ms) {

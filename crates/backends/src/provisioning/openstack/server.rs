@@ -11,7 +11,7 @@ use super::{
     time::moment,
 };
 use crate::provisioning::{
-    Access, ExternalId, OperationId, PoolRef, Power, Server, ServerSize, ServerSpec, Stands,
+    ARCH, Access, ExternalId, OperationId, PoolRef, Power, Server, ServerSize, ServerSpec, Stands,
 };
 
 /// What each server that is read must have. Nova leaves most of it out for servers of a cell that is
@@ -180,8 +180,8 @@ pub(super) fn server(it: &Value) -> Server {
     let ServerSize { vcpus, memory_gb } = size(it);
     let resource = "lingbao_resource";
     let own = meta.as_object().into_iter().flatten().filter(|(key, _)| {
-        // `lingbao_resource` and `lingbao_arch` come from the order.
-        !key.starts_with(META) || [resource, "lingbao_arch"].contains(&key.as_str())
+        // These two come from the order.
+        !key.starts_with(META) || [resource, ARCH].contains(&key.as_str())
     });
     let own = own.map(|(key, value)| (key.clone(), value.as_str().unwrap_or_default().to_owned()));
     Server {

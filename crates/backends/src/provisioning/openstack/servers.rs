@@ -7,6 +7,7 @@ use super::{
     client::{Cloud, inner, list, text},
     fault::{Answer, Fault, Flow, Stop, of_build, optional, refuse},
     keystone::Scope,
+    names::Place,
     networks::oldest_first,
     op::{MARK, META_OP, Memory, tag},
     server::{FIELDS, META_CALL, call, has_password, is_deleted, metadata, power, server},
@@ -215,9 +216,10 @@ impl Cloud {
             vcpus: spec.vcpus,
             memory_gb: spec.memory_gb,
         };
+        let place = Place::in_zone(&self.config, zone, spec.arch());
         let (image, flavour, network) = tokio::try_join!(
-            self.image(&spec.image),
-            self.flavour(size, spec.flavour.as_deref(), 0),
+            self.image(place, &spec.image),
+            self.flavour(place, size, spec.flavour.as_deref(), 0),
             self.network_owner(&spec.network),
         )?;
         match network {

@@ -6,6 +6,7 @@ use super::{
     client::{Cloud, list, missing, text},
     fault::{Answer, Fault},
     listing::{PAGE, next_page},
+    names::Place,
     version::Service,
 };
 use crate::provisioning::ServerSize;
@@ -36,7 +37,11 @@ pub(super) fn own_disk(server: &Value) -> u64 {
 
 /// Of the flavours of a size, the one with the smallest disk that is large enough: hosts that the
 /// portal makes start from a volume and need none, and no cloud makes a disk smaller.
-pub(super) fn choose(all: &[Value], wanted: ServerSize, disk_gb: u64) -> Option<&Value> {
+pub(super) fn choose<'a>(
+    all: impl IntoIterator<Item = &'a Value>,
+    wanted: ServerSize,
+    disk_gb: u64,
+) -> Option<&'a Value> {
     let fits = |it: &&Value| {
         size(it) == Some(wanted)
             && number(it, "disk") >= disk_gb
@@ -44,7 +49,7 @@ pub(super) fn choose(all: &[Value], wanted: ServerSize, disk_gb: u64) -> Option<
             && it.get("os-flavor-access:is_public") != Some(&Value::Bool(false))
     };
     let order = |it: &&Value| (number(it, "disk"), text(it, "name").to_owned());
-    all.iter().filter(fits).min_by_key(order)
+    all.into_iter().filter(fits).min_by_key(order)
 }
 
 impl Cloud {
@@ -85,16 +90,17 @@ impl Cloud {
 
     /// Id of the flavour of a size: the order's own by name, the configured one, one of exactly this
     /// size, or one made for it if the configuration lets us. A server whose disk is its flavour's
-    /// gets one with so large a disk, also where the configured one has a smaller.
+    /// gets one with so large a disk, also where the configured one has a smaller. Of hosts of another
+    /// architecture than the pool's own only those flavours are known that have a name.
     pub async fn flavour(
         &self,
+        place: Place<'_>,
         size: ServerSize,
         name: Option<&str>,
         disk_gb: u64,
     ) -> Answer<String> {
         let ServerSize { vcpus, memory_gb } = size;
-        let key = format!("{vcpus}x{memory_gb}");
-        let named = name.or_else(|| self.config.flavours.get(&key).map(String::as_str));
+        let named = name.or_else(|| place.flavour(size));
         let all = self.flavours().await?;
         let called = named.and_then(|name| {
             let by = |field: &str| all.iter().find(|it| text(it, field) == name);
@@ -104,12 +110,12 @@ impl Cloud {
         let named = named.filter(|_| !too_small);
         let found = match named {
             Some(_) => called,
-            None => choose(&all, size, disk_gb),
+            None => choose(place.takes(&all), size, disk_gb),
         };
         if let Some(it) = found {
             return Ok(text(it, "id").to_owned());
         }
-        if let (true, None) = (self.config.make_flavours, named) {
+        if named.is_none() && self.makes_any(place) {
             return self.make_flavour(size, disk_gb).await;
         }
         let wanted = match named {
@@ -119,7 +125,10 @@ impl Cloud {
             ),
             None => format!("of {vcpus} cores and {memory_gb} GiB"),
         };
-        Err(missing(&format!("nova has no flavour {wanted}")))
+        let whose = place.words();
+        Err(missing(&format!(
+            "nova has no flavour {wanted} for {whose}"
+        )))
     }
 
     async fn make_flavour(&self, size: ServerSize, disk_gb: u64) -> Answer<String> {
@@ -144,10 +153,18 @@ impl Cloud {
     }
 
     /// Id of the image of a code.
-    pub async fn image(&self, code: &str) -> Answer<String> {
-        let Some(wanted) = self.config.images.get(code) else {
-            return Err(missing(&format!("the configuration has no image {code}")));
+    pub async fn image(&self, place: Place<'_>, code: &str) -> Answer<String> {
+        let Some(wanted) = place.image(code) else {
+            let whose = place.words();
+            return Err(missing(&format!(
+                "the configuration has no image {code} for {whose}"
+            )));
         };
+        self.image_called(wanted).await
+    }
+
+    /// Id of the image that Glance calls so.
+    pub async fn image_called(&self, wanted: &str) -> Answer<String> {
         let key = format!("image {wanted}");
         if let Some(Value::String(id)) = self.cache.get(&key, self.now()) {
             return Ok(id);
@@ -156,7 +173,7 @@ impl Cloud {
         // project, and anybody may call his own by this name. Of two with one name neither is taken,
         // the newest no more than the other: what new machines start from would change in silence.
         let query = [
-            ("name", wanted.as_str()),
+            ("name", wanted),
             ("status", "active"),
             ("visibility", "public"),
         ];

@@ -21,7 +21,11 @@ use std::{
 };
 
 use async_trait::async_trait;
-use lingbao_model::{access_rule::AccessRule, time::Timestamp};
+use lingbao_model::{
+    access_rule::AccessRule,
+    makes::{EACH, Hosts, Makes},
+    time::Timestamp,
+};
 use rand::Rng;
 
 pub use config::{Latency, PoolConfig, SimulatorConfig};
@@ -403,9 +407,21 @@ impl Provisioner for Simulator {
 
     async fn capabilities(&self) -> Result<Capabilities, ReadError> {
         self.reading().await?;
+        // Of any size, architecture and class: its hosts and disks are figures.
+        let hosts = Hosts {
+            images: self.0.config.images.clone(),
+            sizes: None,
+        };
+        let makes = Makes {
+            hosts: BTreeMap::from([(EACH.to_owned(), hosts)]),
+            disk_classes: None,
+        };
+        let pools = self.0.config.pools.iter();
         Ok(Capabilities {
             calls: CallKind::ALL.iter().copied().collect(),
-            images: self.0.config.images.clone(),
+            makes: pools
+                .map(|pool| (PoolRef(pool.name.clone()), makes.clone()))
+                .collect(),
             one_time_password: true,
             usage: true,
             console: false,

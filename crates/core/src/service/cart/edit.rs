@@ -49,7 +49,7 @@ pub async fn configure(
     let mut offer = item::offer(&mut rx, code).await?.or_not_found()?;
     let judged = judge::judge(&mut rx, &request).await?;
     let around = judged.ground.around_for(offer.content.fulfiller);
-    line::leave_out_images(&mut offer, &around, None);
+    line::leave_out(&mut offer, &around, None);
     let form = line::fresh(&offer, &judged.lines);
     view(&mut rx, &access, request, judged, offer, form, None).await
 }
@@ -71,7 +71,7 @@ pub async fn edit_line(
     let found = found.cloned().or_not_found()?;
     let mut offer = item::offer(&mut rx, &found.code).await?.or_not_found()?;
     let around = judged.ground.around_for(offer.content.fulfiller);
-    line::leave_out_images(&mut offer, &around, found.answers.text("image"));
+    line::leave_out(&mut offer, &around, Some(&found.answers));
     let form = line::form_of(&found);
     view(
         &mut rx,

@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use lingbao_model::{
     catalogue::{Fulfiller, Offer},
     id::RequestItemId,
+    makes,
     msg::{FieldError, Msg},
-    param::{Answer, Answers, Choice, Kind as ParamKind},
+    param::{Answer, Answers, Choice, Kind as ParamKind, Schema},
     placement::{Level, Placement, legal},
     request::{Line, MAX_TERM_MONTHS, check_attachments},
     text,
@@ -197,26 +198,53 @@ pub fn form_of(line: &Line) -> LineForm {
     }
 }
 
-/// Leaves out the images that the cloud of no open pool has. The one of a line that is there already
-/// stays: the verdict says what is wrong with it. Where all would go none goes, for the same reason.
-pub fn leave_out_images(offer: &mut Offer, around: &Surroundings, own: Option<&str>) {
-    if offer.content.fulfiller != Fulfiller::Server {
-        return;
-    }
-    let mut there = BTreeSet::new();
+/// Leaves out what no open pool makes: architectures, images and disk classes, and cores and memory
+/// below and beyond its sizes. What a line has that is there already stays (`own`): the verdict says
+/// what is wrong with it. Where all would go none goes, for the same reason.
+pub fn leave_out(offer: &mut Offer, around: &Surroundings, own: Option<&Answers>) {
+    let mut pools = Vec::new();
     for pool in around.pools.iter().filter(|pool| pool.open) {
-        // Of a cloud that never told any nothing is known.
-        let Some(images) = around.images.get(&pool.backend) else {
+        // Of a pool of which nothing was told nothing is known.
+        let Some(there) = around.makes_in(&pool.id) else {
             return;
         };
-        there.extend(images.iter().map(String::as_str));
+        pools.push(there);
     }
-    let mut params = offer.content.schema.0.iter_mut();
-    let image = params.find(|param| param.key == "image");
-    let Some(ParamKind::Choice { options, default }) = image.map(|param| &mut param.kind) else {
+    let schema = &mut offer.content.schema;
+    let text = |key: &str| own.and_then(|own| own.text(key));
+    match offer.content.fulfiller {
+        Fulfiller::Server => {
+            let has_arch = |code: &str| pools.iter().any(|it| it.hosts_of(code).is_some());
+            leave_out_options(schema, "arch", has_arch, text("arch"));
+            let has_image = |code: &str| pools.iter().any(|it| it.has_image(code));
+            leave_out_options(schema, "image", has_image, text("image"));
+            if let Some(sizes) = makes::sizes(pools.iter().copied()) {
+                narrow(schema, &sizes, own);
+            }
+        }
+        Fulfiller::Volume => {
+            let has = |code: &str| pools.iter().any(|it| it.has_class(code));
+            leave_out_options(schema, "disk_class", has, text("disk_class"));
+        }
+        Fulfiller::Address | Fulfiller::Backup | Fulfiller::People => {}
+    }
+}
+
+fn kind_of<'a>(schema: &'a mut Schema, key: &str) -> Option<&'a mut ParamKind> {
+    let mut params = schema.0.iter_mut();
+    params.find(|it| it.key == key).map(|it| &mut it.kind)
+}
+
+fn leave_out_options(
+    schema: &mut Schema,
+    key: &str,
+    there: impl Fn(&str) -> bool,
+    own: Option<&str>,
+) {
+    let Some(ParamKind::Choice { options, default }) = kind_of(schema, key) else {
         return;
     };
-    let has = |it: &Choice| there.contains(it.value.as_str());
+    let has = |it: &Choice| there(&it.value);
     if !options.iter().any(has) {
         return;
     }
@@ -226,6 +254,82 @@ pub fn leave_out_images(offer: &mut Offer, around: &Surroundings, own: Option<&s
     {
         default.clone_from(&first.value);
     }
+}
+
+/// Cores and memory begin and end where the sizes do, and a fresh form proposes one of them: the first
+/// that is no smaller than what the item proposes.
+fn narrow(schema: &mut Schema, sizes: &BTreeSet<(i64, i64)>, own: Option<&Answers>) {
+    let (Some(cores), Some(memory)) = (steps(schema, "vcpus"), steps(schema, "memory_gb")) else {
+        return;
+    };
+    let fits = |(vcpus, gb): &&(i64, i64)| cores.has(*vcpus) && memory.has(*gb);
+    let sizes: Vec<(i64, i64)> = sizes.iter().filter(fits).copied().collect();
+    let enough = |(vcpus, gb): &&(i64, i64)| *vcpus >= cores.default && *gb >= memory.default;
+    let proposed = (cores.default, memory.default);
+    let proposed = sizes.iter().find(|size| **size == proposed);
+    let proposed = proposed.or_else(|| sizes.iter().find(enough));
+    let Some(&(vcpus, gb)) = proposed.or(sizes.last()) else {
+        return;
+    };
+    let own = |key: &str, steps: Steps| {
+        let own = own.and_then(|own| own.integer(key));
+        own.filter(|n| steps.has(*n))
+    };
+    let all = sizes.iter().map(|size| size.0).chain(own("vcpus", cores));
+    bound(schema, "vcpus", all, vcpus);
+    let all = sizes
+        .iter()
+        .map(|size| size.1)
+        .chain(own("memory_gb", memory));
+    bound(schema, "memory_gb", all, gb);
+}
+
+/// The numbers that an item lets people type.
+#[derive(Clone, Copy)]
+struct Steps {
+    min: i64,
+    max: i64,
+    step: i64,
+    default: i64,
+}
+
+impl Steps {
+    const fn has(self, n: i64) -> bool {
+        n >= self.min && n <= self.max && (n - self.min) % self.step == 0
+    }
+}
+
+fn steps(schema: &mut Schema, key: &str) -> Option<Steps> {
+    match kind_of(schema, key)? {
+        ParamKind::Integer {
+            min,
+            max,
+            step,
+            default,
+            ..
+        } if *step > 0 => Some(Steps {
+            min: *min,
+            max: *max,
+            step: *step,
+            default: *default,
+        }),
+        _ => None,
+    }
+}
+
+fn bound(schema: &mut Schema, key: &str, all: impl Iterator<Item = i64>, proposed: i64) {
+    let Some(ParamKind::Integer {
+        min, max, default, ..
+    }) = kind_of(schema, key)
+    else {
+        return;
+    };
+    let (mut first, mut last) = (proposed, proposed);
+    for n in all {
+        first = first.min(n);
+        last = last.max(n);
+    }
+    (*min, *max, *default) = (first, last, proposed);
 }
 
 /// The form of a fresh line: the schema's defaults, on the cart's first place.

@@ -3,6 +3,7 @@
 use lingbao_model::{
     catalogue::Fulfiller,
     id::{PoolId, RequestId, ResourceId, StepId},
+    makes::{EACH, GENERAL, Hosts, Makes},
     param::Kind,
     quota::{Dimension, PoolDimension},
     request::{Decision, Status},
@@ -14,7 +15,7 @@ use super::{
     confirm, detail, fixture::City, list, release, resubmit, submit, tests::key, withdraw,
 };
 use crate::{
-    error::ServiceError,
+    error::{ServiceError, StorageError},
     service::{approval, cart, catalogue},
     storage::{
         cloud,
@@ -329,16 +330,119 @@ async fn what_a_cloud_does_not_make_is_neither_offered_nor_submitted() {
     }
 }
 
+/// From now on this is made in each pool.
+async fn told(city: &City, makes: &Makes) -> Result<(), StorageError> {
+    let mut tx = city.app.db.begin().await?;
+    for (pool, ..) in place::sites(&mut tx).await? {
+        place::save_makes(&mut tx, &pool, Some(makes)).await?;
+    }
+    tx.commit().await
+}
+
+/// Hosts of each architecture and any size from these images, and any disk.
+fn of_images(images: &[&str]) -> Makes {
+    let hosts = Hosts {
+        images: images.iter().map(|code| (*code).to_owned()).collect(),
+        sizes: None,
+    };
+    Makes {
+        hosts: [(EACH.to_owned(), hosts)].into(),
+        disk_classes: None,
+    }
+}
+
+/// General hosts of these sizes, and SSDs.
+fn of_sizes(sizes: &[(i64, i64)]) -> Makes {
+    let mut makes = of_images(&["kylin-v10"]);
+    let hosts = makes.hosts.remove(EACH).unwrap_or_default();
+    let hosts = Hosts {
+        sizes: Some(sizes.to_vec()),
+        ..hosts
+    };
+    makes.hosts.insert(GENERAL.to_owned(), hosts);
+    makes.disk_classes = Some(vec!["ssd".to_owned()]);
+    makes
+}
+
+#[tokio::test]
+async fn an_architecture_a_size_and_a_class_that_a_pool_does_not_make_are_refused() {
+    for city in City::all().await {
+        let cx = city.cx(&city.clerk);
+        told(&city, &of_sizes(&[(4, 8), (8, 16)])).await.unwrap();
+        let blocks = async |more: &[(&str, &str)], class: &str| {
+            let mut host = city.host();
+            let more = more.iter();
+            host.typed
+                .extend(more.map(|(key, text)| ((*key).to_owned(), (*text).to_owned())));
+            let cart = city
+                .cart_with(&city.clerk, &city.system, &host, false)
+                .await;
+            let mut disk = city.disk(&cart.lines[0].line.id);
+            disk.typed.insert("disk_class".into(), class.into());
+            let version = cart.version;
+            cart::put_line(&cx, &cart.id, version, None, &disk)
+                .await
+                .unwrap();
+            let seen = cart::open(&cx, &cart.id).await.unwrap();
+            let keys = seen.verdict.blocks.iter().map(|it| it.key.to_string());
+            keys.collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(blocks(&[], "ssd").await, "");
+        assert_eq!(blocks(&[], "sata").await, "verdict.no_disk_class");
+        let other = [("arch", "kunpeng")];
+        assert_eq!(blocks(&other, "ssd").await, "verdict.no_arch");
+        let other = [("vcpus", "8")];
+        assert_eq!(blocks(&other, "ssd").await, "verdict.no_size");
+        let other = [("vcpus", "8"), ("memory_gb", "16")];
+        assert_eq!(blocks(&other, "ssd").await, "");
+    }
+}
+
+#[tokio::test]
+async fn a_form_offers_the_architectures_sizes_and_classes_that_some_open_pool_makes() {
+    for city in City::all().await {
+        let cx = city.cx(&city.clerk);
+        told(&city, &of_sizes(&[(2, 8), (8, 16), (8, 32), (99, 999)]))
+            .await
+            .unwrap();
+        let choices = |view: &ConfigureView, key: &str| -> String {
+            let param = view.offer.content.schema.get(key).unwrap();
+            let Kind::Choice { options, .. } = &param.kind else {
+                panic!("{:?}", param.kind);
+            };
+            let values: Vec<&str> = options.iter().map(|it| it.value.as_str()).collect();
+            values.join(" ")
+        };
+        let bounds = |view: &ConfigureView, key: &str| {
+            let param = view.offer.content.schema.get(key).unwrap();
+            let Kind::Integer { min, max, .. } = &param.kind else {
+                panic!("{:?}", param.kind);
+            };
+            (*min, *max, view.form.typed[key].clone())
+        };
+        let view = cart::configure(&cx, None, "C-ECS").await.unwrap();
+        assert_eq!(choices(&view, "arch"), "general");
+        assert_eq!(choices(&view, "image"), "kylin-v10");
+        // 4 cores with 8 GB are proposed by the item and made nowhere; what the item does not allow
+        // (99 cores) is no bound.
+        assert_eq!(bounds(&view, "vcpus"), (2, 8, "8".to_owned()));
+        assert_eq!(bounds(&view, "memory_gb"), (8, 32, "16".to_owned()));
+        let view = cart::configure(&cx, None, "S-EVS").await.unwrap();
+        assert_eq!(choices(&view, "disk_class"), "ssd");
+        // A line that is there already keeps what it has.
+        let cart = city.cart(1).await;
+        told(&city, &of_sizes(&[(8, 16)])).await.unwrap();
+        let line = &cart.lines[0].line;
+        let view = cart::edit_line(&cx, &cart.id, &line.id).await.unwrap();
+        assert_eq!(bounds(&view, "vcpus"), (4, 8, "4".to_owned()));
+    }
+}
+
 #[tokio::test]
 async fn an_image_that_the_pools_cloud_does_not_have_is_refused_before_it_is_submitted() {
     for city in City::all().await {
         let says = async |images: &[&str]| {
-            let images: Vec<String> = images.iter().map(|code| (*code).to_owned()).collect();
-            let mut tx = city.app.db.begin().await.unwrap();
-            cloud::save_images(&mut tx, "simulator", &images)
-                .await
-                .unwrap();
-            tx.commit().await.unwrap();
+            told(&city, &of_images(images)).await.unwrap();
         };
         // A cloud that has not answered yet refuses nothing.
         let cart = city.cart(1).await;
@@ -359,12 +463,7 @@ async fn an_image_that_the_pools_cloud_does_not_have_is_refused_before_it_is_sub
 async fn an_image_that_no_open_pools_cloud_has_is_not_offered_but_to_the_line_that_has_it() {
     for city in City::all().await {
         let says = async |images: &[&str]| {
-            let images: Vec<String> = images.iter().map(|code| (*code).to_owned()).collect();
-            let mut tx = city.app.db.begin().await.unwrap();
-            cloud::save_images(&mut tx, "simulator", &images)
-                .await
-                .unwrap();
-            tx.commit().await.unwrap();
+            told(&city, &of_images(images)).await.unwrap();
         };
         let offered = |view: &ConfigureView| -> Vec<String> {
             let image = view.offer.content.schema.get("image").unwrap();

@@ -13,6 +13,7 @@ use lingbao_backends::{
 use lingbao_model::{
     change::What,
     id::{RequestId, ResourceId, UserId},
+    makes::{GENERAL, Hosts, Makes},
     money::Money,
     param::Answer,
     quota::Dimension,
@@ -39,7 +40,7 @@ use crate::{
         request::{change, detail, fixture::City, release, tests::key, withdraw},
         resource,
     },
-    storage::{quota, request_change, sql::Sql},
+    storage::{place, quota, request_change, sql::Sql},
     testing::TestApp,
 };
 
@@ -325,6 +326,31 @@ async fn a_change_that_is_killed_refused_or_done_twice_ends_whole_or_leaves_noth
             now: Mutex::default(),
         };
         harness::drill(&drill.site.city.app, &drill).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_size_that_the_pool_does_not_make_is_refused_before_anybody_agrees() {
+    for site in Site::all().await {
+        let hosts = Hosts {
+            images: Vec::new(),
+            sizes: Some(vec![(8, 16)]),
+        };
+        let makes = Makes {
+            hosts: [(GENERAL.to_owned(), hosts)].into(),
+            disk_classes: None,
+        };
+        let mut tx = site.city.app.db.begin().await.unwrap();
+        for (pool, ..) in place::sites(&mut tx).await.unwrap() {
+            place::save_makes(&mut tx, &pool, Some(&makes))
+                .await
+                .unwrap();
+        }
+        tx.commit().await.unwrap();
+        let refused = key(site.ask(&size(8, 12), "form-of-a-change").await);
+        assert_eq!(refused, "verdict:change.no_size ");
+        // That the image is made no more keeps no host from growing.
+        site.ask(&size(8, 16), "form-of-another").await.unwrap();
     }
 }
 
