@@ -1,6 +1,6 @@
 // What every journey stands on: a server of its own, and a browser in one of five worlds.
 import { test as base, expect } from '@playwright/test';
-import { scriptless } from './helpers.ts';
+import { scriptless, shownElsewhere } from './helpers.ts';
 import { startServer, type Server } from './server.ts';
 
 export interface World {
@@ -33,6 +33,8 @@ export const test = base.extend<World, Place & { server: Server }>({
     if (javaScriptEnabled === false) scriptless.add(page);
     if (blockWasm) await page.route('**/*.wasm', (route) => route.abort());
     if (dropReferer) {
+      // Only its requests are other ones than on the desk.
+      shownElsewhere.add(page);
       await page.route('**/*', async (route) => {
         const headers = await route.request().allHeaders();
         delete headers.referer;
