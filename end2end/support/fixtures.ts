@@ -1,7 +1,7 @@
 // What every journey stands on: a server of its own, and a browser in one of five worlds.
 import { test as base, expect } from '@playwright/test';
 import { scriptless, shownElsewhere } from './helpers.ts';
-import { startServer, type Server } from './server.ts';
+import { QUICK, startServer, type Server } from './server.ts';
 
 export interface World {
   /** No .wasm arrives, as behind a proxy that refuses the type. */
@@ -22,7 +22,7 @@ export const test = base.extend<World, Place & { server: Server }>({
   dropReferer: [false, { option: true }],
   server: [
     async ({}, use) => {
-      const server = await startServer();
+      const server = await startServer(undefined, QUICK);
       await use(server);
       await server.stop();
     },
