@@ -35,9 +35,14 @@ export class Town {
     this.portal = await startPortal(this.folder, this.changes, this.settings);
   }
 
+  /** Ends its process without a word. */
+  async fall(): Promise<void> {
+    await this.portal?.kill();
+  }
+
   /** Ends its process without a word, and starts it again. */
   async kill(): Promise<void> {
-    await this.portal?.kill();
+    await this.fall();
     await this.start();
   }
 

@@ -10,10 +10,12 @@ import { Proxy } from '../proxy.ts';
 import { answerQuickly, byItself, delivered, exactly, expect, lab, read, RUN, SMALL, test, things, Town } from '../world.ts';
 
 const HANG_MS = 60_000;
+/** Hosts that are being built when the clouds go away. */
+const MORE = 4;
 /** Clouds are looked at at the beginning of each minute; a look ends with its time-out. */
 const LOOK_MS = 100_000;
 
-/** A portal whose clerk has a host, and has ordered more that are not there yet. */
+/** One portal, and what its clerk has and asks for. */
 interface Side {
   town: Town;
   /** How everything is called that it orders. */
@@ -22,7 +24,7 @@ interface Side {
   operator: string;
   /** The host that stands. */
   host: string;
-  /** The request that is being built. */
+  /** Its last request. */
   request: string;
 }
 
@@ -41,8 +43,8 @@ async function pagesSayIt(side: Side): Promise<void> {
   expect(await read(town.where, operator, '/operations/clouds'), 'the page of the clouds').toContain('不应答');
 }
 
-/** A host stands, and so many more are ordered and agreed to. */
-async function begin(town: Town, name: string, more: number, beforeBuilding: () => void): Promise<Side> {
+/** A portal whose clerk has a host. */
+async function begin(town: Town, name: string): Promise<Side> {
   const { where } = town;
   const [clerk, operator] = [await session(where(), 'clerk'), await session(where(), 'operator')];
   const first = await orderHosts(where, clerk, `${name}-first`, 1, SMALL);
@@ -53,10 +55,14 @@ async function begin(town: Town, name: string, more: number, beforeBuilding: () 
   for (const [cookie, path, words] of [[clerk, `/resources/${host!.id}`, '起没有应答'], [operator, '/operations', '个后端不应答'], [operator, '/operations/clouds', '不应答']] as const) {
     expect(await read(where, cookie, path), path).not.toContain(words);
   }
-  const request = await orderHosts(where, clerk, `${name}-more`, more, SMALL);
-  beforeBuilding();
-  await approveAll(where, request, 'leader.tjj');
-  return { town, name, clerk, operator, host: host!.id, request };
+  return { town, name, clerk, operator, host: host!.id, request: first };
+}
+
+/** More hosts are ordered and agreed to. */
+async function orderMore(side: Side): Promise<void> {
+  const { where } = side.town;
+  side.request = await orderHosts(where, side.clerk, `${side.name}-more`, MORE, SMALL);
+  await approveAll(where, side.request, 'leader.tjj');
 }
 
 test('one cloud hangs for a minute, the Keystone of another is stopped: pages say so, the simulated cloud goes on, and nothing is there twice', async ({ cloud }) => {
@@ -76,26 +82,25 @@ test('one cloud hangs for a minute, the Keystone of another is stopped: pages sa
     // A pool is a row: this one stands on the simulated cloud.
     postgres.rows(`UPDATE pool SET backend = 'simulator' WHERE backend_pool = 'internet-general'`);
 
+    const sides = await Promise.all([begin(hung, `hang-${RUN}`), begin(denied, `auth-${RUN}`)]);
+    const [silent, refused] = sides;
     // From the second server on everything is done by the cloud and answered by nobody.
     let [hanging, posted] = [false, 0];
-    const [silent, refused] = await Promise.all([
-      begin(hung, `hang-${RUN}`, 4, () => {
-        proxy.weather = (method, path) => {
-          posted += method === 'POST' && /\/servers(\?|$)/.test(path) ? 1 : 0;
-          hanging ||= posted > 1;
-          return hanging ? 'hang' : 'pass';
-        };
-      }),
-      begin(denied, `auth-${RUN}`, 3, () => {}),
-    ]);
-    const sides = [silent, refused];
-    await expect.poll(() => hanging, { message: 'the second server is being asked for', timeout: 60_000 }).toBe(true);
+    proxy.weather = (method, path) => {
+      posted += method === 'POST' && /\/servers(\?|$)/.test(path) ? 1 : 0;
+      hanging ||= posted > 1;
+      return hanging ? 'hang' : 'pass';
+    };
+    await orderMore(silent);
+    await expect.poll(() => hanging, { message: 'the second server is being asked for', timeout: 60_000, intervals: [100] }).toBe(true);
     const since = Date.now();
-    await expect.poll(async () => (await cloud.servers(`${refused.name}-more`)).length, { message: 'some are on their way', timeout: 60_000 }).toBeGreaterThan(0);
+    await orderMore(refused);
+    await expect.poll(async () => (await cloud.servers(`${refused.name}-more`)).length, { message: 'some are on their way', timeout: 60_000, intervals: [100] }).toBeGreaterThan(0);
+    await denied.fall();
     lab('stop', 'keystone');
     try {
-      // It knows nobody any more, and has to sign in.
-      await denied.kill();
+      // It has no token any more, and has to sign in.
+      await denied.start();
       for (const side of sides) {
         const { row } = (await call(side.town.where, side.clerk, 'GET', `/requests/${side.request}`)).body;
         expect(row.status, `${side.name} is still being built`).toBe('approved');
@@ -124,9 +129,9 @@ test('one cloud hangs for a minute, the Keystone of another is stopped: pages sa
     expect(proxy.seen.hang, 'what was asked in vain').toBeGreaterThan(0);
     proxy.weather = () => 'pass';
 
-    for (const [side, count] of [[silent, 5], [refused, 4]] as const) {
+    for (const side of sides) {
       await delivered(side.town.where, side.clerk, side.request);
-      await exactly(side.town.where, side.clerk, cloud, side.name, count);
+      await exactly(side.town.where, side.clerk, cloud, side.name, 1 + MORE);
       await byItself(side.town.where);
       expect((await answers(side)).openstack).toBe(true);
     }
