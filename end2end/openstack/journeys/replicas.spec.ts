@@ -84,7 +84,7 @@ test('two copies set up, build and give back while one after the other is killed
     const { where } = first.town;
     const cookies: Record<string, string> = {};
     const sides = [
-      { login: 'clerk', leader: 'leader.tjj', name: `twin-a-${RUN}`, hosts: 4 },
+      { login: 'clerk', leader: 'leader.tjj', name: `twin-a-${RUN}`, hosts: 3 },
       { login: 'clerk.rsj', leader: 'leader.rsj', name: `twin-b-${RUN}`, hosts: 1 },
     ];
     const requests: { request: string; cookie: string }[] = [];
