@@ -8,7 +8,7 @@ import { expect, test as base } from '@playwright/test';
 import { call, session } from '../support/api.ts';
 import { addressesRunOut, inCloud, startCloud } from '../support/cloud.ts';
 import { SMALL, place } from '../support/order.ts';
-import { copyCity, startServer } from '../support/server.ts';
+import { copyCity, QUICK, startServer } from '../support/server.ts';
 
 /** The demo city's cloud (`core::seed::cloud`), with two public addresses a pool. */
 const CLOUD = ['[backends.simulator]', 'kind = "simulator"', 'folder = "data/simulator"']
@@ -44,7 +44,7 @@ const test = base.extend<{ folder: string }>({
 test('when no address is left the host stays and the request is delivered in part @once', async ({ folder }) => {
   test.setTimeout(300_000);
   copyCity(folder);
-  const cloud = await startCloud(folder);
+  const cloud = await startCloud(folder, QUICK);
   const server = await startServer(folder, inCloud(cloud));
   const where = () => server.url;
   try {
@@ -97,7 +97,7 @@ test('when no address is left the host stays and the request is delivered in par
       const draft = await draw('greedy', 3);
       greedy = draft;
       expect(draft.verdict.warns.map((warn: { key: string }) => warn.key)).toContain('verdict.capacity');
-    }).toPass({ timeout: 90_000, intervals: [10_000] });
+    }).toPass({ timeout: 90_000, intervals: [1_000] });
     await submit(greedy);
     const refused = await agree(greedy.id);
     expect(refused.status, refused.body).toBe(409);

@@ -92,7 +92,7 @@ test('killing the process in the middle of its sagas leaves exactly the machines
       const { body } = await call(where, clerk, 'GET', `/requests/${id}`);
       expect(body.row.status, id).toBe('delivered');
     }
-  }).toPass({ timeout: 240_000, intervals: [2_000] });
+  }).toPass({ timeout: 240_000, intervals: [500] });
   const found = (await call(where, clerk, 'GET', '/resources?q=kill-&limit=200')).body.rows.map((row: { name: string }) => row.name);
   expect(found.sort()).toEqual(names);
   expect(inTheCloud(folder, new Set(names))).toEqual(names);

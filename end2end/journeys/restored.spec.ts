@@ -8,7 +8,7 @@ import { expect, test as base } from '@playwright/test';
 import { call, session } from '../support/api.ts';
 import { inTheCloud } from '../support/cloud.ts';
 import { orderHost } from '../support/order.ts';
-import { binary, startServer } from '../support/server.ts';
+import { binary, QUICK, startServer } from '../support/server.ts';
 
 /** What stands in a cloud and belongs to nobody, as the list of differences tells it. */
 interface Stranger {
@@ -28,11 +28,11 @@ const test = base.extend<{ folder: string }>({
 test('a restore over a newer cloud shows what is newer, makes nothing again and gives no number twice @once', async ({ folder }) => {
   test.setTimeout(300_000);
   const run = (...args: string[]) => execFileSync(binary(), args, { cwd: folder, stdio: 'pipe' }).toString();
-  let server = await startServer(folder);
+  let server = await startServer(folder, QUICK);
   await server.stop();
   run('backup', 'yesterday.jsonl');
 
-  server = await startServer(folder);
+  server = await startServer(folder, QUICK);
   let clerk = await session(server.url, 'clerk');
   const today = await orderHost(server.url, clerk, 'newer');
   await expect(async () => {
@@ -43,7 +43,7 @@ test('a restore over a newer cloud shows what is newer, makes nothing again and 
   expect(() => run('restore', 'yesterday.jsonl')).toThrow();
   run('restore', '--replace', 'yesterday.jsonl');
 
-  server = await startServer(folder);
+  server = await startServer(folder, QUICK);
   clerk = await session(server.url, 'clerk');
   expect((await call(() => server.url, clerk, 'GET', `/requests/${today.id}`)).status).toBe(404);
 

@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { freePort, launch, ROOT, type Server } from '../support/server.ts';
+import { freePort, launch, ROOT, type Server, type Settings } from '../support/server.ts';
 
 const HERE = dirname(fileURLToPath(import.meta.url));
 
@@ -15,8 +15,8 @@ export function access(): string {
 }
 
 /** A portal of the demo town on the lab, its data in `folder`, with `changes` to its configuration
- *  (`section.key=TOML`). Starts anew on what is there already. */
-export async function startPortal(folder: string, changes: string[] = []): Promise<Server> {
+ *  (`section.key=TOML`) and `settings` of this process alone. Starts anew on what is there already. */
+export async function startPortal(folder: string, changes: string[] = [], settings: Settings = {}): Promise<Server> {
   const config = execFileSync('python3', [join(HERE, 'portal.py'), folder, access(), ...changes], { encoding: 'utf8' }).trim();
   const address = `127.0.0.1:${await freePort()}`;
   const url = `http://${address}`;
@@ -27,6 +27,7 @@ export async function startPortal(folder: string, changes: string[] = []): Promi
     LEPTOS_SITE_ADDR: address,
     LEPTOS_SITE_ROOT: process.env.LINGBAO_SITE ?? join(ROOT, 'target', 'site'),
     LEPTOS_HASH_FILES: process.env.LINGBAO_SITE ? 'false' : 'true',
+    ...settings,
   });
 }
 
@@ -48,6 +49,15 @@ export interface Figures {
   memory_gb: number;
   disk_gb: number;
   addresses: number;
+}
+
+/** What a pool may hand out in all, and what of it is handed out. */
+export interface Room {
+  cores: [number, number];
+  memory_gb: [number, number];
+  /** Of disks only the whole: how Cinder reckons what is left is the business of the portal's own tests. */
+  disk_gb: number;
+  addresses: [number, number];
 }
 
 /** The parts of Neutron's answers that are looked at. */
@@ -147,6 +157,40 @@ export class Cloud {
       memory_gb: nova.ram.in_use / 1_024,
       disk_gb: cinder.gigabytes.in_use - snapshots.reduce((sum, one) => sum + one.size, 0),
       addresses: (await this.addresses(project)).length,
+    };
+  }
+
+  /** The limits of a project as the services keep them; -1 is none. */
+  async limits(project: string): Promise<Figures> {
+    const nova = (await this.ask('compute', `/os-quota-sets/${project}`)).body.quota_set;
+    const cinder = (await this.ask('volumev3', `/os-quota-sets/${project}`)).body.quota_set;
+    const neutron = (await this.ask('network', `/v2.0/quotas/${project}`)).body.quota;
+    return { cores: nova.cores, memory_gb: nova.ram < 0 ? -1 : nova.ram / 1_024, disk_gb: cinder.gigabytes, addresses: neutron.floatingip };
+  }
+
+  /** How full a zone is: its hosts as Placement counts them, all disks, all public addresses. */
+  async room(zone: string): Promise<Room> {
+    const { availabilityZoneInfo: zones } = (await this.ask('compute', '/os-availability-zone/detail')).body as { availabilityZoneInfo: { zoneName: string; hosts: Record<string, unknown> }[] };
+    const hosts = Object.keys(zones.find((one) => one.zoneName === zone)?.hosts ?? {});
+    const { hypervisors } = (await this.ask('compute', '/os-hypervisors/detail')).body as { hypervisors: { hypervisor_hostname: string; service: { host: string } }[] };
+    const sum = { cores: [0, 0] as [number, number], mb: [0, 0] as [number, number] };
+    for (const { hypervisor_hostname: name } of hypervisors.filter((one) => hosts.includes(one.service.host))) {
+      const { resource_providers: found } = (await this.ask('placement', `/resource_providers?name=${name}`)).body as { resource_providers: { uuid: string }[] };
+      const of = async (what: string) => (await this.ask('placement', `/resource_providers/${found[0]?.uuid}/${what}`)).body[what];
+      const [there, taken] = [await of('inventories'), await of('usages')];
+      const whole = (kind: string) => Math.floor((there[kind].total - there[kind].reserved) * there[kind].allocation_ratio);
+      sum.cores = [sum.cores[0] + whole('VCPU'), sum.cores[1] + taken.VCPU];
+      sum.mb = [sum.mb[0] + whole('MEMORY_MB'), sum.mb[1] + taken.MEMORY_MB];
+    }
+    const { pools } = (await this.ask('volumev3', '/scheduler-stats/get_pools?detail=true')).body as { pools: { capabilities: { total_capacity_gb: number; max_over_subscription_ratio: string } }[] };
+    const thin = pools.map(({ capabilities: it }) => it.total_capacity_gb * Number(it.max_over_subscription_ratio));
+    const { networks } = (await this.ask('network', '/v2.0/networks?router:external=true')).body as { networks: { id: string }[] };
+    const { network_ip_availability: ips } = (await this.ask('network', `/v2.0/network-ip-availabilities/${networks[0]?.id}`)).body;
+    return {
+      cores: sum.cores,
+      memory_gb: [Math.floor(sum.mb[0] / 1_024), Math.ceil(sum.mb[1] / 1_024)],
+      disk_gb: Math.floor(thin.reduce((all, one) => all + one, 0)),
+      addresses: [ips.total_ips, ips.used_ips],
     };
   }
 

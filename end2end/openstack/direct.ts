@@ -1,4 +1,5 @@
-// The same cloud without the portal: what a script would do that was written for this one order.
+// The same cloud without the portal: what a script would do that was written for this one order, and
+// what people make there by hand.
 import { readFileSync } from 'node:fs';
 import { access } from './cloud.ts';
 
@@ -14,10 +15,11 @@ export class Direct {
     private image: string,
     private flavour: string,
     private group: string,
+    readonly project = '',
   ) {}
 
-  /** `name` of the project; `image` and `flavour` by their names in the cloud. */
-  static async open(name: string, image: string, flavour: string): Promise<Direct> {
+  /** `name` and `tags` of the project; `image` and `flavour` by their names in the cloud. */
+  static async open(name: string, image: string, flavour: string, tags: string[] = []): Promise<Direct> {
     const it = JSON.parse(readFileSync(access(), 'utf8'));
     const domain = { name: it.project_domain };
     const signIn = async (project: object) => {
@@ -41,7 +43,7 @@ export class Direct {
     };
     const first = await signIn({ name: it.project, domain });
     const admin = new Direct(first.id, first.services, '', '', '', '');
-    const project = (await admin.ask('POST', `${it.auth_url}/projects`, { project: { name, domain_id: first.domain } })).project.id;
+    const project = (await admin.ask('POST', `${it.auth_url}/projects`, { project: { name, domain_id: first.domain, tags } })).project.id;
     // As the portal does: nobody is let into a project without a role in it.
     const role = (await admin.ask('GET', `${it.auth_url}/roles?name=member`)).roles[0].id;
     await admin.ask('PUT', `${it.auth_url}/projects/${project}/users/${first.user}/roles/${role}`);
@@ -51,7 +53,7 @@ export class Direct {
     const images = (await admin.ask('GET', `${first.services.image}/v2/images?name=${image}`)).images;
     const flavours = (await admin.ask('GET', `${first.services.compute}/flavors`)).flavors as { id: string; name: string }[];
     const own = await signIn({ id: project });
-    const direct = new Direct(own.id, own.services, '', images[0].id, flavours.find((one) => one.name === flavour)?.id ?? '', `group-${name}`);
+    const direct = new Direct(own.id, own.services, '', images[0].id, flavours.find((one) => one.name === flavour)?.id ?? '', `group-${name}`, project);
     direct.network = (await direct.ask('POST', `${own.services.network}/v2.0/networks`, { network: { name } })).network.id;
     // As the portal's preset: each server's port joins a group with a rule.
     const group = (await direct.ask('POST', `${own.services.network}/v2.0/security-groups`, { security_group: { name: direct.group } })).security_group.id;
@@ -110,6 +112,33 @@ export class Direct {
       if (!left.some((one) => made.includes(one.id))) break;
     }
     return took;
+  }
+
+  /** Servers as people make them, by name: each starts from the image, or, as Horizon proposes it, from
+   *  a volume that stays when the server goes. Gives their ids by name when all of them run. */
+  async byHand(servers: Record<string, 'image' | 'volume'>): Promise<Record<string, string>> {
+    const made: Record<string, string> = {};
+    for (const [name, from] of Object.entries(servers)) {
+      const disk = { boot_index: 0, uuid: this.image, source_type: 'image', destination_type: 'volume', volume_size: 40, delete_on_termination: false };
+      const start = from === 'image' ? { imageRef: this.image } : { block_device_mapping_v2: [disk] };
+      const server = { name, flavorRef: this.flavour, networks: [{ uuid: this.network }], availability_zone: 'gov', ...start };
+      made[name] = (await this.ask('POST', `${this.services.compute}/servers`, { server })).server.id;
+    }
+    for (const [name, id] of Object.entries(made)) {
+      for (let status = ''; status !== 'ACTIVE'; ) {
+        await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+        ({ status } = (await this.ask('GET', `${this.services.compute}/servers/${id}`)).server);
+        if (status === 'ERROR') throw new Error(`server ${name} came to nothing`);
+      }
+    }
+    return made;
+  }
+
+  /** Disks that hang on nothing; gives their ids. */
+  async loose(names: string[]): Promise<string[]> {
+    const made: string[] = [];
+    for (const name of names) made.push((await this.ask('POST', `${this.services.volumev3}/volumes`, { volume: { name, size: 1 } })).volume.id);
+    return made;
   }
 
   // eslint-disable-next-line @typescript-eslint/no-explicit-any

@@ -15,6 +15,8 @@ export type Fault =
   | 'half'
   /** The answer comes seconds later. */
   | 'slow'
+  /** The service does it, and the line stands open without an answer for as long as the caller waits. */
+  | 'hang'
   /** The service is overloaded. */
   | 'storm'
   /** It is broken. */
@@ -33,6 +35,10 @@ export class Proxy {
   weather: (method: string, path: string) => Fault = () => 'pass';
   /** How often each fault came over a request. */
   readonly seen: Partial<Record<Fault, number>> = {};
+  /** A cloud lists no more than so many things at once (`osapi_max_limit`); 0 leaves it to the cloud. */
+  most = 0;
+  /** The lists that were read on from where their last page ended, and how often. */
+  readonly readOn: Record<string, number> = {};
 
   private constructor(private readonly server: Server) {}
 
@@ -61,15 +67,20 @@ export class Proxy {
   private async handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const parts = /^\/(\d+)(\/.*)?$/.exec(request.url ?? '');
     if (!parts) return void response.writeHead(404).end();
-    const [port, path] = [Number(parts[1]), parts[2] ?? '/'];
-    const fault = this.weather(request.method ?? 'GET', path);
+    const [port, asked] = [Number(parts[1]), parts[2] ?? '/'];
+    const fault = this.weather(request.method ?? 'GET', asked);
     this.seen[fault] = (this.seen[fault] ?? 0) + 1;
+    const [list = ''] = asked.split('?');
+    if (/[?&]marker=/.test(asked)) this.readOn[list] = (this.readOn[list] ?? 0) + 1;
+    const path = this.most ? asked.replace(/([?&]limit=)(\d+)/, (_, limit, n) => `${limit}${Math.min(Number(n), this.most)}`) : asked;
     try {
       const sent = await whole(request);
       if (fault === 'drop') return void request.socket.destroy();
       if (fault === 'storm') return void response.writeHead(503, { 'retry-after': '1' }).end('{}');
       if (fault === 'error') return void response.writeHead(500, { 'content-type': 'application/json' }).end('{"computeFault": {"code": 500, "message": "Unexpected API Error"}}');
       if (fault === 'expired') return void response.writeHead(401, { 'content-type': 'application/json' }).end('{"error": {"code": 401, "message": "The request you have made requires authentication."}}');
+      // Whatever becomes of it: nobody is told.
+      if (fault === 'hang') return void (await forward(port, path, request, sent).catch(() => {}));
       const answer = await forward(port, path, request, sent);
       if (fault === 'lose') return void request.socket.destroy();
       if (fault === 'wrong') return void response.writeHead(200, { 'content-type': 'application/json' }).end('{"links": []}');

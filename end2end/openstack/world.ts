@@ -6,8 +6,8 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test as base } from '@playwright/test';
-import { call } from '../support/api.ts';
-import type { Server } from '../support/server.ts';
+import { call, session } from '../support/api.ts';
+import type { Server, Settings } from '../support/server.ts';
 import { Cloud, type Figures, startPortal } from './cloud.ts';
 
 const HERE = dirname(fileURLToPath(import.meta.url));
@@ -20,20 +20,29 @@ export const SMALL = { arch: 'general', vcpus: '1', memory_gb: '2', image: 'kyli
 
 /** A portal of the demo town, its data in a folder that is thrown away. */
 export class Town {
-  private readonly folder = mkdtempSync(join(tmpdir(), 'lingbao-openstack-'));
   private portal: Server | undefined;
 
-  /** `changes` are put on top of its configuration: `section.key=TOML`. */
-  constructor(private readonly changes: string[] = []) {}
+  /** `changes` are put on top of its configuration: `section.key=TOML`; `settings` are of its process
+   *  alone. Copies of one portal share the folder, for their key and secrets. */
+  constructor(
+    private readonly changes: string[] = [],
+    private readonly settings: Settings = {},
+    readonly folder = mkdtempSync(join(tmpdir(), 'lingbao-openstack-')),
+  ) {}
 
   /** Starts it, or starts it again on what is there already. */
   async start(): Promise<void> {
-    this.portal = await startPortal(this.folder, this.changes);
+    this.portal = await startPortal(this.folder, this.changes, this.settings);
+  }
+
+  /** Ends its process without a word. */
+  async fall(): Promise<void> {
+    await this.portal?.kill();
   }
 
   /** Ends its process without a word, and starts it again. */
   async kill(): Promise<void> {
-    await this.portal?.kill();
+    await this.fall();
     await this.start();
   }
 
@@ -60,7 +69,31 @@ export async function delivered(where: () => string, cookie: string, request: st
     const { body } = await call(where, cookie, 'GET', `/requests/${request}`);
     expect(body.row.status).toBe('delivered');
     expect(body.row.outcome ?? 'complete').toBe('complete');
-  }).toPass({ timeout, intervals: [2_000] });
+  }).toPass({ timeout, intervals: [250] });
+}
+
+/** Nobody had to do anything, and nobody has to. */
+export async function byItself(where: () => string): Promise<void> {
+  const operator = await session(where(), 'operator');
+  expect((await call(where, operator, 'GET', '/sagas?state=stuck')).body.rows, 'what waits for an operator').toEqual([]);
+}
+
+/** Pages answer from the portal's own rows and never wait for a cloud. */
+export async function answerQuickly(where: () => string, cookie: string, paths: string[]): Promise<void> {
+  for (const path of paths) {
+    const begun = Date.now();
+    const answer = await fetch(where() + path, { headers: { cookie } });
+    await answer.text();
+    expect(answer.status, path).toBe(200);
+    expect(Date.now() - begun, path).toBeLessThan(3_000);
+  }
+}
+
+/** The text of a page, as whoever has no scripts reads it. */
+export async function read(where: () => string, cookie: string, path: string): Promise<string> {
+  const answer = await fetch(where() + path, { headers: { cookie } });
+  expect(answer.status, path).toBe(200);
+  return answer.text();
 }
 
 /** A thing of a unit, as the portal lists it. */
@@ -102,7 +135,7 @@ export async function able(where: () => string, cookie: string, thing: string, a
 }
 
 /** What the portal's ledger books for the caller's unit. */
-async function booked(where: () => string, cookie: string): Promise<{ used: Figures; held: Figures }> {
+export async function booked(where: () => string, cookie: string): Promise<{ used: Figures; held: Figures }> {
   const rows = (await call(where, cookie, 'GET', '/quota')).body.rows as { dimension: string; standing: { used: number; held: number } }[];
   const figures = (side: 'used' | 'held'): Figures => {
     const sum = (...dimensions: string[]) =>

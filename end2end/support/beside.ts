@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test as base } from '@playwright/test';
 import { inCloud, startCloud } from './cloud.ts';
-import { copyCity, startServer, type Server } from './server.ts';
+import { copyCity, QUICK, startServer, type Server } from './server.ts';
 
 /** The city and its cloud, for journeys that start the portal themselves. */
 export const cityBeside = base.extend<{ folder: string; cloud: Server }>({
@@ -15,7 +15,7 @@ export const cityBeside = base.extend<{ folder: string; cloud: Server }>({
     rmSync(folder, { recursive: true, force: true });
   },
   cloud: async ({ folder }, use) => {
-    const cloud = await startCloud(folder);
+    const cloud = await startCloud(folder, QUICK);
     await use(cloud);
     await cloud.stop();
   },

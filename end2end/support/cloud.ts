@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import { freePort, launch, type Server, type Settings } from './server.ts';
 
 /** Starts the cloud of the folder; it takes orders of failures. */
-export async function startCloud(folder: string): Promise<Server> {
+export async function startCloud(folder: string, settings: Settings = {}): Promise<Server> {
   const address = `127.0.0.1:${await freePort()}`;
-  return launch(folder, ['simulator', '--control', '--listen', address], `http://${address}`, '/', {});
+  return launch(folder, ['simulator', '--control', '--listen', address], `http://${address}`, '/', settings);
 }
 
 /** Lets each call take so long; 0 ends it. */

@@ -1,7 +1,7 @@
 // What every journey stands on: a server of its own, and a browser in one of five worlds.
 import { test as base, expect } from '@playwright/test';
-import { scriptless } from './helpers.ts';
-import { startServer, type Server } from './server.ts';
+import { scriptless, shownElsewhere } from './helpers.ts';
+import { QUICK, startServer, type Server } from './server.ts';
 
 export interface World {
   /** No .wasm arrives, as behind a proxy that refuses the type. */
@@ -22,7 +22,7 @@ export const test = base.extend<World, Place & { server: Server }>({
   dropReferer: [false, { option: true }],
   server: [
     async ({}, use) => {
-      const server = await startServer();
+      const server = await startServer(undefined, QUICK);
       await use(server);
       await server.stop();
     },
@@ -33,6 +33,8 @@ export const test = base.extend<World, Place & { server: Server }>({
     if (javaScriptEnabled === false) scriptless.add(page);
     if (blockWasm) await page.route('**/*.wasm', (route) => route.abort());
     if (dropReferer) {
+      // Only its requests are other ones than on the desk.
+      shownElsewhere.add(page);
       await page.route('**/*', async (route) => {
         const headers = await route.request().allHeaders();
         delete headers.referer;

@@ -19,14 +19,16 @@ export interface Line {
   name: string;
   count?: string;
   typed: Record<string, string>;
+  /** Where it is to stand; where the form proposes it unless that is said. */
+  cell?: string;
 }
 
-/** Submits one request for these lines, all in the same place; gives its id and number. */
+/** Submits one request for these lines; gives its id and number. */
 export async function order(where: () => string, cookie: string, name: string, lines: Line[]): Promise<{ id: string; number: string }> {
   const { cell, system } = await place(where(), cookie);
   const draft = await call(where, cookie, 'POST', '/drafts', {
     head: { system, title: `主机 ${name}`, reason: '核验用的小规格主机，用完即退。' },
-    lines: lines.map((line) => ({ ...line, cell })),
+    lines: lines.map((line) => ({ cell, ...line })),
   });
   expect(draft.status, JSON.stringify(draft.body)).toBe(201);
   const { id, version } = draft.body;

@@ -27,6 +27,15 @@ export interface Server {
 /** What one process has otherwise than the defaults: `LINGBAO_SECTION__KEY`. */
 export type Settings = Record<string, string>;
 
+/** A simulated cloud that is quicker than the default, and not so quick that nothing is ever under way:
+ *  for journeys that wait for what it makes, and not for those that kill or freeze somebody meanwhile. */
+export const QUICK: Settings = {
+  LINGBAO_BACKENDS__SIMULATOR__LATENCY__BUILD_SERVER_MS: '2000',
+  LINGBAO_BACKENDS__SIMULATOR__LATENCY__CHANGE_SERVER_MS: '1000',
+  LINGBAO_BACKENDS__SIMULATOR__LATENCY__OTHER_MS: '500',
+  LINGBAO_BACKENDS__SIMULATOR__LATENCY__JITTER_PERCENT: '30',
+};
+
 /** The release build, unless LINGBAO_BIN names another. */
 export function binary(): string {
   if (process.env.LINGBAO_BIN) return process.env.LINGBAO_BIN;

@@ -1,11 +1,11 @@
 // The cloud fails in the middle of what it is asked for: whatever the weather, what was ordered is
 // there once, what was pressed is done, and what was given back is gone.
 import { readFileSync } from 'node:fs';
-import { call, session } from '../../support/api.ts';
-import { approveAll, order, orderHosts } from '../../support/order.ts';
+import { session } from '../../support/api.ts';
+import { approveAll, order } from '../../support/order.ts';
 import { access } from '../cloud.ts';
 import { Proxy, type Fault } from '../proxy.ts';
-import { able, act, balanced, became, delivered, exactly, expect, giveBackAll, lab, nothingLeft, RUN, SMALL, test, things, Town } from '../world.ts';
+import { able, act, balanced, became, byItself, delivered, exactly, expect, giveBackAll, nothingLeft, RUN, SMALL, test, things, Town } from '../world.ts';
 
 /** Each in its turn. */
 const FAULTS: Fault[] = ['slow', 'drop', 'lose', 'error', 'storm', 'expired', 'wrong', 'half', 'garbage'];
@@ -31,34 +31,6 @@ function weather(): () => Fault {
   };
 }
 
-test('Keystone is stopped while five servers are being built, and started again', async ({ town, cloud }) => {
-  const name = `auth-${RUN}`;
-  const { where } = town;
-  const clerk = await session(where(), 'clerk');
-  const id = await orderHosts(where, clerk, name, 5, SMALL);
-  await approveAll(where, id, 'leader.tjj');
-  await expect.poll(async () => (await cloud.servers(name)).length, { timeout: 60_000 }).toBeGreaterThan(0);
-  lab('stop', 'keystone');
-  try {
-    const until = Date.now() + 20_000;
-    // Pages answer from the portal's own rows and never wait for the cloud.
-    while (Date.now() < until) {
-      for (const path of ['/', '/resources', `/requests/${id}`, '/catalogue/C-ECS']) {
-        const begun = Date.now();
-        const answer = await fetch(where() + path, { headers: { cookie: clerk } });
-        await answer.text();
-        expect(answer.status, path).toBe(200);
-        expect(Date.now() - begun, path).toBeLessThan(3_000);
-      }
-      await new Promise((resolve) => setTimeout(resolve, 1_000));
-    }
-  } finally {
-    lab('start', 'keystone');
-  }
-  await delivered(where, clerk, id);
-  await exactly(where, clerk, cloud, name, 5);
-});
-
 test('six servers, a disk and an address are built, changed and given back through losses, storms and half answers, each of them once', async ({ cloud }) => {
   test.setTimeout(900_000);
   const proxy = await Proxy.open();
@@ -69,7 +41,6 @@ test('six servers, a disk and an address are built, changed and given back throu
     const { where } = town;
     const name = `rain-${RUN}`;
     const clerk = await session(where(), 'clerk');
-    const operator = await session(where(), 'operator');
     const cookies: Record<string, string> = {};
     /** One weather for the whole day: it goes on where it stopped. */
     const bad = weather();
@@ -83,8 +54,6 @@ test('six servers, a disk and an address are built, changed and given back throu
       expect(fallen() - before, `what went wrong while ${what}`).toBeGreaterThan(0);
       console.log(`${what}: ${fallen() - before} requests went wrong in ${Math.round((Date.now() - begun) / 1_000)} s`);
     };
-    /** Nobody had to do anything. */
-    const byItself = async () => expect((await call(where, operator, 'GET', '/sagas?state=stuck')).body.rows).toEqual([]);
 
     const { id } = await order(where, clerk, name, [
       { item: 'C-ECS', name: `${name}-first`, typed: SMALL },
@@ -100,7 +69,7 @@ test('six servers, a disk and an address are built, changed and given back throu
     });
     await delivered(where, clerk, id);
     await exactly(where, clerk, cloud, name, 6);
-    await byItself();
+    await byItself(where);
 
     const all = await things(where, clerk);
     const disk = all.find((one) => one.kind === 'volume')!.id;
@@ -133,7 +102,7 @@ test('six servers, a disk and an address are built, changed and given back throu
       await done(ruled, 'rules_changed');
       await done(grown, 'resized');
     });
-    await byItself();
+    await byItself(where);
     // Each of it happened, and once.
     expect(await cloud.size((await cloud.servers(server(grown).name))[0]!)).toEqual([2, 4]);
     expect((await cloud.snapshots(project)).map((one) => [one.status, one.size])).toEqual([['available', 20]]);
@@ -150,7 +119,7 @@ test('six servers, a disk and an address are built, changed and given back throu
       await expect.poll(async () => (await things(where, clerk)).map((one) => one.name), { timeout: 280_000 }).toEqual([]);
     });
     await nothingLeft(where, clerk, cloud, name, project);
-    await byItself();
+    await byItself(where);
   } finally {
     await town.end();
     await proxy.close();
