@@ -148,6 +148,7 @@ export const QUERIES: Record<string, string> = {
   '/quota.csv?unit=': 'units',
   '/admin/users?unit=': 'units',
   '/api/v1/users?unit=': 'units',
+  '/api/v1/units?below=': 'units',
 };
 
 /** The server functions that ask for an id, with the names of all their arguments. */

@@ -244,6 +244,38 @@ async fn a_body_that_can_not_be_read_is_refused_with_the_place() {
 }
 
 #[tokio::test]
+async fn a_list_of_systems_ends_on_its_last_page_and_not_before() {
+    let portal = Portal::start().await;
+    let user = clerk(&portal).await;
+    let writer = portal.token("clerk", &user, TokenScope::Write).await;
+    let mut made = Vec::new();
+    for n in 0..3 {
+        let system =
+            json!({ "name": format!("统计系统{n}"), "short_name": format!("tj{n}"), "level": "2" });
+        let answer = keyed(&writer, "/api/v1/systems", &format!("s{n}"), &system).await;
+        assert_eq!(answer.status, 201, "{}", answer.text);
+        made.push(answer.json()["id"].clone());
+    }
+    let mut listed = Vec::new();
+    let mut path = "/api/v1/systems?limit=2".to_owned();
+    loop {
+        let page = writer.get(&path).await.json();
+        listed.extend(
+            page["rows"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|row| row["id"].clone()),
+        );
+        let Some(next) = page["next"].as_str() else {
+            break;
+        };
+        path = format!("/api/v1/systems?limit=2&after={next}");
+    }
+    assert_eq!(listed, made);
+}
+
+#[tokio::test]
 async fn the_document_is_whole_and_can_be_read_as_a_page() {
     let portal = Portal::start().await;
     let answer = portal.browser().get("/api/v1/openapi.json").await;

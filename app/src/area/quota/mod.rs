@@ -70,9 +70,12 @@ pub async fn quota_of(
     let cx = crate::ssr::cx()?;
     let shown = quota::view(&cx, ssr::unit(&unit)?).await?;
     notice::seen(&cx, &of_unit(shown.unit.as_str())).await;
-    let mut units = quota::readable(&cx, &find).await?;
-    units.truncate(MANY + 1);
-    Ok((shown, units))
+    let query = lingbao_model::view::people::UnitQuery {
+        text: find,
+        limit: i64::try_from(MANY + 1).unwrap_or_default(),
+        ..Default::default()
+    };
+    Ok((shown, quota::readable(&cx, &query).await?.rows))
 }
 
 #[component]

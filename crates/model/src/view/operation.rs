@@ -343,8 +343,8 @@ pub struct JobLine {
 pub struct CloudsView {
     /// The backends, by name.
     pub backends: Vec<BackendLine>,
-    /// What stands in them and is nobody's, the latest first; at most 500.
-    pub foreign: Vec<ForeignLine>,
+    /// One page of what stands in them and is nobody's, the latest first.
+    pub foreign: Page<ForeignLine>,
     /// One page of what the units' projects may take there, by unit.
     pub limits: Page<CloudLimitLine>,
 }
@@ -357,6 +357,16 @@ words! {
         /// As the portal wrote them.
         Kept = "kept",
     }
+}
+
+/// Which pages of what the clouds say; as long as the limits' one is the other.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct CloudsFilter {
+    /// Of the limits.
+    pub limits: LimitFilter,
+    /// Where the page of what is nobody's begins.
+    pub foreign: Option<String>,
 }
 
 /// Filter of the limits; without a state: all.

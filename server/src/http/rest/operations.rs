@@ -12,9 +12,9 @@ use lingbao_model::{
     id::{JobId, SagaId},
     view::{
         operation::{
-            CloudsView, JobFilter, JobLine, JobState, LimitFilter, LimitState, OperationCounts,
-            SagaDetail, SagaFilter, SagaLine, SagaState, WorkOrderDetail, WorkOrderFilter,
-            WorkOrderRow, WorkOrderStatus,
+            CloudsFilter, CloudsView, JobFilter, JobLine, JobState, LimitFilter, LimitState,
+            OperationCounts, SagaDetail, SagaFilter, SagaLine, SagaState, WorkOrderDetail,
+            WorkOrderFilter, WorkOrderRow, WorkOrderStatus,
         },
         overview::Overview,
     },
@@ -168,24 +168,30 @@ async fn discard_job(Caller(cx): Caller, Path(stuck): Path<String>) -> Answer<Op
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(default)]
 #[into_params(parameter_in = Query)]
-struct LimitQuery {
+struct CloudsQuery {
     /// The limits that are kept so; without one all.
     #[param(inline)]
     limits: Option<LimitState>,
+    /// `next` of `foreign`; its first page without it.
+    foreign: Option<String>,
 }
 
-/// Whether the backends answer, what stands in them that is nobody's, and the projects' limits.
-#[utoipa::path(get, path = "/clouds", tag = "operations", params(LimitQuery, Paging),
+/// Whether the backends answer, one page of what stands in them and is nobody's (`foreign`), and one
+/// of the projects' limits (`after` is `next` of `limits`).
+#[utoipa::path(get, path = "/clouds", tag = "operations", params(CloudsQuery, Paging),
     responses((status = 200, body = CloudsView), (status = 403, body = ProblemDocument)))]
 async fn clouds(
     Caller(cx): Caller,
-    Query(query): Query<LimitQuery>,
+    Query(query): Query<CloudsQuery>,
     Query(paging): Query<Paging>,
 ) -> Answer<CloudsView> {
-    let filter = LimitFilter {
-        state: query.limits,
-        limit: Some(paging.rows()),
-        cursor: paging.after,
+    let filter = CloudsFilter {
+        limits: LimitFilter {
+            state: query.limits,
+            limit: Some(paging.rows()),
+            cursor: paging.after,
+        },
+        foreign: query.foreign,
     };
     Ok(Json(operation::clouds(&cx, &filter).await?))
 }
