@@ -140,8 +140,12 @@ pub async fn work_orders(
     filter: &WorkOrderFilter,
 ) -> Result<Page<WorkOrderRow>, ServiceError> {
     let mut rx = cx.db().read().await?;
-    operator(&mut rx, cx).await?;
-    Ok(work_order::list(&mut rx, filter).await?)
+    let access = operator(&mut rx, cx).await?;
+    let mut filter = filter.clone();
+    if filter.mine {
+        filter.assignee = Some(access.user);
+    }
+    Ok(work_order::list(&mut rx, &filter).await?)
 }
 
 /// One work order with what one needs to do it.
