@@ -74,7 +74,7 @@ async fn an_operator_narrows_the_orders_to_their_own() {
     assert!(!shown().await.contains(id.as_str()));
     let path = format!("/api/v1/work-orders/{id}/act");
     let take = json!({ "version": 1, "act": "take" });
-    let taken = operator.json("POST", &path, &take).await;
+    let taken = send(&operator, "POST", &path, &take).await;
     assert_eq!(taken.status, 200, "{}", taken.text);
     assert_eq!(mine().await["rows"][0]["id"], json!(id));
     assert!(shown().await.contains(id.as_str()));
