@@ -15,7 +15,7 @@ use crate::{
     ui::*,
 };
 use leptos::prelude::*;
-use leptos_router::{Lazy, any_nested_route::AnyNestedRoute, hooks::use_query_map, path};
+use leptos_router::{any_nested_route::AnyNestedRoute, hooks::use_query_map, path};
 use lingbao_model::{
     id::{PoolId, UnitId},
     quota::{Dimension, Standing},
@@ -41,11 +41,11 @@ fn quota(page: Page) -> AnyView {
     }
 }
 
-lazy_pages!(quota, __preload_quota => UnitRoute: Unit);
+lazy_pages!(quota, __preload_quota);
 
 /// Where the page is.
 pub fn routes() -> Vec<AnyNestedRoute> {
-    vec![page(path!("/quota"), Lazy::<UnitRoute>::new())]
+    vec![page(path!("/quota"), piece(Page::Unit))]
 }
 
 /// What the page posts to itself, and its numbers as a file.
