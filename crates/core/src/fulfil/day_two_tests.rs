@@ -262,6 +262,21 @@ async fn an_operator_finds_what_was_done_to_a_resource_and_nothing_of_its_neighb
 }
 
 #[tokio::test]
+async fn what_is_given_back_is_shown_once_each_with_its_snapshots_and_nothing_out_of_sight() {
+    for town in Town::all().await {
+        town.snapshot("first").await;
+        let cx = town.clerk();
+        let mut ids = vec![town.disk.clone(), town.host.clone(), town.disk.clone()];
+        let (rows, snapshots) = resource::giving_back(&cx, &ids).await.unwrap();
+        let shown: Vec<_> = rows.iter().map(|row| row.id.clone()).collect();
+        assert_eq!((shown, snapshots), (ids[..2].to_vec(), 1));
+        ids.push(cx.id());
+        let unknown = resource::giving_back(&cx, &ids).await;
+        assert!(matches!(unknown, Err(ServiceError::NotFound)));
+    }
+}
+
+#[tokio::test]
 async fn what_the_cloud_refuses_changes_nothing_and_is_told_with_its_reason() {
     for town in Town::all().await {
         let cx = town.clerk();
