@@ -43,5 +43,5 @@ pub fn routes() -> Vec<AnyNestedRoute> {
 /// What the pages post to themselves.
 #[cfg(feature = "ssr")]
 pub fn posts() -> axum::Router<Pages> {
-    axum::Router::new().route(deadline::PATH, page_post(deadline::ssr::compute))
+    axum::Router::new().route(deadline::PATH, page_post(deadline::ssr::act))
 }
