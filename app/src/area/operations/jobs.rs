@@ -51,7 +51,7 @@ pub fn Jobs() -> impl IntoView {
 fn List(page: Page<JobLine>, asked: Asked) -> impl IntoView {
     // Of one request all states are shown together.
     let of_one = !asked.request.is_empty();
-    let shown = match asked.state.parse() {
+    let shown = match asked.state.parse::<JobState>() {
         Ok(state) => Some(state),
         Err(_) => (!of_one).then_some(JobState::Stuck),
     };
