@@ -305,6 +305,7 @@ impl Policy {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::id::Id as _;
 
     fn group(name: &str, role: Role, ranks: Ranks, when: Option<Test>) -> Group {
         Group {

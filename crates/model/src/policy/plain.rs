@@ -213,6 +213,7 @@ impl PlainRow {
 mod tests {
     use super::super::tests::policy;
     use super::*;
+    use crate::id::Id as _;
 
     /// The rows as a condition again.
     fn again(plain: &Plain) -> Test {
