@@ -1,8 +1,9 @@
 //! All pages of the portal, and the links to them.
 //!
-//! A page is an [`AnyNestedRoute`] made by [`page`]; an area lists its pages in `routes()` and its
-//! posts in `posts()`. Every page is rendered whole on the server (`SsrMode::Async`), because it
-//! must work as plain HTML. Links are functions here, so that a path is spelled once.
+//! A page is an [`AnyNestedRoute`] made by [`page`] of a path and a [`Piece`]; an area lists its pages
+//! in `routes()` and its posts in `posts()`. Every page is rendered whole on the server
+//! (`SsrMode::Async`), because it must work as plain HTML. Links are functions here, so that a path is
+//! spelled once.
 
 use crate::{area, frame::Framed, ui::not_found::NotFoundPage};
 use leptos::{prelude::*, tachys::view::iterators::StaticVec};
@@ -12,6 +13,7 @@ use leptos_router::{
     any_nested_route::{AnyNestedRoute, IntoAnyNestedRoute},
     components::{Router, Routes, RoutesProps},
 };
+use std::{pin::Pin, sync::Arc};
 
 /// Where server functions are; each names its endpoint below this.
 pub const FN_PREFIX: &str = "/fn/";
@@ -274,46 +276,89 @@ pub fn local_path(path: &str) -> &str {
     if plain { path } else { HOME }
 }
 
-/// One page: rendered whole on the server, its code loaded when somebody goes there.
+/// Something that comes when its code has been loaded.
+type Loading<T> = Pin<Box<dyn Future<Output = T>>>;
+
+/// The view of a page whose code is loaded when somebody goes there.
 ///
-/// `path` is of `leptos_router::path!`, `view` a component or `Lazy::<Page>::new()`.
-pub fn page<Segments, View>(path: Segments, view: View) -> AnyNestedRoute
-where
-    Segments: PossibleRouteMatch + std::fmt::Debug + Clone + Send + Sync + 'static,
-    View: ChooseView + Clone + Sync + 'static,
-{
-    NestedRoute::new(path, view)
-        .ssr_mode(SsrMode::Async)
-        .into_any_nested_route()
+/// One type for all pages: of every type of view the router makes all of its code anew, and the browser
+/// loads that before anything else.
+#[derive(Clone)]
+pub struct Piece {
+    view: Arc<dyn Fn() -> Loading<AnyView> + Send + Sync>,
+    preload: fn() -> Loading<()>,
 }
 
-/// Makes pages of an area whose code is one lazily loaded piece:
+impl Piece {
+    /// Of what shows the page, and of what loads its code beforehand; [`piece!`](crate::piece) writes
+    /// both.
+    pub fn new(
+        view: impl Fn() -> Loading<AnyView> + Send + Sync + 'static,
+        preload: fn() -> Loading<()>,
+    ) -> Self {
+        Self {
+            view: Arc::new(view),
+            preload,
+        }
+    }
+}
+
+impl ChooseView for Piece {
+    async fn choose(self) -> AnyView {
+        (self.view)().await
+    }
+
+    // On the server this has to be ready at once: there nothing is loaded.
+    async fn preload(&self) {
+        (self.preload)().await;
+    }
+}
+
+/// One page: rendered whole on the server, its code loaded when somebody goes there. `path` is of
+/// `leptos_router::path!`.
+pub fn page<Segments>(path: Segments, piece: Piece) -> AnyNestedRoute
+where
+    Segments: PossibleRouteMatch + Send + Sync + 'static,
+{
+    // Nor is a route made anew for every shape of a path.
+    fn route(path: Arc<dyn PossibleRouteMatch + Send + Sync>, piece: Piece) -> AnyNestedRoute {
+        NestedRoute::new(path, piece)
+            .ssr_mode(SsrMode::Async)
+            .into_any_nested_route()
+    }
+    route(Arc::new(path), piece)
+}
+
+/// Makes `piece(Page)` for the pages of an area whose code is one lazily loaded piece:
 ///
 /// ```ignore
-/// lazy_pages!(help => HelpList: List, HelpAsk: Ask);
+/// lazy_pages!(help, __preload_help);
 /// ```
-/// needs a `#[lazy] fn help(page: Page) -> AnyView` beside it, and makes the types `HelpList` and
-/// `HelpAsk`, used as `Lazy::<HelpList>::new()`. One `#[lazy]` an area, not one a page: people who
-/// open a list open its details too.
+/// needs a `#[lazy] fn help(page: Page) -> AnyView` beside it. One `#[lazy]` an area, not one a page:
+/// people who open a list open its details too.
 #[macro_export]
 macro_rules! lazy_pages {
-    ($area:ident, $preload:ident => $($route:ident : $page:ident),+ $(,)?) => {
-        $(
-            #[doc = concat!("The route of the page `", stringify!($page), "`.")]
-            pub struct $route;
-            impl ::leptos_router::LazyRoute for $route {
-                fn data() -> Self {
-                    Self
-                }
-                async fn view(_: Self) -> ::leptos::prelude::AnyView {
-                    $area(Page::$page).await
-                }
-                async fn preload() {
+    ($area:ident, $preload:ident) => {
+        /// The view of a page, by the area's piece of code.
+        fn piece(page: Page) -> $crate::routes::Piece {
+            $crate::piece!($area(page), $preload)
+        }
+    };
+}
+
+/// The [`Piece`] of a call to a `#[lazy]` function, with what `#[lazy]` made to preload it.
+#[macro_export]
+macro_rules! piece {
+    ($call:expr, $preload:ident) => {
+        $crate::routes::Piece::new(
+            move || ::std::boxed::Box::pin($call),
+            || {
+                ::std::boxed::Box::pin(async {
                     #[cfg(all(feature = "hydrate", target_arch = "wasm32"))]
                     $preload().await;
-                }
-            }
-        )+
+                })
+            },
+        )
     };
 }
 

@@ -148,6 +148,11 @@ export const QUERIES: Record<string, string> = {
   '/quota.csv?unit=': 'units',
   '/admin/users?unit=': 'units',
   '/api/v1/users?unit=': 'units',
+  '/api/v1/units?below=': 'units',
+  '/operations?resource=': 'resources',
+  '/api/v1/sagas?resource=': 'resources',
+  '/work-orders?who=': 'users',
+  '/api/v1/work-orders?assignee=': 'users',
 };
 
 /** The server functions that ask for an id, with the names of all their arguments. */

@@ -18,7 +18,7 @@ export const PAGES: Record<string, string[]> = {
   'leader.tjj': ['/', '/todo', '/done', '/quota'],
   reviewer: ['/todo', '/done', '/overview', '/admin/items', '/admin/items/C-ECS', '/admin/policies', '/admin/policies/new', '/admin/policies/change', '/admin/policies/new?as=form', '/admin/policies/new?as=paper', '/quota'],
   finance: ['/admin/items/C-ECS'],
-  operator: ['/operations', '/operations?state=done', '/operations?request=NB-20260101-0001&kind=build', '/operations/jobs', '/operations/jobs?state=done', '/operations/clouds', '/operations/clouds?limits=kept', '/operations/differences', '/operations/differences?past=yes&kind=changed', '/operations/import', '/operations/import/batches', '/work-orders', '/overview'],
+  operator: ['/operations', '/operations?state=done', '/operations?request=NB-20260101-0001&kind=build', '/operations/jobs', '/operations/jobs?state=done', '/operations/jobs?request=NB-20260101-0001&kind=saga.advance', '/operations/clouds', '/operations/clouds?limits=kept', '/operations/differences', '/operations/differences?past=yes&kind=changed', '/operations/import', '/operations/import/batches', '/work-orders', '/work-orders?who=me', '/help/deadline', '/overview'],
   leader: ['/overview', '/usage', '/usage/units', '/todo'],
   auditor: ['/admin/audit'],
   sysadmin: ['/admin/units', '/admin/users', '/admin/users/new'],

@@ -310,7 +310,7 @@ async fn inside(config: &Config, app: &std::sync::Arc<App>, report: &mut Report)
         Some(year) => report.wrong(
             "calendar",
             format!("the holidays of {year} are not known; terms would run over them"),
-            "enter the State Council's notice with `lingbao calendar FILE` (docs/how-to/enter-the-holidays.md), or install a newer version",
+            "enter the State Council's notice with `lingbao calendar FILE` or as an operator on the page /help/deadline (docs/how-to/enter-the-holidays.md), or install a newer version",
         ),
         None => report.fine("calendar"),
     }

@@ -5,10 +5,11 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::id::ZoneId;
 use crate::money::Money;
 use crate::msg::Label;
 use crate::people::{Role, UnitLevel};
-use crate::placement::Level;
+use crate::placement::{Level, Zone};
 use crate::words;
 
 mod check;
@@ -33,12 +34,26 @@ pub struct Facts {
     pub level: Option<Level>,
     /// Whether something stands in a zone that the internet reaches.
     pub internet: bool,
+    /// The zones in which something stands; none in facts of days before policies named zones.
+    #[serde(default)]
+    pub zones: Vec<ZoneId>,
     /// Codes of the items.
     pub items: Vec<String>,
     /// Level of the applicant's unit.
     pub unit_level: UnitLevel,
     /// Whether the unit has a unit above it that examines first.
     pub has_upper: bool,
+}
+
+/// A zone of a condition, with the name that it had when the condition was written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct NamedZone {
+    /// The zone.
+    pub id: ZoneId,
+    /// Its name; need not be given, for the portal knows it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<Label>,
 }
 
 /// A typed condition on the facts.
@@ -60,6 +75,11 @@ pub enum Test {
     },
     /// Something can be reached from the internet.
     Internet,
+    /// Something stands in one of these zones.
+    AnyZone {
+        /// The zones.
+        zones: Vec<NamedZone>,
+    },
     /// One of these items is asked for.
     AnyItem {
         /// Item codes.
@@ -105,6 +125,7 @@ impl Test {
             Self::WithinQuota => facts.within_quota,
             Self::LevelAtLeast { level } => facts.level.is_some_and(|l| l >= *level),
             Self::Internet => facts.internet,
+            Self::AnyZone { zones } => zones.iter().any(|zone| facts.zones.contains(&zone.id)),
             Self::AnyItem { codes } => facts.items.iter().any(|i| codes.contains(i)),
             Self::OnlyItems { codes } => facts.items.iter().all(|i| codes.contains(i)),
             Self::UnitLevel { levels } => levels.contains(&facts.unit_level),
@@ -214,7 +235,43 @@ impl Route {
     }
 }
 
+impl Test {
+    fn name_zones(&mut self, known: &[Zone]) -> Result<(), ZoneId> {
+        match self {
+            Self::AnyZone { zones } => {
+                for zone in zones {
+                    let Some(found) = known.iter().find(|one| one.id == zone.id) else {
+                        return Err(zone.id.clone());
+                    };
+                    zone.name = Some(found.name.clone());
+                }
+            }
+            Self::All { of } | Self::Any { of } => {
+                for one in of {
+                    one.name_zones(known)?;
+                }
+            }
+            Self::Not { of } => of.name_zones(known)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
 impl Policy {
+    /// Writes their names beside the zones that conditions name.
+    ///
+    /// # Errors
+    /// A zone that is not among the known ones.
+    pub fn name_zones(&mut self, known: &[Zone]) -> Result<(), ZoneId> {
+        let groups = self.stages.iter_mut().flat_map(|stage| &mut stage.groups);
+        let tests = groups.filter_map(|group| group.when.as_mut());
+        for test in tests.chain(&mut self.automatic) {
+            test.name_zones(known)?;
+        }
+        Ok(())
+    }
+
     /// The route for a request with these facts. Something beyond the quota is never approved
     /// automatically, whatever the policy says.
     pub fn route(&self, facts: &Facts) -> Route {
@@ -248,6 +305,7 @@ impl Policy {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::id::Id as _;
 
     fn group(name: &str, role: Role, ranks: Ranks, when: Option<Test>) -> Group {
         Group {
@@ -334,6 +392,7 @@ mod tests {
             within_quota: true,
             level: Some(Level::Two),
             internet: false,
+            zones: Vec::new(),
             items: vec!["C-ECS".into()],
             unit_level: UnitLevel::City,
             has_upper: false,
@@ -357,6 +416,55 @@ mod tests {
             ..policy()
         };
         assert_eq!(keys(&always.route(&facts)), ["dept", "office"]);
+    }
+
+    #[test]
+    fn a_step_can_be_of_one_zone_alone_and_facts_of_earlier_days_name_none() {
+        let zone = |n: u128| -> ZoneId {
+            let site = crate::id::SiteCode::try_from("nb".to_owned()).unwrap();
+            ZoneId::generate(&site, crate::time::Timestamp::from_millis(1), n)
+        };
+        let mut policy = policy();
+        policy.stages[1].groups[0].when = Some(Test::AnyZone {
+            zones: vec![NamedZone {
+                id: zone(1),
+                name: None,
+            }],
+        });
+        let mut here = facts(1_500);
+        here.zones = vec![zone(1), zone(2)];
+        assert_eq!(keys(&policy.route(&here)), ["dept", "office"]);
+        here.zones = vec![zone(2)];
+        assert_eq!(keys(&policy.route(&here)), ["dept"]);
+        let mut old = serde_json::to_value(facts(1_500)).unwrap();
+        old.as_object_mut().unwrap().remove("zones");
+        let old: Facts = serde_json::from_value(old).unwrap();
+        assert_eq!(old, facts(1_500));
+    }
+
+    #[test]
+    fn zones_are_called_as_they_are_and_one_that_is_not_there_is_told() {
+        let site = crate::id::SiteCode::try_from("nb".to_owned()).unwrap();
+        let id = ZoneId::generate(&site, crate::time::Timestamp::from_millis(1), 1);
+        let zone = Zone {
+            id: id.clone(),
+            name: Label::new("行业应用区", "Sector"),
+            hint: Label::new("", ""),
+            internet: false,
+        };
+        let named = |id: &ZoneId, name: Option<Label>| Test::Not {
+            of: Box::new(Test::AnyZone {
+                zones: vec![NamedZone {
+                    id: id.clone(),
+                    name,
+                }],
+            }),
+        };
+        let mut policy = policy();
+        policy.automatic = Some(named(&id, None));
+        assert_eq!(policy.name_zones(&[]), Err(id.clone()));
+        assert_eq!(policy.name_zones(std::slice::from_ref(&zone)), Ok(()));
+        assert_eq!(policy.automatic, Some(named(&id, Some(zone.name))));
     }
 
     #[test]

@@ -2,6 +2,8 @@
 //!
 //! The very same function runs in the browser while one types and on the server at submit.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use crate::change::{Plan, What};
@@ -108,7 +110,7 @@ pub fn judge(
 ) -> Verdict {
     let mut blocks = Vec::new();
     let mut warns = Vec::new();
-    let (mut level, mut internet) = (None::<Level>, false);
+    let (mut level, mut internet, mut stands_in) = (None::<Level>, false, BTreeSet::new());
     if lines.is_empty() {
         blocks.push(Msg::new("verdict.empty"));
     }
@@ -119,6 +121,7 @@ pub fn judge(
         match legal(&around.zones, &around.pools, placement) {
             Ok((zone, pool)) => {
                 internet |= zone.internet;
+                stands_in.insert(zone.id.clone());
                 level = level.max(Some(placement.level));
                 if !pool.xinchuang && placement.level == Level::Three {
                     warns.push(Msg::new("verdict.not_xinchuang").with("line", line.position));
@@ -146,6 +149,7 @@ pub fn judge(
         within_quota: shortfalls.is_empty(),
         level,
         internet,
+        zones: stands_in.into_iter().collect(),
         items,
         unit_level: around.unit_level,
         has_upper: around.has_upper,
@@ -217,6 +221,7 @@ pub fn facts_of_one(
         within_quota,
         level: placement.map(|p| p.level),
         internet: zone.is_some_and(|z| z.internet),
+        zones: zone.map(|z| z.id.clone()).into_iter().collect(),
         items: vec![code.to_owned()],
         unit_level: around.unit_level,
         has_upper: around.has_upper,

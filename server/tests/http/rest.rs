@@ -3,7 +3,10 @@ use axum::body::Body;
 use lingbao_model::{people::Role, view::people::TokenScope};
 use serde_json::{Value, json};
 
-use crate::portal::{Browser, Portal};
+use crate::{
+    full::send,
+    portal::{Browser, Portal},
+};
 
 async fn clerk(portal: &Portal) -> lingbao_model::id::UserId {
     portal.account("clerk", &[Role::Applicant]).await
@@ -241,6 +244,74 @@ async fn a_body_that_can_not_be_read_is_refused_with_the_place() {
         (answer.status, answer.header("content-type")),
         (405, "application/problem+json")
     );
+}
+
+#[tokio::test]
+async fn a_list_of_systems_ends_on_its_last_page_and_not_before() {
+    let portal = Portal::start().await;
+    let user = clerk(&portal).await;
+    let writer = portal.token("clerk", &user, TokenScope::Write).await;
+    let mut made = Vec::new();
+    for n in 0..3 {
+        let system =
+            json!({ "name": format!("统计系统{n}"), "short_name": format!("tj{n}"), "level": "2" });
+        let answer = keyed(&writer, "/api/v1/systems", &format!("s{n}"), &system).await;
+        assert_eq!(answer.status, 201, "{}", answer.text);
+        made.push(answer.json()["id"].clone());
+    }
+    let mut listed = Vec::new();
+    let mut path = "/api/v1/systems?limit=2".to_owned();
+    loop {
+        let page = writer.get(&path).await.json();
+        listed.extend(
+            page["rows"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|row| row["id"].clone()),
+        );
+        let Some(next) = page["next"].as_str() else {
+            break;
+        };
+        path = format!("/api/v1/systems?limit=2&after={next}");
+    }
+    assert_eq!(listed, made);
+}
+
+#[tokio::test]
+async fn an_operator_enters_a_years_holidays_by_page_and_by_program() {
+    let portal = Portal::start().await;
+    clerk(&portal).await;
+    portal.account("operator", &[Role::Operator]).await;
+    let notice = json!({ "year": 2027,
+        "days": [{ "name": "元旦", "date": "2027-01-01", "isOffDay": true }] });
+    let text = notice.to_string();
+    let form = [("do", "enter"), ("notice", text.as_str())];
+
+    let clerk = portal.sign_in("clerk").await;
+    let page = clerk.get("/help/deadline").await;
+    assert!(!page.text.contains("name=\"notice\""), "{}", page.text);
+    assert_eq!(clerk.post("/help/deadline", &form).await.status, 403);
+    let refused = send(&clerk, "PUT", "/api/v1/calendar", &notice).await;
+    assert_eq!(refused.status, 403, "{}", refused.text);
+
+    let operator = portal.sign_in("operator").await;
+    let page = operator.get("/help/deadline").await;
+    assert!(page.text.contains("name=\"notice\""), "{}", page.text);
+    let bad = [("do", "enter"), ("notice", "{}")];
+    assert_eq!(operator.post("/help/deadline", &bad).await.status, 422);
+    assert_eq!(operator.post("/help/deadline", &form).await.status, 303);
+    let again = send(&operator, "PUT", "/api/v1/calendar", &notice).await;
+    assert_eq!(again.status, 200, "{}", again.text);
+    assert_eq!(again.json()["replaced"], 1);
+    let none = send(
+        &operator,
+        "PUT",
+        "/api/v1/calendar",
+        &json!({ "year": 2027, "days": [] }),
+    )
+    .await;
+    assert_eq!(none.status, 422, "{}", none.text);
 }
 
 #[tokio::test]

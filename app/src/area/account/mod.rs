@@ -13,7 +13,7 @@ use crate::{
     ui::Crumb,
 };
 use leptos::prelude::*;
-use leptos_router::{Lazy, any_nested_route::AnyNestedRoute, path};
+use leptos_router::{any_nested_route::AnyNestedRoute, path};
 
 /// The pages of this area.
 #[derive(Clone, Copy)]
@@ -36,14 +36,14 @@ fn account(page: Page) -> AnyView {
     }
 }
 
-lazy_pages!(account, __preload_account => OverviewRoute: Overview, PasswordRoute: Password, TokensRoute: Tokens);
+lazy_pages!(account, __preload_account);
 
 /// Where the pages are.
 pub fn routes() -> Vec<AnyNestedRoute> {
     vec![
-        page(path!("/me"), Lazy::<OverviewRoute>::new()),
-        page(path!("/me/password"), Lazy::<PasswordRoute>::new()),
-        page(path!("/me/tokens"), Lazy::<TokensRoute>::new()),
+        page(path!("/me"), piece(Page::Overview)),
+        page(path!("/me/password"), piece(Page::Password)),
+        page(path!("/me/tokens"), piece(Page::Tokens)),
     ]
 }
 

@@ -7,7 +7,7 @@ mod lists;
 use crate::form::ssr::{Pages, page_post};
 use crate::{lazy_pages, routes::page};
 use leptos::prelude::*;
-use leptos_router::{Lazy, any_nested_route::AnyNestedRoute, path};
+use leptos_router::{any_nested_route::AnyNestedRoute, path};
 
 /// The pages of this area.
 #[derive(Clone, Copy)]
@@ -30,14 +30,14 @@ fn approvals(page: Page) -> AnyView {
     }
 }
 
-lazy_pages!(approvals, __preload_approvals => TodoRoute: Todo, DoneRoute: Done, CardRoute: Card);
+lazy_pages!(approvals, __preload_approvals);
 
 /// Where the pages are.
 pub fn routes() -> Vec<AnyNestedRoute> {
     vec![
-        page(path!("/todo"), Lazy::<TodoRoute>::new()),
-        page(path!("/done"), Lazy::<DoneRoute>::new()),
-        page(path!("/todo/:step"), Lazy::<CardRoute>::new()),
+        page(path!("/todo"), piece(Page::Todo)),
+        page(path!("/done"), piece(Page::Done)),
+        page(path!("/todo/:step"), piece(Page::Card)),
     ]
 }
 

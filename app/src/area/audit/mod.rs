@@ -11,7 +11,7 @@ use crate::{
     ui::*,
 };
 use leptos::prelude::*;
-use leptos_router::{Lazy, any_nested_route::AnyNestedRoute, path};
+use leptos_router::{any_nested_route::AnyNestedRoute, path};
 use lingbao_model::{
     time::Zone,
     view::{
@@ -38,11 +38,11 @@ fn audit(page: Page) -> AnyView {
     }
 }
 
-lazy_pages!(audit, __preload_audit => TrailRoute: List);
+lazy_pages!(audit, __preload_audit);
 
 /// Where the page is.
 pub fn routes() -> Vec<AnyNestedRoute> {
-    vec![page(path!("/admin/audit"), Lazy::<TrailRoute>::new())]
+    vec![page(path!("/admin/audit"), piece(Page::List))]
 }
 
 /// What the page posts to itself, and the list as a file.

@@ -8,7 +8,7 @@ use crate::{
     ui::*,
 };
 use leptos::prelude::*;
-use leptos_router::{Lazy, any_nested_route::AnyNestedRoute, hooks::use_query_map, path};
+use leptos_router::{any_nested_route::AnyNestedRoute, hooks::use_query_map, path};
 use lingbao_model::{
     catalogue::{Family, Fulfiller},
     view::catalogue::OfferCard,
@@ -29,11 +29,11 @@ fn catalogue(page: Page) -> AnyView {
     }
 }
 
-lazy_pages!(catalogue, __preload_catalogue => ListRoute: List);
+lazy_pages!(catalogue, __preload_catalogue);
 
 /// Where the page is.
 pub fn routes() -> Vec<AnyNestedRoute> {
-    vec![page(path!("/catalogue"), Lazy::<ListRoute>::new())]
+    vec![page(path!("/catalogue"), piece(Page::List))]
 }
 
 /// Everything that can be ordered.

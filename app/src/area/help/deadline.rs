@@ -1,12 +1,21 @@
 //! When does a term of so many working days end? The same arithmetic as on every request.
 
-use crate::{error::ApiError, form::use_form, t, ui::*};
+use crate::{
+    error::ApiError,
+    form::use_form,
+    t,
+    ui::*,
+    viewer::{use_viewer, with_frame},
+};
 use leptos::prelude::*;
 use leptos_router::hooks::use_query_map;
 use lingbao_model::time::Date;
 
 /// Path of the page; its form posts here.
 pub const PATH: &str = "/help/deadline";
+
+/// What the button of the second form says; the first one's says nothing.
+const ENTER: &str = "enter";
 
 /// A server function: who, what, convert. It names its endpoint, because the default name hashes
 /// the build path and would break open tabs after a rebuild.
@@ -69,13 +78,31 @@ pub fn Deadline() -> impl IntoView {
                 })}
             </Transition>
         </form>
+        {with_frame(|| use_viewer().filter(|viewer| viewer.can("operate")).map(|_| holidays()))}
     }
+}
+
+/// Next year's holidays: the terms of every request are reckoned by them.
+fn holidays() -> AnyView {
+    view! {
+        <Panel title=t!("audit.action.calendar.enter") pad=true>
+            <form method="post">
+                <Field name="notice" label=t!("calendar.notice") hint=t!("calendar.hint")>
+                    <TextArea rows=8/>
+                </Field>
+                <div class="field">
+                    <Button name="do" value=ENTER>{t!("audit.action.calendar.enter")}</Button>
+                </div>
+            </form>
+        </Panel>
+    }
+    .into_any()
 }
 
 /// The post of the page.
 #[cfg(feature = "ssr")]
 pub mod ssr {
-    use super::PATH;
+    use super::{ENTER, PATH};
     use crate::{
         form::ssr::{Done, Posted, Refused},
         routes::with_query,
@@ -130,11 +157,29 @@ pub mod ssr {
         }
     }
 
-    /// Reads the form, computes, leads to the answer.
+    /// Reads the form, and computes or enters a year's holidays.
     ///
     /// # Errors
     /// The page again, with messages at the fields.
-    pub async fn compute(form: Posted) -> Result<Done, Refused> {
+    pub async fn act(form: Posted) -> Result<Done, Refused> {
+        if form.value("do") == ENTER {
+            enter(&form).await
+        } else {
+            compute(&form).await
+        }
+    }
+
+    async fn enter(form: &Posted) -> Result<Done, Refused> {
+        let notice = calendar::read("notice", form.value("notice"))?;
+        calendar::enter(&cx()?, &notice).await?;
+        let said = Msg::new("calendar.entered")
+            .with("year", i64::from(notice.year))
+            .with("n", i64::try_from(notice.days.len()).unwrap_or_default());
+        Ok(Done::to(PATH).say(said))
+    }
+
+    /// Computes, and leads to the answer.
+    async fn compute(form: &Posted) -> Result<Done, Refused> {
         let term = Term::parse(form.value("from"), form.value("days"))?;
         let said = Msg::new("help.deadline.said")
             .with("days", i64::from(term.days))

@@ -10,7 +10,7 @@ mod topics;
 use crate::form::ssr::{Pages, page_post};
 use crate::{lazy_pages, routes::page};
 use leptos::prelude::*;
-use leptos_router::{Lazy, any_nested_route::AnyNestedRoute, path};
+use leptos_router::{any_nested_route::AnyNestedRoute, path};
 
 /// The pages of this area.
 #[derive(Clone, Copy)]
@@ -30,18 +30,18 @@ fn help(page: Page) -> AnyView {
     }
 }
 
-lazy_pages!(help, __preload_help => TopicsRoute: Topics, DeadlineRoute: Deadline);
+lazy_pages!(help, __preload_help);
 
 /// Where the pages are.
 pub fn routes() -> Vec<AnyNestedRoute> {
     vec![
-        page(path!("/help"), Lazy::<TopicsRoute>::new()),
-        page(path!("/help/deadline"), Lazy::<DeadlineRoute>::new()),
+        page(path!("/help"), piece(Page::Topics)),
+        page(path!("/help/deadline"), piece(Page::Deadline)),
     ]
 }
 
 /// What the pages post to themselves.
 #[cfg(feature = "ssr")]
 pub fn posts() -> axum::Router<Pages> {
-    axum::Router::new().route(deadline::PATH, page_post(deadline::ssr::compute))
+    axum::Router::new().route(deadline::PATH, page_post(deadline::ssr::act))
 }

@@ -9,7 +9,7 @@ use crate::{
     viewer,
 };
 use leptos::prelude::*;
-use leptos_router::{Lazy, any_nested_route::AnyNestedRoute, path};
+use leptos_router::{any_nested_route::AnyNestedRoute, path};
 use lingbao_model::{
     money::grouped_signed,
     time::Zone,
@@ -38,11 +38,11 @@ fn home(page: Page) -> AnyView {
     }
 }
 
-lazy_pages!(home, __preload_home => HomeRoute: Home);
+lazy_pages!(home, __preload_home);
 
 /// Where the page is.
 pub fn routes() -> Vec<AnyNestedRoute> {
-    vec![page(path!("/"), Lazy::<HomeRoute>::new())]
+    vec![page(path!("/"), piece(Page::Home))]
 }
 
 /// What the reader's workbench shows.

@@ -17,7 +17,7 @@ use crate::{
 };
 use crate::{lazy_pages, routes::page};
 use leptos::prelude::*;
-use leptos_router::{Lazy, any_nested_route::AnyNestedRoute, path};
+use leptos_router::{any_nested_route::AnyNestedRoute, path};
 use lingbao_model::time::{Timestamp, Zone};
 
 /// Path of the template of a sheet, as CSV.
@@ -46,20 +46,14 @@ fn imports(page: Page) -> AnyView {
     }
 }
 
-lazy_pages!(imports, __preload_imports => SheetRoute: Sheet, BatchesRoute: Batches, BatchRoute: Batch);
+lazy_pages!(imports, __preload_imports);
 
 /// Where the pages are.
 pub fn routes() -> Vec<AnyNestedRoute> {
     vec![
-        page(path!("/operations/import"), Lazy::<SheetRoute>::new()),
-        page(
-            path!("/operations/import/batches"),
-            Lazy::<BatchesRoute>::new(),
-        ),
-        page(
-            path!("/operations/import/batches/:id"),
-            Lazy::<BatchRoute>::new(),
-        ),
+        page(path!("/operations/import"), piece(Page::Sheet)),
+        page(path!("/operations/import/batches"), piece(Page::Batches)),
+        page(path!("/operations/import/batches/:id"), piece(Page::Batch)),
     ]
 }
 

@@ -19,7 +19,7 @@ use crate::{
     ui::{Tab, Tabs},
 };
 use leptos::prelude::*;
-use leptos_router::{Lazy, any_nested_route::AnyNestedRoute, hooks::use_location, path};
+use leptos_router::{any_nested_route::AnyNestedRoute, hooks::use_location, path};
 
 /// The pages of this area.
 #[derive(Clone, Copy)]
@@ -61,15 +61,15 @@ fn tabs(current: &'static str) -> Option<AnyView> {
     })
 }
 
-lazy_pages!(items, __preload_items => ListRoute: List, ItemRoute: Item);
+lazy_pages!(items, __preload_items);
 
 /// Where the pages are.
 pub fn routes() -> Vec<AnyNestedRoute> {
     vec![
-        page(path!("/admin/items"), Lazy::<ListRoute>::new()),
-        page(path!("/admin/items/:code"), Lazy::<ItemRoute>::new()),
-        page(path!("/admin/policies"), Lazy::<ListRoute>::new()),
-        page(path!("/admin/policies/:kind"), Lazy::<ItemRoute>::new()),
+        page(path!("/admin/items"), piece(Page::List)),
+        page(path!("/admin/items/:code"), piece(Page::Item)),
+        page(path!("/admin/policies"), piece(Page::List)),
+        page(path!("/admin/policies/:kind"), piece(Page::Item)),
     ]
 }
 

@@ -227,7 +227,7 @@ pub mod ssr {
             "try" => {
                 let rows = Rows::read(&form.values);
                 let mut errors = rows.policy().err().unwrap_or_default();
-                let example = policy_trial::facts(|name| form.value(name).to_owned());
+                let example = policy_trial::facts(|name| form.value(name).to_owned(), &[]);
                 errors.extend(example.err());
                 Err(Refused::Again(errors))
             }

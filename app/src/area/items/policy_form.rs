@@ -16,7 +16,7 @@ use lingbao_model::{
     people::{Role, UnitLevel, role_key},
     placement::Level,
     policy::{Join, MOST_DUE_DAYS, PlainRow, Ranks, What},
-    view::policy::{PolicyItem, PolicyView},
+    view::policy::PolicyView,
 };
 
 /// Labels of fields by their names, for the summary.
@@ -73,12 +73,12 @@ fn fields(form: &FormState, rows: &Rows, policy: &PolicyView) -> AnyView {
     let automatic = cond(
         &rows.automatic,
         t!("policy.join.never"),
-        &policy.items,
+        policy,
         &mut labels,
     );
     let stages: Vec<_> = (1..)
         .zip(&rows.stages)
-        .map(|(n, row)| stage(n, row, &policy.items, &mut labels))
+        .map(|(n, row)| stage(n, row, policy, &mut labels))
         .collect();
     let (number, version) = (policy.seen.number, policy.seen.version);
     view! {
@@ -97,7 +97,7 @@ fn fields(form: &FormState, rows: &Rows, policy: &PolicyView) -> AnyView {
             <FieldSet name="stages" legend=t!("policy.stages") hide_legend=true>
                 {press("stage", t!("policy.add_stage"), "", "#f-stages".to_owned())}
             </FieldSet>
-            {trial(form, rows, &policy.items)}
+            {trial(form, rows, policy)}
             <div class="acts">
                 <Button kind=Kind::Main name="do" value="write">{t!("items.save")}</Button>
                 <LinkButton href=routes::policy(policy.kind.as_str()) kind=Kind::Bare>{t!("policy.back")}</LinkButton>
@@ -141,7 +141,7 @@ fn names(of: &str, called: &(String, String), about: &str, labels: &mut Labels) 
     .into_any()
 }
 
-fn stage(n: usize, row: &StageRow, items: &[PolicyItem], labels: &mut Labels) -> AnyView {
+fn stage(n: usize, row: &StageRow, policy: &PolicyView, labels: &mut Labels) -> AnyView {
     let of = row.name.clone();
     let about = t!("policy.stage_number", n = n);
     let due = format!("{of}.due_days");
@@ -156,7 +156,7 @@ fn stage(n: usize, row: &StageRow, items: &[PolicyItem], labels: &mut Labels) ->
     let named = names(&of, &row.called, &about, labels);
     let groups: Vec<_> = (1..)
         .zip(&row.groups)
-        .map(|(m, one)| group(&about, m, one, items, labels))
+        .map(|(m, one)| group(&about, m, one, policy, labels))
         .collect();
     let up = (n > 1).then(|| {
         let to = place(&format!("{of}.name"));
@@ -195,7 +195,7 @@ fn group(
     stage: &str,
     m: usize,
     row: &GroupRow,
-    items: &[PolicyItem],
+    policy: &PolicyView,
     labels: &mut Labels,
 ) -> AnyView {
     let of = row.name.clone();
@@ -220,7 +220,7 @@ fn group(
         .collect();
     let (in_role, in_ranks) = (row.role.clone(), row.ranks.clone());
     let named = names(&of, &row.called, &about, labels);
-    let when = cond(&row.when, t!("policy.always"), items, labels);
+    let when = cond(&row.when, t!("policy.always"), policy, labels);
     // The page comes back at the stage: this group is gone then.
     let before = of.split('.').next().unwrap_or_default();
     let to = place(&format!("{before}.groups"));
@@ -248,7 +248,7 @@ fn group(
 }
 
 /// A condition; `none` says what it is when there is nothing to hold.
-fn cond(cond: &Cond, none: &'static str, items: &[PolicyItem], labels: &mut Labels) -> AnyView {
+fn cond(cond: &Cond, none: &'static str, policy: &PolicyView, labels: &mut Labels) -> AnyView {
     let of = &cond.of;
     let join = join_name(of);
     let mut joins = vec![(NONE.to_owned(), none.to_owned())];
@@ -259,7 +259,7 @@ fn cond(cond: &Cond, none: &'static str, items: &[PolicyItem], labels: &mut Labe
     let rows: Vec<_> = cond
         .rows
         .iter()
-        .map(|(name, row)| test(name, row, &place(&join), items, labels))
+        .map(|(name, row)| test(name, row, &place(&join), policy, labels))
         .collect();
     let chosen = cond.join.clone();
     let whats = What::ALL
@@ -292,13 +292,7 @@ fn said(what: What) -> String {
     i18n::t_key(&format!("policy.what.{what}")).into_owned()
 }
 
-fn test(
-    name: &str,
-    row: &PlainRow,
-    to: &str,
-    items: &[PolicyItem],
-    labels: &mut Labels,
-) -> AnyView {
+fn test(name: &str, row: &PlainRow, to: &str, policy: &PolicyView, labels: &mut Labels) -> AnyView {
     let what = said(row.what);
     let field = format!("{name}.value");
     labels.push((field.clone(), what.clone()));
@@ -324,9 +318,16 @@ fn test(
             .into_any()
         }
         What::AnyItem | What::NoItem | What::OnlyItems | What::OtherItem => {
-            let choices = items.iter().map(|item| {
+            let choices = policy.items.iter().map(|item| {
                 let text = format!("{} {}", item.code, i18n::label(&item.name));
                 (item.code.clone(), text, has(&item.code))
+            });
+            several(field, what.clone(), choices.collect())
+        }
+        What::AnyZone | What::NoZone => {
+            let choices = policy.zones.iter().map(|zone| {
+                let text = i18n::label(&zone.name);
+                (zone.id.to_string(), text, has(zone.id.as_str()))
             });
             several(field, what.clone(), choices.collect())
         }

@@ -7,27 +7,31 @@ use lingbao_model::{
     money::Money,
     msg::{FieldError, Msg},
     people::{UnitLevel, role_key},
-    placement::Level,
+    placement::{Level, Zone},
     policy::Facts,
     text::parse_yuan,
-    view::policy::PolicyItem,
+    view::policy::PolicyView,
 };
 
 /// The facts of the example.
 ///
 /// # Errors
 /// What is wrong with the amount.
-pub fn facts(value: impl Fn(&str) -> String) -> Result<Facts, FieldError> {
+pub fn facts(value: impl Fn(&str) -> String, zones: &[Zone]) -> Result<Facts, FieldError> {
     let fen = parse_yuan(&value("try.month"))
         .ok_or_else(|| FieldError::new("try.month", Msg::new("policy.amount")))?;
     let level: Option<Level> = value("try.level").parse().ok();
+    // What stands nowhere stands in no zone either.
+    let zone = value("try.zone");
+    let mut zones = zones.iter();
+    let zone = level.and_then(|_| zones.find(|one| one.id.as_str() == zone));
     Ok(Facts {
         month: Money::from_fen(fen),
         once: Money::ZERO,
         within_quota: value("try.quota") != "over",
         level,
-        // What stands nowhere stands in no zone either.
-        internet: level.is_some() && value("try.zone") == "internet",
+        internet: zone.is_some_and(|zone| zone.internet),
+        zones: zone.map(|zone| zone.id.clone()).into_iter().collect(),
         items: vec![value("try.item")],
         unit_level: value("try.unit").parse().unwrap_or(UnitLevel::City),
         has_upper: value("try.upper") == "yes",
@@ -35,7 +39,7 @@ pub fn facts(value: impl Fn(&str) -> String) -> Result<Facts, FieldError> {
 }
 
 /// The fields of the example, and what would become of it if it was asked for.
-pub fn trial(form: &FormState, rows: &Rows, items: &[PolicyItem]) -> AnyView {
+pub fn trial(form: &FormState, rows: &Rows, policy: &PolicyView) -> AnyView {
     let opt = |value: &str, text: &str| (value.to_owned(), text.to_owned());
     let key = |key: String| i18n::t_key(&key).into_owned();
     let levels = Level::ALL
@@ -44,10 +48,13 @@ pub fn trial(form: &FormState, rows: &Rows, items: &[PolicyItem]) -> AnyView {
     let placed = levels
         .chain([opt("none", t!("policy.try.nowhere"))])
         .collect();
-    let zones = vec![
-        opt("inner", t!("policy.try.inner")),
-        opt("internet", t!("policy.try.internet")),
-    ];
+    let zones = policy
+        .zones
+        .iter()
+        .map(|zone| (zone.id.to_string(), i18n::label(&zone.name)))
+        .collect();
+    let inner = policy.zones.iter().find(|zone| !zone.internet);
+    let inner = inner.map(|zone| zone.id.to_string()).unwrap_or_default();
     let quotas = vec![
         opt("within", t!("policy.if.within_quota")),
         opt("over", t!("policy.if.over_quota")),
@@ -60,7 +67,8 @@ pub fn trial(form: &FormState, rows: &Rows, items: &[PolicyItem]) -> AnyView {
         opt("no", t!("policy.if.no_upper")),
         opt("yes", t!("policy.if.has_upper")),
     ];
-    let items = items
+    let items = policy
+        .items
         .iter()
         .map(|item| {
             (
@@ -70,7 +78,7 @@ pub fn trial(form: &FormState, rows: &Rows, items: &[PolicyItem]) -> AnyView {
         })
         .collect();
     let asked = form.value("do") == Some("try");
-    let result = asked.then(|| answer(form, rows)).flatten();
+    let result = asked.then(|| answer(form, rows, &policy.zones)).flatten();
     view! {
         <Panel title=t!("policy.try.title") pad=true>
             <p class="hint" id="tried">{t!("policy.try.note")}</p>
@@ -82,7 +90,7 @@ pub fn trial(form: &FormState, rows: &Rows, items: &[PolicyItem]) -> AnyView {
                     <Select options=placed value="2" width=Width::S/>
                 </Field>
                 <Field name="try.zone" label=t!("policy.try.zone")>
-                    <Select options=zones value="inner" width=Width::S/>
+                    <Select options=zones value=inner width=Width::S/>
                 </Field>
                 <Field name="try.quota" label=t!("policy.try.quota")>
                     <Select options=quotas value="within" width=Width::S/>
@@ -107,8 +115,12 @@ pub fn trial(form: &FormState, rows: &Rows, items: &[PolicyItem]) -> AnyView {
 }
 
 /// Nothing while the form or the example can't be read: the messages stand at the fields.
-fn answer(form: &FormState, rows: &Rows) -> Option<AnyView> {
-    let facts = facts(|name| form.value(name).unwrap_or_default().to_owned()).ok()?;
+fn answer(form: &FormState, rows: &Rows, zones: &[Zone]) -> Option<AnyView> {
+    let facts = facts(
+        |name| form.value(name).unwrap_or_default().to_owned(),
+        zones,
+    )
+    .ok()?;
     let route = rows.policy().ok()?.route(&facts);
     if route.is_automatic() {
         return Some(

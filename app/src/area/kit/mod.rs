@@ -8,7 +8,7 @@ use crate::{
     ui::*,
 };
 use leptos::prelude::*;
-use leptos_router::{Lazy, any_nested_route::AnyNestedRoute, path};
+use leptos_router::{any_nested_route::AnyNestedRoute, path};
 use lingbao_model::msg::Msg;
 
 /// The pages of this area.
@@ -25,11 +25,11 @@ fn kit(page: Page) -> AnyView {
     }
 }
 
-lazy_pages!(kit, __preload_kit => KitRoute: Kit);
+lazy_pages!(kit, __preload_kit);
 
 /// Where the pages are.
 pub fn routes() -> Vec<AnyNestedRoute> {
-    vec![page(path!("/kit"), Lazy::<KitRoute>::new())]
+    vec![page(path!("/kit"), piece(Page::Kit))]
 }
 
 #[component]

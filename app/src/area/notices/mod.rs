@@ -10,7 +10,7 @@ use crate::{
     ui::*,
 };
 use leptos::prelude::*;
-use leptos_router::{Lazy, any_nested_route::AnyNestedRoute, hooks::use_query_map, path};
+use leptos_router::{any_nested_route::AnyNestedRoute, hooks::use_query_map, path};
 use lingbao_model::{
     time::Zone,
     view::{page::Page as Rows, people::NoticeRow},
@@ -31,11 +31,11 @@ fn notices(page: Page) -> AnyView {
     }
 }
 
-lazy_pages!(notices, __preload_notices => ListRoute: List);
+lazy_pages!(notices, __preload_notices);
 
 /// Where the page is.
 pub fn routes() -> Vec<AnyNestedRoute> {
-    vec![page(path!("/notices"), Lazy::<ListRoute>::new())]
+    vec![page(path!("/notices"), piece(Page::List))]
 }
 
 /// What the page posts to itself.

@@ -4,7 +4,7 @@
 use super::{difference, differences};
 use crate::{lazy_pages, routes::page};
 use leptos::prelude::*;
-use leptos_router::{Lazy, any_nested_route::AnyNestedRoute, path};
+use leptos_router::{any_nested_route::AnyNestedRoute, path};
 
 /// The pages of this piece.
 #[derive(Clone, Copy)]
@@ -24,18 +24,12 @@ fn apart(page: Page) -> AnyView {
     }
 }
 
-lazy_pages!(apart, __preload_apart => DifferencesRoute: List, DifferenceRoute: One);
+lazy_pages!(apart, __preload_apart);
 
 /// Where the pages are.
 pub fn routes() -> Vec<AnyNestedRoute> {
     vec![
-        page(
-            path!("/operations/differences"),
-            Lazy::<DifferencesRoute>::new(),
-        ),
-        page(
-            path!("/operations/differences/:id"),
-            Lazy::<DifferenceRoute>::new(),
-        ),
+        page(path!("/operations/differences"), piece(Page::List)),
+        page(path!("/operations/differences/:id"), piece(Page::One)),
     ]
 }

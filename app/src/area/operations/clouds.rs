@@ -12,16 +12,46 @@ use lingbao_model::{
     },
 };
 
-/// What the clouds say of themselves, with one page of the limits in a state.
+/// What stands in the URL: which limits are shown, where the page of what is nobody's begins and where
+/// that of the limits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Asked {
+    limits: LimitState,
+    foreign: String,
+    after: String,
+}
+
+impl Asked {
+    fn link(&self) -> String {
+        let query = [
+            ("limits", self.limits.as_str()),
+            ("foreign", self.foreign.as_str()),
+            ("after", self.after.as_str()),
+        ];
+        routes::with_query(routes::CLOUDS, &query)
+    }
+}
+
+/// What the clouds say of themselves, with one page of what is nobody's and one of the limits in a
+/// state.
 ///
 /// # Errors
 /// `Forbidden` for others than operators.
 #[server(name = GetClouds, prefix = "/fn", endpoint = "operations/clouds", output = crate::json::Json)]
-pub async fn clouds(limits: String, after: String) -> Result<CloudsView, ApiError> {
-    let filter = lingbao_model::view::operation::LimitFilter {
-        state: limits.parse().ok(),
-        cursor: Some(after).filter(|after| !after.is_empty()),
-        limit: None,
+pub async fn clouds(
+    limits: String,
+    foreign: String,
+    after: String,
+) -> Result<CloudsView, ApiError> {
+    use lingbao_model::view::operation::{CloudsFilter, LimitFilter};
+    let given = |text: String| Some(text).filter(|text| !text.is_empty());
+    let filter = CloudsFilter {
+        limits: LimitFilter {
+            state: limits.parse().ok(),
+            cursor: given(after),
+            limit: None,
+        },
+        foreign: given(foreign),
     };
     Ok(lingbao_core::service::operation::clouds(&crate::ssr::cx()?, &filter).await?)
 }
@@ -31,20 +61,19 @@ pub async fn clouds(limits: String, after: String) -> Result<CloudsView, ApiErro
 pub fn Clouds() -> impl IntoView {
     let query = use_query_map();
     let asked = Memo::new(move |_| {
-        query.with(|query| {
-            (
-                query
-                    .get("limits")
-                    .and_then(|state| state.parse().ok())
-                    .unwrap_or(LimitState::Waiting),
-                query.get("after").unwrap_or_default(),
-            )
+        query.with(|query| Asked {
+            limits: query
+                .get("limits")
+                .and_then(|state| state.parse().ok())
+                .unwrap_or(LimitState::Waiting),
+            foreign: query.get("foreign").unwrap_or_default(),
+            after: query.get("after").unwrap_or_default(),
         })
     });
     let version = live::version("jobs");
     let view = Resource::new(
         move || (asked.get(), version.get()),
-        |((state, after), _)| clouds(state.as_str().to_owned(), after),
+        |(asked, _)| clouds(asked.limits.as_str().to_owned(), asked.foreign, asked.after),
     );
     let crumbs = vec![(
         t!("nav.operations").to_owned(),
@@ -54,17 +83,19 @@ pub fn Clouds() -> impl IntoView {
         .into_any();
     view! {
         <PageHead title=t!("clouds.title") crumbs fact=t!("clouds.fact") acts/>
-        {list_of(asked, view, |view, (state, after)| view! { <Shown view state first=after.is_empty()/> }.into_any())}
+        {list_of(asked, view, |view, asked| view! { <Shown view asked/> }.into_any())}
     }
 }
 
 #[component]
-fn Shown(view: CloudsView, state: LimitState, first: bool) -> impl IntoView {
+fn Shown(view: CloudsView, asked: Asked) -> impl IntoView {
+    let limits = limits(view.limits, &asked);
+    let foreign = foreign(view.foreign, &asked);
     view! {
         <div class="gap-6">
             <Panel title=t!("clouds.backends")>{backends(view.backends)}</Panel>
-            <Panel title=t!("clouds.limits") sub=t!("clouds.limits_note")>{limits(view.limits, state, first)}</Panel>
-            <Panel title=t!("clouds.foreign") sub=t!("clouds.foreign_note")>{foreign(view.foreign)}</Panel>
+            <Panel title=t!("clouds.limits") sub=t!("clouds.limits_note")>{limits}</Panel>
+            <Panel title=t!("clouds.foreign") sub=t!("clouds.foreign_note")>{foreign}</Panel>
         </div>
     }
 }
@@ -89,10 +120,17 @@ fn backends(lines: Vec<BackendLine>) -> AnyView {
     .into_any()
 }
 
-fn limits(page: Page<CloudLimitLine>, state: LimitState, first: bool) -> AnyView {
-    let link = |state: LimitState, after: &str| {
-        let query = [("limits", state.as_str()), ("after", after)];
-        routes::with_query(routes::CLOUDS, &query)
+fn limits(page: Page<CloudLimitLine>, asked: &Asked) -> AnyView {
+    let state = asked.limits;
+    let link = |limits: LimitState, after: &str| {
+        let foreign = asked.foreign.clone();
+        let after = after.to_owned();
+        Asked {
+            limits,
+            foreign,
+            after,
+        }
+        .link()
     };
     let tabs = LimitState::ALL
         .iter()
@@ -103,7 +141,7 @@ fn limits(page: Page<CloudLimitLine>, state: LimitState, first: bool) -> AnyView
             current: state == one,
         })
         .collect();
-    let back = (!first).then(|| link(state, ""));
+    let back = (!asked.after.is_empty()).then(|| link(state, ""));
     let next = page.next.as_deref().map(|after| link(state, after));
     let body = if page.rows.is_empty() {
         let (icon, title) = match state {
@@ -139,8 +177,17 @@ fn limit_rows(lines: Vec<CloudLimitLine>) -> AnyView {
     .into_any()
 }
 
-fn foreign(lines: Vec<ForeignLine>) -> AnyView {
-    if lines.is_empty() {
+fn foreign(page: Page<ForeignLine>, asked: &Asked) -> AnyView {
+    let link = |foreign: &str| {
+        Asked {
+            foreign: foreign.to_owned(),
+            ..asked.clone()
+        }
+        .link()
+    };
+    let back = (!asked.foreign.is_empty()).then(|| link(""));
+    let next = page.next.as_deref().map(link);
+    if page.rows.is_empty() {
         return view! { <Empty icon="tick" title=t!("clouds.no_foreign") note=t!("clouds.no_foreign_note")/> }
             .into_any();
     }
@@ -153,8 +200,9 @@ fn foreign(lines: Vec<ForeignLine>) -> AnyView {
     ];
     view! {
         <Table caption=t!("clouds.foreign") columns flat=true>
-            {lines.into_iter().map(thing).collect_view()}
+            {page.rows.into_iter().map(thing).collect_view()}
         </Table>
+        <Pager total=page.total nostrip:first=back nostrip:next=next/>
     }
     .into_any()
 }

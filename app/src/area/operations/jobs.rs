@@ -1,23 +1,27 @@
 //! Background jobs: what failed too often, once more or no more.
 
 use super::{known, sagas, when, word};
-use crate::{error::ApiError, live, routes, t, ui::*};
+use crate::{asked, error::ApiError, live, routes, t, ui::*};
 use leptos::prelude::*;
-use leptos_router::hooks::use_query_map;
 use lingbao_model::view::{
-    operation::{JobLine, JobState},
+    operation::{JOB_KINDS, JobLine, JobState},
     page::Page,
 };
 
-/// One page of jobs; without a state the stuck ones.
+asked!(state, kind, request, after);
+
+/// One page of jobs; without a state the stuck ones, of one request all.
 ///
 /// # Errors
 /// `Forbidden` for others than operators.
 #[server(name = GetJobs, prefix = "/fn", endpoint = "operations/jobs", output = crate::json::Json)]
-pub async fn jobs(state: String, after: String) -> Result<Page<JobLine>, ApiError> {
+pub async fn jobs(asked: Asked) -> Result<Page<JobLine>, ApiError> {
+    let given = |text: &str| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
     let filter = lingbao_model::view::operation::JobFilter {
-        state: state.parse().ok(),
-        cursor: Some(after).filter(|after| !after.is_empty()),
+        state: asked.state.parse().ok(),
+        kind: given(&asked.kind),
+        request: given(&asked.request).map(|number| number.to_uppercase()),
+        cursor: given(&asked.after),
         limit: None,
     };
     Ok(lingbao_core::service::job::list(&crate::ssr::cx()?, &filter).await?)
@@ -26,22 +30,11 @@ pub async fn jobs(state: String, after: String) -> Result<Page<JobLine>, ApiErro
 /// The page.
 #[component]
 pub fn Jobs() -> impl IntoView {
-    let query = use_query_map();
-    let asked = Memo::new(move |_| {
-        query.with(|query| {
-            (
-                query
-                    .get("state")
-                    .and_then(|state| state.parse().ok())
-                    .unwrap_or(JobState::Stuck),
-                query.get("after").unwrap_or_default(),
-            )
-        })
-    });
+    let asked = asked::now(Asked::read);
     let version = live::version("jobs");
     let list = Resource::new(
         move || (asked.get(), version.get()),
-        |((state, after), _)| jobs(state.as_str().to_owned(), after),
+        |(asked, _)| jobs(asked),
     );
     let crumbs = vec![(
         t!("nav.operations").to_owned(),
@@ -50,27 +43,56 @@ pub fn Jobs() -> impl IntoView {
     view! {
         <PageHead title=t!("jobs.title") crumbs fact=t!("jobs.fact")/>
         <ErrorSummary/>
-        {list_of(asked, list, |page, (state, after)| view! { <List page state first=after.is_empty()/> }.into_any())}
+        {list_of(asked, list, |page, asked| view! { <List page asked/> }.into_any())}
     }
 }
 
-fn link(state: JobState, after: &str) -> String {
-    routes::with_query(routes::JOBS, &[("state", state.as_str()), ("after", after)])
-}
-
 #[component]
-fn List(page: Page<JobLine>, state: JobState, first: bool) -> impl IntoView {
-    let tabs = JobState::ALL
-        .iter()
-        .map(|&one| Tab {
-            href: link(one, ""),
-            text: word("job_state", one.as_str()),
-            count: None,
-            current: state == one,
-        })
+fn List(page: Page<JobLine>, asked: Asked) -> impl IntoView {
+    // Of one request all states are shown together.
+    let of_one = !asked.request.is_empty();
+    let shown = match asked.state.parse::<JobState>() {
+        Ok(state) => Some(state),
+        Err(_) => (!of_one).then_some(JobState::Stuck),
+    };
+    let tab = |state: Option<JobState>, text: String| Tab {
+        href: Asked {
+            state: state.map(|one| one.to_string()).unwrap_or_default(),
+            ..asked.clone()
+        }
+        .link(routes::JOBS, ""),
+        text,
+        count: None,
+        current: shown == state,
+    };
+    let mut tabs: Vec<Tab> = of_one
+        .then(|| tab(None, t!("ui.all").to_owned()))
+        .into_iter()
         .collect();
-    let back = (!first).then(|| link(state, ""));
-    let next = page.next.as_deref().map(|after| link(state, after));
+    tabs.extend(
+        JobState::ALL
+            .iter()
+            .map(|one| tab(Some(*one), word("job_state", one.as_str()))),
+    );
+    let back = (!asked.after.is_empty()).then(|| asked.link(routes::JOBS, ""));
+    let next = page
+        .next
+        .as_deref()
+        .map(|after| asked.link(routes::JOBS, after));
+    let kinds = std::iter::once((String::new(), t!("ui.all").to_owned()))
+        .chain(
+            JOB_KINDS
+                .iter()
+                .map(|kind| ((*kind).to_owned(), known("job_kind", kind))),
+        )
+        .collect();
+    let active = asked.active();
+    let Asked {
+        state,
+        kind,
+        request,
+        ..
+    } = asked;
     let columns = vec![
         col(t!("jobs.what")),
         col(t!("operations.things")),
@@ -95,6 +117,11 @@ fn List(page: Page<JobLine>, state: JobState, first: bool) -> impl IntoView {
     view! {
         <Tabs label=t!("jobs.title") tabs/>
         <TableBox>
+            <FilterBar action=routes::JOBS active=active>
+                {(!state.is_empty()).then(|| view! { <input type="hidden" name="state" value=state/> })}
+                <Find name="request" label=t!("requests.number") value=request/>
+                <FilterSelect name="kind" label=t!("jobs.what") options=kinds value=kind/>
+            </FilterBar>
             {body}
             <Pager total=page.total nostrip:first=back nostrip:next=next/>
         </TableBox>

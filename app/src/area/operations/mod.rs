@@ -17,7 +17,7 @@ mod sagas;
 use crate::form::ssr::{Pages, page_post};
 use crate::{i18n, lazy_pages, routes::page, ui::Look};
 use leptos::prelude::*;
-use leptos_router::{Lazy, any_nested_route::AnyNestedRoute, path};
+use leptos_router::{any_nested_route::AnyNestedRoute, path};
 use lingbao_model::{
     time::{Timestamp, Zone},
     view::operation::{SagaState, WorkOrderStatus},
@@ -53,19 +53,17 @@ fn operations(page: Page) -> AnyView {
     }
 }
 
-lazy_pages!(operations, __preload_operations =>
-    SagasRoute: Sagas, SagaRoute: Saga, JobsRoute: Jobs, CloudsRoute: Clouds, OrdersRoute: Orders, OrderRoute: Order,
-);
+lazy_pages!(operations, __preload_operations);
 
 /// Where the pages are.
 pub fn routes() -> Vec<AnyNestedRoute> {
     let mut pages = vec![
-        page(path!("/operations"), Lazy::<SagasRoute>::new()),
-        page(path!("/operations/sagas/:id"), Lazy::<SagaRoute>::new()),
-        page(path!("/operations/jobs"), Lazy::<JobsRoute>::new()),
-        page(path!("/operations/clouds"), Lazy::<CloudsRoute>::new()),
-        page(path!("/work-orders"), Lazy::<OrdersRoute>::new()),
-        page(path!("/work-orders/:id"), Lazy::<OrderRoute>::new()),
+        page(path!("/operations"), piece(Page::Sagas)),
+        page(path!("/operations/sagas/:id"), piece(Page::Saga)),
+        page(path!("/operations/jobs"), piece(Page::Jobs)),
+        page(path!("/operations/clouds"), piece(Page::Clouds)),
+        page(path!("/work-orders"), piece(Page::Orders)),
+        page(path!("/work-orders/:id"), piece(Page::Order)),
     ];
     pages.extend(apart::routes());
     pages

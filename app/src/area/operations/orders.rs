@@ -1,24 +1,33 @@
 //! Work orders: what people do for a request.
 
 use super::{order_look, when, word};
-use crate::{error::ApiError, facts, live, routes, t, ui::*};
+use crate::{asked, error::ApiError, facts, live, routes, t, ui::*};
 use leptos::prelude::*;
-use leptos_router::hooks::use_query_map;
 use lingbao_model::view::{
     operation::{WorkOrderRow, WorkOrderStatus},
     page::Page,
 };
 
+asked!(status, who, after);
+
+/// In the place of a person: whoever reads.
+const ME: &str = "me";
+
 /// One page of work orders; without a status those that are not closed.
 ///
 /// # Errors
-/// `Forbidden` for others than operators.
+/// `Forbidden` for others than operators, `NotFound` for a person who is none.
 #[server(name = GetWorkOrders, prefix = "/fn", endpoint = "work-orders/list", output = crate::json::Json)]
-pub async fn work_orders(status: String, after: String) -> Result<Page<WorkOrderRow>, ApiError> {
+pub async fn work_orders(asked: Asked) -> Result<Page<WorkOrderRow>, ApiError> {
+    let (mine, given) = (asked.who == ME, !asked.who.is_empty());
     let filter = lingbao_model::view::operation::WorkOrderFilter {
-        status: status.parse().ok(),
-        cursor: Some(after).filter(|after| !after.is_empty()),
-        ..Default::default()
+        status: asked.status.parse().ok(),
+        assignee: (given && !mine)
+            .then(|| crate::ssr::id(&asked.who))
+            .transpose()?,
+        mine,
+        cursor: Some(asked.after).filter(|after| !after.is_empty()),
+        limit: None,
     };
     Ok(lingbao_core::service::operation::work_orders(&crate::ssr::cx()?, &filter).await?)
 }
@@ -26,36 +35,29 @@ pub async fn work_orders(status: String, after: String) -> Result<Page<WorkOrder
 /// The page.
 #[component]
 pub fn Orders() -> impl IntoView {
-    let query = use_query_map();
-    let asked = Memo::new(move |_| {
-        query.with(|query| {
-            (
-                query.get("status").unwrap_or_default(),
-                query.get("after").unwrap_or_default(),
-            )
-        })
-    });
+    let asked = asked::now(Asked::read);
     let version = live::version("jobs");
     let list = Resource::new(
         move || (asked.get(), version.get()),
-        |((status, after), _)| work_orders(status, after),
+        |(asked, _)| work_orders(asked),
     );
     view! {
         <PageHead title=t!("nav.work_orders") fact=t!("work_orders.fact")/>
-        {list_of(asked, list, |page, (status, after)| view! { <List page status first=after.is_empty()/> }.into_any())}
+        {list_of(asked, list, |page, asked| view! { <List page asked/> }.into_any())}
     }
 }
 
 #[component]
-fn List(page: Page<WorkOrderRow>, status: String, first: bool) -> impl IntoView {
-    let link = |status: &str, after: &str| {
-        routes::with_query(routes::WORK_ORDERS, &[("status", status), ("after", after)])
-    };
+fn List(page: Page<WorkOrderRow>, asked: Asked) -> impl IntoView {
     let tab = |code: &str, text: String| Tab {
-        href: link(code, ""),
+        href: Asked {
+            status: code.to_owned(),
+            ..asked.clone()
+        }
+        .link(routes::WORK_ORDERS, ""),
         text,
         count: None,
-        current: status == code,
+        current: asked.status == code,
     };
     let mut tabs = vec![tab("", t!("work_orders.not_closed").to_owned())];
     tabs.extend(
@@ -63,8 +65,14 @@ fn List(page: Page<WorkOrderRow>, status: String, first: bool) -> impl IntoView 
             .iter()
             .map(|one| tab(one.as_str(), word("work_order_status", one.as_str()))),
     );
-    let back = (!first).then(|| link(&status, ""));
-    let next = page.next.as_deref().map(|after| link(&status, after));
+    let back = (!asked.after.is_empty()).then(|| asked.link(routes::WORK_ORDERS, ""));
+    let next = page
+        .next
+        .as_deref()
+        .map(|after| asked.link(routes::WORK_ORDERS, after));
+    let people = people(&page.rows, &asked.who);
+    let active = asked.active();
+    let Asked { status, who, .. } = asked;
     let columns = vec![
         col(t!("work_orders.title")),
         col(t!("resources.request")),
@@ -87,10 +95,34 @@ fn List(page: Page<WorkOrderRow>, status: String, first: bool) -> impl IntoView 
     view! {
         <Tabs label=t!("nav.work_orders") tabs/>
         <TableBox>
+            <FilterBar action=routes::WORK_ORDERS active=active>
+                {(!status.is_empty()).then(|| view! { <input type="hidden" name="status" value=status/> })}
+                <FilterSelect name="who" label=t!("work_orders.who") options=people value=who/>
+            </FilterBar>
             {body}
             <Pager total=page.total nostrip:first=back nostrip:next=next/>
         </TableBox>
     }
+}
+
+/// Whose orders may be chosen: everybody's, one's own, those of the colleagues on this page.
+fn people(rows: &[WorkOrderRow], who: &str) -> Vec<Opt> {
+    let me = crate::viewer::use_viewer().map(|viewer| viewer.name);
+    let mut people = vec![(String::new(), t!("ui.all").to_owned())];
+    people.extend(me.clone().map(|name| (ME.to_owned(), name)));
+    for row in rows {
+        if let (Some(id), Some(name)) = (&row.assignee, &row.assignee_name)
+            && me.as_ref() != Some(name)
+            && people.iter().all(|(known, _)| known != id.as_str())
+        {
+            people.push((id.to_string(), name.clone()));
+        }
+    }
+    // Somebody who has none is still the one who was chosen.
+    if people.iter().all(|(known, _)| known != who) {
+        people.push((who.to_owned(), who.to_owned()));
+    }
+    people
 }
 
 fn row(order: WorkOrderRow) -> impl IntoView {

@@ -17,12 +17,12 @@ pub async fn counts() -> Result<OperationCounts, ApiError> {
     Ok(lingbao_core::service::operation::counts(&crate::ssr::cx()?).await?)
 }
 
-asked!(state, kind, request, after);
+asked!(state, kind, request, resource, after);
 
-/// One page of fulfilments; without a state those that are not over, of one request all.
+/// One page of fulfilments; without a state those that are not over, of one request or resource all.
 ///
 /// # Errors
-/// `Forbidden` for others than operators.
+/// `Forbidden` for others than operators, `NotFound` for a resource that is none.
 #[server(name = GetSagas, prefix = "/fn", endpoint = "operations/sagas", output = crate::json::Json)]
 pub async fn sagas(asked: Asked) -> Result<Page<SagaLine>, ApiError> {
     let given = |text: &str| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
@@ -30,6 +30,9 @@ pub async fn sagas(asked: Asked) -> Result<Page<SagaLine>, ApiError> {
         state: asked.state.parse().ok(),
         kind: given(&asked.kind),
         request: given(&asked.request).map(|number| number.to_uppercase()),
+        resource: given(&asked.resource)
+            .map(|id| crate::ssr::id(&id))
+            .transpose()?,
         cursor: given(&asked.after),
         limit: None,
     };
@@ -79,9 +82,11 @@ fn List(counts: OperationCounts, page: Page<SagaLine>, asked: Asked) -> impl Int
         count,
         current: asked.state == code,
     };
-    // The numbers are of all; of one request all states are shown together.
-    let narrowed = !asked.kind.is_empty() || !asked.request.is_empty();
-    let whole = if asked.request.is_empty() {
+    // The numbers are of all; of one request or resource all states are shown together.
+    let of_one = !asked.request.is_empty() || !asked.resource.is_empty();
+    let narrowed = !asked.kind.is_empty() || of_one;
+    let active = asked.active();
+    let whole = if !of_one {
         t!("operations.all_running")
     } else {
         t!("ui.all")
@@ -113,6 +118,7 @@ fn List(counts: OperationCounts, page: Page<SagaLine>, asked: Asked) -> impl Int
         state,
         kind,
         request,
+        resource,
         ..
     } = asked;
     let empty = page.rows.is_empty();
@@ -161,8 +167,9 @@ fn List(counts: OperationCounts, page: Page<SagaLine>, asked: Asked) -> impl Int
         </Tiles>
         <Tabs label=t!("nav.operations") tabs/>
         <TableBox>
-            <FilterBar action=routes::OPERATIONS active=narrowed>
+            <FilterBar action=routes::OPERATIONS active=active>
                 {(!state.is_empty()).then(|| view! { <input type="hidden" name="state" value=state/> })}
+                {(!resource.is_empty()).then(|| view! { <input type="hidden" name="resource" value=resource/> })}
                 <Find name="request" label=t!("requests.number") value=request/>
                 <FilterSelect name="kind" label=t!("operations.what") options=kinds value=kind/>
             </FilterBar>

@@ -9,9 +9,9 @@ mod system;
 
 #[cfg(feature = "ssr")]
 use crate::form::ssr::{Pages, page_post};
-use crate::{lazy_pages, routes::page};
+use crate::{lazy_pages, piece, routes::page};
 use leptos::prelude::*;
-use leptos_router::{Lazy, any_nested_route::AnyNestedRoute, path};
+use leptos_router::{any_nested_route::AnyNestedRoute, path};
 
 /// The pages of the cart.
 #[derive(Clone, Copy)]
@@ -31,7 +31,7 @@ fn cart(page: Page) -> AnyView {
     }
 }
 
-lazy_pages!(cart, __preload_cart => CartRoute: Cart, DraftsRoute: Drafts);
+lazy_pages!(cart, __preload_cart);
 
 /// The form computes price, quota and verdict in the browser: it is a piece of its own, so that the
 /// cart, which lets the server compute, does not carry it.
@@ -40,28 +40,13 @@ fn order() -> AnyView {
     view! { <configure::Configure/> }.into_any()
 }
 
-/// The route of the page `Configure`.
-pub struct ConfigureRoute;
-impl leptos_router::LazyRoute for ConfigureRoute {
-    fn data() -> Self {
-        Self
-    }
-    async fn view(_: Self) -> AnyView {
-        order().await
-    }
-    async fn preload() {
-        #[cfg(all(feature = "hydrate", target_arch = "wasm32"))]
-        __preload_order().await;
-    }
-}
-
 /// Where the pages are.
 pub fn routes() -> Vec<AnyNestedRoute> {
     vec![
-        page(path!("/catalogue/:code"), Lazy::<ConfigureRoute>::new()),
-        page(path!("/drafts"), Lazy::<DraftsRoute>::new()),
-        page(path!("/cart"), Lazy::<CartRoute>::new()),
-        page(path!("/cart/:id"), Lazy::<CartRoute>::new()),
+        page(path!("/catalogue/:code"), piece!(order(), __preload_order)),
+        page(path!("/drafts"), piece(Page::Drafts)),
+        page(path!("/cart"), piece(Page::Cart)),
+        page(path!("/cart/:id"), piece(Page::Cart)),
     ]
 }
 

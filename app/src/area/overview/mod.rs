@@ -9,7 +9,7 @@ use crate::{
     viewer,
 };
 use leptos::prelude::*;
-use leptos_router::{Lazy, any_nested_route::AnyNestedRoute, path};
+use leptos_router::{any_nested_route::AnyNestedRoute, path};
 use lingbao_model::{
     money::grouped_signed,
     quota::PoolDimension,
@@ -32,11 +32,11 @@ fn overview(page: Page) -> AnyView {
     }
 }
 
-lazy_pages!(overview, __preload_overview => OverviewRoute: Overview);
+lazy_pages!(overview, __preload_overview);
 
 /// Where the page is.
 pub fn routes() -> Vec<AnyNestedRoute> {
-    vec![page(path!("/overview"), Lazy::<OverviewRoute>::new())]
+    vec![page(path!("/overview"), piece(Page::Overview))]
 }
 
 /// The numbers of the reader's sight.

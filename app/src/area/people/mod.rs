@@ -18,7 +18,7 @@ use crate::{
     ui::Crumb,
 };
 use leptos::prelude::*;
-use leptos_router::{Lazy, any_nested_route::AnyNestedRoute, path};
+use leptos_router::{any_nested_route::AnyNestedRoute, path};
 use lingbao_model::{people::Role, time::Timestamp, time::Zone};
 
 /// The pages of this area.
@@ -63,31 +63,24 @@ fn people(page: Page) -> AnyView {
     }
 }
 
-lazy_pages!(people, __preload_people =>
-    UnitsRoute: Units, UnitRoute: Unit, UnitNewRoute: UnitNew, UnitEditRoute: UnitEdit,
-    UsersRoute: Users, UserNewRoute: UserNew, UserRoute: User, UserEditRoute: UserEdit,
-    UserGrantRoute: UserGrant, UserPasswordRoute: UserPassword,
-);
+lazy_pages!(people, __preload_people);
 
 /// Where the pages are.
 pub fn routes() -> Vec<AnyNestedRoute> {
     vec![
-        page(path!("/admin/units"), Lazy::<UnitsRoute>::new()),
-        page(path!("/admin/units/:id"), Lazy::<UnitRoute>::new()),
-        page(path!("/admin/units/:id/new"), Lazy::<UnitNewRoute>::new()),
-        page(path!("/admin/units/:id/edit"), Lazy::<UnitEditRoute>::new()),
-        page(path!("/admin/users"), Lazy::<UsersRoute>::new()),
+        page(path!("/admin/units"), piece(Page::Units)),
+        page(path!("/admin/units/:id"), piece(Page::Unit)),
+        page(path!("/admin/units/:id/new"), piece(Page::UnitNew)),
+        page(path!("/admin/units/:id/edit"), piece(Page::UnitEdit)),
+        page(path!("/admin/users"), piece(Page::Users)),
         // Before the one with a parameter: the first that fits is taken.
-        page(path!("/admin/users/new"), Lazy::<UserNewRoute>::new()),
-        page(path!("/admin/users/:id"), Lazy::<UserRoute>::new()),
-        page(path!("/admin/users/:id/edit"), Lazy::<UserEditRoute>::new()),
-        page(
-            path!("/admin/users/:id/grant"),
-            Lazy::<UserGrantRoute>::new(),
-        ),
+        page(path!("/admin/users/new"), piece(Page::UserNew)),
+        page(path!("/admin/users/:id"), piece(Page::User)),
+        page(path!("/admin/users/:id/edit"), piece(Page::UserEdit)),
+        page(path!("/admin/users/:id/grant"), piece(Page::UserGrant)),
         page(
             path!("/admin/users/:id/password"),
-            Lazy::<UserPasswordRoute>::new(),
+            piece(Page::UserPassword),
         ),
     ]
 }

@@ -1,51 +1,57 @@
 //! The tree of units from its top, and a search through it. A tree of hundreds of units is walked
 //! level by level: each unit's page lists what stands below it.
 
-use crate::{error::ApiError, i18n, routes, t, ui::*};
+use crate::{asked, error::ApiError, i18n, routes, t, ui::*};
 use leptos::prelude::*;
-use leptos_router::hooks::use_query_map;
-use lingbao_model::view::people::UnitNode;
+use lingbao_model::view::{page::Page, people::UnitNode};
 
-/// The topmost units that the reader sees, or what a search finds.
+asked!(q, after);
+
+/// One page of the topmost units that the reader sees, or of what a search finds.
 ///
 /// # Errors
 /// `Forbidden` for whoever administers nothing.
 #[server(name = GetUnits, prefix = "/fn", endpoint = "people/units", output = crate::json::Json)]
-pub async fn units(q: String) -> Result<Vec<UnitNode>, ApiError> {
-    use lingbao_core::service::unit;
-    let cx = crate::ssr::cx()?;
-    Ok(if q.trim().is_empty() {
-        unit::roots(&cx).await?
-    } else {
-        unit::search(&cx, &q).await?
-    })
+pub async fn units(asked: Asked) -> Result<Page<UnitNode>, ApiError> {
+    let query = lingbao_model::view::people::UnitQuery {
+        text: asked.q,
+        after: Some(asked.after).filter(|after| !after.is_empty()),
+        ..Default::default()
+    };
+    Ok(lingbao_core::service::unit::list(&crate::ssr::cx()?, &query).await?)
 }
 
 /// The page.
 #[component]
 pub fn Units() -> impl IntoView {
-    let query = use_query_map();
-    let q = Memo::new(move |_| query.with(|query| query.get("q").unwrap_or_default()));
-    let list = Resource::new(move || q.get(), units);
+    let asked = asked::now(Asked::read);
+    let list = Resource::new(move || asked.get(), units);
     view! {
         <PageHead title=t!("people.units") fact=t!("people.units_fact")/>
-        {list_of(q, list, |found, typed| view! { <List found typed/> }.into_any())}
+        {list_of(asked, list, |page, asked| view! { <List page asked/> }.into_any())}
     }
 }
 
 #[component]
-fn List(found: Vec<UnitNode>, typed: String) -> impl IntoView {
-    let active = !typed.trim().is_empty();
+fn List(page: Page<UnitNode>, asked: Asked) -> impl IntoView {
+    let active = asked.active();
+    let first = (!asked.after.is_empty()).then(|| asked.link(routes::ADMIN_UNITS, ""));
+    let next = page
+        .next
+        .as_deref()
+        .map(|after| asked.link(routes::ADMIN_UNITS, after));
+    let empty = page.rows.is_empty();
     view! {
         <TableBox>
             <FilterBar action=routes::ADMIN_UNITS active=active>
-                <Find label=t!("people.find_unit") placeholder=t!("people.find_hint") value=typed/>
+                <Find label=t!("people.find_unit") placeholder=t!("people.find_hint") value=asked.q/>
             </FilterBar>
-            {if found.is_empty() {
+            {if empty {
                 view! { <Empty icon="org" title=t!("people.no_unit_found")/> }.into_any()
             } else {
-                view! { <UnitTable units=found/> }.into_any()
+                view! { <UnitTable units=page.rows/> }.into_any()
             }}
+            <Pager total=page.total nostrip:first=first nostrip:next=next/>
         </TableBox>
     }
 }

@@ -15,7 +15,7 @@ use crate::{
     ui::*,
 };
 use leptos::prelude::*;
-use leptos_router::{Lazy, any_nested_route::AnyNestedRoute, hooks::use_query_map, path};
+use leptos_router::{any_nested_route::AnyNestedRoute, hooks::use_query_map, path};
 use lingbao_model::{
     id::{PoolId, UnitId},
     quota::{Dimension, Standing},
@@ -41,11 +41,11 @@ fn quota(page: Page) -> AnyView {
     }
 }
 
-lazy_pages!(quota, __preload_quota => UnitRoute: Unit);
+lazy_pages!(quota, __preload_quota);
 
 /// Where the page is.
 pub fn routes() -> Vec<AnyNestedRoute> {
-    vec![page(path!("/quota"), Lazy::<UnitRoute>::new())]
+    vec![page(path!("/quota"), piece(Page::Unit))]
 }
 
 /// What the page posts to itself, and its numbers as a file.
@@ -70,9 +70,12 @@ pub async fn quota_of(
     let cx = crate::ssr::cx()?;
     let shown = quota::view(&cx, ssr::unit(&unit)?).await?;
     notice::seen(&cx, &of_unit(shown.unit.as_str())).await;
-    let mut units = quota::readable(&cx, &find).await?;
-    units.truncate(MANY + 1);
-    Ok((shown, units))
+    let query = lingbao_model::view::people::UnitQuery {
+        text: find,
+        limit: i64::try_from(MANY + 1).unwrap_or_default(),
+        ..Default::default()
+    };
+    Ok((shown, quota::readable(&cx, &query).await?.rows))
 }
 
 #[component]

@@ -10,7 +10,7 @@ mod release;
 use crate::form::ssr::{Pages, page_post};
 use crate::{lazy_pages, routes::page};
 use leptos::prelude::*;
-use leptos_router::{Lazy, any_nested_route::AnyNestedRoute, path};
+use leptos_router::{any_nested_route::AnyNestedRoute, path};
 
 /// The pages of this area.
 #[derive(Clone, Copy)]
@@ -36,15 +36,15 @@ fn requests(page: Page) -> AnyView {
     }
 }
 
-lazy_pages!(requests, __preload_requests => ListRoute: List, DetailRoute: Detail, PrintRoute: Print, ReleaseRoute: Release);
+lazy_pages!(requests, __preload_requests);
 
 /// Where the pages are.
 pub fn routes() -> Vec<AnyNestedRoute> {
     vec![
-        page(path!("/requests"), Lazy::<ListRoute>::new()),
-        page(path!("/requests/release"), Lazy::<ReleaseRoute>::new()),
-        page(path!("/requests/:id"), Lazy::<DetailRoute>::new()),
-        page(path!("/requests/:id/print"), Lazy::<PrintRoute>::new()),
+        page(path!("/requests"), piece(Page::List)),
+        page(path!("/requests/release"), piece(Page::Release)),
+        page(path!("/requests/:id"), piece(Page::Detail)),
+        page(path!("/requests/:id/print"), piece(Page::Print)),
     ]
 }
 

@@ -35,7 +35,7 @@ pub async fn releasing(ids: String, request: String) -> Result<Releasing, ApiErr
         "" => None,
         request => Some(release::returned(&cx, &crate::ssr::id(request)?).await?),
     };
-    let asked = match &again {
+    let asked: Vec<lingbao_model::id::ResourceId> = match &again {
         Some(again) => again.resources.clone(),
         None => ids
             .split(',')
@@ -44,18 +44,13 @@ pub async fn releasing(ids: String, request: String) -> Result<Releasing, ApiErr
             .collect::<Result<_, _>>()?,
     };
     release::not_too_many(asked.len())?;
-    let (mut rows, mut snapshots) = (Vec::new(), 0_usize);
-    for id in asked {
-        let found = lingbao_core::service::resource::detail(&cx, &id).await?;
-        snapshots += found.snapshots.len();
-        rows.push(found.row);
-    }
+    let (rows, snapshots) = lingbao_core::service::resource::giving_back(&cx, &asked).await?;
     if rows.is_empty() {
         return Err(ApiError::not_found());
     }
     Ok(Releasing {
         rows,
-        snapshots: i64::try_from(snapshots).unwrap_or(i64::MAX),
+        snapshots,
         keep_days: release::keep_days(&cx),
         again,
     })

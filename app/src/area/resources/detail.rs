@@ -313,10 +313,17 @@ fn attachments(all: Vec<Related>) -> Option<impl IntoView> {
 /// Switching and giving back. Asking for a release is a form of its own, because it needs a reason.
 fn acts(found: &ResourceDetail) -> AnyView {
     let id = found.row.id.to_string();
+    // Who looks after fulfilment goes from a resource to what was done to it.
+    let operates = crate::viewer::use_viewer().is_some_and(|viewer| viewer.can("operate"));
+    let fulfilment = operates.then(|| {
+        let href = routes::with_query(routes::OPERATIONS, &[("resource", &id)]);
+        view! { <LinkButton href icon="tool">{t!("operations.list")}</LinkButton> }
+    });
     let mut may = found.may.clone();
     // What can't be undone stands last.
     may.sort_by_key(|act| *act == Act::Release);
-    may.iter()
+    let all = may
+        .iter()
         .map(|act| match act {
             Act::Start => button("start", "play", t!("resources.start")),
             Act::Stop => view! {
@@ -348,8 +355,12 @@ fn acts(found: &ResourceDetail) -> AnyView {
             | Act::NewPassword
             | Act::Reinstall => ().into_any(),
         })
-        .collect_view()
-        .into_any()
+        .collect_view();
+    view! {
+        {fulfilment}
+        {all}
+    }
+    .into_any()
 }
 
 fn button(act: &'static str, icon: &'static str, text: &'static str) -> AnyView {

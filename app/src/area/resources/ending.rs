@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{lazy_pages, routes, routes::page, t, ui::*};
 use leptos::prelude::*;
-use leptos_router::{Lazy, any_nested_route::AnyNestedRoute, path};
+use leptos_router::{any_nested_route::AnyNestedRoute, path};
 use lingbao_model::view::resource::{Act, ResourceDetail};
 
 /// The pages of this piece.
@@ -31,19 +31,19 @@ fn ending(page: Page) -> AnyView {
     }
 }
 
-lazy_pages!(ending, __preload_ending => BinRoute: Bin, CertificateRoute: Certificate, CertificatesRoute: Certificates);
+lazy_pages!(ending, __preload_ending);
 
 /// Where the pages are.
 pub fn routes() -> Vec<AnyNestedRoute> {
     vec![
-        page(path!("/resources/:id/bin"), Lazy::<BinRoute>::new()),
+        page(path!("/resources/:id/bin"), piece(Page::Bin)),
         page(
             path!("/resources/:id/certificate"),
-            Lazy::<CertificateRoute>::new(),
+            piece(Page::Certificate),
         ),
         page(
             path!("/requests/:id/certificates"),
-            Lazy::<CertificatesRoute>::new(),
+            piece(Page::Certificates),
         ),
     ]
 }

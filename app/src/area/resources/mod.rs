@@ -18,9 +18,9 @@ mod words;
 
 #[cfg(feature = "ssr")]
 use crate::form::ssr::{Pages, page_post};
-use crate::{lazy_pages, routes::page};
+use crate::{lazy_pages, piece, routes::page};
 use leptos::prelude::*;
-use leptos_router::{Lazy, any_nested_route::AnyNestedRoute, path};
+use leptos_router::{any_nested_route::AnyNestedRoute, path};
 
 /// The pages of this area.
 #[derive(Clone, Copy)]
@@ -46,7 +46,7 @@ fn resources(page: Page) -> AnyView {
     }
 }
 
-lazy_pages!(resources, __preload_resources => ListRoute: List, DetailRoute: Detail, SheetRoute: Sheet, RestoreRoute: Restore);
+lazy_pages!(resources, __preload_resources);
 
 /// The form that changes a resource lets the server compute while one types: a piece of its own, so
 /// that list and detail do not carry it.
@@ -55,40 +55,10 @@ fn changing() -> AnyView {
     view! { <change::ChangePage/> }.into_any()
 }
 
-/// The route of the page `ChangePage`.
-pub struct ChangeRoute;
-impl leptos_router::LazyRoute for ChangeRoute {
-    fn data() -> Self {
-        Self
-    }
-    async fn view(_: Self) -> AnyView {
-        changing().await
-    }
-    async fn preload() {
-        #[cfg(all(feature = "hydrate", target_arch = "wasm32"))]
-        __preload_changing().await;
-    }
-}
-
 /// So is the page of what may come in to a host: few people open it.
 #[lazy]
 fn guarding() -> AnyView {
     view! { <rules::RulesPage/> }.into_any()
-}
-
-/// The route of the page `RulesPage`.
-pub struct RulesRoute;
-impl leptos_router::LazyRoute for RulesRoute {
-    fn data() -> Self {
-        Self
-    }
-    async fn view(_: Self) -> AnyView {
-        guarding().await
-    }
-    async fn preload() {
-        #[cfg(all(feature = "hydrate", target_arch = "wasm32"))]
-        __preload_guarding().await;
-    }
 }
 
 /// And the one that installs a host's system anew.
@@ -97,36 +67,27 @@ fn installing() -> AnyView {
     view! { <reinstall::ReinstallPage/> }.into_any()
 }
 
-/// The route of the page `ReinstallPage`.
-pub struct ReinstallRoute;
-impl leptos_router::LazyRoute for ReinstallRoute {
-    fn data() -> Self {
-        Self
-    }
-    async fn view(_: Self) -> AnyView {
-        installing().await
-    }
-    async fn preload() {
-        #[cfg(all(feature = "hydrate", target_arch = "wasm32"))]
-        __preload_installing().await;
-    }
-}
-
 /// Where the pages are.
 pub fn routes() -> Vec<AnyNestedRoute> {
     let mut all = vec![
-        page(path!("/resources"), Lazy::<ListRoute>::new()),
-        page(path!("/resources/:id"), Lazy::<DetailRoute>::new()),
-        page(path!("/resources/:id/change"), Lazy::<ChangeRoute>::new()),
-        page(path!("/resources/:id/rules"), Lazy::<RulesRoute>::new()),
+        page(path!("/resources"), piece(Page::List)),
+        page(path!("/resources/:id"), piece(Page::Detail)),
+        page(
+            path!("/resources/:id/change"),
+            piece!(changing(), __preload_changing),
+        ),
+        page(
+            path!("/resources/:id/rules"),
+            piece!(guarding(), __preload_guarding),
+        ),
         page(
             path!("/resources/:id/reinstall"),
-            Lazy::<ReinstallRoute>::new(),
+            piece!(installing(), __preload_installing),
         ),
-        page(path!("/deliveries/:id"), Lazy::<SheetRoute>::new()),
+        page(path!("/deliveries/:id"), piece(Page::Sheet)),
         page(
             path!("/resources/:id/snapshots/:snapshot"),
-            Lazy::<RestoreRoute>::new(),
+            piece(Page::Restore),
         ),
     ];
     all.extend(ending::routes());

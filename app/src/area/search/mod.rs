@@ -9,7 +9,7 @@ use crate::{
     ui::*,
 };
 use leptos::prelude::*;
-use leptos_router::{Lazy, any_nested_route::AnyNestedRoute, hooks::use_query_map, path};
+use leptos_router::{any_nested_route::AnyNestedRoute, hooks::use_query_map, path};
 use lingbao_model::view::search::{HITS, Hit, HitKind};
 
 /// The pages of this area.
@@ -27,11 +27,11 @@ fn search(page: Page) -> AnyView {
     }
 }
 
-lazy_pages!(search, __preload_search => FoundRoute: Found);
+lazy_pages!(search, __preload_search);
 
 /// Where the page is.
 pub fn routes() -> Vec<AnyNestedRoute> {
-    vec![page(path!("/search"), Lazy::<FoundRoute>::new())]
+    vec![page(path!("/search"), piece(Page::Found))]
 }
 
 /// What the reader may find under these words.

@@ -12,7 +12,7 @@ use crate::{
 };
 use leptos::prelude::*;
 use leptos_meta::Title;
-use leptos_router::{Lazy, any_nested_route::AnyNestedRoute, hooks::use_query_map, path};
+use leptos_router::{any_nested_route::AnyNestedRoute, hooks::use_query_map, path};
 
 /// The pages of this area.
 #[derive(Clone, Copy)]
@@ -28,11 +28,11 @@ fn sign_in(page: Page) -> AnyView {
     }
 }
 
-lazy_pages!(sign_in, __preload_sign_in => SignInRoute: SignIn);
+lazy_pages!(sign_in, __preload_sign_in);
 
 /// Where the pages are.
 pub fn routes() -> Vec<AnyNestedRoute> {
-    vec![page(path!("/sign-in"), Lazy::<SignInRoute>::new())]
+    vec![page(path!("/sign-in"), piece(Page::SignIn))]
 }
 
 /// What the door posts: the way in, and the way out.

@@ -10,7 +10,7 @@ mod words;
 use crate::form::ssr::Pages;
 use crate::{lazy_pages, routes::page};
 use leptos::prelude::*;
-use leptos_router::{Lazy, any_nested_route::AnyNestedRoute, path};
+use leptos_router::{any_nested_route::AnyNestedRoute, path};
 
 /// The pages of this area.
 #[derive(Clone, Copy)]
@@ -33,14 +33,14 @@ fn usage(page: Page) -> AnyView {
     }
 }
 
-lazy_pages!(usage, __preload_usage => HostsRoute: Hosts, UnitsRoute: Units, HostRoute: Host);
+lazy_pages!(usage, __preload_usage);
 
 /// Where the pages are.
 pub fn routes() -> Vec<AnyNestedRoute> {
     vec![
-        page(path!("/usage"), Lazy::<HostsRoute>::new()),
-        page(path!("/usage/units"), Lazy::<UnitsRoute>::new()),
-        page(path!("/usage/:id"), Lazy::<HostRoute>::new()),
+        page(path!("/usage"), piece(Page::Hosts)),
+        page(path!("/usage/units"), piece(Page::Units)),
+        page(path!("/usage/:id"), piece(Page::Host)),
     ]
 }
 

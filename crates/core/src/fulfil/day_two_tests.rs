@@ -22,7 +22,10 @@ use lingbao_model::{
     request::{Decision, Status},
     resource::{BillingState, EventKind, ServiceState},
     time::MINUTE_MS,
-    view::resource::{Act, MOST_SNAPSHOTS, ResourceDetail, ResourceFilter, SnapshotState},
+    view::{
+        operation::SagaFilter,
+        resource::{Act, MOST_SNAPSHOTS, ResourceDetail, ResourceFilter, SnapshotState},
+    },
 };
 
 use super::{
@@ -41,7 +44,7 @@ use crate::{
         request::{fixture::City, release},
         resource,
     },
-    storage::{quota, resource as rows, snapshot, sql::Sql},
+    storage::{operation, quota, resource as rows, snapshot, sql::Sql},
     testing::{CONSOLE, TestApp, WithConsoles},
 };
 
@@ -233,6 +236,43 @@ async fn a_server_restarts_once_however_often_the_form_is_sent() {
         assert!(seen.busy.is_none() && seen.row.service == ServiceState::Running);
         assert!(seen.may.contains(&Act::Restart));
         assert_eq!(town.audited("resource.restart", "done").await, 1);
+    }
+}
+
+#[tokio::test]
+async fn an_operator_finds_what_was_done_to_a_resource_and_nothing_of_its_neighbours() {
+    for town in Town::all().await {
+        acts::restart(&town.clerk(), &town.host, "").await.unwrap();
+        town.settle().await;
+        let mut rx = town.city.app.db.read().await.unwrap();
+        for (id, kinds) in [
+            (&town.host, &["build", "operate"][..]),
+            (&town.other, &["build"][..]),
+        ] {
+            let filter = SagaFilter {
+                resource: Some(id.clone()),
+                ..SagaFilter::default()
+            };
+            let rows = operation::sagas(&mut rx, &filter).await.unwrap().rows;
+            let mut found: Vec<_> = rows.iter().map(|row| row.kind.as_str()).collect();
+            found.sort_unstable();
+            assert_eq!(found, kinds);
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_given_back_is_shown_once_each_with_its_snapshots_and_nothing_out_of_sight() {
+    for town in Town::all().await {
+        town.snapshot("first").await;
+        let cx = town.clerk();
+        let mut ids = vec![town.disk.clone(), town.host.clone(), town.disk.clone()];
+        let (rows, snapshots) = resource::giving_back(&cx, &ids).await.unwrap();
+        let shown: Vec<_> = rows.iter().map(|row| row.id.clone()).collect();
+        assert_eq!((shown, snapshots), (ids[..2].to_vec(), 1));
+        ids.push(cx.id());
+        let unknown = resource::giving_back(&cx, &ids).await;
+        assert!(matches!(unknown, Err(ServiceError::NotFound)));
     }
 }
 

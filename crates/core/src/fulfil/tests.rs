@@ -15,6 +15,7 @@ use lingbao_model::{
     request::{Decision, Status},
     view::{
         operation::{JobFilter, JobState, SagaFilter},
+        page::Total,
         request::LineForm,
     },
 };
@@ -163,6 +164,22 @@ async fn the_sagas_of_one_request_are_called_after_what_they_build() {
         assert_eq!(driving.len(), 2);
         for job in driving {
             assert!(job.request_number.is_some() && job.unit_name.is_some());
+        }
+        // Of one request in whatever state; of a kind; of a request that there is not.
+        let number = rows[0].request_number.clone();
+        for (request, kind, found) in [
+            (number.clone(), Some("saga.advance"), 2),
+            (number, Some("cleanup"), 0),
+            (Some("TT-19990101-0001".to_owned()), None, 0),
+        ] {
+            let filter = JobFilter {
+                request,
+                kind: kind.map(str::to_owned),
+                ..JobFilter::default()
+            };
+            let page = job::list(&city.cx(&person), &filter).await.unwrap();
+            assert_eq!(page.rows.len(), found, "{filter:?}");
+            assert_eq!(page.total, Total::Exact(page.rows.len() as i64));
         }
     }
 }

@@ -1,8 +1,15 @@
 //! The rules of the calendar's rows, each as a test on both engines.
 
-use lingbao_model::{calendar::Notice, time::DAY_MS};
+use lingbao_model::{
+    calendar::Notice,
+    people::{Reach, Role},
+    time::DAY_MS,
+};
 
-use super::{calendar, examine};
+use super::{
+    calendar, examine,
+    request::fixture::{City, add, give},
+};
 use crate::{
     error::ServiceError,
     storage::sql::Sql,
@@ -85,11 +92,19 @@ async fn the_doctor_misses_a_year_until_its_notice_is_entered() {
 }
 
 #[tokio::test]
-async fn only_the_program_enters_a_year() {
-    for db in engines().await {
-        let app = TestApp::on(&db);
-        let user = app.system().id();
-        let refused = calendar::enter(&app.cx(&user), &notice(2027, &[("2027-01-01", true)])).await;
+async fn the_program_and_who_operates_the_site_enter_a_year_and_nobody_else() {
+    for city in City::all().await {
+        let notice = notice(2027, &[("2027-01-01", true)]);
+        let refused = calendar::enter(&city.cx(&city.clerk), &notice).await;
         assert!(matches!(refused, Err(ServiceError::Forbidden)));
+        let operator = add(&city.app, "operator", &city.bureau).await;
+        let (role, reach) = (Role::Operator, Reach::Site);
+        give(&city.app, &operator, role, &city.bureau, reach).await;
+        calendar::enter(&city.cx(&operator), &notice).await.unwrap();
+        for (outcome, times) in [("done", 1), ("refused", 1)] {
+            let events =
+                "SELECT count(*) FROM audit_event WHERE action = 'calendar.enter' AND outcome = ";
+            assert_eq!(city.count(Sql::new(events).bind(outcome)).await, times);
+        }
     }
 }

@@ -3,6 +3,7 @@
 use lingbao_model::{
     id::UnitId,
     people::{LoginName, Reach, Role, UnitKind, UnitLevel},
+    view::people::UnitQuery,
 };
 
 use super::{catalogue, grant, unit, user};
@@ -48,7 +49,8 @@ pub async fn first_account(
     roles: &[Role],
 ) -> Result<(), ServiceError> {
     Scope::system(cx)?;
-    let root: UnitId = match unit::roots(cx).await?.into_iter().next() {
+    let top = unit::list(cx, &UnitQuery::default()).await?;
+    let root: UnitId = match top.rows.into_iter().next() {
         Some(root) => root.id,
         None => {
             let new = unit::NewUnit {

@@ -89,19 +89,20 @@ pub async fn list(cx: &Cx, filter: &JobFilter) -> Result<Page<JobLine>, ServiceE
     let mut rx = cx.db().read().await?;
     let access = Access::load(&mut rx, cx).await?;
     access.require(Ability::Operate)?;
-    let state = filter.state.unwrap_or(JobState::Stuck);
     let limit = filter.limit.unwrap_or(PAGE_ROWS).clamp(1, MAX_PAGE_ROWS);
+    let stuck = filter.request.is_none().then_some(JobState::Stuck);
     let asked = Rows {
-        status: Some(state.as_str().to_owned()),
+        status: filter.state.or(stuck).map(|state| state.to_string()),
+        kind: filter.kind.clone(),
+        request: filter.request.clone(),
         before: filter
             .cursor
             .as_deref()
             .and_then(Cursor::decode)
             .map(|at| at.id),
         limit: limit + 1,
-        ..Rows::default()
     };
-    let total = job::count(&mut rx, state.as_str()).await?;
+    let total = job::count(&mut rx, &asked).await?;
     let rows = jobs::list(&mut rx, &asked).await?;
     let (rows, next) = cut(rows, limit, |row| (String::new(), row.id.clone()));
     let mut rows: Vec<JobLine> = rows.into_iter().map(line).collect::<Result<_, _>>()?;

@@ -6,7 +6,7 @@ use lingbao_model::{
     text,
     view::{
         operation::{
-            CloudsView, LimitFilter, OperationCounts, SagaDetail, SagaFilter, SagaLine, SagaState,
+            CloudsFilter, CloudsView, OperationCounts, SagaDetail, SagaFilter, SagaLine, SagaState,
             WorkOrderDetail, WorkOrderFilter, WorkOrderRow, WorkOrderStatus,
         },
         page::Page,
@@ -39,18 +39,18 @@ pub async fn counts(cx: &Cx) -> Result<OperationCounts, ServiceError> {
     Ok(operation::counts(&mut rx).await?)
 }
 
-/// Whether the backends answer, what stands in them that is nobody's, and one page of the limits
+/// Whether the backends answer, one page of what stands in them and is nobody's, and one of the limits
 /// that they keep.
 ///
 /// # Errors
 /// [`ServiceError::Forbidden`] for others than operators.
-pub async fn clouds(cx: &Cx, limits: &LimitFilter) -> Result<CloudsView, ServiceError> {
+pub async fn clouds(cx: &Cx, filter: &CloudsFilter) -> Result<CloudsView, ServiceError> {
     let mut rx = cx.db().read().await?;
     operator(&mut rx, cx).await?;
     Ok(CloudsView {
         backends: cloud::health(&mut rx).await?,
-        foreign: cloud::foreign(&mut rx).await?,
-        limits: cloud_limit::list(&mut rx, limits).await?,
+        foreign: cloud::foreign(&mut rx, filter.foreign.as_deref(), filter.limits.limit).await?,
+        limits: cloud_limit::list(&mut rx, &filter.limits).await?,
     })
 }
 
@@ -140,8 +140,12 @@ pub async fn work_orders(
     filter: &WorkOrderFilter,
 ) -> Result<Page<WorkOrderRow>, ServiceError> {
     let mut rx = cx.db().read().await?;
-    operator(&mut rx, cx).await?;
-    Ok(work_order::list(&mut rx, filter).await?)
+    let access = operator(&mut rx, cx).await?;
+    let mut filter = filter.clone();
+    if filter.mine {
+        filter.assignee = Some(access.user);
+    }
+    Ok(work_order::list(&mut rx, &filter).await?)
 }
 
 /// One work order with what one needs to do it.

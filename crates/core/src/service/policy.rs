@@ -22,7 +22,7 @@ use crate::{
     authz::{Ability, Access},
     error::{OrNotFound, ServiceError},
     storage::{
-        ReadTx, item_version,
+        ReadTx, item_version, place,
         policy::{self as policies, New, Step, Version},
     },
 };
@@ -75,6 +75,7 @@ pub async fn get(cx: &Cx, kind: &str) -> Result<PolicyView, ServiceError> {
                 name: row.name,
             })
             .collect(),
+        zones: place::zones(&mut rx).await?,
         versions: rows(versions, in_force.as_ref(), access.user.as_str()),
         in_force,
     })
@@ -204,7 +205,7 @@ async fn write_once(cx: &Cx, kind: &str, read: Seen, policy: &Policy) -> Result<
     let access = Access::load(&mut tx, cx).await?;
     access.require(Ability::ManageItems)?;
     let kind = known(kind)?;
-    check(&mut tx, policy).await?;
+    let policy = &check(&mut tx, policy).await?;
     let versions = policies::versions(&mut tx, kind.as_str()).await?;
     let newest = versions.first();
     if let Some(stands) = newest {
@@ -324,23 +325,26 @@ async fn act_once(cx: &Cx, kind: &str, read: Seen, act: Act) -> Result<(), Servi
     Ok(tx.commit().await?)
 }
 
-/// The rules of the model, and that the items which it names exist.
-async fn check(rx: &mut ReadTx, policy: &Policy) -> Result<(), ServiceError> {
+/// The rules of the model, and that the items and zones which it names exist; gives the policy with the
+/// zones called as they are called now.
+async fn check(rx: &mut ReadTx, policy: &Policy) -> Result<Policy, ServiceError> {
     policy.check().map_err(ServiceError::Invalid)?;
+    let mut called = policy.clone();
+    let refused = |msg| ServiceError::Invalid(vec![FieldError::new("stages", msg)]);
+    called
+        .name_zones(&place::zones(rx).await?)
+        .map_err(|zone| refused(Msg::new("policy.unknown_zone").with("zone", zone.as_str())))?;
     let named = policy.item_codes();
     if named.is_empty() {
-        return Ok(());
+        return Ok(called);
     }
     let items = item_version::list(rx).await?;
     let unknown = named
         .into_iter()
         .find(|code| !items.iter().any(|item| item.code == *code));
     match unknown {
-        None => Ok(()),
-        Some(code) => {
-            let msg = Msg::new("policy.no_item").with("code", code);
-            Err(ServiceError::Invalid(vec![FieldError::new("stages", msg)]))
-        }
+        None => Ok(called),
+        Some(code) => Err(refused(Msg::new("policy.no_item").with("code", code))),
     }
 }
 

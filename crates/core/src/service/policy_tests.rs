@@ -2,7 +2,7 @@ use lingbao_model::{
     id::UserId,
     msg::{Arg, Msg},
     people::{Reach, Role},
-    policy::{Policy, Ranks, Test},
+    policy::{NamedZone, Policy, Ranks, Test},
     request::{Decision, Status},
     view::{
         item::Act,
@@ -233,6 +233,15 @@ async fn a_policy_that_breaks_a_rule_is_not_written_and_strangers_see_none() {
             matches!(&told, Err(ServiceError::Invalid(e)) if e[0].msg.key == "policy.no_item"),
             "{told:?}"
         );
+        let in_zone = |id| Test::AnyZone {
+            zones: vec![NamedZone { id, name: None }],
+        };
+        unknown.stages[1].groups[0].when = Some(in_zone(city.app.id()));
+        let told = policy::write(&office, "new", read, &unknown).await;
+        assert!(
+            matches!(&told, Err(ServiceError::Invalid(e)) if e[0].msg.key == "policy.unknown_zone"),
+            "{told:?}"
+        );
         let right = with_threshold(&office, 100).await;
         for stranger in [&city.clerk, &city.leader, &city.finance] {
             let cx = city.cx(stranger);
@@ -296,5 +305,29 @@ async fn an_example_takes_the_way_of_a_submit() {
         let none = with_threshold(&cx, 1_000).await;
         let tried = policy::try_out(&cx, "new", Some(none), facts).await;
         assert!(tried.unwrap().is_automatic());
+    }
+}
+
+#[tokio::test]
+async fn a_zone_of_a_condition_is_called_by_its_name() {
+    for city in City::all().await {
+        let office = city.cx(&city.office);
+        let read = view(&office, "new").await;
+        let zone = read.zones[0].clone();
+        let mut typed = with_threshold(&office, 100).await;
+        typed.stages[1].groups[0].when = Some(Test::AnyZone {
+            zones: vec![NamedZone {
+                id: zone.id.clone(),
+                name: None,
+            }],
+        });
+        policy::write(&office, "new", read.seen, &typed)
+            .await
+            .unwrap();
+        let written = view(&office, "new").await.versions[0].policy.clone();
+        let Some(Test::AnyZone { zones }) = &written.stages[1].groups[0].when else {
+            panic!("{written:?}");
+        };
+        assert_eq!(zones[0].name, Some(zone.name));
     }
 }

@@ -10,7 +10,11 @@ use lingbao_model::{
     people::Role,
     placement::Pool,
     quota::{Account, Dimension, Standing},
-    view::quota::{ChildQuota, QuotaRow, QuotaView},
+    view::{
+        page::Page,
+        people::UnitQuery,
+        quota::{ChildQuota, QuotaRow, QuotaView},
+    },
 };
 use serde_json::json;
 
@@ -117,18 +121,26 @@ pub async fn view(cx: &Cx, unit: Option<UnitId>) -> Result<QuotaView, ServiceErr
     Ok(shown)
 }
 
-/// The units whose quota the caller may read, by name: those that a search meets, all of them for an
-/// empty one, at most [`units::MOST`].
+/// One page of the units whose quota the caller may read, by name: those that a search meets, all of
+/// them for an empty one.
 ///
 /// # Errors
 /// [`ServiceError::Forbidden`] for whoever reads no quotas.
-pub async fn readable(cx: &Cx, typed: &str) -> Result<Vec<(UnitId, String)>, ServiceError> {
+pub async fn readable(cx: &Cx, query: &UnitQuery) -> Result<Page<(UnitId, String)>, ServiceError> {
     let mut rx = cx.db().read().await?;
     let access = Access::load(&mut rx, cx).await?;
     access.require(Ability::ReadQuota)?;
     let scope = access.scope(Ability::ReadQuota);
-    let found = units::search(&mut rx, &scope, typed).await?;
-    Ok(found.into_iter().map(|node| (node.id, node.name)).collect())
+    let found = units::named(&mut rx, &scope, query).await?;
+    Ok(Page {
+        rows: found
+            .rows
+            .into_iter()
+            .map(|node| (node.id, node.name))
+            .collect(),
+        next: found.next,
+        total: found.total,
+    })
 }
 
 /// Where a unit's quota is shown: notices lead there.

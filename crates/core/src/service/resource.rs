@@ -134,6 +134,32 @@ pub async fn export(
     Ok((rows, next))
 }
 
+/// What is about to be given back, in the order of the ids, each once, and how many snapshots go with
+/// it.
+///
+/// # Errors
+/// [`ServiceError::NotFound`] if the caller doesn't see one of them.
+pub async fn giving_back(
+    cx: &Cx,
+    ids: &[ResourceId],
+) -> Result<(Vec<ResourceRow>, i64), ServiceError> {
+    let mut rx = cx.db().read().await?;
+    let access = Access::load(&mut rx, cx).await?;
+    let scope = access.scope(Ability::ReadResources);
+    let mut found = resource::of_ids(&mut rx, &scope, ids).await?;
+    let mut schemas = Schemas::default();
+    let mut rows: Vec<ResourceRow> = Vec::with_capacity(ids.len());
+    for id in ids {
+        if rows.iter().any(|row| row.id == *id) {
+            continue;
+        }
+        let one = found.remove(id).or_not_found()?;
+        rows.push(schemas.row(&mut rx, cx.now(), one).await?);
+    }
+    let snapshots = snapshot::count_of(&mut rx, ids).await?;
+    Ok((rows, snapshots))
+}
+
 /// One resource with its events.
 ///
 /// # Errors
@@ -420,18 +446,17 @@ pub async fn delivery_sheet(cx: &Cx, request: &RequestId) -> Result<DeliveryShee
         .require_on(&mut rx, Ability::OperateResources, &head.unit)
         .await
         .is_ok();
+    // A sheet may have thousands of lines: what each needs is asked for all of them.
+    let targets = resource::targets_of(&mut rx, request).await?;
+    let waiting = secret::waiting_of(&mut rx, request).await?;
     let mut schemas = Schemas::default();
     let mut lines = Vec::new();
     for one in resource::of_request(&mut rx, &scope, request).await? {
-        let attached_to = match &one.attached_to {
-            Some(target) => resource::related_to(&mut rx, target).await?,
-            None => None,
-        };
-        let secret_waits = own && secret::waits(&mut rx, &one.id).await?;
+        let target = one.attached_to.as_ref();
         lines.push(DeliveryLine {
+            attached_to: target.and_then(|id| targets.get(id)).cloned(),
+            secret_waits: own && waiting.contains(one.id.as_str()),
             row: schemas.row(&mut rx, cx.now(), one).await?,
-            attached_to,
-            secret_waits,
         });
     }
     let failed: Vec<(Label, Msg)> = fulfilment::failures(&mut rx, request).await?;

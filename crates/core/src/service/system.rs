@@ -5,7 +5,10 @@ use lingbao_model::{
     msg::{FieldError, Msg},
     placement::Level,
     text,
-    view::system::{SystemForm, SystemRow, SystemState},
+    view::{
+        page::Page,
+        system::{SystemForm, SystemRow, SystemState},
+    },
 };
 use serde_json::json;
 
@@ -38,16 +41,28 @@ pub(super) async fn ordering_unit(
     }
 }
 
-/// The systems of the caller's unit, by name.
+/// The systems of the caller's unit, by name, to choose one of: at most [`systems::MOST`].
 ///
 /// # Errors
 /// [`ServiceError::Forbidden`] for whoever orders nothing.
 pub async fn list(cx: &Cx) -> Result<Vec<SystemRow>, ServiceError> {
+    Ok(page(cx, None, systems::MOST).await?.rows)
+}
+
+/// One page of them; `after` is [`Page::next`] of the page before.
+///
+/// # Errors
+/// As [`list`].
+pub async fn page(
+    cx: &Cx,
+    after: Option<&str>,
+    limit: i64,
+) -> Result<Page<SystemRow>, ServiceError> {
     let mut rx = cx.db().read().await?;
     let access = Access::load(&mut rx, cx).await?;
     let unit = ordering_unit(&mut rx, &access).await?;
     let scope = access.scope(Ability::ReadResources);
-    Ok(systems::of_unit(&mut rx, &scope, &unit).await?)
+    Ok(systems::of_unit(&mut rx, &scope, &unit, after, limit).await?)
 }
 
 /// One system in the caller's reach.

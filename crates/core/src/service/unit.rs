@@ -5,7 +5,10 @@ use lingbao_model::{
     msg::{FieldError, Msg},
     people::{UnitKind, UnitLevel},
     text,
-    view::people::{UnitDetail, UnitNode},
+    view::{
+        page::Page,
+        people::{UnitDetail, UnitNode, UnitQuery},
+    },
 };
 use serde_json::json;
 
@@ -33,38 +36,19 @@ pub struct NewUnit {
     pub kind: UnitKind,
 }
 
-/// The topmost units that the caller sees.
+/// One page of units in the caller's sight: what a search meets, what stands directly below a unit,
+/// or the topmost ones.
 ///
 /// # Errors
-/// [`ServiceError::Forbidden`] for whoever administers nothing.
-pub async fn roots(cx: &Cx) -> Result<Vec<UnitNode>, ServiceError> {
+/// [`ServiceError::Forbidden`] for whoever administers nothing, [`ServiceError::NotFound`] for a
+/// unit to look below that is out of sight.
+pub async fn list(cx: &Cx, query: &UnitQuery) -> Result<Page<UnitNode>, ServiceError> {
     let mut rx = cx.db().read().await?;
     let sight = Admin::load(&mut rx, cx).await?.sight(cx)?;
-    Ok(units::roots(&mut rx, &sight).await?)
-}
-
-/// Units directly below one.
-///
-/// # Errors
-/// [`ServiceError::Forbidden`], [`ServiceError::NotFound`].
-pub async fn children(cx: &Cx, parent: &UnitId) -> Result<Vec<UnitNode>, ServiceError> {
-    let mut rx = cx.db().read().await?;
-    let sight = Admin::load(&mut rx, cx).await?.sight(cx)?;
-    units::get(&mut rx, &sight, parent).await?.or_not_found()?;
-    Ok(units::children(&mut rx, &sight, parent).await?)
-}
-
-/// Units whose name a search meets; none for an empty search.
-///
-/// # Errors
-/// [`ServiceError::Forbidden`] for whoever administers nothing.
-pub async fn search(cx: &Cx, typed: &str) -> Result<Vec<UnitNode>, ServiceError> {
-    let mut rx = cx.db().read().await?;
-    let sight = Admin::load(&mut rx, cx).await?.sight(cx)?;
-    if typed.trim().is_empty() {
-        return Ok(Vec::new());
+    if let Some(parent) = &query.below {
+        units::get(&mut rx, &sight, parent).await?.or_not_found()?;
     }
-    Ok(units::search(&mut rx, &sight, typed).await?)
+    Ok(units::list(&mut rx, &sight, query).await?)
 }
 
 /// One unit with its place in the tree.
@@ -88,7 +72,12 @@ pub async fn get(cx: &Cx, id: &UnitId) -> Result<UnitDetail, ServiceError> {
 /// [`ServiceError::Invalid`] on `field` when there is none or more than one.
 pub async fn by_name(cx: &Cx, field: &str, typed: &str) -> Result<UnitNode, ServiceError> {
     let name = text::line(field, typed, 1, 60).map_err(|e| ServiceError::Invalid(vec![e]))?;
-    let mut found = search(cx, &name).await?;
+    let query = UnitQuery {
+        text: name.clone(),
+        limit: units::MOST,
+        ..UnitQuery::default()
+    };
+    let mut found = list(cx, &query).await?.rows;
     found.retain(|unit| unit.name == name);
     match (found.pop(), found.is_empty()) {
         (Some(unit), true) => Ok(unit),

@@ -8,11 +8,15 @@ use lingbao_model::{
     time::Timestamp,
     view::{
         operation::{BackendLine, ForeignLine, RefusedPool},
+        page::{MAX_PAGE_ROWS, PAGE_ROWS, Page},
         resource::Act,
     },
 };
 
-use super::{ReadTx, Tx, sql::Sql};
+use super::{
+    ReadTx, Tx,
+    sql::{Cursor, Sql, cut},
+};
 use crate::{error::StorageError, on};
 
 /// Writes down whether a backend answers.
@@ -140,30 +144,62 @@ pub async fn able(rx: &mut ReadTx, backend: &str) -> Result<Vec<Act>, StorageErr
         .collect()
 }
 
-/// What is nobody's, at most 500 things.
+#[derive(sqlx::FromRow)]
+struct Foreign {
+    id: String,
+    backend: String,
+    external_id: String,
+    thing: String,
+    name: String,
+    first_seen: i64,
+    last_seen: i64,
+}
+
+/// One page of what is nobody's, the latest first.
 ///
 /// # Errors
 /// What the database says.
-pub async fn foreign(rx: &mut ReadTx) -> Result<Vec<ForeignLine>, StorageError> {
-    let rows: Vec<(String, String, String, String, i64, i64)> = Sql::new(
-        "SELECT backend, external_id, thing, name, first_seen, last_seen FROM difference
-         WHERE kind IN ('foreign', 'double') AND closed_at IS NULL ORDER BY first_seen DESC, id DESC LIMIT 500",
-    )
-    .all(rx)
-    .await?;
-    Ok(rows
+pub async fn foreign(
+    rx: &mut ReadTx,
+    after: Option<&str>,
+    limit: Option<i64>,
+) -> Result<Page<ForeignLine>, StorageError> {
+    let limit = limit.unwrap_or(PAGE_ROWS).clamp(1, MAX_PAGE_ROWS);
+    let open = |sql: Sql| {
+        sql.push(" FROM difference WHERE kind IN ('foreign', 'double') AND closed_at IS NULL")
+    };
+    let total = open(Sql::new("SELECT 1")).capped_count(rx).await?;
+    let mut sql = open(Sql::new(
+        "SELECT id, backend, external_id, thing, name, first_seen, last_seen",
+    ));
+    if let Some(at) = after.and_then(Cursor::decode) {
+        sql = sql
+            .push(" AND (first_seen, id) < (")
+            .bind(at.number())
+            .push(", ")
+            .bind(at.id)
+            .push(")");
+    }
+    let rows: Vec<Foreign> = sql
+        .push(" ORDER BY first_seen DESC, id DESC LIMIT ")
+        .bind(limit + 1)
+        .all(rx)
+        .await?;
+    let (rows, next) = cut(rows, limit, |row| {
+        (row.first_seen.to_string(), row.id.clone())
+    });
+    let rows = rows
         .into_iter()
-        .map(
-            |(backend, external_id, kind, name, first_seen, last_seen)| ForeignLine {
-                backend,
-                external_id,
-                kind,
-                name,
-                first_seen: Timestamp::from_millis(first_seen),
-                last_seen: Timestamp::from_millis(last_seen),
-            },
-        )
-        .collect())
+        .map(|row| ForeignLine {
+            backend: row.backend,
+            external_id: row.external_id,
+            kind: row.thing,
+            name: row.name,
+            first_seen: Timestamp::from_millis(row.first_seen),
+            last_seen: Timestamp::from_millis(row.last_seen),
+        })
+        .collect();
+    Ok(Page { rows, next, total })
 }
 
 /// Whether the last look at a backend, not before a moment, got no answer.
@@ -199,4 +235,52 @@ pub async fn silence(
     Ok(row.map_or((false, None), |(answered_at, error)| {
         (error.is_some(), answered_at.map(Timestamp::from_millis))
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use lingbao_model::view::page::Total;
+
+    use super::*;
+    use crate::testing::engines;
+
+    #[tokio::test]
+    async fn what_is_nobodys_is_listed_page_by_page_the_latest_first() {
+        for db in engines().await {
+            let mut tx = db.begin().await.unwrap();
+            // Two of them were seen in the same moment.
+            for (id, seen) in [("a", 1_i64), ("b", 2), ("c", 2), ("d", 3), ("e", 4)] {
+                let kind = if id == "e" { "missing" } else { "foreign" };
+                Sql::new(
+                    "INSERT INTO difference (id, backend, kind, thing, external_id, name, operation, said,
+                       month_fen, first_seen, last_seen, ripe) VALUES (",
+                )
+                .bind(id)
+                .push(", 'simulator', ")
+                .bind(kind)
+                .push(", 'server', ")
+                .bind(id)
+                .push(", 'x', '', '[]', 0, ")
+                .bind(seen)
+                .push(", 9, TRUE)")
+                .run(&mut tx)
+                .await
+                .unwrap();
+            }
+            tx.commit().await.unwrap();
+            let mut rx = db.read().await.unwrap();
+            let (mut seen, mut after) = (Vec::new(), None);
+            loop {
+                let page = foreign(&mut rx, after.as_deref(), Some(2)).await.unwrap();
+                assert_eq!(page.total, Total::Exact(4));
+                assert!(page.rows.len() <= 2);
+                seen.extend(page.rows.into_iter().map(|line| line.external_id));
+                after = page.next;
+                if after.is_none() {
+                    break;
+                }
+            }
+            assert_eq!(seen, ["d", "c", "b", "a"]);
+        }
+    }
 }

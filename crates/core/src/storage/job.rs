@@ -3,7 +3,7 @@ use lingbao_model::{id::JobId, time::Timestamp, view::page::Total};
 
 use sqlx::AssertSqlSafe;
 
-use super::{ReadTx, Tx, db::Engine, sql::Sql};
+use super::{ReadTx, Tx, db::Engine, operation, sql::Sql};
 use crate::{error::StorageError, on};
 
 /// Where "not before" lies while a job waits for a person: it never comes by itself.
@@ -95,6 +95,8 @@ pub struct JobFilter {
     pub status: Option<String>,
     /// Of this kind only.
     pub kind: Option<String>,
+    /// For the request with this number, or for a saga that works for it.
+    pub request: Option<String>,
     /// Older than this one (the last of the page before).
     pub before: Option<String>,
     /// At most so many; 50 if 0.
@@ -388,23 +390,40 @@ pub async fn get(rx: &mut ReadTx, id: &JobId) -> Result<Option<JobRow>, StorageE
         .bind(id.as_str()).fetch_optional(conn).await)?)
 }
 
+fn narrowed(sql: Sql, filter: &JobFilter) -> Sql {
+    let sql = sql
+        .maybe(" AND status = ", filter.status.as_deref())
+        .maybe(" AND kind = ", filter.kind.as_deref());
+    let Some(number) = &filter.request else {
+        return sql;
+    };
+    // Jobs that work for a request or a saga have its id as their key.
+    let of = sql
+        .push(" AND dedup_key IN (SELECT x.id FROM request x WHERE x.number = ")
+        .bind(number)
+        .push(" UNION ALL SELECT s.id FROM saga s WHERE TRUE");
+    operation::of_request(of, number).push(")")
+}
+
 /// Jobs, youngest first.
 pub async fn list(rx: &mut ReadTx, filter: &JobFilter) -> Result<Vec<JobRow>, StorageError> {
     let limit = if filter.limit == 0 { 50 } else { filter.limit };
-    Ok(on!(rx, conn => sqlx::query_as(
+    let all = Sql::new(
         "SELECT id, kind, payload, status, attempt, max_attempts, run_at, lease_by, lease_until,
                 wait_reason, error, request_id, actor, created_at, started_at, finished_at
-         FROM job
-         WHERE ($1 IS NULL OR status = $1) AND ($2 IS NULL OR kind = $2) AND ($3 IS NULL OR id < $3)
-         ORDER BY id DESC LIMIT $4")
-        .bind(&filter.status).bind(&filter.kind).bind(&filter.before).bind(limit)
-        .fetch_all(conn).await)?)
+         FROM job WHERE TRUE",
+    );
+    narrowed(all, filter)
+        .maybe(" AND id < ", filter.before.as_deref())
+        .push(" ORDER BY id DESC LIMIT ")
+        .bind(limit)
+        .all(rx)
+        .await
 }
 
-/// How many jobs are in a status.
-pub async fn count(rx: &mut ReadTx, status: &str) -> Result<Total, StorageError> {
-    Sql::new("SELECT 1 FROM job WHERE status = ")
-        .bind(status)
+/// How many jobs a filter leaves, wherever the page begins.
+pub async fn count(rx: &mut ReadTx, filter: &JobFilter) -> Result<Total, StorageError> {
+    narrowed(Sql::new("SELECT 1 FROM job WHERE TRUE"), filter)
         .capped_count(rx)
         .await
 }

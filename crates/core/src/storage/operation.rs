@@ -159,25 +159,50 @@ async fn lines(rx: &mut ReadTx, rows: Vec<Row>) -> Result<Vec<SagaLine>, Storage
 }
 
 fn narrowed(sql: Sql, filter: &SagaFilter) -> Sql {
-    let mut sql = match (filter.state, &filter.request) {
-        (Some(state), _) => sql.push(" AND s.state = ").bind(state.as_str()),
-        (None, None) => sql.push(" AND s.state IN ('running', 'stuck', 'unwinding', 'residue')"),
-        (None, Some(_)) => sql,
+    let of_one = filter.request.is_some() || filter.resource.is_some();
+    let mut sql = match filter.state {
+        Some(state) => sql.push(" AND s.state = ").bind(state.as_str()),
+        None if of_one => sql,
+        None => sql.push(" AND s.state IN ('running', 'stuck', 'unwinding', 'residue')"),
     };
     if let Some(kind) = &filter.kind {
         sql = sql.push(" AND s.kind = ").bind(kind.as_str());
     }
     if let Some(number) = &filter.request {
-        sql = sql
-            .push(" AND (s.subject IN (SELECT x.id FROM request x WHERE x.number = ")
-            .bind(number.as_str())
-            .push(" UNION ALL SELECT y.id FROM resource y JOIN request x ON x.id = y.request_id WHERE x.number = ")
-            .bind(number.as_str())
-            .push(") OR s.id IN (SELECT f.saga_id FROM fulfilment f JOIN request x ON x.id = f.request_id WHERE f.saga_id IS NOT NULL AND x.number = ")
-            .bind(number.as_str())
-            .push("))");
+        sql = of_request(sql, number);
+    }
+    if let Some(resource) = &filter.resource {
+        sql = of_resource(sql, resource);
     }
     sql
+}
+
+/// Sagas `s` that work for the request with a number, or on what it ordered.
+pub(super) fn of_request(sql: Sql, number: &str) -> Sql {
+    sql.push(" AND (s.subject IN (SELECT x.id FROM request x WHERE x.number = ")
+        .bind(number)
+        .push(" UNION ALL SELECT y.id FROM resource y JOIN request x ON x.id = y.request_id WHERE x.number = ")
+        .bind(number)
+        .push(") OR s.id IN (SELECT f.saga_id FROM fulfilment f JOIN request x ON x.id = f.request_id WHERE f.saga_id IS NOT NULL AND x.number = ")
+        .bind(number)
+        .push("))")
+}
+
+/// Sagas `s` of a resource: what was done to it at once, what built it, and of the requests that change
+/// it or give it back those that name it; one such request may have a saga for each of many resources.
+fn of_resource(sql: Sql, resource: &ResourceId) -> Sql {
+    let id = resource.as_str();
+    sql.push(" AND (s.subject = ")
+        .bind(id)
+        .push(" OR s.id IN (SELECT f.saga_id FROM resource y JOIN fulfilment f ON f.request_id = y.request_id AND f.resource_id = y.id WHERE f.saga_id IS NOT NULL AND y.id = ")
+        .bind(id)
+        .push(") OR (s.subject IN (SELECT c.request_id FROM request_change c WHERE c.resource_id = ")
+        .bind(id)
+        .push(" UNION ALL SELECT l.request_id FROM request_release l WHERE l.resource_id = ")
+        .bind(id)
+        .push(") AND s.params LIKE ")
+        .bind(format!("%\"{id}\"%"))
+        .push("))")
 }
 
 /// One page of sagas, youngest first.

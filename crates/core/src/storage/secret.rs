@@ -1,7 +1,9 @@
 //! One-time passwords of delivered servers: wrapped, shown once, then gone.
 
+use std::collections::BTreeSet;
+
 use lingbao_model::{
-    id::{ResourceId, UserId},
+    id::{RequestId, ResourceId, UserId},
     time::Timestamp,
 };
 
@@ -63,6 +65,24 @@ pub async fn waits(rx: &mut ReadTx, resource: &ResourceId) -> Result<bool, Stora
         .number(rx)
         .await
         .map(|n| n > 0)
+}
+
+/// The resources of a request whose one-time password waits.
+///
+/// # Errors
+/// What the database says.
+pub async fn waiting_of(
+    rx: &mut ReadTx,
+    request: &RequestId,
+) -> Result<BTreeSet<String>, StorageError> {
+    let rows: Vec<(String,)> = Sql::new(
+        "SELECT s.resource_id FROM delivery_secret s JOIN resource r ON r.id = s.resource_id
+         WHERE s.wrapped IS NOT NULL AND r.request_id = ",
+    )
+    .bind(request.as_str())
+    .all(rx)
+    .await?;
+    Ok(rows.into_iter().map(|(id,)| id).collect())
 }
 
 /// Takes the one-time password out: it is gone afterwards. `None` if it was shown already.

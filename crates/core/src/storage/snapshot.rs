@@ -113,6 +113,17 @@ pub async fn of_resource(
     rows.into_iter().map(Snapshot::try_from).collect()
 }
 
+/// How many snapshots these disks have together.
+///
+/// # Errors
+/// What the database says.
+pub async fn count_of(rx: &mut ReadTx, resources: &[ResourceId]) -> Result<i64, StorageError> {
+    Sql::new("SELECT count(*) FROM snapshot WHERE state <> 'deleted' AND resource_id IN ")
+        .bind_list(resources.iter().map(ResourceId::as_str))
+        .number(rx)
+        .await
+}
+
 /// One snapshot of a disk; of another disk it is not found. Whoever may see the disk may see it.
 ///
 /// # Errors

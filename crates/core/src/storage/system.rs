@@ -4,11 +4,20 @@ use lingbao_model::{
     id::{SystemId, UnitId},
     placement::Level,
     time::Timestamp,
-    view::system::{SystemRow, SystemState},
+    view::{
+        page::Page,
+        system::{SystemRow, SystemState},
+    },
 };
 
-use super::{ReadTx, Tx, search, sql::Sql};
+use super::{
+    ReadTx, Tx, search,
+    sql::{Cursor, Sql, cut},
+};
 use crate::{authz::Scope, error::StorageError, on};
+
+/// Most systems that one answer holds.
+pub const MOST: i64 = 500;
 
 #[derive(sqlx::FromRow)]
 struct Row {
@@ -17,6 +26,7 @@ struct Row {
     unit_name: String,
     name: String,
     short_name: String,
+    sort_key: String,
     level: i64,
     state: String,
     contact_name: String,
@@ -46,11 +56,11 @@ impl TryFrom<Row> for SystemRow {
 }
 
 const SELECT: &str =
-    "SELECT s.id, s.unit_id, u.name AS unit_name, s.name, s.short_name, s.level, s.state,
+    "SELECT s.id, s.unit_id, u.name AS unit_name, s.name, s.short_name, s.sort_key, s.level, s.state,
   s.contact_name, s.contact_phone, s.version
   FROM app_system s JOIN unit u ON u.id = s.unit_id WHERE TRUE";
 
-/// The systems of one unit, by name; at most 500.
+/// One page of the systems of a unit, by name.
 ///
 /// # Errors
 /// What the database says.
@@ -58,15 +68,39 @@ pub async fn of_unit(
     rx: &mut ReadTx,
     scope: &Scope,
     unit: &UnitId,
-) -> Result<Vec<SystemRow>, StorageError> {
-    let rows: Vec<Row> = scope
-        .filter(Sql::new(SELECT), " AND s.unit_id")
-        .push(" AND s.unit_id = ")
-        .bind(unit.as_str())
-        .push(" ORDER BY s.sort_key, s.id LIMIT 500")
+    after: Option<&str>,
+    limit: i64,
+) -> Result<Page<SystemRow>, StorageError> {
+    let limit = limit.clamp(1, MOST);
+    let narrowed = |sql: Sql| {
+        scope
+            .filter(sql, " AND s.unit_id")
+            .push(" AND s.unit_id = ")
+            .bind(unit.as_str())
+    };
+    let total = narrowed(Sql::new("SELECT 1 FROM app_system s WHERE TRUE"))
+        .capped_count(rx)
+        .await?;
+    let mut sql = narrowed(Sql::new(SELECT));
+    if let Some(at) = after.and_then(Cursor::decode) {
+        sql = sql
+            .push(" AND (s.sort_key, s.id) > (")
+            .bind(at.key)
+            .push(", ")
+            .bind(at.id)
+            .push(")");
+    }
+    let rows: Vec<Row> = sql
+        .push(" ORDER BY s.sort_key, s.id LIMIT ")
+        .bind(limit + 1)
         .all(rx)
         .await?;
-    rows.into_iter().map(SystemRow::try_from).collect()
+    let (rows, next) = cut(rows, limit, |row| (row.sort_key.clone(), row.id.clone()));
+    let rows = rows
+        .into_iter()
+        .map(SystemRow::try_from)
+        .collect::<Result<_, _>>()?;
+    Ok(Page { rows, next, total })
 }
 
 /// One system within a scope.

@@ -4,13 +4,19 @@ use lingbao_model::{
     id::UnitId,
     people::{UnitKind, UnitLevel},
     time::Timestamp,
-    view::people::UnitNode,
+    view::{
+        page::{PAGE_ROWS, Page},
+        people::{UnitNode, UnitQuery},
+    },
 };
 
-use super::{ReadTx, Tx, search, sql::Sql};
+use super::{
+    ReadTx, Tx, search,
+    sql::{Cursor, Sql, cut},
+};
 use crate::{authz::Scope, error::StorageError, on};
 
-/// Most units that one answer holds: children of one unit, hits of a search.
+/// Most units that one answer holds.
 pub const MOST: i64 = 500;
 
 #[derive(sqlx::FromRow)]
@@ -19,6 +25,7 @@ struct Row {
     parent_id: Option<String>,
     name: String,
     short_name: String,
+    sort_key: String,
     level: String,
     kind: String,
     active: bool,
@@ -53,18 +60,45 @@ impl TryFrom<Row> for UnitNode {
     }
 }
 
-const SELECT: &str = "SELECT u.id, u.parent_id, u.name, u.short_name, u.level, u.kind, u.active,
+const SELECT: &str =
+    "SELECT u.id, u.parent_id, u.name, u.short_name, u.sort_key, u.level, u.kind, u.active,
    (SELECT count(*) FROM unit c WHERE c.parent_id = u.id) AS children,
    (SELECT count(*) FROM user_account a WHERE a.unit_id = u.id AND a.active) AS users,
    u.version FROM unit u WHERE TRUE";
 
-async fn nodes(sql: Sql, rx: &mut ReadTx) -> Result<Vec<UnitNode>, StorageError> {
+/// One page of the units that are left by `narrowed`, by name.
+async fn page(
+    rx: &mut ReadTx,
+    query: &UnitQuery,
+    narrowed: impl Fn(Sql) -> Sql,
+) -> Result<Page<UnitNode>, StorageError> {
+    let limit = match query.limit {
+        0 => PAGE_ROWS,
+        n => n.clamp(1, MOST),
+    };
+    let total = narrowed(Sql::new("SELECT 1 FROM unit u WHERE TRUE"))
+        .capped_count(rx)
+        .await?;
+    let mut sql = narrowed(Sql::new(SELECT));
+    if let Some(at) = query.after.as_deref().and_then(Cursor::decode) {
+        sql = sql
+            .push(" AND (u.sort_key, u.id) > (")
+            .bind(at.key)
+            .push(", ")
+            .bind(at.id)
+            .push(")");
+    }
     let rows: Vec<Row> = sql
         .push(" ORDER BY u.sort_key, u.id LIMIT ")
-        .bind(MOST)
+        .bind(limit + 1)
         .all(rx)
         .await?;
-    rows.into_iter().map(UnitNode::try_from).collect()
+    let (rows, next) = cut(rows, limit, |row| (row.sort_key.clone(), row.id.clone()));
+    let rows = rows
+        .into_iter()
+        .map(UnitNode::try_from)
+        .collect::<Result<_, _>>()?;
+    Ok(Page { rows, next, total })
 }
 
 /// A unit within the scope.
@@ -85,23 +119,54 @@ pub async fn get(
     row.map(UnitNode::try_from).transpose()
 }
 
-/// The topmost units of the scope.
+/// One page of the tree within the scope: what a search meets, what stands directly below a unit, or
+/// the topmost units.
 ///
 /// # Errors
 /// What the database says.
-pub async fn roots(rx: &mut ReadTx, scope: &Scope) -> Result<Vec<UnitNode>, StorageError> {
-    let seen = scope.filter(Sql::new(SELECT), " AND u.id");
-    // A unit whose parent is out of sight stands on top.
-    let above = scope.filter(
-        seen.push(
-            " AND (u.parent_id IS NULL OR u.parent_id NOT IN (SELECT p.id FROM unit p WHERE TRUE",
-        ),
-        " AND p.id",
-    );
-    nodes(above.push("))"), rx).await
+pub async fn list(
+    rx: &mut ReadTx,
+    scope: &Scope,
+    query: &UnitQuery,
+) -> Result<Page<UnitNode>, StorageError> {
+    page(rx, query, |sql| {
+        let seen = scope.filter(sql, " AND u.id");
+        if let Some(parent) = &query.below {
+            let below = seen.push(" AND u.parent_id = ").bind(parent.as_str());
+            return search::matching(below, " AND u.id", "unit", &query.text);
+        }
+        if !query.text.trim().is_empty() {
+            return search::matching(seen, " AND u.id", "unit", &query.text);
+        }
+        // A unit whose parent is out of sight stands on top.
+        let above = scope.filter(
+            seen.push(
+                " AND (u.parent_id IS NULL OR u.parent_id NOT IN (SELECT p.id FROM unit p WHERE TRUE",
+            ),
+            " AND p.id",
+        );
+        above.push("))")
+    })
+    .await
 }
 
-/// Units directly below a unit, within the scope.
+/// One page of the units within the scope that a search meets; of all of them for an empty one.
+///
+/// # Errors
+/// What the database says.
+pub async fn named(
+    rx: &mut ReadTx,
+    scope: &Scope,
+    query: &UnitQuery,
+) -> Result<Page<UnitNode>, StorageError> {
+    page(rx, query, |sql| {
+        let seen = scope.filter(sql, " AND u.id");
+        search::matching(seen, " AND u.id", "unit", &query.text)
+    })
+    .await
+}
+
+/// Units directly below a unit, within the scope, by name; at most [`MOST`].
 ///
 /// # Errors
 /// What the database says.
@@ -110,24 +175,12 @@ pub async fn children(
     scope: &Scope,
     parent: &UnitId,
 ) -> Result<Vec<UnitNode>, StorageError> {
-    let sql = scope
-        .filter(Sql::new(SELECT), " AND u.id")
-        .push(" AND u.parent_id = ")
-        .bind(parent.as_str());
-    nodes(sql, rx).await
-}
-
-/// Units whose name a search meets, within the scope.
-///
-/// # Errors
-/// What the database says.
-pub async fn search(
-    rx: &mut ReadTx,
-    scope: &Scope,
-    typed: &str,
-) -> Result<Vec<UnitNode>, StorageError> {
-    let sql = scope.filter(Sql::new(SELECT), " AND u.id");
-    nodes(search::matching(sql, " AND u.id", "unit", typed), rx).await
+    let query = UnitQuery {
+        below: Some(parent.clone()),
+        limit: MOST,
+        ..UnitQuery::default()
+    };
+    Ok(list(rx, scope, &query).await?.rows)
 }
 
 /// The units above a unit that lie within the scope, the topmost first, without itself.

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{Facts, Policy, Stage, Test};
+use crate::id::ZoneId;
 use crate::money::Money;
 use crate::msg::{FieldError, Label, Msg};
 use crate::people::UnitLevel;
@@ -23,6 +24,8 @@ const MOST_CODES: usize = 40;
 const MOST_CHARS: usize = 40;
 /// Kinds of items up to which every set of them is tried.
 const MOST_KINDS: usize = 8;
+/// Zones up to which every set of them is tried.
+const MOST_ZONES: usize = 4;
 
 impl Policy {
     /// Checks a policy before it is written down.
@@ -134,6 +137,10 @@ fn fault(test: &Test, whole: &Test) -> Option<Msg> {
                 empty |= of.is_empty();
                 codes += of.len();
             }
+            Test::AnyZone { zones } => {
+                empty |= zones.is_empty();
+                codes += zones.len();
+            }
             Test::UnitLevel { levels } => empty |= levels.is_empty(),
             Test::CostAbove { fen } => amount |= *fen < 0 || *fen == i64::MAX,
             _ => {}
@@ -190,6 +197,7 @@ struct Ground {
     fen: Vec<i64>,
     quota: &'static [bool],
     places: Vec<(Option<Level>, bool)>,
+    zones: Vec<Vec<ZoneId>>,
     units: &'static [UnitLevel],
     upper: &'static [bool],
     items: Vec<Vec<String>>,
@@ -202,12 +210,14 @@ impl Ground {
         let (mut quota, mut upper): (&[bool], &[bool]) = (&[true], &[true]);
         let mut units: &[UnitLevel] = &[UnitLevel::City];
         let mut sets: Vec<&[String]> = Vec::new();
+        let mut zones: BTreeSet<&ZoneId> = BTreeSet::new();
         test.each(&mut |one| match one {
             Test::CostAbove { fen: bound } => fen.extend([*bound, bound.saturating_add(1)]),
             Test::WithinQuota => quota = BOTH,
             Test::HasUpper => upper = BOTH,
             Test::UnitLevel { .. } => units = UnitLevel::ALL,
             Test::AnyItem { codes } | Test::OnlyItems { codes } => sets.push(codes),
+            Test::AnyZone { zones: of } => zones.extend(of.iter().map(|zone| &zone.id)),
             _ => {}
         });
         // What stands nowhere stands in no zone either.
@@ -221,8 +231,26 @@ impl Ground {
             places,
             units,
             upper,
+            zones: subsets(&zones)?,
             items: requests(&sets)?,
         })
+    }
+
+    /// Of some facts, with every set of zones and every amount. What stands nowhere stands in no zone.
+    fn any_rest(&self, facts: &mut Facts, holds: &dyn Fn(&Facts) -> bool) -> bool {
+        for zones in &self.zones {
+            if facts.level.is_none() && !zones.is_empty() {
+                continue;
+            }
+            facts.zones.clone_from(zones);
+            for fen in &self.fen {
+                facts.month = Money::from_fen(*fen);
+                if holds(facts) {
+                    return true;
+                }
+            }
+        }
+        false
     }
 
     fn any(&self, holds: &dyn Fn(&Facts) -> bool) -> bool {
@@ -232,6 +260,7 @@ impl Ground {
             within_quota: true,
             level: None,
             internet: false,
+            zones: Vec::new(),
             items: Vec::new(),
             unit_level: UnitLevel::City,
             has_upper: false,
@@ -246,11 +275,8 @@ impl Ground {
                         (facts.level, facts.internet) = (*level, *internet);
                         for quota in self.quota {
                             facts.within_quota = *quota;
-                            for fen in &self.fen {
-                                facts.month = Money::from_fen(*fen);
-                                if holds(&facts) {
-                                    return true;
-                                }
+                            if self.any_rest(&mut facts, holds) {
+                                return true;
                             }
                         }
                     }
@@ -259,6 +285,22 @@ impl Ground {
         }
         false
     }
+}
+
+/// Every set of these zones. `None` if there are too many.
+fn subsets(zones: &BTreeSet<&ZoneId>) -> Option<Vec<Vec<ZoneId>>> {
+    if zones.len() > MOST_ZONES {
+        return None;
+    }
+    let all = 0..1_usize << zones.len();
+    Some(
+        all.map(|chosen| {
+            let among = zones.iter().enumerate();
+            let taken = among.filter(|(i, _)| chosen & (1 << i) != 0);
+            taken.map(|(_, zone)| (*zone).clone()).collect()
+        })
+        .collect(),
+    )
 }
 
 /// Every set of items that could make a difference to conditions on these sets: of items that stand

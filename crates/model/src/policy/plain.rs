@@ -3,7 +3,8 @@
 //! Nearly every condition of an office is such a list. What is nested deeper has no rows and is
 //! written by program; it is drawn in words like every other.
 
-use super::Test;
+use super::{NamedZone, Test};
+use crate::id::ZoneId;
 use crate::msg::Msg;
 use crate::people::UnitLevel;
 use crate::placement::Level;
@@ -39,6 +40,10 @@ words! {
         Internet = "internet",
         /// Nothing can.
         NoInternet = "no_internet",
+        /// Something stands in one of these zones.
+        AnyZone = "any_zone",
+        /// Nothing does.
+        NoZone = "no_zone",
         /// One of these items is asked for.
         AnyItem = "any_item",
         /// None of them is.
@@ -63,7 +68,8 @@ words! {
 pub struct PlainRow {
     /// What it says.
     pub what: What,
-    /// What stands in the gap: an amount in 元, a level, item codes, levels of units; mostly one.
+    /// What stands in the gap: an amount in 元, a level, zones, item codes, levels of
+    /// units; mostly one.
     pub values: Vec<String>,
 }
 
@@ -120,6 +126,10 @@ impl PlainRow {
                 (what, vec![level.to_string()])
             }
             Test::Internet => (pick(What::Internet, What::NoInternet), Vec::new()),
+            Test::AnyZone { zones } => {
+                let zones = zones.iter().map(|zone| zone.id.to_string()).collect();
+                (pick(What::AnyZone, What::NoZone), zones)
+            }
             Test::AnyItem { codes } => (pick(What::AnyItem, What::NoItem), codes.clone()),
             Test::OnlyItems { codes } => (pick(What::OnlyItems, What::OtherItem), codes.clone()),
             Test::UnitLevel { levels } => {
@@ -152,6 +162,16 @@ impl PlainRow {
             }
             What::Internet => (Test::Internet, false),
             What::NoInternet => (Test::Internet, true),
+            What::AnyZone | What::NoZone => {
+                let named = |id: &String| -> Result<NamedZone, Msg> {
+                    let id: ZoneId = id.parse().map_err(|_| Msg::new("error.not_in_list"))?;
+                    Ok(NamedZone { id, name: None })
+                };
+                let zones: Result<Vec<NamedZone>, Msg> =
+                    self.several()?.iter().map(named).collect();
+                let test = Test::AnyZone { zones: zones? };
+                (test, self.what == What::NoZone)
+            }
             What::AnyItem | What::NoItem => {
                 let codes = self.several()?;
                 (Test::AnyItem { codes }, self.what == What::NoItem)
@@ -193,6 +213,7 @@ impl PlainRow {
 mod tests {
     use super::super::tests::policy;
     use super::*;
+    use crate::id::Id as _;
 
     /// The rows as a condition again.
     fn again(plain: &Plain) -> Test {
@@ -234,6 +255,11 @@ mod tests {
             let values = match what {
                 What::CostAbove | What::CostAtMost => vec!["1200.50".to_owned()],
                 What::LevelFrom | What::LevelBelow => vec!["3".to_owned()],
+                What::AnyZone | What::NoZone => {
+                    let site = crate::id::SiteCode::try_from("nb".to_owned()).unwrap();
+                    let at = crate::time::Timestamp::from_millis(1);
+                    vec![ZoneId::generate(&site, at, 1).to_string()]
+                }
                 What::AnyItem | What::NoItem | What::OnlyItems | What::OtherItem => {
                     vec!["C-ECS".to_owned()]
                 }

@@ -2,7 +2,7 @@
 
 use super::Test;
 use crate::money::Money;
-use crate::msg::Msg;
+use crate::msg::{Arg, Msg};
 
 impl Test {
     /// The condition as people read it: `month and once above 2,000.00 元, or beyond the quota`.
@@ -30,6 +30,17 @@ fn said(test: &Test, not: bool) -> Msg {
             key("policy.if.level_from", "policy.if.level_below").with("level", level.msg())
         }
         Test::Internet => key("policy.if.internet", "policy.if.no_internet"),
+        Test::AnyZone { zones } => {
+            let names = zones.iter().map(|zone| match &zone.name {
+                Some(name) => Arg::from(name.clone()),
+                None => Arg::from(zone.id.as_str()),
+            });
+            let both =
+                |a: Arg, b: Arg| Arg::from(Msg::new("policy.list").with("a", a).with("b", b));
+            let none = || Arg::from(Msg::new("policy.none"));
+            let names: Arg = names.reduce(both).unwrap_or_else(none);
+            key("policy.if.any_zone", "policy.if.no_zone").with("zones", names)
+        }
         Test::AnyItem { codes } => {
             key("policy.if.any_item", "policy.if.no_item").with("items", codes.join(", "))
         }

@@ -98,6 +98,8 @@ pub struct WorkOrderFilter {
     pub status: Option<WorkOrderStatus>,
     /// Who works on it.
     pub assignee: Option<UserId>,
+    /// Those that the reader works on.
+    pub mine: bool,
     /// Where the page begins.
     pub cursor: Option<String>,
     /// Rows of a page.
@@ -128,7 +130,7 @@ pub const SAGA_KINDS: &[&str] = &[
     "remove",
 ];
 
-/// Filter of sagas; without a state: those that are not over, of one request all.
+/// Filter of sagas; without a state: those that are not over, of one request or resource all.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct SagaFilter {
@@ -138,6 +140,8 @@ pub struct SagaFilter {
     pub kind: Option<String>,
     /// Number of the request for which it works, or that ordered what it works on.
     pub request: Option<String>,
+    /// The resource that it built, changed, or worked on otherwise.
+    pub resource: Option<ResourceId>,
     /// Where the page begins.
     pub cursor: Option<String>,
     /// Rows of a page.
@@ -294,12 +298,38 @@ words! {
     }
 }
 
-/// Filter of jobs; without a state: the stuck ones.
+/// The kinds of jobs, in the order in which the operator chooses among them.
+pub const JOB_KINDS: &[&str] = &[
+    "saga.advance",
+    "saga.sweep",
+    "fulfil.request",
+    "release.request",
+    "bin.erase",
+    "backup.look",
+    "backup.run",
+    "expiry.remind",
+    "expiry.turn",
+    "upkeep.billing",
+    "upkeep.terms",
+    "upkeep.capacity",
+    "upkeep.limits",
+    "upkeep.foreign",
+    "upkeep.compare",
+    "usage.ask",
+    "usage.take",
+    "cleanup",
+];
+
+/// Filter of jobs; without a state: the stuck ones, of one request all.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct JobFilter {
     /// State.
     pub state: Option<JobState>,
+    /// What it does, one of [`JOB_KINDS`].
+    pub kind: Option<String>,
+    /// Number of the request for which it works, or that ordered what it works on.
+    pub request: Option<String>,
     /// Where the page begins.
     pub cursor: Option<String>,
     /// Rows of a page.
@@ -344,8 +374,8 @@ pub struct JobLine {
 pub struct CloudsView {
     /// The backends, by name.
     pub backends: Vec<BackendLine>,
-    /// What stands in them and is nobody's, the latest first; at most 500.
-    pub foreign: Vec<ForeignLine>,
+    /// One page of what stands in them and is nobody's, the latest first.
+    pub foreign: Page<ForeignLine>,
     /// One page of what the units' projects may take there, by unit.
     pub limits: Page<CloudLimitLine>,
 }
@@ -358,6 +388,16 @@ words! {
         /// As the portal wrote them.
         Kept = "kept",
     }
+}
+
+/// Which pages of what the clouds say; as long as the limits' one is the other.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct CloudsFilter {
+    /// Of the limits.
+    pub limits: LimitFilter,
+    /// Where the page of what is nobody's begins.
+    pub foreign: Option<String>,
 }
 
 /// Filter of the limits; without a state: all.

@@ -208,7 +208,7 @@ pub struct UnitDetail {
     pub node: UnitNode,
     /// The units above it that the reader sees, the topmost first.
     pub path: Vec<(UnitId, String)>,
-    /// The units directly below it.
+    /// The units directly below it, by name; at most 500, all of them are in the list of units.
     pub below: Vec<UnitNode>,
     /// Its virtual data centres.
     pub vdcs: Vec<(VdcId, String)>,
@@ -307,6 +307,21 @@ pub struct GrantRow {
 pub const fn tries_left(failures: i64) -> i64 {
     let left = LOCK_AFTER_FAILURES - failures;
     if left > 0 { left } else { 0 }
+}
+
+/// Which units, and which page of them.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(default)]
+pub struct UnitQuery {
+    /// Words in the name; pinyin and initials count.
+    pub text: String,
+    /// Directly below this unit.
+    pub below: Option<UnitId>,
+    /// Where the page begins, from [`crate::view::page::Page::next`].
+    pub after: Option<String>,
+    /// Rows of the page; 0 means the default.
+    pub limit: i64,
 }
 
 /// Which users to list.

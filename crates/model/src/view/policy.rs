@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::item::Act;
 use crate::catalogue::Publication;
 use crate::msg::{Label, Msg};
+use crate::placement::Zone;
 use crate::policy::Policy;
 use crate::request::Kind;
 use crate::time::Timestamp;
@@ -94,6 +95,8 @@ pub struct PolicyView {
     pub seen: Seen,
     /// All items of the catalogue.
     pub items: Vec<PolicyItem>,
+    /// All zones.
+    pub zones: Vec<Zone>,
 }
 
 /// The newest version as somebody read it; 0 and 0 while there is none.

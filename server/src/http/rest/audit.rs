@@ -1,6 +1,9 @@
 //! The audit trail and the search over everything.
 use axum::{Json, extract::Query};
-use lingbao_core::service::{audit, search};
+use lingbao_core::{
+    audit::BrokenWhy,
+    service::{audit, search},
+};
 use lingbao_model::{
     time::Date,
     view::{
@@ -8,8 +11,8 @@ use lingbao_model::{
         search::Hit,
     },
 };
-use serde::Deserialize;
-use utoipa::IntoParams;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{Answer, Caller, Listed, Paging, Portal, ProblemDocument};
@@ -17,6 +20,7 @@ use super::{Answer, Caller, Listed, Paging, Portal, ProblemDocument};
 pub(super) fn routes() -> OpenApiRouter<Portal> {
     OpenApiRouter::new()
         .routes(routes!(events))
+        .routes(routes!(check))
         .routes(routes!(find))
 }
 
@@ -57,6 +61,64 @@ async fn events(
         after: paging.after,
     };
     Ok(Json(audit::list(&cx, &filter).await?.into()))
+}
+
+/// What a walk through the chain found.
+#[derive(Debug, Serialize, ToSchema)]
+struct Chain {
+    /// So many events were checked.
+    checked: i64,
+    /// The first fault; absent of a chain that is whole.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    broken: Option<Fault>,
+}
+
+/// Where and how the chain is broken.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ChainFault)]
+struct Fault {
+    /// At the event with this number.
+    seq: i64,
+    /// How.
+    why: Why,
+}
+
+/// How the chain is broken.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ChainFaultKind)]
+#[serde(rename_all = "snake_case")]
+enum Why {
+    /// An event is missing.
+    Gap,
+    /// An event does not follow on the one before.
+    Link,
+    /// An event was changed after it was sealed.
+    Changed,
+    /// The chain ends elsewhere than its head says.
+    End,
+    /// The head was not signed by this installation.
+    Signature,
+}
+
+/// Walks the whole chain and says whether anything was changed, taken out or cut off. That somebody
+/// looked is an event itself.
+#[utoipa::path(post, path = "/audit/check", tag = "audit",
+    responses((status = 200, body = Chain), (status = 403, body = ProblemDocument)))]
+async fn check(Caller(cx): Caller) -> Answer<Chain> {
+    let found = audit::verify(&cx).await?;
+    Ok(Json(Chain {
+        checked: found.checked,
+        broken: found.broken.map(|fault| Fault {
+            seq: fault.seq,
+            why: match fault.why {
+                BrokenWhy::Gap => Why::Gap,
+                BrokenWhy::Link => Why::Link,
+                BrokenWhy::Changed => Why::Changed,
+                BrokenWhy::End => Why::End,
+                BrokenWhy::Signature => Why::Signature,
+            },
+        }),
+    }))
 }
 
 #[derive(Debug, Default, Deserialize, IntoParams)]

@@ -7,6 +7,7 @@ mod access_rules;
 mod approvals;
 mod audit;
 mod bin;
+mod calendar;
 mod catalogue;
 mod differences;
 mod docs;
@@ -234,7 +235,8 @@ fn routes() -> OpenApiRouter<Portal> {
         .merge(audit::routes())
         .merge(differences::routes())
         .merge(imports::routes())
-        .merge(operations::routes());
+        .merge(operations::routes())
+        .merge(calendar::routes());
     OpenApiRouter::with_openapi(Document::openapi()).nest("/api/v1", nouns)
 }
 

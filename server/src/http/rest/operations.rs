@@ -9,12 +9,12 @@ use lingbao_core::service::{
     overview,
 };
 use lingbao_model::{
-    id::{JobId, SagaId},
+    id::{JobId, ResourceId, SagaId, UserId},
     view::{
         operation::{
-            CloudsView, JobFilter, JobLine, JobState, LimitFilter, LimitState, OperationCounts,
-            SagaDetail, SagaFilter, SagaLine, SagaState, WorkOrderDetail, WorkOrderFilter,
-            WorkOrderRow, WorkOrderStatus,
+            CloudsFilter, CloudsView, JobFilter, JobLine, JobState, LimitFilter, LimitState,
+            OperationCounts, SagaDetail, SagaFilter, SagaLine, SagaState, WorkOrderDetail,
+            WorkOrderFilter, WorkOrderRow, WorkOrderStatus,
         },
         overview::Overview,
     },
@@ -60,12 +60,15 @@ async fn counts(Caller(cx): Caller) -> Answer<OperationCounts> {
 #[serde(default)]
 #[into_params(parameter_in = Query)]
 struct SagaQuery {
-    /// In this state; without one those that are not over, of one request all.
+    /// In this state; without one those that are not over, of one request or resource all.
     state: Option<SagaState>,
-    /// What it does: `build`, `change`, `power`, `operate`, `restore`, `recycle`, `release`, `mend`.
+    /// What it does: `build`, `change`, `power`, `operate`, `restore`, `recycle`, `release`, `mend`,
+    /// `remove`.
     kind: Option<String>,
     /// For the request with this number.
     request: Option<String>,
+    /// What built, changed or otherwise worked on this resource.
+    resource: Option<ResourceId>,
 }
 
 /// Sagas, the latest first.
@@ -80,6 +83,7 @@ async fn sagas(
         state: query.state,
         kind: query.kind,
         request: query.request,
+        resource: query.resource,
         limit: Some(paging.rows()),
         cursor: paging.after,
     };
@@ -127,8 +131,12 @@ async fn discard(
 #[serde(default)]
 #[into_params(parameter_in = Query)]
 struct JobQuery {
-    /// In this state; without one the stuck ones.
+    /// In this state; without one the stuck ones, of one request all.
     state: Option<JobState>,
+    /// What it does: `saga.advance`, `fulfil.request`, …
+    kind: Option<String>,
+    /// For the request with this number, or for a saga that works for it.
+    request: Option<String>,
 }
 
 /// Background jobs, the latest first.
@@ -141,6 +149,8 @@ async fn jobs(
 ) -> Answer<Listed<JobLine>> {
     let filter = JobFilter {
         state: query.state,
+        kind: query.kind,
+        request: query.request,
         limit: Some(paging.rows()),
         cursor: paging.after,
     };
@@ -168,24 +178,30 @@ async fn discard_job(Caller(cx): Caller, Path(stuck): Path<String>) -> Answer<Op
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(default)]
 #[into_params(parameter_in = Query)]
-struct LimitQuery {
+struct CloudsQuery {
     /// The limits that are kept so; without one all.
     #[param(inline)]
     limits: Option<LimitState>,
+    /// `next` of `foreign`; its first page without it.
+    foreign: Option<String>,
 }
 
-/// Whether the backends answer, what stands in them that is nobody's, and the projects' limits.
-#[utoipa::path(get, path = "/clouds", tag = "operations", params(LimitQuery, Paging),
+/// Whether the backends answer, one page of what stands in them and is nobody's (`foreign`), and one
+/// of the projects' limits (`after` is `next` of `limits`).
+#[utoipa::path(get, path = "/clouds", tag = "operations", params(CloudsQuery, Paging),
     responses((status = 200, body = CloudsView), (status = 403, body = ProblemDocument)))]
 async fn clouds(
     Caller(cx): Caller,
-    Query(query): Query<LimitQuery>,
+    Query(query): Query<CloudsQuery>,
     Query(paging): Query<Paging>,
 ) -> Answer<CloudsView> {
-    let filter = LimitFilter {
-        state: query.limits,
-        limit: Some(paging.rows()),
-        cursor: paging.after,
+    let filter = CloudsFilter {
+        limits: LimitFilter {
+            state: query.limits,
+            limit: Some(paging.rows()),
+            cursor: paging.after,
+        },
+        foreign: query.foreign,
     };
     Ok(Json(operation::clouds(&cx, &filter).await?))
 }
@@ -194,8 +210,12 @@ async fn clouds(
 #[serde(default)]
 #[into_params(parameter_in = Query)]
 struct WorkOrderQuery {
-    /// In this state.
+    /// In this state; without one those that are not closed.
     status: Option<WorkOrderStatus>,
+    /// On which this person works.
+    assignee: Option<UserId>,
+    /// On which the caller works.
+    mine: bool,
 }
 
 /// Work orders, the most urgent first.
@@ -208,9 +228,10 @@ async fn work_orders(
 ) -> Answer<Listed<WorkOrderRow>> {
     let filter = WorkOrderFilter {
         status: query.status,
+        assignee: query.assignee,
+        mine: query.mine,
         limit: Some(paging.rows()),
         cursor: paging.after,
-        ..WorkOrderFilter::default()
     };
     Ok(Json(operation::work_orders(&cx, &filter).await?.into()))
 }

@@ -7,7 +7,7 @@ use lingbao_core::service::{unit, user};
 use lingbao_model::{
     id::UnitId,
     people::Role,
-    view::people::{UnitDetail, UnitNode, UserDetail, UserQuery, UserRow},
+    view::people::{UnitDetail, UnitNode, UnitQuery, UserDetail, UserQuery, UserRow},
 };
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -26,21 +26,29 @@ pub(super) fn routes() -> OpenApiRouter<Portal> {
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(default)]
 #[into_params(parameter_in = Query)]
-struct UnitQuery {
-    /// Words of a name, pinyin or initials; without any, the topmost units.
+struct TreeQuery {
+    /// Words of a name, pinyin or initials; without any and without `below`, the topmost units.
     q: String,
+    /// Directly below this unit.
+    below: Option<UnitId>,
 }
 
-/// Units, by name or from the top.
-#[utoipa::path(get, path = "/units", tag = "people", params(UnitQuery),
-    responses((status = 200, body = Listed<UnitNode>), (status = 403, body = ProblemDocument)))]
-async fn units(Caller(cx): Caller, Query(query): Query<UnitQuery>) -> Answer<Listed<UnitNode>> {
-    let units = if query.q.trim().is_empty() {
-        unit::roots(&cx).await?
-    } else {
-        unit::search(&cx, &query.q).await?
+/// Units, by name: those that a search meets, those below a unit, or the topmost ones.
+#[utoipa::path(get, path = "/units", tag = "people", params(TreeQuery, Paging),
+    responses((status = 200, body = Listed<UnitNode>), (status = 403, body = ProblemDocument),
+        (status = 404, body = ProblemDocument)))]
+async fn units(
+    Caller(cx): Caller,
+    Query(query): Query<TreeQuery>,
+    Query(paging): Query<Paging>,
+) -> Answer<Listed<UnitNode>> {
+    let query = UnitQuery {
+        text: query.q,
+        below: query.below,
+        limit: paging.rows(),
+        after: paging.after,
     };
-    Ok(Json(units.into()))
+    Ok(Json(unit::list(&cx, &query).await?.into()))
 }
 
 /// One unit with what stands above and below it.

@@ -5,16 +5,21 @@ use axum::{
     extract::{Path, Query},
 };
 use lingbao_core::service::quota::{self, Hand, Limit};
-use lingbao_model::{id::PoolId, quota::Dimension, view::quota::QuotaView};
-use serde::Deserialize;
+use lingbao_model::{
+    id::{PoolId, UnitId},
+    quota::Dimension,
+    view::{people::UnitQuery, quota::QuotaView},
+};
+use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{Answer, Body, Caller, Portal, ProblemDocument, id};
+use super::{Answer, Body, Caller, Listed, Paging, Portal, ProblemDocument, id};
 
 pub(super) fn routes() -> OpenApiRouter<Portal> {
     OpenApiRouter::new()
         .routes(routes!(own))
+        .routes(routes!(units))
         .routes(routes!(of_unit))
         .routes(routes!(hand))
         .routes(routes!(set))
@@ -26,6 +31,45 @@ pub(super) fn routes() -> OpenApiRouter<Portal> {
     responses((status = 200, body = QuotaView), (status = 403, body = ProblemDocument)))]
 async fn own(Caller(cx): Caller) -> Answer<QuotaView> {
     Ok(Json(quota::view(&cx, None).await?))
+}
+
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(default)]
+#[into_params(parameter_in = Query)]
+struct ChoiceQuery {
+    /// Words of a name, pinyin or initials; without any, all units.
+    q: String,
+}
+
+/// A unit to choose.
+#[derive(Debug, Serialize, ToSchema)]
+struct UnitChoice {
+    /// Identifier.
+    id: UnitId,
+    /// Name.
+    name: String,
+}
+
+/// The units whose quota the caller may read, by name.
+#[utoipa::path(get, path = "/quota/units", tag = "quota", params(ChoiceQuery, Paging),
+    responses((status = 200, body = Listed<UnitChoice>), (status = 403, body = ProblemDocument)))]
+async fn units(
+    Caller(cx): Caller,
+    Query(query): Query<ChoiceQuery>,
+    Query(paging): Query<Paging>,
+) -> Answer<Listed<UnitChoice>> {
+    let query = UnitQuery {
+        text: query.q,
+        limit: paging.rows(),
+        after: paging.after,
+        ..UnitQuery::default()
+    };
+    let page = quota::readable(&cx, &query).await?;
+    let choice = |(id, name)| UnitChoice { id, name };
+    Ok(Json(Listed {
+        rows: page.rows.into_iter().map(choice).collect(),
+        next: page.next,
+    }))
 }
 
 /// The quota of a unit.

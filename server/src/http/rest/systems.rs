@@ -1,12 +1,16 @@
 //! Application systems.
-use axum::{Json, extract::Path, http::StatusCode};
+use axum::{
+    Json,
+    extract::{Path, Query},
+    http::StatusCode,
+};
 use lingbao_core::service::system;
 use lingbao_model::view::system::{SystemForm, SystemRow};
 use serde::Deserialize;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{Answer, Body, Caller, Failed, Listed, Portal, ProblemDocument, id};
+use super::{Answer, Body, Caller, Failed, Listed, Paging, Portal, ProblemDocument, id};
 
 pub(super) fn routes() -> OpenApiRouter<Portal> {
     OpenApiRouter::new()
@@ -14,11 +18,13 @@ pub(super) fn routes() -> OpenApiRouter<Portal> {
         .routes(routes!(one, edit))
 }
 
-/// Systems of the caller's unit.
-#[utoipa::path(get, path = "/systems", tag = "systems",
+/// Systems of the caller's unit, by name.
+#[utoipa::path(get, path = "/systems", tag = "systems", params(Paging),
     responses((status = 200, body = Listed<SystemRow>)))]
-async fn systems(Caller(cx): Caller) -> Answer<Listed<SystemRow>> {
-    Ok(Json(system::list(&cx).await?.into()))
+async fn systems(Caller(cx): Caller, Query(paging): Query<Paging>) -> Answer<Listed<SystemRow>> {
+    let limit = paging.rows();
+    let page = system::page(&cx, paging.after.as_deref(), limit).await?;
+    Ok(Json(page.into()))
 }
 
 /// One system.

@@ -35,7 +35,7 @@ use lingbao_model::{
             Act, Aspect, Closing, DifferenceDetail, DifferenceFilter, DifferenceKind,
             DifferenceRow, ThingKind,
         },
-        operation::LimitFilter,
+        operation::CloudsFilter,
         request::LineForm,
         resource::ResourceFilter,
     },
@@ -995,10 +995,10 @@ async fn what_is_foreign_is_listed_noted_and_forgotten_when_it_has_gone() {
         assert_eq!((found.name.as_str(), found.resource), ("nobodys", None));
         assert_eq!(world.may(&found.id).await, [Act::Note]);
         let cx = world.city.cx(&world.operator);
-        let clouds = operation::clouds(&cx, &LimitFilter::default())
+        let clouds = operation::clouds(&cx, &CloudsFilter::default())
             .await
             .unwrap();
-        assert_eq!(clouds.foreign.len(), 1);
+        assert_eq!(clouds.foreign.rows.len(), 1);
         assert_eq!(operation::counts(&cx).await.unwrap().differences, 1);
         difference::note(&cx, &found.id, "网络组的跳板机")
             .await

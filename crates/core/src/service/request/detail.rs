@@ -198,15 +198,14 @@ pub(super) async fn releases(
     }
     let scope = Scope::system(&cx.acting_as(crate::app::Actor::System))?;
     let mut numbers = erasure::numbers(rx, &request.id).await?;
-    let mut found = Vec::new();
-    for id in requests::releases(rx, &request.id).await? {
-        if let Some(resource) = resource::get(rx, &scope, &id).await? {
-            let mut line = release::line(&resource);
-            line.certificate = numbers.remove(id.as_str());
-            found.push(line);
-        }
-    }
-    Ok(found)
+    let ids = requests::releases(rx, &request.id).await?;
+    let resources = resource::of_ids(rx, &scope, &ids).await?;
+    let lines = ids.iter().filter_map(|id| {
+        let mut line = release::line(resources.get(id)?);
+        line.certificate = numbers.remove(id.as_str());
+        Some(line)
+    });
+    Ok(lines.collect())
 }
 
 /// The opinion of a step that was decided.

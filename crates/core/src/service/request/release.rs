@@ -326,6 +326,11 @@ fn facts(ground: &Ground, resources: &[Resource]) -> Facts {
             let zone = ground.around.zones.iter().find(|z| z.id == p.zone);
             zone.is_some_and(|z| z.internet)
         }),
+        zones: places()
+            .map(|p| p.zone.clone())
+            .collect::<BTreeSet<_>>()
+            .into_iter()
+            .collect(),
         items,
         unit_level: ground.around.unit_level,
         has_upper: ground.around.has_upper,

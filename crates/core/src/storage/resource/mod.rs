@@ -9,6 +9,8 @@ pub use change::{
 };
 pub use term::{Ending, Term, apply, ending, note_reminder, stand, term, turn, turning};
 
+use std::collections::BTreeMap;
+
 use lingbao_model::{
     catalogue::Fulfiller,
     id::{
@@ -392,6 +394,24 @@ pub async fn get(
     row.map(Resource::try_from).transpose()
 }
 
+/// Those of these resources that stand within a scope, by id: one question for all of them.
+///
+/// # Errors
+/// What the database says.
+pub async fn of_ids(
+    rx: &mut ReadTx,
+    scope: &Scope,
+    ids: &[ResourceId],
+) -> Result<BTreeMap<ResourceId, Resource>, StorageError> {
+    let sql = Sql::new(SELECT)
+        .push(" AND r.id IN ")
+        .bind_list(ids.iter().map(ResourceId::as_str));
+    let rows: Vec<Row> = scope.filter(sql, " AND r.unit_id").all(rx).await?;
+    rows.into_iter()
+        .map(|row| Resource::try_from(row).map(|one| (one.id.clone(), one)))
+        .collect()
+}
+
 /// The resources that one request ordered, in the order of its lines.
 ///
 /// # Errors
@@ -466,6 +486,26 @@ pub async fn related_to(rx: &mut ReadTx, id: &ResourceId) -> Result<Option<Relat
     let row: Option<(String, String, String)> = on!(rx, conn => sqlx::query_as(
         "SELECT id, name, kind FROM resource WHERE id = $1").bind(id.as_str()).fetch_optional(conn).await)?;
     row.map(related).transpose()
+}
+
+/// What the things that a request ordered hang on, by id.
+///
+/// # Errors
+/// What the database says.
+pub async fn targets_of(
+    rx: &mut ReadTx,
+    request: &RequestId,
+) -> Result<BTreeMap<ResourceId, Related>, StorageError> {
+    let rows: Vec<(String, String, String)> = Sql::new(
+        "SELECT DISTINCT t.id, t.name, t.kind FROM resource r JOIN resource t ON t.id = r.attached_to
+         WHERE r.request_id = ",
+    )
+    .bind(request.as_str())
+    .all(rx)
+    .await?;
+    rows.into_iter()
+        .map(|row| related(row).map(|one| (one.id.clone(), one)))
+        .collect()
 }
 
 /// The backend's name of a resource.
