@@ -293,19 +293,22 @@ async fn world(processes: usize) -> (Vec<OpenStack>, Stand) {
 }
 
 fn open(url: &str) -> OpenStack {
-    stand::open(OpenStackConfig {
-        external_network: Some("public".into()),
-        zones: vec![ZoneConfig {
-            name: "p".into(),
-            zone: String::new(),
-            volume_zone: String::new(),
-            external_network: String::new(),
-            storage: String::new(),
-            system_volume_type: String::new(),
-        }],
-        images: [("kylin-v10".to_owned(), "kylin".to_owned())].into(),
-        ..stand::config(url)
-    })
+    stand::open(
+        OpenStackConfig {
+            external_network: Some("public".into()),
+            zones: vec![ZoneConfig {
+                name: "p".into(),
+                zone: String::new(),
+                volume_zone: String::new(),
+                external_network: String::new(),
+                storage: String::new(),
+                system_volume_type: String::new(),
+            }],
+            images: [("kylin-v10".to_owned(), "kylin".to_owned())].into(),
+            ..stand::config(url)
+        },
+        &stand::now(),
+    )
 }
 
 /// Asks until it is settled.
