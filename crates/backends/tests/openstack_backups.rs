@@ -4,6 +4,8 @@
     reason = "helpers of tests stand outside the test functions"
 )]
 
+mod stand;
+
 use std::{
     collections::BTreeMap,
     sync::{
@@ -19,14 +21,7 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Response},
 };
-use lingbao_backends::{
-    Clock,
-    provisioning::{
-        openstack::{Credential, OpenStack, OpenStackConfig},
-        *,
-    },
-};
-use lingbao_model::time::Timestamp;
+use lingbao_backends::provisioning::{openstack::OpenStack, *};
 use serde_json::{Value, json};
 
 /// What the cloud holds: a volume `v1`, and a server `s1` that starts from the volume `v0`.
@@ -190,42 +185,9 @@ async fn world() -> World {
         .fallback(answer)
         .with_state((stand.clone(), url.clone()));
     tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
-    let config = OpenStackConfig {
-        auth_url: format!("{url}/v3"),
-        region: None,
-        interface: "public".into(),
-        ca_pem: None,
-        credential: Credential::Password {
-            user: "lingbao".into(),
-            user_domain: "default".into(),
-            password: Secret("x".into()),
-            project: "own".into(),
-            project_domain: "default".into(),
-        },
-        domain: "default".into(),
-        role: "member".into(),
-        password_secret: None,
-        timeout_ms: 5_000,
-        connect_timeout_ms: 500,
-        settle_ms: 10_000,
-        poll_ms: 1_000,
-        build_minutes: 10,
-        external_network: None,
-        outbound: false,
-        dns_servers: Vec::new(),
-        zones: Vec::new(),
-        images: BTreeMap::new(),
-        flavours: BTreeMap::new(),
-        make_flavours: false,
-        volume_types: BTreeMap::new(),
-        presets: BTreeMap::new(),
-    };
-    let now = Arc::new(AtomicI64::new(1_767_225_630_000));
-    let told = now.clone();
-    let clock: Arc<dyn Clock> =
-        Arc::new(move || Timestamp::from_millis(told.load(Ordering::SeqCst)));
+    let now = stand::now();
     World {
-        cloud: OpenStack::new("stand", config, clock).unwrap(),
+        cloud: stand::open(stand::config(&url), &now),
         stand,
         now,
     }

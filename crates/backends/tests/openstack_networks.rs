@@ -299,15 +299,18 @@ async fn world(processes: usize) -> (Vec<OpenStack>, Stand) {
 }
 
 fn open(url: &str) -> OpenStack {
-    stand::open(OpenStackConfig {
-        external_network: Some("public".into()),
-        zones: vec![ZoneConfig {
-            name: "p".into(),
-            ..ZoneConfig::default()
-        }],
-        images: [("kylin-v10".to_owned(), "kylin".to_owned())].into(),
-        ..stand::config(url)
-    })
+    stand::open(
+        OpenStackConfig {
+            external_network: Some("public".into()),
+            zones: vec![ZoneConfig {
+                name: "p".into(),
+                ..ZoneConfig::default()
+            }],
+            images: [("kylin-v10".to_owned(), "kylin".to_owned())].into(),
+            ..stand::config(url)
+        },
+        &stand::now(),
+    )
 }
 
 /// Asks until it is settled.

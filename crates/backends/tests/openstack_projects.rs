@@ -175,7 +175,7 @@ async fn world(projects: Vec<Value>) -> (OpenStack, Shared) {
         .with_state((stand.clone(), url.clone()));
     tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
     stand.lock().unwrap().url.clone_from(&url);
-    (stand::open(stand::config(&url)), stand)
+    (stand::open(stand::config(&url), &stand::now()), stand)
 }
 
 async fn ensure(cloud: &OpenStack) -> Outcome<Project> {
@@ -238,7 +238,7 @@ async fn a_project_is_not_done_before_it_is_set_up() {
             assert!(matches!(lost, Outcome::Unknown(_)), "{which}: {lost:?}");
             // The portal was killed meanwhile.
             let url = stand.lock().unwrap().url.clone();
-            let second = stand::open(stand::config(&url));
+            let second = stand::open(stand::config(&url), &stand::now());
             let found = second.find_by_operation(&"op".into()).await.unwrap();
             if (which, done) == (6, true) {
                 let is_there = matches!(found, OperationState::Done(Settled::Present(_)));

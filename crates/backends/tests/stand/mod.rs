@@ -1,5 +1,11 @@
 //! How the portal reaches a small stand-in for a cloud.
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+};
 
 use lingbao_backends::{
     Clock,
@@ -47,8 +53,15 @@ pub fn config(url: &str) -> OpenStackConfig {
     }
 }
 
-/// A cloud of such settings, half a minute after what stands there from the beginning was made.
-pub fn open(config: OpenStackConfig) -> OpenStack {
-    let clock: Arc<dyn Clock> = Arc::new(|| Timestamp::from_millis(1_767_225_630_000));
+/// A clock to be set forward: half a minute after what stands there from the beginning was made.
+pub fn now() -> Arc<AtomicI64> {
+    Arc::new(AtomicI64::new(1_767_225_630_000))
+}
+
+/// A cloud of such settings, by such a clock.
+pub fn open(config: OpenStackConfig, now: &Arc<AtomicI64>) -> OpenStack {
+    let now = now.clone();
+    let clock: Arc<dyn Clock> =
+        Arc::new(move || Timestamp::from_millis(now.load(Ordering::SeqCst)));
     OpenStack::new("stand", config, clock).unwrap()
 }
