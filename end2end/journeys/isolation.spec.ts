@@ -312,8 +312,9 @@ test('what belongs to another unit is not there, whatever asks for it @once', as
   const pair = async (login: string, what: string, mine: string, ask: (id: string) => Promise<Response>, again = 5): Promise<void> => {
     const other = unknown(mine);
     const [foreign, nothing] = await Promise.all([ask(mine), ask(other)]);
-    // The parts of a page come in the order in which they are ready.
-    const parts = (text: string) => settled(text, [mine, other]).split(/(?=__RESOLVED_RESOURCES\[)|(?=<\/?script)/).sort().join('\n');
+    // The parts of a page come in the order in which they are ready, and in as many scripts as were
+    // needed; which were still awaited when the first was written is chance too.
+    const parts = (text: string) => [...new Set(settled(text, [mine, other]).replace(/__PENDING_RESOURCES=\[[\d,]*\];/, '').split(/(?=__RESOLVED_RESOURCES\[)|(?=<\/?script)/))].sort().join('\n');
     const texts = [parts(await foreign.text()), parts(await nothing.text())];
     if (texts[0] !== texts[1] && again > 0) return pair(login, what, mine, ask, again - 1);
     if (foreign.status !== nothing.status) faults.push(`${login} ${what}: ${foreign.status}, unknown ${nothing.status}`);
