@@ -184,7 +184,7 @@ async fn world() -> World {
         .with_state((stand.clone(), url.clone()));
     tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
     World {
-        cloud: stand::open(stand::config(&url)),
+        cloud: stand::open(stand::config(&url), &stand::now()),
         stand,
         url,
     }
@@ -245,7 +245,7 @@ impl World {
 
     /// Another process on the same cloud.
     fn elsewhere(&self) -> OpenStack {
-        stand::open(stand::config(&self.url))
+        stand::open(stand::config(&self.url), &stand::now())
     }
 
     /// How often this was asked for.
@@ -385,10 +385,13 @@ async fn a_disk_tells_what_it_does_and_of_which_class_its_type_is() {
     let w = world().await;
     let classes = [("ssd", "ceph-ssd"), ("sata", "ceph-hdd")];
     let classes = classes.map(|(class, name)| (class.to_owned(), name.to_owned()));
-    let cloud = stand::open(OpenStackConfig {
-        volume_types: classes.into(),
-        ..stand::config(&w.url)
-    });
+    let cloud = stand::open(
+        OpenStackConfig {
+            volume_types: classes.into(),
+            ..stand::config(&w.url)
+        },
+        &stand::now(),
+    );
     let read = async || {
         let there = cloud.get(Kind::Volume, &"v1".into()).await.unwrap();
         there.and_then(Object::into_volume).unwrap()

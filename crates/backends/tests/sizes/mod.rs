@@ -72,16 +72,19 @@ async fn with_kunpeng() -> (OpenStack, Stand) {
     let (_, stand) = with_flavours(3).await;
     let url = stand.lock().unwrap()["url"][0].as_str().unwrap().to_owned();
     let names = |key: &str, name: &str| BTreeMap::from([(key.to_owned(), name.to_owned())]);
-    let cloud = stand::open(OpenStackConfig {
-        zones: vec![ZoneConfig {
-            name: "p".into(),
-            flavour_names: names("kunpeng/1x2", "f3"),
-            image_names: names("kunpeng/kylin-v10", "kylin"),
-            ..ZoneConfig::default()
-        }],
-        images: names("kylin-v10", "kylin"),
-        ..stand::config(&url)
-    });
+    let cloud = stand::open(
+        OpenStackConfig {
+            zones: vec![ZoneConfig {
+                name: "p".into(),
+                flavour_names: names("kunpeng/1x2", "f3"),
+                image_names: names("kunpeng/kylin-v10", "kylin"),
+                ..ZoneConfig::default()
+            }],
+            images: names("kylin-v10", "kylin"),
+            ..stand::config(&url)
+        },
+        &stand::now(),
+    );
     (cloud, stand)
 }
 

@@ -103,6 +103,25 @@ pub async fn of_unit(
     Ok(Page { rows, next, total })
 }
 
+/// All systems of a unit, by name, to choose one from.
+///
+/// # Errors
+/// What the database says.
+pub async fn choices(
+    rx: &mut ReadTx,
+    scope: &Scope,
+    unit: &UnitId,
+) -> Result<Vec<SystemRow>, StorageError> {
+    let rows: Vec<Row> = scope
+        .filter(Sql::new(SELECT), " AND s.unit_id")
+        .push(" AND s.unit_id = ")
+        .bind(unit.as_str())
+        .push(" ORDER BY s.sort_key, s.id")
+        .all(rx)
+        .await?;
+    rows.into_iter().map(SystemRow::try_from).collect()
+}
+
 /// One system within a scope.
 ///
 /// # Errors

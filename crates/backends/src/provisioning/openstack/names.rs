@@ -237,7 +237,7 @@ impl<'a> Place<'a> {
 
     /// Of the flavours those that may be taken for their size alone. One that has a name is for the
     /// hosts that are named with it; one without is for those that stand in a pool, and for no others.
-    pub fn takes<'v>(self, all: &'v [Value]) -> Vec<&'v Value> {
+    pub fn takes(self, all: &[Value]) -> Vec<&Value> {
         let names = flavours(self.config);
         let may = |flavour: &&Value| {
             let lines = names.iter().filter(|line| is_called(flavour, line.name));

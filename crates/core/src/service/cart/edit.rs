@@ -108,7 +108,7 @@ async fn view(
         content.map(|c| c.consumption.clone()).unwrap_or_default()
     };
     Ok(ConfigureView {
-        systems: system::of_unit(rx, &scope, &request.unit).await?,
+        systems: system::choices(rx, &scope, &request.unit).await?,
         others: others.into_iter().map(|l| (l.clone(), rule(&l))).collect(),
         surroundings: judged.ground.around_for(offer.content.fulfiller),
         offer,

@@ -172,7 +172,7 @@ async fn shown(
     let scope = access.scope(Ability::ReadResources);
     Ok(CartView {
         unit_name: units::name(rx, unit).await?.unwrap_or_default(),
-        systems: system::of_unit(rx, &scope, unit).await?,
+        systems: system::choices(rx, &scope, unit).await?,
         lines: judged.views(),
         pools: judged.pool_names(),
         route: route::views(&stages),
