@@ -409,9 +409,12 @@ async fn a_disk_tells_what_it_does_and_of_which_class_its_type_is() {
         w.volume("v1", status);
         assert_eq!(read().await.state, state, "{status}");
     }
-    // Somebody else's, or of the cloud's default class.
-    w.set("v1", "volume_type", json!("ceph-ssd"));
-    assert_eq!(read().await.spec.volume_type, None);
+    // Somebody else's is of the class that has its type, if one has.
+    for (name, class) in [("ceph-ssd", Some("ssd")), ("tape", None), ("", None)] {
+        w.set("v1", "volume_type", json!(name));
+        let told = read().await.spec.volume_type;
+        assert_eq!(told.as_deref(), class, "{name}");
+    }
     w.set("v1", "metadata", json!({ "lingbao_class": "ssd" }));
     for (name, class) in [
         ("ceph-ssd", "ssd"),

@@ -396,8 +396,6 @@ fn what_is_refused_leaves_a_trace() {
         "service/session.rs sign_out",
         "service/session.rs sign_out_everywhere",
         "service/session.rs change_password",
-        "service/token.rs create",
-        "service/cart/mod.rs create",
     ];
     let (mut traced, mut silent) = (0, BTreeSet::new());
     let mut all = program("crates/core/src/service");

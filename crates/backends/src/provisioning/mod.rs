@@ -21,6 +21,7 @@
 //! - A call is refused as a conflict while its server is between two states; deleting is always
 //!   possible.
 //! - A backend writes [`Provisioner::execute`]; the typed calls come with the trait.
+mod capability;
 mod cidr;
 pub mod http;
 mod offer;
@@ -37,6 +38,7 @@ use async_trait::async_trait;
 use lingbao_model::access_rule::{self, AccessRule, Opening};
 use serde::{Deserialize, Serialize};
 
+pub use capability::*;
 pub use offer::*;
 pub use outcome::{
     Finding, LONGEST_AFTER, OperationId, OperationState, Outcome, PollToken, ReadError, Refusal,

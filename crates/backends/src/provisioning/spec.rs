@@ -1,12 +1,8 @@
 //! Specifications that go in and states that come out. Units stand in the names: `_gb` is GiB,
 //! `_mbps` is 10^6 bits a second.
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fmt,
-    net::Ipv4Addr,
-};
+use std::{collections::BTreeMap, fmt, net::Ipv4Addr};
 
-use lingbao_model::{access_rule::AccessRule, makes::Makes, time::Timestamp};
+use lingbao_model::{access_rule::AccessRule, time::Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -540,60 +536,6 @@ pub struct LetIn {
     /// What no portal says, in the cloud's words: other protocols, IPv6, members of a group. Somebody
     /// opened it there.
     pub others: Vec<String>,
-}
-
-/// What a backend can do; the catalogue offers nothing else.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Capabilities {
-    /// The calls it takes.
-    pub calls: BTreeSet<super::CallKind>,
-    /// What it makes in its pools; of one that is absent it says nothing.
-    #[serde(default)]
-    pub makes: BTreeMap<PoolRef, Makes>,
-    /// Whether it makes one-time passwords.
-    pub one_time_password: bool,
-    /// Whether [`usage`](super::Provisioner::usage) has figures.
-    pub usage: bool,
-    /// Whether [`console`](super::Provisioner::console) has links.
-    #[serde(default)]
-    pub console: bool,
-}
-
-/// How full a pool is. Totals count the over-commit, of cores as of thin disks.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Capacity {
-    /// Virtual cores that may be handed out.
-    pub vcpus_total: u64,
-    /// Virtual cores handed out.
-    pub vcpus_used: u64,
-    /// Memory of all hosts.
-    pub memory_gb_total: u64,
-    /// Memory handed out.
-    pub memory_gb_used: u64,
-    /// Disk space that may be handed out; `None` where the cloud does not tell, or has no end of it.
-    pub disk_gb_total: Option<u64>,
-    /// Disk space handed out, system disks included; means nothing without a total.
-    pub disk_gb_used: u64,
-    /// Public addresses.
-    pub addresses_total: u64,
-    /// Public addresses handed out.
-    pub addresses_used: u64,
-    /// Servers placed.
-    pub servers: u64,
-    /// The hosts that were counted for cores, memory and servers, as the backend calls them: pools of
-    /// one backend with the same word stand on the same hosts. Empty is all hosts of the backend, with
-    /// those of every other word; `None` is hosts of which no other pool knows.
-    #[serde(default)]
-    pub hosts: Option<String>,
-}
-
-/// How busy a server is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Usage {
-    /// Of its cores, 0 to 100.
-    pub cpu_percent: u32,
-    /// Of its memory, 0 to 100.
-    pub memory_percent: u32,
 }
 
 /// One page of a list.
