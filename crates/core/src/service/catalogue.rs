@@ -293,11 +293,13 @@ pub async fn install_defaults(tx: &mut Tx, cx: &Cx, backend: &str) -> Result<boo
         .await?;
     }
     for (kind, policy) in &data.policies {
+        let json = serde_json::to_string(policy)
+            .map_err(|e| StorageError::inconsistent("policy_version", "content", kind, e))?;
         let new = policy::New {
             id: &cx.id(),
             kind,
             number: 1,
-            policy,
+            json: &json,
             state: Publication::Published,
             by: "system",
             at: cx.now(),

@@ -22,7 +22,8 @@ use crate::{
     error::{OrNotFound, ServiceError},
     storage::{
         ReadTx, item as items,
-        item_version::{self, Draft, Item, Step, Version},
+        item_version::{self, Item},
+        publication::{self, Draft, Step, Version, Versions},
     },
 };
 
@@ -93,11 +94,15 @@ async fn rows(
     item: &ItemId,
 ) -> Result<Vec<VersionRow>, ServiceError> {
     let manages = access.has(ability(side));
-    let found = item_version::versions(rx, side, item).await?;
+    let found = publication::list(rx, Versions::of_side(side), item.as_str()).await?;
     Ok(found
         .into_iter()
         .map(|v| VersionRow {
-            may: acts(&v, manages, access.user.as_str()),
+            may: if manages {
+                acts(&v, access.user.as_str())
+            } else {
+                Vec::new()
+            },
             text: indented(&v.json),
             number: v.number,
             state: v.state,
@@ -110,14 +115,23 @@ async fn rows(
         .collect())
 }
 
-fn acts(version: &Version, manages: bool, me: &str) -> Vec<Act> {
+/// What somebody who manages versions may do with one: never publish their own.
+pub(super) fn acts(version: &Version, me: &str) -> Vec<Act> {
     match version.state {
-        Publication::Draft if manages => vec![Act::Write, Act::Propose],
-        Publication::Proposed if manages && version.written_by != me => {
-            vec![Act::Publish, Act::TakeBack]
-        }
-        Publication::Proposed if manages => vec![Act::TakeBack],
-        _ => Vec::new(),
+        Publication::Draft => vec![Act::Write, Act::Propose],
+        Publication::Proposed if version.written_by != me => vec![Act::Publish, Act::TakeBack],
+        Publication::Proposed => vec![Act::TakeBack],
+        Publication::Published | Publication::Retired => Vec::new(),
+    }
+}
+
+/// From which state to which an act leads. To write on is no step.
+pub(super) fn step_of(act: Act) -> Result<(Publication, Publication), ServiceError> {
+    match act {
+        Act::Propose => Ok((Publication::Draft, Publication::Proposed)),
+        Act::TakeBack => Ok((Publication::Proposed, Publication::Draft)),
+        Act::Publish => Ok((Publication::Proposed, Publication::Published)),
+        Act::Write => Err(ServiceError::Conflict(Msg::new("error.stale"))),
     }
 }
 
@@ -156,14 +170,14 @@ async fn create_once(cx: &Cx, typed: &str, like: &str) -> Result<String, Service
         (Side::Price, stored("price_version", &model.price)?),
     ] {
         let draft = Draft {
-            side,
-            item: &id,
+            sort: Versions::of_side(side),
+            of: id.as_str(),
             number: 1,
             json: &json,
             by: &access.user,
             at: cx.now(),
         };
-        item_version::insert_draft(&mut tx, &cx.id(), &draft).await?;
+        item_version::insert_draft(&mut tx, &cx.id(), side, &draft).await?;
     }
     let event = Event::new("item.create", "item", &code).detail(json!({ "like": like }));
     audit::record(&mut tx, cx, event).await?;
@@ -201,7 +215,7 @@ async fn write_once(
     let access = Access::load(&mut tx, cx).await?;
     access.require(ability(side))?;
     let item = item_version::item(&mut tx, code).await?.or_not_found()?;
-    let newest = item_version::versions(&mut tx, side, &item.id)
+    let newest = publication::list(&mut tx, Versions::of_side(side), item.id.as_str())
         .await?
         .into_iter()
         .next();
@@ -219,16 +233,16 @@ async fn write_once(
         None => (1, None),
     };
     let draft = Draft {
-        side,
-        item: &item.id,
+        sort: Versions::of_side(side),
+        of: item.id.as_str(),
         number,
         json: &json,
         by: &access.user,
         at: cx.now(),
     };
     match on {
-        Some(version) => item_version::rewrite_draft(&mut tx, version, &draft).await?,
-        None => item_version::insert_draft(&mut tx, &cx.id(), &draft).await?,
+        Some(version) => publication::rewrite(&mut tx, version, &draft).await?,
+        None => item_version::insert_draft(&mut tx, &cx.id(), side, &draft).await?,
     }
     let event = Event::new("item.write", "item", code)
         .detail(json!({ "side": side.as_str(), "number": number }));
@@ -267,17 +281,12 @@ async fn act_once(
     let access = Access::load(&mut tx, cx).await?;
     access.require(ability(side))?;
     let item = item_version::item(&mut tx, code).await?.or_not_found()?;
-    let stood = item_version::versions(&mut tx, side, &item.id)
+    let stood = publication::list(&mut tx, Versions::of_side(side), item.id.as_str())
         .await?
         .into_iter()
         .find(|v| v.number == number)
         .or_not_found()?;
-    let (from, to) = match act {
-        Act::Propose => (Publication::Draft, Publication::Proposed),
-        Act::TakeBack => (Publication::Proposed, Publication::Draft),
-        Act::Publish => (Publication::Proposed, Publication::Published),
-        Act::Write => return Err(ServiceError::Conflict(Msg::new("error.stale"))),
-    };
+    let (from, to) = step_of(act)?;
     if act == Act::Publish && stood.written_by == access.user.as_str() {
         return Err(ServiceError::Conflict(Msg::new("items.second_person")));
     }
@@ -287,8 +296,8 @@ async fn act_once(
         fits_the_other_side(&mut tx, &item, side, &stood.json).await?;
     }
     let step = Step {
-        side,
-        item: &item.id,
+        sort: Versions::of_side(side),
+        of: item.id.as_str(),
         number,
         version,
         from,
@@ -296,7 +305,7 @@ async fn act_once(
         by: &access.user,
         at: cx.now(),
     };
-    item_version::take(&mut tx, &step).await?;
+    publication::take(&mut tx, &step).await?;
     let event = Event::new("item.publication", "item", code)
         .detail(json!({ "act": act.as_str(), "side": side.as_str(), "number": number }));
     audit::record(&mut tx, cx, event).await?;
@@ -403,7 +412,7 @@ async fn fits_the_other_side(
         Side::Content => Side::Price,
         Side::Price => Side::Content,
     };
-    let in_force = item_version::versions(rx, other, &item.id)
+    let in_force = publication::list(rx, Versions::of_side(other), item.id.as_str())
         .await?
         .into_iter()
         .find(|v| v.state == Publication::Published);
@@ -420,7 +429,7 @@ async fn fits_the_other_side(
 
 /// The parameters a price is written for: those of the newest content.
 async fn newest_schema(rx: &mut ReadTx, item: &ItemId) -> Result<Schema, ServiceError> {
-    let newest = item_version::versions(rx, Side::Content, item).await?;
+    let newest = publication::list(rx, Versions::CONTENT, item.as_str()).await?;
     let Some(newest) = newest.first() else {
         return Ok(Schema(Vec::new()));
     };

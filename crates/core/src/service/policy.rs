@@ -15,7 +15,10 @@ use lingbao_model::{
 };
 use serde_json::json;
 
-use super::refusal::traced;
+use super::{
+    item::{acts, step_of},
+    refusal::traced,
+};
 use crate::{
     app::Cx,
     audit::{self, Event},
@@ -23,12 +26,29 @@ use crate::{
     error::{OrNotFound, ServiceError},
     storage::{
         ReadTx, item_version, place,
-        policy::{self as policies, New, Step, Version},
+        policy::{self as policies, New},
+        publication::{self, Draft, Step, Version, Versions},
     },
 };
 
 /// Most differences that a refusal tells.
 const MOST_TOLD: usize = 5;
+
+/// A version, and the policy that it is.
+struct Written {
+    version: Version,
+    policy: Policy,
+}
+
+/// The versions for a kind of request, the newest first.
+async fn versions_of(rx: &mut ReadTx, kind: Kind) -> Result<Vec<Written>, ServiceError> {
+    let found = publication::list(rx, Versions::POLICY, kind.as_str()).await?;
+    let read = |version: Version| {
+        let policy = publication::read(Versions::POLICY, kind.as_str(), &version.json)?;
+        Ok(Written { version, policy })
+    };
+    found.into_iter().map(read).collect()
+}
 
 /// Which policy is in force for each kind of request, and since when.
 ///
@@ -40,9 +60,9 @@ pub async fn list(cx: &Cx) -> Result<Vec<PolicyRow>, ServiceError> {
     access.require(Ability::ManageItems)?;
     let mut rows = Vec::new();
     for kind in KINDS {
-        let versions = policies::versions(&mut rx, kind.as_str()).await?;
+        let versions = versions_of(&mut rx, *kind).await?;
         let (in_force, follows) = holds(&mut rx, *kind, &versions).await?;
-        let newest = versions.first().map(|v| v.state);
+        let newest = versions.first().map(|w| w.version.state);
         rows.push(PolicyRow {
             kind: *kind,
             in_force,
@@ -62,7 +82,7 @@ pub async fn get(cx: &Cx, kind: &str) -> Result<PolicyView, ServiceError> {
     let access = Access::load(&mut rx, cx).await?;
     access.require(Ability::ManageItems)?;
     let kind = known(kind)?;
-    let versions = policies::versions(&mut rx, kind.as_str()).await?;
+    let versions = versions_of(&mut rx, kind).await?;
     let (in_force, follows) = holds(&mut rx, kind, &versions).await?;
     let items = item_version::list(&mut rx).await?.into_iter();
     Ok(PolicyView {
@@ -87,10 +107,10 @@ fn known(kind: &str) -> Result<Kind, ServiceError> {
     has_one.then_some(kind).ok_or(ServiceError::NotFound)
 }
 
-fn seen(versions: &[Version]) -> Seen {
-    versions.first().map_or_else(Seen::default, |v| Seen {
-        number: v.number,
-        version: v.version,
+fn seen(versions: &[Written]) -> Seen {
+    versions.first().map_or_else(Seen::default, |w| Seen {
+        number: w.version.number,
+        version: w.version.version,
     })
 }
 
@@ -98,7 +118,7 @@ fn seen(versions: &[Version]) -> Seen {
 async fn holds(
     rx: &mut ReadTx,
     kind: Kind,
-    versions: &[Version],
+    versions: &[Written],
 ) -> Result<(Option<InForce>, Option<Kind>), ServiceError> {
     if let Some(own) = in_force(versions) {
         return Ok((Some(own), None));
@@ -106,60 +126,58 @@ async fn holds(
     if kind != Kind::Change {
         return Ok((None, None));
     }
-    let new = policies::versions(rx, Kind::New.as_str()).await?;
+    let new = versions_of(rx, Kind::New).await?;
     Ok((in_force(&new), Some(Kind::New)))
 }
 
-fn in_force(versions: &[Version]) -> Option<InForce> {
-    let version = versions
+fn in_force(versions: &[Written]) -> Option<InForce> {
+    let Written { version, policy } = versions
         .iter()
-        .find(|v| v.state == Publication::Published)?;
+        .find(|w| w.version.state == Publication::Published)?;
     Some(InForce {
         number: version.number,
         since: version.published_at,
         by: version.publisher.clone(),
-        policy: version.policy.clone(),
+        policy: policy.clone(),
     })
 }
 
-fn rows(versions: Vec<Version>, followed: Option<&InForce>, me: &str) -> Vec<PolicyVersion> {
+fn rows(versions: Vec<Written>, followed: Option<&InForce>, me: &str) -> Vec<PolicyVersion> {
     // The first of a kind that follows another takes that one's place.
     let before: Vec<Option<Policy>> = versions
         .iter()
-        .map(|v| {
-            let earlier = versions.iter().filter(|one| one.number < v.number);
-            let was_in_force = |one: &&Version| one.published_at.is_some();
-            let earlier = earlier.filter(was_in_force).max_by_key(|one| one.number);
+        .map(|w| {
+            let earlier = versions
+                .iter()
+                .filter(|one| one.version.number < w.version.number);
+            let was_in_force = |one: &&Written| one.version.published_at.is_some();
+            let earlier = earlier
+                .filter(was_in_force)
+                .max_by_key(|one| one.version.number);
             match earlier {
                 Some(one) => Some(one.policy.clone()),
-                None if v.published_at.is_none() => followed.map(|f| f.policy.clone()),
+                None if w.version.published_at.is_none() => followed.map(|f| f.policy.clone()),
                 None => None,
             }
         })
         .collect();
-    let row = |(v, before): (Version, Option<Policy>)| PolicyVersion {
-        may: acts(&v, me),
-        changes: before.map_or_else(Vec::new, |old| old.differences(&v.policy)),
-        number: v.number,
-        state: v.state,
-        written_by: v.writer,
-        written_at: v.written_at,
-        published_by: v.publisher,
-        published_at: v.published_at,
-        retired_at: v.retired_at,
-        policy: v.policy,
-        version: v.version,
+    let row = |(w, before): (Written, Option<Policy>)| {
+        let Written { version: v, policy } = w;
+        PolicyVersion {
+            may: acts(&v, me),
+            changes: before.map_or_else(Vec::new, |old| old.differences(&policy)),
+            number: v.number,
+            state: v.state,
+            written_by: v.writer,
+            written_at: v.written_at,
+            published_by: v.publisher,
+            published_at: v.published_at,
+            retired_at: v.retired_at,
+            policy,
+            version: v.version,
+        }
     };
     versions.into_iter().zip(before).map(row).collect()
-}
-
-fn acts(version: &Version, me: &str) -> Vec<Act> {
-    match version.state {
-        Publication::Draft => vec![Act::Write, Act::Propose],
-        Publication::Proposed if version.written_by != me => vec![Act::Publish, Act::TakeBack],
-        Publication::Proposed => vec![Act::TakeBack],
-        Publication::Published | Publication::Retired => Vec::new(),
-    }
 }
 
 /// The route that a request with these facts would take by a policy, or by the one in force: the
@@ -206,31 +224,48 @@ async fn write_once(cx: &Cx, kind: &str, read: Seen, policy: &Policy) -> Result<
     access.require(Ability::ManageItems)?;
     let kind = known(kind)?;
     let policy = &check(&mut tx, policy).await?;
-    let versions = policies::versions(&mut tx, kind.as_str()).await?;
+    let versions = versions_of(&mut tx, kind).await?;
     let newest = versions.first();
     if let Some(stands) = newest {
-        if stands.state == Publication::Proposed {
+        if stands.version.state == Publication::Proposed {
             return Err(ServiceError::Conflict(Msg::new("items.waits")));
         }
         if seen(&versions) != read {
             return Err(ServiceError::Conflict(changed(stands, policy)));
         }
     }
-    let draft = newest.filter(|v| v.state == Publication::Draft);
-    let number = draft.map_or_else(|| newest.map_or(1, |v| v.number + 1), |v| v.number);
-    let id: PolicyId = cx.id();
-    let new = New {
-        id: &id,
-        kind: kind.as_str(),
-        number,
-        policy,
-        state: Publication::Draft,
-        by: access.user.as_str(),
-        at: cx.now(),
+    let (number, on) = match newest.map(|w| &w.version) {
+        Some(v) if v.state == Publication::Draft => (v.number, Some(v.version)),
+        Some(v) => (v.number + 1, None),
+        None => (1, None),
     };
-    match draft {
-        Some(stands) => policies::rewrite_draft(&mut tx, stands.version, &new).await?,
-        None => policies::insert(&mut tx, &new).await?,
+    let json = serde_json::to_string(policy)
+        .map_err(|e| ServiceError::internal("a policy to be stored", e))?;
+    match on {
+        Some(version) => {
+            let draft = Draft {
+                sort: Versions::POLICY,
+                of: kind.as_str(),
+                number,
+                json: &json,
+                by: &access.user,
+                at: cx.now(),
+            };
+            publication::rewrite(&mut tx, version, &draft).await?;
+        }
+        None => {
+            let id: PolicyId = cx.id();
+            let new = New {
+                id: &id,
+                kind: kind.as_str(),
+                number,
+                json: &json,
+                state: Publication::Draft,
+                by: access.user.as_str(),
+                at: cx.now(),
+            };
+            policies::insert(&mut tx, &new).await?;
+        }
     }
     let event = Event::new("policy.write", "policy", kind).detail(json!({ "number": number }));
     audit::record(&mut tx, cx, event).await?;
@@ -240,7 +275,7 @@ async fn write_once(cx: &Cx, kind: &str, read: Seen, policy: &Policy) -> Result<
 
 /// What whoever wants to write over somebody else's words is told: whose they are, and where they
 /// are other ones.
-fn changed(stands: &Version, typed: &Policy) -> Msg {
+fn changed(stands: &Written, typed: &Policy) -> Msg {
     let mut told = typed.differences(&stands.policy);
     let more = told.len().saturating_sub(MOST_TOLD);
     told.truncate(MOST_TOLD);
@@ -252,7 +287,7 @@ fn changed(stands: &Version, typed: &Policy) -> Msg {
         .into_iter()
         .reduce(|a, b| Msg::new("policy.then").with("a", a).with("b", b))
         .unwrap_or_else(|| Msg::new("policy.diff.none"));
-    stood(Msg::new("policy.changed"), stands).with("what", what)
+    stood(Msg::new("policy.changed"), &stands.version).with("what", what)
 }
 
 fn stood(msg: Msg, stands: &Version) -> Msg {
@@ -287,17 +322,15 @@ async fn act_once(cx: &Cx, kind: &str, read: Seen, act: Act) -> Result<(), Servi
     let access = Access::load(&mut tx, cx).await?;
     access.require(Ability::ManageItems)?;
     let kind = known(kind)?;
-    let versions = policies::versions(&mut tx, kind.as_str()).await?;
-    let stands = versions
+    let versions = versions_of(&mut tx, kind).await?;
+    let Written {
+        version: stands,
+        policy,
+    } = versions
         .iter()
-        .find(|v| v.number == read.number)
+        .find(|w| w.version.number == read.number)
         .or_not_found()?;
-    let (from, to) = match act {
-        Act::Propose => (Publication::Draft, Publication::Proposed),
-        Act::TakeBack => (Publication::Proposed, Publication::Draft),
-        Act::Publish => (Publication::Proposed, Publication::Published),
-        Act::Write => return Err(ServiceError::Conflict(Msg::new("error.stale"))),
-    };
+    let (from, to) = step_of(act)?;
     if (stands.version, stands.state) != (read.version, from) {
         let msg = stood(Msg::new("policy.moved"), stands);
         return Err(ServiceError::Conflict(msg));
@@ -307,10 +340,11 @@ async fn act_once(cx: &Cx, kind: &str, read: Seen, act: Act) -> Result<(), Servi
             return Err(ServiceError::Conflict(Msg::new("items.second_person")));
         }
         // The rules, or the items that it names, may be other ones than when it was written.
-        check(&mut tx, &stands.policy).await?;
+        check(&mut tx, policy).await?;
     }
     let step = Step {
-        kind: kind.as_str(),
+        sort: Versions::POLICY,
+        of: kind.as_str(),
         number: read.number,
         version: read.version,
         from,
@@ -318,7 +352,7 @@ async fn act_once(cx: &Cx, kind: &str, read: Seen, act: Act) -> Result<(), Servi
         by: &access.user,
         at: cx.now(),
     };
-    policies::take(&mut tx, &step).await?;
+    publication::take(&mut tx, &step).await?;
     let event = Event::new("policy.publication", "policy", kind)
         .detail(json!({ "act": act.as_str(), "number": read.number }));
     audit::record(&mut tx, cx, event).await?;

@@ -1,15 +1,17 @@
-//! Versions of items and prices while they are written, proposed, published and retired.
-//!
-//! The two tables differ in the name of what they hold; everything else is the same statement.
+//! Items as they are managed: their rows, and new drafts of content and price. What is done with
+//! versions afterwards stands in [`publication`](super::publication).
 
 use lingbao_model::{
-    catalogue::{Content, Publication},
-    id::{ItemId, ItemVersionId, UserId},
-    time::Timestamp,
+    catalogue::Content,
+    id::{ItemId, ItemVersionId},
     view::item::{ItemRow, Side},
 };
 
-use super::{ReadTx, Tx, sql::Sql};
+use super::{
+    ReadTx, Tx,
+    publication::{self, Draft, Versions},
+    sql::Sql,
+};
 use crate::error::StorageError;
 
 /// An item's own row.
@@ -23,42 +25,6 @@ pub struct Item {
     pub version: i64,
 }
 
-/// A version as it is stored.
-#[derive(Debug, Clone)]
-pub struct Version {
-    /// Number, from 1.
-    pub number: i64,
-    /// Where it stands.
-    pub state: Publication,
-    /// Id of who wrote it, or `system`.
-    pub written_by: String,
-    /// Their name.
-    pub writer: Option<String>,
-    /// When.
-    pub written_at: Timestamp,
-    /// Name of who published it.
-    pub publisher: Option<String>,
-    /// When.
-    pub published_at: Option<Timestamp>,
-    /// JSON of the content or the formula.
-    pub json: String,
-    /// Version of the row.
-    pub version: i64,
-}
-
-#[derive(sqlx::FromRow)]
-struct Row {
-    number: i64,
-    state: String,
-    written_by: String,
-    writer: Option<String>,
-    written_at: i64,
-    publisher: Option<String>,
-    published_at: Option<i64>,
-    json: String,
-    version: i64,
-}
-
 #[derive(sqlx::FromRow)]
 struct ListRow {
     code: String,
@@ -67,13 +33,6 @@ struct ListRow {
     content: Option<i64>,
     price: Option<i64>,
     proposed: i64,
-}
-
-const fn table(side: Side) -> &'static str {
-    match side {
-        Side::Content => "item_version",
-        Side::Price => "price_version",
-    }
 }
 
 /// All items in the order of the catalogue.
@@ -97,16 +56,7 @@ pub async fn list(rx: &mut ReadTx) -> Result<Vec<ItemRow>, StorageError> {
             let name = match row.newest {
                 None => lingbao_model::msg::Label::default(),
                 Some(json) => {
-                    serde_json::from_str::<Content>(&json)
-                        .map_err(|e| {
-                            StorageError::inconsistent(
-                                "item_version",
-                                "content",
-                                row.code.as_str(),
-                                e,
-                            )
-                        })?
-                        .name
+                    publication::read::<Content>(Versions::CONTENT, &row.code, &json)?.name
                 }
             };
             Ok(ItemRow {
@@ -153,66 +103,6 @@ pub async fn next_sort(rx: &mut ReadTx) -> Result<i64, StorageError> {
         .await
 }
 
-/// The versions of one side, the newest first, at most 50.
-///
-/// # Errors
-/// What the database says.
-pub async fn versions(
-    rx: &mut ReadTx,
-    side: Side,
-    item: &ItemId,
-) -> Result<Vec<Version>, StorageError> {
-    let json = match side {
-        Side::Content => "v.content",
-        Side::Price => "v.formula",
-    };
-    let rows: Vec<Row> = Sql::new(
-        "SELECT v.number, v.state, v.written_by, w.name AS writer, v.written_at, p.name AS publisher, v.published_at, ",
-    )
-    .push(json)
-    .push(" AS json, v.version FROM ")
-    .push(table(side))
-    .push(" v LEFT JOIN user_account w ON w.id = v.written_by LEFT JOIN user_account p ON p.id = v.published_by WHERE v.item_id = ")
-    .bind(item.as_str())
-    .push(" ORDER BY v.number DESC LIMIT 50")
-    .all(rx)
-    .await?;
-    rows.into_iter()
-        .map(|row| {
-            Ok(Version {
-                number: row.number,
-                state: row.state.parse().map_err(|e| {
-                    StorageError::inconsistent(table(side), "state", item.as_str(), e)
-                })?,
-                written_by: row.written_by,
-                writer: row.writer,
-                written_at: Timestamp::from_millis(row.written_at),
-                publisher: row.publisher,
-                published_at: row.published_at.map(Timestamp::from_millis),
-                json: row.json,
-                version: row.version,
-            })
-        })
-        .collect()
-}
-
-/// What is written in a draft.
-#[derive(Debug, Clone, Copy)]
-pub struct Draft<'a> {
-    /// Of which side.
-    pub side: Side,
-    /// Of which item.
-    pub item: &'a ItemId,
-    /// Number of the version.
-    pub number: i64,
-    /// The content or the formula.
-    pub json: &'a str,
-    /// Who wrote it.
-    pub by: &'a UserId,
-    /// When.
-    pub at: Timestamp,
-}
-
 /// Writes a new draft down.
 ///
 /// # Errors
@@ -220,9 +110,10 @@ pub struct Draft<'a> {
 pub async fn insert_draft(
     tx: &mut Tx,
     id: &ItemVersionId,
+    side: Side,
     draft: &Draft<'_>,
 ) -> Result<(), StorageError> {
-    let sql = match draft.side {
+    let sql = match side {
         Side::Content => Sql::new(
             "INSERT INTO item_version (item_id, number, content, state, written_by, written_at, id) VALUES (",
         ),
@@ -230,7 +121,7 @@ pub async fn insert_draft(
             "INSERT INTO price_version (item_id, number, formula, state, written_by, written_at) VALUES (",
         ),
     }
-    .bind(draft.item.as_str())
+    .bind(draft.of)
     .push(", ")
     .bind(draft.number)
     .push(", ")
@@ -239,106 +130,11 @@ pub async fn insert_draft(
     .bind(draft.by.as_str())
     .push(", ")
     .bind(draft.at.millis());
-    let sql = match draft.side {
+    let sql = match side {
         Side::Content => sql.push(", ").bind(id.as_str()),
         Side::Price => sql,
     };
     sql.push(")").run(tx).await.map(|_| ())
-}
-
-/// Writes a draft on; who wrote it last counts as its writer.
-///
-/// # Errors
-/// A conflict if somebody else was faster.
-pub async fn rewrite_draft(
-    tx: &mut Tx,
-    version: i64,
-    draft: &Draft<'_>,
-) -> Result<(), StorageError> {
-    let column = match draft.side {
-        Side::Content => " SET content = ",
-        Side::Price => " SET formula = ",
-    };
-    let done = Sql::new("UPDATE ")
-        .push(table(draft.side))
-        .push(column)
-        .bind(draft.json)
-        .push(", written_by = ")
-        .bind(draft.by.as_str())
-        .push(", written_at = ")
-        .bind(draft.at.millis())
-        .push(", version = version + 1 WHERE state = 'draft' AND item_id = ")
-        .bind(draft.item.as_str())
-        .push(" AND number = ")
-        .bind(draft.number)
-        .push(" AND version = ")
-        .bind(version)
-        .run(tx)
-        .await?;
-    StorageError::expect_version(done, table(draft.side), draft.item.as_str())
-}
-
-/// A step of a version from one state to another.
-#[derive(Debug, Clone, Copy)]
-pub struct Step<'a> {
-    /// Of which side.
-    pub side: Side,
-    /// Of which item.
-    pub item: &'a ItemId,
-    /// Number of the version.
-    pub number: i64,
-    /// Version of the row that was read.
-    pub version: i64,
-    /// Where it stands.
-    pub from: Publication,
-    /// Where it goes.
-    pub to: Publication,
-    /// By whom.
-    pub by: &'a UserId,
-    /// When.
-    pub at: Timestamp,
-}
-
-/// Takes a step; publishing retires the version in force first.
-///
-/// # Errors
-/// A conflict if somebody else was faster.
-pub async fn take(tx: &mut Tx, step: &Step<'_>) -> Result<(), StorageError> {
-    let mut sql = Sql::new("UPDATE ")
-        .push(table(step.side))
-        .push(" SET state = ")
-        .bind(step.to.as_str());
-    match step.to {
-        Publication::Proposed => sql = sql.push(", proposed_at = ").bind(step.at.millis()),
-        Publication::Published => {
-            Sql::new("UPDATE ")
-                .push(table(step.side))
-                .push(" SET state = 'retired', retired_at = ")
-                .bind(step.at.millis())
-                .push(", version = version + 1 WHERE state = 'published' AND item_id = ")
-                .bind(step.item.as_str())
-                .run(tx)
-                .await?;
-            sql = sql
-                .push(", published_by = ")
-                .bind(step.by.as_str())
-                .push(", published_at = ")
-                .bind(step.at.millis());
-        }
-        Publication::Draft | Publication::Retired => {}
-    }
-    let done = sql
-        .push(", version = version + 1 WHERE state = ")
-        .bind(step.from.as_str())
-        .push(" AND item_id = ")
-        .bind(step.item.as_str())
-        .push(" AND number = ")
-        .bind(step.number)
-        .push(" AND version = ")
-        .bind(step.version)
-        .run(tx)
-        .await?;
-    StorageError::expect_version(done, table(step.side), step.item.as_str())
 }
 
 /// Takes an item out of the catalogue, or puts it back; running orders keep their version.

@@ -34,6 +34,7 @@ pub mod overview;
 pub mod place;
 pub mod policy;
 pub mod project;
+pub mod publication;
 pub mod quota;
 pub mod request;
 pub mod request_change;
