@@ -2,7 +2,10 @@
 use std::fmt::Write;
 
 use axum::{http::HeaderMap, response::Html};
-use lingbao_app::i18n::{self, Lang};
+use lingbao_app::{
+    error::ErrorCode,
+    i18n::{self, Lang},
+};
 use lingbao_model::msg::Msg;
 use serde_json::Value;
 use utoipa::openapi::OpenApi;
@@ -142,18 +145,26 @@ fn render(portal: &Portal, document: &Value, lang: Lang) -> String {
         out.push_str("</section>");
     }
     let _ = write!(out, "<h2>{}</h2><dl>", word("api.problems"));
-    for code in [
-        "invalid",
-        "unauthenticated",
-        "forbidden",
-        "not_found",
-        "conflict",
-        "quota_exceeded",
-        "too_many",
-        "unavailable",
-        "internal",
+    for (code, key) in [
+        (ErrorCode::Invalid, "error.invalid"),
+        (ErrorCode::Unauthenticated, "error.unauthenticated"),
+        (ErrorCode::Forbidden, "error.forbidden"),
+        (ErrorCode::NotFound, "error.not_found"),
+        (ErrorCode::Conflict, "error.conflict"),
+        (ErrorCode::QuotaExceeded, "error.quota_exceeded"),
+        (ErrorCode::TooMany, "error.too_many"),
+        (ErrorCode::Unavailable, "error.unavailable"),
+        (ErrorCode::Internal, "error.internal"),
     ] {
-        let _ = write!(out, "<dt id=\"problem-{code}\"><code>{code}</code></dt>");
+        let msg = Msg::new(key).with("minutes", "n");
+        let name = serde_json::to_value(code).unwrap_or(Value::Null);
+        let name = name.as_str().unwrap_or_default();
+        let _ = write!(
+            out,
+            "<dt id=\"problem-{name}\"><code>{name}</code></dt><dd>{}: {}</dd>",
+            code.status(),
+            escape(&i18n::msg_in(lang, &msg)),
+        );
     }
     out.push_str("</dl></div></main>");
     framed(portal, lang, &word("api.title"), &out)
