@@ -362,6 +362,29 @@ async fn the_system_disk_goes_with_its_server_whatever_nova_does_and_by_any_proc
 }
 
 #[tokio::test]
+async fn a_disk_that_was_saved_from_a_deletion_that_did_not_happen_stays() {
+    let w = world().await;
+    w.server(&[("v0", "/dev/vda", true)]);
+    // Marked when Nova refused to delete its server, and detached by somebody since.
+    w.volume("saved", "available");
+    w.set("saved", "metadata", json!({ "lingbao_server": "s1" }));
+    let begun = w.delete_server(&w.cloud).await;
+    assert!(matches!(begun, Outcome::Running { .. }), "{begun:?}");
+    w.stand.lock().unwrap().volumes.remove("v0");
+    let gone = w.delete_server(&w.elsewhere()).await;
+    assert!(matches!(gone, Outcome::Done(())), "{gone:?}");
+    assert_eq!(w.disks(), [("saved".to_owned(), "available".to_owned())]);
+    // While the server is being deleted, what Nova has detached already keeps its mark.
+    w.server(&[]);
+    w.stand.lock().unwrap().server.as_mut().unwrap()["OS-EXT-STS:task_state"] = json!("deleting");
+    w.set("saved", "metadata", json!({ "lingbao_server": "s1" }));
+    let wait = w.delete_server(&w.elsewhere()).await;
+    assert!(matches!(wait, Outcome::Running { .. }), "{wait:?}");
+    let marked = w.stand.lock().unwrap().volumes["saved"]["metadata"]["lingbao_server"].clone();
+    assert_eq!(marked, "s1");
+}
+
+#[tokio::test]
 async fn a_system_disk_that_can_not_be_deleted_keeps_its_server_from_being_gone() {
     let w = world().await;
     w.server(&[("v0", "/dev/vda", true)]);

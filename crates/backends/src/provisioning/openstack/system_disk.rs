@@ -68,24 +68,42 @@ impl Cloud {
                 all.push(Hung { volume, told });
             }
         }
-        for volume in going(server, all) {
+        let going = going(server, all);
+        for volume in &going {
             if text(&volume["metadata"], GOES_WITH) != id {
-                self.note(&ExternalId(text(&volume, "id").to_owned()), GOES_WITH, id)
+                self.note(&ExternalId(text(volume, "id").to_owned()), GOES_WITH, id)
+                    .await?;
+            }
+        }
+        // A server that stands as if nobody had deleted it: a mark of a deletion that did not happen
+        // would take a disk that was saved from it since. Of one that is being deleted, or broke
+        // there, Nova may have detached the disks already.
+        let stands = matches!(text(server, "status"), "ACTIVE" | "SHUTOFF");
+        if stands && text(server, "OS-EXT-STS:task_state").is_empty() {
+            let goes = |it: &Value| going.iter().any(|one| text(one, "id") == text(it, "id"));
+            for it in self.marked(id).await?.iter().filter(|it| !goes(it)) {
+                self.note(&ExternalId(text(it, "id").to_owned()), GOES_WITH, "")
                     .await?;
             }
         }
         Ok(())
     }
 
-    /// Deletes what Cinder still has of the disks of a server that is gone; `Ok` when it has none.
-    pub(super) async fn delete_disks(&self, server: &ExternalId) -> Flow<()> {
+    /// The volumes that carry the mark of a server.
+    async fn marked(&self, server: &str) -> Flow<Vec<Value>> {
         // Cinder reads the filter as a dictionary of Python.
-        let name = server.as_str().replace(['\'', '\\'], "_");
+        let name = server.replace(['\'', '\\'], "_");
         let filter = format!("{{'{GOES_WITH}': '{name}'}}");
         let query = [("all_tenants", "1"), ("metadata", filter.as_str())];
         let found = self.get(Service::Volume, "/volumes/detail", &query).await?;
-        let own = |it: &&Value| text(&it["metadata"], GOES_WITH) == server.as_str();
-        for it in list(&found, "volumes", FIELDS)?.iter().filter(own) {
+        let own = |it: &&Value| text(&it["metadata"], GOES_WITH) == server;
+        let all = list(&found, "volumes", FIELDS)?.iter();
+        Ok(all.filter(own).cloned().collect())
+    }
+
+    /// Deletes what Cinder still has of the disks of a server that is gone; `Ok` when it has none.
+    pub(super) async fn delete_disks(&self, server: &ExternalId) -> Flow<()> {
+        for it in &self.marked(server.as_str()).await? {
             let id = ExternalId(text(it, "id").to_owned());
             if server_of(it).is_some_and(|other| other != *server) {
                 let said = format!("its system disk {id} hangs on another server now");

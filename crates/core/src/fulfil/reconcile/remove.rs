@@ -9,7 +9,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use lingbao_backends::{
     Backends,
-    provisioning::{Call, ExternalId, Provisioner},
+    provisioning::{Call, ExternalId, Provisioner, ReadError},
 };
 use lingbao_model::{
     id::{DifferenceId, UserId},
@@ -17,7 +17,6 @@ use lingbao_model::{
     view::difference::{Closing, ThingKind},
 };
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use super::compare;
 use crate::{
@@ -68,19 +67,17 @@ impl Saga for Remove {
     fn steps(&self, params: &Params) -> Vec<Box<dyn Step>> {
         let backend = self.backends.get_or_absent(&params.backend);
         let id = ExternalId(params.external_id.clone());
-        let look: Box<dyn Step> = Box::new(Look {
-            backend: backend.clone(),
-            thing: params.thing,
-            id: id.clone(),
-        });
         let kind = compare::kind_of_thing(params.thing);
+        let thing = id.clone();
         let call = move |_: &StepCx| -> Result<Call, String> {
-            delete_call(kind, id.clone()).ok_or_else(|| "call that deletes it".to_owned())
+            delete_call(kind, thing.clone()).ok_or_else(|| "call that deletes it".to_owned())
         };
-        vec![
-            look,
-            CallStep::boxed("delete", backend, Undo::Nothing, Box::new(call)),
-        ]
+        vec![Box::new(Delete {
+            call: CallStep::boxed("delete", backend.clone(), Undo::Nothing, Box::new(call)),
+            backend,
+            thing: params.thing,
+            id,
+        })]
     }
 
     async fn ended(
@@ -108,15 +105,17 @@ impl Saga for Remove {
     }
 }
 
-/// Looks once more, right before: what has a row by now, or hangs on a host, is left alone. Neutron
-/// gives an address back whatever it leads to.
-struct Look {
+/// Deletes, and looks right before each attempt, however much later than the one before that is: what
+/// has a row by now, or hangs on a host, is left alone. Neutron gives an address back whatever it leads
+/// to.
+struct Delete {
+    call: Box<dyn Step>,
     backend: Arc<dyn Provisioner>,
     thing: ThingKind,
     id: ExternalId,
 }
 
-impl Look {
+impl Delete {
     async fn is_named(&self, cx: &StepCx) -> Result<bool, StorageError> {
         let mut rx = cx.cx.app.db.read().await?;
         let id = [self.id.as_str()];
@@ -127,9 +126,9 @@ impl Look {
 }
 
 #[async_trait]
-impl Step for Look {
+impl Step for Delete {
     fn name(&self) -> String {
-        "look".to_owned()
+        self.call.name()
     }
 
     async fn run(&self, cx: &StepCx) -> Outcome {
@@ -143,20 +142,24 @@ impl Step for Look {
             Ok(Some(object)) if compare::hangs_on_host(&object) => {
                 Outcome::Fail(Msg::new("difference.hangs"))
             }
-            // What is gone is deleted: the next step finds that.
-            Ok(_) => Outcome::Done(Value::Null),
+            // What is gone is deleted: the call finds that.
+            Ok(_) => self.call.run(cx).await,
+            Err(ReadError::Refused(refusal)) => Outcome::Retry(refusal.to_string()),
             Err(error) => Silent::of(cx, self.backend.name(), error.to_string())
                 .await
                 .outcome(),
         }
     }
 
-    async fn undo(&self, _: &StepCx) -> Undone {
-        Undone::Done
+    async fn undo(&self, cx: &StepCx) -> Undone {
+        self.call.undo(cx).await
     }
 
-    async fn verify(&self, _: &StepCx) -> Verified {
-        // What was seen before a crash is looked at anew.
-        Verified::Absent
+    async fn verify(&self, cx: &StepCx) -> Verified {
+        self.call.verify(cx).await
+    }
+
+    fn stays(&self) -> bool {
+        self.call.stays()
     }
 }
