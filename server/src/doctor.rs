@@ -307,11 +307,16 @@ async fn inside(config: &Config, app: &std::sync::Arc<App>, report: &mut Report)
         None => report.fine("clock: the embedded database has none of its own"),
     }
     match found.calendar_misses {
-        Some(year) => report.wrong(
-            "calendar",
-            format!("the holidays of {year} are not known; terms would run over them"),
-            "enter the State Council's notice with `lingbao calendar FILE` or as an operator on the page /help/deadline (docs/how-to/enter-the-holidays.md), or install a newer version",
-        ),
+        Some(year) => {
+            let said = format!("the holidays of {year} are not known; terms would run over them");
+            let remedy = "enter the State Council's notice with `lingbao calendar FILE` or as an operator on the page /help/deadline (docs/how-to/enter-the-holidays.md), or install a newer version";
+            // The notice for a year comes in the November before: until the year begins, it is no fault.
+            if found.calendar_is_late {
+                report.wrong("calendar", said, remedy);
+            } else {
+                report.note("calendar", format!("{said}: {remedy}"));
+            }
+        }
         None => report.fine("calendar"),
     }
     if found.without_limit.is_empty() {

@@ -382,12 +382,11 @@ pub fn NumberStepper(
                 node_ref=input
                 id=id
                 name=name.clone()
-                type="number"
+                type="text"
                 inputmode="numeric"
+                autocomplete="off"
+                maxlength="20"
                 value=value
-                min=min
-                max=(max < i64::MAX).then_some(max)
-                step=by
                 aria-label=spoken
                 aria-invalid=invalid.then_some("true")
                 aria-describedby=described_by
@@ -414,7 +413,7 @@ pub fn step(value: i64, by: i64, min: i64, max: i64) -> i64 {
 #[cfg(feature = "hydrate")]
 fn press_step(input: NodeRef<leptos::html::Input>, by: i64, min: i64, max: i64) {
     if let Some(input) = input.get_untracked() {
-        let value = input.value().trim().parse().unwrap_or(min);
+        let value = lingbao_model::text::parse_integer(&input.value()).unwrap_or(min);
         input.set_value(&step(value, by, min, max).to_string());
         // Pages listen to what is typed; a press counts as typing.
         if let Ok(event) = web_sys::Event::new_with_event_init_dict("input", &bubbling()) {

@@ -8,11 +8,12 @@ import { Direct } from '../direct.ts';
 import { Proxy } from '../proxy.ts';
 import { able, act, became, booked, byItself, expect, giveBackAll, read, RUN, test, things, Town } from '../world.ts';
 
-/** A server that is nobody's, as operators read it. */
+/** A thing that is nobody's, as operators read it. */
 interface Stranger {
   external_id: string;
   name: string;
-  power: string;
+  thing: string;
+  state: string;
   project: string;
 }
 
@@ -39,11 +40,11 @@ test('servers made by hand in a tagged project are taken in, undone, taken in ag
     proxy.most = Math.ceil((await cloud.servers('')).length / 3);
     const readOn = (list: string) => Object.entries(proxy.readOn).filter(([path]) => path.endsWith(list)).reduce((sum, [, n]) => sum + n, 0);
     const strangers = async () => {
-      const { body } = await call(where, operator, 'GET', `/imports/servers?limit=200`);
-      return (body.rows as Stranger[]).filter((row) => row.project === hand.project).sort((a, b) => a.name.localeCompare(b.name));
+      const { body } = await call(where, operator, 'GET', '/imports/things?limit=200');
+      return (body.rows as Stranger[]).filter((row) => row.project === hand.project && row.thing === 'server').sort((a, b) => a.name.localeCompare(b.name));
     };
     const all = Object.entries(made).map(([called, id]) => [called, id, 'running']).sort();
-    const listed = async () => (await strangers()).map((row) => [row.name, row.external_id, row.power]);
+    const listed = async () => (await strangers()).map((row) => [row.name, row.external_id, row.state]);
     await expect.poll(async () => {
       // A round that had begun before they ran may have met them still being built.
       await call(where, operator, 'POST', '/differences/compare', {});

@@ -85,8 +85,9 @@ pub fn Deadline() -> impl IntoView {
 /// Next year's holidays: the terms of every request are reckoned by them.
 fn holidays() -> AnyView {
     view! {
-        <Panel title=t!("audit.action.calendar.enter") pad=true>
-            <form method="post">
+        <section class="panel narrow">
+            <div class="panel-head"><h2>{t!("audit.action.calendar.enter")}</h2></div>
+            <form method="post" class="panel-pad">
                 <Field name="notice" label=t!("calendar.notice") hint=t!("calendar.hint")>
                     <TextArea rows=8/>
                 </Field>
@@ -94,7 +95,7 @@ fn holidays() -> AnyView {
                     <Button name="do" value=ENTER>{t!("audit.action.calendar.enter")}</Button>
                 </div>
             </form>
-        </Panel>
+        </section>
     }
     .into_any()
 }

@@ -329,7 +329,7 @@ pub mod ssr {
     use lingbao_core::service::{cart, request};
     use lingbao_model::{
         id::{RequestId, RequestItemId},
-        msg::Msg,
+        msg::{FieldError, Msg},
         view::request::{HeadForm, Submitted},
     };
 
@@ -368,6 +368,10 @@ pub mod ssr {
             }
             "edit_system" => {
                 let head = head(&form);
+                if head.system.is_empty() {
+                    let which = Msg::new("error.required");
+                    return Err(vec![FieldError::new("system", which)].into());
+                }
                 cart::save_head(&cx, &own, version, &head).await?;
                 Ok(Done::to(routes::edit_system(own.as_str(), &head.system)))
             }

@@ -40,7 +40,7 @@ use crate::{
     app::Cx,
     error::StorageError,
     jobs::{Handler, Job, JobError, LEASE_MS, Registry, Run},
-    saga::{Outcome, Outside, Step, StepCx, Undone, Verified},
+    saga::{Outcome, Outside, Step, StepCx, Undone, Verified, outside},
     storage::{
         Tx,
         cloud_limit::{self, Ground, Kept, Wrote},
@@ -366,6 +366,9 @@ pub struct KeepLimits {}
 impl Job for KeepLimits {
     const KIND: &'static str = "upkeep.limits";
     const MAX_ATTEMPTS: i64 = 3;
+    fn dedup_key(&self) -> Option<String> {
+        Some("all".to_owned())
+    }
 }
 
 /// Adds the handler and its schedule.
@@ -383,6 +386,9 @@ impl Handler<KeepLimits> for Keeper {
     async fn run(&self, run: &Run, _: KeepLimits) -> Result<(), JobError> {
         let mut wrong = None;
         for (name, backend) in self.0.iter() {
+            if outside::is_away(&run.cx(), name).await {
+                continue;
+            }
             let mut rx = run.app().db.read().await?;
             let owners = project::owners(&mut rx, name).await?;
             drop(rx);

@@ -26,16 +26,21 @@ const BELIEVED_MS: i64 = 180_000;
 
 /// Whether an outside is known to be away. Then nothing is called: each call would hold a hand of the
 /// worker until its time is out, and what waits for others would stand still behind it.
-pub async fn away(cx: &StepCx, outside: &str) -> Option<Silence> {
-    let now = cx.cx.now();
+pub async fn is_away(cx: &Cx, outside: &str) -> bool {
+    let since = cx.now().plus_millis(-BELIEVED_MS);
     let look = async {
-        let mut rx = cx.cx.db().read().await?;
-        cloud::silent_since(&mut rx, outside, now.plus_millis(-BELIEVED_MS)).await
+        let mut rx = cx.db().read().await?;
+        cloud::silent_since(&mut rx, outside, since).await
     };
     // What can't be read here is told by whoever then calls.
-    matches!(look.await, Ok(true)).then(|| Silence {
+    matches!(look.await, Ok(true))
+}
+
+/// The same for a step: what it comes to while nobody is called.
+pub async fn away(cx: &StepCx, outside: &str) -> Option<Silence> {
+    is_away(&cx.cx, outside).await.then(|| Silence {
         lost: false,
-        away: Some(until(now)),
+        away: Some(until(cx.cx.now())),
         why: format!("{outside} is away"),
     })
 }

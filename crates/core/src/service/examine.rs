@@ -31,6 +31,8 @@ pub struct Findings {
     pub without_limit: Vec<String>,
     /// A year whose holidays should be known by now and are not.
     pub calendar_misses: Option<i32>,
+    /// Whether that year has begun.
+    pub calendar_is_late: bool,
     /// What can be ordered: whatever pool is chosen, its cloud must make it.
     pub offered: Offered,
 }
@@ -63,6 +65,7 @@ pub async fn findings(cx: &Cx) -> Result<Findings, ServiceError> {
             break;
         }
     }
+    let calendar_is_late = calendar_misses == Some(year(cx.now()));
     Ok(Findings {
         clock_ahead_ms: clock.map(|clock| clock.since(cx.app.clock.now())),
         pools: pools
@@ -71,6 +74,7 @@ pub async fn findings(cx: &Cx) -> Result<Findings, ServiceError> {
             .collect(),
         without_limit,
         calendar_misses,
+        calendar_is_late,
         offered,
     })
 }
@@ -153,6 +157,7 @@ mod tests {
             // 20 November: sixty days on it is the next year, which is not announced.
             let found = findings(&app.system()).await.unwrap();
             assert_eq!(found.calendar_misses, Some(2027));
+            assert!(!found.calendar_is_late);
             app.clock.advance_ms(-30 * lingbao_model::time::DAY_MS);
             let found = findings(&app.system()).await.unwrap();
             assert_eq!(found.calendar_misses, None);

@@ -176,12 +176,14 @@ async fn tell(
     Ok(())
 }
 
-/// What a form books under: posted twice it books once, and nobody books under another one's.
-fn operation(cx: &Cx, access: &Access, what: &str, form_id: &str) -> String {
+/// What a form books under: posted twice with the same words it books once, with other words it is
+/// another act, and nobody books under another one's.
+fn operation(cx: &Cx, access: &Access, what: &str, form_id: &str, said: &str) -> String {
     if form_id.is_empty() {
         format!("{what}:{}", cx.id::<QuotaEntryId>())
     } else {
-        format!("{what}:{}:{form_id}", access.user)
+        let said = cx.app.crypto.digest_hex(said.as_bytes());
+        format!("{what}:{}:{form_id}:{said}", access.user)
     }
 }
 
@@ -243,7 +245,8 @@ async fn hand_once(cx: &Cx, hand: &Hand) -> Result<Standing, ServiceError> {
     if *amount == 0 || !(-MOST..=MOST).contains(amount) {
         return Err(ServiceError::invalid("amount", Msg::new("quota.positive")));
     }
-    let operation = operation(cx, &access, "hand", &hand.form_id);
+    let said = format!("{child} {pool} {dimension} {amount}");
+    let operation = operation(cx, &access, "hand", &hand.form_id, &said);
     // Locked first: of the same form, posted twice at once, the second one sees what the first did.
     let before = quota::locked(&mut tx, &child, pool, *dimension).await?;
     if quota::is_booked(&mut tx, &operation).await? {
@@ -344,7 +347,10 @@ async fn set_once(
         pools.iter().find(|p| p.id == one.pool).or_not_found()?;
         before.push(quota::locked(&mut tx, &own, &one.pool, one.dimension).await?);
     }
-    let operation = operation(cx, &access, "limit", form_id);
+    let said = |one: &&Limit| format!("{} {} {}", one.pool, one.dimension, one.limit);
+    let said: Vec<_> = ordered.iter().map(said).collect();
+    let said = format!("{own} {}", said.join(" "));
+    let operation = operation(cx, &access, "limit", form_id, &said);
     if quota::is_booked(&mut tx, &operation).await? {
         return Ok(());
     }

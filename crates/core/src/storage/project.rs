@@ -227,12 +227,12 @@ pub async fn vpc(rx: &mut ReadTx, vdc: &VdcId, pool: &PoolId) -> Result<Option<V
     .transpose()
 }
 
-/// Writes down the backend's name for a VPC.
+/// Writes down the backend's name for a VPC; another one if the cloud's was deleted whole and made anew.
 ///
 /// # Errors
 /// What the database says.
 pub async fn save_vpc(tx: &mut Tx, id: &VpcId, external_id: &str) -> Result<(), StorageError> {
-    on!(tx, conn => sqlx::query("UPDATE vpc SET external_id = $1 WHERE id = $2 AND external_id IS NULL")
+    on!(tx, conn => sqlx::query("UPDATE vpc SET external_id = $1 WHERE id = $2")
         .bind(external_id).bind(id.as_str()).execute(conn).await.map(|_| ()))?;
     Ok(())
 }

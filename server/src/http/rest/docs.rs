@@ -1,5 +1,5 @@
 //! The page to read the programming interface: our own HTML from the document, without a script.
-use std::fmt::Write;
+use std::{collections::BTreeSet, fmt::Write};
 
 use axum::{http::HeaderMap, response::Html};
 use lingbao_app::{
@@ -37,8 +37,16 @@ impl Page {
     }
 }
 
+/// What stands there as HTML; names of code stand between backticks.
 fn text(value: &Value, key: &str) -> String {
-    escape(value[key].as_str().unwrap_or_default())
+    let text = escape(value[key].as_str().unwrap_or_default());
+    let parts = text.split('`').enumerate();
+    parts
+        .map(|(n, part)| match n % 2 {
+            1 => format!("<code>{part}</code>"),
+            _ => part.to_owned(),
+        })
+        .collect()
 }
 
 fn escape(text: &str) -> String {
@@ -52,7 +60,7 @@ fn render(portal: &Portal, document: &Value, lang: Lang) -> String {
     let word = |key: &'static str| escape(&i18n::msg_in(lang, &Msg::new(key)));
     let mut out = format!(
         "<main id=\"main\" class=\"main\"><div class=\"gap-6\"><h1>{}</h1><p>{}</p>\
-         <p><a href=\"/me/tokens\">{}</a></p><p><a href=\"/api/v1/openapi.json\">openapi.json</a></p>",
+         <p><a href=\"/me/tokens\">{}</a> · <a href=\"/api/v1/openapi.json\">openapi.json</a></p>",
         word("api.title"),
         text(&document["info"], "description"),
         word("account.tokens"),
@@ -71,6 +79,20 @@ fn render(portal: &Portal, document: &Value, lang: Lang) -> String {
         })
         .collect();
     operations.sort_by_key(|(tag, path, method, _)| (*tag, *path, *method));
+    let tags: BTreeSet<&str> = operations.iter().map(|(tag, ..)| *tag).collect();
+    let mut parts: Vec<String> = tags
+        .into_iter()
+        .map(|tag| format!("<a href=\"#{tag}\">{tag}</a>"))
+        .collect();
+    for (id, key) in [("schemas", "api.schemas"), ("problems", "api.problems")] {
+        parts.push(format!("<a href=\"#{id}\">{}</a>", word(key)));
+    }
+    let _ = write!(
+        out,
+        "<nav class=\"panel panel-pad\" aria-label=\"{}\">{}</nav>",
+        word("api.contents"),
+        parts.join(" · "),
+    );
     for (of, path, method, operation) in operations {
         if of != tag {
             tag = of;
@@ -78,7 +100,8 @@ fn render(portal: &Portal, document: &Value, lang: Lang) -> String {
         }
         let _ = write!(
             out,
-            "<section class=\"panel panel-pad\"><h3><code>{} {}</code></h3><p>{}</p>",
+            "<section class=\"panel\"><div class=\"panel-head\"><h3><code>{} {}</code></h3></div>\
+             <div class=\"panel-pad\"><p>{}</p>",
             method.to_uppercase(),
             escape(path),
             text(operation, "summary"),
@@ -88,7 +111,11 @@ fn render(portal: &Portal, document: &Value, lang: Lang) -> String {
             .map(Vec::as_slice)
             .unwrap_or_default();
         if !parameters.is_empty() {
-            let _ = write!(out, "<h4>{}</h4><dl>", word("api.parameters"));
+            let _ = write!(
+                out,
+                "<h4 class=\"sec-5\">{}</h4><dl class=\"kv\">",
+                word("api.parameters")
+            );
             for parameter in parameters {
                 let _ = write!(
                     out,
@@ -102,16 +129,25 @@ fn render(portal: &Portal, document: &Value, lang: Lang) -> String {
         }
         let body = &operation["requestBody"]["content"]["application/json"]["schema"];
         if !body.is_null() {
-            let _ = write!(out, "<h4>{}</h4><p>{}</p>", word("api.body"), kind(body));
+            let _ = write!(
+                out,
+                "<h4 class=\"sec-5\">{}</h4><p>{}</p>",
+                word("api.body"),
+                kind(body)
+            );
         }
-        let _ = write!(out, "<h4>{}</h4><dl>", word("api.answers"));
+        let _ = write!(
+            out,
+            "<h4 class=\"sec-5\">{}</h4><dl class=\"kv\">",
+            word("api.answers")
+        );
         for (status, answer) in operation["responses"].as_object().unwrap_or(&empty) {
             let schema = &answer["content"]["application/json"]["schema"];
             let _ = write!(out, "<dt>{}</dt><dd>{}</dd>", escape(status), kind(schema));
         }
-        out.push_str("</dl></section>");
+        out.push_str("</dl></div></section>");
     }
-    let _ = write!(out, "<h2>{}</h2>", word("api.schemas"));
+    let _ = write!(out, "<h2 id=\"schemas\">{}</h2>", word("api.schemas"));
     for (name, schema) in document["components"]["schemas"]
         .as_object()
         .unwrap_or(&empty)
@@ -119,7 +155,8 @@ fn render(portal: &Portal, document: &Value, lang: Lang) -> String {
         let name = escape(name);
         let _ = write!(
             out,
-            "<section id=\"schema-{name}\" class=\"panel panel-pad\"><h3>{name}</h3><p>{}</p>",
+            "<section id=\"schema-{name}\" class=\"panel\"><div class=\"panel-head\"><h3>{name}</h3></div>\
+             <div class=\"panel-pad\"><p>{}</p>",
             text(schema, "description"),
         );
         if let Some(words) = schema["enum"].as_array() {
@@ -130,11 +167,11 @@ fn render(portal: &Portal, document: &Value, lang: Lang) -> String {
             let _ = write!(out, "<p>{}</p>", words.join(", "));
         }
         if let Some(fields) = schema["properties"].as_object() {
-            out.push_str("<dl>");
+            out.push_str("<dl class=\"kv\">");
             for (field, of) in fields {
                 let _ = write!(
                     out,
-                    "<dt><code>{}</code>: {}</dt><dd>{}</dd>",
+                    "<dt><code>{}</code></dt><dd>{} <span class=\"sub\">{}</span></dd>",
                     escape(field),
                     kind(of),
                     text(of, "description"),
@@ -142,9 +179,13 @@ fn render(portal: &Portal, document: &Value, lang: Lang) -> String {
             }
             out.push_str("</dl>");
         }
-        out.push_str("</section>");
+        out.push_str("</div></section>");
     }
-    let _ = write!(out, "<h2>{}</h2><dl>", word("api.problems"));
+    let _ = write!(
+        out,
+        "<h2 id=\"problems\">{}</h2><dl class=\"kv panel panel-pad\">",
+        word("api.problems")
+    );
     for (code, key) in [
         (ErrorCode::Invalid, "error.invalid"),
         (ErrorCode::Unauthenticated, "error.unauthenticated"),

@@ -4,7 +4,7 @@ use std::{
     collections::HashMap,
     error::Error,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use lingbao_model::time::Timestamp;
@@ -26,6 +26,10 @@ use crate::{
 
 /// The longest answer that is read: 500 servers with all their details are about 2 MB.
 const LONGEST: usize = 32 << 20;
+/// The pauses after which a look asks again for what came to an error.
+const AGAIN: [Duration; 2] = [Duration::from_millis(200), Duration::from_millis(600)];
+/// An error that comes within so long came at once.
+const AT_ONCE: Duration = Duration::from_secs(2);
 
 /// A connection to one cloud.
 pub(super) struct Cloud {
@@ -141,9 +145,31 @@ impl Cloud {
         if let Some(kept) = self.cache.younger(&key, self.now(), 10_000) {
             return Ok(kept);
         }
-        let found = self.get(service, path, query).await?;
+        let found = self.get_patiently(service, path, query).await?;
         self.cache.put(&key, self.now(), &found);
         Ok(found)
+    }
+
+    /// Reads, and asks again where an error came at once. The look at a cloud is of many questions: one
+    /// that is lost now and then must not pass for a cloud that is away, to which nobody speaks any more.
+    async fn get_patiently(
+        &self,
+        service: Service,
+        path: &str,
+        query: &[(&str, &str)],
+    ) -> Answer<Value> {
+        for pause in AGAIN {
+            let begun = Instant::now();
+            match self.get(service, path, query).await {
+                Ok(found) => return Ok(found),
+                Err(no @ Fault::Refused(_)) => return Err(no),
+                // Who says nothing for seconds would say nothing again.
+                Err(fault) if begun.elapsed() > AT_ONCE => return Err(fault),
+                Err(fault) => tracing::debug!(path, ?fault, "asked again"),
+            }
+            tokio::time::sleep(pause).await;
+        }
+        self.get(service, path, query).await
     }
 
     /// Reads. A lost answer is no more than a need to ask again.

@@ -47,6 +47,7 @@ use crate::{
     authz::Scope,
     error::StorageError,
     jobs::{self, Handler, Job, JobError, Registry, Run},
+    saga::outside,
     service::notice,
     storage::{
         ReadTx, Tx,
@@ -237,6 +238,14 @@ impl Handler<RunPlan> for Runner {
             return Err(JobError::wait(again(AWAY_MS), why));
         };
         let cloud: &dyn Provisioner = &**cloud;
+        // What is over is ended as failed, whether the cloud answers or not.
+        let over = running
+            .as_ref()
+            .is_some_and(|it| it.running && it.begun_at.plus_millis(RUN_MS) <= cx.now());
+        if !over && outside::is_away(&cx, &ground.backend).await {
+            let why = format!("{} is away", ground.backend);
+            return Err(JobError::wait(again(AWAY_MS), why));
+        }
         let mut under_way = running.as_ref().is_some_and(|it| it.running);
         let due = running.as_ref().is_none_or(|it| it.next_at <= cx.now());
         if !under_way && due && ground.stands() {

@@ -210,6 +210,10 @@ async fn more_than_is_left_changes_nothing_and_a_form_books_once() {
         assert_eq!(events(&app).await, 1);
         let entries = view(&cx, None).await.unwrap().entries;
         assert_eq!(entries.iter().map(|e| e.handed).sum::<i64>(), 4);
+        // Gone back to, and sent with another amount: that is another act.
+        hand(&cx, &w.hand(2, "f")).await.unwrap();
+        let (city, county) = w.standings(&app).await;
+        assert_eq!((city.handed, city.left(), county.limit), (6, 4, 6));
     }
 }
 
