@@ -156,8 +156,16 @@ impl Handler<ReadCapacity> for CapacityReader {
         let mut tx = run.begin().await?;
         let now = run.cx().now();
         // An approval that has counted what is held counts on the figures of before.
-        let read: Vec<PoolId> = said.iter().map(|(pool, ..)| pool.clone()).collect();
-        room::lock(&mut tx, read.iter()).await?;
+        // All that is written to below, in the order in which everybody locks.
+        let spoke = |backend: &String| lacking.iter().any(|(one, ..)| *one == backend);
+        let read: BTreeSet<&PoolId> = sites
+            .iter()
+            .filter(|(_, backend, _)| spoke(backend))
+            .map(|(pool, ..)| pool)
+            .chain(said.iter().map(|(pool, ..)| pool))
+            .chain(refused.iter().map(|(pool, _)| pool))
+            .collect();
+        room::lock(&mut tx, read.into_iter()).await?;
         for (backend, lacks, acts, makes) in &lacking {
             cloud::save_lacks(&mut tx, backend, lacks).await?;
             cloud::save_able(&mut tx, backend, acts).await?;

@@ -273,6 +273,22 @@ async fn open(
 }
 
 impl Opened {
+    /// Nobody else may be at work on it: not a saga that deletes it or makes it whole, and nobody who
+    /// takes it in at this moment.
+    async fn alone(&mut self) -> Result<(), ServiceError> {
+        difference::hold_rounds(&mut self.tx, &self.row.backend).await?;
+        let row = difference::get(&mut self.tx, &self.row.id)
+            .await?
+            .or_not_found()?;
+        if row.closed_at.is_some() {
+            return Err(ServiceError::Conflict(Msg::new("difference.over")));
+        }
+        if saga::stands_for(&mut self.tx, row.id.as_str()).await? {
+            return Err(ServiceError::Conflict(under_way(&row)));
+        }
+        Ok(())
+    }
+
     /// The resource, which nothing else may be working on.
     async fn resource(&mut self) -> Result<Resource, ServiceError> {
         let found = self.standing_resource().await?;

@@ -166,7 +166,9 @@ pub async fn foreign(
 ) -> Result<Page<ForeignLine>, StorageError> {
     let limit = limit.unwrap_or(PAGE_ROWS).clamp(1, MAX_PAGE_ROWS);
     let open = |sql: Sql| {
-        sql.push(" FROM difference WHERE kind IN ('foreign', 'double') AND closed_at IS NULL")
+        sql.push(
+            " FROM difference WHERE kind IN ('foreign', 'double') AND closed_at IS NULL AND ripe",
+        )
     };
     let total = open(Sql::new("SELECT 1")).capped_count(rx).await?;
     let mut sql = open(Sql::new(

@@ -336,7 +336,7 @@ pub async fn counts(rx: &mut ReadTx) -> Result<OperationCounts, StorageError> {
             .number(rx)
             .await?,
         foreign: Sql::new(
-            "SELECT count(*) FROM difference WHERE kind IN ('foreign', 'double') AND closed_at IS NULL",
+            "SELECT count(*) FROM difference WHERE kind IN ('foreign', 'double') AND closed_at IS NULL AND ripe",
         )
         .number(rx)
         .await?,

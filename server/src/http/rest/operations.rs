@@ -63,7 +63,7 @@ struct SagaQuery {
     /// In this state; without one those that are not over, of one request or resource all.
     state: Option<SagaState>,
     /// What it does: `build`, `change`, `power`, `operate`, `restore`, `recycle`, `release`, `mend`,
-    /// `remove`.
+    /// `relay`, `remove`.
     kind: Option<String>,
     /// For the request with this number.
     request: Option<String>,

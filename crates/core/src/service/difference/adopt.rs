@@ -80,7 +80,7 @@ pub(super) async fn adoption(
         Err(ServiceError::Conflict(msg)) => against.push(msg),
         Err(other) => return Err(other),
     }
-    let thought = think(rx, cx, found, (what, &typed), None).await?;
+    let thought = think(rx, cx, found, (what, &typed), None).await?.standing();
     against.extend(thought.errors.iter().map(|e| not_offered(&e.msg)));
     against.extend(thought.verdict.blocks.iter().cloned());
     Ok(Some(Adoption {
@@ -155,7 +155,7 @@ async fn do_adopt(
     let by = opened.access.user.clone();
     let tx = &mut opened.tx;
     free(tx, &found, What::Renew, None).await?;
-    let thought = think(tx, cx, found, (what, &typed), None).await?;
+    let thought = think(tx, cx, found, (what, &typed), None).await?.standing();
     if let Some(error) = thought.errors.first() {
         return Err(ServiceError::Conflict(not_offered(&error.msg)));
     }

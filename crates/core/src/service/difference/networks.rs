@@ -7,13 +7,13 @@ use lingbao_model::{
 };
 use serde_json::json;
 
-use super::{PATIENCE, event, open, operator, under_way};
+use super::{PATIENCE, event, open, operator};
 use crate::{
     app::Cx,
     error::{OrNotFound, ServiceError},
     fulfil::reconcile::relay::{Params, Relay},
     saga,
-    storage::{difference, saga as sagas},
+    storage::difference,
 };
 
 /// Begins to make a network whole; `false` if the difference is about something else. The cloud is
@@ -38,9 +38,7 @@ pub(super) async fn restored(cx: &Cx, id: &DifferenceId, read: &str) -> Result<b
         .find(|network| network.id.as_str() == row.external_id)
         .ok_or_else(|| ServiceError::Conflict(Msg::new("difference.over")))?;
     let mut opened = open(cx, id, Act::Restore, Some(read)).await?;
-    if sagas::stands_for(&mut opened.tx, id.as_str()).await? {
-        return Err(ServiceError::Conflict(under_way(&row)));
-    }
+    opened.alone().await?;
     let params = Params {
         difference: id.clone(),
         backend: row.backend,

@@ -10,7 +10,6 @@ use crate::{
     fulfil::reconcile::remove::{Params, Remove},
     saga,
     service::refusal::traced,
-    storage::saga as sagas,
 };
 
 /// Begins to delete a double, or a disk or address that is nobody's, with all that it holds. Its name
@@ -32,9 +31,7 @@ async fn begin_remove(cx: &Cx, id: &DifferenceId, typed: &str) -> Result<(), Ser
         let msg = Msg::new("bin.confirm_wrong").with("name", row.typed().to_owned());
         return Err(ServiceError::invalid("confirm", msg));
     }
-    if sagas::stands_for(&mut opened.tx, row.id.as_str()).await? {
-        return Err(ServiceError::Conflict(Msg::new("difference.removing")));
-    }
+    opened.alone().await?;
     let said = json!({ "name": row.name, "external_id": row.external_id, "kind": row.kind });
     let params = Params {
         difference: row.id.clone(),

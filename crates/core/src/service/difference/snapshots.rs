@@ -66,6 +66,7 @@ async fn stands(cx: &Cx, id: &DifferenceId) -> Result<Snapshot, ServiceError> {
 async fn do_keep(cx: &Cx, id: &DifferenceId, read: &str) -> Result<(), ServiceError> {
     let there = stands(cx, id).await?;
     let mut opened = open(cx, id, Act::Adopt, Some(read)).await?;
+    opened.alone().await?;
     let disk = opened.standing_resource().await?;
     if disk.external_id.as_deref() != Some(there.spec.volume.as_str()) {
         return Err(stale());

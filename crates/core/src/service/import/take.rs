@@ -43,7 +43,7 @@ use crate::{
         request::{self as requests, Request},
         request_line,
         resource::{self, New},
-        resource_action, system, unit as units,
+        resource_action, saga, system, unit as units,
     },
 };
 
@@ -452,6 +452,10 @@ impl Batch<'_> {
     ) -> Result<(), ServiceError> {
         let (id, thing, now) = (&one.resource, &one.thing.row, cx.now());
         let by = Some(&self.access.user);
+        // Somebody has said to delete it: it may be gone before this is over.
+        if saga::stands_for(tx, thing.id.as_str()).await? {
+            return Err(ServiceError::Conflict(Msg::new("difference.removing")));
+        }
         if !difference::close(tx, &thing.id, Closing::Adopted, by, now).await? {
             return Err(ServiceError::Conflict(Msg::new("import.moved")));
         }

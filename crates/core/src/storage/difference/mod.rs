@@ -423,7 +423,8 @@ pub struct Found {
     pub patience_ms: i64,
 }
 
-/// Writes down what a round found, or that it stands still; `true` if it is new. A note is kept
+/// Writes down what a round found, or that it stands still; `true` if it is new. Whose it is may be known
+/// only later: a snapshot of a disk that is taken in. A note is kept
 /// while both sides say the same as when it was written; on what is foreign or a double always.
 ///
 /// # Errors
@@ -443,7 +444,7 @@ pub async fn put(
         "INSERT INTO difference (id, backend, kind, thing, external_id, resource_id, name, operation, said, month_fen,
            first_seen, last_seen, ripe, about) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11, $12 = 0, $13)
          ON CONFLICT (backend, external_id, kind) WHERE closed_at IS NULL DO UPDATE SET
-           name = excluded.name, said = excluded.said, about = excluded.about, month_fen = excluded.month_fen, last_seen = excluded.last_seen,
+           name = excluded.name, resource_id = excluded.resource_id, said = excluded.said, about = excluded.about, month_fen = excluded.month_fen, last_seen = excluded.last_seen,
            ripe = difference.ripe OR difference.first_seen + $12 <= excluded.last_seen,
            note = CASE WHEN difference.kind IN ('foreign', 'double') OR difference.said = excluded.said THEN difference.note ELSE '' END
          RETURNING id")

@@ -174,6 +174,15 @@ pub async fn in_the_way(
 }
 
 impl Thought {
+    /// Of what stands in the cloud already: whether the pool makes such a size is no matter then.
+    #[must_use]
+    pub fn standing(mut self) -> Self {
+        self.verdict
+            .blocks
+            .retain(|msg| msg.key != "change.no_size");
+        self
+    }
+
     /// Before and after, with the resource's name.
     #[must_use]
     pub fn line(&self) -> ChangeLine {
