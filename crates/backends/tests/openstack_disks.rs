@@ -135,6 +135,14 @@ fn nova(stand: &mut Stand, method: &str, path: &[&str], body: &Value) -> Respons
                 Some(_) => StatusCode::BAD_GATEWAY.into_response(),
             }
         }
+        ("DELETE", ["os-volume_attachments", id]) => {
+            let it = stand.volumes.get_mut(*id).unwrap();
+            (it["attachments"], it["status"]) = (json!([]), json!("available"));
+            let server = stand.server.as_mut().unwrap();
+            let hung = server["os-extended-volumes:volumes_attached"].as_array_mut();
+            hung.unwrap().retain(|it| it["id"] != *id);
+            StatusCode::ACCEPTED.into_response()
+        }
         ("DELETE", []) => {
             stand.server = None;
             for it in stand.volumes.values_mut() {
@@ -362,6 +370,21 @@ async fn the_system_disk_goes_with_its_server_whatever_nova_does_and_by_any_proc
 }
 
 #[tokio::test]
+async fn a_data_disk_that_nova_was_told_to_delete_is_taken_off_first_and_stays() {
+    let w = world().await;
+    w.server(&[("v0", "/dev/vda", true), ("v1", "/dev/vdb", true)]);
+    let begun = w.delete_server(&w.cloud).await;
+    assert!(matches!(begun, Outcome::Running { .. }), "{begun:?}");
+    assert_eq!(w.asked("DELETE compute/v2.1/servers/s1"), 0);
+    let goes = w.delete_server(&w.elsewhere()).await;
+    assert!(matches!(goes, Outcome::Running { .. }), "{goes:?}");
+    w.stand.lock().unwrap().volumes.remove("v0");
+    let gone = w.delete_server(&w.elsewhere()).await;
+    assert!(matches!(gone, Outcome::Done(())), "{gone:?}");
+    assert_eq!(w.disks(), [("v1".to_owned(), "available".to_owned())]);
+}
+
+#[tokio::test]
 async fn a_disk_that_was_saved_from_a_deletion_that_did_not_happen_stays() {
     let w = world().await;
     w.server(&[("v0", "/dev/vda", true)]);
@@ -465,6 +488,16 @@ impl World {
         self.volume("v1", "available");
         self.stand.lock().unwrap().attaching = how;
     }
+}
+
+#[tokio::test]
+async fn a_disk_that_was_taken_in_names_no_pool_and_hangs_on_hosts_that_do() {
+    let w = world().await;
+    w.to_attach(None);
+    w.stand.lock().unwrap().server.as_mut().unwrap()["metadata"] = json!({ "lingbao_pool": "p" });
+    let begun = w.attach(&w.cloud).await;
+    assert!(matches!(begun, Outcome::Running { .. }), "{begun:?}");
+    assert_eq!(w.asked(ATTACH), 1);
 }
 
 #[tokio::test]

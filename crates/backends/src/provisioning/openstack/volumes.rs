@@ -340,8 +340,9 @@ impl Cloud {
         let host = self.calm_server(to).await?;
         let there = server(&host);
         let own = volume(&it);
-        // A server that was taken in names no pool.
-        let other_pool = !there.spec.pool.0.is_empty() && there.spec.pool != own.spec.pool;
+        // What was taken in names no pool.
+        let (theirs, ours) = (&there.spec.pool, &own.spec.pool);
+        let other_pool = !theirs.0.is_empty() && !ours.0.is_empty() && theirs != ours;
         if there.spec.project != own.spec.project || other_pool {
             let said = "volume and server are of different projects or pools";
             return refuse(RefusalReason::InvalidSpec, said);

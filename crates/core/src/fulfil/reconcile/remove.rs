@@ -23,7 +23,7 @@ use crate::{
     app::Cx,
     error::StorageError,
     fulfil::step::{CallStep, Silent, Undo, delete_call},
-    saga::{End, Ended, Outcome, Saga, Step, StepCx, Undone, Verified},
+    saga::{End, Ended, Outcome, Outside, Saga, Step, StepCx, Undone, Verified},
     service::notice,
     storage::{Tx, change, difference},
 };
@@ -129,6 +129,10 @@ impl Delete {
 impl Step for Delete {
     fn name(&self) -> String {
         self.call.name()
+    }
+
+    fn outside(&self) -> Option<Outside<'_>> {
+        self.call.outside()
     }
 
     async fn run(&self, cx: &StepCx) -> Outcome {
