@@ -274,9 +274,14 @@ fn limit(line: CloudLimitLine) -> impl IntoView {
 }
 
 fn thing(line: ForeignLine) -> impl IntoView {
+    // Disks may have none.
+    let name = match line.name.trim() {
+        "" => line.external_id.clone(),
+        name => name.to_owned(),
+    };
     view! {
         <Row>
-            <RowHead name=line.name sub=line.external_id/>
+            <RowHead name sub=line.external_id/>
             <Cell l=t!("clouds.kind")>{known("foreign_kind", &line.kind)}</Cell>
             <Cell l=t!("clouds.name")>{line.backend}</Cell>
             <Cell l=t!("clouds.first_seen")>{when(line.first_seen)}</Cell>

@@ -55,7 +55,7 @@ fn Detail(found: DifferenceDetail) -> impl IntoView {
     let facts = facts(&found);
     let row = found.row;
     let state = chip(row.kind, over);
-    let title = row.name.clone();
+    let title = row.typed().to_owned();
     let fact = match row.kind {
         DifferenceKind::Missing if row.thing == ThingKind::Network => {
             t!("difference.network_lacks")

@@ -257,6 +257,7 @@ fn row(line: DifferenceRow, last: &'static str) -> impl IntoView {
         line.external_id
     );
     let href = routes::difference(line.id.as_str());
+    let name = line.typed().to_owned();
     let what = summary(&line);
     let noted = (!line.note.is_empty()).then(|| {
         let text = t!("difference.noted", note = line.note.clone());
@@ -271,7 +272,7 @@ fn row(line: DifferenceRow, last: &'static str) -> impl IntoView {
     let over = line.closed_at.is_some() || !line.note.is_empty();
     view! {
         <Row>
-            <RowHead name=line.name href=href sub=sub/>
+            <RowHead name href=href sub=sub/>
             <Cell l=t!("difference.what")>{what}{noted}</Cell>
             <Cell l=t!("resources.unit")>{line.unit_name.unwrap_or_else(|| "—".to_owned())}</Cell>
             <Cell l=t!("resources.month_yuan") class="num">{price(line.kind, line.month)}</Cell>
