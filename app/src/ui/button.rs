@@ -51,6 +51,13 @@ fn class_of(kind: Kind, size: Size) -> String {
     classes(&["btn", kind, size])
 }
 
+/// What the key Enter does in a form: it presses the first button, which else may take a step off a
+/// number. Stands first in its form.
+#[component]
+pub fn Enter(act: &'static str) -> impl IntoView {
+    view! { <button hidden name="do" value=act></button> }
+}
+
 /// A button of a form; submits it. `name` and `value` say which of several was pressed.
 #[component]
 pub fn Button(

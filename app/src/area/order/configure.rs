@@ -278,8 +278,7 @@ fn Form(view: ConfigureView) -> impl IntoView {
         <PageHead title=t!("order.title", item = name) fact=summary crumbs/>
         <ErrorSummary labels/>
         <form class="cols" method="post" on:input=move |event| read(&event, typed)>
-            // The key Enter presses the first button of a form: it shall take nothing away.
-            <button hidden name="do" value="try"></button>
+            <Enter act="try"/>
             <div class="panel">
                 <FormId/>
                 <input type="hidden" name="cart" value=view.cart.to_string()/>

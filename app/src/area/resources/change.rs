@@ -149,8 +149,7 @@ fn Form(view: ChangeView) -> impl IntoView {
         {asked}
         <ErrorSummary labels/>
         <form class="cols" method="post" on:input=move |event| read(&event, typed)>
-            // The key Enter presses the first button of a form: it shall take nothing away.
-            <button hidden name="do" value="try"></button>
+            <Enter act="try"/>
             <div class="panel">
                 <FormId/>
                 <input type="hidden" name="what" value=what.to_string()/>
