@@ -61,7 +61,7 @@ fn sorted(server: &Value, all: Vec<Hung>) -> Sorted {
     let found = all.iter().any(is_system);
     let mut sorted = Sorted::default();
     for it in all {
-        let in_doubt = from_volume && !found && it.told && may(&it) && untold(&it);
+        let in_doubt = from_volume && !found && it.told && may(&it);
         if is_system(&it) || in_doubt {
             sorted.going.push(it.volume);
         } else if it.told {
@@ -206,7 +206,11 @@ mod tests {
         let all = || vec![hung("system", "/dev/vda", true, true), told()];
         assert_eq!(names(&from_disk, all()), ["system"]);
         assert_eq!(saved(&from_disk, all()), ["told"]);
-        // Nothing says from which of two it starts: Nova lets none of them be taken off.
+        // Nothing says from which of two it starts, or it says so otherwise than Cinder: Nova lets no
+        // disk be taken off from which a server starts.
+        let other =
+            json!({ "id": "s", "image": "", "OS-EXT-SRV-ATTR:root_device_name": "/dev/sda" });
+        assert_eq!(names(&other, all()), ["system", "told"]);
         let silent = json!({ "id": "s", "image": "" });
         assert_eq!(names(&silent, all()), ["system", "told"]);
         assert!(saved(&silent, all()).is_empty());
