@@ -26,7 +26,7 @@ test('a host is made larger by request and renewed at once', async ({ page, serv
   await page.locator('input[name=vcpus]').fill('16');
   await page.locator('input[name=memory_gb]').fill('32');
   await page.locator('textarea[name=reason]').fill('集中填报期间计算能力不足。');
-  await page.locator('button[name=do][value=try]').click();
+  await page.locator('button.btn[name=do][value=try]').click();
   await expect(page.locator('input[name=vcpus]')).toHaveValue('16');
   const effect = page.locator('.price .ba');
   await expect(effect).toContainText('原');

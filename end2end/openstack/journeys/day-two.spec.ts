@@ -20,7 +20,7 @@ async function askForMore(page: Page, host: string, cores: Step, memory: Step): 
   await page.locator('input[name=vcpus]').fill(String(cores[1]));
   await page.locator('input[name=memory_gb]').fill(String(memory[1]));
   await page.locator('textarea[name=reason]').fill('汇总期间计算能力不足。');
-  await page.locator('button[name=do][value=try]').click();
+  await page.locator('button.btn[name=do][value=try]').click();
   await expect(page.locator('input[name=vcpus]')).toHaveValue(String(cores[1]));
   await seesBoth(page, '.price .ba', cores, memory);
   await page.locator('button[name=do][value=submit]').first().click();

@@ -174,8 +174,7 @@ impl Saga for Build {
     ) -> Result<(), StorageError> {
         fulfilment::lock(tx, &ended.params.request).await?;
         let rows = fulfilment::of_request(tx, &ended.params.request).await?;
-        let unknown = Msg::new("fulfilment.unknown_reason");
-        let reason = ended.reason.unwrap_or(&unknown);
+        let reason = ended.why();
         for (index, plan) in ended.params.pieces.iter().enumerate() {
             let piece = rows
                 .iter()
@@ -194,13 +193,13 @@ impl Saga for Build {
                     } else {
                         Event::Fail
                     };
-                    fulfilment::settle(tx, piece, event, Some(reason), cx.now()).await?;
+                    fulfilment::settle(tx, piece, event, Some(&reason), cx.now()).await?;
                     plan::give_back(tx, cx, &ended.params.request, &ended.params.vdc, plan).await?;
                 }
                 // The hold stays as long as something stands in the cloud.
                 End::Residue(_) if piece.status == Status::Residue => {}
                 End::Residue(_) => {
-                    fulfilment::settle(tx, piece, Event::Leave, Some(reason), cx.now()).await?;
+                    fulfilment::settle(tx, piece, Event::Leave, Some(&reason), cx.now()).await?;
                 }
             }
         }

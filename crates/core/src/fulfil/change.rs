@@ -174,8 +174,7 @@ impl Saga for Change {
                 Outcome::Failed
             }
         };
-        let unknown = Msg::new("fulfilment.unknown_reason");
-        let reason = ended.reason.unwrap_or(&unknown).clone();
+        let reason = ended.why();
         let (said, told) = if outcome == Outcome::Complete {
             (
                 Msg::new(format!("request.history.changed.{}", params.plan.what)),

@@ -372,10 +372,7 @@ async fn failed(
     found: &resource::Resource,
 ) -> Result<(), StorageError> {
     let params = ended.params;
-    let reason = ended
-        .reason
-        .cloned()
-        .unwrap_or_else(|| Msg::new("fulfilment.unknown_reason"));
+    let reason = ended.why();
     let said = match &params.what {
         What::Restart => "resource.restart_failed",
         What::TakeSnapshot { snapshot, .. } => {

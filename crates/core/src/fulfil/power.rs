@@ -120,10 +120,7 @@ impl Saga for Power {
             } else {
                 "resource.stop_failed"
             });
-            let reason = ended
-                .reason
-                .cloned()
-                .unwrap_or_else(|| Msg::new("fulfilment.unknown_reason"));
+            let reason = ended.why();
             let msg = what.with("name", found.name.clone()).with("reason", reason);
             crate::service::notice::send(tx, cx, actor, &msg, &format!("/resources/{id}")).await?;
         }

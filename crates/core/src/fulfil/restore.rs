@@ -177,7 +177,7 @@ impl Saga for Restore {
                 quota::release_part(tx, cx, &booking("release", &source, params)).await?;
                 match agreed {
                     Some(request) => {
-                        let reason = reason(ended);
+                        let reason = ended.why();
                         let said = Msg::new("request.history.not_restored");
                         let said = said.with("reason", reason.clone());
                         let told = Msg::new("notice.not_restored")
@@ -257,11 +257,6 @@ async fn deliver(
     notice::send(tx, cx, &params.actor, &msg, &link).await
 }
 
-fn reason(ended: &Ended<'_, Params>) -> Msg {
-    let unknown = || Msg::new("fulfilment.unknown_reason");
-    ended.reason.cloned().unwrap_or_else(unknown)
-}
-
 async fn tell_failure(
     tx: &mut Tx,
     cx: &Cx,
@@ -270,7 +265,7 @@ async fn tell_failure(
 ) -> Result<(), StorageError> {
     let msg = Msg::new("resource.restore_failed")
         .with("name", source.name.clone())
-        .with("reason", reason(ended));
+        .with("reason", ended.why());
     let link = format!("/resources/{}", source.id);
     notice::send(tx, cx, &ended.params.actor, &msg, &link).await
 }

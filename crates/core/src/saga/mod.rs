@@ -256,6 +256,16 @@ pub struct Ended<'a, P> {
     pub outputs: &'a BTreeMap<String, Value>,
 }
 
+impl<P> Ended<'_, P> {
+    /// Why it was unwound, for people; also where nobody has said it.
+    #[must_use]
+    pub fn why(&self) -> Msg {
+        self.reason
+            .cloned()
+            .unwrap_or_else(|| Msg::new("fulfilment.unknown_reason"))
+    }
+}
+
 /// A versioned list of steps.
 #[async_trait]
 pub trait Saga: Send + Sync + 'static {

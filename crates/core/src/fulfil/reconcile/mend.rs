@@ -424,10 +424,7 @@ impl Saga for Mend {
                 difference::close(tx, id, Closing::Restored, by, cx.now()).await?;
             }
         } else if *ended.end != End::Done {
-            let reason = ended
-                .reason
-                .cloned()
-                .unwrap_or_else(|| Msg::new("fulfilment.unknown_reason"));
+            let reason = ended.why();
             let msg = Msg::new("difference.restore_failed")
                 .with("name", found.name.clone())
                 .with("reason", reason);

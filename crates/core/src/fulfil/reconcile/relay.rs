@@ -84,10 +84,7 @@ impl Saga for Relay {
         if *ended.end == End::Done {
             difference::close(tx, id, Closing::Restored, Some(by), cx.now()).await?;
         } else {
-            let reason = ended
-                .reason
-                .cloned()
-                .unwrap_or_else(|| Msg::new("fulfilment.unknown_reason"));
+            let reason = ended.why();
             let msg = Msg::new("difference.restore_failed")
                 .with("name", params.name.clone())
                 .with("reason", reason);

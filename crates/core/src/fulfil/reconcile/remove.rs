@@ -91,10 +91,7 @@ impl Saga for Remove {
             let (id, by) = (&params.difference, params.actor.as_ref());
             difference::close(tx, id, Closing::Removed, by, cx.now()).await?;
         } else if let Some(actor) = &params.actor {
-            let reason = ended
-                .reason
-                .cloned()
-                .unwrap_or_else(|| Msg::new("fulfilment.unknown_reason"));
+            let reason = ended.why();
             let msg = Msg::new("difference.remove_failed")
                 .with("name", params.name.clone())
                 .with("reason", reason);
