@@ -12,7 +12,7 @@ run: ## set up, build release, serve http://127.0.0.1:3000 with the demo city
 build: ## only build what `make run` serves
 	@scripts/setup && scripts/run build
 
-test: ## set up and run everything that CI runs
+test: ## set up and run everything that needs no real OpenStack
 	@scripts/setup --test && scripts/test
 
 setup: ## install what is missing, for tests too

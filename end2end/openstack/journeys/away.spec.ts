@@ -2,7 +2,9 @@
 // other Keystone is stopped. Pages say so and stand, what runs elsewhere goes on, and when they are back
 // everything is there once.
 import { readFileSync } from 'node:fs';
+import type { Browser, Page } from '@playwright/test';
 import { call, session } from '../../support/api.ts';
+import { signIn } from '../../support/helpers.ts';
 import { approveAll, order, orderHosts } from '../../support/order.ts';
 import { startPostgres } from '../../support/postgres.ts';
 import { access } from '../cloud.ts';
@@ -43,6 +45,35 @@ async function pagesSayIt(side: Side): Promise<void> {
   expect(await read(town.where, operator, '/operations/clouds'), 'the page of the clouds').toContain('不应答');
 }
 
+/** In Chromium, a clerk's page of the request that is being built; it stays open while the cloud is away,
+ *  and is loaded once. Before it, the clerk looks at the host that stands. */
+async function openOf(browser: Browser, { town, host, request }: Side): Promise<Page> {
+  const page = await (await browser.newContext({ baseURL: town.where() })).newPage();
+  await signIn(page, 'clerk');
+  await page.goto(`/resources/${host}`);
+  await expect(page.locator('main')).toContainText('起没有应答');
+  const listens = page.waitForResponse(/\/events\?/);
+  await page.goto(`/requests/${request}`);
+  expect((await listens).status()).toBe(200);
+  await page.evaluate(() => Object.assign(window, { opened: 'once' }));
+  await expect(page.locator('button[name=do][value=confirm]'), 'nothing to confirm yet').toHaveCount(0);
+  return page;
+}
+
+/** The cloud is back: the page that stood open says so by itself, and what was ordered is confirmed there. */
+async function finishesOn(page: Page, request: string): Promise<void> {
+  const confirm = page.locator('button[name=do][value=confirm]');
+  await expect(confirm).toBeVisible({ timeout: 60_000 });
+  expect(await page.evaluate(() => (window as unknown as { opened?: string }).opened), 'the page was not loaded again').toBe('once');
+  await confirm.click();
+  await expect(confirm).toHaveCount(0);
+  await page.goto('/resources');
+  await expect(page.locator('main')).not.toContainText('起没有应答');
+  await page.goto(`/requests/${request}`);
+  await expect(confirm).toHaveCount(0);
+  await page.context().close();
+}
+
 /** A portal whose clerk has a host. */
 async function begin(town: Town, name: string): Promise<Side> {
   const { where } = town;
@@ -65,7 +96,7 @@ async function orderMore(side: Side): Promise<void> {
   await approveAll(where, side.request, 'leader.tjj');
 }
 
-test('one cloud hangs for a minute, the Keystone of another is stopped: pages say so, the simulated cloud goes on, and nothing is there twice', async ({ cloud }) => {
+test('one cloud hangs for a minute, the Keystone of another is stopped: pages say so, the simulated cloud goes on, and nothing is there twice', async ({ browser, cloud }) => {
   test.setTimeout(600_000);
   const postgres = startPostgres();
   const proxy = await Proxy.open();
@@ -97,6 +128,7 @@ test('one cloud hangs for a minute, the Keystone of another is stopped: pages sa
     await orderMore(refused);
     await expect.poll(async () => (await cloud.servers(`${refused.name}-more`)).length, { message: 'some are on their way', timeout: 60_000, intervals: [100] }).toBeGreaterThan(0);
     await denied.fall();
+    let open: Page;
     lab('stop', 'keystone');
     try {
       // It has no token any more, and has to sign in.
@@ -107,6 +139,7 @@ test('one cloud hangs for a minute, the Keystone of another is stopped: pages sa
       }
       for (const side of sides) await expect.poll(async () => (await answers(side)).openstack, { message: `${side.name}: the cloud is away`, timeout: LOOK_MS }).toBe(false);
       for (const side of sides) await pagesSayIt(side);
+      open = await openOf(browser, refused);
     } finally {
       lab('start', 'keystone');
     }
@@ -135,6 +168,7 @@ test('one cloud hangs for a minute, the Keystone of another is stopped: pages sa
       await byItself(side.town.where);
       expect((await answers(side)).openstack).toBe(true);
     }
+    await finishesOn(open, refused.request);
   } finally {
     await hung.end();
     await denied.end();

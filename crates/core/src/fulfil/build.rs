@@ -9,7 +9,7 @@ use lingbao_model::{
     fulfilment::{Event, Status},
     id::{PoolId, RequestId, RequestItemId, ResourceId, SystemId, UnitId, VdcId, VpcId},
     money::Money,
-    msg::{Label, Msg},
+    msg::Label,
     param::Answers,
     placement::Placement,
     quota::Amounts,
