@@ -64,6 +64,7 @@ pub fn hydrate() {
         let Some(body) = leptos::prelude::document().body() else {
             return;
         };
+        live::until_live();
         let page = leptos::mount::hydrate_from_async(body, routes::App).await;
         page.forget();
         live::page_is_live();

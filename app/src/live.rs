@@ -32,6 +32,25 @@ pub fn provide_live() {
     browser::start(live);
 }
 
+/// Until the whole page is live, links are the browser's: the router is awake before the piece of code
+/// of the area is there, and would take the page away from under what is still to be hydrated.
+#[cfg(feature = "hydrate")]
+pub fn until_live() {
+    use wasm_bindgen::{JsCast as _, closure::Closure};
+    let listener = Closure::<dyn FnMut(web_sys::Event)>::new(|event: web_sys::Event| {
+        if !browser::WHOLE.with(|whole| whole.get_untracked()) {
+            event.stop_propagation();
+        }
+    });
+    // Before the page's own listeners, which are asked on the way back up.
+    let _ = leptos::prelude::window().add_event_listener_with_callback_and_bool(
+        "click",
+        listener.as_ref().unchecked_ref(),
+        true,
+    );
+    listener.forget();
+}
+
 /// The whole page is live: from now on it may change.
 #[cfg(feature = "hydrate")]
 pub fn page_is_live() {
