@@ -5,13 +5,12 @@
 
 use crate::i18n::Lang;
 use leptos::prelude::*;
-use serde::{Deserialize, Serialize};
 
 /// Name of the cookie. It holds four parts: `dark.high.large.en`, `-` for "as the system has it".
 pub const COOKIE: &str = "lingbao_look";
 
 /// Light or dark; without a choice the system decides.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Theme {
     /// Light.
     Light,
@@ -20,7 +19,7 @@ pub enum Theme {
 }
 
 /// The reader's settings.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Look {
     /// Chosen theme.
     pub theme: Option<Theme>,
@@ -98,19 +97,12 @@ impl Look {
     }
 }
 
-/// Brings the settings over into the browser; once, in the app.
-pub fn provide_look() {
-    let look = SharedValue::new(|| use_context::<Look>().unwrap_or_default()).into_inner();
-    provide_context(look);
-}
-
 /// The settings of this page.
 pub fn use_look() -> Look {
     use_context::<Look>().unwrap_or_default()
 }
 
 /// Reading and setting the cookie.
-#[cfg(feature = "ssr")]
 pub mod ssr {
     use super::{COOKIE, Look};
     use axum::{

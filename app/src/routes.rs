@@ -1,19 +1,5 @@
-//! All pages of the portal, and the links to them.
-//!
-//! A page is an [`AnyNestedRoute`] made by [`page`] of a path and a [`Piece`]; an area lists its pages
-//! in `routes()` and its posts in `posts()`. Every page is rendered whole on the server
-//! (`SsrMode::Async`), because it must work as plain HTML. Links are functions here, so that a path is
-//! spelled once.
-
-use crate::{area, frame::Framed, ui::not_found::NotFoundPage};
-use leptos::{prelude::*, tachys::view::iterators::StaticVec};
-use leptos_meta::provide_meta_context;
-use leptos_router::{
-    ChooseView, NestedRoute, PossibleRouteMatch, SsrMode,
-    any_nested_route::{AnyNestedRoute, IntoAnyNestedRoute},
-    components::{Router, Routes, RoutesProps},
-};
-use std::{pin::Pin, sync::Arc};
+//! The paths of the portal and the links to its pages: functions, so that a path is spelled once. What
+//! stands at them is listed in [`pages`](crate::pages).
 
 /// Where server functions are; each names its endpoint below this.
 pub const FN_PREFIX: &str = "/fn/";
@@ -276,143 +262,6 @@ pub fn local_path(path: &str) -> &str {
     if plain { path } else { HOME }
 }
 
-/// Something that comes when its code has been loaded.
-type Loading<T> = Pin<Box<dyn Future<Output = T>>>;
-
-/// The view of a page whose code is loaded when somebody goes there.
-///
-/// One type for all pages: of every type of view the router makes all of its code anew, and the browser
-/// loads that before anything else.
-#[derive(Clone)]
-pub struct Piece {
-    view: Arc<dyn Fn() -> Loading<AnyView> + Send + Sync>,
-    preload: fn() -> Loading<()>,
-}
-
-impl Piece {
-    /// Of what shows the page, and of what loads its code beforehand; [`piece!`](crate::piece) writes
-    /// both.
-    pub fn new(
-        view: impl Fn() -> Loading<AnyView> + Send + Sync + 'static,
-        preload: fn() -> Loading<()>,
-    ) -> Self {
-        Self {
-            view: Arc::new(view),
-            preload,
-        }
-    }
-}
-
-impl ChooseView for Piece {
-    async fn choose(self) -> AnyView {
-        (self.view)().await
-    }
-
-    // On the server this has to be ready at once: there nothing is loaded.
-    async fn preload(&self) {
-        (self.preload)().await;
-    }
-}
-
-/// One page: rendered whole on the server, its code loaded when somebody goes there. `path` is of
-/// `leptos_router::path!`.
-pub fn page<Segments>(path: Segments, piece: Piece) -> AnyNestedRoute
-where
-    Segments: PossibleRouteMatch + Send + Sync + 'static,
-{
-    // Nor is a route made anew for every shape of a path.
-    fn route(path: Arc<dyn PossibleRouteMatch + Send + Sync>, piece: Piece) -> AnyNestedRoute {
-        NestedRoute::new(path, piece)
-            .ssr_mode(SsrMode::Async)
-            .into_any_nested_route()
-    }
-    route(Arc::new(path), piece)
-}
-
-/// Makes `piece(Page)` for the pages of an area whose code is one lazily loaded piece:
-///
-/// ```ignore
-/// lazy_pages!(help, __preload_help);
-/// ```
-/// needs a `#[lazy] fn help(page: Page) -> AnyView` beside it. One `#[lazy]` an area, not one a page:
-/// people who open a list open its details too.
-#[macro_export]
-macro_rules! lazy_pages {
-    ($area:ident, $preload:ident) => {
-        /// The view of a page, by the area's piece of code.
-        fn piece(page: Page) -> $crate::routes::Piece {
-            $crate::piece!($area(page), $preload)
-        }
-    };
-}
-
-/// The [`Piece`] of a call to a `#[lazy]` function, with what `#[lazy]` made to preload it.
-#[macro_export]
-macro_rules! piece {
-    ($call:expr, $preload:ident) => {
-        $crate::routes::Piece::new(
-            move || ::std::boxed::Box::pin($call),
-            || {
-                ::std::boxed::Box::pin(async {
-                    #[cfg(all(feature = "hydrate", target_arch = "wasm32"))]
-                    $preload().await;
-                })
-            },
-        )
-    };
-}
-
-/// All pages inside the frame.
-fn framed() -> Vec<AnyNestedRoute> {
-    let mut pages = Vec::new();
-    pages.extend(area::help::routes());
-    pages.extend(area::kit::routes());
-    pages.extend(area::account::routes());
-    pages.extend(area::approvals::routes());
-    pages.extend(area::order::routes());
-    pages.extend(area::requests::routes());
-    pages.extend(area::catalogue::routes());
-    pages.extend(area::items::routes());
-    pages.extend(area::notices::routes());
-    pages.extend(area::people::routes());
-    pages.extend(area::quota::routes());
-    pages.extend(area::search::routes());
-    pages.extend(area::resources::routes());
-    pages.extend(area::operations::routes());
-    pages.extend(area::imports::routes());
-    pages.extend(area::audit::routes());
-    pages.extend(area::home::routes());
-    pages.extend(area::overview::routes());
-    pages.extend(area::usage::routes());
-    pages
-}
-
-/// Pages that stand alone, without navigation.
-fn bare() -> Vec<AnyNestedRoute> {
-    area::sign_in::routes()
-}
-
-/// All posts of pages.
-#[cfg(feature = "ssr")]
-pub fn posts() -> axum::Router<crate::form::ssr::Pages> {
-    axum::Router::new()
-        .merge(area::help::posts())
-        .merge(area::approvals::posts())
-        .merge(area::order::posts())
-        .merge(area::requests::posts())
-        .merge(area::sign_in::posts())
-        .merge(area::account::posts())
-        .merge(area::notices::posts())
-        .merge(area::people::posts())
-        .merge(area::resources::posts())
-        .merge(area::operations::posts())
-        .merge(area::imports::posts())
-        .merge(area::audit::posts())
-        .merge(area::quota::posts())
-        .merge(area::items::posts())
-        .merge(area::usage::posts())
-}
-
 /// Paths of the pages that exist; the navigation shows no other. A test compares it with the routes.
 pub const PATHS: &[&str] = &[
     HELP,
@@ -480,40 +329,6 @@ pub const PATHS: &[&str] = &[
     "/admin/users/{id}/password",
 ];
 
-/// The application.
-#[component]
-pub fn App() -> impl IntoView {
-    provide_meta_context();
-    crate::look::provide_look();
-    crate::live::provide_live();
-    crate::presence::watch();
-    crate::viewer::provide_frame();
-    crate::form::provide_form();
-    view! {
-        <Router>
-            <Table/>
-        </Router>
-    }
-}
-
-/// The table of routes, with the views' types erased: they would be as large as the portal.
-#[component]
-fn Table() -> impl IntoView {
-    let mut routes = vec![
-        NestedRoute::new((), Framed)
-            .ssr_mode(SsrMode::Async)
-            .child(StaticVec::from(framed()))
-            .into_any_nested_route(),
-    ];
-    routes.extend(bare());
-    Routes(
-        RoutesProps::builder()
-            .fallback(|| view! { <NotFoundPage/> })
-            .children(ToChildren::to_children(move || StaticVec::from(routes)))
-            .build(),
-    )
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -542,18 +357,5 @@ mod tests {
         ] {
             assert_eq!(local_path(bad), HOME);
         }
-    }
-
-    #[cfg(feature = "ssr")]
-    #[tokio::test]
-    async fn the_list_of_paths_is_the_list_of_routes() {
-        let mut listed: Vec<_> = leptos_axum::generate_route_list(App)
-            .iter()
-            .map(|route| route.path().to_owned())
-            .collect();
-        let mut known: Vec<_> = PATHS.iter().map(|path| (*path).to_owned()).collect();
-        listed.sort();
-        known.sort();
-        assert_eq!(listed, known);
     }
 }

@@ -24,3 +24,14 @@ pub fn cx() -> Result<Cx, ApiError> {
 pub fn id<T: FromStr>(text: &str) -> Result<T, ApiError> {
     text.parse().map_err(|_| ApiError::not_found().answered())
 }
+
+/// The same where an empty text stands for none.
+///
+/// # Errors
+/// `NotFound`.
+pub fn id_or_none<T: FromStr>(text: &str) -> Result<Option<T>, ApiError> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    id(text).map(Some)
+}

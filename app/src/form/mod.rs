@@ -3,46 +3,34 @@
 //! A page registers a POST handler beside its GET (see [`ssr::page_post`]). Success answers 303
 //! with a message for the next page (the flash, kept in the session). Failure renders the same page
 //! with 422, everything typed still in the fields, a message at each field and a summary on top.
-//! Nothing of this needs scripts; in the browser the form stays a native post.
+//! Nothing of this needs scripts: the form is a native post.
 //!
 //! The page reads [`use_form`] and hands it to the fields of [`crate::ui`]; they find their value
 //! and message by name.
 
-mod get;
-#[cfg(feature = "ssr")]
 pub mod ssr;
-
-pub use get::GetForm;
 
 use crate::error::ApiError;
 use leptos::prelude::*;
 use leptos_router::hooks::use_location;
 use lingbao_model::msg::{FieldError, Msg};
-use serde::{Deserialize, Serialize};
 
-/// Name of the hidden field that makes a second post of the same form recognisable.
-pub const FORM_ID: &str = "form_id";
+pub use crate::names::FORM_ID;
 
 /// What the server knows about the form on the page being shown.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FormState {
     /// Path of the page that was posted; elsewhere the state says nothing.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub path: String,
     /// What was typed, in order; a name can stand several times. Never contains secrets.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub values: Vec<(String, String)>,
     /// Messages about fields.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<FieldError>,
     /// Why the whole was refused, when that is not about one field.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub problem: Option<ApiError>,
     /// What to know about what was just done, in full; shown once, on the page that it led to.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<Msg>,
     /// What was just done on the page before; shown once.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub flash: Option<Msg>,
 }
 
@@ -98,20 +86,9 @@ pub fn is_secret(name: &str) -> bool {
         .any(|word| name.contains(word))
 }
 
-/// Brings the form state of the request over into the browser; once, in the app.
-pub fn provide_form() {
-    let state = SharedValue::new(|| use_context::<FormState>().unwrap_or_default()).into_inner();
-    provide_context(Shared(StoredValue::new(state)));
-}
-
-#[derive(Clone, Copy)]
-struct Shared(StoredValue<FormState>);
-
-/// The form state of this page; empty after the reader has gone on to another page.
+/// What is known of the form on this page; of another page only what was just done there.
 pub fn use_form() -> FormState {
-    let state = use_context::<Shared>()
-        .map(|shared| shared.0.get_value())
-        .unwrap_or_default();
+    let state = use_context::<FormState>().unwrap_or_default();
     let here = use_location().pathname.get_untracked();
     if state.path == here {
         state
@@ -123,11 +100,6 @@ pub fn use_form() -> FormState {
     }
 }
 
-/// What was just done, for the toast of the frame.
-pub fn flash() -> Option<Msg> {
-    use_context::<Shared>().and_then(|shared| shared.0.with_value(|state| state.flash.clone()))
-}
-
 /// Makes ids for forms; given by the server, because randomness is an argument there.
 #[derive(Clone)]
 pub struct FormIds(pub std::sync::Arc<dyn Fn() -> String + Send + Sync>);
@@ -136,24 +108,16 @@ pub struct FormIds(pub std::sync::Arc<dyn Fn() -> String + Send + Sync>);
 /// same id again, and the service recognises it. Every form that creates something has one.
 #[component]
 pub fn FormId() -> impl IntoView {
-    let typed = use_form().value(FORM_ID).map(ToOwned::to_owned);
-    let id = SharedValue::new_str(move || typed.unwrap_or_else(new_id)).into_inner();
+    let id = use_form()
+        .value(FORM_ID)
+        .map_or_else(new_id, ToOwned::to_owned);
     view! { <input type="hidden" name=FORM_ID value=id/> }
 }
 
-/// A fresh id. In the browser it needs to be unlikely to repeat, not hard to guess.
 fn new_id() -> String {
-    #[cfg(feature = "hydrate")]
-    {
-        let part = || (js_sys::Math::random() * f64::from(u32::MAX)) as u32;
-        format!("{:08x}{:08x}{:08x}", part(), part(), part())
-    }
-    #[cfg(not(feature = "hydrate"))]
-    {
-        use_context::<FormIds>()
-            .map(|ids| (ids.0)())
-            .unwrap_or_default()
-    }
+    use_context::<FormIds>()
+        .map(|ids| (ids.0)())
+        .unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -3,8 +3,11 @@
 use super::{FormState, is_secret};
 use crate::{
     error::{ApiError, ErrorCode},
-    i18n, look, routes,
+    i18n, live, look,
+    names::LIVE_HEADER,
+    pages, routes,
     shell::shell,
+    viewer,
 };
 use axum::{
     Form, RequestPartsExt, Router,
@@ -387,10 +390,13 @@ fn provide_request(pages: &Pages, parts: &Parts) {
 /// Renders the page of a request's path.
 async fn render(pages: &Pages, parts: Parts, form: FormState) -> Response {
     let options = pages.options.clone();
+    let frame = in_context(pages, &parts, viewer::of_request).await;
     let context = {
         let pages = pages.clone();
         move || {
             provide_context(form.clone());
+            provide_context(frame.clone());
+            provide_context(live::Topics::default());
             if let Some(parts) = use_context::<Parts>() {
                 provide_request(&pages, &parts);
             }
@@ -410,6 +416,10 @@ async fn render(pages: &Pages, parts: Parts, form: FormState) -> Response {
 /// GET of any page.
 pub async fn page(State(pages): State<Pages>, request: Request) -> Response {
     let (parts, _) = request.into_parts();
+    // What was left for the next page is not for news of the one before.
+    if parts.headers.contains_key(LIVE_HEADER) {
+        return render(&pages, parts, FormState::default()).await;
+    }
     let flash = take(&parts, FLASH).await;
     let notes: Vec<Msg> = take(&parts, NOTES).await.unwrap_or_default();
     let kept = take_kept(&parts).await;
@@ -466,10 +476,10 @@ pub async fn locale(axum::extract::Path(file): axum::extract::Path<String>) -> R
 pub fn router() -> Router<Pages> {
     use leptos_axum::LeptosRoutes;
     // Reading the routes renders the app once; nothing of the request is there.
-    let listing = leptos_axum::generate_route_list(routes::App);
+    let listing = leptos_axum::generate_route_list(pages::App);
     Router::<Pages>::new()
         .leptos_routes_with_handler(listing, page)
-        .merge(routes::posts())
+        .merge(pages::posts())
         .route(
             &format!("{}{{*name}}", routes::FN_PREFIX),
             axum::routing::any(server_fn),

@@ -6,7 +6,7 @@ use crate::{
     look::{Theme, use_look},
     routes, t,
     ui::Icon,
-    viewer::{use_frame, use_viewer, with_frame},
+    viewer::use_viewer,
 };
 use leptos::prelude::*;
 use leptos_router::hooks::use_location;
@@ -17,25 +17,21 @@ pub fn UserMenu() -> impl IntoView {
     view! {
         <details class="menu">
             <summary class="top-user">
-                {with_frame(|| Some(face().into_any()))}
+                {face()}
             </summary>
             <div class="menu-body">
                 <nav::PhoneLinks/>
                 <Settings/>
-                {with_frame(|| {
-                    // Whether somebody is signed in is known only with the frame's data.
-                    use_frame()?;
-                    Some(if use_viewer().is_some() {
-                        view! { <OwnLinks/> }.into_any()
-                    } else {
-                        let enter = view! {
-                            <section>
-                                <a href=routes::SIGN_IN><Icon name="key"/>{t!("sign_in.title")}</a>
-                            </section>
-                        };
-                        enter.into_any()
-                    })
-                })}
+                {if use_viewer().is_some() {
+                    view! { <OwnLinks/> }.into_any()
+                } else {
+                    let enter = view! {
+                        <section>
+                            <a href=routes::SIGN_IN><Icon name="key"/>{t!("sign_in.title")}</a>
+                        </section>
+                    };
+                    enter.into_any()
+                }}
             </div>
         </details>
     }
@@ -74,14 +70,14 @@ fn face() -> impl IntoView {
 pub fn Settings() -> impl IntoView {
     let look = use_look();
     let location = use_location();
-    let back = move || {
-        let query = location.search.get();
-        let path = location.pathname.get();
-        if query.is_empty() {
-            path
-        } else {
-            format!("{path}?{query}")
-        }
+    let (path, query) = (
+        location.pathname.get_untracked(),
+        location.search.get_untracked(),
+    );
+    let back = if query.is_empty() {
+        path
+    } else {
+        format!("{path}?{query}")
     };
     let theme = vec![
         ("system", t!("look.system"), look.theme.is_none()),

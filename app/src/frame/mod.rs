@@ -8,13 +8,13 @@ pub use menu::Settings;
 pub use top::Mark;
 
 use crate::{
-    form, i18n, t,
+    form, i18n, live, t,
     ui::{OldPageBanner, Toast},
-    viewer::{self, use_frame, with_frame},
+    viewer::{Frame as Known, use_frame},
 };
 use leptos::prelude::*;
 use leptos_meta::Title;
-use leptos_router::{components::Outlet, hooks::use_location};
+use leptos_router::components::Outlet;
 
 /// The frame around the pages of the route table.
 #[component]
@@ -29,13 +29,17 @@ pub fn Framed() -> impl IntoView {
 /// The frame around anything.
 #[component]
 pub fn Frame(children: Children) -> impl IntoView {
+    // News would take away what the page says about a form, once.
+    let form = form::use_form();
+    let answers = form.was_posted() || form.problem.is_some() || !form.notes.is_empty();
     view! {
         <Title formatter=|title: String| t!("frame.title", page = title)/>
         <a class="skip" href="#main" rel="external">{t!("frame.skip")}</a>
+        {live::watched("viewer")}
         <div class="shell">
             <top::Top/>
             <nav::Side/>
-            <main class="main" id="main" tabindex="-1">
+            <main class="main" id="main" tabindex="-1" data-answer=answers.then_some("")>
                 <OldPageBanner/>
                 {children()}
                 <Foot/>
@@ -49,36 +53,27 @@ pub fn Frame(children: Children) -> impl IntoView {
 /// Who runs it, whom to call, when one was here before.
 #[component]
 fn Foot() -> impl IntoView {
+    let Known {
+        operator,
+        phone,
+        viewer,
+        ..
+    } = use_frame();
+    let before = viewer.and_then(|viewer| viewer.last_sign_in);
     view! {
         <footer class="foot only-wide">
-            {with_frame(|| {
-                let viewer::Frame { operator, phone, viewer, .. } = use_frame()?;
-                let before = viewer.and_then(|viewer| viewer.last_sign_in);
-                let view = view! {
-                    {(!operator.is_empty()).then(|| view! { <span>{operator}</span> })}
-                    {(!phone.is_empty()).then(|| view! { <span>{t!("frame.phone", phone = phone)}</span> })}
-                    {before
-                        .map(|(at, from)| view! { <span>{t!("frame.last_sign_in", at = at, from = from)}</span> })}
-                };
-                Some(view.into_any())
-            })}
+            {(!operator.is_empty()).then(|| view! { <span>{operator}</span> })}
+            {(!phone.is_empty()).then(|| view! { <span>{t!("frame.phone", phone = phone)}</span> })}
+            {before
+                .map(|(at, from)| view! { <span>{t!("frame.last_sign_in", at = at, from = from)}</span> })}
             <a href=crate::routes::HELP>{t!("nav.help")}</a>
         </footer>
     }
 }
 
-/// What was just done on the page before; goes with the next navigation.
+/// What was just done on the page before; goes with the next page.
 #[component]
 fn FlashToast() -> impl IntoView {
-    let here = use_location().pathname;
-    let at = here.get_untracked();
-    let flash = form::flash();
-    view! {
-        <div class="toasts">
-            {move || {
-                let still = here.get() == at;
-                flash.as_ref().filter(|_| still).map(|msg| view! { <Toast text=i18n::msg(msg)/> })
-            }}
-        </div>
-    }
+    let flash = form::use_form().flash;
+    view! { <div class="toasts" data-keep>{flash.map(|msg| view! { <Toast text=i18n::msg(&msg)/> })}</div> }
 }

@@ -4,7 +4,7 @@ use super::top::exists;
 use crate::{
     routes, t,
     ui::Icon,
-    viewer::{Viewer, use_viewer, with_frame},
+    viewer::{Viewer, use_viewer},
 };
 use leptos::prelude::*;
 use leptos_router::hooks::use_location;
@@ -243,9 +243,9 @@ fn groups(viewer: &Viewer) -> Vec<(Group, Vec<&'static Door>)> {
 
 #[component]
 fn Link(door: &'static Door, count: i64) -> impl IntoView {
-    let here = use_location().pathname;
+    let current = door.current(&use_location().pathname.get_untracked());
     view! {
-        <a href=door.path aria-current=move || door.current(&here.get()).then_some("page")>
+        <a href=door.path aria-current=current.then_some("page")>
             <Icon name=door.icon/>
             {(door.text)()}
             {(count > 0)
@@ -282,7 +282,7 @@ fn lists(viewer: &Viewer) -> impl IntoView + use<> {
 pub fn Side() -> impl IntoView {
     view! {
         <nav class="side only-wide" aria-label=t!("frame.nav")>
-            {with_frame(|| use_viewer().map(|viewer| lists(&viewer).into_any()))}
+            {use_viewer().map(|viewer| lists(&viewer))}
         </nav>
     }
 }
@@ -292,7 +292,7 @@ pub fn Side() -> impl IntoView {
 pub fn PhoneLinks() -> impl IntoView {
     view! {
         <section class="only-phone menu-side">
-            {with_frame(|| use_viewer().map(|viewer| lists(&viewer).into_any()))}
+            {use_viewer().map(|viewer| lists(&viewer))}
             <ul>
                 <li><a href=routes::SEARCH><Icon name="search"/><span>{t!("nav.search")}</span></a></li>
                 <li><a href=routes::HELP><Icon name="help"/><span>{t!("nav.help")}</span></a></li>
@@ -306,7 +306,7 @@ pub fn PhoneLinks() -> impl IntoView {
 pub fn Dock() -> impl IntoView {
     view! {
         <nav class="dock only-phone" aria-label=t!("frame.dock")>
-            {with_frame(|| use_viewer().map(|viewer| thumbs(&viewer).into_any()))}
+            {use_viewer().map(|viewer| thumbs(&viewer))}
         </nav>
     }
 }

@@ -1,11 +1,10 @@
 //! The top bar.
 
 use super::menu::UserMenu;
-use crate::form::GetForm;
 use crate::{
     routes, t,
     ui::Icon,
-    viewer::{use_frame, use_viewer, with_frame},
+    viewer::{use_frame, use_viewer},
 };
 use leptos::prelude::*;
 
@@ -27,26 +26,20 @@ pub fn Mark() -> impl IntoView {
 /// Brand, search, notices, menu.
 #[component]
 pub fn Top() -> impl IntoView {
+    let (site, viewer) = (use_frame().site, use_viewer());
     view! {
         <header class="top">
             <a class="brand" href=routes::HOME aria-label=t!("frame.brand")>
                 <Mark/>
                 <span class="brand-name">{t!("brand.name")}</span>
-                <span class="brand-site">
-                    {with_frame(|| Some(use_frame()?.site.into_any()))}
-                </span>
+                <span class="brand-site">{site}</span>
             </a>
-            {with_frame(|| {
-                use_viewer().filter(|_| exists(routes::SEARCH)).map(|_| view! { <Search/> }.into_any())
-            })}
+            {viewer.is_some().then(|| view! { <Search/> })}
             <div class="top-tools">
                 <a class="top-tool only-wide" href=routes::HELP aria-label=t!("nav.help") title=t!("nav.help")>
                     <Icon name="help"/>
                 </a>
-                {with_frame(|| {
-                    let viewer = use_viewer().filter(|_| exists(routes::NOTICES))?;
-                    Some(view! { <Bell unread=viewer.unread/> }.into_any())
-                })}
+                {viewer.map(|viewer| view! { <Bell unread=viewer.unread/> })}
                 <UserMenu/>
             </div>
         </header>
@@ -61,11 +54,11 @@ pub fn exists(path: &str) -> bool {
 #[component]
 fn Search() -> impl IntoView {
     view! {
-        <GetForm action=routes::SEARCH class="top-search">
+        <form method="get" action=routes::SEARCH class="top-search" role="search">
             <label class="sr" for="search">{t!("frame.search")}</label>
             <Icon name="search"/>
             <input id="search" name="q" type="search" maxlength="100" placeholder=t!("frame.search_hint")/>
-        </GetForm>
+        </form>
     }
 }
 

@@ -1,12 +1,8 @@
-//! What the page says by itself: banners, toasts, refusals.
+//! What the page says by itself: banners and toasts.
 
-use super::{Icon, Text, not_found::NotFound};
-use crate::{
-    error::{ApiError, ErrorCode},
-    i18n, routes, t,
-};
+use super::{Icon, Text};
+use crate::{error::ApiError, i18n, names::OLD_PAGE, t};
 use leptos::prelude::*;
-use leptos_meta::Title;
 
 /// How loud something is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -46,8 +42,8 @@ pub fn Banner(
     }
 }
 
-/// A refusal inside a page, when the rest of the page works on. For the subject of a page use
-/// [`Refusal`].
+/// A refusal inside a page, when the rest of the page works on. For the subject of a page there is
+/// `Refusal`.
 #[component]
 pub fn ErrorBanner(error: ApiError) -> impl IntoView {
     let number = error.request_id.clone();
@@ -58,41 +54,6 @@ pub fn ErrorBanner(error: ApiError) -> impl IntoView {
             {number.map(|id| view! { " "{t!("error.number", id = id)} })}
             {next.map(|next| view! { " "<a href=next>{t!("ui.go_on")}</a> })}
         </Banner>
-    }
-}
-
-/// A page whose subject could not be had: "not found", sign-in, or the reason. Sets the status.
-#[component]
-pub fn Refusal(error: ApiError) -> impl IntoView {
-    match error.code {
-        ErrorCode::NotFound => NotFound().into_any(),
-        ErrorCode::Unauthenticated => {
-            let here = leptos_router::hooks::use_location();
-            // With its query: which line is edited and which list was filtered stands there.
-            let mut asked = here.pathname.get_untracked();
-            let query = here.search.get_untracked();
-            if !query.is_empty() {
-                asked.push('?');
-                asked.push_str(query.trim_start_matches('?'));
-            }
-            let next = routes::with_query(routes::SIGN_IN, &[("next", &asked)]);
-            view! { <leptos_router::components::Redirect path=next/> }.into_any()
-        }
-        _ => {
-            #[cfg(feature = "ssr")]
-            if let (Some(response), Ok(status)) = (
-                use_context::<leptos_axum::ResponseOptions>(),
-                http::StatusCode::from_u16(error.code.status()),
-            ) {
-                response.set_status(status);
-            }
-            view! {
-                <Title text=i18n::msg(&error.msg)/>
-                <ErrorBanner error/>
-                <p><a href=routes::HOME>{t!("not_found.back")}</a></p>
-            }
-            .into_any()
-        }
     }
 }
 
@@ -109,13 +70,12 @@ pub fn Toast(#[prop(into)] text: Text, #[prop(optional)] act: Option<AnyView>) -
     }
 }
 
-/// The server runs another build than this page.
+/// That the server runs another build than this page; the browser shows it when it hears so.
 #[component]
 pub fn OldPageBanner() -> impl IntoView {
-    let stale = crate::live::is_stale();
     view! {
-        <Show when=move || stale.get()>
+        <div id=OLD_PAGE data-keep hidden>
             <Banner>{t!("ui.old_page")} " "<a href="" rel="external">{t!("ui.reload")}</a></Banner>
-        </Show>
+        </div>
     }
 }

@@ -3,7 +3,7 @@
 //! A control takes its name, id and message from the [`Field`] around it and its value from the
 //! posted form ([`use_form`]), so a page says each name once.
 
-use super::{Icon, Shape, Text, classes};
+use super::{Icon, Shape, Text, classes, named};
 use crate::{
     form::{FormState, use_form},
     i18n, t,
@@ -29,8 +29,7 @@ pub fn field_id(name: &str) -> String {
     format!("f-{plain}")
 }
 
-/// A label with its control. The message of the server stands between; one found while typing
-/// (`live`) takes its place.
+/// A label with its control; the message of the server stands between.
 #[component]
 pub fn Field(
     /// Name of the control in the form.
@@ -43,17 +42,13 @@ pub fn Field(
     /// Marks the field as not required.
     #[prop(optional)]
     optional: bool,
-    /// A message found in the browser.
-    #[prop(optional, into)]
-    live: Option<Signal<Option<Msg>>>,
     children: Children,
 ) -> impl IntoView {
-    let posted = use_form().error(&name).cloned();
-    let message = Memo::new(move |_| live.and_then(|live| live.get()).or_else(|| posted.clone()));
+    let message = use_form().error(&name).cloned();
     let id = field_id(&name);
     let hint_id = hint.is_some().then(|| format!("{id}-h"));
     let error_id = format!("{id}-e");
-    let invalid = message.get_untracked().is_some();
+    let invalid = message.is_some();
     let described_by = classes(&[hint_id.as_deref().unwrap_or(""), &error_id]);
     let inside = Inside {
         name,
@@ -62,7 +57,7 @@ pub fn Field(
         invalid,
     };
     view! {
-        <div class="field" class:is-bad=move || message.get().is_some()>
+        <div class="field" class:is-bad=invalid>
             <label for=id>
                 {label}
                 {optional.then(|| view! { " "<span class="opt">{t!("ui.optional")}</span> })}
@@ -101,29 +96,26 @@ pub fn FieldSet(
         <fieldset class="field" class:is-bad=invalid id=id tabindex="-1" aria-describedby=described_by>
             <legend class=if hide_legend { "sr" } else { "lab" }>{legend}</legend>
             {hint.map(|hint| view! { <p class="hint" id=hint_id>{hint}</p> })}
-            <FieldError id=error_id message=Memo::new(move |_| posted.clone())/>
+            <FieldError id=error_id message=posted/>
             <Provider value=inside>{children()}</Provider>
         </fieldset>
     }
 }
 
-/// The message of a field. Its place is always there, so that a message found while typing is read.
+/// The message of a field.
 #[component]
-fn FieldError(id: String, message: Memo<Option<Msg>>) -> impl IntoView {
+fn FieldError(id: String, message: Option<Msg>) -> impl IntoView {
     view! {
         <div id=id role="status">
-            {move || {
-                message
-                    .get()
-                    .map(|msg| {
-                        view! {
-                            <p class="err">
-                                <Shape name="bad"/>
-                                {i18n::msg(&msg)}
-                            </p>
-                        }
-                    })
-            }}
+            {message
+                .map(|msg| {
+                    view! {
+                        <p class="err">
+                            <Shape name="bad"/>
+                            {i18n::msg(&msg)}
+                        </p>
+                    }
+                })}
         </div>
     }
 }
@@ -272,13 +264,11 @@ pub fn TextArea(
     }
 }
 
-/// Text as the content of an element. On a page the first line break after `<textarea>` is dropped, so
-/// one stands in front, and a text that begins with one keeps it; what a script sets keeps all.
+/// Text as the content of an element. The first line break after `<textarea>` is dropped by browsers, so
+/// one stands in front, and a text that begins with one keeps it.
 fn escape_text(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 8);
-    if cfg!(feature = "ssr") {
-        out.push('\n');
-    }
+    out.push('\n');
     for c in text.chars() {
         match c {
             '&' => out.push_str("&amp;"),
@@ -334,8 +324,7 @@ pub fn Select(
 }
 
 /// A whole number with unit and two buttons. Without scripts the buttons post
-/// `step=<name>-` or `step=<name>+`, which the page answers with the number changed
-/// ([`crate::form::FormState`] through [`step`]).
+/// `step=<name>-` or `step=<name>+`, which the page answers with the number changed ([`super::step`]).
 #[component]
 pub fn NumberStepper(
     #[prop(optional, into)] name: String,
@@ -360,13 +349,6 @@ pub fn NumberStepper(
     } else {
         format!("{label} ({unit})")
     };
-    let input = NodeRef::<leptos::html::Input>::new();
-    let press = move |sign: i64| {
-        move |event: leptos::ev::MouseEvent| {
-            event.prevent_default();
-            press_step(input, sign * by, min, max);
-        }
-    };
     view! {
         <div class="step">
             <button
@@ -374,13 +356,15 @@ pub fn NumberStepper(
                 name="step"
                 value=format!("{name}-")
                 aria-label=t!("ui.less", what = label)
-                on:click=press(-1)
+                aria-controls=id.clone()
+                data-by=(-by).to_string()
+                data-min=min.to_string()
+                data-max=max.to_string()
             >
                 <Icon name="minus"/>
             </button>
             <input
-                node_ref=input
-                id=id
+                id=id.clone()
                 name=name.clone()
                 type="text"
                 inputmode="numeric"
@@ -397,40 +381,16 @@ pub fn NumberStepper(
                 name="step"
                 value=format!("{name}+")
                 aria-label=t!("ui.more", what = label)
-                on:click=press(1)
+                aria-controls=id.clone()
+                data-by=by.to_string()
+                data-min=min.to_string()
+                data-max=max.to_string()
             >
                 <Icon name="plus"/>
             </button>
         </div>
     }
 }
-
-/// The number after one press, inside its limits and on its grid.
-pub fn step(value: i64, by: i64, min: i64, max: i64) -> i64 {
-    value.saturating_add(by).clamp(min, max.max(min))
-}
-
-#[cfg(feature = "hydrate")]
-fn press_step(input: NodeRef<leptos::html::Input>, by: i64, min: i64, max: i64) {
-    if let Some(input) = input.get_untracked() {
-        let value = lingbao_model::text::parse_integer(&input.value()).unwrap_or(min);
-        input.set_value(&step(value, by, min, max).to_string());
-        // Pages listen to what is typed; a press counts as typing.
-        if let Ok(event) = web_sys::Event::new_with_event_init_dict("input", &bubbling()) {
-            let _ = input.dispatch_event(&event);
-        }
-    }
-}
-
-#[cfg(feature = "hydrate")]
-fn bubbling() -> web_sys::EventInit {
-    let init = web_sys::EventInit::new();
-    init.set_bubbles(true);
-    init
-}
-
-#[cfg(not(feature = "hydrate"))]
-fn press_step(_: NodeRef<leptos::html::Input>, _: i64, _: i64, _: i64) {}
 
 /// A box to tick.
 #[component]
@@ -450,21 +410,6 @@ pub fn Check(
             <input type="checkbox" id=id name=name value=value checked=checked/>
             <span>{children()}</span>
         </label>
-    }
-}
-
-/// A message with the label of its field before it, where it stands away from the field.
-pub fn named(error: &lingbao_model::msg::FieldError, labels: &[(String, String)]) -> String {
-    let msg = i18n::msg(&error.msg);
-    if let Some((_, label)) = labels.iter().find(|(name, _)| *name == *error.field) {
-        return format!("{label}{}{msg}", t!("ui.colon"));
-    }
-    let key = format!("field.{}", error.field);
-    let label = i18n::t_key(&key);
-    if label == key {
-        msg
-    } else {
-        format!("{label}{}{msg}", t!("ui.colon"))
     }
 }
 
@@ -518,7 +463,7 @@ pub fn ErrorSummary(
     })
 }
 
-#[cfg(all(test, feature = "ssr"))]
+#[cfg(test)]
 mod tests {
     use super::*;
 
@@ -569,13 +514,5 @@ mod tests {
         );
         assert_eq!(hits.len(), 1, "{hits:?}");
         assert!(hits[0].ends_with("ui/field.rs"));
-    }
-
-    #[test]
-    fn steps_stay_inside_their_limits() {
-        assert_eq!(step(1, -1, 1, 64), 1);
-        assert_eq!(step(64, 1, 1, 64), 64);
-        assert_eq!(step(8, 1, 1, 64), 9);
-        assert_eq!(step(i64::MAX, 1, 1, i64::MAX), i64::MAX);
     }
 }

@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 
 /// The sprite: all icons (`i-…`), state shapes (`s-…`) and the patterns of the quota bar (`p-…`).
-/// Stands in the document, outside of what is hydrated, so the browser's code does not carry it.
+/// The browser's code does not carry it.
 #[cfg(feature = "ssr")]
 #[component]
 pub fn Sprite() -> impl IntoView {

@@ -7,7 +7,6 @@ use leptos::prelude::*;
 /// The body of the page: names no owner, offers a way back.
 #[component]
 pub fn NotFound() -> impl IntoView {
-    #[cfg(feature = "ssr")]
     if let Some(response) = use_context::<leptos_axum::ResponseOptions>() {
         response.set_status(http::StatusCode::NOT_FOUND);
     }

@@ -1,7 +1,7 @@
 //! Tables: sticky head, sortable by links, rows become blocks on phones.
 
 use super::{Icon, Text, classes};
-use crate::{form::GetForm, routes::with_query, t};
+use crate::{routes::with_query, t};
 use leptos::prelude::*;
 use lingbao_model::view::page;
 
@@ -261,11 +261,11 @@ pub fn FilterBar(
 ) -> impl IntoView {
     let clear = action.clone();
     view! {
-        <GetForm action=action class="bar">
+        <form method="get" action=action class="bar" role="search">
             {children()}
             <button class="btn">{t!("ui.filter")}</button>
             {active.then(|| view! { <a class="btn btn-bare push" href=clear>{t!("ui.clear")}</a> })}
-        </GetForm>
+        </form>
     }
 }
 

@@ -1,5 +1,4 @@
-//! Pages that wait for what they show: whole when the server sends them; in the browser the old
-//! stands until the new is there.
+//! Pages that wait for what they show, and are whole when they are sent.
 
 use super::Refusal;
 use crate::error::ApiError;
@@ -41,7 +40,11 @@ where
     }))
 }
 
-/// One for all pages: every kind of `Transition` is some 10 KB of wasm.
+/// One for all pages: the compiler would make each kind of `Suspense` anew.
 fn waiting(shown: Box<dyn Fn() -> Suspend<AnyView> + Send>) -> AnyView {
-    view! { <Transition>{shown}</Transition> }.into_any()
+    view! {
+        {crate::live::marks()}
+        <Suspense>{shown}</Suspense>
+    }
+    .into_any()
 }

@@ -11,6 +11,7 @@ use axum::{
 use leptos::prelude::{provide_context, use_context};
 use lingbao_app::{
     form::{FormIds, ssr::Ended},
+    names::LIVE_HEADER,
     routes,
     viewer::{Frame, Viewer, ssr::ViewerSource},
 };
@@ -106,7 +107,7 @@ async fn identify(portal: &Portal, mut cx: Cx, request: &mut Request) -> Result<
     if let (Some(user), Some(id)) = (user, browser.id()) {
         cx.session = Some(portal.sessions.digest(&id));
         cx.actor = Actor::User(user);
-        if is_act(&path) {
+        if is_act(request) {
             portal.touch(&id).await;
         }
     } else if let Some(user) = ended(portal, &browser, presented).await {
@@ -145,10 +146,14 @@ fn is_static(path: &str) -> bool {
         )
 }
 
-/// Whether a request is something that the person did. Open pages ask for news by themselves, by
-/// server functions alone; a person in front of one is told of by [`presence`](lingbao_app::presence).
-fn is_act(path: &str) -> bool {
-    path != events::PATH && !path.starts_with(routes::FN_PREFIX)
+/// Whether a request is something that the person did. Open pages ask for news by themselves, and say
+/// so, and islands call server functions; a person in front of one is told of by
+/// [`PRESENCE`](lingbao_app::names::PRESENCE).
+fn is_act(request: &Request) -> bool {
+    let path = request.uri().path();
+    path != events::PATH
+        && !path.starts_with(routes::FN_PREFIX)
+        && !request.headers().contains_key(LIVE_HEADER)
 }
 
 /// What pages, posts and server functions find in their context.

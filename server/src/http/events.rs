@@ -29,7 +29,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Portal, problem::Refusal};
 
 /// The path.
-pub const PATH: &str = "/events";
+pub const PATH: &str = lingbao_app::names::EVENTS;
 /// Most words of one stream.
 const WORDS: usize = 40;
 /// Between two looks at the table.

@@ -26,7 +26,7 @@ use axum::{
     routing::{get, post},
 };
 use leptos::config::LeptosOptions;
-use lingbao_app::{form::ssr::Pages, presence};
+use lingbao_app::{form::ssr::Pages, names::PRESENCE};
 use lingbao_core::{App, service::notice, session_store::Sessions};
 use metrics_exporter_prometheus::PrometheusHandle;
 use middleware::{access_log, client, client::Network, cross_site, guard, headers, request_id};
@@ -153,7 +153,7 @@ pub fn router(portal: &Portal, options: LeptosOptions) -> Router {
         .route("/metrics", get(health::metrics))
         .route(events::PATH, get(events::open))
         // The layer around it prolongs the session.
-        .route(presence::PATH, post(async || StatusCode::NO_CONTENT))
+        .route(PRESENCE, post(async || StatusCode::NO_CONTENT))
         .with_state(portal.clone());
     let limit = portal.config.limits.body_kib * 1024;
     // The last layer is the outermost.

@@ -161,7 +161,6 @@ fn Sessions(sessions: Vec<SessionRow>) -> impl IntoView {
 }
 
 /// The post of the page.
-#[cfg(feature = "ssr")]
 pub mod ssr {
     use crate::{
         form::ssr::{Done, Posted, Refused},

@@ -31,7 +31,6 @@ pub fn Password() -> impl IntoView {
 }
 
 /// The post of the page.
-#[cfg(feature = "ssr")]
 pub mod ssr {
     use crate::{
         form::ssr::{Done, Posted, Refused},

@@ -141,7 +141,6 @@ fn token(row: TokenRow, lives: bool) -> impl IntoView {
 }
 
 /// The posts of the page.
-#[cfg(feature = "ssr")]
 pub mod ssr {
     use super::{MADE, PATH};
     use crate::{

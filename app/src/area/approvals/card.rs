@@ -340,7 +340,6 @@ fn Settled(card: CardView) -> impl IntoView {
 }
 
 /// The post of the page.
-#[cfg(feature = "ssr")]
 pub mod ssr {
     use crate::{
         form::ssr::{Done, Posted, Refused},

@@ -182,7 +182,6 @@ fn done(row: DoneRow) -> impl IntoView {
 }
 
 /// The decisions as a file.
-#[cfg(feature = "ssr")]
 pub mod ssr {
     use crate::{
         csv, facts,

@@ -1,15 +1,7 @@
 //! The audit trail: who did what, as a list and as a file, and whether the chain is whole.
 
-#[cfg(feature = "ssr")]
 use crate::form::ssr::{Pages, page_post};
-use crate::{
-    asked,
-    error::ApiError,
-    facts, i18n, lazy_pages,
-    routes::{self, page},
-    t,
-    ui::*,
-};
+use crate::{asked, error::ApiError, facts, i18n, pages::page, routes, t, ui::*};
 use leptos::prelude::*;
 use leptos_router::{any_nested_route::AnyNestedRoute, path};
 use lingbao_model::{
@@ -23,30 +15,12 @@ use lingbao_model::{
 /// Path of the file.
 pub const CSV: &str = "/admin/audit.csv";
 
-/// The pages of this area.
-#[derive(Clone, Copy)]
-pub enum Page {
-    /// The list.
-    List,
-}
-
-/// The piece of code that is loaded when somebody opens the page.
-#[lazy]
-fn audit(page: Page) -> AnyView {
-    match page {
-        Page::List => view! { <Trail/> }.into_any(),
-    }
-}
-
-lazy_pages!(audit, __preload_audit);
-
 /// Where the page is.
 pub fn routes() -> Vec<AnyNestedRoute> {
-    vec![page(path!("/admin/audit"), piece(Page::List))]
+    vec![page(path!("/admin/audit"), Trail)]
 }
 
 /// What the page posts to itself, and the list as a file.
-#[cfg(feature = "ssr")]
 pub fn posts() -> axum::Router<Pages> {
     axum::Router::new()
         .route(routes::ADMIN_AUDIT, page_post(ssr::verify))
@@ -213,7 +187,6 @@ fn subject(line: &AuditLine) -> AnyView {
 }
 
 /// The server's side.
-#[cfg(feature = "ssr")]
 pub mod ssr {
     use super::Asked;
     use crate::{

@@ -1,12 +1,6 @@
 //! The service catalogue: everything that can be ordered, by family, with a starting price.
 
-use crate::{
-    error::ApiError,
-    i18n, lazy_pages,
-    routes::{self, page},
-    t,
-    ui::*,
-};
+use crate::{error::ApiError, i18n, pages::page, routes, t, ui::*};
 use leptos::prelude::*;
 use leptos_router::{any_nested_route::AnyNestedRoute, hooks::use_query_map, path};
 use lingbao_model::{
@@ -14,26 +8,9 @@ use lingbao_model::{
     view::catalogue::OfferCard,
 };
 
-/// The pages of this area.
-#[derive(Clone, Copy)]
-pub enum Page {
-    /// The list.
-    List,
-}
-
-/// The piece of code that is loaded when somebody opens the page.
-#[lazy]
-fn catalogue(page: Page) -> AnyView {
-    match page {
-        Page::List => view! { <Catalogue/> }.into_any(),
-    }
-}
-
-lazy_pages!(catalogue, __preload_catalogue);
-
 /// Where the page is.
 pub fn routes() -> Vec<AnyNestedRoute> {
-    vec![page(path!("/catalogue"), piece(Page::List))]
+    vec![page(path!("/catalogue"), Catalogue)]
 }
 
 /// Everything that can be ordered.

@@ -1,12 +1,6 @@
 //! When does a term of so many working days end? The same arithmetic as on every request.
 
-use crate::{
-    error::ApiError,
-    form::use_form,
-    t,
-    ui::*,
-    viewer::{use_viewer, with_frame},
-};
+use crate::{error::ApiError, form::use_form, t, ui::*, viewer::use_viewer};
 use leptos::prelude::*;
 use leptos_router::hooks::use_query_map;
 use lingbao_model::time::Date;
@@ -78,7 +72,7 @@ pub fn Deadline() -> impl IntoView {
                 })}
             </Transition>
         </form>
-        {with_frame(|| use_viewer().filter(|viewer| viewer.can("operate")).map(|_| holidays()))}
+        {use_viewer().filter(|viewer| viewer.can("operate")).map(|_| holidays())}
     }
 }
 
@@ -101,7 +95,6 @@ fn holidays() -> AnyView {
 }
 
 /// The post of the page.
-#[cfg(feature = "ssr")]
 pub mod ssr {
     use super::{ENTER, PATH};
     use crate::{

@@ -1,13 +1,6 @@
 //! The workbench: what to do, what goes on, the shortest ways on.
 
-use crate::{
-    error::ApiError,
-    facts, i18n, lazy_pages, live,
-    routes::{self, page},
-    t,
-    ui::*,
-    viewer,
-};
+use crate::{error::ApiError, facts, i18n, live, pages::page, routes, t, ui::*, viewer};
 use leptos::prelude::*;
 use leptos_router::{any_nested_route::AnyNestedRoute, path};
 use lingbao_model::{
@@ -23,26 +16,9 @@ use lingbao_model::{
     },
 };
 
-/// The pages of this area.
-#[derive(Clone, Copy)]
-pub enum Page {
-    /// The workbench.
-    Home,
-}
-
-/// The piece of code that is loaded when somebody opens the page.
-#[lazy]
-fn home(page: Page) -> AnyView {
-    match page {
-        Page::Home => view! { <Workbench/> }.into_any(),
-    }
-}
-
-lazy_pages!(home, __preload_home);
-
 /// Where the page is.
 pub fn routes() -> Vec<AnyNestedRoute> {
-    vec![page(path!("/"), piece(Page::Home))]
+    vec![page(path!("/"), Workbench)]
 }
 
 /// What the reader's workbench shows.
@@ -72,11 +48,10 @@ fn count(total: Count) -> String {
 #[component]
 fn Parts(found: Home) -> impl IntoView {
     let (many, tiles) = tiles(&found);
-    let acts = viewer::with_frame(|| {
-        viewer::use_viewer()?.can("order").then(|| {
-            view! { <LinkButton href=routes::CATALOGUE kind=Kind::Main icon="plus">{t!("home.order")}</LinkButton> }
-                .into_any()
-        })
+    let orders = viewer::use_viewer().is_some_and(|viewer| viewer.can("order"));
+    let acts = orders.then(|| {
+        view! { <LinkButton href=routes::CATALOGUE kind=Kind::Main icon="plus">{t!("home.order")}</LinkButton> }
+            .into_any()
     });
     let main = found.todo.is_some() || found.requests.is_some() || found.audit.is_some();
     let (beside, below) = if main {
@@ -94,7 +69,7 @@ fn Parts(found: Home) -> impl IntoView {
     let requests = found.requests.map(requests);
     let trail = found.audit.map(trail);
     view! {
-        <PageHead title=t!("nav.home") acts/>
+        <PageHead title=t!("nav.home") nostrip:acts=acts/>
         <Tiles six={many > 4}>{tiles}</Tiles>
         <div class="sec-6">
             <Columns aside>
@@ -344,34 +319,32 @@ fn request(row: RequestRow) -> impl IntoView {
 }
 
 /// The shortest ways, by what the reader may do.
-fn quick() -> AnyView {
-    viewer::with_frame(|| {
-        let viewer = viewer::use_viewer()?;
-        let ways = [
-            ("order", routes::CATALOGUE, t!("nav.catalogue")),
-            ("order", routes::CART, t!("nav.cart")),
-            ("read_resources", routes::RESOURCES, t!("nav.resources")),
-            ("overview", routes::OVERVIEW, t!("nav.overview")),
-            ("operate", routes::WORK_ORDERS, t!("nav.work_orders")),
-            ("read_audit", routes::ADMIN_AUDIT, t!("nav.admin_audit")),
-            ("operate", routes::OPERATIONS, t!("nav.operations")),
-            ("manage_units", routes::ADMIN_UNITS, t!("nav.admin_units")),
-            ("manage_units", routes::ADMIN_USERS, t!("people.users")),
-            ("manage_roles", routes::ADMIN_USERS, t!("people.users")),
-            ("", routes::HELP, t!("nav.help")),
-        ];
-        let links = ways
-            .into_iter()
-            .filter(|(ability, path, _)| {
-                routes::PATHS.contains(path) && (ability.is_empty() || viewer.can(ability))
-            })
-            .map(|(_, path, text)| view! { <li><a class="lead plain" href=path>{text}</a></li> })
-            .collect_view();
-        Some(
-            view! { <Panel title=t!("home.quick")><ul class="rows rows-s">{links}</ul></Panel> }
-                .into_any(),
-        )
-    })
+fn quick() -> Option<AnyView> {
+    let viewer = viewer::use_viewer()?;
+    let ways = [
+        ("order", routes::CATALOGUE, t!("nav.catalogue")),
+        ("order", routes::CART, t!("nav.cart")),
+        ("read_resources", routes::RESOURCES, t!("nav.resources")),
+        ("overview", routes::OVERVIEW, t!("nav.overview")),
+        ("operate", routes::WORK_ORDERS, t!("nav.work_orders")),
+        ("read_audit", routes::ADMIN_AUDIT, t!("nav.admin_audit")),
+        ("operate", routes::OPERATIONS, t!("nav.operations")),
+        ("manage_units", routes::ADMIN_UNITS, t!("nav.admin_units")),
+        ("manage_units", routes::ADMIN_USERS, t!("people.users")),
+        ("manage_roles", routes::ADMIN_USERS, t!("people.users")),
+        ("", routes::HELP, t!("nav.help")),
+    ];
+    let links = ways
+        .into_iter()
+        .filter(|(ability, path, _)| {
+            routes::PATHS.contains(path) && (ability.is_empty() || viewer.can(ability))
+        })
+        .map(|(_, path, text)| view! { <li><a class="lead plain" href=path>{text}</a></li> })
+        .collect_view();
+    Some(
+        view! { <Panel title=t!("home.quick")><ul class="rows rows-s">{links}</ul></Panel> }
+            .into_any(),
+    )
 }
 
 fn notices(rows: Vec<NoticeRow>) -> AnyView {

@@ -131,7 +131,6 @@ fn undo(found: &ImportDetail) -> AnyView {
 }
 
 /// The post of the page.
-#[cfg(feature = "ssr")]
 pub mod ssr {
     use crate::{
         error::ApiError,

@@ -347,7 +347,6 @@ pub fn money(month: lingbao_model::money::Money) -> String {
 }
 
 /// The posts of the page.
-#[cfg(feature = "ssr")]
 pub mod ssr {
     use super::super::file;
     use crate::{

@@ -241,7 +241,6 @@ fn row(side: Side, row: VersionRow) -> AnyView {
 }
 
 /// The posts of the page.
-#[cfg(feature = "ssr")]
 pub mod ssr {
     use crate::{
         error::ApiError,

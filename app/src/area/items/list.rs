@@ -92,7 +92,6 @@ fn row(row: ItemRow) -> AnyView {
 }
 
 /// The post of the page.
-#[cfg(feature = "ssr")]
 pub mod ssr {
     use crate::{
         form::ssr::{Done, Posted, Refused},

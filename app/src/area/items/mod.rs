@@ -10,38 +10,14 @@ mod policy_form;
 mod policy_rows;
 mod policy_trial;
 
-#[cfg(feature = "ssr")]
 use crate::form::ssr::{Pages, page_post};
 use crate::{
-    lazy_pages,
-    routes::{self, page},
-    t,
+    pages::page,
+    routes, t,
     ui::{Tab, Tabs},
 };
 use leptos::prelude::*;
-use leptos_router::{any_nested_route::AnyNestedRoute, hooks::use_location, path};
-
-/// The pages of this area.
-#[derive(Clone, Copy)]
-pub enum Page {
-    /// All items; all policies.
-    List,
-    /// One item or one policy with its versions.
-    Item,
-}
-
-/// The piece of code that is loaded when somebody opens one of the pages.
-#[lazy]
-fn items(page: Page) -> AnyView {
-    // One type of route for both nouns: each type would travel with the first load of every page.
-    let here = use_location().pathname.get_untracked();
-    match (page, here.starts_with(routes::ADMIN_POLICIES)) {
-        (Page::List, false) => view! { <list::List/> }.into_any(),
-        (Page::Item, false) => view! { <item::Item/> }.into_any(),
-        (Page::List, true) => view! { <policies::Policies/> }.into_any(),
-        (Page::Item, true) => view! { <policy::OnePolicy/> }.into_any(),
-    }
-}
+use leptos_router::{any_nested_route::AnyNestedRoute, path};
 
 /// The two lists of those who keep the items; nothing for those who keep prices alone.
 fn tabs(current: &'static str) -> Option<AnyView> {
@@ -61,20 +37,17 @@ fn tabs(current: &'static str) -> Option<AnyView> {
     })
 }
 
-lazy_pages!(items, __preload_items);
-
 /// Where the pages are.
 pub fn routes() -> Vec<AnyNestedRoute> {
     vec![
-        page(path!("/admin/items"), piece(Page::List)),
-        page(path!("/admin/items/:code"), piece(Page::Item)),
-        page(path!("/admin/policies"), piece(Page::List)),
-        page(path!("/admin/policies/:kind"), piece(Page::Item)),
+        page(path!("/admin/items"), list::List),
+        page(path!("/admin/items/:code"), item::Item),
+        page(path!("/admin/policies"), policies::Policies),
+        page(path!("/admin/policies/:kind"), policy::OnePolicy),
     ]
 }
 
 /// What the pages post to themselves.
-#[cfg(feature = "ssr")]
 pub fn posts() -> axum::Router<Pages> {
     axum::Router::new()
         .route("/admin/items", page_post(list::ssr::create))

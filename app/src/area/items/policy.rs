@@ -194,7 +194,6 @@ fn row(version: PolicyVersion) -> AnyView {
 }
 
 /// The posts of the page.
-#[cfg(feature = "ssr")]
 pub mod ssr {
     use super::super::{
         policy_rows::{ROW, Rows},

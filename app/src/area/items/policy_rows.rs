@@ -5,7 +5,6 @@
 //! condition 1), so that what was typed stays beside it whatever comes and goes around it. The field
 //! `row` tells the names in their order.
 
-#[cfg(feature = "ssr")]
 mod press;
 
 use lingbao_model::{

@@ -3,33 +3,17 @@
 
 use crate::{
     error::{ApiError, ErrorCode},
-    lazy_pages,
-    routes::{self, page},
+    pages::page,
+    routes,
     ui::*,
 };
 use leptos::prelude::*;
 use leptos_router::{any_nested_route::AnyNestedRoute, path};
 use lingbao_model::msg::Msg;
 
-/// The pages of this area.
-#[derive(Clone, Copy)]
-pub enum Page {
-    /// All components.
-    Kit,
-}
-
-#[lazy]
-fn kit(page: Page) -> AnyView {
-    match page {
-        Page::Kit => view! { <Kit/> }.into_any(),
-    }
-}
-
-lazy_pages!(kit, __preload_kit);
-
 /// Where the pages are.
 pub fn routes() -> Vec<AnyNestedRoute> {
-    vec![page(path!("/kit"), piece(Page::Kit))]
+    vec![page(path!("/kit"), Kit)]
 }
 
 #[component]
@@ -102,7 +86,7 @@ fn Kit() -> impl IntoView {
                     <Field name="host" label="主机名" hint="小写字母、数字、连字符，3–32 位">
                         <TextInput value="tj-app-03" width=Width::M/>
                     </Field>
-                    <Field name="band" label="带宽" live=Signal::stored(Some(Msg::new("error.required")))>
+                    <Field name="band" label="带宽">
                         <TextInput value="" width=Width::Xs/>
                     </Field>
                     <Field name="os" label="操作系统" optional=true>

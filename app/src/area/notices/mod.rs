@@ -1,14 +1,7 @@
 //! In-site notices.
 
-#[cfg(feature = "ssr")]
 use crate::form::ssr::{Pages, page_post};
-use crate::{
-    error::ApiError,
-    i18n, lazy_pages, live,
-    routes::{self, page},
-    t,
-    ui::*,
-};
+use crate::{error::ApiError, i18n, live, pages::page, routes, t, ui::*};
 use leptos::prelude::*;
 use leptos_router::{any_nested_route::AnyNestedRoute, hooks::use_query_map, path};
 use lingbao_model::{
@@ -16,30 +9,12 @@ use lingbao_model::{
     view::{page::Page as Rows, people::NoticeRow},
 };
 
-/// The pages of this area.
-#[derive(Clone, Copy)]
-pub enum Page {
-    /// The list.
-    List,
-}
-
-/// The piece of code that is loaded when somebody opens the page.
-#[lazy]
-fn notices(page: Page) -> AnyView {
-    match page {
-        Page::List => view! { <Notices/> }.into_any(),
-    }
-}
-
-lazy_pages!(notices, __preload_notices);
-
 /// Where the page is.
 pub fn routes() -> Vec<AnyNestedRoute> {
-    vec![page(path!("/notices"), piece(Page::List))]
+    vec![page(path!("/notices"), Notices)]
 }
 
 /// What the page posts to itself.
-#[cfg(feature = "ssr")]
 pub fn posts() -> axum::Router<Pages> {
     axum::Router::new().route(routes::NOTICES, page_post(ssr::act))
 }
@@ -141,7 +116,6 @@ fn notice(row: NoticeRow) -> impl IntoView {
 }
 
 /// The posts of the page.
-#[cfg(feature = "ssr")]
 pub mod ssr {
     use crate::{
         form::ssr::{Done, Posted, Refused},

@@ -492,7 +492,6 @@ fn note(row: &DifferenceRow) -> AnyView {
 }
 
 /// The posts of the page.
-#[cfg(feature = "ssr")]
 pub mod ssr {
     use super::asks;
     use crate::{

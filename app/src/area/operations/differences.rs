@@ -367,7 +367,6 @@ fn summary(line: &DifferenceRow) -> String {
 }
 
 /// The server's side of the list.
-#[cfg(feature = "ssr")]
 pub mod ssr {
     use super::Asked;
     use crate::{

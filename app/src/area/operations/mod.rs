@@ -1,7 +1,6 @@
 //! What operators look after: fulfilments on their way and stuck ones, and work orders for people.
 
 mod adopt;
-mod apart;
 mod clouds;
 mod difference;
 mod differences;
@@ -13,64 +12,32 @@ mod rules;
 mod saga;
 mod sagas;
 
-#[cfg(feature = "ssr")]
 use crate::form::ssr::{Pages, page_post};
-use crate::{i18n, lazy_pages, routes::page, ui::Look};
-use leptos::prelude::*;
+use crate::{i18n, pages::page, ui::Look};
 use leptos_router::{any_nested_route::AnyNestedRoute, path};
 use lingbao_model::{
     time::{Timestamp, Zone},
     view::operation::{SagaState, WorkOrderStatus},
 };
 
-/// The pages of this area.
-#[derive(Clone, Copy)]
-pub enum Page {
-    /// Counts and fulfilments.
-    Sagas,
-    /// One fulfilment.
-    Saga,
-    /// Background jobs.
-    Jobs,
-    /// Backends, and what in them is nobody's.
-    Clouds,
-    /// Work orders.
-    Orders,
-    /// One work order.
-    Order,
-}
-
-/// The piece of code that is loaded when somebody opens one of the pages.
-#[lazy]
-fn operations(page: Page) -> AnyView {
-    match page {
-        Page::Sagas => view! { <sagas::Sagas/> }.into_any(),
-        Page::Saga => view! { <saga::SagaPage/> }.into_any(),
-        Page::Jobs => view! { <jobs::Jobs/> }.into_any(),
-        Page::Clouds => view! { <clouds::Clouds/> }.into_any(),
-        Page::Orders => view! { <orders::Orders/> }.into_any(),
-        Page::Order => view! { <order::OrderPage/> }.into_any(),
-    }
-}
-
-lazy_pages!(operations, __preload_operations);
-
 /// Where the pages are.
 pub fn routes() -> Vec<AnyNestedRoute> {
-    let mut pages = vec![
-        page(path!("/operations"), piece(Page::Sagas)),
-        page(path!("/operations/sagas/:id"), piece(Page::Saga)),
-        page(path!("/operations/jobs"), piece(Page::Jobs)),
-        page(path!("/operations/clouds"), piece(Page::Clouds)),
-        page(path!("/work-orders"), piece(Page::Orders)),
-        page(path!("/work-orders/:id"), piece(Page::Order)),
-    ];
-    pages.extend(apart::routes());
-    pages
+    vec![
+        page(path!("/operations"), sagas::Sagas),
+        page(path!("/operations/sagas/:id"), saga::SagaPage),
+        page(path!("/operations/jobs"), jobs::Jobs),
+        page(path!("/operations/clouds"), clouds::Clouds),
+        page(path!("/work-orders"), orders::Orders),
+        page(path!("/work-orders/:id"), order::OrderPage),
+        page(path!("/operations/differences"), differences::Differences),
+        page(
+            path!("/operations/differences/:id"),
+            difference::DifferencePage,
+        ),
+    ]
 }
 
 /// What the pages post to themselves.
-#[cfg(feature = "ssr")]
 pub fn posts() -> axum::Router<Pages> {
     axum::Router::new()
         .route("/operations/sagas/{id}", page_post(saga::ssr::act))

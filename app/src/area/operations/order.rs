@@ -182,7 +182,6 @@ fn form(found: &WorkOrderRow) -> AnyView {
 }
 
 /// The posts of the page.
-#[cfg(feature = "ssr")]
 pub mod ssr {
     use crate::{
         error::ApiError,

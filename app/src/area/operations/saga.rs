@@ -153,7 +153,6 @@ fn step(step: SagaStepLine) -> impl IntoView {
 }
 
 /// The posts of the page.
-#[cfg(feature = "ssr")]
 pub mod ssr {
     use crate::{
         error::ApiError,

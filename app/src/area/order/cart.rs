@@ -1,20 +1,17 @@
 //! The cart: what goes into one request, what it costs, what will become of it.
 
-use super::{
-    autosave::{Autosave, SavedLine},
-    panel,
-};
 use crate::{
     error::{ApiError, ErrorCode},
     facts,
     form::{FORM_ID, use_form},
-    i18n, routes, t,
+    i18n,
+    island::CartPanel,
+    routes, t,
     ui::*,
 };
 use leptos::prelude::*;
 use leptos_router::hooks::{use_params_map, use_query_map};
 use lingbao_model::{
-    money::Money,
     request::Status,
     time::Zone,
     view::request::{CartView, HeadForm, LineView},
@@ -235,46 +232,17 @@ fn Head(
         .map(ToString::to_string)
         .unwrap_or_default();
     let short = !cart.verdict.shortfalls.is_empty() || cart.with_quota_change || ask;
-    let monthly = cart.verdict.month.fen() != 0;
-    let (sum, unit) = if monthly {
-        (cart.verdict.month, t!("order.month_unit"))
-    } else {
-        (cart.verdict.once, t!("order.once_unit"))
-    };
-    let sum = Signal::stored(sum.yuan());
-    let once = (monthly && cart.verdict.once.fen() != 0)
-        .then(|| view! { <p class="num">{facts::charge(Money::ZERO, cart.verdict.once)}</p> });
-    // What is paid once has neither a year nor a trial run.
-    let sum = if monthly {
-        let year = Signal::stored(t!("order.year", amount = cart.verdict.year.yuan()));
-        view! { <Sum amount=sum unit note=year/> }.into_any()
-    } else {
-        view! { <Sum amount=sum unit/> }.into_any()
-    };
-    let (act, submit) = match cart.status {
-        Status::Returned => ("resubmit", t!("cart.resubmit")),
-        _ => ("submit", t!("cart.submit")),
-    };
     let saved = HeadForm {
         system: system.clone(),
         title: cart.title.clone(),
         reason: cart.reason.clone(),
         with_quota_change: cart.with_quota_change,
     };
-    let judged = (cart.verdict, cart.problems);
-    let own = Autosave::new(cart.id.to_string(), cart.version, saved, judged);
     view! {
-        <form
-            class="cols"
-            method="post"
-            id=FORM
-            on:input=move |event| own.typed(&event)
-            on:change=move |event| own.left(&event)
-            on:submit=move |event| own.sent(&event)
-        >
+        <form class="cols" method="post" id=FORM>
             <div class="panel">
                 <input type="hidden" name="cart" value=cart.id.to_string()/>
-                <input type="hidden" name="version" value=move || own.version()/>
+                <input type="hidden" name="version" value=cart.version.to_string()/>
                 <input type="hidden" name=FORM_ID value=form_id/>
                 <FormSection title=t!("cart.about") note=t!("cart.about_note")>
                     <Field name="system" label=t!("requests.system")>
@@ -298,27 +266,21 @@ fn Head(
                         })}
                 </FormSection>
             </div>
-            <PricePanel label=t!("order.panel")>
-                <PricePart title=t!("cart.this")>
-                    {sum}
-                    {once}
-                </PricePart>
-                {move || {
-                    let (verdict, missing) = own.judged();
-                    panel::verdict(&verdict, missing.iter().map(|p| named(p, &[])).collect(), &pools)
-                }}
-                <PricePart>
-                    <Button kind=Kind::Main name="do" value=act>{submit}</Button>
-                    <Button name="do" value="save">{t!("cart.save")}</Button>
-                    <SavedLine own/>
-                </PricePart>
-            </PricePanel>
+            <CartPanel
+                form=FORM.to_owned()
+                cart=cart.id.to_string()
+                version=cart.version
+                saved
+                verdict=cart.verdict
+                missing=cart.problems
+                pools
+                returned=cart.status == Status::Returned
+            />
         </form>
     }
 }
 
 /// The posts of the page.
-#[cfg(feature = "ssr")]
 pub mod ssr {
     use crate::{
         error::ApiError,

@@ -1,23 +1,18 @@
 //! The form of one item, generated from its schema. The panel beside it is computed by the model's
 //! own code: in the browser while one types, on the server at the button 计算.
 
-use super::panel;
 use crate::{
     error::ApiError,
     form::{FormId, use_form},
-    i18n, routes, t,
+    i18n,
+    island::{OrderPanel, cells, first_cell, monthly, when},
+    routes, t,
     ui::*,
 };
 use leptos::prelude::*;
 use leptos_router::hooks::{use_params_map, use_query_map};
 use lingbao_model::{
-    id::RequestItemId,
-    msg::{Label, Msg},
-    param::{Answers, Kind as ParamKind, Param, TextShape, Typed},
-    placement::{Level, Placement},
-    quota::Consumption,
-    request::Line,
-    verdict::{self, Verdict},
+    param::{Kind as ParamKind, Param, TextShape, Typed},
     view::request::ConfigureView,
 };
 
@@ -89,255 +84,42 @@ fn begin(view: &ConfigureView) -> Typed {
     typed
 }
 
-/// The cell of the line that is changed, or the first legal one for the level of the cart's system.
-fn first_cell(view: &ConfigureView) -> String {
-    if !view.form.cell.is_empty() {
-        return view.form.cell.clone();
-    }
-    let wanted = level(view);
-    let cells = cells(view);
-    let legal = |c: &&(Placement, Label, Option<Msg>)| c.2.is_none();
-    cells
-        .iter()
-        .filter(legal)
-        .find(|c| wanted.is_none_or(|level| c.0.level == level))
-        .or_else(|| cells.iter().find(legal))
-        .map(|c| c.0.to_string())
-        .unwrap_or_default()
-}
-
-/// The level of the cart's system.
-fn level(view: &ConfigureView) -> Option<Level> {
-    let system = view.system.as_ref()?;
-    let found = view.systems.iter().find(|s| s.id == *system)?;
-    Some(found.level)
-}
-
-/// Every cell of zone × level × pool whose pool stands in the zone: the pool's name, and why it is
-/// closed; also those that are too low for the cart's system.
-fn cells(view: &ConfigureView) -> Vec<(Placement, Label, Option<Msg>)> {
-    let mut cells = Vec::new();
-    let least = level(view).unwrap_or(Level::Two);
-    let too_low = || Msg::new("placement.level_too_low").with("level", least.msg());
-    for zone in &view.surroundings.zones {
-        for level in Level::ALL {
-            for pool in view.surroundings.pools.iter().filter(|p| p.zone == zone.id) {
-                let cell = Placement {
-                    zone: zone.id.clone(),
-                    level: *level,
-                    pool: pool.id.clone(),
-                };
-                let closed = pool.accepts(zone, *level).err();
-                let why = closed.or_else(|| (*level < least).then(too_low));
-                cells.push((cell, pool.name.clone(), why));
-            }
-        }
-    }
-    cells
-}
-
-/// The line as it is typed, as far as it can be read, and what it takes.
-fn line_of(view: &ConfigureView, typed: &Typed) -> Line {
-    let answers: Answers = match view.offer.content.schema.read(typed) {
-        Ok(answers) | Err((answers, _)) => answers,
-    };
-    let number = |key: &str, or: i64| {
-        typed
-            .get(key)
-            .and_then(|t| lingbao_model::text::parse_integer(t))
-            .unwrap_or(or)
-    };
-    let count = number("count", 1).clamp(1, view.offer.content.max_count);
-    let placement = view.offer.content.placed.then(|| {
-        let cell = typed.get("cell").map_or("", String::as_str);
-        cells(view)
-            .into_iter()
-            .map(|c| c.0)
-            .find(|c| c.to_string() == cell)
-    });
-    let quote = view.offer.price.quote(&answers, count);
-    Line {
-        id: view.line.clone().unwrap_or_else(preview_id),
-        position: i64::try_from(view.others.len()).unwrap_or(0) + 1,
-        version: view.offer.version_id.clone(),
-        code: view.offer.code.clone(),
-        kind: view.offer.content.fulfiller,
-        item_name: view.offer.content.name.clone(),
-        name: typed.get("name").cloned().unwrap_or_default(),
-        placement: placement.flatten(),
-        answers,
-        count,
-        term_months: number("term_months", 12),
-        attach_to: None,
-        price_version: view.offer.price_version,
-        quote,
-    }
-}
-
-/// The id of a line that is not in the cart yet; the server gives it a real one.
-fn preview_id() -> RequestItemId {
-    use lingbao_model::{
-        id::{Id, SiteCode},
-        time::Timestamp,
-    };
-    // The default site code is valid by construction.
-    RequestItemId::generate(&SiteCode::default(), Timestamp::default(), 0)
-}
-
-/// The line, what becomes of it, and what is not filled in yet.
-fn judge(view: &ConfigureView, typed: &Typed) -> (Line, Verdict, Option<Msg>) {
-    let line = line_of(view, typed);
-    let mut lines: Vec<Line> = view.others.iter().map(|o| o.0.clone()).collect();
-    let own = lines.len();
-    lines.push(line.clone());
-    let rules: Vec<Consumption> = view
-        .others
-        .iter()
-        .map(|o| o.1.clone())
-        .chain([view.offer.content.consumption.clone()])
-        .collect();
-    let at = |l: &Line| lines.iter().position(|o| std::ptr::eq(o, l));
-    let consumption = |l: &Line| at(l).or(Some(own)).and_then(|i| rules.get(i).cloned());
-    let verdict = verdict::judge(
-        &lines,
-        consumption,
-        &view.surroundings,
-        view.with_quota_change,
-    );
-    let missing = view
-        .offer
-        .content
-        .schema
-        .read(typed)
-        .err()
-        .map(|(_, wrong)| {
-            let n = i64::try_from(wrong.len()).unwrap_or(0);
-            Msg::new("order.wrong").with("n", n)
-        });
-    (line, verdict, missing)
-}
-
 #[component]
 fn Form(view: ConfigureView) -> impl IntoView {
-    let typed = RwSignal::new(begin(&view));
-    let live = RwSignal::new(false);
-    Effect::new(move |_| live.set(true));
+    let begun = begin(&view);
     let name = i18n::label(&view.offer.content.name);
     let crumbs = vec![(
         t!("nav.catalogue").to_owned(),
         routes::catalogue(view.cart.as_str()),
     )];
     let summary = i18n::label(&view.offer.content.summary);
-    let stored = StoredValue::new(view.clone());
     let params = &view.offer.content.schema.0;
     let labels = params
         .iter()
         .map(|p| (p.key.clone(), i18n::label(&p.label)))
         .collect();
-    let judged =
-        Memo::new(move |_| stored.with_value(|view| typed.with(|typed| judge(view, typed))));
-    let pools: Vec<_> = view
-        .surroundings
-        .pools
-        .iter()
-        .map(|p| (p.id.clone(), p.name.clone()))
-        .collect();
-    let sum = Signal::derive(move || {
-        let quote = judged.get().0.quote;
-        if quote.month.fen() == 0 {
-            quote.once.yuan()
-        } else {
-            quote.month.yuan()
-        }
-    });
-    // What is paid once has neither a year nor a trial run.
-    let (unit, total) = if panel::monthly(&view) {
-        let year =
-            Signal::derive(move || t!("order.year", amount = judged.get().0.quote.year().yuan()));
-        let unit = t!("order.month_unit");
-        (unit, view! { <Sum amount=sum unit note=year/> }.into_any())
-    } else {
-        let unit = t!("order.once_unit");
-        (unit, view! { <Sum amount=sum unit/> }.into_any())
-    };
-    let price = Signal::derive(move || panel::price_lines(&judged.get().0.quote));
-    let save = if view.line.is_some() {
-        t!("order.save_line")
-    } else {
-        t!("order.add")
-    };
-    let note = Signal::derive(move || {
-        match judged.get() {
-            (_, verdict, _) if !verdict.passes() => t!("order.blocked"),
-            (_, _, Some(_)) => t!("order.unfinished"),
-            _ => t!("order.passes"),
-        }
-        .to_owned()
-    });
     view! {
         <PageHead title=t!("order.title", item = name) fact=summary crumbs/>
         <ErrorSummary labels/>
-        <form class="cols" method="post" on:input=move |event| read(&event, typed)>
+        <form class="cols" method="post" id=ORDER>
             <Enter act="try"/>
             <div class="panel">
                 <FormId/>
                 <input type="hidden" name="cart" value=view.cart.to_string()/>
                 <input type="hidden" name="version" value=view.version.to_string()/>
                 <input type="hidden" name="line" value=view.line.as_ref().map(ToString::to_string)/>
-                <Fields view=view.clone() typed live/>
+                <Fields view=view.clone() begun=begun.clone()/>
             </div>
-            <PricePanel label=t!("order.panel")>
-                <PricePart title=t!("order.this") live=true>
-                    {total}
-                </PricePart>
-                <PricePart>
-                    <PriceLines caption=t!("order.lines") lines=price/>
-                </PricePart>
-                {move || {
-                    let (_, verdict, missing) = judged.get();
-                    panel::verdict(&verdict, missing.iter().map(i18n::msg).collect(), &pools)
-                }}
-                <PricePart>
-                    <Button kind=Kind::Main name="do" value="put">{save}</Button>
-                    <Button name="do" value="try">{t!("order.compute")}</Button>
-                </PricePart>
-            </PricePanel>
-            <BuyBar label=t!("order.panel") amount=sum unit=unit note>
-                <Button kind=Kind::Main name="do" value="put">{save}</Button>
-            </BuyBar>
+            <OrderPanel form=ORDER.to_owned() view begun/>
         </form>
     }
 }
 
-/// What the form holds after a key was pressed.
-#[cfg(feature = "hydrate")]
-fn read(event: &leptos::ev::Event, typed: RwSignal<Typed>) {
-    use wasm_bindgen::JsCast;
-    let target = event
-        .target()
-        .and_then(|t| t.dyn_into::<web_sys::Element>().ok());
-    let form = target
-        .and_then(|t| t.closest("form").ok().flatten())
-        .and_then(|f| f.dyn_into::<web_sys::HtmlFormElement>().ok());
-    let Some(data) = form.and_then(|form| web_sys::FormData::new_with_form(&form).ok()) else {
-        return;
-    };
-    let mut now = Typed::new();
-    for pair in data.entries().into_iter().flatten() {
-        let pair = js_sys::Array::from(&pair);
-        if let (Some(name), Some(value)) = (pair.get(0).as_string(), pair.get(1).as_string()) {
-            now.insert(name, value);
-        }
-    }
-    typed.set(now);
-}
-
-#[cfg(not(feature = "hydrate"))]
-fn read(_: &leptos::ev::Event, _: RwSignal<Typed>) {}
+/// Id of the page's one form.
+const ORDER: &str = "order";
 
 #[component]
-fn Fields(view: ConfigureView, typed: RwSignal<Typed>, live: RwSignal<bool>) -> impl IntoView {
-    let begun = typed.get_untracked();
+fn Fields(view: ConfigureView, begun: Typed) -> impl IntoView {
     let value = |key: &str| begun.get(key).cloned().unwrap_or_default();
     let (name, count, term) = (
         value("name"),
@@ -380,7 +162,7 @@ fn Fields(view: ConfigureView, typed: RwSignal<Typed>, live: RwSignal<bool>) -> 
             None => sections.push((title, vec![param.clone()])),
         }
     }
-    let schema = StoredValue::new(view.offer.content.schema.clone());
+    let schema = view.offer.content.schema.clone();
     let targets = view.targets.clone();
     let fields = sections
         .into_iter()
@@ -388,30 +170,21 @@ fn Fields(view: ConfigureView, typed: RwSignal<Typed>, live: RwSignal<bool>) -> 
             let inner = params
                 .into_iter()
                 .map(|param| {
-                    let shown = param.clone();
-                    let away = move || {
-                        live.get()
-                            && !schema.with_value(|schema| {
-                                let answers = typed.with(|typed| match schema.read(typed) {
-                                    Ok(answers) | Err((answers, _)) => answers,
-                                });
-                                shown.applies(&answers)
-                            })
-                    };
                     let field = field(
                         &param,
                         begun.get(&param.key).cloned().unwrap_or_default(),
                         &targets,
                     );
-                    let when = schema.with_value(|all| panel::when(&param, all, live));
-                    view! { <div class="when" hidden=away>{field}{when}</div> }
+                    // The panel hides what the other answers leave out.
+                    let (when, key) = (when(&param, &schema), param.key);
+                    view! { <div class="when" data-param=key>{field}{when}</div> }
                 })
                 .collect_view();
             view! { <FormSection title>{inner}</FormSection> }
         })
         .collect_view();
     let max = view.offer.content.max_count;
-    let (how_many, term) = if panel::monthly(&view) {
+    let (how_many, term) = if monthly(&view) {
         let term = view! {
             <Field name="term_months" label=t!("order.term") hint=t!("order.term_hint")>
                 <NumberStepper label=t!("order.term") unit=t!("order.months") value=term min=1 max=12/>
@@ -530,7 +303,6 @@ fn control(
 }
 
 /// The post of the page.
-#[cfg(feature = "ssr")]
 pub mod ssr {
     use crate::{
         error::ApiError,

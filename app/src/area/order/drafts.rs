@@ -91,7 +91,6 @@ fn row(row: DraftRow) -> AnyView {
 }
 
 /// The posts of the page.
-#[cfg(feature = "ssr")]
 pub mod ssr {
     use crate::{
         error::ApiError,

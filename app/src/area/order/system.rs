@@ -141,7 +141,6 @@ fn Form(there: Vec<SystemRow>) -> impl IntoView {
 }
 
 /// The posts of the path.
-#[cfg(feature = "ssr")]
 pub mod ssr {
     use crate::{
         area::order::cart,

@@ -1,13 +1,6 @@
 //! The leader's page: few numbers, each with its definition a click away. Prints on one sheet.
 
-use crate::{
-    error::ApiError,
-    facts, i18n, lazy_pages, live,
-    routes::{self, page},
-    t,
-    ui::*,
-    viewer,
-};
+use crate::{error::ApiError, facts, i18n, live, pages::page, routes, t, ui::*, viewer};
 use leptos::prelude::*;
 use leptos_router::{any_nested_route::AnyNestedRoute, path};
 use lingbao_model::{
@@ -17,26 +10,9 @@ use lingbao_model::{
     view::overview::{Overview, PoolLoad, permille},
 };
 
-/// The pages of this area.
-#[derive(Clone, Copy)]
-pub enum Page {
-    /// The numbers.
-    Overview,
-}
-
-/// The piece of code that is loaded when somebody opens the page.
-#[lazy]
-fn overview(page: Page) -> AnyView {
-    match page {
-        Page::Overview => view! { <OverviewPage/> }.into_any(),
-    }
-}
-
-lazy_pages!(overview, __preload_overview);
-
 /// Where the page is.
 pub fn routes() -> Vec<AnyNestedRoute> {
-    vec![page(path!("/overview"), piece(Page::Overview))]
+    vec![page(path!("/overview"), OverviewPage)]
 }
 
 /// The numbers of the reader's sight.
@@ -85,14 +61,12 @@ fn Numbers(found: Overview) -> impl IntoView {
 }
 
 /// What waits for the reader's own decision.
-fn todo() -> impl IntoView {
-    viewer::with_frame(|| {
-        let waiting = viewer::use_viewer()?.todo;
-        (waiting > 0).then(|| {
-            let acts = view! { <a href=routes::TODO>{t!("overview.decide")}</a> }.into_any();
-            view! { <Banner tone=Tone::Warn acts>{t!("overview.waiting", n = waiting)}</Banner> }
-                .into_any()
-        })
+fn todo() -> Option<AnyView> {
+    let waiting = viewer::use_viewer()?.todo;
+    (waiting > 0).then(|| {
+        let acts = view! { <a href=routes::TODO>{t!("overview.decide")}</a> }.into_any();
+        view! { <Banner tone=Tone::Warn acts>{t!("overview.waiting", n = waiting)}</Banner> }
+            .into_any()
     })
 }
 

@@ -152,7 +152,6 @@ fn Close(active: bool, version: i64) -> impl IntoView {
 }
 
 /// The posts of the page.
-#[cfg(feature = "ssr")]
 pub mod ssr {
     use crate::{
         form::ssr::{Done, Posted, Refused},

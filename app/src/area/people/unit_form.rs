@@ -102,7 +102,6 @@ fn EditForm(shown: Shown) -> impl IntoView {
 }
 
 /// The posts of the pages.
-#[cfg(feature = "ssr")]
 pub mod ssr {
     use crate::{
         form::ssr::{Done, Posted, Refused},

@@ -209,7 +209,6 @@ fn Close(closed: bool, version: i64) -> impl IntoView {
 }
 
 /// The posts of the page.
-#[cfg(feature = "ssr")]
 pub mod ssr {
     use crate::{
         error::ApiError,

@@ -209,7 +209,6 @@ pub fn UserPassword() -> impl IntoView {
 }
 
 /// The posts of the pages.
-#[cfg(feature = "ssr")]
 pub mod ssr {
     use crate::{
         form::ssr::{Done, Posted, Refused},

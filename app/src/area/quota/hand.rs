@@ -51,7 +51,6 @@ pub fn HandForm(unit: String, units: Vec<Opt>, pools: Vec<Opt>) -> impl IntoView
 }
 
 /// The post of the form.
-#[cfg(feature = "ssr")]
 pub mod ssr {
     use super::TAKE;
     use crate::{

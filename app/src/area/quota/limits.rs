@@ -116,7 +116,6 @@ fn limit(pool: usize, d: Dimension, label: String, now: Standing) -> AnyView {
 }
 
 /// The post of the form.
-#[cfg(feature = "ssr")]
 pub mod ssr {
     use super::name;
     use crate::{

@@ -1,19 +1,11 @@
 //! Quotas of a unit: limits, what is booked, what was handed on, the ledger.
 
-#[cfg(feature = "ssr")]
 mod file;
 mod hand;
 mod limits;
 
-#[cfg(feature = "ssr")]
 use crate::form::ssr::{Pages, page_post};
-use crate::{
-    error::ApiError,
-    facts, i18n, lazy_pages,
-    routes::{self, page},
-    t,
-    ui::*,
-};
+use crate::{error::ApiError, facts, i18n, pages::page, routes, t, ui::*};
 use leptos::prelude::*;
 use leptos_router::{any_nested_route::AnyNestedRoute, hooks::use_query_map, path};
 use lingbao_model::{
@@ -26,30 +18,12 @@ use lingbao_model::{
 /// Path of the numbers as a file.
 pub const CSV: &str = "/quota.csv";
 
-/// The pages of this area.
-#[derive(Clone, Copy)]
-pub enum Page {
-    /// One unit's quota.
-    Unit,
-}
-
-/// The piece of code that is loaded when somebody opens the page.
-#[lazy]
-fn quota(page: Page) -> AnyView {
-    match page {
-        Page::Unit => view! { <Quota/> }.into_any(),
-    }
-}
-
-lazy_pages!(quota, __preload_quota);
-
 /// Where the page is.
 pub fn routes() -> Vec<AnyNestedRoute> {
-    vec![page(path!("/quota"), piece(Page::Unit))]
+    vec![page(path!("/quota"), Quota)]
 }
 
 /// What the page posts to itself, and its numbers as a file.
-#[cfg(feature = "ssr")]
 pub fn posts() -> axum::Router<Pages> {
     axum::Router::new()
         .route(routes::QUOTA, page_post(ssr::act))
@@ -452,7 +426,6 @@ fn entry(row: LedgerRow) -> impl IntoView {
 }
 
 /// The posts of the page.
-#[cfg(feature = "ssr")]
 pub mod ssr {
     use super::{hand, limits};
     use crate::{

@@ -410,7 +410,6 @@ fn Acts(request: RequestDetail) -> impl IntoView {
 }
 
 /// The posts of the page.
-#[cfg(feature = "ssr")]
 pub mod ssr {
     use crate::{
         error::ApiError,

@@ -230,7 +230,6 @@ fn row(row: RequestRow) -> impl IntoView {
 }
 
 /// The list as a file.
-#[cfg(feature = "ssr")]
 pub mod ssr {
     use crate::{
         csv, facts,

@@ -195,7 +195,6 @@ fn ending(days: i64) -> AnyView {
 }
 
 /// The post of the page.
-#[cfg(feature = "ssr")]
 pub mod ssr {
     use crate::{
         form::{

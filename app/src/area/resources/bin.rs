@@ -151,7 +151,6 @@ fn erasing(found: &BinView) -> AnyView {
 }
 
 /// The posts of the page.
-#[cfg(feature = "ssr")]
 pub mod ssr {
     use crate::{
         error::ApiError,

@@ -1,20 +1,21 @@
 //! The form that changes a resource: another size, a larger disk, another backup plan, a longer term;
-//! and that of a returned request for a disk out of a snapshot. What becomes of it is computed on the server: at the button 计算, and with scripts while one types.
+//! and that of a returned request for a disk out of a snapshot. What becomes of it is computed on the
+//! server: at the button 计算, and with scripts while one types.
 
-use super::words::{day, way};
 use crate::{
     error::ApiError,
     facts,
-    form::{FormId, use_form},
-    i18n, routes, t,
-    ui::{Amounts as Bar, Verdict as VerdictBox, *},
+    form::{FormId, FormState, use_form},
+    i18n,
+    island::{Asking, ChangePanel},
+    routes, t,
+    ui::*,
 };
 use leptos::prelude::*;
 use leptos_router::hooks::{use_params_map, use_query_map};
 use lingbao_model::{
     change::What,
     param::{Kind as ParamKind, Param, Typed},
-    quota::Change as QuotaChange,
     request::MAX_TERM_MONTHS,
     view::request::{ChangeView, TriedChange},
 };
@@ -29,32 +30,9 @@ pub async fn get_change(id: String, what: String, request: String) -> Result<Cha
     let cx = crate::ssr::cx()?;
     let led = routes::change(&id, &what, "");
     let what = what.parse().map_err(|_| ApiError::not_found().answered())?;
-    let request = ssr::supplement(&request)?;
+    let request = crate::ssr::id_or_none(&request)?;
     notice::seen(&cx, &led).await;
     Ok(change::form(&cx, &crate::ssr::id(&id)?, what, request.as_ref()).await?)
-}
-
-/// What would become of the change as it is typed; `typed` is a JSON object of its fields.
-///
-/// # Errors
-/// As [`get_change`].
-#[server(name = TryChange, prefix = "/fn", endpoint = "resources/change-try", output = crate::json::Json)]
-pub async fn try_change(
-    id: String,
-    what: String,
-    request: String,
-    typed: String,
-) -> Result<TriedChange, ApiError> {
-    use lingbao_core::service::request::change;
-    let cx = crate::ssr::cx()?;
-    let what = what.parse().map_err(|_| ApiError::not_found().answered())?;
-    let form = lingbao_model::view::request::ChangeForm {
-        what,
-        typed: serde_json::from_str(&typed).map_err(|_| ApiError::not_found().answered())?,
-        reason: String::new(),
-    };
-    let request = ssr::supplement(&request)?;
-    Ok(change::try_it(&cx, &crate::ssr::id(&id)?, &form, request.as_ref()).await?)
 }
 
 /// The page.
@@ -71,48 +49,48 @@ pub fn ChangePage() -> impl IntoView {
             )
         })
     });
+    let form = use_form();
     let view = Resource::new(
         move || asked.get(),
-        |(id, what, request)| get_change(id, what, request),
+        move |(id, what, request)| {
+            let posted = form.clone();
+            async move {
+                let view = get_change(id, what, request).await?;
+                let begun = begin(&view, posted);
+                let tried = tried(&view, &begun).await;
+                Ok((view, begun, tried))
+            }
+        },
     );
-    page_of(view, |view| view! { <Form view/> }.into_any())
+    page_of(view, |(view, begun, tried)| {
+        view! { <Form view begun tried/> }.into_any()
+    })
 }
 
 /// What is typed now: the fields of a bad post, or what the page proposes.
-fn begin(view: &ChangeView) -> Typed {
-    let form = use_form();
+fn begin(view: &ChangeView, form: FormState) -> Typed {
     if form.was_posted() {
         return form.values.into_iter().collect();
     }
     view.form.typed.clone()
 }
 
+/// What becomes of what is typed: reckoned already, where that is what the page proposes.
+async fn tried(view: &ChangeView, begun: &Typed) -> Result<TriedChange, ApiError> {
+    if *begun == view.form.typed {
+        return Ok(view.tried.clone());
+    }
+    Asking::of(view).asked(begun).await
+}
+
+/// Id of the page's one form.
+const CHANGE: &str = "change";
+
 #[component]
-fn Form(view: ChangeView) -> impl IntoView {
-    let begun = begin(&view);
-    let typed = RwSignal::new(begun.clone());
-    let (id, what) = (view.resource.to_string(), view.what);
-    let request = view
-        .request
-        .as_ref()
-        .map(ToString::to_string)
-        .unwrap_or_default();
-    let asked = {
-        let (id, request) = (id.clone(), request.clone());
-        let keys: Vec<String> = view.params.iter().map(|p| p.key.clone()).collect();
-        move || {
-            let asked = |key: &String| {
-                matches!(key.as_str(), "months" | "name" | "snapshot") || keys.contains(key)
-            };
-            let mut typed = typed.get();
-            typed.retain(|key, _| asked(key));
-            let typed = serde_json::to_string(&typed).unwrap_or_default();
-            (id.clone(), request.clone(), typed)
-        }
-    };
-    let tried = Resource::new(asked, move |(id, request, typed)| {
-        try_change(id, what.to_string(), request, typed)
-    });
+fn Form(view: ChangeView, begun: Typed, tried: Result<TriedChange, ApiError>) -> impl IntoView {
+    let what = view.what;
+    let asking = Asking::of(&view);
+    let (id, request) = (view.resource.to_string(), asking.request.clone());
     let labels = view
         .params
         .iter()
@@ -148,7 +126,7 @@ fn Form(view: ChangeView) -> impl IntoView {
         <PageHead title fact crumbs/>
         {asked}
         <ErrorSummary labels/>
-        <form class="cols" method="post" on:input=move |event| read(&event, typed)>
+        <form class="cols" method="post" id=CHANGE>
             <Enter act="try"/>
             <div class="panel">
                 <FormId/>
@@ -163,20 +141,7 @@ fn Form(view: ChangeView) -> impl IntoView {
                     </Field>
                 </FormSection>
             </div>
-            <PricePanel label=t!("order.panel")>
-                <Transition>
-                    {move || Suspend::new(async move {
-                        match tried.await {
-                            Ok(tried) => effect(&tried),
-                            Err(error) => view! { <PricePart><ErrorBanner error/></PricePart> }.into_any(),
-                        }
-                    })}
-                </Transition>
-                <PricePart>
-                    <Button kind=Kind::Main name="do" value="submit">{submit}</Button>
-                    <Button name="do" value="try">{t!("order.compute")}</Button>
-                </PricePart>
-            </PricePanel>
+            <ChangePanel form=CHANGE.to_owned() asking begun tried submit=submit.to_owned()/>
         </form>
     }
 }
@@ -245,131 +210,7 @@ fn part(param: &Param, now: &str) -> AnyView {
     }
 }
 
-/// Before and after, the difference, the quota, the verdict, who will approve.
-fn effect(tried: &TriedChange) -> AnyView {
-    let change = &tried.change;
-    let rows = facts::steps(change);
-    let difference = change.difference();
-    let sign = if difference.fen() > 0 { "+" } else { "" };
-    let sum = format!("{sign}{}", difference.yuan());
-    let from = change
-        .price_from
-        .map(|at| t!("change.price_from", day = day(at)))
-        .map(|text| view! { <p class="sub">{text}</p> });
-    let unit = match change.what {
-        What::Restore => t!("resources.yuan_month"),
-        _ => t!("change.difference"),
-    };
-    let verdict = &tried.verdict;
-    let bars = verdict
-        .changes
-        .iter()
-        .filter(|c| c.asked != 0)
-        .map(bar)
-        .collect::<Vec<_>>();
-    let has_bars = !bars.is_empty();
-    let blocks: Vec<String> = tried
-        .errors
-        .iter()
-        .map(|e| i18n::msg(&e.msg))
-        .chain(verdict.blocks.iter().map(i18n::msg))
-        .collect();
-    let passes = blocks.is_empty();
-    // What is as it was when the form opened is no refusal.
-    let begun = tried.errors.iter().any(|e| e.msg.key != "change.nothing");
-    let (tone, title) = match (passes, begun || !verdict.blocks.is_empty()) {
-        (true, _) => (Tone::Ok, t!("order.passes")),
-        (false, false) => (Tone::Warn, t!("order.unfinished")),
-        (false, true) => (Tone::Bad, t!("order.blocked")),
-    };
-    let way = way(&tried.route);
-    let warns: Vec<String> = verdict.warns.iter().map(i18n::msg).collect();
-    let items = |all: Vec<String>| {
-        let all = all.into_iter().map(|text| view! { <li>{text}</li> });
-        view! { <ul>{all.collect_view()}</ul> }
-    };
-    view! {
-        <PricePart title=t!("change.effect") live=true>
-            <BeforeAfter caption=t!("change.effect") rows/>
-            <div class="sum"><b>{sum}</b><span class="unit">{unit}</span></div>
-            {from}
-        </PricePart>
-        {has_bars.then(|| view! { <PricePart title=t!("order.quota")><div class="qs">{bars}</div></PricePart> })}
-        <PricePart live=true>
-            <VerdictBox tone title>
-                {passes.then(|| view! { <p>{way}</p> })}
-                {(!blocks.is_empty()).then(|| items(blocks))}
-            </VerdictBox>
-            {(!warns.is_empty())
-                .then(|| view! { <VerdictBox tone=Tone::Warn title=t!("order.warns")>{items(warns)}</VerdictBox> })}
-        </PricePart>
-    }
-    .into_any()
-}
-
-fn bar(change: &QuotaChange) -> AnyView {
-    let label = i18n::t_key(&format!("dimension.{}", change.dimension)).into_owned();
-    let shown = |n: i64| facts::amount(change.dimension, n);
-    let after = change.before.with_held(change.asked);
-    let numbers = format!(
-        "{} · {}",
-        t!(
-            "change.quota",
-            before = shown(change.before.left()),
-            after = shown(after.left())
-        ),
-        t!(
-            "order.left",
-            left = shown(after.left()),
-            limit = facts::measured(change.dimension, change.before.limit)
-        )
-    );
-    let amounts = Bar {
-        limit: change.before.limit,
-        used: change.before.used + change.before.handed + change.asked.min(0),
-        held: change.before.held,
-        now: change.asked.max(0),
-    };
-    let numbers = numbers.into_any();
-    view! { <QuotaLine label amounts numbers/> }.into_any()
-}
-
-/// What the form holds after a key was pressed.
-#[cfg(feature = "hydrate")]
-fn read(event: &leptos::ev::Event, typed: RwSignal<Typed>) {
-    use wasm_bindgen::JsCast;
-    let target = event
-        .target()
-        .and_then(|t| t.dyn_into::<web_sys::Element>().ok());
-    let form = target
-        .and_then(|t| t.closest("form").ok().flatten())
-        .and_then(|f| f.dyn_into::<web_sys::HtmlFormElement>().ok());
-    let Some(data) = form.and_then(|form| web_sys::FormData::new_with_form(&form).ok()) else {
-        return;
-    };
-    let mut now = Typed::new();
-    for pair in data.entries().into_iter().flatten() {
-        let pair = js_sys::Array::from(&pair);
-        if let (Some(name), Some(value)) = (pair.get(0).as_string(), pair.get(1).as_string()) {
-            now.insert(name, value);
-        }
-    }
-    // The reason changes neither price nor quota: the server is not asked for each letter of it.
-    let sizes = |all: &Typed| {
-        let mut all = all.clone();
-        all.remove("reason");
-        all
-    };
-    if typed.with_untracked(sizes) != sizes(&now) {
-        typed.set(now);
-    }
-}
-
-#[cfg(not(feature = "hydrate"))]
-fn read(_: &leptos::ev::Event, _: RwSignal<Typed>) {}
-
 /// The post of the page.
-#[cfg(feature = "ssr")]
 pub mod ssr {
     use crate::{
         error::ApiError,
@@ -378,24 +219,16 @@ pub mod ssr {
             ssr::{Done, Posted, Refused},
         },
         routes,
-        ssr::{cx, id},
+        ssr::{cx, id, id_or_none},
     };
     use lingbao_core::service::{catalogue, request::change, resource};
     use lingbao_model::{
-        id::{RequestId, ResourceId},
+        id::ResourceId,
         msg::Msg,
         param::Kind as ParamKind,
         request::{MAX_TERM_MONTHS, Status},
         view::request::{ChangeForm, Submitted},
     };
-
-    /// The returned request that is supplemented; empty is none.
-    pub(super) fn supplement(text: &str) -> Result<Option<RequestId>, ApiError> {
-        if text.is_empty() {
-            return Ok(None);
-        }
-        id(text).map(Some)
-    }
 
     /// Asks for the change, or only computes.
     ///
@@ -413,7 +246,7 @@ pub mod ssr {
             typed: form.values.iter().cloned().collect(),
             reason: form.value("reason").to_owned(),
         };
-        let again = supplement(form.value("request"))?;
+        let again = id_or_none(form.value("request"))?;
         if !form.value("step").is_empty() {
             return Err(Refused::Show(vec![stepped(&cx, &of, &form).await?]));
         }

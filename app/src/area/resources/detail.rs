@@ -399,7 +399,6 @@ fn secret(found: &ResourceDetail, shown: Option<String>) -> Option<AnyView> {
 }
 
 /// The posts of the page.
-#[cfg(feature = "ssr")]
 pub mod ssr {
     use super::SHOWN;
     use crate::{

@@ -195,7 +195,6 @@ fn row(row: ResourceRow, several: bool) -> impl IntoView {
 }
 
 /// The server's side of the list.
-#[cfg(feature = "ssr")]
 pub mod ssr {
     use super::Asked;
     use crate::{

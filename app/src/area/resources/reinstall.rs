@@ -154,7 +154,6 @@ fn form(found: &ReinstallView) -> AnyView {
 }
 
 /// The post of the page.
-#[cfg(feature = "ssr")]
 pub mod ssr {
     use crate::{
         error::ApiError,

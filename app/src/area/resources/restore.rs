@@ -143,7 +143,6 @@ fn month(typed: &str) -> Option<Money> {
 }
 
 /// The post of the page.
-#[cfg(feature = "ssr")]
 pub mod ssr {
     use crate::area::resources::change::ssr::asked;
     use crate::{

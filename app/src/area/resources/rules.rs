@@ -207,7 +207,6 @@ fn form(found: &AccessRulesView) -> AnyView {
 }
 
 /// The post of the page.
-#[cfg(feature = "ssr")]
 pub mod ssr {
     use crate::{
         error::ApiError,

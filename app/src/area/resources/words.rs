@@ -1,5 +1,6 @@
 //! Words and chips of resources.
 
+pub use crate::island::stages as way;
 use crate::{i18n, routes, t, ui::*};
 use leptos::prelude::*;
 use lingbao_model::{
@@ -7,7 +8,7 @@ use lingbao_model::{
     msg::Msg,
     resource::{BillingState, ServiceState},
     time::{Timestamp, Zone},
-    view::{request::StageView, resource::Related},
+    view::resource::Related,
 };
 
 /// The text of a code in one of the lists of words (`resource.service`, `resource.kind`).
@@ -63,16 +64,6 @@ pub fn against(reasons: [Option<&Msg>; 2]) -> Vec<AnyView> {
         view! { <Banner>{text}</Banner> }.into_any()
     };
     reasons.into_iter().flatten().map(banner).collect()
-}
-
-/// Who will be asked, stage by stage, and within how many days; or that nobody is.
-pub fn way(route: &[StageView]) -> String {
-    if route.is_empty() {
-        return t!("change.at_once").to_owned();
-    }
-    let names: Vec<String> = route.iter().map(|s| i18n::label(&s.name)).collect();
-    let days: i64 = route.iter().map(|s| i64::from(s.due_days)).sum();
-    t!("order.way", stages = names.join(" → "), days = days)
 }
 
 /// A thing that hangs on another, by its name and kind.

@@ -1,37 +1,13 @@
 //! The search of the whole site, from the top bar: what the reader may read, kind by kind.
 
-use crate::{
-    error::ApiError,
-    form::GetForm,
-    i18n, lazy_pages,
-    routes::{self, page},
-    t,
-    ui::*,
-};
+use crate::{error::ApiError, i18n, pages::page, routes, t, ui::*};
 use leptos::prelude::*;
 use leptos_router::{any_nested_route::AnyNestedRoute, hooks::use_query_map, path};
 use lingbao_model::view::search::{HITS, Hit, HitKind};
 
-/// The pages of this area.
-#[derive(Clone, Copy)]
-pub enum Page {
-    /// What was found.
-    Found,
-}
-
-/// The piece of code that is loaded when somebody opens the page.
-#[lazy]
-fn search(page: Page) -> AnyView {
-    match page {
-        Page::Found => view! { <Search/> }.into_any(),
-    }
-}
-
-lazy_pages!(search, __preload_search);
-
 /// Where the page is.
 pub fn routes() -> Vec<AnyNestedRoute> {
-    vec![page(path!("/search"), piece(Page::Found))]
+    vec![page(path!("/search"), Search)]
 }
 
 /// What the reader may find under these words.
@@ -79,11 +55,11 @@ fn Found(hits: Vec<Hit>, typed: String) -> impl IntoView {
         .collect_view();
     view! {
         <section class="panel">
-            <GetForm action=routes::SEARCH class="bar">
+            <form method="get" action=routes::SEARCH class="bar" role="search">
                 <Find label=t!("search.title") placeholder=t!("frame.search_hint") value=typed/>
                 <button class="btn">{t!("search.title")}</button>
                 {active.then(|| view! { <a class="btn btn-bare push" href=routes::SEARCH>{t!("ui.clear")}</a> })}
-            </GetForm>
+            </form>
             {none}
         </section>
         {groups}

@@ -4,39 +4,21 @@ use crate::{
     form::use_form,
     frame::{Mark, Settings},
     i18n::{self, Lang},
-    lazy_pages,
-    routes::{self, page},
-    t,
+    pages::page,
+    routes, t,
     ui::*,
-    viewer::{use_frame, with_frame},
+    viewer::use_frame,
 };
 use leptos::prelude::*;
 use leptos_meta::Title;
 use leptos_router::{any_nested_route::AnyNestedRoute, hooks::use_query_map, path};
 
-/// The pages of this area.
-#[derive(Clone, Copy)]
-pub enum Page {
-    /// Account and password.
-    SignIn,
-}
-
-#[lazy]
-fn sign_in(page: Page) -> AnyView {
-    match page {
-        Page::SignIn => view! { <SignIn/> }.into_any(),
-    }
-}
-
-lazy_pages!(sign_in, __preload_sign_in);
-
 /// Where the pages are.
 pub fn routes() -> Vec<AnyNestedRoute> {
-    vec![page(path!("/sign-in"), piece(Page::SignIn))]
+    vec![page(path!("/sign-in"), SignIn)]
 }
 
 /// What the door posts: the way in, and the way out.
-#[cfg(feature = "ssr")]
 pub fn posts() -> axum::Router<crate::form::ssr::Pages> {
     use crate::form::ssr::page_post;
     axum::Router::new()
@@ -58,6 +40,8 @@ fn SignIn() -> impl IntoView {
         Lang::Zh => t!("look.en"),
         Lang::En => t!("look.zh"),
     };
+    let frame = use_frame();
+    let phone = (!frame.phone.is_empty()).then(|| t!("frame.phone", phone = frame.phone));
     view! {
         <Title text=t!("frame.title", page = t!("sign_in.title"))/>
         <a class="skip" href="#main" rel="external">{t!("frame.skip")}</a>
@@ -66,9 +50,7 @@ fn SignIn() -> impl IntoView {
                 <div class="brand">
                     <Mark/>
                     <span class="brand-name">{t!("brand.name")}</span>
-                    <span class="brand-site">
-                        {with_frame(|| Some(use_frame()?.site.into_any()))}
-                    </span>
+                    <span class="brand-site">{frame.site}</span>
                 </div>
                 <div>
                     <p class="door-claim">{t!("sign_in.claim_1")}<br/>{t!("sign_in.claim_2")}</p>
@@ -104,11 +86,7 @@ fn SignIn() -> impl IntoView {
                     <p class="sub door-note">{t!("sign_in.no_account")}</p>
                 </div>
                 <footer class="sub door-foot">
-                    {with_frame(|| {
-                        let frame = use_frame()?;
-                        let phone = (!frame.phone.is_empty()).then(|| t!("frame.phone", phone = frame.phone));
-                        Some(view! { {frame.operator} " " {phone} }.into_any())
-                    })}
+                    {frame.operator} " " {phone}
                 </footer>
             </main>
         </div>
@@ -138,7 +116,6 @@ fn Art() -> impl IntoView {
 }
 
 /// The posts of the door.
-#[cfg(feature = "ssr")]
 pub mod ssr {
     use crate::{
         error::{ApiError, ErrorCode},

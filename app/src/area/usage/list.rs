@@ -239,7 +239,6 @@ fn ways(row: &UsageRow) -> AnyView {
 }
 
 /// The server's side of the list.
-#[cfg(feature = "ssr")]
 pub mod ssr {
     use super::Asked;
     use crate::{

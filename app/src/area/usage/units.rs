@@ -159,7 +159,6 @@ fn row(unit: UnitUsage, measured: bool) -> impl IntoView {
 }
 
 /// The server's side of the list.
-#[cfg(feature = "ssr")]
 pub mod ssr {
     use super::Asked;
     use crate::{csv, form::ssr::Pages, i18n::Lang};

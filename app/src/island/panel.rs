@@ -13,7 +13,7 @@ use lingbao_model::{
     price::{Charge, Quote},
     quota::Change,
     verdict::Verdict,
-    view::request::ConfigureView,
+    view::request::{ConfigureView, StageView},
 };
 
 /// Whether any part of the price is paid month by month; only then there is a term.
@@ -23,7 +23,7 @@ pub fn monthly(view: &ConfigureView) -> bool {
 }
 
 /// Without scripts every field stands there: under one that is only sometimes asked for, when.
-pub fn when(param: &Param, all: &Schema, live: RwSignal<bool>) -> Option<AnyView> {
+pub fn when(param: &Param, all: &Schema) -> Option<AnyView> {
     let Some(Condition::OneOf { param, values }) = &param.depends_on else {
         return None;
     };
@@ -38,7 +38,7 @@ pub fn when(param: &Param, all: &Schema, live: RwSignal<bool>) -> Option<AnyView
         .collect();
     let (param, value) = (i18n::label(&asked.label), value.join(" / "));
     let text = t!("order.when", param = param, value = value);
-    Some(view! { <p class="hint hint-after" hidden=move || live.get()>{text}</p> }.into_any())
+    Some(view! { <p class="hint hint-after" data-when>{text}</p> }.into_any())
 }
 
 /// The lines of a price: `处理器 4 核 × 46.00`.
@@ -150,4 +150,14 @@ fn bar(change: &Change, pools: &[(PoolId, Label)]) -> AnyView {
     )
     .into_any();
     view! { <QuotaLine label amounts numbers/> }.into_any()
+}
+
+/// Who will be asked, stage by stage, and within how many days; or that nobody is.
+pub fn stages(route: &[StageView]) -> String {
+    if route.is_empty() {
+        return t!("change.at_once").to_owned();
+    }
+    let names: Vec<String> = route.iter().map(|s| i18n::label(&s.name)).collect();
+    let days: i64 = route.iter().map(|s| i64::from(s.due_days)).sum();
+    t!("order.way", stages = names.join(" → "), days = days)
 }

@@ -81,7 +81,6 @@ enum Said {
 /// Saves one cart while its page is open.
 #[derive(Clone, Copy)]
 pub struct Autosave {
-    version: RwSignal<i64>,
     judged: RwSignal<Judged>,
     said: RwSignal<Option<Said>>,
     #[cfg(feature = "hydrate")]
@@ -89,43 +88,27 @@ pub struct Autosave {
 }
 
 impl Autosave {
-    /// For a cart whose saved head is this, with its verdict.
+    /// For the cart `id` in the form `form`, with its saved head and its verdict.
     #[cfg_attr(
         not(feature = "hydrate"),
         expect(unused_variables, reason = "only scripts save by themselves")
     )]
-    pub fn new(id: String, version: i64, saved: HeadForm, judged: Judged) -> Self {
+    pub fn new(form: String, id: String, version: i64, saved: HeadForm, judged: Judged) -> Self {
         let own = Self {
-            version: RwSignal::new(version),
             judged: RwSignal::new(judged),
             said: RwSignal::new(None),
             #[cfg(feature = "hydrate")]
-            work: browser::Work::new(id, saved),
+            work: browser::Work::new(form, id, version, saved),
         };
         #[cfg(feature = "hydrate")]
-        own.watch();
+        Effect::new(move |_| own.watch());
         own
-    }
-
-    /// The version that goes with the next post.
-    pub fn version(self) -> String {
-        self.version.get().to_string()
     }
 
     /// What will become of the cart as it was saved last, and what is missing in it.
     pub fn judged(self) -> Judged {
         self.judged.get()
     }
-}
-
-#[cfg(not(feature = "hydrate"))]
-impl Autosave {
-    /// Something was typed or chosen in the form.
-    pub fn typed(self, _: &leptos::ev::Event) {}
-    /// A field was left.
-    pub fn left(self, _: &leptos::ev::Event) {}
-    /// The form is being sent.
-    pub fn sent(self, _: &leptos::ev::SubmitEvent) {}
 }
 
 /// When it was last saved, or why it could not be.
@@ -150,13 +133,16 @@ pub fn SavedLine(own: Autosave) -> impl IntoView {
 
 #[cfg(feature = "hydrate")]
 mod browser {
-    use super::{Autosave, Said, save_head};
+    use super::{
+        super::typed::browser::{form, listen},
+        Autosave, Said, save_head,
+    };
     use crate::{
+        browser::LEAVE,
         error::{ApiError, ErrorCode},
         routes,
     };
     use leptos::{
-        ev::{Event, SubmitEvent},
         leptos_dom::helpers::{TimeoutHandle, set_timeout_with_handle},
         prelude::*,
         task::spawn_local,
@@ -164,7 +150,10 @@ mod browser {
     use lingbao_model::{time::Zone, view::request::HeadForm};
     use std::time::Duration;
     use wasm_bindgen::JsCast as _;
-    use web_sys::{FormData, HtmlElement, HtmlFormElement, UrlSearchParams};
+    use web_sys::{
+        Event, FormData, HtmlElement, HtmlFormElement, HtmlInputElement, SubmitEvent,
+        UrlSearchParams,
+    };
 
     /// So long after a field was left it is saved: a button that was meant sends it itself.
     const LEFT: Duration = Duration::from_millis(300);
@@ -175,7 +164,12 @@ mod browser {
 
     /// What is known of one cart in the browser.
     pub struct State {
+        /// Id of the form.
+        form: String,
+        /// Id of the cart.
         id: String,
+        /// As the server has it: the number that goes with the next save.
+        version: i64,
         /// As the server has it.
         saved: HeadForm,
         /// As it stands in the form.
@@ -203,9 +197,11 @@ mod browser {
     pub struct Work(StoredValue<State, LocalStorage>);
 
     impl Work {
-        pub fn new(id: String, saved: HeadForm) -> Self {
+        pub fn new(form: String, id: String, version: i64, saved: HeadForm) -> Self {
             Self(StoredValue::new_local(State {
+                form,
                 id,
+                version,
                 typed: saved.clone(),
                 saved,
                 timer: None,
@@ -217,12 +213,9 @@ mod browser {
         }
     }
 
-    /// The head as it stands in the form of an event.
-    fn read(event: &Event) -> Option<HeadForm> {
-        let target = event.target()?.dyn_into::<web_sys::Element>().ok()?;
-        let form = target.closest("form").ok()??;
-        let form: HtmlFormElement = form.dyn_into().ok()?;
-        let data = FormData::new_with_form(&form).ok()?;
+    /// The head as it stands in the form.
+    fn read(form: &HtmlFormElement) -> Option<HeadForm> {
+        let data = FormData::new_with_form(form).ok()?;
         let text = |name: &str| data.get(name).as_string().unwrap_or_default();
         Some(HeadForm {
             system: text("system"),
@@ -237,19 +230,48 @@ mod browser {
     }
 
     impl Autosave {
-        /// Saves what is left to save when the page is left.
+        /// Watches the form, and saves what is left to save when the page is left.
         pub(super) fn watch(self) {
-            let handle = window_event_listener_untyped("pagehide", move |_| self.flush());
-            on_cleanup(move || {
-                handle.remove();
-                self.flush();
-                self.rest();
+            let Some(form) = self.form() else { return };
+            // What was typed before the page was awake.
+            self.typed(&form);
+            let own = form.clone();
+            listen(&form, "input", move |_: Event| self.typed(&own));
+            let own = form.clone();
+            listen(&form, "change", move |_: Event| {
+                self.typed(&own);
+                self.soon(LEFT);
             });
+            listen(&form, "submit", move |event: SubmitEvent| self.sent(&event));
+            for event in ["pagehide", LEAVE] {
+                let handle = window_event_listener_untyped(event, move |_| {
+                    self.flush();
+                    self.rest();
+                });
+                // A page that stands alone again listens no more: what is over saves nothing.
+                std::mem::forget(handle);
+            }
+        }
+
+        fn form(self) -> Option<HtmlFormElement> {
+            self.work.0.try_with_value(|state| form(&state.form))?
+        }
+
+        /// The version that goes with the next post.
+        fn show_version(self, version: i64) {
+            let field = self
+                .form()
+                .map(|form| form.query_selector("[name=version]"));
+            if let Some(Ok(Some(field))) = field
+                && let Some(field) = field.dyn_ref::<HtmlInputElement>()
+            {
+                field.set_value(&version.to_string());
+            }
         }
 
         /// Something was typed or chosen in the form.
-        pub fn typed(self, event: &Event) {
-            let Some(typed) = read(event) else { return };
+        fn typed(self, form: &HtmlFormElement) {
+            let Some(typed) = read(form) else { return };
             self.work.0.try_update_value(|state| {
                 state.typed = typed;
                 state.over = false;
@@ -257,15 +279,9 @@ mod browser {
             self.soon(PAUSE);
         }
 
-        /// A field was left.
-        pub fn left(self, event: &Event) {
-            self.typed(event);
-            self.soon(LEFT);
-        }
-
         /// The form is being sent: it carries what was typed itself. A save that is under way is
         /// waited for, or its version would be held against the form.
-        pub fn sent(self, event: &SubmitEvent) {
+        fn sent(self, event: &SubmitEvent) {
             self.rest();
             let button = event.submitter();
             self.work.0.try_update_value(|state| {
@@ -298,14 +314,14 @@ mod browser {
                 let idle = !state.busy && state.is_open();
                 idle.then(|| {
                     state.busy = true;
-                    (state.id.clone(), state.typed.clone())
+                    (state.id.clone(), state.version, state.typed.clone())
                 })
             });
-            let Some((id, head)) = asked.flatten() else {
+            let Some((id, version, head)) = asked.flatten() else {
                 return;
             };
             self.rest();
-            let version = self.version.get_untracked().to_string();
+            let version = version.to_string();
             spawn_local(async move {
                 let (system, title, reason) =
                     (head.system.clone(), head.title.clone(), head.reason.clone());
@@ -315,12 +331,15 @@ mod browser {
                     Ok(saved) => {
                         let text = saved.at.minute_text(Zone::SHANGHAI);
                         let time = text.rsplit(' ').next().unwrap_or_default().to_owned();
-                        self.version.try_set(saved.version);
+                        self.show_version(saved.version);
                         if let Some(judged) = saved.judged {
                             self.judged.try_set(judged);
                         }
                         self.said.try_set(Some(Said::At(time)));
-                        self.work.0.try_update_value(|state| state.saved = head);
+                        self.work.0.try_update_value(|state| {
+                            state.saved = head;
+                            state.version = saved.version;
+                        });
                     }
                     Err(error) => self.failed(&error),
                 }
@@ -349,8 +368,7 @@ mod browser {
                 state.pressed.take()
             });
             match pressed {
-                // The new version stands in the form when the effects have run.
-                Some(Some(button)) => set_timeout(move || button.click(), Duration::ZERO),
+                Some(Some(button)) => button.click(),
                 Some(None) => {
                     let more = self
                         .work
@@ -370,13 +388,16 @@ mod browser {
                 let open = state.is_open();
                 state.over = true;
                 // A save under way is one version further.
-                open.then(|| (state.id.clone(), state.typed.clone(), i64::from(state.busy)))
+                open.then(|| {
+                    let version = state.version + i64::from(state.busy);
+                    (state.id.clone(), state.typed.clone(), version)
+                })
             });
-            let (Some((id, head, ahead)), Ok(form)) = (left.flatten(), UrlSearchParams::new())
+            let (Some((id, head, version)), Ok(form)) = (left.flatten(), UrlSearchParams::new())
             else {
                 return;
             };
-            let version = (self.version.get_untracked() + ahead).to_string();
+            let version = version.to_string();
             for (name, value) in [
                 ("id", id.as_str()),
                 ("version", version.as_str()),
