@@ -1,6 +1,6 @@
 //! All pages: an area lists its own in `routes()` and its posts in `posts()`, and they come together here.
 //!
-//! Pages are made on the server and nowhere else (decision 34). Each is rendered whole
+//! Pages are made on the server and nowhere else (decision 33). Each is rendered whole
 //! (`SsrMode::Async`), because it must work as plain HTML; what of it lives in the browser is an
 //! [`island`](crate::island), and [`browser`](crate::browser) follows links without loading the
 //! document anew.

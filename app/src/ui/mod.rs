@@ -1,8 +1,8 @@
 //! The design system: components on the classes of `style/`. Knows no word of the domain and
 //! nothing of `area`.
 //!
-//! `use crate::ui::*;` in a page brings all of it. What each is for and not for stands in the table
-//! of `docs/how-to/use-the-design-system.md`; `/kit` shows them.
+//! `use crate::ui::*;` in a page brings all of it; `/kit` shows them. What islands use is compiled for the
+//! browser too, everything else for the server alone.
 
 pub mod button;
 #[cfg(feature = "ssr")]

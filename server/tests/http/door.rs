@@ -1,4 +1,5 @@
 //! Sign-in, the cookie, how long a session lasts.
+use lingbao_app::names::LIVE_HEADER;
 use lingbao_model::people::Role;
 
 use crate::portal::{PASSWORD, Portal};
@@ -138,13 +139,8 @@ async fn a_session_lives_by_what_the_person_does_and_not_by_polls() {
     // Badges, lists and event streams for half an hour: nobody is there.
     for _ in 0..6 {
         portal.app.clock.advance_ms(5 * MINUTE);
-        let headers = [
-            ("sec-fetch-site", "same-origin"),
-            ("content-type", "application/x-www-form-urlencoded"),
-        ];
-        browser
-            .request("POST", "/fn/frame", &headers, "".into())
-            .await;
+        let news = [(LIVE_HEADER, "1")];
+        browser.request("GET", "/", &news, "".into()).await;
         browser.get("/fn/requests/list?filter=").await;
         browser.get("/events?t=viewer").await;
     }

@@ -1,6 +1,7 @@
 //! What is typed is not lost: the cart whose head saves itself, a form sent twice, a form that meets
 //! an ended session, a release that came back.
 use axum::body::Body;
+use lingbao_app::names::LIVE_HEADER;
 use lingbao_core::storage::{item_version, step};
 use lingbao_model::{id::StepId, people::Role, time::MINUTE_MS};
 use serde_json::{Value, json};
@@ -90,6 +91,12 @@ async fn ask(browser: &Browser<'_>, path: &str, fields: &[(&str, &str)]) -> Answ
     browser
         .request("POST", path, &headers, Body::from(body.join("&")))
         .await
+}
+
+/// Asks for what a page shows now, as an open page does by itself.
+async fn renew(browser: &Browser<'_>, path: &str) -> Answer {
+    let headers = [(LIVE_HEADER, "1")];
+    browser.request("GET", path, &headers, Body::empty()).await
 }
 
 pub async fn boss(town: &Town) -> Browser<'_> {
@@ -296,7 +303,7 @@ async fn a_form_that_meets_an_ended_session_waits_for_the_person_who_typed_it_an
         town.portal.app.clock.advance_ms(31 * MINUTE_MS);
         if polled {
             // The open page asks for news: the browser brings the ended session for the last time.
-            ask(&clerk, "/fn/frame", &[]).await;
+            renew(&clerk, &form.path).await;
         }
         let met = form.press(&clerk, "save").await;
         assert!((302..=303).contains(&met.status), "{}", met.text);
@@ -325,6 +332,20 @@ async fn a_form_that_meets_an_ended_session_waits_for_the_person_who_typed_it_an
         );
         assert_eq!(form.press(&clerk, "save").await.status, 303);
     }
+}
+
+#[tokio::test]
+async fn what_was_left_for_the_next_page_is_not_taken_by_news_of_the_one_before() {
+    let town = Town::start().await;
+    let clerk = town.portal.sign_in("clerk").await;
+    let form = Form::of(&draft(&town, &clerk, 1).await, "刚刚保存的标题");
+    let saved = form.press(&clerk, "save").await;
+    assert_eq!(saved.status, 303);
+    let news = renew(&clerk, &form.path).await;
+    assert_eq!(news.status, 200);
+    assert!(!news.text.contains("class=\"toast\""), "{}", news.text);
+    let next = clerk.get(&form.path).await;
+    assert!(next.text.contains("class=\"toast\""), "{}", next.text);
 }
 
 #[tokio::test]
