@@ -9,5 +9,5 @@ pub const LIVE_HEADER: &str = "x-live";
 pub const PRESENCE: &str = "/presence";
 /// Where the news of an open page come from.
 pub const EVENTS: &str = "/events";
-/// Id of the banner that is shown when the server runs another build than this page.
+/// Id of the template of the banner that is shown when the server runs another build than this page.
 pub const OLD_PAGE: &str = "old-page";

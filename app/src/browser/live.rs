@@ -12,7 +12,7 @@ use std::{
 };
 use wasm_bindgen::{JsCast, closure::Closure};
 use wasm_bindgen_futures::spawn_local;
-use web_sys::{Event, EventSource, MessageEvent, VisibilityState};
+use web_sys::{Event, EventSource, HtmlTemplateElement, MessageEvent, VisibilityState};
 
 /// Changes come in groups: a machine that starts changes its request, its list and its job.
 const TOGETHER: Duration = Duration::from_millis(150);
@@ -100,10 +100,8 @@ fn open(topics: Vec<String>) -> Stream {
         changed(whole);
     });
     stream.listen("build", |build| {
-        let own = build_id(&document());
-        let stale = !build.is_empty() && own.is_some_and(|own| own != build);
-        if let Some(banner) = document().get_element_by_id(OLD_PAGE) {
-            let _ = banner.toggle_attribute_with_force("hidden", !stale);
+        if !build.is_empty() && build_id(&document()).is_some_and(|own| own != build) {
+            say_old();
         }
         // The stream was away for a while, and so was whatever it had to say.
         if OPENED.replace(true) {
@@ -115,6 +113,14 @@ fn open(topics: Vec<String>) -> Stream {
         changed(true);
     });
     stream
+}
+
+/// Shows that the page is of another build than the server. Its template goes: it is said once.
+fn say_old() {
+    let template = document().get_element_by_id(OLD_PAGE);
+    if let Some(template) = template.and_then(|found| found.dyn_into::<HtmlTemplateElement>().ok()) {
+        let _ = template.replace_with_with_node_1(&template.content());
+    }
 }
 
 impl Stream {

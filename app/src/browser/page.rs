@@ -142,11 +142,15 @@ pub async fn renew(whole: bool) {
         return;
     }
     let path = |url: &str| web_sys::Url::new(url).map(|url| url.pathname()).ok();
-    if path(&response.url()) != path(&url) || !same_build(&page) {
+    if path(&response.url()) != path(&url) {
         // The session is over. What was typed can still be sent: it is kept until the sign-in.
         if !anything_typed() {
             let _ = window().location().assign(&response.url());
         }
+        return;
+    }
+    // A page of another build says so itself, and waits for its reader.
+    if !same_build(&page) {
         return;
     }
     // A page that answers a form shows what was typed and what is wrong with it.

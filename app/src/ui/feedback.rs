@@ -70,12 +70,13 @@ pub fn Toast(#[prop(into)] text: Text, #[prop(optional)] act: Option<AnyView>) -
     }
 }
 
-/// That the server runs another build than this page; the browser shows it when it hears so.
+/// That the server runs another build than this page; the browser takes it out of its template when it
+/// hears so.
 #[component]
 pub fn OldPageBanner() -> impl IntoView {
     view! {
-        <div id=OLD_PAGE data-keep hidden>
+        <template id=OLD_PAGE>
             <Banner>{t!("ui.old_page")} " "<a href="" rel="external">{t!("ui.reload")}</a></Banner>
-        </div>
+        </template>
     }
 }
