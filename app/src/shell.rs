@@ -56,8 +56,8 @@ fn Scripts(options: LeptosOptions) -> impl IntoView {
         "import({js:?}).then(m=>m.default({{module_or_path:{wasm:?}}}).then(()=>m.start(m)))"
     );
     view! {
-        <link rel="modulepreload" href=js crossorigin=nonce.clone()/>
-        <link rel="preload" href=wasm r#as="fetch" r#type="application/wasm" crossorigin=nonce.clone().map(|_| "anonymous")/>
+        <link rel="modulepreload" href=js crossorigin="anonymous"/>
+        <link rel="preload" href=wasm r#as="fetch" r#type="application/wasm" crossorigin="anonymous"/>
         <script type="module" nonce=nonce inner_html=script></script>
     }
 }

@@ -118,7 +118,8 @@ fn open(topics: Vec<String>) -> Stream {
 /// Shows that the page is of another build than the server. Its template goes: it is said once.
 fn say_old() {
     let template = document().get_element_by_id(OLD_PAGE);
-    if let Some(template) = template.and_then(|found| found.dyn_into::<HtmlTemplateElement>().ok()) {
+    if let Some(template) = template.and_then(|found| found.dyn_into::<HtmlTemplateElement>().ok())
+    {
         let _ = template.replace_with_with_node_1(&template.content());
     }
 }

@@ -82,6 +82,14 @@ fn stands() {
     STANDS.with(|standing| page_of(&url).clone_into(&mut standing.borrow_mut()));
 }
 
+/// The page that stands there is at another address now.
+fn replace(url: &str) {
+    if let Ok(history) = window().history() {
+        let _ = history.replace_state_with_url(&JsValue::NULL, "", Some(url));
+    }
+    stands();
+}
+
 /// Goes to a page of the portal.
 pub fn go(url: String) {
     note_place();
@@ -144,8 +152,9 @@ pub async fn renew(whole: bool) {
     let path = |url: &str| web_sys::Url::new(url).map(|url| url.pathname()).ok();
     if path(&response.url()) != path(&url) {
         // The session is over. What was typed can still be sent: it is kept until the sign-in.
-        if !anything_typed() {
-            let _ = window().location().assign(&response.url());
+        if !anything_typed() && same_build(&page) {
+            replace(&response.url());
+            put(&page, Why::Gone);
         }
         return;
     }
