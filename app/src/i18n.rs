@@ -1,8 +1,8 @@
 //! Words in two languages, looked up when the page is made.
 //!
 //! View code names keys (`t!("cart.title")`), never sentences. Both dictionaries are compiled into
-//! the server; the browser fetches only the one it needs (`/locale/<lang>.<build>.json`, before
-//! hydration), so a page costs one language. The lookup is at run time because a generated function
+//! the server; the browser fetches only the one it needs (`/locale/<lang>.<build>.json`, with the first
+//! island that it meets), so a page costs one language at most. The lookup is at run time because a generated function
 //! a key would put every sentence into the wasm. Nor do the keys themselves stand there: data can't be
 //! split off by areas, so that each name would travel with the first load of every page. [`Key`] is
 //! reckoned from the name by the compiler.
@@ -154,10 +154,10 @@ pub mod ssr {
 #[cfg(feature = "hydrate")]
 static PAGE: OnceLock<(Lang, Dict)> = OnceLock::new();
 
-/// Puts the language of the page in place, once, before hydration.
+/// Puts the language of the page in place, once, before the first island wakes.
 #[cfg(feature = "hydrate")]
 pub fn install(lang: Lang, dict: Dict) {
-    // A second call could only come from a second hydration, which has the same dictionary.
+    // Two islands that meet may both bring it: it is the same.
     let _ = PAGE.set((lang, dict));
 }
 

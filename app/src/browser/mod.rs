@@ -92,23 +92,9 @@ fn all(root: &web_sys::Document, selector: &str) -> Vec<Element> {
 
 /// Waits.
 async fn sleep(time: Duration) {
-    let (tell, told) = futures_channel();
-    set_timeout(tell, time);
-    told.await;
-}
-
-/// A function to be called once, and the future that waits for it.
-fn futures_channel() -> (impl FnOnce() + 'static, impl Future<Output = ()>) {
-    let mut resolve = None;
-    let promise = js_sys::Promise::new(&mut |done, _| resolve = Some(done));
-    let tell = move || {
-        if let Some(resolve) = resolve {
-            // Calling the end of a promise never throws.
-            let _ = resolve.call0(&JsValue::NULL);
-        }
-    };
-    let told = async move {
-        let _ = wasm_bindgen_futures::JsFuture::from(promise).await;
-    };
-    (tell, told)
+    let over = js_sys::Promise::new(&mut |done, _| {
+        // Calling the end of a promise never throws.
+        set_timeout(move || drop(done.call0(&JsValue::NULL)), time);
+    });
+    let _ = wasm_bindgen_futures::JsFuture::from(over).await;
 }
