@@ -92,6 +92,7 @@ fn config(lab: &Value) -> OpenStackConfig {
         settle_ms: 3_000,
         poll_ms: 1_000,
         build_minutes: 10,
+        stall_minutes: 3,
         external_network: Some(of(lab, "external_network", "public")),
         outbound: false,
         dns_servers: Vec::new(),

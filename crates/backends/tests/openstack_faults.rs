@@ -8,6 +8,7 @@
 )]
 mod acts;
 mod answers;
+mod missing;
 mod tls;
 
 use std::{
@@ -284,6 +285,7 @@ fn config(url: &str) -> OpenStackConfig {
         settle_ms: 10_000,
         poll_ms: 1_000,
         build_minutes: 10,
+        stall_minutes: 3,
         external_network: None,
         outbound: false,
         dns_servers: Vec::new(),

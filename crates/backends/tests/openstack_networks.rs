@@ -16,7 +16,7 @@ use std::{
     collections::BTreeMap,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicI64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -82,7 +82,8 @@ async fn answer(State((stand, url)): State<(Stand, String)>, request: Request) -
     if path == "/volume/v3/" {
         return fine(&json!({ "versions": [{ "id": "v3.0", "version": "3.70" }] }));
     }
-    // No disks, snapshots, types or projects are looked for here; whoever asks finds none.
+    // No snapshots, types or projects are looked for here; whoever asks finds none. Disks and services
+    // there are where a test says so.
     for (path_of, name) in [
         ("/volume/v3/volumes/detail", "volumes"),
         ("/volume/v3/snapshots/detail", "snapshots"),
@@ -92,7 +93,8 @@ async fn answer(State((stand, url)): State<(Stand, String)>, request: Request) -
         ("/v3/projects", "projects"),
     ] {
         if path == path_of {
-            return fine(&json!({ name: [] }));
+            let said = stand.lock().unwrap().get(path_of).cloned();
+            return fine(&json!({ name: said.unwrap_or_default() }));
         }
     }
     if path == "/image/v2/images" {
@@ -299,6 +301,11 @@ async fn world(processes: usize) -> (Vec<OpenStack>, Stand) {
 }
 
 fn open(url: &str) -> OpenStack {
+    open_by(url, &stand::now())
+}
+
+/// The same, by a clock in a test's hand.
+fn open_by(url: &str, now: &Arc<AtomicI64>) -> OpenStack {
     stand::open(
         OpenStackConfig {
             external_network: Some("public".into()),
@@ -309,7 +316,7 @@ fn open(url: &str) -> OpenStack {
             images: [("kylin-v10".to_owned(), "kylin".to_owned())].into(),
             ..stand::config(url)
         },
-        &stand::now(),
+        now,
     )
 }
 

@@ -65,6 +65,7 @@ impl Backend {
             settle_ms: self.settle_ms,
             poll_ms: self.poll_ms.max(100),
             build_minutes: self.build_minutes,
+            stall_minutes: self.stall_minutes,
             external_network: some(&self.external_network),
             outbound: self.outbound,
             dns_servers: self.dns_servers.clone(),

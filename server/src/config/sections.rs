@@ -249,6 +249,9 @@ sections! {
         poll_ms: u64 = 1_000;
         /// openstack: what is still being built after so many minutes waits for an operator.
         build_minutes: u32 = 30;
+        /// openstack: a host whose building stands still for so many minutes, while the cloud answers,
+        /// is deleted and built anew, five times at most and each time after longer; never with 0.
+        stall_minutes: u32 = 3;
         /// openstack: network with public addresses, by name or id; a cloud without any when empty.
         external_network: String = "".into();
         /// openstack: whether hosts without an address of their own reach the outside, by the address

@@ -1,6 +1,7 @@
 //! Servers whose building fell because one service of the cloud gave another no answer.
 use super::*;
 
+const FULL: &str = "No valid host was found. There are not enough hosts available.";
 const OUTAGE: &str = "Build of instance x aborted: The server is currently unavailable. Please try again at a later time.<br /><br />";
 /// By the stand-in's clock half a minute ago; a quarter of an hour ago; a moment ago.
 const BEFORE: &str = "2026-01-01T00:00:00Z";
@@ -16,11 +17,12 @@ fn falls(stand: &Stand, message: &str, created: &str, launched: Value) {
     it["OS-SRV-USG:launched_at"] = launched;
 }
 
-/// How the servers stand that were ordered, the oldest first.
-fn states(stand: &Stand) -> Vec<String> {
-    let stand = stand.lock().unwrap();
-    let of = |it: &Value| it["status"].as_str().unwrap().to_owned();
-    stand[SERVERS].iter().map(of).collect()
+/// The one host on which servers run is up or down.
+fn host_is(stand: &Stand, state: &str) {
+    let service = json!({ "binary": "nova-compute", "host": "c1", "zone": "nova",
+        "status": "enabled", "state": state });
+    let mut stand = stand.lock().unwrap();
+    stand.insert(SERVICES.into(), vec![service]);
 }
 
 /// One that was ordered a moment ago and is asked for again.
@@ -35,10 +37,6 @@ async fn again(cloud: &OpenStack) -> Outcome<Server> {
     tokio::time::sleep(Duration::from_millis(600)).await;
     let (op, spec) = slow(1);
     cloud.create_server(&op, spec).await
-}
-
-fn is_running(outcome: &Outcome<Server>) {
-    assert!(matches!(outcome, Outcome::Running { .. }), "{outcome:?}");
 }
 
 async fn made_by(cloud: &OpenStack) -> OperationState {
@@ -105,9 +103,8 @@ async fn a_fallen_build_is_ordered_anew_after_a_pause_that_grows_and_not_for_eve
 
 #[tokio::test]
 async fn what_has_run_or_found_no_room_is_not_deleted_to_be_ordered_anew() {
-    let full = "No valid host was found. There are not enough hosts available.";
     let ran = json!("2025-12-31T00:00:00.000000");
-    for (said, launched) in [(full, Value::Null), (OUTAGE, ran)] {
+    for (said, launched) in [(FULL, Value::Null), (OUTAGE, ran)] {
         let (cloud, stand, token) = one().await;
         falls(&stand, said, LONG_AGO, launched);
         for _ in 0..2 {
@@ -134,4 +131,48 @@ async fn a_fallen_build_that_is_cancelled_is_not_ordered_anew() {
     );
     assert!(matches!(again(&cloud).await, Outcome::Refused(_)));
     assert_eq!(states(&stand), ["DELETED"]);
+}
+
+#[tokio::test]
+async fn a_build_that_found_no_place_while_its_hosts_were_down_is_ordered_anew_when_they_are_back()
+{
+    let (cloud, stand, token) = one().await;
+    host_is(&stand, "down");
+    falls(&stand, FULL, BEFORE, Value::Null);
+    for _ in 0..2 {
+        is_running(&again(&cloud).await);
+    }
+    assert!(matches!(cloud.poll(&token).await, Outcome::Running { .. }));
+    // Nothing is ordered while nothing could come of it.
+    assert_eq!(states(&stand), ["ERROR"]);
+    host_is(&stand, "up");
+    is_running(&again(&cloud).await);
+    assert_eq!(states(&stand), ["DELETED"]);
+    is_running(&again(&cloud).await);
+    assert_eq!(states(&stand), ["DELETED", "BUILD"]);
+    all_stand(&stand);
+    let built = again(&cloud).await;
+    assert!(matches!(built, Outcome::Done(_)), "{built:?}");
+}
+
+#[tokio::test]
+async fn hosts_that_stay_down_are_not_waited_for_for_ever_and_are_no_want_of_room() {
+    let (cloud, stand, _) = one().await;
+    host_is(&stand, "down");
+    falls(&stand, FULL, LONG_AGO, Value::Null);
+    match again(&cloud).await {
+        Outcome::Refused(refusal) => assert_eq!(refusal.reason, RefusalReason::Broken),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_build_that_found_no_place_while_all_was_up_found_no_room() {
+    let (cloud, stand, _) = one().await;
+    host_is(&stand, "up");
+    falls(&stand, FULL, BEFORE, Value::Null);
+    match again(&cloud).await {
+        Outcome::Refused(refusal) => assert_eq!(refusal.reason, RefusalReason::NoCapacity),
+        other => panic!("{other:?}"),
+    }
 }

@@ -1,11 +1,14 @@
 //! Servers that take their time, and who waits for them.
 mod fallen;
+mod stalled;
 
 use super::*;
 
 /// Servers that were ordered, and what was asked of Nova.
 const SERVERS: &str = "servers";
 const ASKED: &str = "asked";
+/// What works for Nova.
+const SERVICES: &str = "/compute/v2.1/os-services";
 
 /// What Nova says of the servers that were ordered here.
 pub fn nova(
@@ -15,8 +18,12 @@ pub fn nova(
     query: &str,
     body: &Value,
 ) -> Option<Response> {
-    let rest = path.strip_prefix("/compute/v2.1/servers")?;
     let mut stand = stand.lock().unwrap();
+    if path == SERVICES {
+        let services = stand.get(SERVICES).cloned().unwrap_or_default();
+        return Some(fine(&json!({ "services": services })));
+    }
+    let rest = path.strip_prefix("/compute/v2.1/servers")?;
     if method == Method::POST && rest.is_empty() {
         let all = stand.entry(SERVERS.into()).or_default();
         let id = format!("s{}", all.len() + 1);
@@ -61,6 +68,9 @@ pub fn nova(
     if it["status"] == "DELETED" {
         let said = json!({ "itemNotFound": { "code": 404, "message": "no such server" } });
         return Some((StatusCode::NOT_FOUND, said.to_string()).into_response());
+    }
+    if method == Method::DELETE && stand.contains_key("keeps") {
+        return Some(StatusCode::NO_CONTENT.into_response());
     }
     if method == Method::DELETE {
         let all = stand.get_mut(SERVERS).unwrap();
@@ -121,6 +131,17 @@ async fn ordered(cloud: &OpenStack, stand: &Stand, count: usize) -> Vec<PollToke
     }
     asked(stand);
     tokens
+}
+
+/// How the servers stand that were ordered, the oldest first.
+fn states(stand: &Stand) -> Vec<String> {
+    let stand = stand.lock().unwrap();
+    let of = |it: &Value| it["status"].as_str().unwrap().to_owned();
+    stand[SERVERS].iter().map(of).collect()
+}
+
+fn is_running(outcome: &Outcome<Server>) {
+    assert!(matches!(outcome, Outcome::Running { .. }), "{outcome:?}");
 }
 
 async fn polled(cloud: &OpenStack, tokens: &[PollToken]) -> Vec<Outcome<Settled>> {

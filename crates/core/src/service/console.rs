@@ -35,7 +35,7 @@ const PATIENCE: Duration = Duration::from_secs(15);
 /// # Errors
 /// [`ServiceError::NotFound`] if the caller doesn't see the server, [`ServiceError::Forbidden`] if it
 /// is not the caller's to use, [`ServiceError::Conflict`] if it does not run or is being given back,
-/// if its cloud has no consoles, and if its cloud does not answer now.
+/// if its cloud has no consoles, refuses this one, or does not answer now.
 pub async fn open(cx: &Cx, id: &ResourceId) -> Result<ConsoleLink, ServiceError> {
     let result = open_once(cx, id).await;
     traced(cx, result, || {
@@ -72,6 +72,19 @@ async fn allowed(
     Ok((found, backend, ExternalId(external_id)))
 }
 
+/// What the caller reads of a console that was not given: a no of the cloud is no silence, and trying
+/// again would not help.
+const fn said(error: &ReadError) -> &'static str {
+    match error {
+        ReadError::Unreachable(_) => "resource.cloud_away",
+        ReadError::Refused(refusal) => match refusal.reason {
+            RefusalReason::Conflict => "resource.console_not_now",
+            RefusalReason::Unsupported => "resource.no_console",
+            _ => "resource.console_refused",
+        },
+    }
+}
+
 async fn open_once(cx: &Cx, id: &ResourceId) -> Result<ConsoleLink, ServiceError> {
     let mut rx = cx.db().read().await?;
     let (found, backend, server) = allowed(&mut rx, cx, id).await?;
@@ -81,12 +94,9 @@ async fn open_once(cx: &Cx, id: &ResourceId) -> Result<ConsoleLink, ServiceError
     let url = match tokio::time::timeout(PATIENCE, cloud.console(&server)).await {
         Ok(Ok(Some(link))) => link.0,
         Ok(Ok(None)) => return conflict("resource.no_console"),
-        Ok(Err(ReadError::Refused(refusal))) if refusal.reason == RefusalReason::Conflict => {
-            return conflict("resource.console_not_now");
-        }
         Ok(Err(error)) => {
             tracing::warn!(backend, %error, "a console could not be opened");
-            return conflict("resource.cloud_away");
+            return conflict(said(&error));
         }
         Err(_) => {
             tracing::warn!(backend, "a cloud gave no console in time");
@@ -105,4 +115,27 @@ async fn open_once(cx: &Cx, id: &ResourceId) -> Result<ConsoleLink, ServiceError
     audit::record(&mut tx, cx, event.of_unit(&found.unit)).await?;
     tx.commit().await?;
     Ok(ConsoleLink { url })
+}
+
+#[cfg(test)]
+mod tests {
+    use lingbao_backends::provisioning::Refusal;
+
+    use super::*;
+
+    #[test]
+    fn a_console_that_the_cloud_refuses_is_not_told_as_silence() {
+        let refused = |reason| said(&ReadError::Refused(Refusal::new(reason, "no")));
+        for (reason, key) in [
+            (RefusalReason::Conflict, "resource.console_not_now"),
+            (RefusalReason::Unsupported, "resource.no_console"),
+            (RefusalReason::InvalidSpec, "resource.console_refused"),
+            (RefusalReason::Denied, "resource.console_refused"),
+            (RefusalReason::NotFound, "resource.console_refused"),
+        ] {
+            assert_eq!(refused(reason), key, "{reason:?}");
+        }
+        let silent = ReadError::Unreachable("time-out".into());
+        assert_eq!(said(&silent), "resource.cloud_away");
+    }
 }

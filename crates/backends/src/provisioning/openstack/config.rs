@@ -42,6 +42,9 @@ pub struct OpenStackConfig {
     pub poll_ms: u64,
     /// A server or volume that is still being built after so many minutes is given up.
     pub build_minutes: u32,
+    /// A server whose building has stood still for so many minutes, while the cloud answers, is
+    /// deleted and built anew; 0 leaves it to `build_minutes`.
+    pub stall_minutes: u32,
     /// Name or id of the network with public addresses; `None` is a cloud without.
     pub external_network: Option<String>,
     /// Whether hosts without an address of their own reach the outside, by the address of their

@@ -16,6 +16,7 @@
 //! | 3xx, 5xx, time-out, cut, half an answer | [`Fault::Lost`] for what changes something; reading may simply be repeated, so there it is [`Fault::NotSent`], or [`Fault::TurnedAway`] with a `Retry-After` |
 use serde_json::Value;
 
+use super::version::Service;
 use crate::provisioning::{
     OperationId, Outcome, PollToken, ReadError, Refusal, RefusalReason, Settled,
 };
@@ -239,7 +240,8 @@ pub(super) fn of_build(message: &str) -> Refusal {
         RefusalReason::NoAddress
     } else {
         // "No valid host was found", "Exceeded maximum number of retries", a volume that came to
-        // nothing: it did not find its place, and asking the same again would end the same way.
+        // nothing: it did not find its place, and asking the same again would end the same way, unless
+        // one of its `suspects` was down.
         RefusalReason::NoCapacity
     };
     Refusal::new(reason, message)
@@ -249,7 +251,13 @@ pub(super) fn of_build(message: &str) -> Refusal {
 /// passes, and then the same order goes right.
 pub(super) fn is_outage(message: &str) -> bool {
     let low = message.to_lowercase();
-    [
+    let says = |words: &&str| low.contains(words);
+    // Cinder has not said no: nobody there works, or not fast enough for Nova's patience.
+    let is_unfinished = says(&"did not finish being created")
+        && ["status is creating", "status is downloading"]
+            .iter()
+            .any(says);
+    let is_silence = [
         // The page of 503 that stands before each service.
         "currently unavailable",
         "service unavailable",
@@ -262,7 +270,23 @@ pub(super) fn is_outage(message: &str) -> bool {
         "failed to allocate the network",
     ]
     .iter()
-    .any(|words| low.contains(words))
+    .any(says);
+    is_silence || is_unfinished
+}
+
+/// The services of which one may have been down where a server found no place: then these words are no
+/// want of room.
+pub(super) fn suspects(message: &str) -> &'static [Service] {
+    let low = message.to_lowercase();
+    if low.contains("no valid host") {
+        &[Service::Compute]
+    } else if low.contains("did not finish being created") {
+        &[Service::Volume]
+    } else if low.contains("exceeded maximum number of retries") {
+        &[Service::Compute, Service::Volume]
+    } else {
+        &[]
+    }
 }
 
 /// The refusal of a cancelled operation.
@@ -460,6 +484,7 @@ mod tests {
             "Build of instance x aborted: Failed to allocate the network(s), not rescheduling.",
             "Unable to establish connection to http://127.0.0.1:9696/v2.0/ports",
             "Timed out waiting for a reply to message ID x",
+            "Build of instance x aborted: Volume y did not finish being created even after we waited 187 seconds or 61 attempts. And its status is creating.",
         ] {
             assert!(is_outage(said), "{said}");
         }
@@ -468,8 +493,31 @@ mod tests {
             "Build of instance x aborted: VolumeLimitExceeded quota",
             "Build of instance x aborted: No more IP addresses available on network x.",
             "Exceeded maximum number of retries.",
+            "Build of instance x aborted: Volume y did not finish being created even after we waited 3 seconds or 2 attempts. And its status is error.",
         ] {
             assert!(!is_outage(said), "{said}");
+        }
+    }
+
+    #[test]
+    fn who_finds_no_place_may_have_lacked_a_service() {
+        for (said, of) in [
+            (
+                "No valid host was found. There are not enough hosts available.",
+                1,
+            ),
+            (
+                "Volume y did not finish being created. And its status is error.",
+                1,
+            ),
+            ("Exceeded maximum number of retries.", 2),
+            ("Build of instance x aborted: VolumeLimitExceeded quota", 0),
+            (
+                "Build of instance x aborted: No more IP addresses available on network x.",
+                0,
+            ),
+        ] {
+            assert_eq!(suspects(said).len(), of, "{said}");
         }
     }
 }

@@ -294,6 +294,7 @@ mod tests {
             settle_ms: 10_000,
             poll_ms: 1_000,
             build_minutes: 10,
+            stall_minutes: 3,
             external_network: None,
             outbound: false,
             dns_servers: Vec::new(),

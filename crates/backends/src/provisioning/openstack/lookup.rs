@@ -88,11 +88,13 @@ impl OpenStack {
                 {
                     return Err(stop);
                 }
-                let found = cloud.newest_of(&self.memory, op).await?;
-                found.map(|it| cloud.built(&self.memory, &it)).transpose()
+                match cloud.newest_of(&self.memory, op).await? {
+                    Some(it) => cloud.built(&self.memory, &it).await.map(Some),
+                    None => Ok(None),
+                }
             }
             Kind::Volume => match cloud.volume_of(op).await? {
-                Some(it) => cloud.volume_built(&it).map(Some),
+                Some(it) => cloud.volume_built(&self.memory, &it).await.map(Some),
                 None => Ok(None),
             },
             Kind::Snapshot => match cloud.snapshot_of(op).await? {

@@ -166,6 +166,7 @@ pub(super) mod tests {
             settle_ms: 100,
             poll_ms: 100,
             build_minutes: 1,
+            stall_minutes: 1,
             external_network: None,
             outbound: false,
             dns_servers: Vec::new(),

@@ -128,14 +128,30 @@ impl<V: Clone> Recent<V> {
     }
 }
 
+/// What an unfinished building looked like.
+#[derive(Clone)]
+struct Seen {
+    /// What is another as soon as something goes on.
+    mark: String,
+    /// Since when it has been so, and when it was looked at last.
+    since: i64,
+    last: i64,
+}
+
+/// Whoever was not looked at for so many milliseconds, because nobody asked or the cloud was away, is
+/// waited for from the beginning.
+const LOOKED_AWAY: i64 = 120_000;
+
 /// What this process knows of operations, and the cloud does not: which were cancelled, what was
-/// made and is gone again, which of its servers fell with a service of the cloud, which acts are over,
-/// whose answer was lost a moment ago. Other processes don't know it; that is why the portal's sweep
+/// made and is gone again, what of it fell with a service of the cloud or stands still, which acts are
+/// over, whose answer was lost a moment ago. Other processes don't know it; that is why the portal's sweep
 /// looks again.
 pub(super) struct Memory {
     cancelled: Mutex<Recent<()>>,
     made: Mutex<Recent<Made>>,
     fallen: Mutex<Recent<Vec<ExternalId>>>,
+    excused: Mutex<Recent<ExternalId>>,
+    seen: Mutex<Recent<Seen>>,
     acted: Mutex<Recent<Acted>>,
     doubts: Mutex<Recent<i64>>,
     turns: Mutex<HashMap<OperationId, Weak<tokio::sync::Mutex<()>>>>,
@@ -147,6 +163,8 @@ impl Default for Memory {
             cancelled: Mutex::new(Recent::new(100_000)),
             made: Mutex::new(Recent::new(100_000)),
             fallen: Mutex::new(Recent::new(10_000)),
+            excused: Mutex::new(Recent::new(10_000)),
+            seen: Mutex::new(Recent::new(10_000)),
             acted: Mutex::new(Recent::new(100_000)),
             doubts: Mutex::new(Recent::new(10_000)),
             turns: Mutex::default(),
@@ -219,6 +237,35 @@ impl Memory {
             all.put(op, fallen);
         }
         lock(&self.made).forget(op);
+    }
+
+    /// Whether this is one that it made, that fell and that is being taken away.
+    pub fn is_given_up(&self, op: &OperationId, id: &ExternalId) -> bool {
+        let fallen = lock(&self.fallen).get(op).unwrap_or_default();
+        fallen.contains(id)
+    }
+
+    /// This one fell while a service was down: that stays true when the service is back.
+    pub fn excuse(&self, op: &OperationId, id: &ExternalId) {
+        lock(&self.excused).put(op, id.clone());
+    }
+
+    /// Whether this one fell while a service was down.
+    pub fn is_excused(&self, op: &OperationId, id: &ExternalId) -> bool {
+        lock(&self.excused).get(op).as_ref() == Some(id)
+    }
+
+    /// For how many milliseconds what it builds has looked like this.
+    pub fn unchanged(&self, op: &OperationId, mark: String, now: i64) -> i64 {
+        let mut all = lock(&self.seen);
+        let before = all.get(op).filter(|it| {
+            let looked_away = now.saturating_sub(it.last) > LOOKED_AWAY;
+            it.mark == mark && !looked_away
+        });
+        let since = before.map_or(now, |it| it.since);
+        let last = now;
+        all.put(op, Seen { mark, since, last });
+        now.saturating_sub(since)
     }
 
     /// It acts on something.
@@ -313,6 +360,16 @@ mod tests {
         memory.doubt(&op, 1_000);
         assert_eq!(memory.settling(&op, 4_000, 10_000), Some(7_000));
         assert_eq!(memory.settling(&op, 11_000, 10_000), None);
+    }
+
+    #[test]
+    fn what_was_not_looked_at_has_not_stood_still() {
+        let (memory, op) = (Memory::default(), OperationId::from("a"));
+        let look = |mark: &str, now| memory.unchanged(&op, mark.to_owned(), now);
+        assert_eq!((look("x", 0), look("x", 60_000)), (0, 60_000));
+        assert_eq!((look("y", 90_000), look("y", 150_000)), (0, 60_000));
+        // The cloud was away, or nobody asked.
+        assert_eq!((look("y", 300_000), look("y", 330_000)), (0, 30_000));
     }
 
     #[test]

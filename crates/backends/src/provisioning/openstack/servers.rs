@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::{
     access,
     client::{Cloud, inner, list, text},
+    fallen::is_given_up,
     fault::{Answer, Fault, Flow, Stop, of_build, optional, refuse},
     keystone::Scope,
     names::Place,
@@ -104,9 +105,13 @@ impl Cloud {
     }
 
     /// How the making of a server stands.
-    pub fn built(&self, memory: &Memory, it: &Value) -> Flow<Settled> {
+    pub async fn built(&self, memory: &Memory, it: &Value) -> Flow<Settled> {
+        // It is being taken away, whatever becomes of it before it is gone.
+        if is_given_up(memory, it) {
+            return Err(Stop::Running(self.config.poll_ms));
+        }
         match power(it) {
-            Power::Error => Err(self.fallen(memory, it)),
+            Power::Error => Err(self.fallen(memory, it).await),
             Power::Building => Err(self.under_way(text(it, "created"), "building the server")),
             _ => Ok(Settled::Present(Box::new(self.for_maker(it)))),
         }
@@ -154,10 +159,11 @@ impl Cloud {
                 return refuse(RefusalReason::Conflict, said);
             }
             let id = ExternalId(text(&it, "id").to_owned());
-            if self.falls_due(memory, &it) {
+            if self.goes(memory, &it).await? {
                 // Its volume goes with it, and its part of the quota is free for the next.
                 memory.fell(op, &id);
-                tracing::warn!(operation = %op, server = %id, why = self.build_fault(&it).detail, "a server fell with a service of the cloud and is built anew");
+                let (state, why) = (text(&it, "status"), text(&it["fault"], "message"));
+                tracing::warn!(operation = %op, server = %id, state, why, "a server fell with a service of the cloud and is built anew");
                 self.delete_server(&id).await?;
                 return Err(Stop::Running(self.config.poll_ms));
             }
@@ -166,12 +172,12 @@ impl Cloud {
                 let since = self.since(text(&it, "created"));
                 self.wait_for(&id, since, asked).await;
             }
-            return self.built(memory, &it);
+            return self.built(memory, &it).await;
         }
         if let Some(made) = memory.what(op) {
             // The list may lag behind the answer that named it.
             return match self.server_value(&made.id).await? {
-                Some(it) => self.built(memory, &it),
+                Some(it) => self.built(memory, &it).await,
                 None => Ok(Settled::Gone),
             };
         }

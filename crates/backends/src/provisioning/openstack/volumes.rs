@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::{
     client::{Cloud, inner, items, list, text},
+    fallen::is_given_up,
     fault::{Answer, Fault, Flow, Stop, optional, refuse},
     keystone::Scope,
     networks::oldest_first,
@@ -219,12 +220,15 @@ impl Cloud {
     }
 
     /// How the making of a volume stands.
-    pub fn volume_built(&self, it: &Value) -> Flow<Settled> {
+    pub async fn volume_built(&self, memory: &Memory, it: &Value) -> Flow<Settled> {
+        if is_given_up(memory, it) {
+            return Err(Stop::Running(self.config.poll_ms));
+        }
         match text(it, "status") {
             "creating" | "downloading" => {
                 Err(self.under_way(text(it, "created_at"), "making the volume"))
             }
-            "error" => Err(volume_fault().into()),
+            "error" => Err(self.volume_fallen(memory, it).await),
             _ => Ok(present(it)),
         }
     }
@@ -242,8 +246,15 @@ impl Cloud {
                 let said = "this operation id stands for another call";
                 return refuse(RefusalReason::Conflict, said);
             }
-            memory.made(op, Kind::Volume, &ExternalId(text(&it, "id").to_owned()));
-            return self.volume_built(&it);
+            let id = ExternalId(text(&it, "id").to_owned());
+            if self.volume_goes(memory, &it).await? {
+                memory.fell(op, &id);
+                tracing::warn!(operation = %op, volume = %id, "a volume fell with a service of the cloud and is made anew");
+                self.delete_volume(&id).await?;
+                return Err(Stop::Running(self.config.poll_ms));
+            }
+            memory.made(op, Kind::Volume, &id);
+            return self.volume_built(memory, &it).await;
         }
         if memory.what(op).is_some() {
             return Ok(Settled::Gone);

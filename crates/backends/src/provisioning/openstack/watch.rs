@@ -19,7 +19,13 @@ struct Waited {
     since: i64,
     /// The digest of the order.
     call: String,
+    /// When it was last read itself, by our clock.
+    looked: i64,
 }
+
+/// The list tells names alone. Whether a building goes on is seen of the server itself, which is read
+/// so often while it is on the list, in milliseconds.
+const LOOK: i64 = 30_000;
 
 /// What this process waits for, and what was said last.
 #[derive(Default)]
@@ -34,12 +40,14 @@ impl Cloud {
     pub async fn wait_for(&self, id: &ExternalId, since: i64, call: String) {
         let mut watch = self.watch.lock().await;
         // Whoever gave up waiting does not take itself off.
-        let oldest = self.now() - i64::from(self.config.build_minutes) * 60_000;
+        let now = self.now();
+        let oldest = now - i64::from(self.config.build_minutes) * 60_000;
         watch.waited.retain(|_, it| it.since >= oldest);
-        watch
-            .waited
-            .entry(id.clone())
-            .or_insert(Waited { since, call });
+        watch.waited.entry(id.clone()).or_insert(Waited {
+            since,
+            call,
+            looked: now,
+        });
     }
 
     /// When to ask again for a server that is waited for and is being built still; `call` is the
@@ -48,9 +56,14 @@ impl Cloud {
     pub async fn still_building(&self, id: &ExternalId, call: Option<&str>) -> Option<Stop> {
         // Who comes while the list is being read waits for it, and takes the same.
         let mut watch = self.watch.lock().await;
-        let waited = watch.waited.get(id)?;
+        let waited = watch.waited.get_mut(id)?;
         // Another order under the same operation is not to be told to wait.
         let since = (call.is_none_or(|call| call == waited.call)).then_some(waited.since)?;
+        let now = self.now();
+        if call.is_some() && now.saturating_sub(waited.looked) >= LOOK {
+            waited.looked = now;
+            return None;
+        }
         let fresh = Duration::from_millis(self.config.poll_ms / 2);
         if watch.said.as_ref().is_none_or(|it| it.0.elapsed() >= fresh) {
             // That a cloud does not answer is told by whoever then asks for the server.
