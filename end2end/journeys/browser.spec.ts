@@ -50,6 +50,28 @@ test('links and searches bring the next page without loading the document anew, 
   await expect(page).toHaveURL(/\/resources\?.*q=web/);
   expect(await marked(page)).toBe(true);
 
+  // What is long on its way is seen to be; a page that is asked for again is no step of the way back.
+  const waits = page.locator('html[data-waits]');
+  let release = () => {};
+  const held = new Promise<void>((go) => (release = go));
+  await page.route('**/quota', async (route) => {
+    await held;
+    await route.continue();
+  });
+  await page.locator('.side a[href="/quota"]').click();
+  await expect(waits).toHaveCount(1);
+  release();
+  await expect(page).toHaveURL(/\/quota$/);
+  await expect(waits).toHaveCount(0);
+  await page.unroute('**/quota');
+  const steps = await page.evaluate(() => history.length);
+  const again = page.waitForResponse(/\/quota$/);
+  await page.locator('.side a[href="/quota"]').click();
+  expect((await again).status()).toBe(200);
+  await expect(page.locator('#main')).toBeFocused();
+  expect(await page.evaluate(() => history.length)).toBe(steps);
+  expect(await marked(page)).toBe(true);
+
   // A form is the browser's: what it leads to is a document of its own.
   await page.goto('/catalogue/C-ECS');
   await expect(page.locator('leptos-island[data-awake]')).toHaveCount(1);

@@ -92,11 +92,10 @@ test('when no address is left the host stays and the request is delivered in par
     };
 
     // Once the cloud has been read, whoever asks for three is warned before submitting.
-    let greedy = { id: '', version: 0 };
+    const greedy = await draw('greedy', 3);
     await expect(async () => {
-      const draft = await draw('greedy', 3);
-      greedy = draft;
-      expect(draft.verdict.warns.map((warn: { key: string }) => warn.key)).toContain('verdict.capacity');
+      const { body } = await call(where, clerk, 'GET', `/drafts/${greedy.id}`);
+      expect(body.verdict.warns.map((warn: { key: string }) => warn.key)).toContain('verdict.capacity');
     }).toPass({ timeout: 90_000, intervals: [1_000] });
     await submit(greedy);
     const refused = await agree(greedy.id);

@@ -82,6 +82,19 @@ fn stands() {
     STANDS.with(|standing| page_of(&url).clone_into(&mut standing.borrow_mut()));
 }
 
+/// The page of `url` is the newest of the history. Whoever asks for the page that stands there asks for
+/// it anew, and does not have to go back twice.
+fn enter(url: &str) {
+    if STANDS.with(|standing| *standing.borrow() == page_of(url)) {
+        replace(url);
+        return;
+    }
+    if let Ok(history) = window().history() {
+        let _ = history.push_state_with_url(&JsValue::NULL, "", Some(url));
+    }
+    stands();
+}
+
 /// The page that stands there is at another address now.
 fn replace(url: &str) {
     if let Ok(history) = window().history() {
@@ -103,7 +116,7 @@ async fn show(url: String, back: Option<JsValue>) {
     let current = move || ASKED.get() == turn;
     spawn_local(async move {
         sleep(SHOWN).await;
-        if current() && !ARRIVED.get() == turn {
+        if current() && ARRIVED.get() != turn {
             waits(true);
         }
     });
@@ -124,14 +137,12 @@ async fn show(url: String, back: Option<JsValue>) {
     if let Ok(leave) = Event::new(LEAVE) {
         let _ = window().dispatch_event(&leave);
     }
-    if back.is_none()
-        && let Ok(history) = window().history()
-    {
+    if back.is_some() {
+        stands();
+    } else {
         let hash = url.split_once('#').map(|(_, place)| format!("#{place}"));
-        let to = format!("{}{}", response.url(), hash.unwrap_or_default());
-        let _ = history.push_state_with_url(&JsValue::NULL, "", Some(&to));
+        enter(&format!("{}{}", response.url(), hash.unwrap_or_default()));
     }
-    stands();
     put(&page, Why::Gone);
     arrive(back.as_ref());
 }
