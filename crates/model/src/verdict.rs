@@ -30,8 +30,8 @@ pub struct Surroundings {
     pub pools: Vec<Pool>,
     /// The unit's quota.
     pub account: Account,
-    /// The quota of the VDC above, from which a change of quota would be taken.
-    pub parent: Option<Account>,
+    /// What the VDC above can give.
+    pub above: Above,
     /// Policy in force.
     pub policy: Policy,
     /// Level of the applicant's unit.
@@ -49,6 +49,48 @@ impl Surroundings {
     pub fn makes_in(&self, pool: &PoolId) -> Option<&Makes> {
         let mut all = self.makes.iter();
         all.find(|(id, _)| id == pool).map(|(_, makes)| makes)
+    }
+
+    /// What of it the applicant may read.
+    #[must_use]
+    pub fn for_the_applicant(mut self) -> Self {
+        self.above = self.above.untold();
+        self
+    }
+}
+
+/// The quota of the VDC above, from which a change of quota would be taken.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Above {
+    /// There is none.
+    Top,
+    /// Another unit's figures. They leave the server in no answer: they can't be serialised.
+    #[serde(skip)]
+    Known(Account),
+    /// There is one, and its figures are not told: whoever submits hears whether it can give.
+    Untold,
+}
+
+impl Above {
+    /// Whether what is missing may come from there.
+    pub fn gives(&self, short: &Shortfall) -> bool {
+        match self {
+            Self::Top => false,
+            Self::Known(above) => {
+                above.standing(&short.pool, short.dimension).left() >= short.missing()
+            }
+            Self::Untold => true,
+        }
+    }
+
+    /// The same without another unit's figures.
+    fn untold(&self) -> Self {
+        match self {
+            Self::Top => Self::Top,
+            Self::Known(_) | Self::Untold => Self::Untold,
+        }
     }
 }
 
@@ -101,7 +143,7 @@ pub fn demand(lines: &[Line], consumption: impl Fn(&Line) -> Option<Consumption>
 
 /// Judges a set of lines. `with_quota_change` says that the applicant asks for the missing quota in
 /// the same request: a shortfall then warns (and routes to the cloud office) as long as the VDC
-/// above can give it, and blocks otherwise.
+/// [above](Above) can give it, and blocks otherwise.
 pub fn judge(
     lines: &[Line],
     consumption: impl Fn(&Line) -> Option<Consumption>,
@@ -242,16 +284,10 @@ fn quota_says(
         let named = |key: &'static str| shortfall_msg(key, short, &around.pools);
         if !with_quota_change {
             blocks.push(named("verdict.over_quota"));
+        } else if around.above.gives(short) {
+            warns.push(named("verdict.quota_change"));
         } else {
-            let above = around
-                .parent
-                .as_ref()
-                .map(|p| p.standing(&short.pool, short.dimension).left());
-            if above.is_some_and(|left| left >= short.missing()) {
-                warns.push(named("verdict.quota_change"));
-            } else {
-                blocks.push(named("verdict.parent_short"));
-            }
+            blocks.push(named("verdict.parent_short"));
         }
     }
     for change in changes.iter().filter(|c| c.asked > 0) {

@@ -9,7 +9,7 @@ use lingbao_model::{
     placement::{Level, Place, Placement, Pool, Zone},
     policy::Policy,
     price::Formula,
-    verdict::Surroundings,
+    verdict::{Above, Surroundings},
     view::catalogue::OfferCard,
 };
 use serde::Deserialize;
@@ -139,9 +139,9 @@ pub async fn surroundings(
     kind: &str,
 ) -> Result<Surroundings, ServiceError> {
     let (level, above_parent, parent_vdc) = vdc::above(rx, unit, vdc).await?.or_not_found()?;
-    let parent = match parent_vdc {
-        None => None,
-        Some(id) => Some(quota::account(rx, &id).await?),
+    let above = match parent_vdc {
+        None => Above::Top,
+        Some(id) => Above::Known(quota::account(rx, &id).await?),
     };
     let (_, policy) = policy::in_force(rx, kind)
         .await?
@@ -153,7 +153,7 @@ pub async fn surroundings(
         zones: place::zones(rx).await?,
         pools: place::pools(rx).await?,
         account: quota::account(rx, vdc).await?,
-        parent,
+        above,
         policy,
         unit_level: level,
         // The top of the tree is the city itself: what stands right below it has nobody above who

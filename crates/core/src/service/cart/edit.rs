@@ -110,7 +110,10 @@ async fn view(
     Ok(ConfigureView {
         systems: system::choices(rx, &scope, &request.unit).await?,
         others: others.into_iter().map(|l| (l.clone(), rule(&l))).collect(),
-        surroundings: judged.ground.around_for(offer.content.fulfiller),
+        surroundings: judged
+            .ground
+            .around_for(offer.content.fulfiller)
+            .for_the_applicant(),
         offer,
         system: request.system,
         form,

@@ -11,7 +11,7 @@ use lingbao_model::{
     quota::{Account, Demand, Dimension},
     request::{Kind, Line, MAX_LINES, Status, check_attachments},
     text,
-    verdict::{self, Verdict},
+    verdict::{self, Above, Verdict},
     view::request::LineView,
 };
 
@@ -244,7 +244,9 @@ impl Judged {
             &mut self.ground.around.account,
             &requests::held(rx, request, &request.vdc).await?,
         );
-        if let (Some(above), Some(parent)) = (&mut self.ground.around.parent, &self.ground.parent) {
+        if let (Above::Known(above), Some(parent)) =
+            (&mut self.ground.around.above, &self.ground.parent)
+        {
             without(above, &requests::held(rx, request, parent).await?);
         }
         let contents = &self.contents;
@@ -331,11 +333,7 @@ impl Judged {
         shortfalls: Vec<lingbao_model::quota::Shortfall>,
     ) -> ServiceError {
         let around = &self.ground.around;
-        let parent_has = shortfalls.iter().all(|short| {
-            around.parent.as_ref().is_some_and(|above| {
-                above.standing(&short.pool, short.dimension).left() >= short.missing()
-            })
-        });
+        let parent_has = shortfalls.iter().all(|short| around.above.gives(short));
         let key = if request.with_quota_change {
             "verdict.parent_short"
         } else {

@@ -5,9 +5,10 @@ use lingbao_model::{
     id::{PoolId, RequestId, ResourceId, StepId},
     makes::{EACH, GENERAL, Hosts, Makes},
     param::Kind,
-    quota::{Dimension, PoolDimension},
+    quota::{Dimension, PoolDimension, Shortfall},
     request::{Decision, Status},
     time::MINUTE_MS,
+    verdict::Above,
     view::request::{ConfigureView, HeadForm, LineForm, RequestFilter},
 };
 
@@ -530,5 +531,37 @@ async fn who_orders_more_disk_than_is_left_is_warned_and_may_submit_what_others_
         assert_eq!(warns().await, 0);
         left(Some(79)).await;
         city.submit(&cart).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn the_quota_of_the_vdc_above_is_told_to_no_applicant() {
+    for city in City::all().await {
+        let cx = city.cx(&city.clerk);
+        let cart = city.cart(1).await;
+        let fresh = cart::configure(&cx, None, "C-ECS").await.unwrap();
+        let line = &cart.lines[0].line;
+        let stored = cart::edit_line(&cx, &cart.id, &line.id).await.unwrap();
+        for view in [fresh, stored] {
+            let around = &view.surroundings;
+            assert_eq!(around.above, Above::Untold);
+            assert_eq!(serde_json::to_value(around).unwrap()["above"], "untold");
+            // Figures can't get out by another way either.
+            let above = Above::Known(around.account.clone());
+            assert!(serde_json::to_value(&above).is_err());
+            // The verdict of the page stays: what the unit above may give is no reason to stop.
+            let pool = around.pools[0].id.clone();
+            let standing = around.account.standing(&pool, Dimension::Vcpu);
+            let short = Shortfall {
+                vdc: city.vdc.clone(),
+                pool,
+                dimension: Dimension::Vcpu,
+                standing,
+                // One more is missing than an equal account above has left.
+                asked: 2 * standing.left() + 1,
+            };
+            assert!(Above::Untold.gives(&short));
+            assert!(!above.gives(&short) && !Above::Top.gives(&short));
+        }
     }
 }
