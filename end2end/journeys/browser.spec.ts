@@ -108,6 +108,36 @@ test('news change what they are about and leave what somebody has begun @live @o
 
   await call(where, clerk, 'POST', `/resources/${host.id}/start`, {});
   await expect(page.locator('main button[value=stop]')).toHaveCount(1, { timeout: 30_000 });
+
+  // News of a page that come when the next one stands there already are of no use any more.
+  const gates = { next: () => {}, news: () => {} };
+  const next = new Promise<void>((go) => (gates.next = go));
+  const late = new Promise<void>((go) => (gates.news = go));
+  await page.route('**/quota', async (route) => {
+    await next;
+    await route.continue();
+  });
+  await page.route(`**/resources/${host.id}`, async (route) => {
+    const answer = await route.fetch();
+    await late;
+    await route.fulfill({ response: answer });
+  });
+  await page.locator('.side a[href="/quota"]').click();
+  await expect(page.locator('html[data-waits]')).toHaveCount(1);
+  const asked = page.waitForRequest((one) => one.url().endsWith(`/resources/${host.id}`) && one.headers()['x-live'] === '1');
+  await call(where, clerk, 'POST', `/resources/${host.id}/stop`, {});
+  await asked;
+  gates.next();
+  await expect(page).toHaveTitle(/配额/);
+  const came = page.waitForResponse(new RegExp(`/resources/${host.id}$`));
+  gates.news();
+  await came;
+  // Whatever would be put there is put there within a frame or two.
+  await page.evaluate(() => new Promise((done) => setTimeout(done, 300)));
+  await expect(page).toHaveTitle(/配额/);
+  await expect(page.locator('main h1')).toContainText('配额');
+  await page.unrouteAll();
+  await call(where, clerk, 'POST', `/resources/${host.id}/start`, {});
 });
 
 test('a session that ended leads to the door, whatever link is followed @live @once', async ({ page }) => {

@@ -156,8 +156,10 @@ pub async fn renew(whole: bool) {
     let Some((response, page)) = fetch(&url, true).await else {
         return;
     };
-    // Somebody went on meanwhile, or the server is away: the next change asks again.
-    if ASKED.get() != turn || response.status() >= 500 {
+    // Somebody went on meanwhile, also to a page that they had asked for before; or the server is away:
+    // the next change asks again.
+    let stands = window().location().href().is_ok_and(|now| now == url);
+    if ASKED.get() != turn || !stands || response.status() >= 500 {
         return;
     }
     let path = |url: &str| web_sys::Url::new(url).map(|url| url.pathname()).ok();
