@@ -156,11 +156,11 @@ async fn run_command(config: Config, command: Command) -> Result<ExitCode, Failu
     match command {
         Command::Serve { demo } => {
             let public = config.server.public_url.clone();
-            let accounts = demo.as_deref().map(crate::seed::accounts).transpose()?;
-            serve::serve(config, demo.as_deref(), |address| {
+            let asked = demo.is_some();
+            serve::serve(config, demo.as_deref(), |address, city| {
                 tracing::info!(%address, public, "serving {public}");
-                if let Some(accounts) = accounts {
-                    print(&crate::seed::welcome(&public, &accounts));
+                if asked {
+                    print(&crate::seed::welcome(&public, city));
                 }
             })
             .await?;
@@ -181,7 +181,15 @@ async fn run_command(config: Config, command: Command) -> Result<ExitCode, Failu
         Command::Seed { city } => {
             let db = wiring::database(&config, true).await?;
             wiring::schema(&config, &db).await?;
-            crate::seed::prepare(&config, &db, Some(&city)).await?;
+            let prepared = crate::seed::prepare(&config, &db, Some(&city)).await?;
+            if prepared.city.as_ref() != Some(&city) {
+                return Err("the database is in use: a demo city is loaded into an empty one alone".into());
+            }
+            print(&if prepared.now {
+                format!("the demo city {city} is loaded")
+            } else {
+                format!("the demo city {city} was loaded before; nothing is changed")
+            });
         }
         Command::User(User::Add {
             login,
@@ -190,7 +198,7 @@ async fn run_command(config: Config, command: Command) -> Result<ExitCode, Failu
             unit,
         }) => {
             let app = command::open(&config).await?;
-            let made = command::add_user(&app, &unit, &login, &name, &roles).await?;
+            let made = command::add_user(&app, (&unit, wiring::first_cloud(&config)), &login, &name, &roles).await?;
             print(&made);
         }
         Command::User(User::Password { login }) => {

@@ -29,13 +29,14 @@ pub async fn open(config: &Config) -> Result<Arc<App>, Failure> {
     Ok(wiring::app(config, db)?)
 }
 
-/// Makes an account; says its password if it was made here.
+/// Makes an account, and before it what an installation begins with: the topmost unit, zones and pools
+/// of a cloud, items, prices, policies. Says its password if it was made here.
 ///
 /// # Errors
 /// The rules of names, passwords and roles.
 pub async fn add_user(
     app: &Arc<App>,
-    unit: &str,
+    (unit, cloud): (&str, &str),
     login: &str,
     name: &str,
     roles: &[Role],
@@ -47,7 +48,7 @@ pub async fn add_user(
         phone: String::new(),
         password: password.clone(),
     };
-    match install::first_account(&app.system(), unit, &new, roles).await {
+    match install::first_account(&app.system(), (unit, cloud), &new, roles).await {
         Ok(()) if made => Ok(format!(
             "{login}  {password}  (to be changed at the first sign-in)"
         )),

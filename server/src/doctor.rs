@@ -1,11 +1,11 @@
 //! `lingbao doctor`: says what is wrong, and how to mend it.
-use std::{collections::BTreeMap, fmt, path::Path};
+use std::{collections::BTreeMap, fmt, path::Path, sync::Arc};
 
 use lingbao_backends::provisioning::{Finding, PoolRef};
 use lingbao_core::{
     App,
-    service::{examine, usage},
-    storage::migrations,
+    service::{examine, install, usage},
+    storage::{Db, migrations},
 };
 
 use crate::{config::Config, wiring};
@@ -14,6 +14,7 @@ use crate::{config::Config, wiring};
 const SKEW_MS: i64 = 2_000;
 /// Less free space than this is a warning: the database writes its log beside itself.
 const SPACE_MIB: u64 = 1_024;
+const KEY_REMEDY: &str = "put the key file of the backup back in its place";
 
 /// One thing that was looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -104,6 +105,11 @@ pub async fn examine(config: &Config) -> Report {
     report.fine("configuration");
     key_file(config, &mut report);
     space(config, &mut report).await;
+    if let Some(file) = config.database_file().filter(|file| !file.exists()) {
+        let said = format!("{} is not there; the first start makes it", file.display());
+        report.note("database", said);
+        return report;
+    }
     let db = match wiring::database(config, false).await {
         Ok(db) => db,
         Err(error) => {
@@ -116,6 +122,13 @@ pub async fn examine(config: &Config) -> Report {
         }
     };
     report.fine("database answers");
+    stored(config, &db, &mut report).await;
+    // Left to the end of the process, SQLite would leave its log beside the file.
+    db.close().await;
+    report
+}
+
+async fn stored(config: &Config, db: &Db, report: &mut Report) {
     let needed = migrations::needed(db.engine());
     match db.schema_version().await {
         Ok(found) if found == needed => report.fine(format!("schema {found}")),
@@ -129,7 +142,7 @@ pub async fn examine(config: &Config) -> Report {
                 problem,
                 "make a backup, then run `lingbao migrate`",
             );
-            return report;
+            return;
         }
         Err(error) => {
             report.wrong(
@@ -137,20 +150,31 @@ pub async fn examine(config: &Config) -> Report {
                 wiring::chain(&error),
                 "check the rights of the database user",
             );
-            return report;
+            return;
         }
     }
-    match wiring::app(config, db) {
-        Ok(app) => inside(config, &app, &mut report).await,
+    match wiring::app_to_look(config, db.clone()) {
+        Ok(app) => {
+            lost_key(config, &app, report).await;
+            inside(config, &app, report).await;
+        }
         Err(error) => {
             report.wrong(
                 "key",
                 error.to_string(),
-                "put the key file of the backup back in its place",
+                KEY_REMEDY,
             );
         }
     }
-    report
+}
+
+/// Without its key a portal that has been used can't read its secrets, and a start would make another.
+async fn lost_key(config: &Config, app: &Arc<App>, report: &mut Report) {
+    let path = &config.crypto.key_file;
+    if !path.exists() && matches!(install::is_empty(&app.system()).await, Ok(false)) {
+        let what = format!("key file {}", path.display());
+        report.wrong(what, "it is not there, and the portal has been used", KEY_REMEDY);
+    }
 }
 
 fn key_file(config: &Config, report: &mut Report) {
@@ -158,7 +182,7 @@ fn key_file(config: &Config, report: &mut Report) {
     let what = format!("key file {}", path.display());
     match std::fs::metadata(path) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            report.fine(format!("{what} (will be made at the first start)"));
+            report.note(what, "it is not there; the first start makes it");
         }
         Err(error) => report.wrong(what, error.to_string(), "let the portal's user read it"),
         Ok(metadata) => {
@@ -229,7 +253,7 @@ fn lacking(cloud: &str, findings: Vec<Finding>, report: &mut Report) {
 }
 
 /// Whether what measures the hosts answers, and speaks of ours.
-async fn measured(config: &Config, app: &std::sync::Arc<App>, report: &mut Report) {
+async fn measured(config: &Config, app: &Arc<App>, report: &mut Report) {
     let metering = match wiring::metering(config) {
         Ok(Some(metering)) => metering,
         Ok(None) => {
@@ -289,7 +313,7 @@ fn same_hosts(cloud: &str, hosts: &BTreeMap<String, Vec<&str>>, report: &mut Rep
     }
 }
 
-async fn inside(config: &Config, app: &std::sync::Arc<App>, report: &mut Report) {
+async fn inside(config: &Config, app: &Arc<App>, report: &mut Report) {
     let found = match examine::findings(&app.system()).await {
         Ok(found) => found,
         Err(error) => {
@@ -333,7 +357,15 @@ async fn inside(config: &Config, app: &std::sync::Arc<App>, report: &mut Report)
     }
     measured(config, app, report).await;
     // A simulated cloud has one owner; while `serve` runs, only it can open the state file.
-    let clouds = match wiring::backends(config, app.clock.clone()) {
+    // One that nobody has started yet has no folder, and it is not ours to make.
+    let mut unmade = wiring::simulated_folders(config);
+    unmade.retain(|(_, folder)| !folder.exists());
+    for (name, folder) in &unmade {
+        let said = format!("{} is not there; the first start makes it", folder.display());
+        report.note(format!("cloud {name}"), said);
+    }
+    let unmade: Vec<&str> = unmade.iter().map(|(name, _)| name.as_str()).collect();
+    let clouds = match wiring::backends_without(config, app.clock.clone(), &unmade) {
         Ok(clouds) => clouds,
         Err(error) => {
             let said = wiring::chain(&error);
@@ -397,7 +429,7 @@ async fn inside(config: &Config, app: &std::sync::Arc<App>, report: &mut Report)
         same_hosts(name, &hosts, report);
     }
     for (backend, pool) in &found.pools {
-        if clouds.get(backend).is_none() {
+        if clouds.get(backend).is_none() && !unmade.contains(&backend.as_str()) {
             report.wrong(
                 format!("pool {pool}"),
                 format!("it stands on the cloud {backend:?}, which is not configured"),

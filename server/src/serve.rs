@@ -24,21 +24,22 @@ const SEAL: Duration = Duration::from_secs(2);
 /// Why serving ended badly.
 pub type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-/// Serves until a signal, and stops softly. `ready` is called with the address once it answers.
+/// Serves until a signal, and stops softly. `ready` is called with the address, and the demo city
+/// that stands in the database, once it answers.
 ///
 /// # Errors
 /// What keeps the program from starting, in words.
 pub async fn serve(
     config: Config,
     demo: Option<&str>,
-    ready: impl FnOnce(SocketAddr),
+    ready: impl FnOnce(SocketAddr, Option<&str>),
 ) -> Result<(), Failure> {
     let metrics = recorder()?;
     // One process alone writes an embedded database.
     let db = wiring::database(&config, true).await?;
     wiring::schema(&config, &db).await?;
     // Before the clouds are opened: the story opens them for itself, and they are one process's.
-    crate::seed::prepare(&config, &db, demo).await?;
+    let prepared = crate::seed::prepare(&config, &db, demo).await?;
     let (app, backends) = wiring::app_with_clouds(&config, db)?;
     let stop = CancellationToken::new();
     let hard = listen_for_signals(stop.clone());
@@ -73,7 +74,7 @@ pub async fn serve(
     });
     let router = http::router(&portal, options);
     let service = router.into_make_service_with_connect_info::<SocketAddr>();
-    ready(address);
+    ready(address, prepared.city.as_deref());
     let stopped = stop.clone();
     let server = axum::serve(listener, service)
         .with_graceful_shutdown(async move { stopped.cancelled().await });

@@ -182,13 +182,23 @@ fn make_folder(folder: &Path) -> Result<(), WiringError> {
     })
 }
 
+/// What is done where there is no key file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Lacking {
+    /// A key is made and written.
+    Make,
+    /// A key is made and forgotten: for who only looks, and reads no secret.
+    Forget,
+}
+
 /// The key of the installation; made at the first start, readable by its owner alone.
 ///
 /// # Errors
 /// The file can't be read or made, or holds no key.
-pub fn crypto(
+fn crypto(
     config: &Config,
     random: &lingbao_core::app::Random,
+    lacking: Lacking,
 ) -> Result<StandardCrypto, WiringError> {
     let path = &config.crypto.key_file;
     let failed = |source| WiringError::File {
@@ -196,14 +206,17 @@ pub fn crypto(
         path: path.clone(),
         source,
     };
+    let made = || -> String {
+        let bytes = random.bytes::<32>();
+        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    };
     let text = match std::fs::read_to_string(path) {
         Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound && lacking == Lacking::Forget => {
+            made()
+        }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let text: String = random
-                .bytes::<32>()
-                .iter()
-                .map(|byte| format!("{byte:02x}"))
-                .collect();
+            let text = made();
             if let Some(folder) = path
                 .parent()
                 .filter(|folder| !folder.as_os_str().is_empty())
@@ -244,7 +257,7 @@ pub fn app(config: &Config, db: Db) -> Result<Arc<App>, WiringError> {
 pub fn app_with_clouds(config: &Config, db: Db) -> Result<(Arc<App>, Arc<Backends>), WiringError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let backends = backends(config, clock.clone())?;
-    let app = bare(config, db, clock)?
+    let app = bare(config, db, clock, Lacking::Make)?
         .with_backends(backends.clone())
         .with_usage(metering(config)?.map(Arc::new));
     Ok((Arc::new(app), backends))
@@ -255,12 +268,25 @@ pub fn app_with_clouds(config: &Config, db: Db) -> Result<(Arc<App>, Arc<Backend
 /// # Errors
 /// As [`app`].
 pub fn app_at(config: &Config, db: Db, clock: Arc<dyn Clock>) -> Result<Arc<App>, WiringError> {
-    bare(config, db, clock).map(Arc::new)
+    bare(config, db, clock, Lacking::Make).map(Arc::new)
 }
 
-fn bare(config: &Config, db: Db, clock: Arc<dyn Clock>) -> Result<App, WiringError> {
+/// The same for who only looks: makes no key file, and reads no secret.
+///
+/// # Errors
+/// As [`app`].
+pub fn app_to_look(config: &Config, db: Db) -> Result<Arc<App>, WiringError> {
+    bare(config, db, Arc::new(SystemClock), Lacking::Forget).map(Arc::new)
+}
+
+fn bare(
+    config: &Config,
+    db: Db,
+    clock: Arc<dyn Clock>,
+    lacking: Lacking,
+) -> Result<App, WiringError> {
     let random = lingbao_core::app::Random::from_os();
-    let crypto = crypto(config, &random)?;
+    let crypto = crypto(config, &random, lacking)?;
     let site = SiteCode::try_from(config.site.code.clone()).map_err(|_| WiringError::Site)?;
     let app = App::with(db, site, Arc::new(crypto), clock, random);
     Ok(app
@@ -274,6 +300,39 @@ fn bare(config: &Config, db: Db, clock: Arc<dyn Clock>) -> Result<App, WiringErr
 /// One can't be opened.
 pub fn backends(config: &Config, clock: Arc<dyn Clock>) -> Result<Arc<Backends>, WiringError> {
     open(sections(config), clock)
+}
+
+/// The same without some, by name: for who only looks, and makes no folder.
+///
+/// # Errors
+/// As [`backends`].
+pub fn backends_without(
+    config: &Config,
+    clock: Arc<dyn Clock>,
+    but: &[&str],
+) -> Result<Arc<Backends>, WiringError> {
+    let mut sections = sections(config);
+    sections.retain(|name, _| !but.contains(&name.as_str()));
+    open(sections, clock)
+}
+
+/// The cloud on which the pools of a fresh installation stand.
+#[must_use]
+pub fn first_cloud(config: &Config) -> &str {
+    config
+        .backends
+        .keys()
+        .next()
+        .map_or("simulator", String::as_str)
+}
+
+/// The simulated clouds with the folders in which they keep their state.
+#[must_use]
+pub fn simulated_folders(config: &Config) -> Vec<(String, PathBuf)> {
+    let own = sections(config)
+        .into_iter()
+        .filter(|(_, section)| section.kind == "simulator");
+    own.map(|(name, section)| (name, section.folder)).collect()
 }
 
 /// The same, but simulated clouds answer at once: nobody waits for the history of a demo city.
@@ -439,9 +498,11 @@ mod tests {
         let mut config = Config::default();
         config.crypto.key_file = folder.path().join("deeper/key");
         let random = lingbao_core::app::Random::from_seed(1);
-        crypto(&config, &random).unwrap();
+        crypto(&config, &random, Lacking::Forget).unwrap();
+        assert!(!folder.path().join("deeper").exists());
+        crypto(&config, &random, Lacking::Make).unwrap();
         let first = std::fs::read_to_string(&config.crypto.key_file).unwrap();
-        crypto(&config, &random).unwrap();
+        crypto(&config, &random, Lacking::Make).unwrap();
         assert_eq!(
             first,
             std::fs::read_to_string(&config.crypto.key_file).unwrap()
@@ -457,7 +518,7 @@ mod tests {
         }
         std::fs::write(&config.crypto.key_file, "short").unwrap();
         assert!(matches!(
-            crypto(&config, &random),
+            crypto(&config, &random, Lacking::Make),
             Err(WiringError::Key { .. })
         ));
     }

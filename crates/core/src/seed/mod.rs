@@ -15,19 +15,22 @@ use std::{net::Ipv4Addr, path::PathBuf, sync::Arc};
 
 use lingbao_backends::provisioning::simulator::{Latency, PoolConfig, SimulatorConfig};
 use lingbao_model::people::{Reach, Role, UnitKind, UnitLevel};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     app::App,
     clock::{Clock, MockClock},
     error::{ServiceError, StorageError},
     jobs::Registry,
-    storage::unit,
+    storage::{setting, unit},
 };
 
 /// A demo city.
 #[derive(Debug, Clone, Deserialize)]
 pub struct City {
+    /// What it is called where one is chosen.
+    #[serde(skip)]
+    pub key: String,
     /// Full name.
     pub name: String,
     /// Short name.
@@ -102,7 +105,12 @@ pub fn city(name: &str) -> Result<City, ServiceError> {
         .iter()
         .find(|(n, _)| *n == name)
         .ok_or(ServiceError::NotFound)?;
-    serde_json::from_str(json).map_err(|e| ServiceError::internal("the data of a demo city", e))
+    let city: City = serde_json::from_str(json)
+        .map_err(|e| ServiceError::internal("the data of a demo city", e))?;
+    Ok(City {
+        key: name.to_owned(),
+        ..city
+    })
 }
 
 /// The simulated cloud of the demo cities: as large as makes what Ningbo runs 85 % of it. The built-in
@@ -136,13 +144,53 @@ pub fn cloud(folder: Option<PathBuf>, seed: u64, latency: Latency) -> SimulatorC
     }
 }
 
-/// Whether the database has no unit yet.
+/// The setting that says which demo city was begun, and whether it is whole.
+const MARK: &str = "seed.city";
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Mark {
+    city: String,
+    whole: bool,
+}
+
+/// What stands in a database.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Standing {
+    /// No unit yet: a city may be loaded.
+    Empty,
+    /// The units of an installation.
+    Own,
+    /// A demo city.
+    City(String),
+    /// Part of a demo city: its loading was broken off, or goes on elsewhere. Its clouds hold what
+    /// was built so far, so nobody can simply begin again over it.
+    Part(String),
+}
+
+/// Says what stands in the database.
 ///
 /// # Errors
 /// What the database says.
-pub async fn is_empty(app: &App) -> Result<bool, StorageError> {
+pub async fn standing(app: &App) -> Result<Standing, StorageError> {
     let mut rx = app.db.read().await?;
-    unit::any(&mut rx).await.map(|any| !any)
+    if !unit::any(&mut rx).await? {
+        return Ok(Standing::Empty);
+    }
+    Ok(match setting::get(&mut rx, MARK).await? {
+        None => Standing::Own,
+        Some(Mark { city, whole: true }) => Standing::City(city),
+        Some(Mark { city, whole: false }) => Standing::Part(city),
+    })
+}
+
+async fn mark(app: &App, city: &City, whole: bool) -> Result<(), StorageError> {
+    let mark = Mark {
+        city: city.key.clone(),
+        whole,
+    };
+    let mut tx = app.db.begin().await?;
+    setting::put(&mut tx, MARK, &mark).await?;
+    tx.commit().await
 }
 
 /// Loads a city into an empty database, its pools on `backend`. `app` runs on `clock`, which is moved
@@ -152,6 +200,19 @@ pub async fn is_empty(app: &App) -> Result<bool, StorageError> {
 /// # Errors
 /// What the services say: the story obeys the same rules as everybody.
 pub async fn load(
+    app: &Arc<App>,
+    clock: &MockClock,
+    jobs: &Arc<Registry>,
+    (city, backend): (&City, &str),
+    say: &(dyn Fn(&str) + Send + Sync),
+) -> Result<(), ServiceError> {
+    // The services commit one act after the other: whoever finds part of a city must see that it is one.
+    mark(app, city, false).await?;
+    live(app, clock, jobs, (city, backend), say).await?;
+    Ok(mark(app, city, true).await?)
+}
+
+async fn live(
     app: &Arc<App>,
     clock: &MockClock,
     jobs: &Arc<Registry>,

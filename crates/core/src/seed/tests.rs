@@ -95,3 +95,27 @@ async fn newtown_has_people_with_quotas_on_the_cloud_that_was_named_and_nothing_
     assert!(count(&mut rx, clerks).await > 0);
     assert_eq!(quota::recount(&mut rx).await.unwrap(), []);
 }
+
+#[tokio::test]
+async fn part_of_a_city_is_told_from_a_whole_one() {
+    let db = TestDb::sqlite().await;
+    let app = TestApp::on(&db);
+    assert_eq!(standing(&app.app).await.unwrap(), Standing::Empty);
+    let jobs = Arc::new(fulfil::wire(
+        jobs::Registry::new(),
+        &Arc::new(Backends::default()),
+    ));
+    let town = city("newtown").unwrap();
+    let load = load(&app.app, &app.clock, &jobs, (&town, "lab"), &|_| {});
+    let mut load = Box::pin(load);
+    // Broken off at the first moment at which there is a unit.
+    while standing(&app.app).await.unwrap() == Standing::Empty {
+        let step = std::time::Duration::from_millis(1);
+        let _ = tokio::time::timeout(step, &mut load).await;
+    }
+    let part = Standing::Part("newtown".to_owned());
+    assert_eq!(standing(&app.app).await.unwrap(), part);
+    load.await.unwrap();
+    let whole = Standing::City("newtown".to_owned());
+    assert_eq!(standing(&app.app).await.unwrap(), whole);
+}

@@ -41,14 +41,27 @@ async fn give_seen(
     reach: Reach,
 ) -> Result<GrantId, ServiceError> {
     let mut tx = cx.db().begin().await?;
+    let id = give_in(&mut tx, cx, to, role, (unit, reach)).await?;
+    tx.commit().await?;
+    Ok(id)
+}
+
+/// The same inside a transaction that does more.
+pub(super) async fn give_in(
+    tx: &mut Tx,
+    cx: &Cx,
+    to: &UserId,
+    role: Role,
+    (unit, reach): (&UnitId, Reach),
+) -> Result<GrantId, ServiceError> {
     // Before the roles are read: two grants that fit alone may exclude each other.
-    users::lock(&mut tx, to).await?;
-    let (admin, person) = user::seen(&mut tx, cx, to).await?;
+    users::lock(tx, to).await?;
+    let (admin, person) = user::seen(tx, cx, to).await?;
     let sight = admin.sight(cx)?;
-    let on = units::get(&mut tx, &sight, unit).await?.or_not_found()?;
+    let on = units::get(tx, &sight, unit).await?.or_not_found()?;
     let ability = Ability::ManageRoles;
-    admin.require_on(&mut tx, ability, &person.row.unit).await?;
-    admin.require_on(&mut tx, ability, unit).await?;
+    admin.require_on(tx, ability, &person.row.unit).await?;
+    admin.require_on(tx, ability, unit).await?;
     if reach == Reach::Site && !reaches_site(&admin) {
         return Err(ServiceError::Forbidden);
     }
@@ -69,7 +82,7 @@ async fn give_seen(
 
     let id: GrantId = cx.id();
     let given = users::insert_grant(
-        &mut tx,
+        tx,
         &users::NewGrant {
             id: &id,
             user: to,
@@ -84,12 +97,11 @@ async fn give_seen(
     if !given {
         return Err(ServiceError::Conflict(Msg::new("people.role_held")));
     }
-    tell(&mut tx, cx, to, "people.notice_role_given", role, &on.name).await?;
+    tell(tx, cx, to, "people.notice_role_given", role, &on.name).await?;
     let event = Event::new("grant.give", "user", to)
         .of_unit(unit)
         .detail(json!({ "grant": id, "role": role, "reach": reach, "unit": unit }));
-    audit::record(&mut tx, cx, event).await?;
-    tx.commit().await?;
+    audit::record(tx, cx, event).await?;
     Ok(id)
 }
 

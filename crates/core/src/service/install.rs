@@ -6,12 +6,13 @@ use lingbao_model::{
     view::people::UnitQuery,
 };
 
-use super::{catalogue, grant, unit, user};
+use super::{catalogue, grant, refusal::traced, unit, user};
 use crate::{
     app::Cx,
+    audit::Event,
     authz::Scope,
     error::{OrNotFound, ServiceError},
-    storage::{door, dump},
+    storage::{door, dump, unit as units},
 };
 
 /// Zones, pools, items, prices and policies; nothing if there are some. `backend` is the backend on
@@ -38,18 +39,33 @@ pub async fn is_empty(cx: &Cx) -> Result<bool, ServiceError> {
 }
 
 /// Makes an account with a role over the whole site, from the command line: the first
-/// administrators. The topmost unit is made if there is none.
+/// administrators. What an installation begins with comes with it if it is not there (see
+/// [`defaults`]), and so does the topmost unit: all of it, or nothing.
 ///
 /// # Errors
-/// [`ServiceError::Invalid`] for a name, a password or roles that break the rules.
+/// [`ServiceError::Invalid`] for a name, a password or roles that break the rules, and for a login
+/// that is taken.
 pub async fn first_account(
     cx: &Cx,
-    unit_name: &str,
+    (unit_name, backend): (&str, &str),
     new: &user::NewUser,
     roles: &[Role],
 ) -> Result<(), ServiceError> {
-    Scope::system(cx)?;
-    let top = unit::list(cx, &UnitQuery::default()).await?;
+    let result = make_first(cx, (unit_name, backend), new, roles).await;
+    traced(cx, result, || Event::new("user.create", "unit", "-")).await
+}
+
+async fn make_first(
+    cx: &Cx,
+    (unit_name, backend): (&str, &str),
+    new: &user::NewUser,
+    roles: &[Role],
+) -> Result<(), ServiceError> {
+    let all = Scope::system(cx)?;
+    let ready = user::ready(cx, new).await?;
+    let mut tx = cx.db().begin().await?;
+    catalogue::install_defaults(&mut tx, cx, backend).await?;
+    let top = units::list(&mut tx, &all, &UnitQuery::default()).await?;
     let root: UnitId = match top.rows.into_iter().next() {
         Some(root) => root.id,
         None => {
@@ -60,14 +76,15 @@ pub async fn first_account(
                 level: UnitLevel::City,
                 kind: UnitKind::Area,
             };
-            unit::create(cx, new).await?
+            unit::create_in(&mut tx, cx, &new).await?
         }
     };
-    let account = user::create(cx, &root, new).await?;
+    let account = user::insert_in(&mut tx, cx, &root, &ready).await?;
     for role in roles {
         let reach = role.widest().min(Reach::Site);
-        grant::give(cx, &account, *role, &root, reach).await?;
+        grant::give_in(&mut tx, cx, &account, *role, (&root, reach)).await?;
     }
+    tx.commit().await?;
     Ok(())
 }
 

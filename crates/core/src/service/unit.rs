@@ -122,16 +122,28 @@ pub async fn create_by(cx: &Cx, new: NewUnit, form_id: &str) -> Result<UnitId, S
 
 async fn create_below(cx: &Cx, new: NewUnit) -> Result<UnitId, ServiceError> {
     let mut tx = cx.db().begin().await?;
-    let admin = Admin::load(&mut tx, cx).await?;
+    let id = create_in(&mut tx, cx, &new).await?;
+    form::keep(&mut tx, cx, &id).await?;
+    tx.commit().await?;
+    Ok(id)
+}
+
+/// The same inside a transaction that does more.
+pub(super) async fn create_in(
+    tx: &mut Tx,
+    cx: &Cx,
+    new: &NewUnit,
+) -> Result<UnitId, ServiceError> {
+    let admin = Admin::load(tx, cx).await?;
     let sight = admin.sight(cx)?;
     let parent = match &new.parent {
-        Some(id) => Some(units::get(&mut tx, &sight, id).await?.or_not_found()?),
+        Some(id) => Some(units::get(tx, &sight, id).await?.or_not_found()?),
         None => None,
     };
     match (&parent, &admin) {
         (Some(parent), _) => {
             admin
-                .require_on(&mut tx, Ability::ManageUnits, &parent.id)
+                .require_on(tx, Ability::ManageUnits, &parent.id)
                 .await?;
         }
         (None, Admin::System) => {}
@@ -148,14 +160,12 @@ async fn create_below(cx: &Cx, new: NewUnit) -> Result<UnitId, ServiceError> {
             return Err(ServiceError::invalid("level", msg));
         }
     }
-    free(&mut tx, new.parent.as_ref(), &name, None).await?;
-    let id = insert(&mut tx, cx, &new, &name, &short_name).await?;
+    free(tx, new.parent.as_ref(), &name, None).await?;
+    let id = insert(tx, cx, new, &name, &short_name).await?;
     let event = Event::new("unit.create", "unit", &id)
         .of_unit(&id)
         .detail(json!({ "parent": new.parent, "name": name, "level": new.level }));
-    audit::record(&mut tx, cx, event).await?;
-    form::keep(&mut tx, cx, &id).await?;
-    tx.commit().await?;
+    audit::record(tx, cx, event).await?;
     Ok(id)
 }
 

@@ -101,6 +101,24 @@ async fn create_in(cx: &Cx, unit: &UnitId, new: &NewUser) -> Result<UserId, Serv
     let mut rx = cx.db().read().await?;
     authorize_in(&mut rx, cx, unit).await?;
     drop(rx);
+    let ready = ready(cx, new).await?;
+    let mut tx = cx.db().begin().await?;
+    let id = insert_in(&mut tx, cx, unit, &ready).await?;
+    form::keep(&mut tx, cx, &id).await?;
+    tx.commit().await?;
+    Ok(id)
+}
+
+/// An account whose fields obey the rules, its password hashed.
+pub(super) struct Ready {
+    login: LoginName,
+    name: String,
+    phone: String,
+    hash: String,
+}
+
+/// Reads the fields of a new account. Takes its time for the hash: no transaction may be open.
+pub(super) async fn ready(cx: &Cx, new: &NewUser) -> Result<Ready, ServiceError> {
     let (login, name, phone) = match (
         LoginName::parse("login", &new.login),
         text::line("name", &new.name, 1, 40),
@@ -115,19 +133,32 @@ async fn create_in(cx: &Cx, unit: &UnitId, new: &NewUser) -> Result<UserId, Serv
         }
     };
     let hash = session::first_hash(cx, &login, &new.password).await?;
+    Ok(Ready {
+        login,
+        name,
+        phone,
+        hash,
+    })
+}
 
-    let mut tx = cx.db().begin().await?;
-    authorize_in(&mut tx, cx, unit).await?;
+/// Makes the account inside a transaction that may do more.
+pub(super) async fn insert_in(
+    tx: &mut Tx,
+    cx: &Cx,
+    unit: &UnitId,
+    new: &Ready,
+) -> Result<UserId, ServiceError> {
+    authorize_in(tx, cx, unit).await?;
     let id: UserId = cx.id();
     let inserted = users::insert(
-        &mut tx,
+        tx,
         &users::New {
             id: &id,
-            login: login.as_str(),
-            name: &name,
+            login: new.login.as_str(),
+            name: &new.name,
             unit,
-            phone: &phone,
-            hash: &hash,
+            phone: &new.phone,
+            hash: &new.hash,
             must_change: true,
             now: cx.now(),
         },
@@ -141,10 +172,8 @@ async fn create_in(cx: &Cx, unit: &UnitId, new: &NewUser) -> Result<UserId, Serv
     }
     let event = Event::new("user.create", "user", &id)
         .of_unit(unit)
-        .detail(json!({ "login": login.as_str(), "name": name }));
-    audit::record(&mut tx, cx, event).await?;
-    form::keep(&mut tx, cx, &id).await?;
-    tx.commit().await?;
+        .detail(json!({ "login": new.login.as_str(), "name": new.name }));
+    audit::record(tx, cx, event).await?;
     Ok(id)
 }
 

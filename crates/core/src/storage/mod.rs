@@ -49,6 +49,7 @@ pub mod search;
 pub mod secret;
 pub mod session;
 pub mod session_list;
+pub mod setting;
 pub mod snapshot;
 pub mod sql;
 pub mod step;
