@@ -105,3 +105,73 @@ pub async fn lost_password(cx: &Cx, login: &str, password: &str) -> Result<bool,
     user::reset_password(cx, &account.user, password).await?;
     Ok(account.active)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        storage::sql::Sql,
+        testing::{TestApp, TestDb},
+    };
+
+    fn person(login: &str) -> user::NewUser {
+        user::NewUser {
+            login: login.to_owned(),
+            name: "李管".to_owned(),
+            phone: String::new(),
+            password: "Qianyun-2026".to_owned(),
+        }
+    }
+
+    async fn rows(app: &TestApp, table: &'static str) -> i64 {
+        let mut rx = app.db.read().await.unwrap();
+        Sql::new(table).number(&mut rx).await.unwrap()
+    }
+
+    const UNITS: &str = "SELECT count(*) FROM unit";
+    const POOLS: &str = "SELECT count(*) FROM pool WHERE backend = 'gov'";
+    const ITEMS: &str = "SELECT count(*) FROM catalogue_item";
+    const POLICIES: &str = "SELECT count(*) FROM approval_policy";
+    const ACCOUNTS: &str = "SELECT count(*) FROM user_account";
+
+    #[tokio::test]
+    async fn the_first_account_brings_what_an_installation_begins_with_and_later_ones_nothing() {
+        let db = TestDb::sqlite().await;
+        let app = TestApp::on(&db);
+        let cx = app.app.system();
+        let place = ("青州市", "gov");
+        first_account(&cx, place, &person("admin"), &[Role::SystemAdmin])
+            .await
+            .unwrap();
+        let mut before = Vec::new();
+        for table in [UNITS, POOLS, ITEMS, POLICIES] {
+            before.push(rows(&app, table).await);
+        }
+        assert!(before.iter().all(|rows| *rows > 0), "{before:?}");
+        first_account(&cx, place, &person("audit"), &[Role::AuditAdmin])
+            .await
+            .unwrap();
+        let taken = first_account(&cx, place, &person("audit"), &[Role::AuditAdmin]).await;
+        assert!(matches!(taken, Err(ServiceError::Invalid(_))), "{taken:?}");
+        let mut after = Vec::new();
+        for table in [UNITS, POOLS, ITEMS, POLICIES] {
+            after.push(rows(&app, table).await);
+        }
+        assert_eq!(before, after);
+        assert_eq!(rows(&app, ACCOUNTS).await, 2);
+    }
+
+    #[tokio::test]
+    async fn a_first_account_that_is_refused_leaves_nothing() {
+        let db = TestDb::sqlite().await;
+        let app = TestApp::on(&db);
+        let cx = app.app.system();
+        // Two of the three administrators in one person: the last role is refused.
+        let roles = [Role::SystemAdmin, Role::AuditAdmin];
+        let both = first_account(&cx, ("青州市", "gov"), &person("admin"), &roles).await;
+        assert!(matches!(both, Err(ServiceError::Invalid(_))), "{both:?}");
+        for table in [UNITS, POOLS, ITEMS, POLICIES, ACCOUNTS] {
+            assert_eq!(rows(&app, table).await, 0, "{table}");
+        }
+    }
+}
