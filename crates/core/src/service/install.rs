@@ -130,8 +130,8 @@ mod tests {
 
     const UNITS: &str = "SELECT count(*) FROM unit";
     const POOLS: &str = "SELECT count(*) FROM pool WHERE backend = 'gov'";
-    const ITEMS: &str = "SELECT count(*) FROM catalogue_item";
-    const POLICIES: &str = "SELECT count(*) FROM approval_policy";
+    const ITEMS: &str = "SELECT count(*) FROM item";
+    const POLICIES: &str = "SELECT count(*) FROM policy_version";
     const ACCOUNTS: &str = "SELECT count(*) FROM user_account";
 
     #[tokio::test]
