@@ -183,7 +183,9 @@ async fn run_command(config: Config, command: Command) -> Result<ExitCode, Failu
             wiring::schema(&config, &db).await?;
             let prepared = crate::seed::prepare(&config, &db, Some(&city)).await?;
             if prepared.city.as_ref() != Some(&city) {
-                return Err("the database is in use: a demo city is loaded into an empty one alone".into());
+                return Err(
+                    "the database is in use: a demo city is loaded into an empty one alone".into(),
+                );
             }
             print(&if prepared.now {
                 format!("the demo city {city} is loaded")
@@ -198,7 +200,14 @@ async fn run_command(config: Config, command: Command) -> Result<ExitCode, Failu
             unit,
         }) => {
             let app = command::open(&config).await?;
-            let made = command::add_user(&app, (&unit, wiring::first_cloud(&config)), &login, &name, &roles).await?;
+            let made = command::add_user(
+                &app,
+                (&unit, wiring::first_cloud(&config)),
+                &login,
+                &name,
+                &roles,
+            )
+            .await?;
             print(&made);
         }
         Command::User(User::Password { login }) => {

@@ -159,11 +159,7 @@ async fn stored(config: &Config, db: &Db, report: &mut Report) {
             inside(config, &app, report).await;
         }
         Err(error) => {
-            report.wrong(
-                "key",
-                error.to_string(),
-                KEY_REMEDY,
-            );
+            report.wrong("key", error.to_string(), KEY_REMEDY);
         }
     }
 }
@@ -173,7 +169,11 @@ async fn lost_key(config: &Config, app: &Arc<App>, report: &mut Report) {
     let path = &config.crypto.key_file;
     if !path.exists() && matches!(install::is_empty(&app.system()).await, Ok(false)) {
         let what = format!("key file {}", path.display());
-        report.wrong(what, "it is not there, and the portal has been used", KEY_REMEDY);
+        report.wrong(
+            what,
+            "it is not there, and the portal has been used",
+            KEY_REMEDY,
+        );
     }
 }
 
@@ -361,7 +361,10 @@ async fn inside(config: &Config, app: &Arc<App>, report: &mut Report) {
     let mut unmade = wiring::simulated_folders(config);
     unmade.retain(|(_, folder)| !folder.exists());
     for (name, folder) in &unmade {
-        let said = format!("{} is not there; the first start makes it", folder.display());
+        let said = format!(
+            "{} is not there; the first start makes it",
+            folder.display()
+        );
         report.note(format!("cloud {name}"), said);
     }
     let unmade: Vec<&str> = unmade.iter().map(|(name, _)| name.as_str()).collect();

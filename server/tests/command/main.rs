@@ -74,7 +74,11 @@ fn the_next_start_says_that_only_part_of_a_city_is_there_and_what_to_do() {
     for command in [&["serve"] as &[&str], &["seed", "--city", "ningbo"]] {
         let said = place.run(command);
         assert!(!said.well);
-        for part in ["only part of the demo city ningbo", "data/lingbao.db", "data/simulator"] {
+        for part in [
+            "only part of the demo city ningbo",
+            "data/lingbao.db",
+            "data/simulator",
+        ] {
             assert!(said.err.contains(part), "{part}: {said:?}");
         }
     }
@@ -117,7 +121,10 @@ fn an_unknown_key_of_the_configuration_is_refused_and_named() {
     let place = Place::new();
     std::fs::write(place.path("lingbao.toml"), "[server]\nlissten = \"x\"\n").unwrap();
     let said = place.run(&["migrate"]);
-    assert!(!said.well && said.err.contains("server.lissten"), "{said:?}");
+    assert!(
+        !said.well && said.err.contains("server.lissten"),
+        "{said:?}"
+    );
     assert!(!place.path("data").exists());
 }
 

@@ -57,7 +57,9 @@ impl Place {
     }
 
     pub fn add_user(&self, login: &str, role: &str) -> Said {
-        self.run(&["user", "add", "--login", login, "--name", "李管", "--role", role])
+        self.run(&[
+            "user", "add", "--login", login, "--name", "李管", "--role", role,
+        ])
     }
 
     /// Starts a command that goes on.
@@ -155,7 +157,9 @@ impl Running {
         stream.read_to_string(&mut text).unwrap();
         let (head, body) = text.split_once("\r\n\r\n").unwrap();
         let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-        let id = head.lines().find_map(|line| line.strip_prefix("x-request-id: "));
+        let id = head
+            .lines()
+            .find_map(|line| line.strip_prefix("x-request-id: "));
         (status, body.to_owned(), id.unwrap_or_default().to_owned())
     }
 

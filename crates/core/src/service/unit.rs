@@ -129,11 +129,7 @@ async fn create_below(cx: &Cx, new: NewUnit) -> Result<UnitId, ServiceError> {
 }
 
 /// The same inside a transaction that does more.
-pub(super) async fn create_in(
-    tx: &mut Tx,
-    cx: &Cx,
-    new: &NewUnit,
-) -> Result<UnitId, ServiceError> {
+pub(super) async fn create_in(tx: &mut Tx, cx: &Cx, new: &NewUnit) -> Result<UnitId, ServiceError> {
     let admin = Admin::load(tx, cx).await?;
     let sight = admin.sight(cx)?;
     let parent = match &new.parent {
