@@ -200,3 +200,7 @@ impl utoipa::PartialSchema for Level {
 }
 #[cfg(feature = "openapi")]
 impl utoipa::ToSchema for Level {}
+
+#[cfg(test)]
+#[path = "placement_tests.rs"]
+mod tests;

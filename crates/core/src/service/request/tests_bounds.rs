@@ -5,6 +5,7 @@ use lingbao_model::{
     id::{PoolId, RequestId, ResourceId, StepId},
     makes::{EACH, GENERAL, Hosts, Makes},
     param::Kind,
+    placement::Level,
     quota::{Dimension, PoolDimension, Shortfall},
     request::{Decision, Status},
     time::MINUTE_MS,
@@ -295,6 +296,40 @@ async fn a_system_of_level_three_is_not_placed_at_level_two() {
         };
         let lowered = super::super::system::edit(&cx, &three, row.version, &lower).await;
         assert_eq!(key(lowered), "level:system.level_down ");
+    }
+}
+
+#[tokio::test]
+async fn of_all_cells_the_server_takes_the_legal_ones_and_refuses_every_other_with_the_matrix_word() {
+    for city in City::all().await {
+        let cx = city.cx(&city.clerk);
+        let mut rx = cx.db().read().await.unwrap();
+        let zones = place::zones(&mut rx).await.unwrap();
+        let pools = place::pools(&mut rx).await.unwrap();
+        drop(rx);
+        let (mut legal, mut refused) = (0, 0);
+        for (zone, pool) in zones.iter().flat_map(|z| pools.iter().map(move |p| (z, p))) {
+            for level in Level::ALL {
+                let form = LineForm {
+                    cell: format!("{}/{level}/{}", zone.id, pool.id),
+                    ..city.host()
+                };
+                let id = cart::create(&cx).await.unwrap();
+                let put = cart::put_line(&cx, &id, 1, None, &form).await;
+                match pool.accepts(zone, *level) {
+                    Ok(()) => {
+                        put.unwrap();
+                        legal += 1;
+                    }
+                    Err(why) => {
+                        let said = key(put);
+                        assert_eq!(said.trim(), format!("cell:{}", why.key), "{}", form.cell);
+                        refused += 1;
+                    }
+                }
+            }
+        }
+        assert!(legal > 0 && refused > 0, "{legal} legal, {refused} refused");
     }
 }
 
