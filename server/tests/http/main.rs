@@ -19,6 +19,7 @@ mod imports;
 mod once;
 mod policies;
 mod portal;
+mod prints;
 mod reinstall;
 mod rest;
 mod truth;

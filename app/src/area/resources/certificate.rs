@@ -54,6 +54,15 @@ fn read_back(facts: &CertificateFacts) -> String {
     }
 }
 
+/// Who agreed; small things nobody has to be asked for.
+fn agreed(names: &[String]) -> Text {
+    if names.is_empty() {
+        t!("certificate.nobody").into()
+    } else {
+        names.join(t!("ui.comma")).into()
+    }
+}
+
 fn some(text: Option<String>) -> Text {
     text.unwrap_or_else(|| "—".to_owned()).into()
 }
@@ -102,11 +111,7 @@ fn Paper(found: Certificate) -> impl IntoView {
         ),
         (
             t!("certificate.approved_by").into(),
-            if facts.approved_by.is_empty() {
-                t!("certificate.nobody").into()
-            } else {
-                facts.approved_by.join(t!("ui.comma")).into()
-            },
+            agreed(&facts.approved_by),
         ),
         (t!("bin.since").into(), when(facts.recycled_at)),
     ];
@@ -184,6 +189,8 @@ fn Listing(found: Vec<Certificate>) -> impl IntoView {
         .as_ref()
         .and_then(|facts| facts.request_number.clone())
         .unwrap_or_default();
+    let asked_by = some(first.as_ref().and_then(|facts| facts.asked_by.clone()));
+    let approved_by = first.as_ref().map_or_else(Vec::new, |facts| facts.approved_by.clone());
     let unit = first.map(|facts| facts.unit_name).unwrap_or_default();
     let crumbs = vec![
         (t!("nav.requests").to_owned(), routes::REQUESTS.to_owned()),
@@ -192,6 +199,8 @@ fn Listing(found: Vec<Certificate>) -> impl IntoView {
     let about: Vec<(Text, Text)> = vec![
         (t!("resources.request").into(), number.clone().into()),
         (t!("resources.unit").into(), unit.into()),
+        (t!("certificate.asked_by").into(), asked_by),
+        (t!("certificate.approved_by").into(), agreed(&approved_by)),
     ];
     view! {
         <div class="no-print">
@@ -212,6 +221,10 @@ fn Listing(found: Vec<Certificate>) -> impl IntoView {
                 </thead>
                 <tbody>{found.into_iter().map(line).collect_view()}</tbody>
             </table>
+            <div class="stamps stamp-top">
+                <BlankStamp title=t!("print.office_stamp")/>
+                <BlankStamp title=t!("print.unit_stamp")/>
+            </div>
         </PrintSheet>
     }
 }

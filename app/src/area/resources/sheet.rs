@@ -1,7 +1,7 @@
 //! The delivery sheet (交付单) of a request: what was delivered, how to get in, whom to call.
 
 use super::words::{day, moment, word};
-use crate::{asked, error::ApiError, facts, i18n, routes, t, ui::*};
+use crate::{asked, error::ApiError, facts, i18n, routes, t, ui::*, viewer::use_viewer};
 use leptos::prelude::*;
 use lingbao_model::view::resource::{DeliveryLine, DeliverySheet};
 
@@ -49,12 +49,14 @@ fn Paper(found: DeliverySheet) -> impl IntoView {
             </ul>
         }
     });
+    let name = use_viewer().map(|v| v.name).unwrap_or_default();
+    let foot = format!("{} · {name}", found.number);
     let waits = found.lines.iter().any(|line| line.secret_waits);
     view! {
         <div class="no-print">
             <PageHead title=t!("delivery.title") fact=t!("delivery.fact") crumbs/>
         </div>
-        <PrintSheet label=t!("delivery.title") foot=found.number page=t!("delivery.page")>
+        <PrintSheet label=t!("delivery.title") foot page=t!("delivery.page")>
             <p class="sheet-h1">{t!("delivery.title")}</p>
             <SheetFacts facts/>
             <h2>{t!("delivery.lines")}</h2>
@@ -78,6 +80,10 @@ fn Paper(found: DeliverySheet) -> impl IntoView {
             {failed}
             <h2>{t!("delivery.get_in")}</h2>
             <p>{if waits { t!("delivery.get_in_secret") } else { t!("delivery.get_in_key") }}</p>
+            <div class="stamps stamp-top">
+                <BlankStamp title=t!("delivery.handed_over")/>
+                <BlankStamp title=t!("delivery.taken_over")/>
+            </div>
         </PrintSheet>
     }
 }
