@@ -307,18 +307,18 @@ async fn of_all_cells_the_server_takes_the_legal_ones_and_refuses_every_other_wi
         let zones = place::zones(&mut rx).await.unwrap();
         let pools = place::pools(&mut rx).await.unwrap();
         drop(rx);
-        let (mut legal, mut refused) = (0, 0);
+        let id = cart::create(&cx).await.unwrap();
+        let (mut version, mut legal, mut refused) = (1, 0, 0);
         for (zone, pool) in zones.iter().flat_map(|z| pools.iter().map(move |p| (z, p))) {
             for level in Level::ALL {
                 let form = LineForm {
                     cell: format!("{}/{level}/{}", zone.id, pool.id),
                     ..city.host()
                 };
-                let id = cart::create(&cx).await.unwrap();
-                let put = cart::put_line(&cx, &id, 1, None, &form).await;
+                let put = cart::put_line(&cx, &id, version, None, &form).await;
                 match pool.accepts(zone, *level) {
                     Ok(()) => {
-                        put.unwrap();
+                        version = put.unwrap().version;
                         legal += 1;
                     }
                     Err(why) => {
