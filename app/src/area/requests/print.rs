@@ -283,7 +283,7 @@ fn before_and_after(line: &ChangeLine) -> AnyView {
         .map(|at| view! { <p>{t!("change.price_from", day = day(at))}</p> });
     view! {
         <SheetFacts facts=named/>
-        <table class="sf sf-change">
+        <table class="sf">
             <thead>
                 <tr>
                     <th scope="col">{t!("ui.what")}</th>
