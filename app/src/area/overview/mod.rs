@@ -70,6 +70,21 @@ fn todo() -> Option<AnyView> {
     })
 }
 
+/// The units by level. Those below the counties are named where there are any, so that the parts
+/// come to the number above them.
+fn units_of(found: &Overview) -> String {
+    let (city, county) = (found.city_units, found.county_units);
+    match found.units - city - county {
+        0 => t!("overview.units_of", city = city, county = county),
+        below => t!(
+            "overview.units_of_all",
+            city = city,
+            county = county,
+            below = below
+        ),
+    }
+}
+
 fn scale(found: &Overview) -> impl IntoView + use<> {
     let axis: Vec<String> = found
         .months
@@ -104,7 +119,7 @@ fn scale(found: &Overview) -> impl IntoView + use<> {
             </header>
             <p class="big">{grouped_signed(found.units)}<span class="unit">{t!("overview.units_unit")}</span></p>
             <p class="claim">
-                {t!("overview.units_of", city = found.city_units, county = found.county_units)}
+                {units_of(found)}
             </p>
             <Plot label=t!("overview.trend") axis lines/>
             <dl class="facts">
