@@ -12,6 +12,7 @@ use crate::msg::{FieldError, Label, Msg};
 use crate::param::Answers;
 use crate::placement::Placement;
 use crate::price::Quote;
+use crate::text::{self, REASON_MAX};
 use crate::time::Timestamp;
 use crate::words;
 
@@ -204,7 +205,7 @@ impl Decision {
     /// A message about `opinion`.
     pub fn check_opinion(self, opinion: &str) -> Result<String, FieldError> {
         let min = if matches!(self, Self::Approve) { 0 } else { 2 };
-        let text = crate::text::paragraph("opinion", opinion, min, 500);
+        let text = text::paragraph("opinion", opinion, min, usize::from(REASON_MAX));
         let needed = || FieldError::new("opinion", Msg::new("approval.reason_needed"));
         match text {
             Err(_) if opinion.trim().is_empty() => Err(needed()),

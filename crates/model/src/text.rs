@@ -2,6 +2,10 @@
 
 use crate::msg::{FieldError, Msg};
 
+/// Longest reason, opinion or note that a person gives for an act, characters: by page and by program
+/// alike.
+pub const REASON_MAX: u16 = 1000;
+
 /// Full-width digits, letters and signs (as Chinese input methods type them) as their ASCII twins;
 /// everything else stays.
 pub fn half_width(text: &str) -> String {

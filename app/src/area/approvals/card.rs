@@ -17,6 +17,7 @@ use lingbao_model::{
     msg::Label,
     quota::{Change, Dimension},
     request::{Decision, Kind as RequestKind},
+    text::REASON_MAX,
     time::Zone,
     view::request::{CardView, ChangeLine, LineView, OpinionView, PHRASES},
 };
@@ -305,7 +306,7 @@ fn Decide(digest: String, request: String) -> impl IntoView {
                 <Phrases name="phrase" options=phrases/>
             </FieldSet>
             <Field name="opinion" label=t!("approvals.own_words") optional=true hint=t!("approvals.own_words_hint")>
-                <TextArea value=typed rows=2 maxlength=500_u32/>
+                <TextArea value=typed rows=2 maxlength=REASON_MAX/>
             </Field>
         </section>
         <div class="thumb">

@@ -10,6 +10,7 @@ use leptos::prelude::*;
 use lingbao_model::{
     access_rule,
     resource::ServiceState,
+    text::REASON_MAX,
     view::difference::{
         Act, Aspect, DifferenceDetail, DifferenceKind, DifferenceRow, Said, ThingKind,
     },
@@ -463,7 +464,7 @@ fn write_off(row: &DifferenceRow) -> AnyView {
             <form method="post">
                 <p>{say}</p>
                 <Field name="reason" label=t!("operations.reason") hint=t!("difference.reason_hint")>
-                    <TextArea rows=2 maxlength=500_u32 required=true/>
+                    <TextArea rows=2 maxlength=REASON_MAX required=true/>
                 </Field>
                 <FieldSet name="confirm_write_off" legend=t!("difference.write_off") hide_legend=true>
                     <Check name="confirm_write_off" value="yes">{t!("difference.write_off_confirm")}</Check>
@@ -482,7 +483,7 @@ fn note(row: &DifferenceRow) -> AnyView {
             <form method="post">
                 <p>{t!("difference.let_stand_note")}</p>
                 <Field name="note" label=t!("difference.note") hint=t!("difference.note_hint")>
-                    <TextArea rows=2 maxlength=500_u32 required=true value=written/>
+                    <TextArea rows=2 maxlength=REASON_MAX required=true value=written/>
                 </Field>
                 <Button name="do" value="note">{t!("difference.let_stand")}</Button>
             </form>

@@ -3,7 +3,10 @@
 use super::{order_look, when, word};
 use crate::{asked, error::ApiError, facts, routes, t, ui::*};
 use leptos::prelude::*;
-use lingbao_model::view::operation::{WorkOrderDetail, WorkOrderRow, WorkOrderStatus};
+use lingbao_model::{
+    text::REASON_MAX,
+    view::operation::{WorkOrderDetail, WorkOrderRow, WorkOrderStatus},
+};
 
 /// One work order.
 ///
@@ -167,7 +170,7 @@ fn form(found: &WorkOrderRow) -> AnyView {
                 <input type="hidden" name="version" value=version/>
                 <FieldSet name="parts" legend=t!("work_orders.parts") hide_legend=true>{parts}</FieldSet>
                 <Field name="note" label=t!("work_orders.note") hint=t!("work_orders.note_hint") optional=true>
-                    <TextArea rows=3 value=note maxlength=500_u32/>
+                    <TextArea rows=3 value=note maxlength=REASON_MAX/>
                 </Field>
                 <div class="acts acts-gap">
                     <Button kind=Kind::Main icon="tick" name="do" value="finish">{t!("work_orders.finish")}</Button>

@@ -3,7 +3,10 @@
 use super::{known, saga_look, sagas, when, word};
 use crate::{asked, error::ApiError, i18n, live, routes, t, ui::*};
 use leptos::prelude::*;
-use lingbao_model::view::operation::{SagaDetail, SagaStepLine};
+use lingbao_model::{
+    text::REASON_MAX,
+    view::operation::{SagaDetail, SagaStepLine},
+};
 
 /// One fulfilment.
 ///
@@ -79,7 +82,7 @@ fn Detail(found: SagaDetail) -> impl IntoView {
                 <form method="post">
                     <p>{t!("operations.discard_note")}</p>
                     <Field name="reason" label=t!("operations.reason") hint=t!("operations.reason_hint")>
-                        <TextArea rows=2 maxlength=500_u32 required=true/>
+                        <TextArea rows=2 maxlength=REASON_MAX required=true/>
                     </Field>
                     <FieldSet name="confirm" legend=t!("operations.discard") hide_legend=true>
                         <Check name="confirm" value="yes">{t!("operations.discard_confirm")}</Check>

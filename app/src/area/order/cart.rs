@@ -13,6 +13,7 @@ use leptos::prelude::*;
 use leptos_router::hooks::{use_params_map, use_query_map};
 use lingbao_model::{
     request::Status,
+    text::REASON_MAX,
     time::Zone,
     view::request::{CartView, HeadForm, LineView},
 };
@@ -256,7 +257,7 @@ fn Head(
                         <TextInput value=cart.title.clone() maxlength=60_u32/>
                     </Field>
                     <Field name="reason" label=t!("requests.reason") hint=t!("cart.reason_hint")>
-                        <TextArea value=cart.reason.clone() maxlength=500_u32/>
+                        <TextArea value=cart.reason.clone() maxlength=REASON_MAX/>
                     </Field>
                     {short
                         .then(|| {

@@ -6,6 +6,7 @@ use leptos::prelude::*;
 use leptos_router::hooks::use_query_map;
 use lingbao_model::{
     money::Money,
+    text::REASON_MAX,
     view::{request::ReturnedRelease, resource::ResourceRow},
 };
 use serde::{Deserialize, Serialize};
@@ -159,7 +160,7 @@ fn Form(found: Releasing) -> impl IntoView {
             {snapshots}
             {ending}
             <Field name="reason" label=t!("release.reason") hint=t!("release.reason_hint")>
-                <TextArea value=reason maxlength=500_u32/>
+                <TextArea value=reason maxlength=REASON_MAX/>
             </Field>
             <div class="field">
                 <Button kind=Kind::Bad>{submit}</Button>

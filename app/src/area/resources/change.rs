@@ -17,6 +17,7 @@ use lingbao_model::{
     change::What,
     param::{Kind as ParamKind, Param, Typed},
     request::MAX_TERM_MONTHS,
+    text::REASON_MAX,
     view::request::{ChangeView, TriedChange},
 };
 
@@ -137,7 +138,7 @@ fn Form(view: ChangeView, begun: Typed, tried: Result<TriedChange, ApiError>) ->
                     {fields}
                     {note}
                     <Field name="reason" label=t!("change.reason") hint=t!("change.reason_hint")>
-                        <TextArea value=reason maxlength=500_u32/>
+                        <TextArea value=reason maxlength=REASON_MAX/>
                     </Field>
                 </FormSection>
             </div>

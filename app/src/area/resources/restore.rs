@@ -5,7 +5,8 @@ use crate::{error::ApiError, facts, form::FormId, i18n, routes, t, ui::*};
 use leptos::prelude::*;
 use leptos_router::hooks::use_params_map;
 use lingbao_model::{
-    id::PoolId, money::Money, msg::Label, quota::Change, view::resource::RestoreView,
+    id::PoolId, money::Money, msg::Label, quota::Change, text::REASON_MAX,
+    view::resource::RestoreView,
 };
 
 /// What becomes of it.
@@ -67,7 +68,7 @@ fn Form(found: RestoreView) -> impl IntoView {
         view! {
             <input type="hidden" name="asks" value="yes"/>
             <Field name="reason" label=t!("restore.reason") hint=t!("restore.reason_hint")>
-                <TextArea rows=3 maxlength=500_u32/>
+                <TextArea rows=3 maxlength=REASON_MAX/>
             </Field>
         }
     });

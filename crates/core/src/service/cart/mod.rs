@@ -22,7 +22,7 @@ use super::{
     refusal::traced,
     request::{
         detail,
-        judge::{self, REASON_MAX, TITLE_MAX},
+        judge::{self, TITLE_MAX},
         route,
     },
     system::ordering_unit,
@@ -306,7 +306,7 @@ pub(super) async fn set_head(
         Ok(title) => request.title = title,
         Err(error) => errors.push(error),
     }
-    match text::paragraph("reason", &form.reason, 0, REASON_MAX) {
+    match text::paragraph("reason", &form.reason, 0, usize::from(text::REASON_MAX)) {
         Ok(reason) => request.reason = reason,
         Err(error) => errors.push(error),
     }

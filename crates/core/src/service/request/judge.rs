@@ -10,7 +10,7 @@ use lingbao_model::{
     placement::Level,
     quota::{Account, Demand, Dimension},
     request::{Kind, Line, MAX_LINES, Status, check_attachments},
-    text,
+    text::{self, REASON_MAX},
     verdict::{self, Above, Verdict},
     view::request::LineView,
 };
@@ -123,14 +123,12 @@ fn head_problems(request: &Request) -> Vec<FieldError> {
         problems.push(FieldError::new("system", Msg::new("cart.system_needed")));
     }
     problems.extend(text::line("title", &request.title, 2, TITLE_MAX).err());
-    problems.extend(text::paragraph("reason", &request.reason, 2, REASON_MAX).err());
+    problems.extend(text::paragraph("reason", &request.reason, 2, usize::from(REASON_MAX)).err());
     problems
 }
 
 /// Longest title, characters.
 pub const TITLE_MAX: usize = 60;
-/// Longest reason, characters.
-pub const REASON_MAX: usize = 1000;
 
 fn line_problems(
     lines: &[Line],

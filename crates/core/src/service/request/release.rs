@@ -17,7 +17,6 @@ use serde_json::json;
 use super::{
     advance, detail, expect_version,
     ground::{self, Ground},
-    judge::REASON_MAX,
     own, person_name,
     resubmit::back_to_stage,
     snapshot::{self, Shown, Snapshot},
@@ -84,7 +83,7 @@ async fn create_once(
         return Ok(answer);
     }
     let resources = load(&mut tx, &access, ids).await?;
-    let reason = text::paragraph("reason", reason, 2, REASON_MAX)
+    let reason = text::paragraph("reason", reason, 2, usize::from(text::REASON_MAX))
         .map_err(|e| ServiceError::Invalid(vec![e]))?;
     let Some(first) = resources.first() else {
         return Err(ServiceError::invalid(
@@ -202,7 +201,7 @@ async fn resubmit_once(
     }
     advance(&mut request, Event::Resubmit)?;
     expect_version(&request, version)?;
-    request.reason = text::paragraph("reason", reason, 2, REASON_MAX)
+    request.reason = text::paragraph("reason", reason, 2, usize::from(text::REASON_MAX))
         .map_err(|e| ServiceError::Invalid(vec![e]))?;
     request.revision += 1;
     let scope = access.scope(Ability::ReadResources);

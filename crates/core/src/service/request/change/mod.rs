@@ -30,7 +30,6 @@ use serde_json::json;
 use self::think::{Thought, free, in_the_way, think};
 use super::{
     advance, detail, expect_version,
-    judge::REASON_MAX,
     own, person_name,
     resubmit::{back_to_stage, new_round},
     snapshot::{self, Shown, Snapshot},
@@ -274,7 +273,7 @@ async fn ready(
     resource_action::lock(tx, id).await?;
     let found = orderable(tx, access, id).await?;
     free(tx, &found, form.what, own).await?;
-    let reason = text::paragraph("reason", &form.reason, 2, REASON_MAX);
+    let reason = text::paragraph("reason", &form.reason, 2, usize::from(text::REASON_MAX));
     let mut thought = think(tx, cx, found, (form.what, &form.typed), None).await?;
     let reason = reason.unwrap_or_else(|error| {
         thought.errors.push(error);
