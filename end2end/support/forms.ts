@@ -93,6 +93,7 @@ export const FORMS: Record<string, Record<string, string>[]> = {
 /** What the programming interface is told where a schema alone does not say what fits. */
 export const BODIES: Record<string, unknown> = {
   '/requests/{id}/resubmit': { version: 999_999 },
+  '/drafts/{id}/lines/try': { line: { item: 'C-ECS', name: 'foreign', count: '1', cell: '{cells}' } },
   '/quota/{id}/hand': { pool: '{pools}', dimension: 'vcpu', amount: 1 },
   '/quota/{id}/limits': { limits: [] },
   '/requests/{id}/change': { version: 999_999, what: 'renew', typed: { months: '1' }, reason },

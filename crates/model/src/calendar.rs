@@ -219,6 +219,12 @@ impl Calendar {
         }
     }
 
+    /// The days of a year of which a notice says something, in order.
+    pub fn days_of(&self, year: i32) -> impl Iterator<Item = (Date, DayKind)> {
+        let days = self.days.iter().map(|(day, kind)| (*day, *kind));
+        days.filter(move |(day, _)| day.year() == year)
+    }
+
     /// Whether the year's notice has been entered; without it only weekends are known, and
     /// operators are warned 60 days before such a year begins.
     pub fn knows(&self, year: i32) -> bool {

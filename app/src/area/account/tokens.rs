@@ -4,13 +4,17 @@ use super::crumbs;
 use crate::{
     error::ApiError,
     form::{FormId, use_form},
-    i18n, t,
+    i18n, routes, t,
     ui::*,
 };
 use leptos::prelude::*;
+use leptos_router::hooks::use_query_map;
 use lingbao_model::{
     time::Zone,
-    view::people::{TokenRow, TokenScope},
+    view::{
+        page::{PAGE_ROWS, Page as Rows},
+        people::{TokenRow, TokenScope},
+    },
 };
 
 /// Path of the page; its forms post here.
@@ -21,24 +25,32 @@ pub const DOCS: &str = "/api/v1/docs";
 /// names with `token` in them never come back into a page.
 const MADE: &str = "made_token";
 
-/// The person's tokens, each with whether it still opens anything.
+/// One page of the person's tokens, each with whether it still opens anything.
 ///
 /// # Errors
 /// `Unauthenticated`.
 #[server(name = GetTokens, prefix = "/fn", endpoint = "account/tokens", output = crate::json::Json)]
-pub async fn own_tokens() -> Result<Vec<(TokenRow, bool)>, ApiError> {
+pub async fn own_tokens(after: String) -> Result<Rows<(TokenRow, bool)>, ApiError> {
     let cx = crate::ssr::cx()?;
-    let rows = lingbao_core::service::token::list(&cx).await?;
-    Ok(rows
-        .into_iter()
-        .map(|row| (row.clone(), row.lives(cx.now())))
-        .collect())
+    let after = Some(after.as_str()).filter(|text| !text.is_empty());
+    let page = lingbao_core::service::token::list(&cx, after, PAGE_ROWS).await?;
+    let living = |row: TokenRow| {
+        let lives = row.lives(cx.now());
+        (row, lives)
+    };
+    Ok(Rows {
+        rows: page.rows.into_iter().map(living).collect(),
+        next: page.next,
+        total: page.total,
+    })
 }
 
 /// The page.
 #[component]
 pub fn Tokens() -> impl IntoView {
-    let list = Resource::new(|| (), |()| own_tokens());
+    let query = use_query_map();
+    let after = Memo::new(move |_| query.with(|query| query.get("after").unwrap_or_default()));
+    let list = Resource::new(move || after.get(), own_tokens);
     let made = use_form().value(MADE).map(ToOwned::to_owned);
     let scopes = TokenScope::ALL
         .iter()
@@ -66,7 +78,7 @@ pub fn Tokens() -> impl IntoView {
                 }
             })}
         <Panel title=t!("account.tokens_own")>
-            {page_of(list, |rows| view! { <List rows/> }.into_any())}
+            {list_of(after, list, |rows, after| view! { <List rows first=after.is_empty()/> }.into_any())}
         </Panel>
         <Panel title=t!("account.token_new")>
             <form method="post" class="panel-pad narrow">
@@ -89,10 +101,13 @@ pub fn Tokens() -> impl IntoView {
 }
 
 #[component]
-fn List(rows: Vec<(TokenRow, bool)>) -> impl IntoView {
-    if rows.is_empty() {
+fn List(rows: Rows<(TokenRow, bool)>, first: bool) -> impl IntoView {
+    if rows.rows.is_empty() {
         return view! { <Empty icon="key" title=t!("account.no_tokens") note=t!("account.no_tokens_note")/> }.into_any();
     }
+    let link = |after: &str| routes::with_query(PATH, &[("after", after)]);
+    let back = (!first).then(|| link(""));
+    let next = rows.next.as_deref().map(link);
     let columns = vec![
         col(t!("account.token_name")),
         col(t!("account.scope")),
@@ -102,8 +117,9 @@ fn List(rows: Vec<(TokenRow, bool)>) -> impl IntoView {
     ];
     view! {
         <Table caption=t!("account.tokens_own") columns flat=true>
-            {rows.into_iter().map(|(row, lives)| token(row, lives)).collect_view()}
+            {rows.rows.into_iter().map(|(row, lives)| token(row, lives)).collect_view()}
         </Table>
+        <Pager total=rows.total nostrip:first=back nostrip:next=next/>
     }
     .into_any()
 }

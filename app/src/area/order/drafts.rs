@@ -2,7 +2,11 @@
 
 use crate::{error::ApiError, facts, form::FormId, routes, t, ui::*};
 use leptos::prelude::*;
-use lingbao_model::{money::Money, time::Zone, view::request::DraftRow};
+use lingbao_model::{
+    money::Money,
+    time::Zone,
+    view::{page::PAGE_ROWS, request::DraftRow},
+};
 
 /// The reader's drafts, the one that the catalogue adds to first.
 ///
@@ -10,7 +14,9 @@ use lingbao_model::{money::Money, time::Zone, view::request::DraftRow};
 /// `Forbidden` for whoever orders nothing.
 #[server(name = GetDrafts, prefix = "/fn", endpoint = "order/drafts", output = crate::json::Json)]
 pub async fn get_drafts() -> Result<Vec<DraftRow>, ApiError> {
-    Ok(lingbao_core::service::cart::drafts(&crate::ssr::cx()?).await?)
+    // One person has fewer drafts than a page has rows.
+    let page = lingbao_core::service::cart::drafts(&crate::ssr::cx()?, None, PAGE_ROWS).await?;
+    Ok(page.rows)
 }
 
 /// The page.

@@ -24,8 +24,11 @@ pub async fn certified(id: String) -> Result<Certificate, ApiError> {
 /// `NotFound`, also while nothing of it is erased.
 #[server(name = GetCertificates, prefix = "/fn", endpoint = "requests/certificates", output = crate::json::Json)]
 pub async fn certificates(request: String) -> Result<Vec<Certificate>, ApiError> {
+    use lingbao_core::fulfil::certificate;
+    use lingbao_model::view::page::MAX_PAGE_ROWS;
     let cx = crate::ssr::cx()?;
-    Ok(lingbao_core::fulfil::certificate::of_request(&cx, &request).await?)
+    let page = certificate::of_request(&cx, &request, None, MAX_PAGE_ROWS).await?;
+    Ok(page.0)
 }
 
 /// The page of one.

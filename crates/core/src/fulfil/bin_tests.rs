@@ -529,9 +529,16 @@ async fn when_its_days_are_over_it_is_erased_and_a_certificate_says_how() {
                 .bind(format!("%{}%", paper.digest));
             assert_eq!(city.count(audited).await, 1);
         }
-        let all = certificate::of_request(&cx, request.as_str())
-            .await
-            .unwrap();
+        let page = async |after: Option<&str>, limit| {
+            certificate::of_request(&cx, request.as_str(), after, limit)
+                .await
+                .unwrap()
+        };
+        let (all, next) = page(None, 50).await;
+        assert_eq!(next, None);
+        let (first, next) = page(None, 1).await;
+        assert_eq!(first, all[..1]);
+        assert_eq!(page(next.as_deref(), 1).await, (all[1..].to_vec(), None));
         let numbers: Vec<&str> = all
             .iter()
             .map(|one| one.facts.number.rsplit('-').next().unwrap())

@@ -9,7 +9,10 @@ use lingbao_model::{
     request::Decision,
     resource::erasure_number,
     time::Timestamp,
-    view::bin::{Certificate, CertificateFacts, ErasureMethod},
+    view::{
+        bin::{Certificate, CertificateFacts, ErasureMethod},
+        page::MAX_PAGE_ROWS,
+    },
 };
 use serde_json::json;
 
@@ -162,16 +165,24 @@ pub async fn of_resource(cx: &Cx, id: &ResourceId) -> Result<Certificate, Servic
     read(cx, &kept)
 }
 
-/// The certificates of everything that a release request gave back and that is erased by now.
+/// The certificates of what a release request gave back and that is erased by now, by number: one page, and
+/// where the next one begins. A request gives back fewer things than the longest page has rows.
 ///
 /// # Errors
 /// [`ServiceError::NotFound`] if the caller doesn't see the request, or nothing of it is erased.
-pub async fn of_request(cx: &Cx, request: &str) -> Result<Vec<Certificate>, ServiceError> {
+pub async fn of_request(
+    cx: &Cx,
+    request: &str,
+    after: Option<&str>,
+    limit: i64,
+) -> Result<(Vec<Certificate>, Option<String>), ServiceError> {
     let id = detail::find(cx, request).await?;
     let mut rx = cx.db().read().await?;
-    let all = erasure::of_request(&mut rx, &id).await?;
-    if all.is_empty() {
+    let limit = limit.clamp(1, MAX_PAGE_ROWS);
+    let (kept, next) = erasure::of_request(&mut rx, &id, after, limit).await?;
+    if kept.is_empty() {
         return Err(ServiceError::NotFound);
     }
-    all.iter().map(|kept| read(cx, kept)).collect()
+    let rows = kept.iter().map(|one| read(cx, one));
+    Ok((rows.collect::<Result<_, _>>()?, next))
 }

@@ -2,7 +2,7 @@
 //! everybody.
 
 use lingbao_model::{
-    calendar::{Calendar, Notice},
+    calendar::{Calendar, Notice, NoticeDay},
     msg::Msg,
 };
 use serde_json::json;
@@ -23,6 +23,39 @@ use crate::{
 pub async fn known(cx: &Cx) -> Result<Calendar, ServiceError> {
     let mut rx = cx.db().read().await?;
     Ok(calendar::load(&mut rx).await?)
+}
+
+/// What is known of the days of a year; of this one if none is named.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Year {
+    /// The year.
+    pub year: i32,
+    /// Whether a notice for it is known; without one only the ends of weeks are off.
+    pub known: bool,
+    /// Its days off and days worked in their place, in order.
+    pub days: Vec<NoticeDay>,
+}
+
+/// A year of the calendar by which terms are reckoned now.
+///
+/// # Errors
+/// [`ServiceError::Unauthenticated`] if nobody is signed in.
+pub async fn year(cx: &Cx, year: Option<i32>) -> Result<Year, ServiceError> {
+    let mut rx = cx.db().read().await?;
+    Access::load(&mut rx, cx).await?;
+    let calendar = calendar::load(&mut rx).await?;
+    let year = year.unwrap_or_else(|| calendar.zone.date(cx.now()).year());
+    let mut names = calendar::names(&mut rx, year).await?;
+    let said = |(day, kind)| NoticeDay {
+        day,
+        kind,
+        name: names.remove(&day).unwrap_or_default(),
+    };
+    Ok(Year {
+        year,
+        known: calendar.knows(year),
+        days: calendar.days_of(year).map(said).collect(),
+    })
 }
 
 /// Reads a notice as somebody gave it in `field`.

@@ -19,7 +19,11 @@ use crate::{
     app::Cx,
     authz::Access,
     error::{OrNotFound, ServiceError, StorageError},
-    storage::{ReadTx, Tx, item, place, policy, quota, room, vdc},
+    storage::{
+        ReadTx, Tx, item, place, policy, quota, room,
+        sql::{Cursor, cut},
+        vdc,
+    },
 };
 
 /// Everything that can be ordered: what no cloud makes is not offered.
@@ -33,6 +37,27 @@ pub async fn offers(cx: &Cx) -> Result<Vec<Offer>, ServiceError> {
     let mut offers = item::offers(&mut rx).await?;
     offers.retain(|offer| is_made(offer, &pools, &lacks));
     Ok(offers)
+}
+
+/// One page of it, in the order of the catalogue, and where the next one begins.
+///
+/// # Errors
+/// As [`offers`].
+pub async fn offers_page(
+    cx: &Cx,
+    after: Option<&str>,
+    limit: i64,
+) -> Result<(Vec<Offer>, Option<String>), ServiceError> {
+    let mut rx = cx.db().read().await?;
+    Access::load(&mut rx, cx).await?;
+    let (pools, lacks) = (place::pools(&mut rx).await?, Lacks::load(&mut rx).await?);
+    // What clouds make is in no column: all that follows is read, a few dozens at most.
+    let mut offers = item::offers_after(&mut rx, after).await?;
+    offers.retain(|(_, offer)| is_made(offer, &pools, &lacks));
+    let (rows, next) = cut(offers, limit, |(sort, offer)| {
+        (sort.to_string(), offer.code.clone())
+    });
+    Ok((rows.into_iter().map(|(_, offer)| offer).collect(), next))
 }
 
 /// Whether some pool's backend makes it, now or when the pool opens again.
@@ -86,14 +111,41 @@ pub(super) async fn offered(rx: &mut ReadTx, code: &str) -> Result<Offer, Servic
 /// # Errors
 /// [`ServiceError::Unauthenticated`] for nobody.
 pub async fn places(cx: &Cx) -> Result<Vec<Place>, ServiceError> {
+    Ok(places_page(cx, None, i64::MAX).await?.0)
+}
+
+/// One page of them, and where the next one begins.
+///
+/// # Errors
+/// As [`places`].
+pub async fn places_page(
+    cx: &Cx,
+    after: Option<&str>,
+    limit: i64,
+) -> Result<(Vec<Place>, Option<String>), ServiceError> {
     let mut rx = cx.db().read().await?;
     Access::load(&mut rx, cx).await?;
     let zones = place::zones(&mut rx).await?;
     let pools = place::pools(&mut rx).await?;
+    // By where zone, level and pool stand and not by the cell: it may be closed by now.
+    let place_of = |zone: &str, level: &str, pool: &str| {
+        let zone = zones.iter().position(|one| one.id.as_str() == zone)?;
+        let level = level.parse::<Level>().ok()?;
+        let pool = pools.iter().position(|one| one.id.as_str() == pool)?;
+        Some((zone, level, pool))
+    };
+    let after = after.and_then(Cursor::decode).and_then(|at| {
+        let (zone, level) = at.key.split_once('/')?;
+        place_of(zone, level, &at.id)
+    });
     let mut places = Vec::new();
-    for zone in &zones {
+    for (nth_zone, zone) in zones.iter().enumerate() {
         for &level in Level::ALL {
-            for pool in pools.iter().filter(|p| p.accepts(zone, level).is_ok()) {
+            for (nth_pool, pool) in pools.iter().enumerate() {
+                let here = Some((nth_zone, level, nth_pool));
+                if pool.accepts(zone, level).is_err() || after.is_some() && here <= after {
+                    continue;
+                }
                 let cell = Placement {
                     zone: zone.id.clone(),
                     level,
@@ -110,7 +162,10 @@ pub async fn places(cx: &Cx) -> Result<Vec<Place>, ServiceError> {
             }
         }
     }
-    Ok(places)
+    Ok(cut(places, limit, |place: &Place| {
+        let (rest, pool) = place.cell.rsplit_once('/').unwrap_or_default();
+        (rest.to_owned(), pool.to_owned())
+    }))
 }
 
 /// The VDC from which a unit orders: its first one.

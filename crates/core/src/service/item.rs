@@ -9,7 +9,10 @@ use lingbao_model::{
     msg::{FieldError, Msg},
     param::Schema,
     price::Formula,
-    view::item::{Act, ItemRow, ItemView, ParamRow, Side, VersionRow},
+    view::{
+        item::{Act, ItemRow, ItemView, ParamRow, Side, VersionRow},
+        page::Page,
+    },
 };
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::json;
@@ -53,6 +56,21 @@ pub async fn list(cx: &Cx) -> Result<Vec<ItemRow>, ServiceError> {
     let access = Access::load(&mut rx, cx).await?;
     require_either(&access)?;
     Ok(item_version::list(&mut rx).await?)
+}
+
+/// One page of them, in the order of the catalogue.
+///
+/// # Errors
+/// As [`list`].
+pub async fn page(
+    cx: &Cx,
+    after: Option<&str>,
+    limit: i64,
+) -> Result<Page<ItemRow>, ServiceError> {
+    let mut rx = cx.db().read().await?;
+    let access = Access::load(&mut rx, cx).await?;
+    require_either(&access)?;
+    Ok(item_version::page(&mut rx, after, limit).await?)
 }
 
 /// One item with its versions.

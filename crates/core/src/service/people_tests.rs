@@ -640,7 +640,7 @@ async fn a_closed_account_loses_its_tokens_and_who_moves_loses_the_roles() {
                 .is_none()
         );
         assert!(matches!(
-            token::list(&cx).await,
+            token::list(&cx, None, 50).await,
             Err(ServiceError::Unauthenticated)
         ));
         assert!(session::viewer(&cx).await.unwrap().is_none());
@@ -664,13 +664,13 @@ async fn a_token_opens_until_it_expires_or_is_revoked_by_its_owner() {
                 None
             );
         }
-        let used = token::list(&cx).await.unwrap()[0].used_at.unwrap();
+        let used = token::list(&cx, None, 50).await.unwrap().rows[0].used_at.unwrap();
         world.app.clock.advance_ms(MINUTE_MS - 1);
         token::authenticate(&world.door(), &made.secret)
             .await
             .unwrap();
         assert_eq!(
-            token::list(&cx).await.unwrap()[0].used_at,
+            token::list(&cx, None, 50).await.unwrap().rows[0].used_at,
             Some(used),
             "touched once a minute"
         );

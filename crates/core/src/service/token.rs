@@ -5,7 +5,10 @@ use lingbao_model::{
     msg::{FieldError, Msg},
     text,
     time::DAY_MS,
-    view::people::{NewToken, TOKEN_MAX_DAYS, TOKENS_PER_USER, TokenRow, TokenScope},
+    view::{
+        page::Page,
+        people::{NewToken, TOKEN_MAX_DAYS, TOKENS_PER_USER, TokenRow, TokenScope},
+    },
 };
 use serde_json::json;
 
@@ -116,8 +119,7 @@ async fn create_once(
 
 /// Revokes the token that an earlier post of the form made.
 async fn unused(tx: &mut Tx, cx: &Cx, access: &Access, id: &TokenId) -> Result<(), ServiceError> {
-    let own = tokens::of_user(tx, &access.user).await?;
-    if own.iter().any(|one| one.id == *id && one.used_at.is_some()) {
+    if tokens::used(tx, &access.user, id).await? {
         return Err(ServiceError::Conflict(Msg::new("error.stale")));
     }
     if tokens::revoke(tx, &access.user, id, cx.now()).await? > 0 {
@@ -151,14 +153,18 @@ fn parse(
     }
 }
 
-/// The tokens of the person who asks, the latest first.
+/// One page of the tokens of the person who asks, the latest first.
 ///
 /// # Errors
 /// [`ServiceError::Unauthenticated`] if nobody is signed in.
-pub async fn list(cx: &Cx) -> Result<Vec<TokenRow>, ServiceError> {
+pub async fn list(
+    cx: &Cx,
+    after: Option<&str>,
+    limit: i64,
+) -> Result<Page<TokenRow>, ServiceError> {
     let mut rx = cx.db().read().await?;
     let access = Access::load(&mut rx, cx).await?;
-    Ok(tokens::of_user(&mut rx, &access.user).await?)
+    Ok(tokens::of_user(&mut rx, &access.user, after, limit).await?)
 }
 
 /// Revokes a token of the person who asks; from now on it opens nothing.

@@ -1,6 +1,11 @@
 //! The working-day calendar: days of later notices over the built-in years.
 
-use lingbao_model::calendar::{Calendar, DayKind, Notice};
+use std::collections::BTreeMap;
+
+use lingbao_model::{
+    calendar::{Calendar, DayKind, Notice},
+    time::Date,
+};
 
 use super::{ReadTx, Tx};
 use crate::{error::StorageError, on};
@@ -25,6 +30,23 @@ pub async fn load(rx: &mut ReadTx) -> Result<Calendar, StorageError> {
         calendar.set(day.parse().map_err(|e| wrong("day", &e))?, kind);
     }
     Ok(calendar)
+}
+
+/// For what days of a year are off or worked, as it was entered; the built-in years do not say.
+///
+/// # Errors
+/// What the database says; a day that is none.
+pub async fn names(rx: &mut ReadTx, year: i32) -> Result<BTreeMap<Date, String>, StorageError> {
+    let rows: Vec<(String, String)> = on!(rx, conn => sqlx::query_as(
+        "SELECT day, note FROM calendar_day WHERE day >= $1 AND day <= $2")
+        .bind(format!("{year:04}-01-01")).bind(format!("{year:04}-12-31"))
+        .fetch_all(conn).await)?;
+    rows.into_iter()
+        .map(|(day, name)| match day.parse() {
+            Ok(of) => Ok((of, name)),
+            Err(e) => Err(StorageError::inconsistent("calendar_day", "day", day, e)),
+        })
+        .collect()
 }
 
 /// Writes a year's notice in the place of what was entered for that year before; how many days that

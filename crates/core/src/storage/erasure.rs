@@ -7,7 +7,10 @@ use lingbao_model::{
     time::{Date, Timestamp},
 };
 
-use super::{ReadTx, Tx, sql::Sql};
+use super::{
+    ReadTx, Tx,
+    sql::{Cursor, Sql, cut},
+};
 use crate::{error::StorageError, on};
 
 /// A certificate as it is kept.
@@ -97,19 +100,29 @@ pub async fn of_resource(
     Ok(row.map(|(facts, digest)| Kept { facts, digest }))
 }
 
-/// The certificates of everything that a request gave back and that is erased, by number.
+/// The certificates of what a request gave back and that is erased, by number: at most `limit` after the
+/// cursor, and where the next ones begin.
 ///
 /// # Errors
 /// What the database says.
-pub async fn of_request(rx: &mut ReadTx, request: &RequestId) -> Result<Vec<Kept>, StorageError> {
-    let rows: Vec<(String, String)> =
-        Sql::new("SELECT facts, digest FROM erasure WHERE request_id = ")
+pub async fn of_request(
+    rx: &mut ReadTx,
+    request: &RequestId,
+    after: Option<&str>,
+    limit: i64,
+) -> Result<(Vec<Kept>, Option<String>), StorageError> {
+    let rows: Vec<(String, String, String)> =
+        Sql::new("SELECT number, facts, digest FROM erasure WHERE request_id = ")
             .bind(request.as_str())
-            .push(" ORDER BY number")
+            .maybe(" AND number > ", after.and_then(Cursor::decode).map(|c| c.key))
+            .push(" ORDER BY number LIMIT ")
+            .bind(limit + 1)
             .all(rx)
             .await?;
-    Ok(rows
+    let (rows, next) = cut(rows, limit, |(number, ..)| (number.clone(), String::new()));
+    let rows = rows
         .into_iter()
-        .map(|(facts, digest)| Kept { facts, digest })
-        .collect())
+        .map(|(_, facts, digest)| Kept { facts, digest })
+        .collect();
+    Ok((rows, next))
 }

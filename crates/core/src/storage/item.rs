@@ -9,11 +9,15 @@ use lingbao_model::{
     time::Timestamp,
 };
 
-use super::{ReadTx, Tx, sql::Sql};
+use super::{
+    ReadTx, Tx,
+    sql::{Cursor, Sql},
+};
 use crate::{error::StorageError, on};
 
 #[derive(sqlx::FromRow)]
 struct OfferRow {
+    sort: i64,
     item_id: String,
     code: String,
     version_id: String,
@@ -24,7 +28,7 @@ struct OfferRow {
 }
 
 /// An item with the published version and the published price.
-const OFFERS: &str = "SELECT i.id AS item_id, i.code, v.id AS version_id, v.number AS version, v.content, p.number AS price_version, p.formula
+const OFFERS: &str = "SELECT i.sort, i.id AS item_id, i.code, v.id AS version_id, v.number AS version, v.content, p.number AS price_version, p.formula
 FROM item i JOIN item_version v ON v.item_id = i.id AND v.state = 'published'
   JOIN price_version p ON p.item_id = i.id AND p.state = 'published' WHERE i.offered";
 
@@ -56,11 +60,34 @@ impl TryFrom<OfferRow> for Offer {
 /// # Errors
 /// What the database says.
 pub async fn offers(rx: &mut ReadTx) -> Result<Vec<Offer>, StorageError> {
-    let rows: Vec<OfferRow> = Sql::new(OFFERS)
-        .push(" ORDER BY i.sort, i.code, i.id")
-        .all(rx)
-        .await?;
-    rows.into_iter().map(Offer::try_from).collect()
+    let all = offers_after(rx, None).await?;
+    Ok(all.into_iter().map(|(_, offer)| offer).collect())
+}
+
+/// The same after a place in that order, each with the key of its own place.
+///
+/// # Errors
+/// What the database says.
+pub async fn offers_after(
+    rx: &mut ReadTx,
+    after: Option<&str>,
+) -> Result<Vec<(i64, Offer)>, StorageError> {
+    let mut sql = Sql::new(OFFERS);
+    if let Some((sort, cursor)) = after
+        .and_then(Cursor::decode)
+        .and_then(|c| Some((c.number()?, c)))
+    {
+        sql = sql
+            .push(" AND (i.sort, i.code) > (")
+            .bind(sort)
+            .push(", ")
+            .bind(cursor.id)
+            .push(")");
+    }
+    let rows: Vec<OfferRow> = sql.push(" ORDER BY i.sort, i.code").all(rx).await?;
+    rows.into_iter()
+        .map(|row| Ok((row.sort, Offer::try_from(row)?)))
+        .collect()
 }
 
 /// What can be ordered under a code; `None` if nothing can.

@@ -4,13 +4,16 @@
 use lingbao_model::{
     catalogue::Content,
     id::{ItemId, ItemVersionId},
-    view::item::{ItemRow, Side},
+    view::{
+        item::{ItemRow, Side},
+        page::{MAX_PAGE_ROWS, Page},
+    },
 };
 
 use super::{
     ReadTx, Tx,
     publication::{self, Draft, Versions},
-    sql::Sql,
+    sql::{Cursor, Sql, cut},
 };
 use crate::error::StorageError;
 
@@ -28,6 +31,7 @@ pub struct Item {
 #[derive(sqlx::FromRow)]
 struct ListRow {
     code: String,
+    sort: i64,
     offered: bool,
     newest: Option<String>,
     content: Option<i64>,
@@ -35,40 +39,78 @@ struct ListRow {
     proposed: i64,
 }
 
-/// All items in the order of the catalogue.
-///
-/// # Errors
-/// What the database says.
-pub async fn list(rx: &mut ReadTx) -> Result<Vec<ItemRow>, StorageError> {
-    let rows: Vec<ListRow> = Sql::new(
-        "SELECT i.code, i.offered,
+const LIST: &str = "SELECT i.code, i.sort, i.offered,
            (SELECT v.content FROM item_version v WHERE v.item_id = i.id ORDER BY v.number DESC LIMIT 1) AS newest,
            (SELECT v.number FROM item_version v WHERE v.item_id = i.id AND v.state = 'published') AS content,
            (SELECT p.number FROM price_version p WHERE p.item_id = i.id AND p.state = 'published') AS price,
            (SELECT count(*) FROM item_version v WHERE v.item_id = i.id AND v.state = 'proposed')
              + (SELECT count(*) FROM price_version p WHERE p.item_id = i.id AND p.state = 'proposed') AS proposed
-         FROM item i ORDER BY i.sort, i.code, i.id",
-    )
-    .all(rx)
-    .await?;
-    rows.into_iter()
-        .map(|row| {
-            let name = match row.newest {
-                None => lingbao_model::msg::Label::default(),
-                Some(json) => {
-                    publication::read::<Content>(Versions::CONTENT, &row.code, &json)?.name
-                }
-            };
-            Ok(ItemRow {
-                code: row.code,
-                name,
-                offered: row.offered,
-                content: row.content,
-                price: row.price,
-                proposed: row.proposed,
-            })
+         FROM item i";
+
+impl TryFrom<ListRow> for ItemRow {
+    type Error = StorageError;
+    fn try_from(row: ListRow) -> Result<Self, StorageError> {
+        let name = match row.newest {
+            None => lingbao_model::msg::Label::default(),
+            Some(json) => publication::read::<Content>(Versions::CONTENT, &row.code, &json)?.name,
+        };
+        Ok(Self {
+            code: row.code,
+            name,
+            offered: row.offered,
+            content: row.content,
+            price: row.price,
+            proposed: row.proposed,
         })
-        .collect()
+    }
+}
+
+/// All items in the order of the catalogue.
+///
+/// # Errors
+/// What the database says.
+pub async fn list(rx: &mut ReadTx) -> Result<Vec<ItemRow>, StorageError> {
+    let rows: Vec<ListRow> = Sql::new(LIST)
+        .push(" ORDER BY i.sort, i.code")
+        .all(rx)
+        .await?;
+    rows.into_iter().map(ItemRow::try_from).collect()
+}
+
+/// One page of them.
+///
+/// # Errors
+/// What the database says.
+pub async fn page(
+    rx: &mut ReadTx,
+    after: Option<&str>,
+    limit: i64,
+) -> Result<Page<ItemRow>, StorageError> {
+    let limit = limit.clamp(1, MAX_PAGE_ROWS);
+    let total = Sql::new("SELECT 1 FROM item").capped_count(rx).await?;
+    let mut sql = Sql::new(LIST);
+    if let Some((sort, cursor)) = after
+        .and_then(Cursor::decode)
+        .and_then(|c| Some((c.number()?, c)))
+    {
+        sql = sql
+            .push(" WHERE (i.sort, i.code) > (")
+            .bind(sort)
+            .push(", ")
+            .bind(cursor.id)
+            .push(")");
+    }
+    let rows: Vec<ListRow> = sql
+        .push(" ORDER BY i.sort, i.code LIMIT ")
+        .bind(limit + 1)
+        .all(rx)
+        .await?;
+    let (rows, next) = cut(rows, limit, |row| (row.sort.to_string(), row.code.clone()));
+    let rows = rows
+        .into_iter()
+        .map(ItemRow::try_from)
+        .collect::<Result<_, _>>()?;
+    Ok(Page { rows, next, total })
 }
 
 /// The item with a code.

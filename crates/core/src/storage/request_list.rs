@@ -2,13 +2,13 @@
 
 use lingbao_model::{
     calendar::Calendar,
-    id::{RequestId, UserId},
+    id::{RequestId, UnitId, UserId},
     money::Money,
     request::Status,
     time::Timestamp,
     view::{
         page::{MAX_PAGE_ROWS, PAGE_ROWS, Page},
-        request::{RequestFilter, RequestRow, RequestSort},
+        request::{DraftRow, RequestFilter, RequestRow, RequestSort},
     },
 };
 
@@ -115,6 +115,90 @@ fn filtered(
         sql = sql.push(" AND r.status IN ('in_approval', 'returned', 'approved', 'delivered')");
     }
     search::matching(sql, " AND r.id", "request", &filter.text)
+}
+
+#[derive(sqlx::FromRow)]
+struct Begun {
+    id: String,
+    version: i64,
+    title: String,
+    system_name: Option<String>,
+    lines: i64,
+    month_fen: i64,
+    sort_at: i64,
+}
+
+impl TryFrom<Begun> for DraftRow {
+    type Error = StorageError;
+    fn try_from(row: Begun) -> Result<Self, StorageError> {
+        let id = row
+            .id
+            .parse()
+            .map_err(|e| StorageError::inconsistent("request", "id", row.id.as_str(), e))?;
+        Ok(Self {
+            id,
+            version: row.version,
+            title: row.title,
+            system_name: row.system_name,
+            lines: row.lines,
+            month: Money::from_fen(row.month_fen),
+            saved_at: Timestamp::from_millis(row.sort_at),
+            current: false,
+        })
+    }
+}
+
+/// One page of the drafts that a person has begun for a unit, the one touched last first: that one is the
+/// current one.
+///
+/// # Errors
+/// What the database says.
+pub async fn drafts(
+    rx: &mut ReadTx,
+    applicant: &UserId,
+    unit: &UnitId,
+    after: Option<&str>,
+    limit: i64,
+) -> Result<Page<DraftRow>, StorageError> {
+    let limit = limit.clamp(1, MAX_PAGE_ROWS);
+    let own = |sql: Sql| {
+        sql.bind(applicant.as_str())
+            .push(" AND r.status = 'draft' AND r.kind = 'new' AND r.unit_id = ")
+            .bind(unit.as_str())
+    };
+    let total = own(Sql::new("SELECT 1 FROM request r WHERE r.applicant_id = "))
+        .capped_count(rx)
+        .await?;
+    let mut sql = own(Sql::new(
+        "SELECT r.id, r.version, r.title, y.name AS system_name,
+           (SELECT count(*) FROM request_item i WHERE i.request_id = r.id) AS lines, r.month_fen, r.sort_at
+         FROM request r LEFT JOIN app_system y ON y.id = r.system_id WHERE r.applicant_id = ",
+    ));
+    let cursor = after.and_then(Cursor::decode);
+    let cursor = cursor.and_then(|c| Some((c.number()?, c.id)));
+    let first = cursor.is_none();
+    if let Some((at, id)) = cursor {
+        sql = sql
+            .push(" AND (r.sort_at, r.id) < (")
+            .bind(at)
+            .push(", ")
+            .bind(id)
+            .push(")");
+    }
+    let rows: Vec<Begun> = sql
+        .push(" ORDER BY r.sort_at DESC, r.id DESC LIMIT ")
+        .bind(limit + 1)
+        .all(rx)
+        .await?;
+    let (rows, next) = cut(rows, limit, |row| (row.sort_at.to_string(), row.id.clone()));
+    let mut rows = rows
+        .into_iter()
+        .map(DraftRow::try_from)
+        .collect::<Result<Vec<_>, _>>()?;
+    if let Some(latest) = rows.first_mut().filter(|_| first) {
+        latest.current = true;
+    }
+    Ok(Page { rows, next, total })
 }
 
 /// How many requests of a person are under way.

@@ -3,10 +3,16 @@
 use lingbao_model::{
     id::{TokenId, UserId},
     time::{MINUTE_MS, Timestamp},
-    view::people::{TokenRow, TokenScope},
+    view::{
+        page::{MAX_PAGE_ROWS, Page},
+        people::{TokenRow, TokenScope},
+    },
 };
 
-use super::{ReadTx, Tx};
+use super::{
+    ReadTx, Tx,
+    sql::{Cursor, Sql, cut},
+};
 use crate::{error::StorageError, on};
 
 #[derive(sqlx::FromRow)]
@@ -57,16 +63,61 @@ pub async fn insert(
     Ok(())
 }
 
-/// Tokens of a user, the latest first.
+/// One page of the tokens of a user, the latest first.
 ///
 /// # Errors
 /// What the database says.
-pub async fn of_user(rx: &mut ReadTx, user: &UserId) -> Result<Vec<TokenRow>, StorageError> {
-    let rows: Vec<Row> = on!(rx, conn => sqlx::query_as(
+pub async fn of_user(
+    rx: &mut ReadTx,
+    user: &UserId,
+    after: Option<&str>,
+    limit: i64,
+) -> Result<Page<TokenRow>, StorageError> {
+    let limit = limit.clamp(1, MAX_PAGE_ROWS);
+    let total = Sql::new("SELECT 1 FROM api_token WHERE user_id = ")
+        .bind(user.as_str())
+        .capped_count(rx)
+        .await?;
+    let mut sql = Sql::new(
         "SELECT id, name, scope, created_at, expires_at, used_at, revoked_at FROM api_token
-         WHERE user_id = $1 ORDER BY created_at DESC, id DESC LIMIT 200")
-        .bind(user.as_str()).fetch_all(conn).await)?;
-    rows.into_iter().map(TokenRow::try_from).collect()
+         WHERE user_id = ",
+    )
+    .bind(user.as_str());
+    if let Some((at, cursor)) = after
+        .and_then(Cursor::decode)
+        .and_then(|c| Some((c.number()?, c)))
+    {
+        sql = sql
+            .push(" AND (created_at, id) < (")
+            .bind(at)
+            .push(", ")
+            .bind(cursor.id)
+            .push(")");
+    }
+    let rows: Vec<Row> = sql
+        .push(" ORDER BY created_at DESC, id DESC LIMIT ")
+        .bind(limit + 1)
+        .all(rx)
+        .await?;
+    let (rows, next) = cut(rows, limit, |row| {
+        (row.created_at.to_string(), row.id.clone())
+    });
+    let rows = rows
+        .into_iter()
+        .map(TokenRow::try_from)
+        .collect::<Result<_, _>>()?;
+    Ok(Page { rows, next, total })
+}
+
+/// Whether anything has come in by a token of a user.
+///
+/// # Errors
+/// What the database says.
+pub async fn used(rx: &mut ReadTx, user: &UserId, id: &TokenId) -> Result<bool, StorageError> {
+    let found: Option<i64> = on!(rx, conn => sqlx::query_scalar(
+        "SELECT used_at FROM api_token WHERE id = $1 AND user_id = $2 AND used_at IS NOT NULL")
+        .bind(id.as_str()).bind(user.as_str()).fetch_optional(conn).await)?;
+    Ok(found.is_some())
 }
 
 /// Tokens of a user that open something at `now`.

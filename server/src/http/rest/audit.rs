@@ -8,7 +8,7 @@ use lingbao_model::{
     time::Date,
     view::{
         audit::{AuditFilter, AuditLine, Outcome},
-        search::Hit,
+        search::{Hit, HitKind},
     },
 };
 use serde::{Deserialize, Serialize};
@@ -127,11 +127,21 @@ async fn check(Caller(cx): Caller) -> Answer<Chain> {
 struct SearchQuery {
     /// Number, name, address, pinyin.
     q: String,
+    /// Things of this kind alone.
+    #[param(inline)]
+    kind: Option<HitKind>,
 }
 
-/// Requests, resources, units and accounts that the caller sees and a search meets.
-#[utoipa::path(get, path = "/search", tag = "search", params(SearchQuery),
+/// Requests, resources, systems, units and accounts that the caller sees and a search meets, kind after
+/// kind.
+#[utoipa::path(get, path = "/search", tag = "search", params(SearchQuery, Paging),
     responses((status = 200, body = Listed<Hit>)))]
-async fn find(Caller(cx): Caller, Query(query): Query<SearchQuery>) -> Answer<Listed<Hit>> {
-    Ok(Json(search::find(&cx, &query.q).await?.into()))
+async fn find(
+    Caller(cx): Caller,
+    Query(query): Query<SearchQuery>,
+    Query(paging): Query<Paging>,
+) -> Answer<Listed<Hit>> {
+    let (after, limit) = (paging.after.as_deref(), paging.rows());
+    let page = search::page(&cx, &query.q, query.kind, after, limit).await?;
+    Ok(Json(page.into()))
 }

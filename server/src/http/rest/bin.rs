@@ -1,5 +1,8 @@
 //! The recycle bin, and certificates of erasure.
-use axum::{Json, extract::Path};
+use axum::{
+    Json,
+    extract::{Path, Query},
+};
 use lingbao_core::{
     fulfil::{bin, certificate},
     service::resource,
@@ -12,7 +15,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{Answer, Body, Caller, Listed, Portal, ProblemDocument, id};
+use super::{Answer, Body, Caller, Listed, Paging, Portal, ProblemDocument, id};
 
 pub(super) fn routes() -> OpenApiRouter<Portal> {
     OpenApiRouter::new()
@@ -72,12 +75,15 @@ async fn certified(Caller(cx): Caller, Path(resource_id): Path<String>) -> Answe
     Ok(Json(certificate::of_resource(&cx, &of).await?))
 }
 
-/// The certificates of everything that a release request gave back and that is erased by now.
-#[utoipa::path(get, path = "/requests/{id}/certificates", tag = "requests", params(("id" = String, Path)),
+/// The certificates of everything that a release request gave back and that is erased by now, by number.
+#[utoipa::path(get, path = "/requests/{id}/certificates", tag = "requests", params(("id" = String, Path), Paging),
     responses((status = 200, body = Listed<Certificate>), (status = 404, body = ProblemDocument)))]
 async fn certificates(
     Caller(cx): Caller,
     Path(request): Path<String>,
+    Query(paging): Query<Paging>,
 ) -> Answer<Listed<Certificate>> {
-    Ok(Json(certificate::of_request(&cx, &request).await?.into()))
+    let after = paging.after.as_deref();
+    let page = certificate::of_request(&cx, &request, after, paging.rows()).await?;
+    Ok(Json(page.into()))
 }

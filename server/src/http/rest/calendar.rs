@@ -1,14 +1,15 @@
 //! The working-day calendar.
-use axum::Json;
+use axum::{Json, extract::Query};
 use lingbao_core::{ServiceError, service::calendar};
+use lingbao_model::calendar::{DayKind, NoticeDay};
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{Answer, Body, Caller, Portal, ProblemDocument};
 
 pub(super) fn routes() -> OpenApiRouter<Portal> {
-    OpenApiRouter::new().routes(routes!(enter))
+    OpenApiRouter::new().routes(routes!(read, enter))
 }
 
 /// One day of a notice.
@@ -31,6 +32,42 @@ struct Holidays {
     year: i32,
     /// Its days.
     days: Vec<HolidayDay>,
+}
+
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(default)]
+#[into_params(parameter_in = Query)]
+struct YearQuery {
+    /// Of this year; of the present one without it.
+    year: Option<i32>,
+}
+
+/// A year of the calendar.
+#[derive(Debug, Serialize, ToSchema)]
+struct CalendarYear {
+    /// The year.
+    year: i32,
+    /// Whether a notice for it was entered or is built in; without one only the ends of weeks are off.
+    known: bool,
+    /// What is otherwise than in every week, in order; built-in days have no name.
+    days: Vec<HolidayDay>,
+}
+
+/// The working days of a year, by which terms are reckoned now.
+#[utoipa::path(get, path = "/calendar", tag = "operations", params(YearQuery),
+    responses((status = 200, body = CalendarYear)))]
+async fn read(Caller(cx): Caller, Query(query): Query<YearQuery>) -> Answer<CalendarYear> {
+    let found = calendar::year(&cx, query.year).await?;
+    let day = |one: NoticeDay| HolidayDay {
+        name: one.name,
+        date: one.day.to_string(),
+        is_off_day: one.kind == DayKind::Off,
+    };
+    Ok(Json(CalendarYear {
+        year: found.year,
+        known: found.known,
+        days: found.days.into_iter().map(day).collect(),
+    }))
 }
 
 /// What became of a notice.

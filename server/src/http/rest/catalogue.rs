@@ -1,10 +1,13 @@
 //! What can be ordered.
-use axum::{Json, extract::Path};
+use axum::{
+    Json,
+    extract::{Path, Query},
+};
 use lingbao_core::service::catalogue;
 use lingbao_model::{catalogue::Offer, placement::Place};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{Answer, Caller, Listed, Portal, ProblemDocument};
+use super::{Answer, Caller, Listed, Paging, Portal, ProblemDocument};
 
 pub(super) fn routes() -> OpenApiRouter<Portal> {
     OpenApiRouter::new()
@@ -14,10 +17,11 @@ pub(super) fn routes() -> OpenApiRouter<Portal> {
 }
 
 /// Items with parameters and prices.
-#[utoipa::path(get, path = "/catalogue/items", tag = "catalogue",
+#[utoipa::path(get, path = "/catalogue/items", tag = "catalogue", params(Paging),
     responses((status = 200, body = Listed<Offer>)))]
-async fn items(Caller(cx): Caller) -> Answer<Listed<Offer>> {
-    Ok(Json(catalogue::offers(&cx).await?.into()))
+async fn items(Caller(cx): Caller, Query(paging): Query<Paging>) -> Answer<Listed<Offer>> {
+    let page = catalogue::offers_page(&cx, paging.after.as_deref(), paging.rows()).await?;
+    Ok(Json(page.into()))
 }
 
 /// One item, by its code.
@@ -29,8 +33,9 @@ async fn item(Caller(cx): Caller, Path(code): Path<String>) -> Answer<Offer> {
 
 /// Where one may order: every legal cell of zone, protection level and pool. A line of a draft names
 /// its place by `cell`.
-#[utoipa::path(get, path = "/places", tag = "catalogue",
+#[utoipa::path(get, path = "/places", tag = "catalogue", params(Paging),
     responses((status = 200, body = Listed<Place>)))]
-async fn places(Caller(cx): Caller) -> Answer<Listed<Place>> {
-    Ok(Json(catalogue::places(&cx).await?.into()))
+async fn places(Caller(cx): Caller, Query(paging): Query<Paging>) -> Answer<Listed<Place>> {
+    let page = catalogue::places_page(&cx, paging.after.as_deref(), paging.rows()).await?;
+    Ok(Json(page.into()))
 }

@@ -1,30 +1,37 @@
 //! Drafts: the cart. `POST /drafts` takes head and lines at once.
-use axum::{Json, extract::Path, http::StatusCode};
+use axum::{
+    Json,
+    extract::{Path, Query},
+    http::StatusCode,
+};
 use lingbao_core::service::cart;
 use lingbao_model::{
     msg::Msg,
-    view::request::{CartView, DraftRow, HeadForm, LineForm, NewDraft},
+    view::request::{CartView, DraftRow, HeadForm, LineForm, NewDraft, TriedLine},
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{Answer, Body, Caller, Failed, Listed, Portal, ProblemDocument, Version, id};
+use super::{Answer, Body, Caller, Failed, Listed, Paging, Portal, ProblemDocument, Version, id};
 
 pub(super) fn routes() -> OpenApiRouter<Portal> {
     OpenApiRouter::new()
         .routes(routes!(drafts, make))
         .routes(routes!(one, save, discard))
         .routes(routes!(refresh))
+        .routes(routes!(try_alone))
+        .routes(routes!(try_line))
         .routes(routes!(add_line))
         .routes(routes!(change_line, remove_line))
 }
 
-/// The caller's drafts.
-#[utoipa::path(get, path = "/drafts", tag = "drafts",
+/// The caller's drafts, the one touched last first.
+#[utoipa::path(get, path = "/drafts", tag = "drafts", params(Paging),
     responses((status = 200, body = Listed<DraftRow>)))]
-async fn drafts(Caller(cx): Caller) -> Answer<Listed<DraftRow>> {
-    Ok(Json(cart::drafts(&cx).await?.into()))
+async fn drafts(Caller(cx): Caller, Query(paging): Query<Paging>) -> Answer<Listed<DraftRow>> {
+    let page = cart::drafts(&cx, paging.after.as_deref(), paging.rows()).await?;
+    Ok(Json(page.into()))
 }
 
 /// One draft with verdict, price and quota.
@@ -103,6 +110,51 @@ async fn discard(
 ) -> Result<StatusCode, Failed> {
     cart::discard(&cx, &id(&draft)?, read.version).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// A line to be tried without a draft.
+#[derive(Debug, Deserialize, ToSchema)]
+struct LineTrial {
+    /// What the verdict depends on: the system, and whether missing quota is asked for too.
+    #[serde(default)]
+    head: HeadForm,
+    /// The line.
+    line: LineForm,
+}
+
+/// What a draft with this line alone would say: price, quota, way of approval, and what is wrong by field.
+/// Nothing is written, no draft is made.
+#[utoipa::path(post, path = "/drafts/try", tag = "drafts", request_body = LineTrial,
+    responses((status = 200, body = TriedLine), (status = 404, body = ProblemDocument),
+        (status = 422, body = ProblemDocument)))]
+async fn try_alone(Caller(cx): Caller, Body(trial): Body<LineTrial>) -> Answer<TriedLine> {
+    Ok(Json(cart::try_alone(&cx, &trial.head, &trial.line).await?))
+}
+
+/// A line to be tried in a draft.
+#[derive(Debug, Deserialize, ToSchema)]
+struct DraftTrial {
+    /// In the place of this line of the draft; beside all of them without it.
+    #[serde(default)]
+    id: Option<String>,
+    /// The line.
+    line: LineForm,
+}
+
+/// What the draft would say with this line in it: price, quota, way of approval, and what is wrong by
+/// field. Nothing is written.
+#[utoipa::path(post, path = "/drafts/{id}/lines/try", tag = "drafts", params(("id" = String, Path)),
+    request_body = DraftTrial,
+    responses((status = 200, body = TriedLine), (status = 404, body = ProblemDocument)))]
+async fn try_line(
+    Caller(cx): Caller,
+    Path(draft): Path<String>,
+    Body(trial): Body<DraftTrial>,
+) -> Answer<TriedLine> {
+    let line = trial.id.as_deref().map(id).transpose()?;
+    Ok(Json(
+        cart::try_line(&cx, &id(&draft)?, line.as_ref(), &trial.line).await?,
+    ))
 }
 
 /// A line, with the version of the draft that was read.

@@ -38,10 +38,9 @@ async fn things(
     Query(query): Query<ThingQuery>,
     Query(paging): Query<Paging>,
 ) -> Answer<Listed<ForeignThing>> {
-    let limit = Some(paging.rows());
     let (cloud, after) = (query.cloud.as_deref(), paging.after.as_deref());
-    let start = import::start(&cx, cloud, None, after, limit).await?;
-    Ok(Json(start.things.into()))
+    let page = import::things(&cx, cloud, after, paging.rows()).await?;
+    Ok(Json(page.into()))
 }
 
 /// Rows of a sheet, as JSON; files (XLSX, CSV) are read by the page alone.

@@ -1,12 +1,16 @@
 //! The administration of the catalogue: items, versions, prices. Two persons publish.
-use axum::{Json, extract::Path, http::StatusCode};
+use axum::{
+    Json,
+    extract::{Path, Query},
+    http::StatusCode,
+};
 use lingbao_core::service::item;
 use lingbao_model::view::item::{Act, ItemRow, ItemView, Side};
 use serde::Deserialize;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{Answer, Body, Caller, Failed, Listed, Portal, ProblemDocument};
+use super::{Answer, Body, Caller, Failed, Listed, Paging, Portal, ProblemDocument};
 
 pub(super) fn routes() -> OpenApiRouter<Portal> {
     OpenApiRouter::new()
@@ -17,11 +21,12 @@ pub(super) fn routes() -> OpenApiRouter<Portal> {
         .routes(routes!(offer))
 }
 
-/// All items, also those that nobody can order.
-#[utoipa::path(get, path = "/items", tag = "items",
+/// All items, also those that nobody can order, in the order of the catalogue.
+#[utoipa::path(get, path = "/items", tag = "items", params(Paging),
     responses((status = 200, body = Listed<ItemRow>), (status = 403, body = ProblemDocument)))]
-async fn items(Caller(cx): Caller) -> Answer<Listed<ItemRow>> {
-    Ok(Json(item::list(&cx).await?.into()))
+async fn items(Caller(cx): Caller, Query(paging): Query<Paging>) -> Answer<Listed<ItemRow>> {
+    let page = item::page(&cx, paging.after.as_deref(), paging.rows()).await?;
+    Ok(Json(page.into()))
 }
 
 /// One item with its versions and prices.

@@ -98,11 +98,12 @@ async fn read_notice(Caller(cx): Caller, Path(notice_id): Path<String>) -> Answe
     }))
 }
 
-/// Tokens of the person.
-#[utoipa::path(get, path = "/tokens", tag = "tokens",
+/// Tokens of the person, the latest first.
+#[utoipa::path(get, path = "/tokens", tag = "tokens", params(Paging),
     responses((status = 200, body = Listed<TokenRow>)))]
-async fn tokens(Caller(cx): Caller) -> Answer<Listed<TokenRow>> {
-    Ok(Json(token::list(&cx).await?.into()))
+async fn tokens(Caller(cx): Caller, Query(paging): Query<Paging>) -> Answer<Listed<TokenRow>> {
+    let page = token::list(&cx, paging.after.as_deref(), paging.rows()).await?;
+    Ok(Json(page.into()))
 }
 
 /// A token to be made.

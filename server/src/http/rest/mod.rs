@@ -38,11 +38,14 @@ use axum::{
     routing::get,
 };
 use lingbao_core::ServiceError;
-use lingbao_model::view::page::Page;
+use lingbao_model::{text::REASON_MAX, view::page::Page};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use utoipa::{
     IntoParams, Modify, OpenApi, ToSchema,
-    openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
+    openapi::{
+        RefOr, Schema,
+        security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
+    },
 };
 use utoipa_axum::router::OpenApiRouter;
 
@@ -131,9 +134,9 @@ impl<T> From<Page<T>> for Listed<T> {
     }
 }
 
-impl<T> From<Vec<T>> for Listed<T> {
-    fn from(rows: Vec<T>) -> Self {
-        Self { rows, next: None }
+impl<T> From<(Vec<T>, Option<String>)> for Listed<T> {
+    fn from((rows, next): (Vec<T>, Option<String>)) -> Self {
+        Self { rows, next }
     }
 }
 
@@ -196,6 +199,32 @@ impl Modify for Additions {
     }
 }
 
+/// All of it with its document. The schemas of the paths are in that only now.
+fn parts() -> (Router<Portal>, utoipa::openapi::OpenApi) {
+    let (router, mut document) = routes().split_for_parts();
+    let schemas = document.components.as_mut().map(|all| &mut all.schemas);
+    for schema in schemas.into_iter().flat_map(|all| all.values_mut()) {
+        bound(schema);
+    }
+    (router, document)
+}
+
+/// Says of each reason and opinion how long it may be: attributes take numbers alone, and there is one
+/// bound.
+fn bound(schema: &mut RefOr<Schema>) {
+    match schema {
+        RefOr::T(Schema::Object(object)) => {
+            for (name, inner) in &mut object.properties {
+                if let ("reason" | "opinion", RefOr::T(Schema::Object(text))) = (&**name, inner) {
+                    text.max_length = Some(usize::from(REASON_MAX));
+                }
+            }
+        }
+        RefOr::T(Schema::AllOf(all)) => all.items.iter_mut().for_each(bound),
+        RefOr::T(_) | RefOr::Ref(_) => {}
+    }
+}
+
 #[derive(OpenApi)]
 #[openapi(
     info(
@@ -243,12 +272,12 @@ fn routes() -> OpenApiRouter<Portal> {
 /// The document of the programming interface.
 #[must_use]
 pub fn openapi() -> utoipa::openapi::OpenApi {
-    routes().into_openapi()
+    parts().1
 }
 
 /// All of `/api/v1`.
 pub fn router(portal: &Portal) -> Router {
-    let (router, document) = routes().split_for_parts();
+    let (router, document) = parts();
     let page = docs::page(portal, &document);
     let document = document.to_json().unwrap_or_default();
     let json = [(http::header::CONTENT_TYPE, "application/json")];

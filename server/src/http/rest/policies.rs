@@ -23,11 +23,11 @@ pub(super) fn routes() -> OpenApiRouter<Portal> {
         .routes(routes!(act))
 }
 
-/// Which policy is in force for each kind of request, and since when.
+/// Which policy is in force for each kind of request, and since when: all of them, one a kind.
 #[utoipa::path(get, path = "/policies", tag = "policies",
     responses((status = 200, body = Listed<PolicyRow>), (status = 403, body = ProblemDocument)))]
 async fn policies(Caller(cx): Caller) -> Answer<Listed<PolicyRow>> {
-    Ok(Json(policy::list(&cx).await?.into()))
+    Ok(Json((policy::list(&cx).await?, None).into()))
 }
 
 /// The policy for a kind of request (`new`, `change`, `release`) with its versions.

@@ -6,10 +6,10 @@ use lingbao_model::{
     msg::{FieldError, Msg},
     quota::Consumption,
     request::{Kind, Line, MAX_LINES},
-    view::request::{CartChange, ConfigureView, LineForm, TriedLine},
+    view::request::{CartChange, ConfigureView, HeadForm, LineForm, TriedLine},
 };
 
-use super::{current_id, editable, line, load, save};
+use super::{current_id, editable, fresh, line, load, save, set_head};
 use crate::{
     app::Cx,
     audit::Event,
@@ -22,6 +22,7 @@ use crate::{
             ground,
             judge::{self, Judged},
         },
+        system::ordering_unit,
     },
     storage::{
         ReadTx, item,
@@ -138,9 +139,37 @@ pub async fn try_line(
     let mut rx = cx.db().read().await?;
     let access = Access::load(&mut rx, cx).await?;
     let request = load(&mut rx, &access, id).await?;
-    let (lines, line, errors) = read(&mut rx, cx, &request, line_id, form).await?;
-    let mut judged = judge::judge_lines(&mut rx, &request, lines).await?;
-    judged.own_hold(&mut rx, &request).await?;
+    tried(&mut rx, cx, &request, line_id, form).await
+}
+
+/// The same of a line in no draft: what a draft with this line alone would say. Nothing is kept.
+///
+/// # Errors
+/// [`ServiceError::Forbidden`] for whoever orders nothing, [`ServiceError::NotFound`] for an item that is
+/// none, [`ServiceError::Invalid`] by field of [`HeadForm`].
+pub async fn try_alone(
+    cx: &Cx,
+    head: &HeadForm,
+    form: &LineForm,
+) -> Result<TriedLine, ServiceError> {
+    let mut rx = cx.db().read().await?;
+    let access = Access::load(&mut rx, cx).await?;
+    let unit = ordering_unit(&mut rx, &access).await?;
+    let mut request = fresh(&mut rx, cx, &access, unit).await?;
+    set_head(&mut rx, &access, &mut request, head).await?;
+    tried(&mut rx, cx, &request, None, form).await
+}
+
+async fn tried(
+    rx: &mut ReadTx,
+    cx: &Cx,
+    request: &Request,
+    line_id: Option<&RequestItemId>,
+    form: &LineForm,
+) -> Result<TriedLine, ServiceError> {
+    let (lines, line, errors) = read(rx, cx, request, line_id, form).await?;
+    let mut judged = judge::judge_lines(rx, request, lines).await?;
+    judged.own_hold(rx, request).await?;
     Ok(TriedLine {
         errors,
         line,

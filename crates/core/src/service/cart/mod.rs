@@ -10,11 +10,16 @@ use lingbao_model::{
     msg::{FieldError, Msg},
     request::{Kind, Line, Status, StepStatus},
     text,
-    view::request::{CartView, DraftRow, HeadForm, OpinionView},
+    view::{
+        page::Page,
+        request::{CartView, DraftRow, HeadForm, OpinionView},
+    },
 };
 
 pub use copy::{copy, copy_by, refresh};
-pub use edit::{configure, edit_line, put_line, put_line_by, remove_line, restore_line, try_line};
+pub use edit::{
+    configure, edit_line, put_line, put_line_by, remove_line, restore_line, try_alone, try_line,
+};
 pub use make::make;
 
 use super::{
@@ -35,7 +40,7 @@ use crate::{
     storage::{
         ReadTx, Tx, calendar,
         request::{self as requests, Request},
-        step, system, unit as units,
+        request_list, step, system, unit as units,
     },
 };
 
@@ -110,7 +115,17 @@ async fn blank(
         let msg = Msg::new("cart.too_many_drafts").with("max", MOST_DRAFTS);
         return Err(ServiceError::Conflict(msg));
     }
-    let vdc = catalogue::vdc_of(tx, &unit).await?;
+    fresh(tx, cx, access, unit).await
+}
+
+/// A draft that says nothing, of whoever asks.
+async fn fresh(
+    rx: &mut ReadTx,
+    cx: &Cx,
+    access: &Access,
+    unit: UnitId,
+) -> Result<Request, ServiceError> {
+    let vdc = catalogue::vdc_of(rx, &unit).await?;
     let applicant = access.user.clone();
     let draft = Request::draft(cx.id(), Kind::New, unit, vdc, applicant, cx.now());
     Ok(draft)
@@ -212,31 +227,19 @@ async fn asked(rx: &mut ReadTx, request: &Request) -> Result<Option<OpinionView>
     Ok(last.and_then(detail::opinion))
 }
 
-/// The caller's drafts, the one touched last first.
+/// One page of the caller's drafts, the one touched last first.
 ///
 /// # Errors
 /// [`ServiceError::Forbidden`] for whoever orders nothing.
-pub async fn drafts(cx: &Cx) -> Result<Vec<DraftRow>, ServiceError> {
+pub async fn drafts(
+    cx: &Cx,
+    after: Option<&str>,
+    limit: i64,
+) -> Result<Page<DraftRow>, ServiceError> {
     let mut rx = cx.db().read().await?;
     let access = Access::load(&mut rx, cx).await?;
     let unit = ordering_unit(&mut rx, &access).await?;
-    let mut rows = Vec::new();
-    let drafts = requests::drafts(&mut rx, &access.user, &unit, MOST_DRAFTS).await?;
-    for (i, draft) in drafts.into_iter().enumerate() {
-        let lines = requests::lines(&mut rx, &draft.id).await?;
-        let system = system::of_request(&mut rx, &draft).await?;
-        rows.push(DraftRow {
-            lines: i64::try_from(lines.len()).unwrap_or(i64::MAX),
-            system_name: system.map(|s| s.name),
-            current: i == 0,
-            id: draft.id,
-            version: draft.version,
-            title: draft.title,
-            month: draft.month,
-            saved_at: draft.sort_at,
-        });
-    }
-    Ok(rows)
+    Ok(request_list::drafts(&mut rx, &access.user, &unit, after, limit).await?)
 }
 
 /// Throws a draft away.
@@ -296,7 +299,7 @@ async fn save_typed(
 /// Puts what was typed into a cart, which is not saved yet: the submit does that together with all
 /// the rest.
 pub(super) async fn set_head(
-    tx: &mut Tx,
+    rx: &mut ReadTx,
     access: &Access,
     request: &mut Request,
     form: &HeadForm,
@@ -310,7 +313,7 @@ pub(super) async fn set_head(
         Ok(reason) => request.reason = reason,
         Err(error) => errors.push(error),
     }
-    match chosen_system(tx, access, request, form.system.trim()).await? {
+    match chosen_system(rx, access, request, form.system.trim()).await? {
         Ok(system) => request.system = system,
         Err(error) => errors.push(error),
     }

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! start(cx, cloud, only, after, limit) -> ImportStart      what is nobody's, and what it could belong to
+//! things(cx, cloud, after, limit) -> Page<ForeignThing>     the former alone
 //! workbook(cx, &[u8]) -> Option<String>                    the text of a sheet that is uploaded as XLSX
 //! propose(cx, &[DifferenceId], &Wish) -> Vec<ImportRow>    rows of a sheet for some of it
 //! preview(cx, &[ImportRow]) -> ImportPreview               what will come of a sheet; nothing is written
@@ -100,6 +101,21 @@ pub async fn start(
             .map(|offer| (offer.code, offer.content.name))
             .collect(),
     })
+}
+
+/// One page of what stands in the clouds and is nobody's.
+///
+/// # Errors
+/// [`ServiceError::Forbidden`] for others than operators.
+pub async fn things(
+    cx: &Cx,
+    cloud: Option<&str>,
+    after: Option<&str>,
+    limit: i64,
+) -> Result<Page<ForeignThing>, ServiceError> {
+    let mut rx = cx.db().read().await?;
+    operator(&mut rx, cx).await?;
+    Ok(import::list(&mut rx, cloud, None, after, Some(limit)).await?)
 }
 
 /// What several things have in common.

@@ -18,7 +18,7 @@ use super::{
     advance, expect_version,
     judge::{self, Judged},
     own, route, snapshot,
-    submit::{answer, hold, keep_refused, send_on, sent_before, snapshot_of},
+    submit::{ANEW, answer, hold, keep_refused, moved, send_on, sent_before, snapshot_of},
     touch, void_steps,
 };
 use crate::{
@@ -45,7 +45,12 @@ pub async fn resubmit(
     head: Option<&HeadForm>,
     form: &str,
 ) -> Result<Submitted, ServiceError> {
-    let result = resubmit_once(cx, id, version, head, form).await;
+    let mut result = resubmit_once(cx, id, version, head, form).await;
+    for _ in 0..ANEW {
+        if moved(&result) {
+            result = resubmit_once(cx, id, version, head, form).await;
+        }
+    }
     keep_refused(cx, id, version, head, &result).await;
     traced(cx, result, || {
         AuditEvent::new("request.resubmit", "request", id)

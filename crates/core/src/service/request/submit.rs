@@ -33,6 +33,14 @@ use crate::{
 /// Another booking came between judging and holding (PostgreSQL); judged anew, it may fit.
 const MOVED: &str = "request.quota_moved";
 
+/// So often a submit is judged anew before whoever sent it is asked to.
+pub(super) const ANEW: usize = 3;
+
+/// Whether a submit was only refused because the quota moved meanwhile.
+pub(super) fn moved(result: &Result<Submitted, ServiceError>) -> bool {
+    matches!(result, Err(ServiceError::Conflict(msg)) if msg.key == MOVED)
+}
+
 /// Submits a draft, with the head as it was typed, or as it was saved. A form that was sent before
 /// answers with the request that came of it, whatever was typed since.
 ///
@@ -48,12 +56,9 @@ pub async fn submit(
     form: &str,
 ) -> Result<Submitted, ServiceError> {
     let mut result = submit_once(cx, id, version, head, form).await;
-    for _ in 0..3 {
-        match &result {
-            Err(ServiceError::Conflict(msg)) if msg.key == MOVED => {
-                result = submit_once(cx, id, version, head, form).await;
-            }
-            _ => break,
+    for _ in 0..ANEW {
+        if moved(&result) {
+            result = submit_once(cx, id, version, head, form).await;
         }
     }
     keep_refused(cx, id, version, head, &result).await;

@@ -168,39 +168,45 @@ pub async fn list(
         .all(rx)
         .await?;
     let (rows, next) = cut(rows, limit, |r| (r.first_seen.to_string(), r.id.clone()));
-    let mut all = Vec::with_capacity(rows.len());
-    for row in rows {
-        let mut thing = Foreign::try_from(row)?.row;
-        thing.owner = owner_name(rx, &thing.backend, &thing.project).await?;
-        if let Some(on) = thing.hangs_on.take() {
-            let found = hosts(rx, &thing.backend, [on.as_str()]).await?;
-            let ours = found.get(&on).map(|host| host.name.clone());
-            thing.hangs_on = Some(ours.unwrap_or(on));
-        }
-        all.push(thing);
-    }
-    Ok(Page {
-        rows: all,
-        next,
-        total,
-    })
+    let mut rows = rows
+        .into_iter()
+        .map(|row| Ok(Foreign::try_from(row)?.row))
+        .collect::<Result<Vec<ForeignThing>, StorageError>>()?;
+    name_all(rx, &mut rows).await?;
+    Ok(Page { rows, next, total })
 }
 
-async fn owner_name(
-    rx: &mut ReadTx,
-    backend: &str,
-    project: &str,
-) -> Result<Option<String>, StorageError> {
-    let row: Option<(String,)> = Sql::new(
-        "SELECT u.short_name FROM backend_project b JOIN vdc v ON v.id = b.vdc_id JOIN unit u ON u.id = v.unit_id
-         WHERE b.backend = ",
+/// Says of each whose project it stands in, and calls the host on which it hangs by our name for it. What
+/// these are asked by stands in JSON: two statements for a page, whatever its length.
+async fn name_all(rx: &mut ReadTx, things: &mut [ForeignThing]) -> Result<(), StorageError> {
+    let owners: Vec<(String, String, String)> = Sql::new(
+        "SELECT b.backend, b.external_id, u.short_name FROM backend_project b JOIN vdc v ON v.id = b.vdc_id
+           JOIN unit u ON u.id = v.unit_id WHERE b.external_id IN ",
     )
-    .bind(backend)
-    .push(" AND b.external_id = ")
-    .bind(project)
-    .optional(rx)
+    .bind_list(things.iter().map(|thing| thing.project.as_str()))
+    .all(rx)
     .await?;
-    Ok(row.map(|(name,)| name))
+    let hosts: Vec<(String, String, String)> = Sql::new(
+        "SELECT r.backend, r.external_id, r.name FROM resource r
+         WHERE r.kind = 'server' AND r.service_state <> 'released' AND r.zone_id IS NOT NULL AND r.external_id IN ",
+    )
+    .bind_list(things.iter().filter_map(|thing| thing.hangs_on.as_deref()))
+    .all(rx)
+    .await?;
+    let by_place = |all: Vec<(String, String, String)>| -> HashMap<(String, String), String> {
+        let keyed = |(backend, id, name)| ((backend, id), name);
+        all.into_iter().map(keyed).collect()
+    };
+    let (owners, hosts) = (by_place(owners), by_place(hosts));
+    for thing in things {
+        let at = |id: &str| (thing.backend.clone(), id.to_owned());
+        thing.owner = owners.get(&at(&thing.project)).cloned();
+        let ours = thing.hangs_on.as_deref().and_then(|on| hosts.get(&at(on)));
+        if let Some(ours) = ours {
+            thing.hangs_on = Some(ours.clone());
+        }
+    }
+    Ok(())
 }
 
 /// Things of a backend that are nobody's, by the backend's names.
