@@ -20,6 +20,7 @@ mod once;
 mod policies;
 mod portal;
 mod prints;
+mod programs;
 mod reinstall;
 mod rest;
 mod truth;

@@ -38,4 +38,6 @@ pub mod user;
 #[cfg(test)]
 mod calendar_tests;
 #[cfg(test)]
+mod page_tests;
+#[cfg(test)]
 mod people_tests;

@@ -233,6 +233,43 @@ async fn wrong_fields_are_named_each_with_its_message() {
 }
 
 #[tokio::test]
+async fn a_line_in_no_draft_is_judged_as_in_an_empty_one_and_nothing_is_kept() {
+    for city in City::all().await {
+        let cx = city.cx(&city.clerk);
+        let head = HeadForm {
+            system: city.system.to_string(),
+            ..HeadForm::default()
+        };
+        let alone = cart::try_alone(&cx, &head, &city.host()).await.unwrap();
+        assert_eq!(alone.errors, []);
+        assert!(alone.verdict.month > lingbao_model::money::Money::ZERO);
+        let drafts = Sql::new("SELECT count(*) FROM request");
+        assert_eq!(city.count(drafts).await, 0, "nothing is kept");
+        let id = cart::create(&cx).await.unwrap();
+        cart::save_head(&cx, &id, 1, &head).await.unwrap();
+        let tried = cart::try_line(&cx, &id, None, &city.host()).await.unwrap();
+        assert_eq!(alone.verdict, tried.verdict);
+
+        city.only(Dimension::Vcpu, 3).await;
+        let short = cart::try_alone(&cx, &head, &city.host()).await.unwrap();
+        assert_eq!(short.verdict.shortfalls.len(), 1);
+
+        let stranger = city.cx(&city.stranger);
+        let foreign = key(cart::try_alone(&stranger, &head, &city.host()).await);
+        assert!(foreign.contains("system:error.not_in_list"), "{foreign}");
+        let leader = city.cx(&city.leader);
+        let refused = cart::try_alone(&leader, &HeadForm::default(), &city.host()).await;
+        assert!(matches!(refused, Err(ServiceError::Forbidden)), "{refused:?}");
+        let nothing = LineForm {
+            item: "C-NOTHING".into(),
+            ..city.host()
+        };
+        let unknown = cart::try_alone(&cx, &head, &nothing).await;
+        assert!(matches!(unknown, Err(ServiceError::NotFound)), "{unknown:?}");
+    }
+}
+
+#[tokio::test]
 async fn of_a_thousand_submits_at_once_exactly_those_that_fit_are_made() {
     for city in City::all().await {
         // 4 cores each: 37 of them fit.
