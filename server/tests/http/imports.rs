@@ -262,6 +262,54 @@ async fn an_operator_takes_in_and_undoes_over_the_programming_interface() {
 }
 
 #[tokio::test]
+async fn a_program_sends_the_file_of_a_spreadsheet_as_it_is() {
+    let town = Town::start().await;
+    let portal = &town.portal;
+    let client = portal
+        .token("operator", &town.operator, TokenScope::Write)
+        .await;
+    const XLSX: &str = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet";
+    let mut book = rust_xlsxwriter::Workbook::new();
+    let page = book.add_worksheet();
+    for (at, line) in town.sheet().lines().enumerate() {
+        for (cell, text) in line.split(',').enumerate() {
+            let (at, cell) = (u32::try_from(at).unwrap(), u16::try_from(cell).unwrap());
+            page.write_string(at, cell, text).unwrap();
+        }
+    }
+    let book = book.save_to_buffer().unwrap();
+    let path = "/api/v1/imports/preview";
+    for (kind, file) in [
+        ("text/csv; charset=utf-8", town.sheet().into_bytes()),
+        (XLSX, book),
+    ] {
+        let headers = [("content-type", kind)];
+        let shown = client.request("POST", path, &headers, file.into()).await;
+        assert_eq!(shown.status, 200, "{kind}: {}", shown.text);
+        assert_eq!(shown.json()["good"], 2, "{kind}: {}", shown.text);
+    }
+    let headers = [("content-type", "text/csv")];
+    let empty = client
+        .request("POST", path, &headers, "没有,标题".into())
+        .await;
+    assert_eq!(
+        (empty.status, &empty.json()["errors"][0]["field"]),
+        (422, &json!("rows"))
+    );
+    let clerk = portal.account("clerk2", &[Role::Applicant]).await;
+    let stranger = portal.token("clerk2", &clerk, TokenScope::Write).await;
+    let refused = stranger
+        .request("POST", path, &headers, town.sheet().into())
+        .await;
+    assert_eq!(refused.status, 403, "{}", refused.text);
+    let done = client
+        .request("POST", "/api/v1/imports", &headers, town.sheet().into())
+        .await;
+    assert_eq!(done.status, 200, "{}", done.text);
+    assert_eq!(done.json()["batch"]["count"], 2);
+}
+
+#[tokio::test]
 async fn the_pages_fill_a_sheet_show_what_comes_of_it_and_keep_what_was_typed() {
     let town = Town::start().await;
     let operator = town.portal.sign_in("operator").await;

@@ -3,7 +3,7 @@
 
 mod batch;
 mod batches;
-mod file;
+pub mod file;
 mod preview;
 mod sheet;
 mod template;

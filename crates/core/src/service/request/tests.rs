@@ -1,6 +1,7 @@
 //! The rules of requests, each as a test on both engines.
 
 use lingbao_model::{
+    id::PoolId,
     msg::Arg,
     people::{Reach, Role},
     quota::Dimension,
@@ -17,7 +18,7 @@ use super::{
 use crate::{
     error::ServiceError,
     service::{approval, cart, resource},
-    storage::sql::Sql,
+    storage::{quota, sql::Sql},
 };
 
 /// What the caller is told, as keys.
@@ -146,6 +147,54 @@ async fn what_was_typed_outlives_a_refused_submit_and_the_version_stands() {
         head.reason = "补上理由".into();
         let made = send(&head, cart.version).await.unwrap();
         assert!(!made.again);
+    }
+}
+
+#[tokio::test]
+async fn a_supplement_is_judged_anew_when_the_quota_moves_between_verdict_and_hold() {
+    for city in City::all().await {
+        let (cx, system) = (city.cx(&city.clerk), city.system.clone());
+        let form = LineForm {
+            count: "2".into(),
+            ..city.host()
+        };
+        let cart = city.cart_with(&city.clerk, &system, &form, true).await;
+        let id = city.submit(&cart).await.unwrap().request;
+        city.decide(&city.leader, Decision::Return).await;
+        // It moves to a pool of which it holds nothing yet: giving back its old hold keeps nobody out there.
+        let view = cart::open(&cx, &id).await.unwrap();
+        let line = &view.lines[0].line;
+        let moved = LineForm {
+            cell: city.cell_three.clone(),
+            ..cart::line::form_of(line)
+        };
+        let change = cart::put_line(&cx, &id, view.version, Some(&line.id), &moved)
+            .await
+            .unwrap();
+        let pool: PoolId = city.cell_three.rsplit('/').next().unwrap().parse().unwrap();
+        city.hand(&pool, Dimension::Vcpu, 8 - 10_000_000).await;
+
+        let mut tx = city.app.db.begin().await.unwrap();
+        let way = (&city.city_vdc, &city.vdc);
+        assert!(
+            quota::hand(&mut tx, &cx, "taken-back", way, &pool, Dimension::Vcpu, -8)
+                .await
+                .unwrap()
+        );
+        let again = async {
+            resubmit::resubmit(&cx, &id, change.version, None, &view.form_id).await
+        };
+        let meanwhile = async {
+            tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+            tx.commit().await.unwrap();
+        };
+        let (again, ()) = tokio::join!(again, meanwhile);
+        assert_eq!(again.unwrap().status, Status::InApproval);
+        let mut rx = city.app.db.read().await.unwrap();
+        let above = quota::account(&mut rx, &city.city_vdc).await.unwrap();
+        assert_eq!(above.standing(&pool, Dimension::Vcpu).held, 8);
+        drop(rx);
+        city.assert_ledger().await;
     }
 }
 
