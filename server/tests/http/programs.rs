@@ -83,7 +83,8 @@ async fn every_list_goes_by_pages() {
         }
         lists += 1;
         let parameters = operation["parameters"].as_array();
-        let takes = |name: &str| parameters.is_some_and(|all| all.iter().any(|p| p["name"] == name));
+        let takes =
+            |name: &str| parameters.is_some_and(|all| all.iter().any(|p| p["name"] == name));
         let next = !answer["properties"]["next"].is_null();
         if !(takes("after") && takes("limit") && next) {
             whole.push(path);
@@ -112,7 +113,9 @@ async fn a_reason_is_as_long_by_page_as_by_program() {
     }
     portal.account("clerk", &[Role::Applicant]).await;
     let clerk = portal.sign_in("clerk").await;
-    let draft = send(&clerk, "POST", "/api/v1/drafts", &json!({})).await.json();
+    let draft = send(&clerk, "POST", "/api/v1/drafts", &json!({}))
+        .await
+        .json();
     let path = format!("/cart/{}", draft["id"].as_str().unwrap());
     let page = clerk.get(&path).await;
     let area = page.text.split("<textarea").nth(1).unwrap();
@@ -184,7 +187,11 @@ async fn whoever_has_no_role_is_let_into_nothing_but_what_is_open_to_all() {
     };
     let theirs = Theirs {
         draft: made("/api/v1/drafts", json!({})).await,
-        system: made("/api/v1/systems", json!({ "name": "经济普查平台", "level": "2" })).await,
+        system: made(
+            "/api/v1/systems",
+            json!({ "name": "经济普查平台", "level": "2" }),
+        )
+        .await,
         unit: portal.root.to_string(),
         user: admin.to_string(),
     };
@@ -273,7 +280,10 @@ async fn a_program_reads_the_working_days_that_were_entered() {
         answer.json()
     };
     let unknown = year("?year=2027").await;
-    assert_eq!((&unknown["known"], &unknown["days"]), (&json!(false), &json!([])));
+    assert_eq!(
+        (&unknown["known"], &unknown["days"]),
+        (&json!(false), &json!([]))
+    );
     let days = json!([
         { "name": "元旦", "date": "2027-01-01", "isOffDay": true },
         { "name": "元旦", "date": "2027-01-03", "isOffDay": false },
@@ -286,5 +296,8 @@ async fn a_program_reads_the_working_days_that_were_entered() {
     assert_eq!((&known["known"], &known["days"]), (&json!(true), &days));
     // The present year is built in.
     let present = year("").await;
-    assert_eq!((&present["year"], &present["known"]), (&json!(2026), &json!(true)));
+    assert_eq!(
+        (&present["year"], &present["known"]),
+        (&json!(2026), &json!(true))
+    );
 }

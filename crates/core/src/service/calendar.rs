@@ -2,8 +2,9 @@
 //! everybody.
 
 use lingbao_model::{
-    calendar::{Calendar, Notice, NoticeDay},
+    calendar::{Calendar, DayKind, Notice, NoticeDay},
     msg::Msg,
+    time::Date,
 };
 use serde_json::json;
 
@@ -46,7 +47,7 @@ pub async fn year(cx: &Cx, year: Option<i32>) -> Result<Year, ServiceError> {
     let calendar = calendar::load(&mut rx).await?;
     let year = year.unwrap_or_else(|| calendar.zone.date(cx.now()).year());
     let mut names = calendar::names(&mut rx, year).await?;
-    let said = |(day, kind)| NoticeDay {
+    let said = |(day, kind): (Date, DayKind)| NoticeDay {
         day,
         kind,
         name: names.remove(&day).unwrap_or_default(),

@@ -445,8 +445,8 @@ async fn begin_restore(cx: &Cx, id: &DifferenceId, read: &str) -> Result<(), Ser
 /// [`ServiceError::Invalid`] without a reason, [`ServiceError::Conflict`] if it is neither missing
 /// nor stuck any more or something is being done to it.
 pub async fn write_off(cx: &Cx, id: &DifferenceId, reason: &str) -> Result<(), ServiceError> {
-    let reason =
-        text::paragraph("reason", reason, 2, usize::from(text::REASON_MAX)).map_err(|e| ServiceError::Invalid(vec![e]))?;
+    let reason = text::paragraph("reason", reason, 2, usize::from(text::REASON_MAX))
+        .map_err(|e| ServiceError::Invalid(vec![e]))?;
     let done = do_write_off(cx, id, &reason).await;
     traced(cx, done, || event("difference.write_off", id, Value::Null)).await
 }
@@ -519,7 +519,8 @@ async fn do_write_off(cx: &Cx, id: &DifferenceId, reason: &str) -> Result<(), Se
 /// [`ServiceError::Invalid`] without a note, [`ServiceError::Conflict`] if it is over, or about a lost
 /// resource.
 pub async fn note(cx: &Cx, id: &DifferenceId, note: &str) -> Result<(), ServiceError> {
-    let note = text::paragraph("note", note, 2, usize::from(text::REASON_MAX)).map_err(|e| ServiceError::Invalid(vec![e]))?;
+    let note = text::paragraph("note", note, 2, usize::from(text::REASON_MAX))
+        .map_err(|e| ServiceError::Invalid(vec![e]))?;
     let done = do_note(cx, id, &note).await;
     traced(cx, done, || event("difference.note", id, Value::Null)).await
 }

@@ -62,11 +62,7 @@ pub async fn list(cx: &Cx) -> Result<Vec<ItemRow>, ServiceError> {
 ///
 /// # Errors
 /// As [`list`].
-pub async fn page(
-    cx: &Cx,
-    after: Option<&str>,
-    limit: i64,
-) -> Result<Page<ItemRow>, ServiceError> {
+pub async fn page(cx: &Cx, after: Option<&str>, limit: i64) -> Result<Page<ItemRow>, ServiceError> {
     let mut rx = cx.db().read().await?;
     let access = Access::load(&mut rx, cx).await?;
     require_either(&access)?;

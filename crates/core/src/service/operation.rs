@@ -111,8 +111,8 @@ pub async fn discard_saga(cx: &Cx, id: &SagaId, reason: &str) -> Result<(), Serv
 }
 
 async fn discard_saga_once(cx: &Cx, id: &SagaId, reason: &str) -> Result<(), ServiceError> {
-    let reason =
-        text::paragraph("reason", reason, 2, usize::from(text::REASON_MAX)).map_err(|e| ServiceError::Invalid(vec![e]))?;
+    let reason = text::paragraph("reason", reason, 2, usize::from(text::REASON_MAX))
+        .map_err(|e| ServiceError::Invalid(vec![e]))?;
     let mut tx = cx.db().begin().await?;
     let access = operator(&mut tx, cx).await?;
     operation::saga(&mut tx, id).await?.or_not_found()?;
@@ -250,7 +250,8 @@ async fn act_once(
         return Err(ServiceError::Conflict(Msg::new("work_order.closed")));
     }
     let note = |typed: &str, min| {
-        text::paragraph("note", typed, min, usize::from(text::REASON_MAX)).map_err(|e| ServiceError::Invalid(vec![e]))
+        text::paragraph("note", typed, min, usize::from(text::REASON_MAX))
+            .map_err(|e| ServiceError::Invalid(vec![e]))
     };
     match act {
         WorkOrderAct::Take => {

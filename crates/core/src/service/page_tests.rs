@@ -1,12 +1,10 @@
 //! Lists by cursor, on both engines: who walks from page to page meets each row once, in the order of the
 //! list, whatever is added or taken away meanwhile.
 
-use lingbao_model::{
-    view::{
-        page::{MAX_PAGE_ROWS, Total},
-        search::HitKind,
-        system::SystemForm,
-    },
+use lingbao_model::view::{
+    page::{MAX_PAGE_ROWS, Total},
+    search::HitKind,
+    system::SystemForm,
 };
 
 use super::{cart, catalogue, request::fixture::City, search, system, token};
@@ -188,7 +186,9 @@ async fn a_search_goes_on_by_pages_through_all_kinds() {
         assert_eq!((rest.rows, rest.next), (all.rows[6..].to_vec(), None));
 
         let stranger = city.cx(&city.stranger);
-        let seen = search::page(&stranger, "普查", None, None, 50).await.unwrap();
+        let seen = search::page(&stranger, "普查", None, None, 50)
+            .await
+            .unwrap();
         assert_eq!((seen.rows, seen.total), (Vec::new(), Total::Exact(0)));
         let nothing = search::page(&cx, " ", None, None, 50).await.unwrap();
         assert!(nothing.rows.is_empty());

@@ -664,7 +664,9 @@ async fn a_token_opens_until_it_expires_or_is_revoked_by_its_owner() {
                 None
             );
         }
-        let used = token::list(&cx, None, 50).await.unwrap().rows[0].used_at.unwrap();
+        let used = token::list(&cx, None, 50).await.unwrap().rows[0]
+            .used_at
+            .unwrap();
         world.app.clock.advance_ms(MINUTE_MS - 1);
         token::authenticate(&world.door(), &made.secret)
             .await

@@ -72,7 +72,10 @@ pub async fn page(
         }
     }
     let (rows, next) = cut(found, limit, |one| {
-        (format!("{} {}", one.hit.kind, one.at.key), one.at.id.clone())
+        (
+            format!("{} {}", one.hit.kind, one.at.key),
+            one.at.id.clone(),
+        )
     });
     let total = if more {
         Total::MoreThan(Total::EXACT_TO)
@@ -94,7 +97,7 @@ fn begin(at: Cursor) -> Option<(HitKind, Cursor)> {
         id: at.id,
     };
     // A place that is none is the beginning, as in every list.
-    let kind = kind.parse().ok()?;
+    let kind: HitKind = kind.parse().ok()?;
     (kind != HitKind::Request || from.number().is_some()).then_some((kind, from))
 }
 

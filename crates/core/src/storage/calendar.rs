@@ -42,7 +42,7 @@ pub async fn names(rx: &mut ReadTx, year: i32) -> Result<BTreeMap<Date, String>,
         .bind(format!("{year:04}-01-01")).bind(format!("{year:04}-12-31"))
         .fetch_all(conn).await)?;
     rows.into_iter()
-        .map(|(day, name)| match day.parse() {
+        .map(|(day, name)| match day.parse::<Date>() {
             Ok(of) => Ok((of, name)),
             Err(e) => Err(StorageError::inconsistent("calendar_day", "day", day, e)),
         })

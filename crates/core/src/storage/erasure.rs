@@ -114,7 +114,10 @@ pub async fn of_request(
     let rows: Vec<(String, String, String)> =
         Sql::new("SELECT number, facts, digest FROM erasure WHERE request_id = ")
             .bind(request.as_str())
-            .maybe(" AND number > ", after.and_then(Cursor::decode).map(|c| c.key))
+            .maybe(
+                " AND number > ",
+                after.and_then(Cursor::decode).map(|c| c.key),
+            )
             .push(" ORDER BY number LIMIT ")
             .bind(limit + 1)
             .all(rx)

@@ -14,9 +14,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{
-    Answer, Body, Caller, Failed, Listed, Paging, Portal, ProblemDocument, Refusal, id,
-};
+use super::{Answer, Body, Caller, Failed, Listed, Paging, Portal, ProblemDocument, Refusal, id};
 
 pub(super) fn routes() -> OpenApiRouter<Portal> {
     OpenApiRouter::new()

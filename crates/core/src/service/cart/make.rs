@@ -160,7 +160,10 @@ mod tests {
                 Err(ServiceError::Invalid(fields)) => assert_eq!(fields[0].field, "lines[1].item"),
                 other => panic!("{other:?}"),
             }
-            assert_eq!(cart::drafts(&cx, None, 50).await.unwrap().rows.len(), before);
+            assert_eq!(
+                cart::drafts(&cx, None, 50).await.unwrap().rows.len(),
+                before
+            );
         }
     }
 

@@ -181,9 +181,8 @@ async fn a_supplement_is_judged_anew_when_the_quota_moves_between_verdict_and_ho
                 .await
                 .unwrap()
         );
-        let again = async {
-            resubmit::resubmit(&cx, &id, change.version, None, &view.form_id).await
-        };
+        let again =
+            async { resubmit::resubmit(&cx, &id, change.version, None, &view.form_id).await };
         let meanwhile = async {
             tokio::time::sleep(std::time::Duration::from_millis(300)).await;
             tx.commit().await.unwrap();

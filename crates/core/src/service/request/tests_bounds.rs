@@ -259,13 +259,19 @@ async fn a_line_in_no_draft_is_judged_as_in_an_empty_one_and_nothing_is_kept() {
         assert!(foreign.contains("system:error.not_in_list"), "{foreign}");
         let leader = city.cx(&city.leader);
         let refused = cart::try_alone(&leader, &HeadForm::default(), &city.host()).await;
-        assert!(matches!(refused, Err(ServiceError::Forbidden)), "{refused:?}");
+        assert!(
+            matches!(refused, Err(ServiceError::Forbidden)),
+            "{refused:?}"
+        );
         let nothing = LineForm {
             item: "C-NOTHING".into(),
             ..city.host()
         };
         let unknown = cart::try_alone(&cx, &head, &nothing).await;
-        assert!(matches!(unknown, Err(ServiceError::NotFound)), "{unknown:?}");
+        assert!(
+            matches!(unknown, Err(ServiceError::NotFound)),
+            "{unknown:?}"
+        );
     }
 }
 

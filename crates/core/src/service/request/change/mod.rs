@@ -29,8 +29,7 @@ use serde_json::json;
 
 use self::think::{Thought, free, in_the_way, think};
 use super::{
-    advance, detail, expect_version,
-    own, person_name,
+    advance, detail, expect_version, own, person_name,
     resubmit::{back_to_stage, new_round},
     snapshot::{self, Shown, Snapshot},
     submit::{answer, send_on, sent_before, take_number},
