@@ -2,7 +2,7 @@
 //!
 //! Taking it in stands in [`crate::usage`]; without anything that measures every answer says so.
 
-use std::collections::BTreeMap;
+use std::{cmp::Reverse, collections::BTreeMap};
 
 use lingbao_model::{
     id::{ResourceId, UnitId},
@@ -23,7 +23,11 @@ use crate::{
     authz::{Ability, Access, Scope},
     error::{OrNotFound, ServiceError},
     fulfil::pieces::size,
-    storage::{ReadTx, cloud, room, usage},
+    storage::{
+        ReadTx, cloud, room,
+        sql::{Cursor, cut},
+        usage,
+    },
 };
 
 /// Rows of one slice of the file.
@@ -243,6 +247,32 @@ pub async fn units(cx: &Cx) -> Result<UnitsUsage, ServiceError> {
         head: head(&mut rx, cx, &access).await?,
         units,
     })
+}
+
+/// One page of them, the largest first, and where the next one begins. They are sums over the hosts of each
+/// unit: a page is cut out of all.
+///
+/// # Errors
+/// As [`list`].
+pub async fn units_page(
+    cx: &Cx,
+    after: Option<&str>,
+    limit: i64,
+) -> Result<(UnitsUsage, Option<String>), ServiceError> {
+    let UnitsUsage { head, mut units } = units(cx).await?;
+    let place = |one: &UnitUsage| (Reverse(one.counts.hosts), one.unit.to_string());
+    units.sort_by_cached_key(place);
+    if let Some((hosts, at)) = after
+        .and_then(Cursor::decode)
+        .and_then(|at| Some((at.number()?, at)))
+    {
+        let last = (Reverse(hosts), at.id);
+        units.retain(|one| place(one) > last);
+    }
+    let (units, next) = cut(units, limit, |one| {
+        (one.counts.hosts.to_string(), one.unit.to_string())
+    });
+    Ok((UnitsUsage { head, units }, next))
 }
 
 /// One host, day by day.

@@ -465,6 +465,19 @@ async fn both_rates_stand_by_unit_and_pages_follow_each_other() {
             .await
             .unwrap()
             .units;
+        let office = town.cx(&town.city.office);
+        let (mut walked, mut next) = (Vec::new(), None);
+        for _ in &units {
+            let after: Option<String> = next.take();
+            let (page, on) = usage::units_page(&office, after.as_deref(), 1)
+                .await
+                .unwrap();
+            walked.extend(page.units);
+            next = on;
+        }
+        assert_eq!((walked.len(), next), (units.len(), None));
+        assert_eq!(walked[0].unit, town.city.bureau, "the largest first");
+        assert!(units.iter().all(|one| walked.contains(one)));
         let bureau = units.iter().find(|u| u.unit == town.city.bureau).unwrap();
         assert_eq!((bureau.counts.hosts, bureau.counts.measured), (2, 1));
         assert_eq!(bureau.counts.cpu(), Some(200), "of the measured alone");

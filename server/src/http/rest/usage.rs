@@ -117,26 +117,31 @@ struct UnitRates {
     memory: Option<i64>,
 }
 
-/// All units in sight.
+/// One page of the units in sight.
 #[derive(Debug, Serialize, ToSchema)]
 struct UnitsRates {
     /// How far the measurements go.
     head: UsageHead,
     /// The units, those with most hosts first.
     rows: Vec<UnitRates>,
+    /// `after` of the next page; absent on the last one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
 }
 
 /// Allocation rate and usage rate by unit.
-#[utoipa::path(get, path = "/usage/units", tag = "usage",
+#[utoipa::path(get, path = "/usage/units", tag = "usage", params(Paging),
     responses((status = 200, body = UnitsRates), (status = 403, body = ProblemDocument)))]
-async fn units(Caller(cx): Caller) -> Answer<UnitsRates> {
-    let found = usage::units(&cx).await?;
+async fn units(Caller(cx): Caller, Query(paging): Query<Paging>) -> Answer<UnitsRates> {
+    let after = paging.after.as_deref();
+    let (found, next) = usage::units_page(&cx, after, paging.rows()).await?;
     let rows = found.units.into_iter().map(|unit| {
         let (cpu, memory) = measured(&found.head, &unit.counts);
         UnitRates { unit, cpu, memory }
     });
     Ok(Json(UnitsRates {
         rows: rows.collect(),
+        next,
         head: found.head,
     }))
 }
