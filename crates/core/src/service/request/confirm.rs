@@ -73,32 +73,48 @@ async fn close(
 }
 
 /// Confirms deliveries that nobody objected to for three working days; how many. For a periodic
-/// job.
+/// job. Each is a transaction of its own: one that can't be confirmed holds up no other.
 ///
 /// # Errors
-/// [`ServiceError::Forbidden`] if it is not the program that acts; what the database says.
+/// [`ServiceError::Forbidden`] if it is not the program that acts; what the database says; the first
+/// refusal, after all have had their turn, so that the job is seen to fail.
 pub async fn auto_confirm(cx: &Cx) -> Result<usize, ServiceError> {
     Scope::system(cx)?;
-    let mut tx = cx.db().begin().await?;
-    let calendar = calendar::load(&mut tx).await?;
+    let mut rx = cx.db().read().await?;
+    let calendar = calendar::load(&mut rx).await?;
     // Three working days are at least as long as three days; the calendar decides.
     let before = cx
         .now()
         .plus_minutes(-i64::from(CONFIRM_DAYS) * 24 * 60 + 24 * 60);
-    let mut count = 0;
-    for mut request in requests::unconfirmed(&mut tx, before, 50).await? {
+    let found = requests::unconfirmed(&mut rx, before, 50).await?;
+    drop(rx);
+    let (mut count, mut refused) = (0, None);
+    for request in found {
         let due = request.settled_at.map(|at| calendar.due(at, CONFIRM_DAYS));
         if due.is_none_or(|due| due > cx.now()) {
             continue;
         }
-        let by_itself = Msg::new("request.history.confirmed_by_itself");
-        close(&mut tx, cx, &mut request, &by_itself).await?;
-        let msg = Msg::new("notice.confirmed_by_itself")
-            .with("number", request.number.clone().unwrap_or_default());
-        let to = link::request(&request.id);
-        notice::send(&mut tx, cx, &request.applicant, &msg, &to).await?;
-        count += 1;
+        let id = request.id.clone();
+        match confirm_by_itself(cx, request).await {
+            Ok(()) => count += 1,
+            // Somebody has acted since it was found.
+            Err(ServiceError::Conflict(_)) => {}
+            Err(e) => {
+                tracing::error!(request = %id, error = %e, "a delivery is not confirmed by itself");
+                refused = refused.or(Some(e));
+            }
+        }
     }
-    tx.commit().await?;
-    Ok(count)
+    refused.map_or(Ok(count), Err)
+}
+
+async fn confirm_by_itself(cx: &Cx, mut request: Request) -> Result<(), ServiceError> {
+    let mut tx = cx.db().begin().await?;
+    let by_itself = Msg::new("request.history.confirmed_by_itself");
+    close(&mut tx, cx, &mut request, &by_itself).await?;
+    let msg = Msg::new("notice.confirmed_by_itself")
+        .with("number", request.number.clone().unwrap_or_default());
+    let to = link::request(&request.id);
+    notice::send(&mut tx, cx, &request.applicant, &msg, &to).await?;
+    Ok(tx.commit().await?)
 }
