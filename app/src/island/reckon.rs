@@ -2,11 +2,11 @@
 
 use lingbao_model::{
     id::RequestItemId,
-    msg::{Label, Msg},
+    msg::{FieldError, Label, Msg},
     param::{Answers, Schema, Typed},
     placement::{Level, Placement},
     quota::Consumption,
-    request::Line,
+    request::{Line, MAX_TERM_MONTHS, read_term},
     verdict::{self, Verdict},
     view::request::ConfigureView,
 };
@@ -65,16 +65,21 @@ pub fn answers(schema: &Schema, typed: &Typed) -> Answers {
     }
 }
 
-/// The line as it is typed, as far as it can be read, and what it takes.
-fn line_of(view: &ConfigureView, typed: &Typed) -> Line {
-    let answers = answers(&view.offer.content.schema, typed);
-    let number = |key: &str, or: i64| {
-        typed
-            .get(key)
-            .and_then(|t| lingbao_model::text::parse_integer(t))
-            .unwrap_or(or)
+/// The line as it is typed, as far as it can be read, with every field that is wrong.
+fn line_of(view: &ConfigureView, typed: &Typed) -> (Line, Vec<FieldError>) {
+    let (answers, mut wrong) = match view.offer.content.schema.read(typed) {
+        Ok(answers) => (answers, Vec::new()),
+        Err(both) => both,
     };
-    let count = number("count", 1).clamp(1, view.offer.content.max_count);
+    let mut keep = |result: Result<i64, FieldError>, otherwise: i64| {
+        result.unwrap_or_else(|e| {
+            wrong.push(e);
+            otherwise
+        })
+    };
+    let of = |key: &str| typed.get(key).map_or("", String::as_str);
+    let count = keep(view.offer.content.read_count(of("count")), 1);
+    let term_months = keep(read_term(of("term_months")), MAX_TERM_MONTHS);
     let placement = view.offer.content.placed.then(|| {
         let cell = typed.get("cell").map_or("", String::as_str);
         cells(view)
@@ -83,7 +88,7 @@ fn line_of(view: &ConfigureView, typed: &Typed) -> Line {
             .find(|c| c.to_string() == cell)
     });
     let quote = view.offer.price.quote(&answers, count);
-    Line {
+    let line = Line {
         id: view.line.clone().unwrap_or_else(preview_id),
         position: i64::try_from(view.others.len()).unwrap_or(0) + 1,
         version: view.offer.version_id.clone(),
@@ -94,11 +99,12 @@ fn line_of(view: &ConfigureView, typed: &Typed) -> Line {
         placement: placement.flatten(),
         answers,
         count,
-        term_months: number("term_months", 12),
+        term_months,
         attach_to: None,
         price_version: view.offer.price_version,
         quote,
-    }
+    };
+    (line, wrong)
 }
 
 /// The id of a line that is not in the cart yet; the server gives it a real one.
@@ -113,7 +119,7 @@ fn preview_id() -> RequestItemId {
 
 /// The line, what becomes of it, and what is not filled in yet.
 pub fn judge(view: &ConfigureView, typed: &Typed) -> (Line, Verdict, Option<Msg>) {
-    let line = line_of(view, typed);
+    let (line, wrong) = line_of(view, typed);
     let mut lines: Vec<Line> = view.others.iter().map(|o| o.0.clone()).collect();
     let own = lines.len();
     lines.push(line.clone());
@@ -131,15 +137,9 @@ pub fn judge(view: &ConfigureView, typed: &Typed) -> (Line, Verdict, Option<Msg>
         &view.surroundings,
         view.with_quota_change,
     );
-    let missing = view
-        .offer
-        .content
-        .schema
-        .read(typed)
-        .err()
-        .map(|(_, wrong)| {
-            let n = i64::try_from(wrong.len()).unwrap_or(0);
-            Msg::new("order.wrong").with("n", n)
-        });
+    let missing = (!wrong.is_empty()).then(|| {
+        let n = i64::try_from(wrong.len()).unwrap_or(0);
+        Msg::new("order.wrong").with("n", n)
+    });
     (line, verdict, missing)
 }

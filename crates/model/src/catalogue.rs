@@ -7,6 +7,7 @@ use crate::msg::{FieldError, Label, Msg};
 use crate::param::{Kind, Schema};
 use crate::price::Formula;
 use crate::quota::Consumption;
+use crate::text;
 use crate::words;
 
 words! {
@@ -109,6 +110,14 @@ pub struct Offer {
 }
 
 impl Content {
+    /// Reads how many pieces are typed; nothing typed is one.
+    ///
+    /// # Errors
+    /// As [`text::number`].
+    pub fn read_count(&self, typed: &str) -> Result<i64, FieldError> {
+        text::number("count", typed, 1, self.max_count)
+    }
+
     /// Checks a version before it is proposed.
     ///
     /// # Errors

@@ -219,6 +219,14 @@ impl Decision {
 pub const MAX_LINES: usize = 50;
 /// Longest term in months (`domain.md` 2.3: 最多 12 个月).
 pub const MAX_TERM_MONTHS: i64 = 12;
+
+/// Reads the typed term of a line; nothing typed is the longest.
+///
+/// # Errors
+/// As [`text::number`].
+pub fn read_term(typed: &str) -> Result<i64, FieldError> {
+    text::number("term_months", typed, MAX_TERM_MONTHS, MAX_TERM_MONTHS)
+}
 /// Working days within which a returned request must be supplemented.
 pub const SUPPLEMENT_DAYS: u32 = 15;
 /// Working days after which a delivery confirms itself.

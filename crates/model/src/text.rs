@@ -28,6 +28,23 @@ pub fn parse_integer(text: &str) -> Option<i64> {
     plain.parse().ok()
 }
 
+/// Reads a whole number from 1 to `max`; where nothing is typed it is `empty`.
+///
+/// # Errors
+/// What is wrong, under `field`: no number, too small, too large.
+pub fn number(field: &str, typed: &str, empty: i64, max: i64) -> Result<i64, FieldError> {
+    if typed.trim().is_empty() {
+        return Ok(empty.min(max));
+    }
+    let wrong = |msg| Err(FieldError::new(field, msg));
+    match parse_integer(typed) {
+        None => wrong(Msg::new("error.not_a_number")),
+        Some(n) if n < 1 => wrong(Msg::new("error.too_small").with("min", 1_i64)),
+        Some(n) if n > max => wrong(Msg::new("error.too_large").with("max", max)),
+        Some(n) => Ok(n),
+    }
+}
+
 /// Reads an amount in 元 with at most two decimals as 分.
 pub fn parse_yuan(text: &str) -> Option<i64> {
     let plain: String = half_width(text.trim())

@@ -9,7 +9,7 @@ use lingbao_model::{
     msg::{FieldError, Msg},
     param::{Answer, Answers, Choice, Kind as ParamKind, Schema},
     placement::{Level, Placement, legal},
-    request::{Line, MAX_TERM_MONTHS, check_attachments},
+    request::{Line, MAX_TERM_MONTHS, check_attachments, read_term},
     text,
     verdict::Surroundings,
     view::request::{LineForm, Target},
@@ -39,9 +39,8 @@ pub fn read(offer: &Offer, form: &LineForm, place: Place<'_>) -> (Line, Vec<Fiel
             otherwise
         })
     };
-    let count = keep(number("count", &form.count, 1, offer.content.max_count), 1);
-    let term = number("term_months", &form.term_months, 12, MAX_TERM_MONTHS);
-    let term_months = keep(term, MAX_TERM_MONTHS);
+    let count = keep(offer.content.read_count(&form.count), 1);
+    let term_months = keep(read_term(&form.term_months), MAX_TERM_MONTHS);
     let name = name(offer, form, &place).unwrap_or_else(|e| {
         errors.push(e);
         String::new()
@@ -72,19 +71,6 @@ pub fn read(offer: &Offer, form: &LineForm, place: Place<'_>) -> (Line, Vec<Fiel
     };
     errors.extend(attachment(offer, &line, place.others));
     (line, errors)
-}
-
-fn number(field: &str, typed: &str, empty: i64, max: i64) -> Result<i64, FieldError> {
-    if typed.trim().is_empty() {
-        return Ok(empty.min(max));
-    }
-    let wrong = |msg| Err(FieldError::new(field, msg));
-    match text::parse_integer(typed) {
-        None => wrong(Msg::new("error.not_a_number")),
-        Some(n) if n < 1 => wrong(Msg::new("error.too_small").with("min", 1_i64)),
-        Some(n) if n > max => wrong(Msg::new("error.too_large").with("max", max)),
-        Some(n) => Ok(n),
-    }
 }
 
 /// Servers are named after the line, so its name must do as a host name; other things take any.

@@ -4,7 +4,7 @@ use lingbao_model::{
     id::RequestId,
     msg::{FieldError, Msg},
     policy::Route,
-    quota::{Amounts, Demand},
+    quota::{Amounts, Demand, Shortfall},
     request::{Event, Line, Status, number},
     view::request::{HeadForm, Submitted},
 };
@@ -214,10 +214,15 @@ pub(super) async fn hold(
     };
     let short = quota::hold(tx, cx, &booking).await?;
     if short.is_empty() {
-        Ok(())
-    } else {
-        Err(judged.over_quota(request, short))
+        return Ok(());
     }
+    // Somebody was faster. What is said is what is missing here, never where the unit above stands.
+    let mut own = judged.verdict.shortfalls.clone();
+    own.retain(|it| {
+        let same = |up: &Shortfall| up.pool == it.pool && up.dimension == it.dimension;
+        short.iter().any(same)
+    });
+    Err(judged.over_quota(request, own))
 }
 
 /// The demand on the own VDC, and what is missing there.
