@@ -26,6 +26,8 @@ pub struct Viewer {
     pub stuck: i64,
     /// Moment and address of the sign-in before this one, ready to print.
     pub last_sign_in: Option<(String, String)>,
+    /// Sign-ins that failed between that one and this one.
+    pub failed_tries: i64,
 }
 
 impl Viewer {

@@ -59,13 +59,14 @@ fn Foot() -> impl IntoView {
         viewer,
         ..
     } = use_frame();
-    let before = viewer.and_then(|viewer| viewer.last_sign_in);
+    let (before, failed) = viewer.map_or((None, 0), |it| (it.last_sign_in, it.failed_tries));
     view! {
         <footer class="foot only-wide">
             {(!operator.is_empty()).then(|| view! { <span>{operator}</span> })}
             {(!phone.is_empty()).then(|| view! { <span>{t!("frame.phone", phone = phone)}</span> })}
             {before
                 .map(|(at, from)| view! { <span>{t!("frame.last_sign_in", at = at, from = from)}</span> })}
+            {(failed > 0).then(|| view! { <span>{t!("frame.failed_tries", n = failed)}</span> })}
             <a href=crate::routes::HELP>{t!("nav.help")}</a>
         </footer>
     }

@@ -42,6 +42,8 @@ pub struct Surroundings {
     pub capacity: Vec<(PoolId, Room)>,
     /// What is made in the pools; of one that is absent nothing is known.
     pub makes: Vec<(PoolId, Makes)>,
+    /// Pools whose cloud did not answer when it was last asked: what is known of them may be old.
+    pub silent: Vec<PoolId>,
 }
 
 impl Surroundings {
@@ -153,6 +155,7 @@ pub fn judge(
     let mut blocks = Vec::new();
     let mut warns = Vec::new();
     let (mut level, mut internet, mut stands_in) = (None::<Level>, false, BTreeSet::new());
+    let mut built_in = BTreeSet::new();
     if lines.is_empty() {
         blocks.push(Msg::new("verdict.empty"));
     }
@@ -164,6 +167,7 @@ pub fn judge(
             Ok((zone, pool)) => {
                 internet |= zone.internet;
                 stands_in.insert(zone.id.clone());
+                built_in.insert(&placement.pool);
                 level = level.max(Some(placement.level));
                 if !pool.xinchuang && placement.level == Level::Three {
                     warns.push(Msg::new("verdict.not_xinchuang").with("line", line.position));
@@ -177,6 +181,7 @@ pub fn judge(
             ),
         }
     }
+    warns.extend(silent(&built_in, around));
     let demand = demand(lines, consumption);
     let (changes, shortfalls) =
         quota_says(&demand, around, with_quota_change, &mut blocks, &mut warns);
@@ -229,6 +234,10 @@ pub fn judge_change(
         let makes = around.makes_in(&place.pool);
         let lack = makes.and_then(|makes| makes.lack_of_resize(&plan.will.answers));
         blocks.extend(lack.map(|msg| msg.with("pool", name_of(&around.pools, &place.pool))));
+    }
+    // A term is prolonged here alone.
+    if let Some(place) = placement.filter(|_| plan.what != What::Renew) {
+        warns.extend(silent(&BTreeSet::from([&place.pool]), around));
     }
     let fits = shortfalls.is_empty();
     let facts = facts_of_one(code, placement, around, plan.to_agree(), fits);
@@ -302,6 +311,13 @@ fn quota_says(
         }
     }
     (changes, shortfalls)
+}
+
+/// What is built in these pools may wait, and what they have left may be wrong: their cloud is away.
+fn silent(pools: &BTreeSet<&PoolId>, around: &Surroundings) -> Vec<Msg> {
+    let away = around.silent.iter().filter(|pool| pools.contains(pool));
+    away.map(|pool| Msg::new("verdict.silent").with("pool", name_of(&around.pools, pool)))
+        .collect()
 }
 
 /// Why a line can't be built in a pool whose cloud does not make what it names.

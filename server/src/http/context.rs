@@ -211,6 +211,7 @@ fn shown(viewer: lingbao_model::view::people::Viewer) -> Viewer {
         todo: viewer.todo,
         requests: viewer.requests,
         stuck: viewer.stuck,
+        failed_tries: viewer.failed_tries,
         last_sign_in: viewer
             .prev_login
             .map(|visit| (visit.at.minute_text(Zone::SHANGHAI), visit.ip)),

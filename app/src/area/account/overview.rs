@@ -68,6 +68,10 @@ fn Body(own: Own) -> impl IntoView {
             t!("account.visit_before").into(),
             visit(profile.prev_login).into_any(),
         ),
+        (
+            t!("account.failed_tries").into(),
+            profile.failed_tries.to_string().into_any(),
+        ),
         (t!("account.password_changed").into(), changed.into_any()),
     ];
     view! {

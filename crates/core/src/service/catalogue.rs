@@ -216,6 +216,7 @@ pub async fn surroundings(
         has_upper: above_parent.is_some(),
         capacity: room::free(rx).await?,
         makes: place::makes(rx).await?,
+        silent: place::silent(rx).await?,
     })
 }
 

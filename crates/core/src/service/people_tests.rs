@@ -311,6 +311,12 @@ async fn the_visit_before_is_told_and_the_first_password_must_be_changed() {
             .unwrap();
         assert!(!second.must_change_password);
         assert_eq!(second.prev_login.unwrap().ip, "10.0.0.9");
+        // The old password was tried once since; somebody else's failures are not this person's.
+        let other = session::sign_in(&world.door(), "nobody", PASSWORD).await;
+        assert!(other.is_err());
+        let seen = session::viewer(&cx).await.unwrap().unwrap();
+        assert_eq!(seen.failed_tries, 1);
+        assert_eq!(session::profile(&cx).await.unwrap().failed_tries, 1);
     }
 }
 

@@ -323,7 +323,7 @@ pub async fn viewer(cx: &Cx) -> Result<Option<Viewer>, ServiceError> {
     };
     let unit_name = storage::unit::name(&mut rx, &access.unit).await?;
     let unread = notice::unread(&mut rx, &access.user).await?;
-    let (_, prev_login) = door::visits(&mut rx, &access.user).await?;
+    let visits = door::visits(&mut rx, &access.user).await?;
     let account = door::by_user(&mut rx, &access.user).await?;
     let todo = if access.has(Ability::Decide) {
         todo::count(&mut rx, &sight(&access), &access.user).await?
@@ -351,7 +351,8 @@ pub async fn viewer(cx: &Cx) -> Result<Option<Viewer>, ServiceError> {
         todo,
         requests,
         stuck,
-        prev_login,
+        prev_login: visits.before,
+        failed_tries: visits.failed,
         must_change_password: account.is_some_and(|a| a.must_change),
     }))
 }
@@ -366,7 +367,7 @@ pub async fn profile(cx: &Cx) -> Result<Profile, ServiceError> {
     let account = door::by_user(&mut rx, &access.user)
         .await?
         .ok_or(ServiceError::Unauthenticated)?;
-    let (last_login, prev_login) = door::visits(&mut rx, &access.user).await?;
+    let visits = door::visits(&mut rx, &access.user).await?;
     Ok(Profile {
         login: account.login,
         phone: users::phone(&mut rx, &access.user).await?,
@@ -375,8 +376,9 @@ pub async fn profile(cx: &Cx) -> Result<Profile, ServiceError> {
             .unwrap_or_default(),
         grants: users::grants(&mut rx, &access.user).await?,
         name: access.name,
-        last_login,
-        prev_login,
+        last_login: visits.this,
+        prev_login: visits.before,
+        failed_tries: visits.failed,
         password_changed_at: account.changed_at,
         must_change_password: account.must_change,
     })

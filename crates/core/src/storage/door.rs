@@ -110,22 +110,39 @@ fn visit(at: Option<i64>, ip: Option<String>) -> Option<Visit> {
     })
 }
 
-/// This visit of a user and the one before.
+/// The sign-ins of a user.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Visits {
+    /// This one.
+    pub this: Option<Visit>,
+    /// The one before.
+    pub before: Option<Visit>,
+    /// Tries that failed between the two.
+    pub failed: i64,
+}
+
+/// This visit of a user, the one before, and how many tries failed between them, as the audit trail
+/// has them: the counts at the door are forgotten by a success.
 ///
 /// # Errors
 /// What the database says.
-pub async fn visits(
-    rx: &mut ReadTx,
-    user: &UserId,
-) -> Result<(Option<Visit>, Option<Visit>), StorageError> {
-    type Two = (Option<i64>, Option<String>, Option<i64>, Option<String>);
-    let row: Option<Two> = on!(rx, conn => sqlx::query_as(
-        "SELECT last_login_at, last_login_ip, prev_login_at, prev_login_ip
-         FROM user_account WHERE id = $1")
+pub async fn visits(rx: &mut ReadTx, user: &UserId) -> Result<Visits, StorageError> {
+    type Row = (Option<i64>, Option<String>, Option<i64>, Option<String>, i64);
+    let row: Option<Row> = on!(rx, conn => sqlx::query_as(
+        "SELECT u.last_login_at, u.last_login_ip, u.prev_login_at, u.prev_login_ip,
+                (SELECT count(*) FROM audit_event a
+                 WHERE a.subject_id = u.login AND a.at > u.prev_login_at AND a.at <= u.last_login_at
+                   AND a.subject_kind = 'login' AND a.action = 'session.sign_in' AND a.outcome = 'refused')
+         FROM user_account u WHERE u.id = $1")
         .bind(user.as_str()).fetch_optional(conn).await)?;
-    Ok(row.map_or((None, None), |(at, ip, before, before_ip)| {
-        (visit(at, ip), visit(before, before_ip))
-    }))
+    Ok(row.map_or_else(
+        Visits::default,
+        |(at, ip, before, before_ip, failed)| Visits {
+            this: visit(at, ip),
+            before: visit(before, before_ip),
+            failed,
+        },
+    ))
 }
 
 /// How a count stands after one more failure.

@@ -158,6 +158,25 @@ pub async fn sites(rx: &mut ReadTx) -> Result<Vec<(PoolId, String, String)>, Sto
         .collect()
 }
 
+/// Pools whose backend gave no answer at the last look.
+///
+/// # Errors
+/// What the database says.
+pub async fn silent(rx: &mut ReadTx) -> Result<Vec<PoolId>, StorageError> {
+    let rows: Vec<(String,)> = Sql::new(
+        "SELECT p.id FROM pool p JOIN backend_health h ON h.backend = p.backend
+         WHERE h.error IS NOT NULL ORDER BY p.sort, p.id",
+    )
+    .all(rx)
+    .await?;
+    rows.into_iter()
+        .map(|(id,)| {
+            id.parse()
+                .map_err(|e| StorageError::inconsistent("pool", "id", id.as_str(), e))
+        })
+        .collect()
+}
+
 /// What a backend says of one dimension of a pool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PoolFigure<'a> {

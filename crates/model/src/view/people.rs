@@ -50,6 +50,8 @@ pub struct Viewer {
     pub stuck: i64,
     /// The visit before this one: when and from which address.
     pub prev_login: Option<Visit>,
+    /// Sign-ins under this name that failed between the visit before and this one.
+    pub failed_tries: i64,
     /// The password was given by somebody else and must be changed before anything else.
     pub must_change_password: bool,
 }
@@ -101,6 +103,8 @@ pub struct Profile {
     pub last_login: Option<Visit>,
     /// The visit before.
     pub prev_login: Option<Visit>,
+    /// Sign-ins under this name that failed between the visit before and this one.
+    pub failed_tries: i64,
     /// When the password was last changed.
     pub password_changed_at: Timestamp,
     /// The password must be changed before anything else.

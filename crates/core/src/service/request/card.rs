@@ -183,7 +183,7 @@ fn flags(request: &Request, snapshot: &Snapshot, no_room: Option<Vec<Msg>>) -> V
         flags.push(Msg::new("card.flag.supplemented").with("revision", request.revision));
     }
     if let Some(verdict) = &snapshot.verdict {
-        let of_then = |msg: &&Msg| msg.key == "verdict.capacity";
+        let of_then = |msg: &&Msg| matches!(&*msg.key, "verdict.capacity" | "verdict.silent");
         let warns = verdict.warns.iter();
         flags.extend(warns.filter(|msg| !anew || !of_then(msg)).cloned());
     }

@@ -98,7 +98,7 @@ pub async fn auto_confirm(cx: &Cx) -> Result<usize, ServiceError> {
         match confirm_by_itself(cx, request).await {
             Ok(()) => count += 1,
             // Somebody has acted since it was found.
-            Err(ServiceError::Conflict(_)) => {}
+            Err(ServiceError::Conflict(why)) if why.key == "error.stale" => {}
             Err(e) => {
                 tracing::error!(request = %id, error = %e, "a delivery is not confirmed by itself");
                 refused = refused.or(Some(e));

@@ -18,7 +18,7 @@ use super::{
 use crate::{
     error::ServiceError,
     service::{approval, cart, resource},
-    storage::{quota, sql::Sql},
+    storage::{cloud, quota, sql::Sql},
 };
 
 /// What the caller is told, as keys.
@@ -326,6 +326,31 @@ async fn the_missing_quota_comes_with_the_same_request() {
         let after = city.standing(&city.city_vdc, Dimension::Vcpu).await;
         assert_eq!((after.held, after.handed), (above.held, above.handed + 2));
         city.assert_ledger().await;
+    }
+}
+
+#[tokio::test]
+async fn an_order_to_a_cloud_that_does_not_answer_is_warned_once_and_may_go() {
+    for city in City::all().await {
+        let cx = city.cx(&city.clerk);
+        let form = city.host();
+        let cart = city
+            .cart_with(&city.clerk, &city.system, &form, false)
+            .await;
+        cart::put_line(&cx, &cart.id, cart.version, None, &form)
+            .await
+            .unwrap();
+        for (error, warned) in [(Some("no answer"), 1), (None, 0)] {
+            let mut tx = city.app.db.begin().await.unwrap();
+            cloud::save_health(&mut tx, "simulator", error, cx.now())
+                .await
+                .unwrap();
+            tx.commit().await.unwrap();
+            let verdict = cart::open(&cx, &cart.id).await.unwrap().verdict;
+            let silent = verdict.warns.iter().filter(|it| it.key == "verdict.silent");
+            assert_eq!(silent.count(), warned);
+            assert!(verdict.passes());
+        }
     }
 }
 
