@@ -15,7 +15,7 @@ use lingbao_model::{
     request::Status,
     text::REASON_MAX,
     time::Zone,
-    view::request::{CartView, HeadForm, LineView},
+    view::request::{ApproverView, CartView, HeadForm, LineView, StageView},
 };
 
 /// A draft or a returned request; the current draft without an id.
@@ -266,6 +266,7 @@ fn Head(
                             }
                         })}
                 </FormSection>
+                {approvers(&cart.route)}
             </div>
             <CartPanel
                 form=FORM.to_owned()
@@ -279,6 +280,45 @@ fn Head(
             />
         </form>
     }
+}
+
+/// Who would decide, by name, and within how many working days, by what the cart holds as the page is
+/// made; and where nobody is there who could.
+fn approvers(route: &[StageView]) -> Option<AnyView> {
+    if route.is_empty() {
+        return None;
+    }
+    let mut groups = route.iter().flat_map(|stage| &stage.approvers);
+    let nobody = groups.any(|group| group.people.is_empty());
+    let stages = route.iter().map(|stage| {
+        let name = i18n::label(&stage.name);
+        let who: Vec<String> = stage.approvers.iter().map(approver).collect();
+        let days = t!("cart.stage_days", n = i64::from(stage.due_days));
+        let who = who.join(" / ");
+        view! { <li>{format!("{name} · {who} · {days}")}</li> }
+    });
+    let stages = stages.collect_view();
+    Some(
+        view! {
+            <FormSection title=t!("cart.approvers") note=t!("cart.approvers_note")>
+                {nobody.then(|| view! { <Banner tone=Tone::Warn>{t!("cart.nobody_there")}</Banner> })}
+                <ol>{stages}</ol>
+            </FormSection>
+        }
+        .into_any(),
+    )
+}
+
+fn approver(group: &ApproverView) -> String {
+    if group.people.is_empty() {
+        return t!("cart.approver_nobody", unit = group.unit_name.clone());
+    }
+    let people = group.people.join(" ");
+    t!(
+        "cart.approver",
+        people = people,
+        unit = group.unit_name.clone()
+    )
 }
 
 /// The posts of the page.
