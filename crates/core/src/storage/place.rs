@@ -171,7 +171,7 @@ pub async fn silent(rx: &mut ReadTx) -> Result<Vec<PoolId>, StorageError> {
     .await?;
     rows.into_iter()
         .map(|(id,)| {
-            id.parse()
+            id.parse::<PoolId>()
                 .map_err(|e| StorageError::inconsistent("pool", "id", id.as_str(), e))
         })
         .collect()
