@@ -50,19 +50,55 @@ async fn the_form_on_paper_has_every_row_that_the_portal_knows_and_room_for_the_
     let path = format!("/requests/{}/print", asked(&clerk, &cell).await);
     let paper = clerk.get(&path).await.text;
     // The system with its level and who knows about it.
-    holds(&paper, &["经济普查平台", "jjpc", "等保二级", "王工", "0574-87180000"]);
+    holds(
+        &paper,
+        &["经济普查平台", "jjpc", "等保二级", "王工", "0574-87180000"],
+    );
     // Each parameter by its name, where it stands, for how long.
-    holds(&paper, &["处理器：4 核", "内存：8 GB", "操作系统：", "位置：", "期限：12 个月"]);
+    holds(
+        &paper,
+        &[
+            "处理器：4 核",
+            "内存：8 GB",
+            "操作系统：",
+            "位置：",
+            "期限：12 个月",
+        ],
+    );
     // A month, a year, once; and together.
-    holds(&paper, &["元/月", "元/年", "一次性（元）", "1,044.00", "12,528.00", "合计"]);
+    holds(
+        &paper,
+        &[
+            "元/月",
+            "元/年",
+            "一次性（元）",
+            "1,044.00",
+            "12,528.00",
+            "合计",
+        ],
+    );
     // By hand, as on paper.
-    for word in ["信息化负责人", "实施负责人", "备案证明编号", "项目名称与代码", "资金来源"] {
+    for word in [
+        "信息化负责人",
+        "实施负责人",
+        "备案证明编号",
+        "项目名称与代码",
+        "资金来源",
+    ] {
         let (_, rest) = paper.split_once(word).unwrap();
         let cell = rest.split_once("</td>").unwrap().0;
         let written = cell.rsplit_once('>').unwrap().1;
         assert_eq!(written.trim(), "", "{word}: {paper}");
     }
-    holds(&paper, &["申请单位（盖章）", "主管单位（盖章）", "处室负责人：", "申请单位确认（盖章）"]);
+    holds(
+        &paper,
+        &[
+            "申请单位（盖章）",
+            "主管单位（盖章）",
+            "处室负责人：",
+            "申请单位确认（盖章）",
+        ],
+    );
     assert!(!paper.contains("电子签名"), "nobody has decided yet");
 
     let boss = portal.sign_in("boss").await;
@@ -70,13 +106,24 @@ async fn the_form_on_paper_has_every_row_that_the_portal_knows_and_room_for_the_
     let step = todos["rows"][0]["step"].as_str().unwrap();
     let card = boss.get(&format!("/api/v1/todos/{step}")).await.json();
     let said = json!({ "decision": "approve", "opinion": "普查急需", "digest": card["digest"] });
-    let done = send(&boss, "POST", &format!("/api/v1/todos/{step}/decide"), &said).await;
+    let done = send(
+        &boss,
+        "POST",
+        &format!("/api/v1/todos/{step}/decide"),
+        &said,
+    )
+    .await;
     assert_eq!(done.status, 200, "{}", done.text);
     let paper = clerk.get(&path).await.text;
     holds(&paper, &["普查急需", "用户boss（电子签名）"]);
     let english = [("accept-language", "en"), ("accept", "text/html")];
     let paper = clerk.request("GET", &path, &english, Body::empty()).await;
-    let words = ["Cores: 4 cores", "Yuan a year", "Source of funds", "Term: 12 months"];
+    let words = [
+        "Cores: 4 cores",
+        "Yuan a year",
+        "Source of funds",
+        "Term: 12 months",
+    ];
     holds(&paper.text, &words);
 }
 
@@ -102,7 +149,17 @@ async fn the_form_of_a_release_says_what_is_given_back_and_what_it_saves() {
     let (each, year) = (saved.yuan(), saved.year().yuan());
     let sum = format!("退订 2 项，每月减少 {each} 元，全年减少 {year} 元");
     let minus = format!("−{each}");
-    holds(&paper, &["web", "data", &sum, &minus, "回收站保留 7 天", "本单不占用配额"]);
+    holds(
+        &paper,
+        &[
+            "web",
+            "data",
+            &sum,
+            &minus,
+            "回收站保留 7 天",
+            "本单不占用配额",
+        ],
+    );
 }
 
 #[tokio::test]
@@ -116,12 +173,25 @@ async fn the_form_of_a_change_sets_what_is_beside_what_shall_be() {
     assert_eq!(made.status, 201, "{}", made.text);
     let id = made.json()["request"].as_str().unwrap().to_owned();
     let paper = clerk.get(&format!("/requests/{id}/print")).await.text;
-    holds(&paper, &["原有配置", "现有配置", "1 核", "2 核", "2 GB", "4 GB", "每月相差"]);
+    holds(
+        &paper,
+        &[
+            "原有配置",
+            "现有配置",
+            "1 核",
+            "2 核",
+            "2 GB",
+            "4 GB",
+            "每月相差",
+        ],
+    );
 }
 
 /// The value of a hidden field.
 fn hidden<'a>(page: &'a str, name: &str) -> &'a str {
-    let (_, rest) = page.split_once(&format!("name=\"{name}\" value=\"")).unwrap();
+    let (_, rest) = page
+        .split_once(&format!("name=\"{name}\" value=\""))
+        .unwrap();
     rest.split_once('"').unwrap().0
 }
 
@@ -145,7 +215,10 @@ async fn work_of_people_is_priced_at_the_button_and_nothing_is_put_into_the_cart
     };
     let tried = clerk.post(form, &typed("两台主机，2 TB 数据")).await;
     assert_eq!(tried.status, 200, "{}", tried.text);
-    holds(&tried.text, &["8,400.00", "两台主机，2 TB 数据", "value=\"7\""]);
+    holds(
+        &tried.text,
+        &["8,400.00", "两台主机，2 TB 数据", "value=\"7\""],
+    );
     // What is missing is said, and the price stands all the same.
     let short = clerk.post(form, &typed("")).await;
     assert_eq!(short.status, 422, "{}", short.text);

@@ -193,7 +193,9 @@ fn Listing(found: Vec<Certificate>) -> impl IntoView {
         .and_then(|facts| facts.request_number.clone())
         .unwrap_or_default();
     let asked_by = some(first.as_ref().and_then(|facts| facts.asked_by.clone()));
-    let approved_by = first.as_ref().map_or_else(Vec::new, |facts| facts.approved_by.clone());
+    let approved_by = first
+        .as_ref()
+        .map_or_else(Vec::new, |facts| facts.approved_by.clone());
     let unit = first.map(|facts| facts.unit_name).unwrap_or_default();
     let crumbs = vec![
         (t!("nav.requests").to_owned(), routes::REQUESTS.to_owned()),

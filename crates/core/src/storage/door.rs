@@ -127,7 +127,13 @@ pub struct Visits {
 /// # Errors
 /// What the database says.
 pub async fn visits(rx: &mut ReadTx, user: &UserId) -> Result<Visits, StorageError> {
-    type Row = (Option<i64>, Option<String>, Option<i64>, Option<String>, i64);
+    type Row = (
+        Option<i64>,
+        Option<String>,
+        Option<i64>,
+        Option<String>,
+        i64,
+    );
     let row: Option<Row> = on!(rx, conn => sqlx::query_as(
         "SELECT u.last_login_at, u.last_login_ip, u.prev_login_at, u.prev_login_ip,
                 (SELECT count(*) FROM audit_event a
@@ -135,14 +141,15 @@ pub async fn visits(rx: &mut ReadTx, user: &UserId) -> Result<Visits, StorageErr
                    AND a.subject_kind = 'login' AND a.action = 'session.sign_in' AND a.outcome = 'refused')
          FROM user_account u WHERE u.id = $1")
         .bind(user.as_str()).fetch_optional(conn).await)?;
-    Ok(row.map_or_else(
-        Visits::default,
-        |(at, ip, before, before_ip, failed)| Visits {
-            this: visit(at, ip),
-            before: visit(before, before_ip),
-            failed,
-        },
-    ))
+    Ok(
+        row.map_or_else(Visits::default, |(at, ip, before, before_ip, failed)| {
+            Visits {
+                this: visit(at, ip),
+                before: visit(before, before_ip),
+                failed,
+            }
+        }),
+    )
 }
 
 /// How a count stands after one more failure.

@@ -343,7 +343,8 @@ async fn a_system_of_level_three_is_not_placed_at_level_two() {
 }
 
 #[tokio::test]
-async fn of_all_cells_the_server_takes_the_legal_ones_and_refuses_every_other_with_the_matrix_word() {
+async fn of_all_cells_the_server_takes_the_legal_ones_and_refuses_every_other_with_the_matrix_word()
+{
     for city in City::all().await {
         let cx = city.cx(&city.clerk);
         let mut rx = cx.db().read().await.unwrap();
