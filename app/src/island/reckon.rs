@@ -58,13 +58,6 @@ pub fn cells(view: &ConfigureView) -> Vec<(Placement, Label, Option<Msg>)> {
     cells
 }
 
-/// The answers as far as they can be read.
-pub fn answers(schema: &Schema, typed: &Typed) -> Answers {
-    match schema.read(typed) {
-        Ok(answers) | Err((answers, _)) => answers,
-    }
-}
-
 /// The line as it is typed, as far as it can be read, with every field that is wrong.
 fn line_of(view: &ConfigureView, typed: &Typed) -> (Line, Vec<FieldError>) {
     let (answers, mut wrong) = match view.offer.content.schema.read(typed) {

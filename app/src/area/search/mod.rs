@@ -125,7 +125,7 @@ fn of_kind(asked: &Asked, kind: Option<HitKind>, after: &str) -> String {
     routes::with_query(routes::SEARCH, &query)
 }
 
-fn group(kind: HitKind, hits: Vec<Hit>, asked: &Asked) -> impl IntoView {
+fn group(kind: HitKind, hits: Vec<Hit>, asked: &Asked) -> impl IntoView + use<> {
     // Of one kind there are pages.
     let many = asked.kind.is_none() && i64::try_from(hits.len()).is_ok_and(|n| n >= HITS);
     let all = many.then(|| of_kind(asked, Some(kind), ""));
