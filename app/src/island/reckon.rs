@@ -3,7 +3,7 @@
 use lingbao_model::{
     id::RequestItemId,
     msg::{FieldError, Label, Msg},
-    param::{Answers, Schema, Typed},
+    param::Typed,
     placement::{Level, Placement},
     quota::Consumption,
     request::{Line, MAX_TERM_MONTHS, read_term},

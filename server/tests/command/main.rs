@@ -1,7 +1,6 @@
 //! The commands of the program, run as an operator runs them: in a folder of their own, on SQLite.
 #![expect(
     clippy::unwrap_used,
-    clippy::panic,
     reason = "a test that can't be set up should stop at once"
 )]
 
