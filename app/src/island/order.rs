@@ -90,7 +90,7 @@ fn hide_what_is_not_asked(form: String, view: StoredValue<ConfigureView>, typed:
         };
         view.with_value(|view| {
             let schema = &view.offer.content.schema;
-            let answers = typed.with(|typed| super::reckon::answers(schema, typed));
+            let (answers, _) = typed.with(|typed| super::reckon::read(schema, typed));
             for param in schema.0.iter().filter(|param| param.depends_on.is_some()) {
                 let own = format!("[data-param=\"{}\"]", param.key);
                 hide(&own, !param.applies(&answers));

@@ -3,7 +3,7 @@
 use lingbao_model::{
     id::RequestItemId,
     msg::{FieldError, Label, Msg},
-    param::Typed,
+    param::{Answers, Schema, Typed},
     placement::{Level, Placement},
     quota::Consumption,
     request::{Line, MAX_TERM_MONTHS, read_term},
@@ -58,12 +58,17 @@ pub fn cells(view: &ConfigureView) -> Vec<(Placement, Label, Option<Msg>)> {
     cells
 }
 
-/// The line as it is typed, as far as it can be read, with every field that is wrong.
-fn line_of(view: &ConfigureView, typed: &Typed) -> (Line, Vec<FieldError>) {
-    let (answers, mut wrong) = match view.offer.content.schema.read(typed) {
+/// The answers as far as they can be read, and what is wrong.
+pub fn read(schema: &Schema, typed: &Typed) -> (Answers, Vec<FieldError>) {
+    match schema.read(typed) {
         Ok(answers) => (answers, Vec::new()),
         Err(both) => both,
-    };
+    }
+}
+
+/// The line as it is typed, as far as it can be read, with every field that is wrong.
+fn line_of(view: &ConfigureView, typed: &Typed) -> (Line, Vec<FieldError>) {
+    let (answers, mut wrong) = read(&view.offer.content.schema, typed);
     let mut keep = |result: Result<i64, FieldError>, otherwise: i64| {
         result.unwrap_or_else(|e| {
             wrong.push(e);
