@@ -16,6 +16,22 @@ async function awake(page: Page, path: string): Promise<void> {
   expect((await listens).status()).toBe(200);
 }
 
+/** Fields that the panel beside a form says are not filled in, or wrongly. */
+const unfinished = async (page: Page) => Number(/还有 (\d+) 处没有填好/.exec(await page.locator('.verdict').first().innerText())?.[1] ?? 0);
+
+test('a count and a term out of range are not reckoned as if they were in it @live @once', async ({ page }) => {
+  await signIn(page, 'clerk');
+  await awake(page, '/catalogue/C-ECS');
+  const left = await unfinished(page);
+  for (const [name, wrong, right] of [['count', '9999', '2'], ['count', '一', '2'], ['term_months', '13', '６']] as const) {
+    const field = page.locator(`main [name=${name}]`);
+    await field.fill(wrong);
+    await expect.poll(() => unfinished(page), `${name} ${wrong}`).toBe(left + 1);
+    await field.fill(right);
+    await expect.poll(() => unfinished(page), `${name} ${right}`).toBe(left);
+  }
+});
+
 test('links and searches bring the next page without loading the document anew, and back leads to where one read @live @once', async ({ page }) => {
   await signIn(page, 'clerk');
   await awake(page, '/resources');

@@ -144,6 +144,22 @@ mod tests {
     }
 
     #[test]
+    fn a_number_beyond_its_range_is_refused_and_nothing_typed_is_the_usual() {
+        let said = |typed| number("count", typed, 1, 20).map_err(|e| (e.field, e.msg.key));
+        assert_eq!(said("２０"), Ok(20));
+        assert_eq!(said(" "), Ok(1));
+        assert_eq!(number("count", "", 12, 6), Ok(6), "the usual is not beyond the range");
+        for (typed, key) in [
+            ("0", "error.too_small"),
+            ("-3", "error.too_small"),
+            ("21", "error.too_large"),
+            ("3.5", "error.not_a_number"),
+        ] {
+            assert_eq!(said(typed), Err(("count".into(), key.into())), "{typed}");
+        }
+    }
+
+    #[test]
     fn amounts_are_read_in_yuan_and_kept_in_fen() {
         assert_eq!(parse_yuan("320"), Some(32_000));
         assert_eq!(parse_yuan("0.3"), Some(30));

@@ -252,6 +252,35 @@ async fn a_copy_says_on_the_cart_what_was_left_out_and_a_program_renews_a_draft(
 }
 
 #[tokio::test]
+async fn a_cart_names_who_would_approve_and_says_where_nobody_could() {
+    let town = Town::start().await;
+    let clerk = town.portal.sign_in("clerk").await;
+    let draft = draft(&town, &clerk, 4).await;
+    let id = draft["id"].as_str().unwrap();
+    let mut said = Vec::new();
+    for account in [None, Some(Role::Leader), Some(Role::Reviewer), Some(Role::Finance)] {
+        if let Some(role) = account {
+            town.portal.account(&format!("new-{role}"), &[role]).await;
+        }
+        let draft = clerk.get(&format!("/api/v1/drafts/{id}")).await.json();
+        let page = clerk.get(&format!("/cart/{id}")).await.text;
+        let stages = draft["route"].as_array().unwrap().iter();
+        let groups: Vec<&Value> = stages
+            .flat_map(|stage| stage["approvers"].as_array().unwrap())
+            .collect();
+        assert!(!groups.is_empty(), "{draft}");
+        let people = |group: &Value| group["people"].as_array().unwrap().clone();
+        for name in groups.iter().flat_map(|group| people(group)) {
+            assert!(page.contains(name.as_str().unwrap()), "{name}");
+        }
+        let nobody = groups.iter().any(|group| people(group).is_empty());
+        assert_eq!(page.contains("目前无人可审批"), nobody, "{groups:?}");
+        said.push(nobody);
+    }
+    assert_eq!((said.first(), said.last()), (Some(&true), Some(&false)));
+}
+
+#[tokio::test]
 async fn a_head_saves_itself_and_is_told_when_another_window_was_faster() {
     let town = Town::start().await;
     let clerk = town.portal.sign_in("clerk").await;

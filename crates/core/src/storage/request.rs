@@ -317,18 +317,29 @@ pub async fn overdue(
     rows.into_iter().map(Request::try_from).collect()
 }
 
-/// Requests whose last piece was settled before a moment and that nobody has confirmed.
+/// Requests whose last piece was settled before a moment and that nobody has confirmed, the longest
+/// settled first: at most `limit` after one of them.
 ///
 /// # Errors
 /// What the database says.
 pub async fn unconfirmed(
     rx: &mut ReadTx,
     settled_before: Timestamp,
+    after: Option<&(Timestamp, RequestId)>,
     limit: i64,
 ) -> Result<Vec<Request>, StorageError> {
-    let rows: Vec<Row> = Sql::new(SELECT)
+    let mut sql = Sql::new(SELECT)
         .push(" AND r.status = 'delivered' AND r.settled_at <= ")
-        .bind(settled_before.millis())
+        .bind(settled_before.millis());
+    if let Some((settled, id)) = after {
+        sql = sql
+            .push(" AND (r.settled_at, r.id) > (")
+            .bind(settled.millis())
+            .push(", ")
+            .bind(id.as_str())
+            .push(")");
+    }
+    let rows: Vec<Row> = sql
         .push(" ORDER BY r.settled_at, r.id LIMIT ")
         .bind(limit)
         .all(rx)

@@ -23,6 +23,9 @@ use crate::{
     },
 };
 
+/// Deliveries that are looked at in one read.
+const BATCH: i64 = 50;
+
 /// Confirms the delivery.
 ///
 /// # Errors
@@ -80,29 +83,39 @@ async fn close(
 /// refusal, after all have had their turn, so that the job is seen to fail.
 pub async fn auto_confirm(cx: &Cx) -> Result<usize, ServiceError> {
     Scope::system(cx)?;
-    let mut rx = cx.db().read().await?;
-    let calendar = calendar::load(&mut rx).await?;
+    let calendar = calendar::load(&mut cx.db().read().await?).await?;
     // Three working days are at least as long as three days; the calendar decides.
     let before = cx
         .now()
         .plus_minutes(-i64::from(CONFIRM_DAYS) * 24 * 60 + 24 * 60);
-    let found = requests::unconfirmed(&mut rx, before, 50).await?;
-    drop(rx);
-    let (mut count, mut refused) = (0, None);
-    for request in found {
-        let due = request.settled_at.map(|at| calendar.due(at, CONFIRM_DAYS));
-        if due.is_none_or(|due| due > cx.now()) {
-            continue;
-        }
-        let id = request.id.clone();
-        match confirm_by_itself(cx, request).await {
-            Ok(()) => count += 1,
-            // Somebody has acted since it was found.
-            Err(ServiceError::Conflict(why)) if why.key == "error.stale" => {}
-            Err(e) => {
-                tracing::error!(request = %id, error = %e, "a delivery is not confirmed by itself");
-                refused = refused.or(Some(e));
+    let (mut count, mut refused, mut after) = (0, None, None);
+    loop {
+        let found = {
+            let mut rx = cx.db().read().await?;
+            requests::unconfirmed(&mut rx, before, after.as_ref(), BATCH).await?
+        };
+        let last = i64::try_from(found.len()).is_ok_and(|n| n < BATCH);
+        for request in found {
+            let Some(settled) = request.settled_at else {
+                continue;
+            };
+            let id = request.id.clone();
+            after = Some((settled, id.clone()));
+            if calendar.due(settled, CONFIRM_DAYS) > cx.now() {
+                continue;
             }
+            match confirm_by_itself(cx, request).await {
+                Ok(()) => count += 1,
+                // Somebody has acted since it was found.
+                Err(ServiceError::Conflict(why)) if why.key == "error.stale" => {}
+                Err(e) => {
+                    tracing::error!(request = %id, error = %e, "a delivery is not confirmed by itself");
+                    refused = refused.or(Some(e));
+                }
+            }
+        }
+        if last {
+            break;
         }
     }
     refused.map_or(Ok(count), Err)

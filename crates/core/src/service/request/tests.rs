@@ -738,6 +738,43 @@ async fn a_delivery_is_confirmed_by_hand_or_by_itself_after_three_working_days()
 }
 
 #[tokio::test]
+async fn a_delivery_that_cannot_be_confirmed_by_itself_holds_up_no_other() {
+    for city in City::all().await {
+        let mut ids = Vec::new();
+        for _ in 0..3 {
+            let cart_view = city.cart(1).await;
+            let id = city.submit(&cart_view).await.unwrap().request;
+            city.deliver(&id).await;
+            city.app.clock.advance_ms(MINUTE_MS);
+            ids.push(id);
+        }
+        // Of the first two only one can close: the second is refused by the database.
+        let mut tx = city.app.db.begin().await.unwrap();
+        let fault = format!(
+            "CREATE UNIQUE INDEX fault ON request(unit_id) WHERE status = 'closed' AND id <> '{}'",
+            ids[2]
+        );
+        Sql::new(fault.leak()).run(&mut tx).await.unwrap();
+        tx.commit().await.unwrap();
+        let system = city.app.system();
+        city.app.clock.advance_ms(6 * DAY_MS);
+        assert_eq!(key(confirm::auto_confirm(&system).await), "error.conflict");
+        let status = async |id: &RequestId| {
+            let seen = detail::detail(&city.cx(&city.clerk), id).await;
+            seen.unwrap().row.status
+        };
+        assert_eq!(status(&ids[0]).await, Status::Closed);
+        assert_eq!(status(&ids[1]).await, Status::Delivered, "nothing half done");
+        assert_eq!(status(&ids[2]).await, Status::Closed);
+        let mut tx = city.app.db.begin().await.unwrap();
+        Sql::new("DROP INDEX fault").run(&mut tx).await.unwrap();
+        tx.commit().await.unwrap();
+        assert_eq!(confirm::auto_confirm(&system).await.unwrap(), 1);
+        assert_eq!(status(&ids[1]).await, Status::Closed);
+    }
+}
+
+#[tokio::test]
 async fn the_delivery_sheet_says_whom_to_call() {
     for mut city in City::all().await {
         let cart_view = city.cart(1).await;
