@@ -19,8 +19,8 @@ use std::{
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::spawn_local;
 use web_sys::{
-    Document, DomParser, Element, Event, HtmlElement, HtmlInputElement, HtmlTextAreaElement,
-    PopStateEvent, ScrollRestoration, SupportedType,
+    Document, DomParser, Element, Event, HtmlElement, HtmlInputElement, HtmlSelectElement,
+    HtmlTextAreaElement, PopStateEvent, ScrollRestoration, SupportedType,
 };
 
 /// Event that the window hears before its page goes.
@@ -301,7 +301,7 @@ fn waits(on: bool) {
 
 /// Whether something stands in a field that did not come with the page.
 fn anything_typed() -> bool {
-    all(&document(), "main input, main textarea")
+    all(&document(), "main input, main textarea, main select")
         .iter()
         .any(|field| {
             if let Some(input) = field.dyn_ref::<HtmlInputElement>() {
@@ -312,6 +312,11 @@ fn anything_typed() -> bool {
                 }
             } else if let Some(area) = field.dyn_ref::<HtmlTextAreaElement>() {
                 area.default_value().is_ok_and(|own| own != area.value())
+            } else if let Some(select) = field.dyn_ref::<HtmlSelectElement>() {
+                // Where no choice is marked as its own, the first stands chosen.
+                let own = select.query_selector("option[selected]").ok().flatten();
+                let own = own.and_then(|it| it.get_attribute("value"));
+                own.map_or(select.selected_index() > 0, |own| own != select.value())
             } else {
                 false
             }

@@ -148,7 +148,11 @@ mod tests {
         let said = |typed| number("count", typed, 1, 20).map_err(|e| (e.field, e.msg.key));
         assert_eq!(said("２０"), Ok(20));
         assert_eq!(said(" "), Ok(1));
-        assert_eq!(number("count", "", 12, 6), Ok(6), "the usual is not beyond the range");
+        assert_eq!(
+            number("count", "", 12, 6),
+            Ok(6),
+            "the usual is not beyond the range"
+        );
         for (typed, key) in [
             ("0", "error.too_small"),
             ("-3", "error.too_small"),

@@ -258,7 +258,12 @@ async fn a_cart_names_who_would_approve_and_says_where_nobody_could() {
     let draft = draft(&town, &clerk, 4).await;
     let id = draft["id"].as_str().unwrap();
     let mut said = Vec::new();
-    for account in [None, Some(Role::Leader), Some(Role::Reviewer), Some(Role::Finance)] {
+    for account in [
+        None,
+        Some(Role::Leader),
+        Some(Role::Reviewer),
+        Some(Role::Finance),
+    ] {
         if let Some(role) = account {
             town.portal.account(&format!("new-{role}"), &[role]).await;
         }

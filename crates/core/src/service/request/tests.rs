@@ -764,7 +764,11 @@ async fn a_delivery_that_cannot_be_confirmed_by_itself_holds_up_no_other() {
             seen.unwrap().row.status
         };
         assert_eq!(status(&ids[0]).await, Status::Closed);
-        assert_eq!(status(&ids[1]).await, Status::Delivered, "nothing half done");
+        assert_eq!(
+            status(&ids[1]).await,
+            Status::Delivered,
+            "nothing half done"
+        );
         assert_eq!(status(&ids[2]).await, Status::Closed);
         let mut tx = city.app.db.begin().await.unwrap();
         Sql::new("DROP INDEX fault").run(&mut tx).await.unwrap();
