@@ -33,7 +33,7 @@ async fn drafts_are_walked_once_each_while_others_are_begun() {
         let full = city.cart(1).await;
         for _ in 0..4 {
             city.app.clock.advance_ms(1);
-            cart::create(&cx).await.unwrap();
+            cart::create(&city.cx(&city.clerk)).await.unwrap();
         }
         let all = cart::drafts(&cx, None, 50).await.unwrap();
         assert_eq!((all.next, all.total), (None, Total::Exact(5)));
@@ -50,7 +50,7 @@ async fn drafts_are_walked_once_each_while_others_are_begun() {
         };
         let begin = async || {
             city.app.clock.advance_ms(1);
-            cart::create(&cx).await.unwrap();
+            cart::create(&city.cx(&city.clerk)).await.unwrap();
         };
         assert_eq!(walk(page, begin).await, all.rows);
         let others = cart::drafts(&city.cx(&city.colleague), None, 50).await;
@@ -63,6 +63,7 @@ async fn tokens_are_walked_once_each_while_others_are_made() {
     for city in City::all().await {
         let cx = city.cx(&city.clerk);
         let make = async |name: String| {
+            let cx = city.cx(&city.clerk);
             token::create(&cx, &name, "read", "30").await.unwrap();
         };
         // At one moment: the id decides.

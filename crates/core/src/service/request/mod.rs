@@ -74,7 +74,7 @@ pub(crate) mod fixture;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
-mod tests_bounds;
+mod bounds_tests;
 
 use lingbao_model::{
     id::{RequestId, UserId},
