@@ -184,6 +184,61 @@ test('a host is restarted, made larger by a signed request, and given back by pa
   await nothingLeft(where, clerk, cloud, name, server.tenant_id);
 });
 
+test('what is given back lies switched off with its disk, comes back, and the leader has it erased before its time', async ({ town, cloud }) => {
+  const { where } = town;
+  const name = `bin-${RUN}`;
+  const clerk = await session(where(), 'clerk');
+  const request = await order(where, clerk, name, [
+    { item: 'C-ECS', name, typed: SMALL },
+    { item: 'S-EVS', name: `${name}-disk`, typed: { attach_to: '#1', disk_class: 'ssd', size_gb: '20' } },
+  ]);
+  await approveAll(where, request.id, 'leader.tjj');
+  await delivered(where, clerk, request.id);
+  const all = await things(where, clerk);
+  const [host, disk] = ['server', 'volume'].map((kind) => all.find((row) => row.kind === kind)!);
+  const service = async (id: string) => (await call(where, clerk, 'GET', `/resources/${id}`)).body.row.service as string;
+  const server = (await cloud.servers(name))[0]!;
+  const volumes = async () => (await cloud.volumes(server.tenant_id)).map((one) => one.id).sort();
+  const before = await volumes();
+  const giveBack = async () => {
+    const asked = { resources: [host!.id, disk!.id], reason: '核验回收站。', erase_at_once: false };
+    const made = await call(where, clerk, 'POST', '/releases', asked);
+    expect(made.status, JSON.stringify(made.body)).toBe(201);
+    await approveAll(where, made.body.request, 'leader.tjj');
+    for (const one of [host!, disk!]) await expect.poll(() => service(one.id), { message: one.name, timeout: 90_000 }).toBe('recycled');
+  };
+
+  await giveBack();
+  const lies = (await cloud.servers(name))[0]!;
+  expect([lies.id, lies.status]).toEqual([server.id, 'SHUTOFF']);
+  expect(await volumes(), 'what is on its disks is kept').toEqual(before);
+
+  // Back as it was, switched off until somebody starts it; its disk comes with it.
+  await act(where, clerk, host!.id, 'take-back');
+  expect([await service(host!.id), await service(disk!.id)]).toEqual(['stopped', 'running']);
+  await able(where, clerk, host!.id, ['start']);
+  await act(where, clerk, host!.id, 'start');
+  await became(where, clerk, host!.id, 'started');
+  const back = (await cloud.servers(name))[0]!;
+  expect([back.id, back.status]).toEqual([server.id, 'ACTIVE']);
+  expect(await volumes()).toEqual(before);
+  expect(await balanced(where, clerk, cloud, server.tenant_id)).toEqual({ cores: 1, memory_gb: 2, disk_gb: 60, addresses: 0 });
+
+  // Before its time a leader alone has it erased, by its name: first what hangs on the host.
+  await giveBack();
+  const leader = await session(where(), 'leader.tjj');
+  const own = await call(where, clerk, 'POST', `/resources/${disk!.id}/erase`, { confirm: disk!.name });
+  expect(own.status, 'the clerk may not').toBe(403);
+  for (const one of [disk!, host!]) {
+    const erased = await call(where, leader, 'POST', `/resources/${one.id}/erase`, { confirm: one.name });
+    expect(erased.status, JSON.stringify(erased.body)).toBe(200);
+    await expect.poll(() => service(one.id), { message: one.name, timeout: 90_000 }).toBe('released');
+  }
+  const paper = await read(where, clerk, `/resources/${disk!.id}/certificate`);
+  expect(paper).toContain('数据销毁证明');
+  await nothingLeft(where, clerk, cloud, name, server.tenant_id);
+});
+
 test('a backup plan makes its first backups soon after delivery, Cinder holds exactly them, and erasing leaves none', async ({ page, town, cloud }) => {
   const { where } = town;
   const name = `plan-${RUN}`;
