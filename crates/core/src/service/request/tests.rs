@@ -1,7 +1,7 @@
 //! The rules of requests, each as a test on both engines.
 
 use lingbao_model::{
-    id::PoolId,
+    id::{PoolId, RequestId},
     msg::Arg,
     people::{Reach, Role},
     quota::Dimension,
