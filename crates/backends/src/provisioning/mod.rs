@@ -145,6 +145,9 @@ calls! {
     CreateBackup { #[doc = "What."] spec: BackupSpec },
     /// Deletes a backup; the disk stays as it is.
     DeleteBackup { #[doc = "Which."] backup: ExternalId },
+    /// Makes a new volume, at least as large, out of a backup; the disk of which it is need not be
+    /// there any more.
+    RestoreBackup { #[doc = "Which."] backup: ExternalId, #[doc = "What."] spec: VolumeSpec },
 }
 
 /// A cloud. See the [module](self) for the laws that each backend keeps.
@@ -438,6 +441,18 @@ pub trait Provisioner: Send + Sync {
     ) -> Outcome<Volume> {
         let done = self
             .execute(op, Call::RestoreSnapshot { snapshot, spec })
+            .await;
+        done.narrow(Object::into_volume)
+    }
+    /// See [`Call::RestoreBackup`].
+    async fn restore_backup(
+        &self,
+        op: &OperationId,
+        backup: ExternalId,
+        spec: VolumeSpec,
+    ) -> Outcome<Volume> {
+        let done = self
+            .execute(op, Call::RestoreBackup { backup, spec })
             .await;
         done.narrow(Object::into_volume)
     }

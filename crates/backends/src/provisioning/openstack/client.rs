@@ -330,8 +330,8 @@ impl Cloud {
         self.within(minutes, 15_000, since, what)
     }
 
-    /// A volume, snapshot or backup is being deleted since it was last changed. Many a Cinder writes
-    /// zeroes over what it deletes: that takes as long as the thing is large, a minute for each GiB at
+    /// A volume, snapshot or backup is being deleted, or a backup written into a volume, since it was
+    /// last changed. Many a Cinder writes zeroes over what it deletes: that takes as long as the thing is large, a minute for each GiB at
     /// the slowest.
     pub fn wiping(&self, it: &Value, what: &str) -> Stop {
         let minutes = u64::from(self.config.build_minutes) + it["size"].as_u64().unwrap_or(0);

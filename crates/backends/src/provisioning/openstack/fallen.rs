@@ -15,7 +15,7 @@ use super::{
     server::power,
     time::moment,
     version::Service,
-    volumes::{self, server_of, volume_fault},
+    volumes::{self, server_of},
 };
 use crate::provisioning::{ExternalId, OperationId, Power, Refusal, RefusalReason};
 
@@ -246,6 +246,14 @@ impl Cloud {
 fn is_excused(memory: &Memory, it: &Value) -> bool {
     let (op, id) = names(it);
     memory.is_excused(&op, &id)
+}
+
+/// Cinder tells no reason with the volume; its scheduler found no place in nearly every case.
+fn volume_fault() -> Refusal {
+    Refusal::new(
+        RefusalReason::NoCapacity,
+        "cinder could not make the volume",
+    )
 }
 
 /// A no that is no want of room if it came from an outage.

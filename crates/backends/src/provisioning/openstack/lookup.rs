@@ -2,7 +2,7 @@
 use super::{
     OpenStack, Token, addresses, backups,
     fault::{Answer, Fault, Flow, Stop},
-    networks, snapshots, volumes,
+    networks, restores, snapshots, volumes,
 };
 use crate::provisioning::{
     Kind, Object, OperationId, OperationState, Refusal, RefusalReason, Settled,
@@ -17,7 +17,7 @@ impl OpenStack {
         }
         let (server, volume, address) = tokio::join!(
             cloud.server_of(op, None),
-            cloud.volume_of(op),
+            cloud.volume_or_restored(op),
             cloud.address_of(op)
         );
         if let Some(it) = server? {
@@ -59,7 +59,7 @@ impl OpenStack {
                 .await?
                 .map(|it| cloud.for_maker(&it)),
             Kind::Volume => cloud
-                .volume_of(op)
+                .volume_or_restored(op)
                 .await?
                 .map(|it| Object::Volume(volumes::volume(&it))),
             Kind::Address => cloud
@@ -93,7 +93,10 @@ impl OpenStack {
                     None => Ok(None),
                 }
             }
-            Kind::Volume => match cloud.volume_of(op).await? {
+            Kind::Volume => match cloud.volume_or_restored(op).await? {
+                Some(it) if restores::restored_by(&it).is_some() => {
+                    Err(cloud.restored_so_far(&it))
+                }
                 Some(it) => cloud.volume_built(&self.memory, &it).await.map(Some),
                 None => Ok(None),
             },

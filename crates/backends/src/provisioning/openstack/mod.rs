@@ -32,6 +32,7 @@ mod power;
 mod projects;
 mod reinstall;
 mod resize;
+mod restores;
 mod routers;
 mod rules;
 mod security;
@@ -103,6 +104,7 @@ const BACKUPS: &[CallKind] = &[
     CallKind::DeleteBackupPlan,
     CallKind::CreateBackup,
     CallKind::DeleteBackup,
+    CallKind::RestoreBackup,
 ];
 
 /// What a call makes, if it makes something.
@@ -112,7 +114,7 @@ const fn makes(call: &Call) -> Option<Kind> {
         Call::EnsureNetwork { .. } => Some(Kind::Network),
         Call::CreateServer { .. } => Some(Kind::Server),
         Call::CreateVolume { .. } => Some(Kind::Volume),
-        Call::RestoreSnapshot { .. } => Some(Kind::Volume),
+        Call::RestoreSnapshot { .. } | Call::RestoreBackup { .. } => Some(Kind::Volume),
         Call::CreateSnapshot { .. } => Some(Kind::Snapshot),
         Call::CreateBackup { .. } => Some(Kind::Backup),
         Call::CreateBackupPlan { .. } => Some(Kind::BackupPlan),
@@ -176,8 +178,13 @@ fn sets_password(op: &OperationId, call: &Call, server: &Server) -> bool {
 
 fn token(op: &OperationId, call: &Call) -> PollToken {
     let op = op.clone();
-    // A network that waits for another's hand may be another operation's: only its key finds it.
-    let token = match makes(call).filter(|kind| *kind != Kind::Network) {
+    let made = match call {
+        // What is restored goes on only when it is asked for again.
+        Call::RestoreBackup { .. } => None,
+        // A network that waits for another's hand may be another operation's: only its key finds it.
+        _ => makes(call).filter(|kind| *kind != Kind::Network),
+    };
+    let token = match made {
         Some(kind) => Token::Made { op, kind },
         None => Token::Again {
             op,
@@ -319,6 +326,9 @@ impl OpenStack {
             Call::DeleteBackupPlan { plan } => cloud.delete_plan(&plan).await,
             Call::CreateBackup { spec } => cloud.create_backup(memory, op, spec).await,
             Call::DeleteBackup { backup } => cloud.delete_backup(&backup).await,
+            Call::RestoreBackup { backup, spec } => {
+                cloud.restore_backup(memory, op, &backup, spec).await
+            }
         }
     }
 }

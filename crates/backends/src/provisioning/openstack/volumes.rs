@@ -11,13 +11,14 @@ use super::{
     keystone::Scope,
     networks::oldest_first,
     op::{META_OP, Memory, digest},
+    restores::restored_by,
     server::{META_CALL, server},
     snapshots,
     time::moment,
     version::Service,
 };
 use crate::provisioning::{
-    ExternalId, Kind, Object, OperationId, PoolRef, Refusal, RefusalReason, Settled, Volume,
+    ExternalId, Kind, Object, OperationId, PoolRef, RefusalReason, Settled, Volume,
     VolumeSpec, VolumeState,
 };
 
@@ -46,7 +47,7 @@ fn extends_attached(version: &str) -> bool {
 }
 
 /// What tells two orders under one operation apart.
-fn call(spec: &VolumeSpec, from: Option<&ExternalId>) -> String {
+pub(super) fn call(spec: &VolumeSpec, from: Option<&ExternalId>) -> String {
     let class = spec.volume_type.as_deref().unwrap_or_default();
     let size = spec.size_gb.to_string();
     let from = from.map_or("", ExternalId::as_str);
@@ -60,7 +61,7 @@ fn call(spec: &VolumeSpec, from: Option<&ExternalId>) -> String {
     ])
 }
 
-fn project(it: &Value) -> &str {
+pub(super) fn project(it: &Value) -> &str {
     text(it, "os-vol-tenant-attr:tenant_id")
 }
 
@@ -125,7 +126,7 @@ pub(super) fn volume(it: &Value) -> Volume {
         },
         state: state(text(it, "status")),
         attached_to: server_of(it),
-        operation: OperationId(text(meta, META_OP).to_owned()),
+        operation: restored_by(it).unwrap_or_else(|| OperationId(text(meta, META_OP).to_owned())),
     }
 }
 
@@ -142,7 +143,7 @@ pub(super) fn is_system_disk(it: &Value, now: i64) -> bool {
         && (own || now - made < 15 * 60_000)
 }
 
-fn present(it: &Value) -> Settled {
+pub(super) fn present(it: &Value) -> Settled {
     Settled::Present(Box::new(Object::Volume(volume(it))))
 }
 
@@ -186,7 +187,10 @@ impl Cloud {
             .get(Service::Volume, &format!("/{kind}/detail"), &query)
             .await?;
         let own = |it: &&Value| {
-            text(&it["metadata"], META_OP) == op.as_str() && text(it, "status") != "deleting"
+            text(&it["metadata"], META_OP) == op.as_str()
+                && text(it, "status") != "deleting"
+                // Its metadata may be those of the disk whose backup it is.
+                && restored_by(it).is_none()
         };
         let fields = match kind {
             "volumes" => FIELDS,
@@ -259,6 +263,27 @@ impl Cloud {
         if memory.what(op).is_some() {
             return Ok(Settled::Gone);
         }
+        let mut volume = self.new_volume(op, &spec, from.as_ref())?;
+        if let Some(from) = &from {
+            let Some(snapshot) = self.snapshot_value(from).await? else {
+                return refuse(RefusalReason::NotFound, format!("no snapshot {from}"));
+            };
+            if snapshots::project(&snapshot) != spec.project.as_str() {
+                let said = "the snapshot is another project's";
+                return refuse(RefusalReason::InvalidSpec, said);
+            }
+            volume["snapshot_id"] = json!(from);
+        }
+        self.order_volume(memory, op, &spec.project, volume).await
+    }
+
+    /// The order of a volume, empty or (`from`) out of a copy.
+    pub(super) fn new_volume(
+        &self,
+        op: &OperationId,
+        spec: &VolumeSpec,
+        from: Option<&ExternalId>,
+    ) -> Flow<Value> {
         if spec.size_gb == 0 {
             return refuse(RefusalReason::InvalidSpec, "a size of nothing");
         }
@@ -271,30 +296,31 @@ impl Cloud {
         let mut volume = json!({
             "name": spec.name,
             "size": spec.size_gb,
-            "metadata": { META_OP: op, META_CALL: call(&spec, from.as_ref()), "lingbao_pool": spec.pool },
+            "metadata": { META_OP: op, META_CALL: call(spec, from), "lingbao_pool": spec.pool },
         });
         if let Some(class) = &spec.volume_type {
             volume["metadata"]["lingbao_class"] = json!(class);
             volume["volume_type"] = json!(self.volume_type(class));
         }
-        if let Some(from) = &from {
-            let Some(snapshot) = self.snapshot_value(from).await? else {
-                return refuse(RefusalReason::NotFound, format!("no snapshot {from}"));
-            };
-            if snapshots::project(&snapshot) != spec.project.as_str() {
-                let said = "the snapshot is another project's";
-                return refuse(RefusalReason::InvalidSpec, said);
-            }
-            volume["snapshot_id"] = json!(from);
-        }
         if !zone.volume_zone.is_empty() {
             volume["availability_zone"] = json!(zone.volume_zone);
         }
+        Ok(volume)
+    }
+
+    /// Orders a volume, unless an answer was lost a moment ago.
+    pub(super) async fn order_volume(
+        &self,
+        memory: &Memory,
+        op: &OperationId,
+        project: &ExternalId,
+        volume: Value,
+    ) -> Flow<Settled> {
         if let Some(ms) = memory.settling(op, self.now(), self.config.settle_ms) {
             return Err(Stop::Running(ms));
         }
         let body = json!({ "volume": volume });
-        let scope = Scope::Project(spec.project.clone());
+        let scope = Scope::Project(project.clone());
         let made = self
             .change_as(
                 &scope,
@@ -495,6 +521,10 @@ impl Cloud {
             "deleting" => {
                 return Err(self.wiping(&it, "deleting the volume"));
             }
+            // Cinder deletes it when nothing is written to it any more.
+            "restoring-backup" => {
+                return Err(self.wiping(&it, "restoring the backup"));
+            }
             "in-use" | "attaching" | "detaching" | "reserved" => {
                 return refuse(RefusalReason::Conflict, "the volume is attached");
             }
@@ -522,14 +552,6 @@ impl Cloud {
         }
         Err(Stop::Running(self.config.poll_ms))
     }
-}
-
-/// Cinder tells no reason with the volume; its scheduler found no place in nearly every case.
-pub(super) fn volume_fault() -> Refusal {
-    Refusal::new(
-        RefusalReason::NoCapacity,
-        "cinder could not make the volume",
-    )
 }
 
 #[cfg(test)]

@@ -100,6 +100,7 @@ impl Deciding<'_> {
             Call::RestoreSnapshot { snapshot, spec } => self.restore(&snapshot, spec),
             Call::CreateBackup { spec } => self.create_backup(spec),
             Call::DeleteBackup { backup } => self.delete(backup, Kind::Backup),
+            Call::RestoreBackup { backup, spec } => self.restore_backup(&backup, spec),
         }
     }
 
@@ -139,11 +140,7 @@ impl Deciding<'_> {
     fn calm_server(&self, id: &ExternalId) -> Result<Server, Refusal> {
         let server = self.server(id)?.clone();
         let calm = self.object(id, Kind::Server)?.busy_until <= self.now;
-        check(
-            calm,
-            RefusalReason::Conflict,
-            "the server is between two states",
-        )?;
+        check(calm, RefusalReason::Conflict, "it is between two states")?;
         check(
             server.power != Power::Error,
             RefusalReason::Conflict,

@@ -99,4 +99,16 @@ impl Deciding<'_> {
         )?;
         self.create_volume(spec)
     }
+
+    pub(super) fn restore_backup(&self, id: &ExternalId, spec: VolumeSpec) -> Decision {
+        let Object::Backup(backup) = &self.object(id, Kind::Backup)?.object else {
+            return no(RefusalReason::NotFound, id.as_str());
+        };
+        check(
+            backup.spec.project == spec.project && backup.size_gb <= spec.size_gb,
+            RefusalReason::InvalidSpec,
+            "the backup is another project's, or larger",
+        )?;
+        self.create_volume(spec)
+    }
 }
