@@ -1,5 +1,5 @@
 //! Changing what runs (变更): a host of another size, a disk that grows, another backup plan, a term
-//! that goes on, and one more disk out of a snapshot of a disk.
+//! that goes on, and one more disk out of a snapshot or a backup of a disk.
 //!
 //! A [`Plan`] is made from how a resource stands, what is offered today, and what was typed. It says
 //! how the resource will stand; everything else (what is held, freed, paid, shown) is the difference
@@ -8,7 +8,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::catalogue::{Fulfiller, Offer};
-use crate::id::{ItemVersionId, SnapshotId};
+use crate::id::{BackupId, ItemVersionId, SnapshotId};
 use crate::money::Money;
 use crate::msg::{FieldError, Label, Msg};
 use crate::param::{Answers, Fact, FactValue, Schema, Typed};
@@ -32,6 +32,8 @@ words! {
         Renew = "renew",
         /// A new disk out of a snapshot of a disk, which itself stays as it is (用快照新建云硬盘).
         Restore = "restore",
+        /// A new disk out of a backup of a disk, which itself stays as it is (用备份新建云硬盘).
+        RestoreBackup = "restore_backup",
     }
 }
 
@@ -50,16 +52,21 @@ impl What {
     pub const fn fits(self, kind: Fulfiller) -> bool {
         match self {
             Self::Renew => !matches!(kind, Fulfiller::People),
-            Self::Restore => matches!(kind, Fulfiller::Volume),
+            Self::Restore | Self::RestoreBackup => matches!(kind, Fulfiller::Volume),
             Self::Resize | Self::Extend | Self::Plan => !self.keys(kind).is_empty(),
         }
+    }
+
+    /// Whether it leaves the resource as it is and makes one more disk out of a copy of it.
+    pub const fn makes_disk(self) -> bool {
+        matches!(self, Self::Restore | Self::RestoreBackup)
     }
 
     /// Of which kind of request the policy is by which it is judged. One more disk is an order,
     /// whatever it is made of.
     pub const fn judged_as(self) -> request::Kind {
         match self {
-            Self::Restore => request::Kind::New,
+            Self::Restore | Self::RestoreBackup => request::Kind::New,
             Self::Resize | Self::Extend | Self::Plan | Self::Renew => request::Kind::Change,
         }
     }
@@ -85,13 +92,64 @@ pub struct Stand {
     pub until: Timestamp,
 }
 
+/// A copy of a disk out of which a new disk is made. Written down as the id alone, whose first letters
+/// tell what it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum CopyId {
+    /// A snapshot that somebody took.
+    Snapshot(SnapshotId),
+    /// A backup that a plan made.
+    Backup(BackupId),
+}
+
+impl CopyId {
+    /// Making a disk out of it.
+    pub const fn what(&self) -> What {
+        match self {
+            Self::Snapshot(_) => What::Restore,
+            Self::Backup(_) => What::RestoreBackup,
+        }
+    }
+
+    /// The field of the form that holds it.
+    pub const fn field(&self) -> &'static str {
+        match self {
+            Self::Snapshot(_) => "snapshot",
+            Self::Backup(_) => "backup",
+        }
+    }
+
+    /// The id as it is written.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Snapshot(id) => id.as_str(),
+            Self::Backup(id) => id.as_str(),
+        }
+    }
+}
+
+impl From<&SnapshotId> for CopyId {
+    fn from(id: &SnapshotId) -> Self {
+        Self::Snapshot(id.clone())
+    }
+}
+
+impl From<&BackupId> for CopyId {
+    fn from(id: &BackupId) -> Self {
+        Self::Backup(id.clone())
+    }
+}
+
 /// The disk that a restore makes, beside what it costs and takes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NewDisk {
-    /// Out of which snapshot.
-    pub snapshot: SnapshotId,
-    /// The snapshot's name.
-    pub snapshot_name: String,
+    /// Out of which copy.
+    #[serde(rename = "snapshot")]
+    pub copy: CopyId,
+    /// The name of a snapshot; a backup has none.
+    #[serde(rename = "snapshot_name")]
+    pub copy_name: String,
     /// When it was taken.
     pub taken_at: Timestamp,
     /// Name of the new disk.
@@ -99,17 +157,23 @@ pub struct NewDisk {
 }
 
 impl NewDisk {
-    /// What stands beside nothing: name and snapshot, and the specification.
+    /// What stands beside nothing: name and copy, and the specification.
     fn steps(&self, specification: Vec<Fact>) -> Vec<FactStep> {
         let at = self.taken_at.minute_text(Zone::SHANGHAI);
-        let of = format!("{} · {at}", self.snapshot_name);
+        let (key, copy, of) = match self.copy {
+            CopyId::Snapshot(_) => {
+                let of = format!("{} · {at}", self.copy_name);
+                ("snapshot", Label::new("快照", "Snapshot"), of)
+            }
+            CopyId::Backup(_) => ("backup", Label::new("备份", "Backup"), at),
+        };
         let own = [
             (
                 "name",
                 Label::new("新云硬盘", "New disk"),
                 self.name.clone(),
             ),
-            ("snapshot", Label::new("快照", "Snapshot"), of),
+            (key, copy, of),
         ];
         let step = |key: String, label, after| FactStep {
             key,
@@ -207,7 +271,7 @@ impl Change {
 }
 
 impl Plan {
-    /// A new disk out of a snapshot: nothing stood before, so all of it is added and all of its
+    /// A new disk out of a copy: nothing stood before, so all of it is added and all of its
     /// price has to be agreed to.
     pub fn restore(disk: NewDisk, will: Stand) -> Self {
         let was = Stand {
@@ -217,7 +281,7 @@ impl Plan {
             ..will.clone()
         };
         Self {
-            what: What::Restore,
+            what: disk.copy.what(),
             months: 0,
             was,
             will,
@@ -259,7 +323,7 @@ impl Plan {
     /// sets the price of a renewed term, so what counts beside one is the lower of the two prices.
     pub fn to_agree(&self) -> Money {
         match self.what {
-            What::Renew | What::Restore => self.will.month,
+            What::Renew | What::Restore | What::RestoreBackup => self.will.month,
             What::Resize | What::Extend | What::Plan => {
                 let agreed = self.was.next.unwrap_or(self.was.month).min(self.was.month);
                 (self.will.month - agreed).max(Money::ZERO)
@@ -329,7 +393,7 @@ pub fn plan(
         disk: None,
     };
     let mut errors = Vec::new();
-    if what == What::Restore || !what.fits(kind) {
+    if what.makes_disk() || !what.fits(kind) {
         errors.push(FieldError::new("what", Msg::new("change.not_for_this")));
     } else if what == What::Renew {
         renew(&mut plan, offer, typed, (zone, now), &mut errors);

@@ -135,8 +135,8 @@ proptest! {
         let offer = offer(KEYS, 700);
         let will = stand(&offer, &[("vcpus", size), ("memory_gb", 8)], NOON);
         let disk = NewDisk {
-            snapshot: Id::generate(&"tt".to_owned().try_into().unwrap(), NOON, 3),
-            snapshot_name: "before".into(),
+            copy: CopyId::Snapshot(Id::generate(&"tt".to_owned().try_into().unwrap(), NOON, 3)),
+            copy_name: "before".into(),
             taken_at: NOON,
             name: "copy".into(),
         };

@@ -98,6 +98,8 @@ words! {
         SnapshotDeleted = "snapshot_deleted",
         /// A new disk was made out of a snapshot of it.
         SnapshotRestored = "snapshot_restored",
+        /// A new disk was made out of a backup of it.
+        BackupRestored = "backup_restored",
         /// A snapshot of it that was taken in the cloud itself became the portal's.
         SnapshotTakenIn = "snapshot_taken_in",
         /// A snapshot of it was lost in the cloud and written off.
@@ -136,6 +138,7 @@ impl EventKind {
                 | Self::SnapshotTaken
                 | Self::SnapshotDeleted
                 | Self::SnapshotRestored
+                | Self::BackupRestored
                 | Self::SnapshotTakenIn
                 | Self::SnapshotLost
                 | Self::Attached

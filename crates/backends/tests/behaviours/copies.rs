@@ -87,6 +87,56 @@ pub async fn cancelling_a_backup_names_it_and_makes_no_other(g: &Ground) {
     assert_eq!(g.own(Kind::Backup).await, 0);
 }
 
+pub async fn a_volume_comes_out_of_a_backup_also_when_its_disk_is_gone(g: &Ground) {
+    let op = g.op("v");
+    let disk = done(g.settle(|| g.cloud.create_volume(&op, g.volume())).await).id;
+    let (op, spec) = (g.op("b"), backup(g, BackedUp::Volume(disk.clone())));
+    let kept = done(g.settle(|| g.cloud.create_backup(&op, spec.clone())).await).id;
+    let op = g.op("d");
+    done(g.settle(|| g.cloud.delete_volume(&op, disk.clone())).await);
+    let restore = |op, from: &ExternalId, size_gb| {
+        let spec = VolumeSpec {
+            size_gb,
+            name: "out of it".into(),
+            ..g.volume()
+        };
+        g.cloud.restore_backup(op, from.clone(), spec)
+    };
+    let small = g.op("small");
+    let small = g.settle(|| restore(&small, &kept, 50)).await;
+    assert_eq!(reason(small), RefusalReason::InvalidSpec);
+    let none = g.op("none");
+    let none = g.settle(|| restore(&none, &"none".into(), 120)).await;
+    assert_eq!(reason(none), RefusalReason::NotFound);
+    let r = g.op("r");
+    let made = done(g.settle(|| restore(&r, &kept, 120)).await);
+    let again = done(g.settle(|| restore(&r, &kept, 120)).await);
+    assert_eq!(made, again);
+    assert_eq!((made.spec.size_gb, &made.operation), (120, &r));
+    assert_eq!(made.spec.name, "out of it");
+    assert_eq!(made.spec.volume_type, g.volume().volume_type);
+    match g.cloud.find_by_operation(&r).await.unwrap() {
+        OperationState::Done(Settled::Present(object)) => assert_eq!(object.id(), &made.id),
+        other => panic!("{other:?}"),
+    }
+    let other = g.settle(|| restore(&r, &kept, 130)).await;
+    assert_eq!(reason(other), RefusalReason::Conflict);
+    assert_eq!(g.own(Kind::Volume).await, 1);
+    // The copy stands by itself.
+    let op = g.op("x");
+    done(g.settle(|| g.cloud.delete_backup(&op, kept.clone())).await);
+    let gone = g.op("gone");
+    let gone = g.settle(|| restore(&gone, &kept, 120)).await;
+    assert_eq!(reason(gone), RefusalReason::NotFound);
+    // What is cancelled is named, to be deleted.
+    match done(g.settle(|| g.cloud.cancel(&r)).await) {
+        OperationState::Cancelled { left: Some(left) } => assert_eq!(*left.id(), made.id),
+        other => panic!("{other:?}"),
+    }
+    let op = g.op("y");
+    done(g.settle(|| g.cloud.delete_volume(&op, made.id.clone())).await);
+}
+
 pub async fn a_backup_plan_is_of_something_and_runs_as_it_was_said_last(g: &Ground) {
     let server = done(g.make("a", g.server(1)).await);
     let mut spec = BackupPlanSpec {

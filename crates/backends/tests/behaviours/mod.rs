@@ -189,6 +189,7 @@ macro_rules! shared_behaviours {
             a_snapshot_keeps_what_a_volume_was;
             a_backup_is_one_copy_and_outlives_its_disk;
             cancelling_a_backup_names_it_and_makes_no_other;
+            a_volume_comes_out_of_a_backup_also_when_its_disk_is_gone;
             a_backup_plan_is_of_something_and_runs_as_it_was_said_last;
             power_follows_orders;
             the_password_is_told_only_to_its_operation;

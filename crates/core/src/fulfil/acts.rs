@@ -273,7 +273,7 @@ async fn delete_snapshot_once(
     let (SnapshotState::Ready, Some(external_id)) = (snap.row.state, snap.external_id) else {
         return conflict("resource.snapshot_not_ready");
     };
-    if let Some(number) = request_change::wants_snapshot(&mut tx, id, wanted).await? {
+    if let Some(number) = request_change::wants(&mut tx, id, &wanted.into()).await? {
         let msg = Msg::new("resource.snapshot_asked_for").with("number", number);
         return Err(ServiceError::Conflict(msg));
     }

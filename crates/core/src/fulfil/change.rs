@@ -109,7 +109,7 @@ fn sized(what: What, id: ExternalId, stand: &Stand) -> MakeCall {
             })
         }
         // A renewal needs none; a new disk has a saga of its own.
-        What::Renew | What::Restore => None,
+        What::Renew | What::Restore | What::RestoreBackup => None,
     };
     Box::new(move |_| {
         call.clone()
@@ -130,7 +130,11 @@ impl Saga for Change {
         // difference that the next round of the reconciler shows; asked for that size it is booked.
         let undo = match plan.what {
             What::Extend => Undo::Nothing,
-            What::Resize | What::Plan | What::Renew | What::Restore => {
+            What::Resize
+            | What::Plan
+            | What::Renew
+            | What::Restore
+            | What::RestoreBackup => {
                 Undo::Call(sized(plan.what, id.clone(), &plan.was))
             }
         };
@@ -289,6 +293,7 @@ async fn book(
         What::Plan => EventKind::Replanned,
         What::Renew => EventKind::Renewed,
         What::Restore => EventKind::SnapshotRestored,
+        What::RestoreBackup => EventKind::BackupRestored,
     };
     let by = (applicant.as_str(), cx.now());
     resource::add_change(tx, &cx.id(), &found.id, kind, by, &plan.shown(&schema)).await
@@ -313,8 +318,8 @@ pub async fn begin(tx: &mut Tx, cx: &Cx, request: &mut Request) -> Result<bool, 
         .await?
         .ok_or_else(|| inconsistent("no such resource"))?;
     free(tx, &found, plan.what, Some(&request.id)).await?;
-    // The disk need not be as it was: the new one is made of its snapshot.
-    if plan.what == What::Restore {
+    // The disk need not be as it was: the new one is made of its copy.
+    if plan.what.makes_disk() {
         restore::begin_agreed(tx, cx, request, &found, plan).await?;
         return Ok(false);
     }

@@ -1,7 +1,7 @@
-//! A new disk out of a snapshot, with its price and quota told before: at once, or, where somebody
+//! A new disk out of a snapshot or a backup, with its price and quota told before: at once, or, where somebody
 //! has to agree, by a request ([`crate::service::request::change`]) whose last approval begins it.
 //!
-//! It takes what the disk took of which the snapshot was: by the same version of the item, at the
+//! It takes what the disk took of which the copy is: by the same version of the item, at the
 //! size of that moment, at today's price. What it takes is held with the act or from the submit on
 //! and becomes use in the transaction that ends the saga; if the cloud refuses, it is given back
 //! there.
@@ -14,8 +14,8 @@ use lingbao_backends::{
     provisioning::{Call, ExternalId, Object, PoolRef, VolumeSpec},
 };
 use lingbao_model::{
-    change::{Plan, What},
-    id::{RequestId, ResourceId, SnapshotId, UserId},
+    change::{CopyId, Plan},
+    id::{RequestId, ResourceId, UserId},
     money::Money,
     msg::Msg,
     param::Answers,
@@ -24,9 +24,9 @@ use lingbao_model::{
     request::Outcome,
     resource::{EventKind, ServiceState},
     text,
-    time::Timestamp,
+    time::{Timestamp, Zone},
     verdict,
-    view::resource::{Act, RestoreView, Restoring, SnapshotState},
+    view::resource::{Act, RestoreView, Restoring},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -48,7 +48,7 @@ use crate::{
         refusal::traced,
         request::{
             change::{
-                restore::{NAME_MAX, is_closed, makable, offered},
+                restore::{Kept, NAME_MAX, gone, is_closed, makable, offered},
                 think::in_the_way,
             },
             ground::route_of_one_more,
@@ -60,7 +60,6 @@ use crate::{
         request::Request,
         resource::{self, Resource},
         resource_action, room,
-        snapshot::{self, Snapshot},
     },
 };
 
@@ -68,16 +67,18 @@ use crate::{
 /// reach it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Params {
-    /// The disk of which the snapshot is.
+    /// The disk of which the copy is.
     pub resource: ResourceId,
-    /// The snapshot.
-    pub snapshot: SnapshotId,
+    /// The copy.
+    #[serde(rename = "snapshot")]
+    pub copy: CopyId,
     /// The resource that the new disk becomes.
     pub new: ResourceId,
     /// Its backend.
     pub backend: String,
-    /// The backend's name of the snapshot.
-    pub snapshot_external_id: String,
+    /// The backend's name of the copy.
+    #[serde(rename = "snapshot_external_id")]
+    pub copy_external_id: String,
     /// The backend's name of the project.
     pub project: String,
     /// The backend's name of the pool.
@@ -125,15 +126,20 @@ impl Saga for Restore {
     fn steps(&self, params: &Params) -> Vec<Box<dyn Step>> {
         let backend = self.backends.get_or_absent(&params.backend);
         let size = params.answers.integer("size_gb").unwrap_or(0);
-        let call = Call::RestoreSnapshot {
-            snapshot: ExternalId(params.snapshot_external_id.clone()),
-            spec: VolumeSpec {
-                project: ExternalId(params.project.clone()),
-                pool: PoolRef(params.backend_pool.clone()),
-                name: params.name.clone(),
-                size_gb: u32::try_from(size).unwrap_or(0),
-                volume_type: params.answers.text("disk_class").map(str::to_owned),
+        let from = ExternalId(params.copy_external_id.clone());
+        let spec = VolumeSpec {
+            project: ExternalId(params.project.clone()),
+            pool: PoolRef(params.backend_pool.clone()),
+            name: params.name.clone(),
+            size_gb: u32::try_from(size).unwrap_or(0),
+            volume_type: params.answers.text("disk_class").map(str::to_owned),
+        };
+        let call = match params.copy {
+            CopyId::Snapshot(_) => Call::RestoreSnapshot {
+                snapshot: from,
+                spec,
             },
+            CopyId::Backup(_) => Call::RestoreBackup { backup: from, spec },
         };
         let make = move |_: &saga::StepCx| Ok(call.clone());
         let step = CallStep::boxed("volume", backend.clone(), Undo::Delete, Box::new(make));
@@ -165,7 +171,8 @@ impl Saga for Restore {
             (End::Done, Some(object)) => {
                 deliver(tx, cx, params, &source, object.id().as_str()).await?;
                 if let Some(request) = agreed {
-                    let said = Msg::new("request.history.changed.restore");
+                    let said = format!("request.history.changed.{}", params.copy.what());
+                    let said = Msg::new(said);
                     let done = (Outcome::Complete, &said, None);
                     change::close(tx, cx, request, &params.resource, done).await?;
                 }
@@ -180,7 +187,7 @@ impl Saga for Restore {
                         let reason = ended.why();
                         let said = Msg::new("request.history.not_restored");
                         let said = said.with("reason", reason.clone());
-                        let told = Msg::new("notice.not_restored")
+                        let told = Msg::new(words(&params.copy).not_restored)
                             .with("name", source.name.clone())
                             .with("reason", reason);
                         let failed = (Outcome::Failed, &said, Some(told));
@@ -209,6 +216,37 @@ fn demand(source: &Resource, amounts: &Amounts) -> Demand {
         .iter()
         .map(|place| (place.pool.clone(), amounts.clone()))
         .collect()
+}
+
+/// How one kind of copy is spoken of.
+struct Words {
+    event: EventKind,
+    act: Act,
+    audit: &'static str,
+    restored: &'static str,
+    failed: &'static str,
+    not_restored: &'static str,
+}
+
+const fn words(copy: &CopyId) -> Words {
+    match copy {
+        CopyId::Snapshot(_) => Words {
+            event: EventKind::SnapshotRestored,
+            act: Act::Restore,
+            audit: "snapshot.restore",
+            restored: "resource.restored",
+            failed: "resource.restore_failed",
+            not_restored: "notice.not_restored",
+        },
+        CopyId::Backup(_) => Words {
+            event: EventKind::BackupRestored,
+            act: Act::RestoreBackup,
+            audit: "backup.restore",
+            restored: "resource.backup_restored",
+            failed: "resource.backup_restore_failed",
+            not_restored: "notice.backup_not_restored",
+        },
+    }
 }
 
 /// Writes the new disk down and turns its hold into use.
@@ -246,11 +284,12 @@ async fn deliver(
         expires_at: params.expires_at,
     };
     resource::insert(tx, &cx.id(), &new).await?;
-    resource::begin_without_trial(tx, &params.new, &params.snapshot, cx.now()).await?;
+    resource::begin_without_trial(tx, &params.new, &params.copy, cx.now()).await?;
     quota::convert(tx, cx, &booking("convert", source, params), &params.new).await?;
-    let (actor, event) = (params.actor.as_str(), EventKind::SnapshotRestored);
+    let words = words(&params.copy);
+    let (actor, event) = (params.actor.as_str(), words.event);
     resource::add_event(tx, &cx.id(), &source.id, event, actor, cx.now()).await?;
-    let msg = Msg::new("resource.restored")
+    let msg = Msg::new(words.restored)
         .with("name", source.name.clone())
         .with("new", params.name.clone());
     let link = format!("/resources/{}", params.new);
@@ -263,7 +302,7 @@ async fn tell_failure(
     ended: &Ended<'_, Params>,
     source: &Resource,
 ) -> Result<(), StorageError> {
-    let msg = Msg::new("resource.restore_failed")
+    let msg = Msg::new(words(&ended.params.copy).failed)
         .with("name", source.name.clone())
         .with("reason", ended.why());
     let link = format!("/resources/{}", source.id);
@@ -275,14 +314,15 @@ async fn tell_failure(
 /// What becomes of it: price, quota before and after, what does not fit.
 ///
 /// # Errors
-/// [`ServiceError::NotFound`] if the caller doesn't see the disk or it has no such snapshot,
+/// [`ServiceError::NotFound`] if the caller doesn't see the disk or it has no such copy,
 /// [`ServiceError::Forbidden`] if it is not the caller's to use, [`ServiceError::Conflict`] if it
 /// can't be done now.
 pub async fn preview(
     cx: &Cx,
     id: &ResourceId,
-    snapshot: &SnapshotId,
+    copy: impl Into<CopyId>,
 ) -> Result<RestoreView, ServiceError> {
+    let wanted = copy.into();
     let mut rx = cx.db().read().await?;
     let access = Access::load(&mut rx, cx).await?;
     let source = resource::get(&mut rx, &access.scope(Ability::ReadResources), id)
@@ -291,24 +331,24 @@ pub async fn preview(
     for ability in [Ability::OperateResources, Ability::Order] {
         access.require_on(&mut rx, ability, &source.unit).await?;
     }
-    let snap = snapshot::get(&mut rx, id, snapshot).await?.or_not_found()?;
+    let copy = Kept::get(&mut rx, id, &wanted).await?.or_not_found()?;
     if !matches!(
         source.service,
         ServiceState::Running | ServiceState::Stopped
     ) {
         return not_now(&source);
     }
-    if snap.row.state != SnapshotState::Ready {
-        return conflict("resource.snapshot_not_ready");
+    if !copy.is_ready {
+        return conflict(copy.not_ready());
     }
     let backend = source.backend.clone().unwrap_or_default();
     if !cloud::able(&mut rx, &backend)
         .await?
-        .contains(&Act::Restore)
+        .contains(&words(&wanted).act)
     {
         return conflict("resource.cloud_can_not");
     }
-    let offered = offered(&mut rx, &source, &snap).await?;
+    let offered = offered(&mut rx, &source, &copy).await?;
     let account = quota::account(&mut rx, &source.vdc).await?;
     let demand = demand(&source, &offered.amounts);
     let pools = place::pools(&mut rx).await?;
@@ -323,16 +363,21 @@ pub async fn preview(
         let short = room::short(&mut rx, &demand).await?;
         blocks.extend(short.iter().map(|s| no_room(s, &pools)));
     } else {
-        blocks.extend(in_the_way(&mut rx, &source, What::Restore, None).await?);
+        blocks.extend(in_the_way(&mut rx, &source, wanted.what(), None).await?);
     }
     let upper = ground.around.has_upper;
     let stages = route::plan(&mut rx, &access.user, &source.unit, upper, &asked).await?;
-    let name = format!("{}-{}", source.name, snap.row.name);
+    let name = match copy.name() {
+        "" => format!("{}-{}", source.name, Zone::SHANGHAI.date(copy.at)),
+        name => format!("{}-{name}", source.name),
+    };
     Ok(RestoreView {
         resource: source.id.clone(),
         resource_name: source.name.clone(),
         name: name.chars().take(NAME_MAX).collect(),
-        snapshot: snap.row,
+        snapshot: copy.snapshot,
+        backup: copy.backup,
+        size_gb: copy.size_gb,
         quote: offered.quote,
         changes: account.changes(&demand),
         blocks,
@@ -350,7 +395,7 @@ fn no_room(short: &PoolShortfall, pools: &[Pool]) -> Msg {
     verdict::pool_shortfall_msg("verdict.no_room", short, pools)
 }
 
-/// Makes a new disk out of a snapshot. `month` is the price that was shown: if today's is another
+/// Makes a new disk out of a copy. `month` is the price that was shown: if today's is another
 /// one, the caller looks again.
 ///
 /// # Errors
@@ -359,15 +404,16 @@ fn no_room(short: &PoolShortfall, pools: &[Pool]) -> Msg {
 pub async fn restore(
     cx: &Cx,
     id: &ResourceId,
-    snapshot: &SnapshotId,
+    copy: impl Into<CopyId>,
     name: &str,
     month: Money,
     form: &str,
 ) -> Result<Option<Restoring>, ServiceError> {
-    let result = restore_once(cx, id, snapshot, name, month, form).await;
+    let copy = copy.into();
+    let result = restore_once(cx, id, &copy, name, month, form).await;
     traced(cx, result, || {
-        audit::Event::new("snapshot.restore", "resource", id)
-            .detail(json!({ "snapshot": snapshot }))
+        audit::Event::new(words(&copy).audit, "resource", id)
+            .detail(json!({ copy.field(): copy }))
     })
     .await
 }
@@ -375,25 +421,25 @@ pub async fn restore(
 async fn restore_once(
     cx: &Cx,
     id: &ResourceId,
-    wanted: &SnapshotId,
+    wanted: &CopyId,
     name: &str,
     month: Money,
     form: &str,
 ) -> Result<Option<Restoring>, ServiceError> {
     let mut tx = cx.db().begin().await?;
     let access = Access::load(&mut tx, cx).await?;
-    let ready = ready(&mut tx, &access, id, Act::Restore).await?;
+    let ready = ready(&mut tx, &access, id, words(wanted).act).await?;
     let source = &ready.found;
     access
         .require_on(&mut tx, Ability::Order, &source.unit)
         .await?;
-    let snap = snapshot::get(&mut tx, id, wanted).await?.or_not_found()?;
+    let copy = Kept::get(&mut tx, id, wanted).await?.or_not_found()?;
     if came_before(&mut tx, cx, &access, id, form).await? {
         return Ok(None);
     }
     let name = text::line("name", name, 1, NAME_MAX).map_err(|e| ServiceError::Invalid(vec![e]))?;
-    makable(&mut tx, source, &snap).await?;
-    let offered = offered(&mut tx, source, &snap).await?;
+    makable(&mut tx, source, &copy).await?;
+    let offered = offered(&mut tx, source, &copy).await?;
     if offered.quote.each != month {
         return conflict("resource.price_changed");
     }
@@ -402,8 +448,8 @@ async fn restore_once(
     if !asked.is_automatic() {
         return conflict("resource.restore_needs_consent");
     }
-    let plan = offered.plan(source, &snap, name);
-    let params = start(&mut tx, cx, source, &snap, plan, (&access.user, None)).await?;
+    let plan = offered.plan(source, &copy, name);
+    let params = start(&mut tx, cx, source, &copy, plan, (&access.user, None)).await?;
     let short = quota::hold(&mut tx, cx, &booking("hold", source, &params)).await?;
     if !short.is_empty() {
         return Err(over_quota(&mut tx, short).await?);
@@ -415,9 +461,9 @@ async fn restore_once(
         return Err(ServiceError::Conflict(no_room(short, &pools)));
     }
     topics::touch(&mut tx, cx, &format!("unit:{}", source.unit)).await?;
-    let event = audit::Event::new("snapshot.restore", "resource", id)
+    let event = audit::Event::new(words(wanted).audit, "resource", id)
         .of_unit(&source.unit)
-        .detail(json!({ "snapshot": wanted, "new": params.new, "month": params.month }));
+        .detail(json!({ wanted.field(): wanted, "new": params.new, "month": params.month }));
     audit::record(&mut tx, cx, event).await?;
     tx.commit().await?;
     Ok(Some(Restoring {
@@ -430,7 +476,7 @@ async fn start(
     tx: &mut Tx,
     cx: &Cx,
     source: &Resource,
-    snap: &Snapshot,
+    copy: &Kept,
     plan: Plan,
     (actor, request): (&UserId, Option<&RequestId>),
 ) -> Result<Params, ServiceError> {
@@ -439,8 +485,8 @@ async fn start(
     else {
         return conflict("resource.no_disk");
     };
-    let Some(snapshot_external_id) = snap.external_id.clone() else {
-        return conflict("resource.snapshot_not_ready");
+    let Some(copy_external_id) = copy.external_id.clone() else {
+        return conflict(copy.not_ready());
     };
     let Some(project) = project::project(tx, &source.vdc, &backend).await? else {
         return conflict("resource.not_in_cloud");
@@ -448,10 +494,10 @@ async fn start(
     let site = fulfilment::pool_site(tx, &place.pool).await?;
     let params = Params {
         resource: source.id.clone(),
-        snapshot: disk.snapshot,
+        copy: disk.copy,
         new: cx.id(),
         backend,
-        snapshot_external_id,
+        copy_external_id,
         project,
         backend_pool: site.backend_pool,
         name: disk.name,
@@ -466,7 +512,8 @@ async fn start(
     let subject = request.map_or(source.id.as_str(), RequestId::as_str);
     let saga = saga::start::<Restore>(tx, cx, subject, &params).await?;
     let by = actor.as_str();
-    if !resource_action::begin(tx, &source.id, &saga, "restore", by, cx.now()).await? {
+    let what = params.copy.what().as_str();
+    if !resource_action::begin(tx, &source.id, &saga, what, by, cx.now()).await? {
         return conflict("resource.busy_now");
     }
     Ok(params)
@@ -476,7 +523,7 @@ async fn start(
 /// holds: its price, its size and the end of its term; and the hold is that of the request.
 ///
 /// # Errors
-/// [`ServiceError::Conflict`] if the snapshot is gone, nothing new may stand there any more, or the
+/// [`ServiceError::Conflict`] if the copy is gone, nothing new may stand there any more, or the
 /// term is over; nothing of the transaction may be committed then.
 pub(super) async fn begin_agreed(
     tx: &mut Tx,
@@ -485,19 +532,18 @@ pub(super) async fn begin_agreed(
     source: &Resource,
     plan: Plan,
 ) -> Result<(), ServiceError> {
-    let snap = match &plan.disk {
-        Some(disk) => snapshot::get(tx, &source.id, &disk.snapshot).await?,
-        None => None,
+    let Some(wanted) = plan.disk.as_ref().map(|disk| disk.copy.clone()) else {
+        return conflict("resource.no_disk");
     };
-    let Some(snap) = snap else {
-        return conflict("resource.snapshot_gone");
+    let Some(copy) = Kept::get(tx, &source.id, &wanted).await? else {
+        return conflict(gone(&wanted));
     };
-    makable(tx, source, &snap).await?;
+    makable(tx, source, &copy).await?;
     if plan.will.until <= cx.now() {
         return conflict("resource.restore_term_over");
     }
     let by = (&request.applicant, Some(&request.id));
-    start(tx, cx, source, &snap, plan, by).await?;
+    start(tx, cx, source, &copy, plan, by).await?;
     Ok(())
 }
 

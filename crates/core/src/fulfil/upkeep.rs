@@ -235,6 +235,7 @@ fn acts(able: &Capabilities) -> Vec<Act> {
             takes(&[CallKind::CreateSnapshot, CallKind::DeleteSnapshot]),
         ),
         (Act::Restore, takes(&[CallKind::RestoreSnapshot])),
+        (Act::RestoreBackup, takes(&[CallKind::RestoreBackup])),
         (
             Act::Attach,
             takes(&[CallKind::AttachVolume, CallKind::DetachVolume]),
@@ -411,6 +412,7 @@ mod tests {
             Act::Console,
             Act::Snapshot,
             Act::Restore,
+            Act::RestoreBackup,
             Act::Attach,
             Act::Resize,
             Act::Extend,
@@ -429,6 +431,7 @@ mod tests {
         let left = [
             Act::Restart,
             Act::Restore,
+            Act::RestoreBackup,
             Act::Attach,
             Act::Resize,
             Act::Reinstall,

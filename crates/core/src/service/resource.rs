@@ -306,7 +306,7 @@ fn changes(found: &Resource, renewed: bool, able: &[Act]) -> Vec<Act> {
     let may = |(what, act): (What, Act)| {
         let can = match what {
             What::Renew => !renewed,
-            What::Resize | What::Extend | What::Plan | What::Restore => able.contains(&act),
+            _ => able.contains(&act),
         };
         (what.fits(found.kind) && can).then_some(act)
     };
@@ -347,7 +347,7 @@ fn acts(
     if live && stands && found.kind == Fulfiller::Volume {
         may.push(Act::Snapshot);
         if orders {
-            may.push(Act::Restore);
+            may.extend([Act::Restore, Act::RestoreBackup]);
         }
     }
     if live && stands && matches!(found.kind, Fulfiller::Volume | Fulfiller::Address) {
@@ -361,6 +361,7 @@ fn acts(
         | Act::Console
         | Act::Snapshot
         | Act::Restore
+        | Act::RestoreBackup
         | Act::Attach
         | Act::Rules
         | Act::NewPassword => able.contains(act),

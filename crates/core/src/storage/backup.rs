@@ -249,6 +249,44 @@ pub async fn of_resource(
     rows.into_iter().map(Backup::try_from).collect()
 }
 
+/// One backup of a disk; of another disk it is not found. Whoever may see the disk may see it.
+///
+/// # Errors
+/// What the database says.
+pub async fn get(
+    rx: &mut ReadTx,
+    of: &ResourceId,
+    id: &BackupId,
+) -> Result<Option<Backup>, StorageError> {
+    let row: Option<Row> = Sql::new(SELECT)
+        .push(" AND b.of_id = ")
+        .bind(of.as_str())
+        .push(" AND b.id = ")
+        .bind(id.as_str())
+        .optional(rx)
+        .await?;
+    row.map(Backup::try_from).transpose()
+}
+
+/// Whether a disk had such a backup that is deleted by now.
+///
+/// # Errors
+/// What the database says.
+pub async fn is_gone(
+    rx: &mut ReadTx,
+    of: &ResourceId,
+    id: &BackupId,
+) -> Result<bool, StorageError> {
+    let row: Option<(String,)> =
+        Sql::new("SELECT id FROM backup WHERE state = 'deleted' AND of_id = ")
+            .bind(of.as_str())
+            .push(" AND id = ")
+            .bind(id.as_str())
+            .optional(rx)
+            .await?;
+    Ok(row.is_some())
+}
+
 /// Writes a backup down as one that is being made.
 ///
 /// # Errors

@@ -1,8 +1,8 @@
 //! The resource that a change request is about, and the change as it was submitted last.
 
 use lingbao_model::{
-    change::Plan,
-    id::{RequestId, ResourceId, SnapshotId},
+    change::{CopyId, Plan},
+    id::{RequestId, ResourceId},
 };
 
 use super::{ReadTx, Tx, sql::Sql};
@@ -64,21 +64,21 @@ pub async fn under_way(
     Ok(row.map(|(_, number)| number))
 }
 
-/// The number of the request on its way that wants a new disk out of this snapshot.
+/// The number of the request on its way that wants a new disk out of this copy.
 ///
 /// # Errors
 /// What the database says.
-pub async fn wants_snapshot(
+pub async fn wants(
     rx: &mut ReadTx,
     resource: &ResourceId,
-    snapshot: &SnapshotId,
+    copy: &CopyId,
 ) -> Result<Option<String>, StorageError> {
     let Some((request, number)) = open(rx, resource, None).await? else {
         return Ok(None);
     };
     let disk = get(rx, &request).await?.and_then(|(_, plan)| plan.disk);
     Ok(disk
-        .is_some_and(|d| d.snapshot == *snapshot)
+        .is_some_and(|d| d.copy == *copy)
         .then_some(number))
 }
 

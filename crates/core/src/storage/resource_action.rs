@@ -68,7 +68,7 @@ pub async fn note_form(
 }
 
 /// Which change is under way: `start`, `stop`, `release`, `restart`, `snapshot`, `delete_snapshot`,
-/// `restore`, `attach`, `detach`, `rules`, `password`, `reinstall`, `erase`.
+/// `restore`, `restore_backup`, `attach`, `detach`, `rules`, `password`, `reinstall`, `erase`.
 ///
 /// # Errors
 /// What the database says.

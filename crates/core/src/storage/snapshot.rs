@@ -210,7 +210,7 @@ pub async fn all_gone(
     Ok(())
 }
 
-/// The disk out of whose snapshot a resource was made.
+/// The disk out of whose snapshot or backup a resource was made.
 ///
 /// # Errors
 /// What the database says.
@@ -219,14 +219,16 @@ pub async fn origin(
     resource: &ResourceId,
 ) -> Result<Option<ResourceId>, StorageError> {
     let row: Option<(String,)> = Sql::new(
-        "SELECT s.resource_id FROM resource r JOIN snapshot s ON s.id = r.from_snapshot WHERE r.id = ",
+        "SELECT COALESCE(s.resource_id, b.of_id) FROM resource r
+           LEFT JOIN snapshot s ON s.id = r.from_snapshot LEFT JOIN backup b ON b.id = r.from_backup
+         WHERE COALESCE(s.resource_id, b.of_id) IS NOT NULL AND r.id = ",
     )
     .bind(resource.as_str())
     .optional(rx)
     .await?;
     row.map(|(id,)| {
         id.parse()
-            .map_err(|e| StorageError::inconsistent("snapshot", "resource_id", id.as_str(), e))
+            .map_err(|e| StorageError::inconsistent("resource", "from", id.as_str(), e))
     })
     .transpose()
 }

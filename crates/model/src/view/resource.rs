@@ -135,6 +135,8 @@ words! {
         Snapshot = "snapshot",
         /// Make a new disk out of a snapshot.
         Restore = "restore",
+        /// Make a new disk out of a backup.
+        RestoreBackup = "restore_backup",
         /// Attach to a host.
         Attach = "attach",
         /// Take off its host.
@@ -192,7 +194,8 @@ pub struct SnapshotRow {
     pub by: Option<String>,
 }
 
-/// What becomes of it when a new disk is made out of a snapshot; shown before it is confirmed.
+/// What becomes of it when a new disk is made out of a snapshot or a backup; shown before it is
+/// confirmed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct RestoreView {
@@ -200,8 +203,14 @@ pub struct RestoreView {
     pub resource: ResourceId,
     /// Its name.
     pub resource_name: String,
-    /// The snapshot.
-    pub snapshot: SnapshotRow,
+    /// The snapshot, if it is made out of one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snapshot: Option<SnapshotRow>,
+    /// The backup, if it is made out of one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backup: Option<BackupRow>,
+    /// Its size, GB: what the copy holds.
+    pub size_gb: i64,
     /// Proposed name of the new disk.
     pub name: String,
     /// What it costs, by today's price.
@@ -211,7 +220,7 @@ pub struct RestoreView {
     /// What stands in the way, in words.
     pub blocks: Vec<Msg>,
     /// Who will be asked, stage by stage; empty if it is made at once. With stages it is asked for
-    /// by a request: `POST /resources/{id}/changes` with `restore`.
+    /// by a request: `POST /resources/{id}/changes` with `restore` or `restore_backup`.
     pub route: Vec<StageView>,
     /// Names of the pools that `changes` names.
     pub pools: Vec<(PoolId, Label)>,
@@ -219,7 +228,7 @@ pub struct RestoreView {
     pub expires_at: Timestamp,
 }
 
-/// What came of asking for a new disk out of a snapshot.
+/// What came of asking for a new disk out of a snapshot or a backup.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Restoring {
@@ -379,7 +388,7 @@ pub struct ResourceDetail {
     pub plan_runs: Option<PlanRuns>,
     /// Hosts to which the viewer may attach it now.
     pub hosts: Vec<Related>,
-    /// The disk out of whose snapshot it was made.
+    /// The disk out of whose snapshot or backup it was made.
     pub made_from: Option<Related>,
     /// What there is to know about what the cloud says; `None` while it agrees and answers.
     pub cloud: Option<CloudWord>,

@@ -29,6 +29,7 @@ use lingbao_backends::{
 };
 use lingbao_model::{
     catalogue::Fulfiller,
+    change::What,
     id::{BackupId, ResourceId},
     msg::Msg,
     people::Role,
@@ -52,7 +53,7 @@ use crate::{
     storage::{
         ReadTx, Tx,
         backup::{self, Backup},
-        change, project,
+        change, project, request_change,
         resource::{self, Resource},
         resource_action,
     },
@@ -444,8 +445,10 @@ async fn end(run: &Run, cloud: &dyn Provisioner, ground: &Ground) -> Result<(), 
     }
     if ground.stands() {
         let kept = all.iter().filter(|one| !lost.contains(&one.row.id));
-        for id in too_old(kept, cx.now().plus_millis(-ground.keep_ms())) {
-            backup::drop_it(&mut tx, id).await?;
+        for one in too_old(kept, cx.now().plus_millis(-ground.keep_ms())) {
+            if !is_wanted(&mut tx, one).await? {
+                backup::drop_it(&mut tx, &one.row.id).await?;
+            }
         }
     }
     let link = link(&plan.id);
@@ -470,8 +473,19 @@ fn link(plan: &ResourceId) -> String {
     format!("/resources/{plan}#backups")
 }
 
+/// Whether a new disk is made out of the disk's backups just now, or asked for out of this one: then
+/// it is kept until the end of the next run.
+async fn is_wanted(tx: &mut Tx, one: &Backup) -> Result<bool, StorageError> {
+    let (of, copy) = (&one.row.of, (&one.row.id).into());
+    if request_change::wants(tx, of, &copy).await?.is_some() {
+        return Ok(true);
+    }
+    let under_way = resource_action::current(tx, of).await?;
+    Ok(under_way.as_deref() == Some(What::RestoreBackup.as_str()))
+}
+
 /// Of each disk everything older than `before` but the youngest that is kept.
-fn too_old<'a>(all: impl Iterator<Item = &'a Backup>, before: Timestamp) -> Vec<&'a BackupId> {
+fn too_old<'a>(all: impl Iterator<Item = &'a Backup>, before: Timestamp) -> Vec<&'a Backup> {
     let mut by_disk: BTreeMap<&ResourceId, Vec<&Backup>> = BTreeMap::new();
     for one in all.filter(|one| one.row.state == BackupState::Kept) {
         by_disk.entry(&one.row.of).or_default().push(one);
@@ -482,7 +496,7 @@ fn too_old<'a>(all: impl Iterator<Item = &'a Backup>, before: Timestamp) -> Vec<
         let over = of_disk
             .into_iter()
             .filter(|one| one.row.at <= before && Some(one.row.at) != youngest);
-        old.extend(over.map(|one| &one.row.id));
+        old.extend(over);
     }
     old
 }

@@ -117,7 +117,7 @@ pub(super) async fn write_off(
     let Some(kept) = kept.remove(name).filter(|kept| !kept.busy) else {
         return Err(ServiceError::Conflict(Msg::new("difference.over")));
     };
-    if let Some(number) = request_change::wants_snapshot(tx, &disk.id, &kept.id).await? {
+    if let Some(number) = request_change::wants(tx, &disk.id, &(&kept.id).into()).await? {
         let msg = Msg::new("resource.snapshot_asked_for").with("number", number);
         return Err(ServiceError::Conflict(msg));
     }

@@ -263,13 +263,17 @@ pub async fn next_piece(tx: &mut Tx, item: &RequestItemId) -> Result<i64, Storag
 pub async fn begin_without_trial(
     tx: &mut Tx,
     resource: &ResourceId,
-    from: &SnapshotId,
+    from: &CopyId,
     at: Timestamp,
 ) -> Result<(), StorageError> {
+    let (snapshot, backup) = match from {
+        CopyId::Snapshot(id) => (Some(id.as_str()), None),
+        CopyId::Backup(id) => (None, Some(id.as_str())),
+    };
     on!(tx, conn => sqlx::query(
         "UPDATE resource SET billing_state = 'trial', confirmed_at = $1, trial_until = $1, from_snapshot = $2,
-           version = version + 1 WHERE id = $3")
-        .bind(at.millis()).bind(from.as_str()).bind(resource.as_str()).execute(conn).await.map(|_| ()))?;
+           from_backup = $3, version = version + 1 WHERE id = $4")
+        .bind(at.millis()).bind(snapshot).bind(backup).bind(resource.as_str()).execute(conn).await.map(|_| ()))?;
     Ok(())
 }
 

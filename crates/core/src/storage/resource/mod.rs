@@ -422,7 +422,7 @@ pub async fn of_request(
     request: &RequestId,
 ) -> Result<Vec<Resource>, StorageError> {
     let sql = Sql::new(SELECT)
-        .push(" AND r.from_snapshot IS NULL AND r.request_id = ")
+        .push(" AND r.from_snapshot IS NULL AND r.from_backup IS NULL AND r.request_id = ")
         .bind(request.as_str());
     let rows: Vec<Row> = scope
         .filter(sql, " AND r.unit_id")

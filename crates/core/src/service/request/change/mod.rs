@@ -81,7 +81,7 @@ async fn supplemented(
     advance(&mut request.clone(), Event::Resubmit)?;
     let mut typed: Typed = Typed::new();
     if let Some(disk) = &plan.disk {
-        typed.insert("snapshot".into(), disk.snapshot.to_string());
+        typed.insert(disk.copy.field().into(), disk.copy.as_str().to_owned());
         typed.insert("name".into(), disk.name.clone());
         return Ok((request, plan.what, typed));
     }
@@ -323,14 +323,14 @@ async fn resubmit_once(
     expect_version(&request, version)?;
     request.revision += 1;
     // What it would be is what it was: a renewal does not become another size on its way, and a disk
-    // is not made of another snapshot.
+    // is not made of another copy.
     let mut form = ChangeForm {
         what: before.what,
         ..form.clone()
     };
     if let Some(disk) = &before.disk {
-        let snapshot = disk.snapshot.to_string();
-        form.typed.insert("snapshot".to_owned(), snapshot);
+        let (field, copy) = (disk.copy.field(), disk.copy.as_str());
+        form.typed.insert(field.to_owned(), copy.to_owned());
     }
     // The hold is given back and taken anew in one transaction: what is booked is the difference.
     orderable(&mut tx, &access, &resource).await?;

@@ -68,8 +68,8 @@ pub async fn think(
     let term = resource::term(rx, &resource.id).await?;
     let was = resource::stand(&resource, &term);
     let (zone, now) = (Zone::SHANGHAI, cx.now());
-    let (plan, mut errors) = if what == What::Restore && what.fits(resource.kind) {
-        restore::plan(rx, &resource, typed, own).await?
+    let (plan, mut errors) = if what.makes_disk() && what.fits(resource.kind) {
+        restore::plan(rx, &resource, (what, typed), own).await?
     } else {
         let kind = resource.kind;
         change::plan(what, kind, &was, offer.as_ref(), typed, (zone, now))
@@ -146,6 +146,7 @@ pub async fn free(
         What::Plan => Some(Act::Plan),
         What::Renew => None,
         What::Restore => Some(Act::Restore),
+        What::RestoreBackup => Some(Act::RestoreBackup),
     };
     if let (Some(act), Some(backend)) = (needed, &resource.backend)
         && !cloud::able(rx, backend).await?.contains(&act)
