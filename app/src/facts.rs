@@ -71,7 +71,7 @@ pub fn steps(change: &Change) -> Vec<(String, String, String)> {
     };
     let day = |at| Zone::SHANGHAI.date(at).to_string();
     let until = t!("change.until");
-    if change.what == What::Restore {
+    if change.what.makes_disk() {
         row(until, NOTHING.to_owned(), day(change.until_after));
     } else if change.until_before != change.until_after {
         row(until, day(change.until_before), day(change.until_after));

@@ -136,6 +136,11 @@ pub fn restore(disk: &str, snapshot: &str) -> String {
     format!("{}/snapshots/{}", resource(disk), segment(snapshot))
 }
 
+/// A new disk out of a backup of a disk.
+pub fn restore_backup(disk: &str, backup: &str) -> String {
+    format!("{}/backups/{}", resource(disk), segment(backup))
+}
+
 /// What may come in to a host.
 pub fn rules(host: &str) -> String {
     format!("{}/rules", resource(host))
@@ -289,6 +294,7 @@ pub const PATHS: &[&str] = &[
     RESOURCES,
     "/resources/{id}",
     "/resources/{id}/snapshots/{snapshot}",
+    "/resources/{id}/backups/{backup}",
     "/resources/{id}/change",
     "/resources/{id}/bin",
     "/resources/{id}/certificate",

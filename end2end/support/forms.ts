@@ -50,6 +50,7 @@ export const FORMS: Record<string, Record<string, string>[]> = {
   '/todo/{step}': ['approve', 'return', 'reject'].map((act) => ({ do: act, opinion, digest: 'none' })),
   '/requests/{id}': ['withdraw', 'confirm', 'copy'].map((act) => ({ do: act, version })),
   '/resources/{id}/snapshots/{snapshot}': [{ name: 'foreign', month: '1' }],
+  '/resources/{id}/backups/{backup}': [{ name: 'foreign', month: '1' }],
   '/resources/{id}/change': ['', 'try'].map((act) => ({ do: act, what: 'renew', months: '1', reason })),
   '/resources/{id}/rules': [
     { do: 'add', protocol: 'tcp', ports: '8080', source: '10.8.0.0/24', note: '核验' },

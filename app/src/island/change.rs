@@ -56,7 +56,7 @@ pub struct Asking {
 impl Asking {
     /// Of the form of a change.
     pub fn of(view: &ChangeView) -> Self {
-        let own = ["months", "name", "snapshot"].map(ToOwned::to_owned);
+        let own = ["months", "name", "snapshot", "backup"].map(ToOwned::to_owned);
         Self {
             resource: view.resource.to_string(),
             what: view.what,
@@ -164,7 +164,7 @@ fn effect(tried: &TriedChange) -> AnyView {
         .map(|at| t!("change.price_from", day = Zone::SHANGHAI.date(at)))
         .map(|text| view! { <p class="sub">{text}</p> });
     let unit = match change.what {
-        What::Restore => t!("resources.yuan_month"),
+        what if what.makes_disk() => t!("resources.yuan_month"),
         _ => t!("change.difference"),
     };
     let verdict = &tried.verdict;

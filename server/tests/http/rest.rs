@@ -88,6 +88,7 @@ async fn without_a_token_and_without_a_session_there_is_nothing() {
                 .replace("{code}", "x")
                 .replace("{kind}", "x")
                 .replace("{snapshot}", "x")
+                .replace("{backup}", "x")
                 .replace("{grant}", "x");
             let headers = [
                 ("sec-fetch-site", "same-origin"),

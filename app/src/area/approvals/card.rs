@@ -85,7 +85,7 @@ fn Shown(card: CardView) -> impl IntoView {
     let (month, once) = (card.month, card.once);
     // Of a change the month is the difference; something new has no other.
     let per_month = match &card.change {
-        Some(line) if line.change.what != What::Restore => t!("change.difference"),
+        Some(line) if !line.change.what.makes_disk() => t!("change.difference"),
         _ => t!("approvals.per_month"),
     };
     let monthly = (month.fen() != 0 || once.fen() == 0).then(|| sum(per_month, month));

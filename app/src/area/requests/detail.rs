@@ -126,7 +126,7 @@ fn Shown(request: RequestDetail) -> impl IntoView {
         .as_ref()
         .map_or_else(|| "—".to_owned(), |s| s.name.clone());
     let per_month = match &request.change {
-        Some(line) if line.change.what != What::Restore => t!("change.difference"),
+        Some(line) if !line.change.what.makes_disk() => t!("change.difference"),
         _ => t!("requests.per_month"),
     };
     let facts: Vec<(Text, AnyView)> = vec![

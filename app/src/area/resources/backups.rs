@@ -1,11 +1,12 @@
-//! The backups of a disk, or those that a plan keeps, and how the plan runs.
+//! The backups of a disk, or those that a plan keeps, and how the plan runs. Out of those of a disk a
+//! new one is made.
 
 use super::words::{moment, word};
-use crate::{i18n, t, ui::*};
+use crate::{i18n, routes, t, ui::*};
 use leptos::prelude::*;
 use lingbao_model::view::{
     backup::{BackupRow, BackupState, PlanRuns},
-    resource::ResourceDetail,
+    resource::{Act, ResourceDetail},
 };
 
 /// The panel of a plan, or of a host or a disk of which there are backups.
@@ -14,13 +15,21 @@ pub fn panel(found: &ResourceDetail) -> Option<AnyView> {
     if runs.is_none() && found.backups.is_empty() {
         return None;
     }
-    let columns = vec![
+    let restores = found.may.contains(&Act::RestoreBackup);
+    let mut columns = vec![
         col(t!("resources.backup_of")),
         col(t!("resources.snapshot_size")).class("num"),
         col(t!("resources.backup_at")),
         col(t!("resources.state")),
     ];
-    let rows = found.backups.iter().map(row).collect_view();
+    if restores {
+        columns.push(col(t!("resources.backup_acts")).hidden());
+    }
+    let rows = found
+        .backups
+        .iter()
+        .map(|one| row(one, restores))
+        .collect_view();
     let list = if found.backups.is_empty() {
         view! { <p class="panel-pad sub">{t!("resources.backups_none")}</p> }.into_any()
     } else {
@@ -68,7 +77,7 @@ fn how(runs: &PlanRuns) -> AnyView {
     .into_any()
 }
 
-fn row(one: &BackupRow) -> AnyView {
+fn row(one: &BackupRow, restores: bool) -> AnyView {
     let look = match one.state {
         BackupState::Kept => Look::Ok,
         BackupState::Making | BackupState::Dropping => Look::Run,
@@ -82,12 +91,20 @@ fn row(one: &BackupRow) -> AnyView {
         .unwrap_or_default();
     let name = one.of_name.clone();
     let at = moment(one.at);
+    let acts = restores.then(|| {
+        let restore = (one.state == BackupState::Kept).then(|| {
+            let href = routes::restore_backup(one.of.as_str(), one.id.as_str());
+            view! { <LinkButton href kind=Kind::Bare size=Size::Small>{t!("resources.restore_backup")}</LinkButton> }
+        });
+        view! { <Cell l=t!("resources.backup_acts")><div class="acts">{restore}</div></Cell> }
+    });
     view! {
         <Row>
             <RowHead name sub=kind/>
             <Cell l=t!("resources.snapshot_size") class="num">{size}</Cell>
             <Cell l=t!("resources.backup_at")>{at}</Cell>
             <Cell l=t!("resources.state")><Chip look text=state/></Cell>
+            {acts}
         </Row>
     }
     .into_any()

@@ -121,6 +121,7 @@ fn Form(view: ChangeView, begun: Typed, tried: Result<TriedChange, ApiError>) ->
     let fields = fields(&view, &begun);
     let (section, submit) = match what {
         What::Restore => (t!("restore.title"), t!("restore.ask")),
+        What::RestoreBackup => (t!("restore.backup_title"), t!("restore.ask")),
         _ => (t!("change.section"), t!("change.submit")),
     };
     view! {
@@ -158,12 +159,16 @@ fn fields(view: &ChangeView, begun: &Typed) -> AnyView {
         }
         .into_any();
     }
-    if view.what == What::Restore {
+    if view.what.makes_disk() {
         // The price that is agreed to is the one that stands beside the form.
         let month = view.tried.change.month_after.fen().to_string();
-        let (snapshot, name) = (text("snapshot").to_owned(), text("name").to_owned());
+        let field = match view.what {
+            What::RestoreBackup => "backup",
+            _ => "snapshot",
+        };
+        let (copy, name) = (text(field).to_owned(), text("name").to_owned());
         return view! {
-            <input type="hidden" name="snapshot" value=snapshot/>
+            <input type="hidden" name=field value=copy/>
             <input type="hidden" name="month" value=month/>
             <Field name="name" label=t!("restore.name") hint=t!("restore.name_hint")>
                 <TextInput value=name maxlength=40_u32/>

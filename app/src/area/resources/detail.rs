@@ -177,6 +177,7 @@ fn shape(kind: EventKind) -> &'static str {
         | EventKind::Restarted
         | EventKind::SnapshotTaken
         | EventKind::SnapshotRestored
+        | EventKind::BackupRestored
         | EventKind::SnapshotTakenIn
         | EventKind::Attached
         | EventKind::RulesChanged
@@ -349,6 +350,7 @@ fn acts(found: &ResourceDetail) -> AnyView {
             | Act::Console
             | Act::Snapshot
             | Act::Restore
+            | Act::RestoreBackup
             | Act::Attach
             | Act::Detach
             | Act::Rules

@@ -33,6 +33,10 @@ pub fn routes() -> Vec<AnyNestedRoute> {
             path!("/resources/:id/snapshots/:snapshot"),
             restore::RestorePage,
         ),
+        page(
+            path!("/resources/:id/backups/:backup"),
+            restore::RestoreBackupPage,
+        ),
         page(path!("/resources/:id/bin"), bin::BinPage),
         page(
             path!("/resources/:id/certificate"),
@@ -52,6 +56,10 @@ pub fn posts() -> axum::Router<Pages> {
         .route(
             "/resources/{id}/snapshots/{snapshot}",
             page_post(restore::ssr::submit),
+        )
+        .route(
+            "/resources/{id}/backups/{backup}",
+            page_post(restore::ssr::submit_backup),
         )
         .route("/resources/{id}/change", page_post(change::ssr::submit))
         .route("/resources/{id}/bin", page_post(bin::ssr::act))

@@ -1,4 +1,4 @@
-//! A new disk out of a snapshot: what it costs and takes, and who must agree, before it is confirmed.
+//! A new disk out of a snapshot or a backup: what it costs and takes, and who must agree, before it is confirmed.
 
 use super::words::{below, day, moment, way};
 use crate::{error::ApiError, facts, form::FormId, i18n, routes, t, ui::*};
@@ -16,11 +16,28 @@ use lingbao_model::{
 #[server(name = GetRestore, prefix = "/fn", endpoint = "resources/restore", output = crate::json::Json)]
 pub async fn restoring(id: String, snapshot: String) -> Result<RestoreView, ApiError> {
     let cx = crate::ssr::cx()?;
-    let (id, snapshot) = (crate::ssr::id(&id)?, crate::ssr::id(&snapshot)?);
+    let (id, snapshot) = (
+        crate::ssr::id(&id)?,
+        crate::ssr::id::<lingbao_model::id::SnapshotId>(&snapshot)?,
+    );
     Ok(lingbao_core::fulfil::restore::preview(&cx, &id, &snapshot).await?)
 }
 
-/// The page.
+/// The same of a backup.
+///
+/// # Errors
+/// Those of [`restoring`].
+#[server(name = GetRestoreBackup, prefix = "/fn", endpoint = "resources/restore_backup", output = crate::json::Json)]
+pub async fn restoring_backup(id: String, backup: String) -> Result<RestoreView, ApiError> {
+    let cx = crate::ssr::cx()?;
+    let (id, backup) = (
+        crate::ssr::id(&id)?,
+        crate::ssr::id::<lingbao_model::id::BackupId>(&backup)?,
+    );
+    Ok(lingbao_core::fulfil::restore::preview(&cx, &id, &backup).await?)
+}
+
+/// The page of a snapshot.
 #[component]
 pub fn RestorePage() -> impl IntoView {
     let params = use_params_map();
@@ -32,19 +49,46 @@ pub fn RestorePage() -> impl IntoView {
     page_of(found, |found| view! { <Form found/> }.into_any())
 }
 
+/// The page of a backup.
+#[component]
+pub fn RestoreBackupPage() -> impl IntoView {
+    let params = use_params_map();
+    let of = move |name: &'static str| params.with(|p| p.get(name).unwrap_or_default());
+    let found = Resource::new(
+        move || (of("id"), of("backup")),
+        |(id, backup)| restoring_backup(id, backup),
+    );
+    page_of(found, |found| view! { <Form found/> }.into_any())
+}
+
+/// Title of the page, and what is made out of what.
+fn heading(found: &RestoreView) -> (&'static str, String) {
+    match (&found.snapshot, &found.backup) {
+        (Some(one), _) => (
+            t!("restore.title"),
+            t!(
+                "restore.fact",
+                snapshot = one.name.clone(),
+                at = moment(one.at)
+            ),
+        ),
+        (None, Some(one)) => (
+            t!("restore.backup_title"),
+            t!("restore.backup_fact", at = moment(one.at)),
+        ),
+        (None, None) => (t!("restore.title"), String::new()),
+    }
+}
+
 #[component]
 fn Form(found: RestoreView) -> impl IntoView {
     let crumbs = below(&found.resource, &found.resource_name);
-    let fact = t!(
-        "restore.fact",
-        snapshot = found.snapshot.name.clone(),
-        at = moment(found.snapshot.at)
-    );
+    let (title, fact) = heading(&found);
     let money = facts::charge(found.quote.each, found.quote.once);
     let effect: Vec<(Text, AnyView)> = vec![
         (
             t!("resources.snapshot_size").into(),
-            t!("resources.gb", n = found.snapshot.size_gb).into_any(),
+            t!("resources.gb", n = found.size_gb).into_any(),
         ),
         (t!("restore.price").into(), money.into_any()),
         (
@@ -104,7 +148,7 @@ fn Form(found: RestoreView) -> impl IntoView {
         .into_any()
     };
     view! {
-        <PageHead title=t!("restore.title") fact=fact crumbs/>
+        <PageHead title fact crumbs/>
         <ErrorSummary/>
         <div class="gap-6">
             <Panel title=t!("restore.effect") pad=true>
@@ -154,29 +198,42 @@ pub mod ssr {
     };
     use lingbao_core::{fulfil::restore, service::request::change};
     use lingbao_model::{
-        change::What,
-        id::{ResourceId, SnapshotId},
+        change::CopyId,
+        id::{BackupId, ResourceId, SnapshotId},
         msg::Msg,
         view::request::ChangeForm,
     };
 
-    /// Makes the disk, or asks for it where somebody must agree.
+    /// Makes the disk out of a snapshot, or asks for it where somebody must agree.
     ///
     /// # Errors
     /// The page again, with the reason.
     pub async fn submit(form: Posted) -> Result<Done, Refused> {
+        let snapshot = id::<SnapshotId>(form.param("snapshot"))?;
+        make(&form, CopyId::Snapshot(snapshot)).await
+    }
+
+    /// The same out of a backup.
+    ///
+    /// # Errors
+    /// The page again, with the reason.
+    pub async fn submit_backup(form: Posted) -> Result<Done, Refused> {
+        let backup = id::<BackupId>(form.param("backup"))?;
+        make(&form, CopyId::Backup(backup)).await
+    }
+
+    async fn make(form: &Posted, copy: CopyId) -> Result<Done, Refused> {
         let cx = cx()?;
         let of = id::<ResourceId>(form.param("id"))?;
-        let snapshot = id::<SnapshotId>(form.param("snapshot"))?;
         let month = super::month(form.value("month")).ok_or_else(ApiError::not_found)?;
         if form.value("asks") == "yes" {
             let typed = [
-                ("snapshot", snapshot.to_string()),
+                (copy.field(), copy.as_str().to_owned()),
                 ("name", form.value("name").to_owned()),
                 ("month", month.fen().to_string()),
             ];
             let order = ChangeForm {
-                what: What::Restore,
+                what: copy.what(),
                 typed: typed.map(|(key, text)| (key.to_owned(), text)).into(),
                 reason: form.value("reason").to_owned(),
             };
@@ -188,7 +245,7 @@ pub mod ssr {
         let made = restore::restore(
             &cx,
             &of,
-            &snapshot,
+            copy,
             form.value("name"),
             month,
             form.form_id(),

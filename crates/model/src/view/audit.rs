@@ -20,6 +20,7 @@ words! {
 /// the pages walks this list, and the events of the core take nothing else while they are tested.
 pub const ACTIONS: &[&str] = &[
     "audit.verify",
+    "backup.restore",
     "calendar.enter",
     "cart.copy",
     "cart.create",

@@ -11,7 +11,7 @@ use lingbao_core::{
     service::{console, resource},
 };
 use lingbao_model::{
-    id::{ResourceId, SnapshotId},
+    id::{BackupId, ResourceId, SnapshotId},
     money::Money,
     view::resource::{ConsoleLink, ResourceDetail, RestoreView, Restoring},
 };
@@ -28,6 +28,7 @@ pub(super) fn routes() -> OpenApiRouter<Portal> {
         .routes(routes!(take_snapshot))
         .routes(routes!(delete_snapshot))
         .routes(routes!(preview, restore_snapshot))
+        .routes(routes!(preview_backup, restore_backup))
         .routes(routes!(attach))
         .routes(routes!(detach))
 }
@@ -103,11 +104,12 @@ async fn preview(
     Caller(cx): Caller,
     Path((resource_id, snapshot)): Path<(String, String)>,
 ) -> Answer<RestoreView> {
-    let view = restore::preview(&cx, &id(&resource_id)?, &id(&snapshot)?).await?;
+    let (of, snapshot) = (id(&resource_id)?, id::<SnapshotId>(&snapshot)?);
+    let view = restore::preview(&cx, &of, &snapshot).await?;
     Ok(Json(view))
 }
 
-/// A new disk out of a snapshot.
+/// A new disk out of a snapshot or a backup.
 #[derive(Debug, Deserialize, ToSchema)]
 struct RestoreOrder {
     /// Name of the new disk.
@@ -127,8 +129,37 @@ async fn restore_snapshot(
     Path((resource_id, snapshot)): Path<(String, String)>,
     Body(order): Body<RestoreOrder>,
 ) -> Result<(StatusCode, Json<Option<Restoring>>), Failed> {
-    let (of, snapshot) = (id(&resource_id)?, id(&snapshot)?);
+    let (of, snapshot) = (id(&resource_id)?, id::<SnapshotId>(&snapshot)?);
     let made = restore::restore(&cx, &of, &snapshot, &order.name, order.month, "").await?;
+    Ok((StatusCode::ACCEPTED, Json(made)))
+}
+
+/// What a new disk out of a backup would cost and take.
+#[utoipa::path(get, path = "/resources/{id}/backups/{backup}/restore", tag = "resources",
+    params(("id" = String, Path), ("backup" = String, Path)),
+    responses((status = 200, body = RestoreView), (status = 404, body = ProblemDocument)))]
+async fn preview_backup(
+    Caller(cx): Caller,
+    Path((resource_id, backup)): Path<(String, String)>,
+) -> Answer<RestoreView> {
+    let (of, backup) = (id(&resource_id)?, id::<BackupId>(&backup)?);
+    let view = restore::preview(&cx, &of, &backup).await?;
+    Ok(Json(view))
+}
+
+/// Makes a new disk out of a backup. The answer names it; it is there when the cloud has made it.
+/// Where somebody must agree the answer is 409 `resource.restore_needs_consent`: it is asked for by
+/// `POST /resources/{id}/changes` with `restore_backup`.
+#[utoipa::path(post, path = "/resources/{id}/backups/{backup}/restore", tag = "resources",
+    params(("id" = String, Path), ("backup" = String, Path)), request_body = RestoreOrder,
+    responses((status = 202, body = Restoring), (status = 409, body = ProblemDocument), (status = 422, body = ProblemDocument)))]
+async fn restore_backup(
+    Caller(cx): Caller,
+    Path((resource_id, backup)): Path<(String, String)>,
+    Body(order): Body<RestoreOrder>,
+) -> Result<(StatusCode, Json<Option<Restoring>>), Failed> {
+    let (of, backup) = (id(&resource_id)?, id::<BackupId>(&backup)?);
+    let made = restore::restore(&cx, &of, &backup, &order.name, order.month, "").await?;
     Ok((StatusCode::ACCEPTED, Json(made)))
 }
 

@@ -94,7 +94,7 @@ async fn start(Caller(cx): Caller, Path(resource_id): Path<String>) -> Answer<Re
 }
 
 /// Asks for another size (`resize`, `extend`), a longer term (`renew`), or a new disk out of a
-/// snapshot to which somebody must agree (`restore`). Where the policy wants nobody's consent it
+/// snapshot or a backup to which somebody must agree (`restore`, `restore_backup`). Where the policy wants nobody's consent it
 /// begins at once. Over quota the answer is a problem with `code`
 /// `quota_exceeded`.
 #[utoipa::path(post, path = "/resources/{id}/changes", tag = "resources", params(("id" = String, Path)),

@@ -18,7 +18,7 @@ use super::{
     op::{META_OP, Memory, describe, described, tag},
     server::META_CALL,
     version::Service,
-    volumes::{FIELDS, call, present, project},
+    volumes::{FIELDS, call, present},
 };
 use crate::provisioning::{
     ExternalId, Kind, OperationId, Refusal, RefusalReason, Settled, VolumeSpec,

@@ -61,7 +61,7 @@ pub(super) fn call(spec: &VolumeSpec, from: Option<&ExternalId>) -> String {
     ])
 }
 
-pub(super) fn project(it: &Value) -> &str {
+fn project(it: &Value) -> &str {
     text(it, "os-vol-tenant-attr:tenant_id")
 }
 

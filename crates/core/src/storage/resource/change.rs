@@ -2,7 +2,7 @@
 
 use lingbao_model::{
     catalogue::Fulfiller,
-    change::Change,
+    change::{Change, CopyId},
     id::*,
     money::Money,
     param::Answers,

@@ -34,7 +34,7 @@ pub struct ChangeForm {
     pub what: What,
     /// The new sizes by parameter (`vcpus`, `memory_gb`; `size_gb`; of a backup plan
     /// `size_gb`, `schedule`, `keep_days`), or `months` of a renewal, or of a restore the id of the
-    /// `snapshot`, the `name` of the new disk, and `month`, the month price that was shown, in 分.
+    /// `snapshot` or the `backup`, the `name` of the new disk, and `month`, the month price that was shown, in 分.
     #[serde(default)]
     pub typed: Typed,
     /// Why.
