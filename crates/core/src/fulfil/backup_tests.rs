@@ -374,3 +374,41 @@ async fn a_backup_that_is_gone_from_the_cloud_is_shown_no_more_and_is_no_differe
         assert!(town.see(&plan).await.cloud.is_none());
     }
 }
+
+#[tokio::test]
+async fn a_backup_out_of_which_a_disk_is_asked_for_is_kept_beyond_its_days() {
+    for town in Town::all().await {
+        town.city.price("S-EVS", "70000000", "700000000").await;
+        let Planned { plan, disk, .. } = town.backed_up("daily", "1").await;
+        let old = town.kept(&disk).await[0].id.clone();
+        let typed = [
+            ("backup", old.to_string()),
+            ("name", "copy".to_owned()),
+            ("month", "70000".to_owned()),
+        ];
+        let form = ChangeForm {
+            what: What::RestoreBackup,
+            typed: typed.map(|(k, v)| (k.to_owned(), v)).into(),
+            reason: "误删数据找回".into(),
+        };
+        let asked = change::create(&town.clerk(), &disk, &form, "form-of-a-copy")
+            .await
+            .unwrap();
+        for _ in 0..3 {
+            town.pass(DAY_MS).await;
+        }
+        let has = async |town: &Town| {
+            let kept = town.kept(&disk).await;
+            kept.iter().any(|one| one.id == old && one.state == BackupState::Kept)
+        };
+        assert!(has(&town).await);
+        let request = crate::service::request::detail::detail(&town.clerk(), &asked.request).await;
+        let version = request.unwrap().version;
+        crate::service::request::withdraw::withdraw(&town.clerk(), &asked.request, version)
+            .await
+            .unwrap();
+        town.pass(DAY_MS).await;
+        assert!(!has(&town).await);
+        assert!(town.runs(&plan).await.failures == 0);
+    }
+}

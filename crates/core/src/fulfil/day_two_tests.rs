@@ -9,14 +9,15 @@ use async_trait::async_trait;
 use lingbao_backends::{
     Backends,
     provisioning::{
-        Call, CallKind, ExternalId, Kind, Object, OperationId, Outcome, PoolRef, Power,
+        BackedUp, BackupSpec, Call, CallKind, ExternalId, Kind, Object, OperationId, Outcome, PoolRef, Power,
         Provisioner, RefusalReason,
         simulator::{Fault, Latency, On, Simulator, What as Failure},
     },
 };
 use lingbao_model::{
     catalogue::Fulfiller,
-    id::{ResourceId, SnapshotId, UserId},
+    change::CopyId,
+    id::{BackupId, ResourceId, SnapshotId, UserId},
     money::Money,
     quota::Dimension,
     request::{Decision, Status},
@@ -41,10 +42,10 @@ use crate::{
     seed,
     service::{
         approval, cart, console, notice, request,
-        request::{fixture::City, release},
+        request::{change::restore::Kept, fixture::City, release},
         resource,
     },
-    storage::{operation, quota, resource as rows, snapshot, sql::Sql},
+    storage::{backup, operation, quota, resource as rows, sql::Sql},
     testing::{CONSOLE, TestApp, WithConsoles},
 };
 
@@ -180,6 +181,37 @@ impl Town {
             .unwrap();
         self.settle().await;
         self.see(&self.disk).await.snapshots[0].id.clone()
+    }
+
+    /// A backup of the disk that some plan has made.
+    pub(super) async fn backup(&self) -> BackupId {
+        let id: BackupId = self.city.app.id();
+        let mut tx = self.city.app.db.begin().await.unwrap();
+        let volume = rows::external_id(&mut tx, &self.disk).await.unwrap();
+        let volume = volume.unwrap();
+        let at = self.city.app.clock.now();
+        backup::insert(&mut tx, &id, &self.disk, (&self.disk, &volume), at)
+            .await
+            .unwrap();
+        let scope = crate::authz::Scope::system(&self.city.app.system()).unwrap();
+        let disk = rows::get(&mut tx, &scope, &self.disk).await.unwrap();
+        let vdc = disk.unwrap().vdc;
+        let project = crate::storage::project::project(&mut tx, &vdc, "simulator").await;
+        let spec = BackupSpec {
+            project: ExternalId(project.unwrap().unwrap()),
+            of: BackedUp::Volume(ExternalId(volume)),
+            name: "data".into(),
+        };
+        let op = OperationId(id.to_string());
+        let Outcome::Done(made) = self.cloud.create_backup(&op, spec).await else {
+            panic!("a backup")
+        };
+        let size_gb = i64::from(made.size_gb);
+        backup::made(&mut tx, &id, made.id.as_str(), size_gb)
+            .await
+            .unwrap();
+        tx.commit().await.unwrap();
+        id
     }
 
     pub(super) async fn audited(&self, action: &'static str, outcome: &'static str) -> i64 {
@@ -982,7 +1014,7 @@ impl Bench for Taking<'_> {
 
 struct Restoring<'a> {
     drill: Drill<'a>,
-    snapshot: SnapshotId,
+    copy: CopyId,
 }
 
 #[async_trait]
@@ -997,7 +1029,7 @@ impl Bench for Restoring<'_> {
             .await
             .unwrap()
             .unwrap();
-        let snap = snapshot::get(&mut tx, &town.disk, &self.snapshot).await;
+        let kept = Kept::get(&mut tx, &town.disk, &self.copy).await;
         let project = crate::storage::project::project(&mut tx, &disk.vdc, "simulator").await;
         let Some(Object::Volume(volume)) = town
             .cloud
@@ -1010,10 +1042,10 @@ impl Bench for Restoring<'_> {
         let PoolRef(backend_pool) = volume.spec.pool;
         let params = restore::Params {
             resource: town.disk.clone(),
-            snapshot: self.snapshot.clone(),
+            copy: self.copy.clone(),
             new: app.id(),
             backend: "simulator".into(),
-            snapshot_external_id: snap.unwrap().unwrap().external_id.unwrap(),
+            copy_external_id: kept.unwrap().unwrap().external_id.unwrap(),
             project: project.unwrap().unwrap(),
             backend_pool,
             name: "drill".into(),
@@ -1060,15 +1092,17 @@ async fn killed_after_any_commit_or_failed_at_its_step_a_snapshot_is_taken_once_
 #[tokio::test]
 async fn killed_after_any_commit_or_failed_at_its_step_a_disk_is_made_once_or_not_at_all() {
     for town in Town::all().await {
-        let snapshot = town.snapshot("source").await;
-        let drill = Restoring {
-            drill: Drill {
-                town: &town,
-                last: Mutex::default(),
-                begun: AtomicBool::default(),
-            },
-            snapshot,
-        };
-        harness::drill(&town.city.app, &drill).await;
+        let (snapshot, backup) = (town.snapshot("source").await, town.backup().await);
+        for copy in [CopyId::Snapshot(snapshot), CopyId::Backup(backup)] {
+            let drill = Restoring {
+                drill: Drill {
+                    town: &town,
+                    last: Mutex::default(),
+                    begun: AtomicBool::default(),
+                },
+                copy,
+            };
+            harness::drill(&town.city.app, &drill).await;
+        }
     }
 }

@@ -1,17 +1,20 @@
-//! Rules of a disk out of a snapshot that is asked for because somebody must agree to it, on both
-//! engines, against the simulated cloud.
+//! Rules of a disk out of a snapshot that is asked for because somebody must agree to it, and of one
+//! out of a backup, on both engines, against the simulated cloud.
 
-use lingbao_backends::provisioning::{CallKind, Kind, RefusalReason, simulator::What as Failure};
+use lingbao_backends::provisioning::{
+    Call, CallKind, Kind, OperationId, Provisioner, RefusalReason, simulator::What as Failure,
+};
 use lingbao_model::{
-    change::What,
-    id::{RequestId, ResourceId, SnapshotId, UserId},
+    change::{CopyId, What},
+    id::{BackupId, RequestId, ResourceId, SnapshotId, UserId},
     money::Money,
     quota::Dimension,
     request::{Decision, Outcome, Status},
+    resource::EventKind,
     time::MINUTE_MS,
     view::{
-        request::{Act, ChangeForm, RequestDetail, Submitted},
-        resource::{ResourceDetail, ResourceFilter},
+        request::{Act as RequestAct, ChangeForm, RequestDetail, Submitted},
+        resource::{Act, ResourceDetail, ResourceFilter},
     },
 };
 
@@ -27,17 +30,18 @@ use crate::{
         request::{change, detail, release, withdraw},
         resource,
     },
-    storage::{snapshot, sql::Sql},
+    storage::{backup, snapshot, sql::Sql},
 };
 
-fn order(snapshot: &SnapshotId, name: &str, month: Money) -> ChangeForm {
+fn order(copy: impl Into<CopyId>, name: &str, month: Money) -> ChangeForm {
+    let copy = copy.into();
     let typed = [
-        ("snapshot", snapshot.to_string()),
+        (copy.field(), copy.as_str().to_owned()),
         ("name", name.to_owned()),
         ("month", month.fen().to_string()),
     ];
     ChangeForm {
-        what: What::Restore,
+        what: copy.what(),
         typed: typed.map(|(key, text)| (key.to_owned(), text)).into(),
         reason: "恢复演练".into(),
     }
@@ -208,7 +212,7 @@ async fn a_returned_restore_is_named_and_priced_anew_and_keeps_its_snapshot() {
         city.decide(&city.leader, Decision::Return).await;
         assert_eq!(town.booked(Dimension::MonthlyFee).await.0, 70_000);
         let seen = town.request(&made.request).await;
-        assert_eq!(seen.may, [Act::Withdraw, Act::Supplement]);
+        assert_eq!(seen.may, [RequestAct::Withdraw, RequestAct::Supplement]);
         town.city.price("S-EVS", "700000000", "800000000").await;
         let id = &made.request;
         let view = change::form(&cx, &town.disk, What::Restore, Some(id)).await;
@@ -308,7 +312,8 @@ async fn a_form_sent_twice_is_one_request_and_what_is_mistyped_or_foreign_is_non
             assert_eq!(of(user, &town.disk).await, said);
         }
         assert_eq!(of(&city.clerk, &city.app.id()).await, "404");
-        let unknown = order(&city.app.id(), "copy", yuan(700));
+        let unknown: SnapshotId = city.app.id();
+        let unknown = order(&unknown, "copy", yuan(700));
         assert_eq!(key(town.ask(&unknown, FORM).await), "404");
         let on_host = change::create(&town.clerk(), &town.host, &asked, FORM).await;
         assert_eq!(key(on_host), "what:change.not_for_this ");
@@ -422,6 +427,163 @@ async fn what_can_not_be_made_any_more_is_said_at_the_approval_and_on_the_return
         assert_eq!(key(again), "resource.snapshot_gone");
         assert_eq!(town.booked(Dimension::SsdGb).await.0, 100);
         withdraw::withdraw(&cx, id, version).await.unwrap();
+        town.assert_nothing_held().await;
+    }
+}
+
+#[tokio::test]
+async fn a_disk_out_of_a_backup_is_told_held_made_and_stands_on_no_delivery_sheet() {
+    for town in Town::all().await {
+        let cx = town.clerk();
+        let backup = town.backup().await;
+        let disk = town.see(&town.disk).await;
+        assert!(disk.may.contains(&Act::RestoreBackup));
+        let before = town.booked(Dimension::SsdGb).await;
+        let view = restore::preview(&cx, &town.disk, &backup).await.unwrap();
+        assert_eq!((view.blocks.len(), view.size_gb), (0, 100));
+        assert_eq!(view.backup.as_ref().map(|row| &row.id), Some(&backup));
+        assert_eq!(view.snapshot, None);
+        assert_eq!(view.quote.each, disk.row.month);
+        let month = view.quote.each;
+        let wrong = restore::restore(&cx, &town.disk, &backup, "copy", yuan(1), "").await;
+        assert_eq!(key(wrong), "resource.price_changed");
+        let made = restore::restore(&cx, &town.disk, &backup, "copy", month, FORM).await;
+        let made = made.unwrap().unwrap();
+        assert_eq!(
+            town.booked(Dimension::SsdGb).await,
+            (before.0 + 100, before.1)
+        );
+        let busy = town.see(&town.disk).await.busy.unwrap();
+        assert_eq!(busy.key, "resource.busy.restore_backup");
+        town.settle().await;
+        assert_eq!(
+            town.booked(Dimension::SsdGb).await,
+            (before.0, before.1 + 100)
+        );
+        town.assert_nothing_held().await;
+        let copy = town.see(&made.resource).await;
+        assert_eq!((copy.row.name.as_str(), copy.row.month), ("copy", month));
+        assert_eq!(copy.made_from.unwrap().id, town.disk);
+        assert_eq!(town.there(Kind::Volume).await.len(), 2);
+        assert_eq!(town.events(&town.disk, EventKind::BackupRestored).await, 1);
+        let told = town.notices().await;
+        assert!(told.contains(&"resource.backup_restored".to_owned()));
+        assert_eq!(town.audited("backup.restore", "done").await, 1);
+        let sheet = resource::delivery_sheet(&cx, &disk.request).await.unwrap();
+        assert!(sheet.lines.iter().all(|l| l.row.id != made.resource));
+    }
+}
+
+#[tokio::test]
+async fn a_disk_out_of_a_backup_to_agree_to_is_asked_for_and_made_at_the_last_approval() {
+    for town in Town::dear().await {
+        let (cx, backup) = (town.clerk(), town.backup().await);
+        let at_once = restore::restore(&cx, &town.disk, &backup, "copy", yuan(700), "").await;
+        assert_eq!(key(at_once), "resource.restore_needs_consent");
+        let asked = order(&backup, "copy", yuan(700));
+        let made = town.ask(&asked, FORM).await.unwrap();
+        assert_eq!(town.booked(Dimension::SsdGb).await.0, 100);
+        let change = town.city.card(&town.city.leader).await.change.unwrap();
+        let change = change.change;
+        assert_eq!(change.what, What::RestoreBackup);
+        assert!(change.facts.iter().any(|fact| fact.key == "backup"));
+        // Returned, it keeps its backup.
+        town.city
+            .decide(&town.city.leader, Decision::Return)
+            .await;
+        let id = &made.request;
+        let view = change::form(&cx, &town.disk, What::RestoreBackup, Some(id)).await;
+        let view = view.unwrap();
+        assert_eq!(view.form.typed["backup"], backup.to_string());
+        let version = town.request(id).await.version;
+        let again = order(&backup, "other", yuan(700));
+        change::resubmit(&cx, id, version, &again, "form-again")
+            .await
+            .unwrap();
+        town.approve().await;
+        town.settle().await;
+        let seen = town.request(id).await;
+        assert_eq!(seen.row.outcome, Some(Outcome::Complete));
+        let last = &seen.history.last().unwrap().msg.key;
+        assert_eq!(last, "request.history.changed.restore_backup");
+        assert_eq!(town.named("other").await.row.month, yuan(700));
+        town.assert_nothing_held().await;
+    }
+}
+
+#[tokio::test]
+async fn a_backup_that_the_cloud_has_lost_or_does_not_restore_makes_nothing_and_frees_its_hold() {
+    for town in Town::dear().await {
+        let backup = town.backup().await;
+        let refuse = Failure::Refuse(RefusalReason::Broken);
+        town.fault(CallKind::RestoreBackup, refuse, 1);
+        let asked = order(&backup, "copy", yuan(700));
+        for form in ["form-of-the-first", "form-of-the-second"] {
+            let made = town.ask(&asked, form).await.unwrap();
+            town.approve().await;
+            town.settle().await;
+            let seen = town.request(&made.request).await;
+            assert_eq!(
+                (seen.row.status, seen.row.outcome),
+                (Status::Closed, Some(Outcome::Failed))
+            );
+            let told = town.notices().await;
+            assert!(told.contains(&"notice.backup_not_restored".to_owned()));
+            assert!(town.see(&town.disk).await.busy.is_none());
+            assert_eq!(town.there(Kind::Volume).await.len(), 1);
+            town.assert_nothing_held().await;
+            // The second time somebody has deleted it in the cloud itself.
+            if let Some(there) = town.there(Kind::Backup).await.pop() {
+                let op = OperationId("by-hand".into());
+                let call = Call::DeleteBackup {
+                    backup: there.id().clone(),
+                };
+                town.cloud.execute(&op, call).await;
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn only_a_kept_backup_of_the_disk_itself_is_restored() {
+    for town in Town::dear().await {
+        let (cx, city) = (town.clerk(), &town.city);
+        let backup = town.backup().await;
+        let month = yuan(700);
+        let unknown: BackupId = city.app.id();
+        for (of, id) in [(&town.disk, &unknown), (&town.host, &backup)] {
+            assert_eq!(key(restore::preview(&cx, of, id).await), "404");
+            let made = restore::restore(&cx, of, id, "copy", month, "").await;
+            assert_eq!(key(made), "404");
+        }
+        for user in [&city.stranger, &city.villager] {
+            let cx = city.cx(user);
+            assert_eq!(key(restore::preview(&cx, &town.disk, &backup).await), "404");
+            let made = restore::restore(&cx, &town.disk, &backup, "x", month, "").await;
+            assert_eq!(key(made), "404");
+        }
+        let asked = order(&unknown, "copy", month);
+        assert_eq!(key(town.ask(&asked, FORM).await), "404");
+        let asked = order(&backup, "copy", month);
+        let made = town.ask(&asked, FORM).await.unwrap();
+        let card = city.card(&city.leader).await;
+        let mut tx = city.app.db.begin().await.unwrap();
+        backup::drop_it(&mut tx, &backup).await.unwrap();
+        tx.commit().await.unwrap();
+        let not_ready = restore::preview(&cx, &town.disk, &backup).await;
+        assert_eq!(key(not_ready), "resource.backup_not_ready");
+        let refused = city.decide_on(&city.leader, &card, Decision::Approve).await;
+        assert_eq!(key(refused), "resource.backup_not_ready");
+        let mut tx = city.app.db.begin().await.unwrap();
+        let now = city.app.clock.now();
+        backup::gone(&mut tx, &backup, now).await.unwrap();
+        tx.commit().await.unwrap();
+        let refused = city.decide_on(&city.leader, &card, Decision::Approve).await;
+        assert_eq!(key(refused), "resource.backup_gone");
+        city.decide(&city.leader, Decision::Reject).await;
+        assert!(town.request(&made.request).await.row.status.is_final());
+        let late = town.ask(&asked, "form-too-late").await;
+        assert_eq!(key(late), "resource.backup_gone");
         town.assert_nothing_held().await;
     }
 }
