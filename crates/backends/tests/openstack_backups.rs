@@ -21,12 +21,19 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Response},
 };
-use lingbao_backends::provisioning::{openstack::OpenStack, *};
+use lingbao_backends::provisioning::{
+    openstack::{OpenStack, OpenStackConfig, ZoneConfig},
+    *,
+};
 use serde_json::{Value, json};
 
 /// What the cloud holds: a volume `v1`, and a server `s1` that starts from the volume `v0`.
 struct Stand {
     backups: Vec<Value>,
+    /// Volumes that were made.
+    volumes: Vec<Value>,
+    /// How often a backup was restored.
+    restores: u32,
     /// Status of the volume `v1`.
     volume: &'static str,
     metadata: BTreeMap<String, Value>,
@@ -43,6 +50,17 @@ struct World {
     cloud: OpenStack,
     stand: Shared,
     now: Arc<AtomicI64>,
+    url: String,
+}
+
+fn config(url: &str) -> OpenStackConfig {
+    OpenStackConfig {
+        zones: vec![ZoneConfig {
+            name: "gov".into(),
+            ..ZoneConfig::default()
+        }],
+        ..stand::config(url)
+    }
 }
 
 fn fine(value: &Value) -> Response {
@@ -105,6 +123,62 @@ async fn answer(State((stand, url)): State<(Shared, String)>, request: Request) 
         }
         ("GET", ["volume", "v3", "volumes", "v0"]) => volume("v0", "in-use"),
         ("GET", ["volume", "v3", "volumes", "v1"]) => volume("v1", stand.volume),
+        ("GET", ["volume", "v3", "volumes", "detail"]) => {
+            let asked = |it: &&Value| {
+                let by = match query.contains("name=") {
+                    true => &it["name"],
+                    false => &it["metadata"]["lingbao_op"],
+                };
+                query.contains(by.as_str().unwrap())
+            };
+            let all: Vec<&Value> = stand.volumes.iter().filter(asked).collect();
+            fine(&json!({ "volumes": all }))
+        }
+        ("POST", ["volume", "v3", "volumes"]) => {
+            let mut it = body["volume"].clone();
+            let number = stand.volumes.len() + 1;
+            it["id"] = json!(format!("r{number}"));
+            it["status"] = json!("creating");
+            it["attachments"] = json!([]);
+            it["created_at"] = json!(format!("2026-01-01T00:00:0{number}.000000"));
+            it["os-vol-tenant-attr:tenant_id"] = json!("p1");
+            stand.volumes.push(it.clone());
+            if stand.lost > 0 {
+                stand.lost -= 1;
+                return StatusCode::BAD_GATEWAY.into_response();
+            }
+            (StatusCode::ACCEPTED, json!({ "volume": it }).to_string()).into_response()
+        }
+        ("POST", ["volume", "v3", "backups", _, "restore"]) => {
+            let id = &body["restore"]["volume_id"];
+            let there = stand.volumes.iter_mut().find(|it| it["id"] == *id);
+            there.unwrap()["status"] = json!("restoring-backup");
+            stand.restores += 1;
+            if stand.lost > 0 {
+                stand.lost -= 1;
+                return StatusCode::BAD_GATEWAY.into_response();
+            }
+            StatusCode::ACCEPTED.into_response()
+        }
+        (method, ["volume", "v3", "volumes", id, rest @ ..]) => {
+            let Some(at) = stand.volumes.iter().position(|it| it["id"] == *id) else {
+                return none();
+            };
+            match (method, rest) {
+                ("PUT", []) => {
+                    for (key, value) in body["volume"].as_object().unwrap() {
+                        stand.volumes[at][key] = value.clone();
+                    }
+                }
+                ("PUT", ["metadata"]) => stand.volumes[at]["metadata"] = body["metadata"].clone(),
+                ("DELETE", []) => {
+                    stand.volumes.remove(at);
+                    return StatusCode::ACCEPTED.into_response();
+                }
+                _ => {}
+            }
+            fine(&json!({ "volume": stand.volumes[at] }))
+        }
         ("GET", ["volume", "v3", "backups", "detail"]) => {
             let named = |it: &&Value| query.contains(it["name"].as_str().unwrap());
             let all: Vec<&Value> = stand.backups.iter().filter(named).collect();
@@ -173,6 +247,8 @@ async fn answer(State((stand, url)): State<(Shared, String)>, request: Request) 
 async fn world() -> World {
     let stand = Arc::new(Mutex::new(Stand {
         backups: Vec::new(),
+        volumes: Vec::new(),
+        restores: 0,
         volume: "in-use",
         metadata: BTreeMap::new(),
         tags: Vec::new(),
@@ -187,9 +263,10 @@ async fn world() -> World {
     tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
     let now = stand::now();
     World {
-        cloud: stand::open(stand::config(&url), &now),
+        cloud: stand::open(config(&url), &now),
         stand,
         now,
+        url,
     }
 }
 
@@ -213,6 +290,54 @@ impl World {
 
     fn count(&self) -> usize {
         self.stand.lock().unwrap().backups.len()
+    }
+
+    /// A world with a backup of which the cloud is done.
+    async fn with_backup() -> Self {
+        let w = world().await;
+        let made = w.make("op1", disk()).await;
+        assert!(matches!(made, Outcome::Running { .. }), "{made:?}");
+        w.come_to("available");
+        w
+    }
+
+    async fn restore(&self) -> Outcome<Volume> {
+        let spec = VolumeSpec {
+            project: "p1".into(),
+            pool: PoolRef("gov".into()),
+            name: "copy".into(),
+            size_gb: 40,
+            volume_type: None,
+        };
+        let op = "op2".into();
+        self.cloud.restore_backup(&op, "b1".into(), spec).await
+    }
+
+    async fn goes_on(&self) {
+        let answer = self.restore().await;
+        assert!(matches!(answer, Outcome::Running { .. }), "{answer:?}");
+    }
+
+    /// All volumes come to a state.
+    fn volumes_come_to(&self, status: &str) {
+        for it in &mut self.stand.lock().unwrap().volumes {
+            it["status"] = json!(status);
+        }
+    }
+
+    /// Cinder is through: the metadata are those of the disk whose backup it is.
+    fn filled(&self) {
+        let mut stand = self.stand.lock().unwrap();
+        for it in &mut stand.volumes {
+            it["metadata"] = json!({ "lingbao_op": "op0", "lingbao_call": "another" });
+            it["status"] = json!("available");
+        }
+    }
+
+    /// How many volumes were made, and how often they were filled.
+    fn made(&self) -> (usize, u32) {
+        let stand = self.stand.lock().unwrap();
+        (stand.volumes.len(), stand.restores)
     }
 }
 
@@ -363,4 +488,126 @@ async fn a_plan_is_a_note_on_its_server_that_a_lost_answer_writes_once() {
     assert!(matches!(gone, Outcome::Done(())), "{gone:?}");
     let stand = w.stand.lock().unwrap();
     assert!(stand.metadata.is_empty() && stand.tags.is_empty());
+}
+
+#[tokio::test]
+async fn a_restored_volume_is_its_operations_though_cinder_writes_over_its_metadata() {
+    let mut w = World::with_backup().await;
+    w.goes_on().await;
+    w.goes_on().await;
+    assert_eq!(w.made(), (1, 0));
+    w.volumes_come_to("available");
+    w.goes_on().await;
+    w.goes_on().await;
+    assert_eq!(w.made(), (1, 1));
+    w.filled();
+    // Another process, that remembers nothing, finds it; and it is not the disk's whose metadata it has.
+    w.cloud = stand::open(config(&w.url), &w.now);
+    match w.cloud.find_by_operation(&"op2".into()).await {
+        Ok(OperationState::Running { .. }) => {}
+        other => panic!("{other:?}"),
+    }
+    match w.cloud.find_by_operation(&"op0".into()).await {
+        Ok(OperationState::Never) => {}
+        other => panic!("{other:?}"),
+    }
+    let Outcome::Done(made) = w.restore().await else {
+        panic!("it is there");
+    };
+    assert_eq!((&*made.spec.name, made.operation), ("copy", "op2".into()));
+    assert_eq!(made.spec.pool, PoolRef("gov".into()));
+    assert_eq!(w.stand.lock().unwrap().volumes[0]["description"], "");
+    assert!(matches!(w.restore().await, Outcome::Done(_)));
+    match w.cloud.find_by_operation(&"op2".into()).await {
+        Ok(OperationState::Done(Settled::Present(it))) => assert_eq!(*it.id(), made.id),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(w.made(), (1, 1));
+}
+
+#[tokio::test]
+async fn after_lost_answers_one_volume_is_made_and_filled_once() {
+    let w = World::with_backup().await;
+    w.stand.lock().unwrap().lost = 1;
+    let lost = w.restore().await;
+    assert!(matches!(lost, Outcome::Unknown(_)), "{lost:?}");
+    w.goes_on().await;
+    w.volumes_come_to("available");
+    w.now.fetch_add(20_000, Ordering::SeqCst);
+    w.stand.lock().unwrap().lost = 1;
+    let lost = w.restore().await;
+    assert!(matches!(lost, Outcome::Unknown(_)), "{lost:?}");
+    w.goes_on().await;
+    w.filled();
+    assert!(matches!(w.restore().await, Outcome::Done(_)));
+    assert_eq!(w.made(), (1, 1));
+}
+
+#[tokio::test]
+async fn of_volumes_to_be_filled_only_a_young_double_of_the_same_call_is_deleted() {
+    for (of_call, minutes, left) in [(true, 0, 1), (false, 0, 2), (true, 11, 2)] {
+        let w = World::with_backup().await;
+        w.goes_on().await;
+        {
+            let mut stand = w.stand.lock().unwrap();
+            let mut double = stand.volumes[0].clone();
+            double["id"] = json!("r9");
+            double["created_at"] = json!("2026-01-01T00:00:09.000000");
+            if !of_call {
+                double["description"] = json!("lingbao:op2 another empty");
+            }
+            stand.volumes.push(double);
+        }
+        w.now.fetch_add(minutes * 60_000, Ordering::SeqCst);
+        w.volumes_come_to("available");
+        w.goes_on().await;
+        assert_eq!(w.made(), (left, 1), "{of_call} {minutes}");
+        let stand = w.stand.lock().unwrap();
+        assert_eq!(stand.volumes[0]["status"], "restoring-backup");
+    }
+}
+
+#[tokio::test]
+async fn a_restore_that_fails_says_so_and_names_its_volume_to_be_deleted() {
+    let w = World::with_backup().await;
+    w.goes_on().await;
+    w.volumes_come_to("available");
+    w.goes_on().await;
+    w.volumes_come_to("error_restoring");
+    match w.restore().await {
+        Outcome::Refused(no) => assert_eq!(no.reason, RefusalReason::Broken),
+        other => panic!("{other:?}"),
+    }
+    let Outcome::Done(OperationState::Cancelled { left: Some(left) }) =
+        w.cloud.cancel(&"op2".into()).await
+    else {
+        panic!("something is left");
+    };
+    // While Cinder still writes into it, its deletion waits.
+    w.volumes_come_to("restoring-backup");
+    let op = "op3".into();
+    let waits = w.cloud.delete_volume(&op, left.id().clone()).await;
+    assert!(matches!(waits, Outcome::Running { .. }), "{waits:?}");
+    assert_eq!(w.made().0, 1);
+    w.volumes_come_to("available");
+    let asked = w.cloud.delete_volume(&op, left.id().clone()).await;
+    assert!(matches!(asked, Outcome::Running { .. }), "{asked:?}");
+    assert_eq!(w.made().0, 0);
+}
+
+#[tokio::test]
+async fn a_backup_that_is_not_there_is_refused_before_anything_is_made_and_after() {
+    let w = world().await;
+    let missing = |answer: Outcome<Volume>| match answer {
+        Outcome::Refused(no) => assert_eq!(no.reason, RefusalReason::NotFound),
+        other => panic!("{other:?}"),
+    };
+    missing(w.restore().await);
+    assert_eq!(w.made(), (0, 0));
+    let w = World::with_backup().await;
+    w.goes_on().await;
+    w.volumes_come_to("available");
+    w.stand.lock().unwrap().backups.clear();
+    missing(w.restore().await);
+    assert_eq!(w.made(), (1, 0));
 }

@@ -45,7 +45,7 @@ use crate::{
         request::{change::restore::Kept, fixture::City, release},
         resource,
     },
-    storage::{backup, operation, quota, resource as rows, sql::Sql},
+    storage::{backup, operation, quota, resource as rows, snapshot, sql::Sql},
     testing::{CONSOLE, TestApp, WithConsoles},
 };
 
