@@ -113,12 +113,12 @@ impl Town {
             .unwrap();
     }
 
-    fn path(&self, rest: &str) -> String {
+    pub fn path(&self, rest: &str) -> String {
         format!("/api/v1/resources/{}{rest}", self.disk)
     }
 
     /// Another price of disks, in millionths of 分 a GB.
-    async fn price(&self, from: &str, to: &str) {
+    pub async fn price(&self, from: &str, to: &str) {
         let app = &self.portal.app.app;
         let mut tx = app.db.begin().await.unwrap();
         let offer = item::offer(&mut tx, "S-EVS").await.unwrap().unwrap();
@@ -363,6 +363,7 @@ async fn a_foreign_thing_an_unknown_and_a_malformed_id_are_one_404_for_every_act
         .await;
     let other = town.portal.sign_in("other").await;
     let snapshot = "snp_tt_01JD3C00000000000000000000";
+    let backup = "bak_tt_01JD3C00000000000000000000";
     let mut unknown = town.disk.clone();
     unknown.replace_range(unknown.len() - 3.., "000");
     for id in [town.disk.as_str(), unknown.as_str(), "x"] {
@@ -375,6 +376,7 @@ async fn a_foreign_thing_an_unknown_and_a_malformed_id_are_one_404_for_every_act
             ("console".to_owned(), &Value::Null),
             ("snapshots".to_owned(), &name),
             (format!("snapshots/{snapshot}/restore"), &order),
+            (format!("backups/{backup}/restore"), &order),
             ("changes".to_owned(), &asked),
             ("changes/try".to_owned(), &asked),
             ("attach".to_owned(), &to),
@@ -395,6 +397,12 @@ async fn a_foreign_thing_an_unknown_and_a_malformed_id_are_one_404_for_every_act
             .get(&format!("/resources/{id}/snapshots/{snapshot}"))
             .await;
         assert_eq!(page.status, 404, "{id}");
+        let path = format!("/api/v1/resources/{id}/backups/{backup}/restore");
+        assert_eq!(other.get(&path).await.status, 404, "{id}");
+        let page = format!("/resources/{id}/backups/{backup}");
+        assert_eq!(other.get(&page).await.status, 404, "{id}");
+        let typed = [("name", "x"), ("month", "1")];
+        assert_eq!(other.post(&page, &typed).await.status, 404, "{id}");
         let page = other
             .post(&format!("/resources/{id}"), &[("do", "console")])
             .await;

@@ -8,6 +8,7 @@
 
 mod access_rule;
 mod around;
+mod backups;
 mod bin;
 mod change;
 mod day_two;
