@@ -7,7 +7,7 @@ use crate::{
 };
 use lingbao_model::{
     calendar::Lamp,
-    change::{Change, NOTHING, What},
+    change::{Change, NOTHING},
     id::PoolId,
     money::{Money, grouped_signed},
     msg::{Label, Msg},

@@ -1,8 +1,6 @@
 //! A new disk out of a backup: by program and by page, through the router.
-use lingbao_backends::provisioning::{
-    BackedUp, BackupSpec, Kind, Object, OperationId, Outcome, Provisioner,
-};
-use lingbao_core::{clock::Clock as _, storage::backup};
+use lingbao_backends::provisioning::{BackedUp, BackupSpec, Kind, Object, OperationId, Outcome};
+use lingbao_core::storage::backup;
 use lingbao_model::{
     id::{BackupId, ResourceId},
     people::Role,
@@ -55,7 +53,10 @@ async fn a_backup_is_restored_by_program_and_by_page() {
 
     let path = town.path(&format!("/backups/{backup}/restore"));
     let view = clerk.get(&path).await.json();
-    assert_eq!((&view["blocks"], &view["size_gb"]), (&json!([]), &json!(20)));
+    assert_eq!(
+        (&view["blocks"], &view["size_gb"]),
+        (&json!([]), &json!(20))
+    );
     assert_eq!(view["backup"]["id"], backup.to_string());
     let order = json!({ "name": "by-program", "month": view["quote"]["each"] });
     let made = post(&clerk, &path, &order).await;
@@ -114,7 +115,11 @@ async fn a_backup_to_whose_disk_somebody_must_agree_is_asked_for() {
     let sent = clerk.post(&page, &typed).await;
     assert_eq!(sent.status, 303, "{}", sent.text);
     let request = clerk.get(sent.header("location")).await;
-    assert!(request.text.contains("用备份新建云硬盘"), "{}", request.text);
+    assert!(
+        request.text.contains("用备份新建云硬盘"),
+        "{}",
+        request.text
+    );
     let chief = town.portal.sign_in("chief").await;
     let todos = chief.get("/api/v1/todos").await.json();
     let step = todos["rows"][0]["step"].as_str().unwrap();

@@ -12,7 +12,6 @@ use crate::{
 use leptos::prelude::*;
 use leptos_meta::Title;
 use lingbao_model::{
-    change::What,
     money::{Money, grouped_signed},
     msg::Label,
     quota::{Change, Dimension},

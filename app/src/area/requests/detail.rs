@@ -4,7 +4,6 @@ use super::list::{look, status_text};
 use crate::{asked, error::ApiError, facts, form::FormId, i18n, live, routes, t, ui::*};
 use leptos::prelude::*;
 use lingbao_model::{
-    change::What,
     fulfilment::Status as PieceStatus,
     money::Money,
     request::{Decision, Kind as RequestKind, Status, StepStatus},

@@ -242,15 +242,8 @@ pub mod ssr {
                 Err(error) => Err(Refused::short_at("restore", error)),
             };
         }
-        let made = restore::restore(
-            &cx,
-            &of,
-            copy,
-            form.value("name"),
-            month,
-            form.form_id(),
-        )
-        .await;
+        let made =
+            restore::restore(&cx, &of, copy, form.value("name"), month, form.form_id()).await;
         match made {
             Ok(_) => Ok(Done::to(routes::resource(of.as_str())).say(Msg::new("restore.said"))),
             // Somebody may have taken the quota while the page was read.

@@ -451,9 +451,7 @@ pub trait Provisioner: Send + Sync {
         backup: ExternalId,
         spec: VolumeSpec,
     ) -> Outcome<Volume> {
-        let done = self
-            .execute(op, Call::RestoreBackup { backup, spec })
-            .await;
+        let done = self.execute(op, Call::RestoreBackup { backup, spec }).await;
         done.narrow(Object::into_volume)
     }
 }

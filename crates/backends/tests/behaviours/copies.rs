@@ -134,7 +134,10 @@ pub async fn a_volume_comes_out_of_a_backup_also_when_its_disk_is_gone(g: &Groun
         other => panic!("{other:?}"),
     }
     let op = g.op("y");
-    done(g.settle(|| g.cloud.delete_volume(&op, made.id.clone())).await);
+    done(
+        g.settle(|| g.cloud.delete_volume(&op, made.id.clone()))
+            .await,
+    );
 }
 
 pub async fn a_backup_plan_is_of_something_and_runs_as_it_was_said_last(g: &Ground) {

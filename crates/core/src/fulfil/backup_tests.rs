@@ -399,7 +399,8 @@ async fn a_backup_out_of_which_a_disk_is_asked_for_is_kept_beyond_its_days() {
         }
         let has = async |town: &Town| {
             let kept = town.kept(&disk).await;
-            kept.iter().any(|one| one.id == old && one.state == BackupState::Kept)
+            kept.iter()
+                .any(|one| one.id == old && one.state == BackupState::Kept)
         };
         assert!(has(&town).await);
         let request = crate::service::request::detail::detail(&town.clerk(), &asked.request).await;

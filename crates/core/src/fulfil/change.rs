@@ -130,11 +130,7 @@ impl Saga for Change {
         // difference that the next round of the reconciler shows; asked for that size it is booked.
         let undo = match plan.what {
             What::Extend => Undo::Nothing,
-            What::Resize
-            | What::Plan
-            | What::Renew
-            | What::Restore
-            | What::RestoreBackup => {
+            What::Resize | What::Plan | What::Renew | What::Restore | What::RestoreBackup => {
                 Undo::Call(sized(plan.what, id.clone(), &plan.was))
             }
         };

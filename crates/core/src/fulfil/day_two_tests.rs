@@ -9,8 +9,8 @@ use async_trait::async_trait;
 use lingbao_backends::{
     Backends,
     provisioning::{
-        BackedUp, BackupSpec, Call, CallKind, ExternalId, Kind, Object, OperationId, Outcome, PoolRef, Power,
-        Provisioner, RefusalReason,
+        BackedUp, BackupSpec, Call, CallKind, ExternalId, Kind, Object, OperationId, Outcome,
+        PoolRef, Power, Provisioner, RefusalReason,
         simulator::{Fault, Latency, On, Simulator, What as Failure},
     },
 };

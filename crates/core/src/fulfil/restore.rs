@@ -412,8 +412,7 @@ pub async fn restore(
     let copy = copy.into();
     let result = restore_once(cx, id, &copy, name, month, form).await;
     traced(cx, result, || {
-        audit::Event::new(words(&copy).audit, "resource", id)
-            .detail(json!({ copy.field(): copy }))
+        audit::Event::new(words(&copy).audit, "resource", id).detail(json!({ copy.field(): copy }))
     })
     .await
 }

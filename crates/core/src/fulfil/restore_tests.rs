@@ -488,9 +488,7 @@ async fn a_disk_out_of_a_backup_to_agree_to_is_asked_for_and_made_at_the_last_ap
         assert_eq!(change.what, What::RestoreBackup);
         assert!(change.facts.iter().any(|fact| fact.key == "backup"));
         // Returned, it keeps its backup.
-        town.city
-            .decide(&town.city.leader, Decision::Return)
-            .await;
+        town.city.decide(&town.city.leader, Decision::Return).await;
         let id = &made.request;
         let view = change::form(&cx, &town.disk, What::RestoreBackup, Some(id)).await;
         let view = view.unwrap();

@@ -306,11 +306,9 @@ fn changes(found: &Resource, renewed: bool, able: &[Act]) -> Vec<Act> {
     let may = |(what, act): (What, Act)| {
         let can = match what {
             What::Renew => !renewed,
-            What::Resize
-            | What::Extend
-            | What::Plan
-            | What::Restore
-            | What::RestoreBackup => able.contains(&act),
+            What::Resize | What::Extend | What::Plan | What::Restore | What::RestoreBackup => {
+                able.contains(&act)
+            }
         };
         (what.fits(found.kind) && can).then_some(act)
     };

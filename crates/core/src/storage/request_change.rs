@@ -77,9 +77,7 @@ pub async fn wants(
         return Ok(None);
     };
     let disk = get(rx, &request).await?.and_then(|(_, plan)| plan.disk);
-    Ok(disk
-        .is_some_and(|d| d.copy == *copy)
-        .then_some(number))
+    Ok(disk.is_some_and(|d| d.copy == *copy).then_some(number))
 }
 
 /// The request on its way that changes a resource, with its number: there is one at most.

@@ -94,9 +94,7 @@ impl OpenStack {
                 }
             }
             Kind::Volume => match cloud.volume_or_restored(op).await? {
-                Some(it) if restores::restored_by(&it).is_some() => {
-                    Err(cloud.restored_so_far(&it))
-                }
+                Some(it) if restores::restored_by(&it).is_some() => Err(cloud.restored_so_far(&it)),
                 Some(it) => cloud.volume_built(&self.memory, &it).await.map(Some),
                 None => Ok(None),
             },

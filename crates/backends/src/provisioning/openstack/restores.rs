@@ -74,9 +74,8 @@ impl Cloud {
         let name = tag(op);
         let query = [("all_tenants", "1"), ("name", name.as_str())];
         let found = self.get(Service::Volume, "/volumes/detail", &query).await?;
-        let own = |it: &&Value| {
-            restored_by(it).as_ref() == Some(op) && text(it, "status") != "deleting"
-        };
+        let own =
+            |it: &&Value| restored_by(it).as_ref() == Some(op) && text(it, "status") != "deleting";
         let there = list(&found, "volumes", FIELDS)?.iter();
         let mut all: Vec<Value> = there.filter(own).cloned().collect();
         oldest_first(&mut all);
@@ -88,7 +87,9 @@ impl Cloud {
         };
         for double in all {
             let id = id(&double);
-            let age = self.now().saturating_sub(self.since(text(&double, "created_at")));
+            let age = self
+                .now()
+                .saturating_sub(self.since(text(&double, "created_at")));
             if told(&double).0 != told(&kept).0 || was_told(&double, op) || age >= YOUNG_MS {
                 tracing::warn!(operation = %op, %id, "what looks like a double stays");
                 continue;
@@ -219,7 +220,10 @@ impl Cloud {
         self.change_as(&scope, Service::Volume, Method::POST, &path, Some(&body))
             .await?;
         let said = description(wanted.op, &wanted.call, FILLS);
-        if let Err(fault) = self.describe_volume(id, json!({ "description": said })).await {
+        if let Err(fault) = self
+            .describe_volume(id, json!({ "description": said }))
+            .await
+        {
             tracing::debug!(%id, ?fault, "no note that it is being filled");
         }
         Err(Stop::Running(self.config.poll_ms))

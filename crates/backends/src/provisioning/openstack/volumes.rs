@@ -18,8 +18,8 @@ use super::{
     version::Service,
 };
 use crate::provisioning::{
-    ExternalId, Kind, Object, OperationId, PoolRef, RefusalReason, Settled, Volume,
-    VolumeSpec, VolumeState,
+    ExternalId, Kind, Object, OperationId, PoolRef, RefusalReason, Settled, Volume, VolumeSpec,
+    VolumeState,
 };
 
 /// What each volume that is read must have. Cinder tells the project to an administrator alone.

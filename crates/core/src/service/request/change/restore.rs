@@ -184,11 +184,7 @@ pub fn is_closed(pools: &[Pool], source: &Resource) -> bool {
 ///
 /// # Errors
 /// [`ServiceError::Conflict`] that says why not.
-pub async fn makable(
-    rx: &mut ReadTx,
-    source: &Resource,
-    copy: &Kept,
-) -> Result<(), ServiceError> {
+pub async fn makable(rx: &mut ReadTx, source: &Resource, copy: &Kept) -> Result<(), ServiceError> {
     if !copy.is_ready || copy.external_id.is_none() {
         return conflict(copy.not_ready());
     }
