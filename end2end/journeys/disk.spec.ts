@@ -4,7 +4,7 @@ import { confirm, press, until } from '../support/acts.ts';
 import { call, session } from '../support/api.ts';
 import { expect, test } from '../support/fixtures.ts';
 import { axeClean, fitsTheWindow, signIn, signOut } from '../support/helpers.ts';
-import { type Host, approveAll, deliveredHost, hungDisk, orderByPage } from '../support/order.ts';
+import { type Host, SMALL, approveAll, deliveredHost, hungDisk, order, orderByPage } from '../support/order.ts';
 
 test('a host is restarted; its disk is kept, doubled, moved and freed', async ({ page, server }, info) => {
   test.setTimeout(180_000);
@@ -162,4 +162,43 @@ test('what is done at once is not there for others @once', async ({ page, server
   await signIn(page, 'leader.tjj');
   await page.goto(`/resources/${host.id}`);
   await expect(page.locator('button[value=restart], button[value=console], button[value=stop]')).toHaveCount(0);
+});
+
+test('a disk is restored from its backup into a new one @once', async ({ page, server }) => {
+  test.setTimeout(300_000);
+  const where = () => server.url;
+  const name = 'backed';
+  const clerk = await session(where(), 'clerk');
+  const on = { attach_to: '#1' };
+  const { id } = await order(where, clerk, name, [
+    { item: 'C-ECS', name, typed: SMALL },
+    { item: 'S-EVS', name: `${name}-data`, typed: { ...on, disk_class: 'ssd', size_gb: '20' } },
+    { item: 'D-LB', name: `${name}-plan`, typed: { ...on, size_gb: '100', schedule: 'daily', keep_days: '7' } },
+  ]);
+  await approveAll(where, id, 'leader.tjj');
+  const host = await deliveredHost(where, clerk, name);
+  const disk = await hungDisk(where, clerk, host.id);
+
+  // The plan makes its first backup within minutes of the delivery.
+  await signIn(page, 'clerk');
+  await page.goto(`/resources/${disk.id}`);
+  const restore = page.locator('a[href*="/backups/"]');
+  await expect(async () => {
+    await page.reload();
+    await expect(restore).toHaveCount(1, { timeout: 500 });
+  }).toPass({ timeout: 180_000 });
+  await fitsTheWindow(page);
+  await axeClean(page);
+  await page.goto((await restore.getAttribute('href')) ?? '');
+  await expect(page.locator('main')).toContainText('20 GB');
+  await expect(page.locator('svg.qbar').first()).toBeVisible();
+  await fitsTheWindow(page);
+  await axeClean(page);
+  await page.locator('input[name=name]').fill(`${name}-copy`);
+  await press(page, page.locator('main form button').last());
+  await expect(page).toHaveURL(new RegExp(`/resources/${disk.id}$`));
+  await expect(async () => {
+    const { body } = await call(where, clerk, 'GET', `/resources?q=${name}-copy`);
+    expect((body.rows as Host[])[0]?.name).toBe(`${name}-copy`);
+  }).toPass({ timeout: 60_000 });
 });

@@ -47,6 +47,7 @@ export const OF_ONE: Record<string, Record<string, string[]>> = {
 export const IN_JOURNEYS: Record<string, string> = {
   '/sign-in': 'sign-in',
   '/resources/{id}/snapshots/{snapshot}': 'disk',
+  '/resources/{id}/backups/{backup}': 'disk',
   '/resources/{id}/bin': 'bin',
   '/resources/{id}/certificate': 'bin',
   '/requests/{id}/certificates': 'bin',
