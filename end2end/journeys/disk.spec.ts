@@ -177,7 +177,8 @@ test('a disk is restored from its backup into a new one @once', async ({ page, s
   ]);
   await approveAll(where, id, 'leader.tjj');
   const host = await deliveredHost(where, clerk, name);
-  const disk = await hungDisk(where, clerk, host.id);
+  const hung = (await call(where, clerk, 'GET', `/resources/${host.id}`)).body.attachments as Host[];
+  const disk = hung.find((one) => one.kind === 'volume')!;
 
   // The plan makes its first backup within minutes of the delivery.
   await signIn(page, 'clerk');

@@ -330,6 +330,10 @@ pub fn value(aspect: Aspect, said: Option<&str>) -> String {
             named.join(t!("ui.comma"))
         }
         Aspect::Rules => rules::rules(access_rule::each_of(said)),
+        Aspect::Schedule => match said.split_once('/') {
+            Some((hours, days)) => t!("difference.schedule", hours = hours, days = days),
+            None => said.to_owned(),
+        },
     }
 }
 

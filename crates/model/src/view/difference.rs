@@ -88,6 +88,8 @@ words! {
         Parts = "parts",
         /// What may come in to a server beside its preset, as [`access_rule::text_of`] writes it.
         Rules = "rules",
+        /// Of a backup plan, the hours between two backups and the days that one is kept: `24/7`.
+        Schedule = "schedule",
     }
 }
 

@@ -33,6 +33,7 @@ fn mendable(thing: ThingKind, said: &Said) -> bool {
         Aspect::Power | Aspect::Vcpus | Aspect::Memory | Aspect::Rules => {
             thing == ThingKind::Server
         }
+        Aspect::Schedule => thing == ThingKind::Backup,
         Aspect::Target => !matches!(thing, ThingKind::Server | ThingKind::Snapshot),
         // A disk never shrinks: what has grown there is taken over.
         Aspect::Size => thing == ThingKind::Volume && smaller(said),
@@ -133,6 +134,7 @@ pub async fn begin(
     }
     let on = found.service != ServiceState::Stopped && !lies;
     let power = differing.iter().all(|said| said.aspect == Aspect::Power);
+    let moved = differing.iter().any(|said| said.aspect == Aspect::Target);
     let (build, works, whole) = match row.kind {
         DifferenceKind::Missing => {
             let (build, works) = anew(tx, cx, scope, found, on).await?;
@@ -140,7 +142,7 @@ pub async fn begin(
         }
         DifferenceKind::Stuck => (None, restart(row, on), true),
         // No cloud leads a plan to another host: there is a new one, and then not that one any more.
-        DifferenceKind::Changed if found.kind == Fulfiller::Backup => {
+        DifferenceKind::Changed if found.kind == Fulfiller::Backup && moved => {
             let (build, mut works) = anew(tx, cx, scope, found, on).await?;
             works.push(Work::Drop {
                 plan: row.external_id.clone(),
@@ -413,7 +415,17 @@ async fn back(
             address: own,
             server: target(tx, found).await?,
         }),
-        Fulfiller::Backup | Fulfiller::People => {}
+        Fulfiller::Backup => {
+            if differs(Aspect::Schedule).is_some() {
+                let (every_hours, keep_days) = pieces::schedule(&found.answers);
+                works.push(Work::Replan {
+                    plan: own,
+                    every_hours,
+                    keep_days,
+                });
+            }
+        }
+        Fulfiller::People => {}
     }
     Ok(works)
 }

@@ -11,7 +11,10 @@ use lingbao_model::{
     view::difference::{Aspect, Said, ThingKind},
 };
 
-use crate::storage::difference::{About, KeptSnapshot, Ours};
+use crate::{
+    fulfil::pieces,
+    storage::difference::{About, KeptSnapshot, Ours},
+};
 
 /// How a thing stands beside our row.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -95,6 +98,11 @@ const fn state(state: VolumeState) -> &'static str {
     }
 }
 
+/// How a backup plan runs.
+fn schedule(every_hours: u32, keep_days: u32) -> String {
+    format!("{every_hours}/{keep_days}")
+}
+
 /// What a server's power should be; one in the recycle bin is switched off.
 const fn power_should_be(service: ServiceState) -> &'static str {
     match service {
@@ -159,7 +167,11 @@ fn ours_say(ours: &Ours) -> Vec<(Aspect, Option<String>)> {
             (Aspect::Address, ours.address.clone()),
             (Aspect::Target, target),
         ],
-        Fulfiller::Backup => vec![(Aspect::Target, target)],
+        Fulfiller::Backup => {
+            let (every_hours, keep_days) = pieces::schedule(&ours.answers);
+            let runs = (keep_days > 0).then(|| schedule(every_hours, keep_days));
+            vec![(Aspect::Target, target), (Aspect::Schedule, runs)]
+        }
         Fulfiller::People => Vec::new(),
     }
 }
@@ -191,7 +203,13 @@ fn cloud_says(
             (Aspect::Address, Some(it.address.to_string())),
             (Aspect::Target, it.associated_with.as_ref().map(named)),
         ],
-        Object::BackupPlan(it) => vec![(Aspect::Target, Some(named(&it.spec.target)))],
+        Object::BackupPlan(it) => vec![
+            (Aspect::Target, Some(named(&it.spec.target))),
+            (
+                Aspect::Schedule,
+                Some(schedule(it.spec.every_hours, it.spec.keep_days)),
+            ),
+        ],
         Object::Snapshot(it) => vec![
             (Aspect::Size, Some(it.size_gb.to_string())),
             (Aspect::Name, Some(it.spec.name.clone())),
@@ -366,7 +384,7 @@ pub fn compare(ours: &Ours, object: &Object, let_in: Option<&LetIn>) -> Verdict 
 #[cfg(test)]
 mod tests {
     use lingbao_backends::provisioning::{
-        Access, Address, AddressSpec, ServerSpec, Volume, VolumeSpec,
+        Access, Address, AddressSpec, BackupPlan, BackupPlanSpec, ServerSpec, Volume, VolumeSpec,
     };
     use lingbao_model::{money::Money, time::Timestamp};
 
@@ -607,6 +625,32 @@ mod tests {
         };
         assert_eq!(compare(&own, &object("s1"), None), Verdict::Agrees);
         assert_eq!(differing(compare(&own, &object("s2"), None)).len(), 1);
+    }
+
+    #[test]
+    fn a_backup_plan_that_runs_otherwise_differs() {
+        let mut own = ours(Fulfiller::Backup);
+        own.target = Some(("s1".into(), "web-1".into()));
+        own.attached = true;
+        let answers = serde_json::json!({ "schedule": "weekly", "keep_days": 30 });
+        own.answers = serde_json::from_value(answers).unwrap();
+        let there = |every_hours, keep_days| {
+            let plan = Object::BackupPlan(BackupPlan {
+                id: "b".into(),
+                spec: BackupPlanSpec {
+                    project: "p".into(),
+                    target: "s1".into(),
+                    every_hours,
+                    keep_days,
+                },
+                operation: "o".into(),
+            });
+            compare(&own, &plan, None)
+        };
+        assert_eq!(there(168, 30), Verdict::Agrees);
+        let text = |text: &str| Some(text.to_owned());
+        let daily = differing(there(24, 7));
+        assert_eq!(daily, [(Aspect::Schedule, text("168/30"), text("24/7"))]);
     }
 
     #[test]

@@ -146,6 +146,15 @@ pub enum Work {
         /// Days that one is kept.
         keep_days: u32,
     },
+    /// Lets a plan run as it was ordered.
+    Replan {
+        /// Which.
+        plan: Thing,
+        /// Hours between two backups.
+        every_hours: u32,
+        /// Days that one is kept.
+        keep_days: u32,
+    },
     /// Deletes the plan that lost its server.
     Drop {
         /// The backend's name for it.
@@ -172,6 +181,7 @@ impl Work {
             Self::Attach { .. } => "attach",
             Self::Lead { .. } => "associate",
             Self::Plan { .. } => "backup",
+            Self::Replan { .. } => "plan",
             Self::Drop { .. } => "drop",
             Self::Switch { on: true, .. } => "start",
             Self::Switch { on: false, .. } => "stop",
@@ -335,6 +345,21 @@ impl Params {
                     })
                 };
                 (Undo::Delete, Box::new(make))
+            }
+            Work::Replan {
+                plan,
+                every_hours,
+                keep_days,
+            } => {
+                let plan = of(&plan);
+                let make = move |cx: &StepCx| {
+                    Ok(Call::ChangeBackupPlan {
+                        plan: plan(cx)?,
+                        every_hours,
+                        keep_days,
+                    })
+                };
+                (Undo::Nothing, Box::new(make))
             }
             Work::Drop { plan } => {
                 let plan = ExternalId(plan);

@@ -2159,6 +2159,37 @@ async fn a_plan_that_backs_up_another_host_is_made_anew_for_its_own() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_plan_that_somebody_lets_run_otherwise_is_changed_and_runs_again_as_it_was_ordered() {
+    for world in World::all().await {
+        let all = world.host_with(&[backup]).await;
+        let plan = of(&all, Fulfiller::Backup);
+        world
+            .by_hand(Call::ChangeBackupPlan {
+                plan: ext(&plan),
+                every_hours: 24,
+                keep_days: 1,
+            })
+            .await;
+        world.next_round().await;
+        let row = world.of(&plan).await;
+        assert_eq!(row.kind, DifferenceKind::Changed);
+        let said: Vec<_> = row.said.iter().filter(|said| said.differs()).collect();
+        assert_eq!((said.len(), said[0].cloud.as_deref()), (1, Some("24/1")));
+        assert_eq!(world.may(&row.id).await, [Act::Restore, Act::Note]);
+        let cx = world.city.cx(&world.operator);
+        difference::restore(&cx, &row.id, &row.digest)
+            .await
+            .unwrap();
+        world.work().await;
+        let there = world.the_plan(&plan).await.spec;
+        assert_eq!((there.every_hours, there.keep_days), (168, 30));
+        world.next_round().await;
+        assert_eq!(world.standing().await, []);
+        assert_eq!(world.resource(&plan.id).await.external_id, plan.external_id);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_host_in_an_error_is_restarted_or_written_off_and_foreign_from_then_on() {
     for world in World::all().await {
         let hosts = world.hosts(2).await;
