@@ -173,6 +173,10 @@ async function things(server: Server, cloud: Server, cookies: Record<string, str
     rows: [{ line: 2, cloud: 'simulator', external_id: taken.name, unit: user.unit_name, system: host.system_name, zone, level, pool, item: 'C-ECS', name: 'taken-in', expires: '', more: {}, month: null }],
   });
 
+  // A plan makes its first backup within minutes of the start.
+  const plan = (await rows('clerk', '/resources?kind=backup&state=running'))[0];
+  const backup = await eventually(async () => (await ask('clerk', 'GET', `/resources/${plan.id}`)).backups.find((one: Json) => one.state === 'kept'));
+
   const token = async (name: string) => (await ask('clerk', 'POST', '/tokens', { name, scope: 'read', days: 1 })).row.id as string;
   const saga = (await rows('operator', '/sagas?state=done'))[0].id;
   const { step } = (await rows('leader.tjj', '/todos'))[0];
@@ -184,6 +188,8 @@ async function things(server: Server, cloud: Server, cookies: Record<string, str
     snapshots: before.id,
     dropped: after.id,
     disks: disk.id,
+    backups: backup.id,
+    backed: backup.of,
     rules: rules.id,
     usage: host.id,
     // Given back on its own, so that the others stay as they are.
@@ -231,10 +237,11 @@ function cases(url: string, document: Json, own: Record<string, string>): Case[]
   const at = (path: string): { kind: string; mine: string; of: (id: string) => string } => {
     const bare = path.replace(/^\/(?:operations|admin)(?=\/)/, '').replace('/import/', '/');
     const kind = /([\w-]+)\/\{\w+\}/.exec(bare)?.[1] ?? '';
-    // Snapshots are of a disk, everything else is a host's.
-    const mine = (path.includes('snapshot') ? own.disks : own[kind]) ?? '';
+    // Snapshots are of a disk, a backup of what was backed up, everything else is a host's.
+    const ofCopy = path.includes('snapshot') ? own.disks : path.includes('{backup}') ? own.backed : undefined;
+    const mine = ofCopy ?? own[kind] ?? '';
     const of = (id: string) =>
-      path.replace(/\{\w+\}/, id).replace('{line}', own.lines ?? '').replace('{grant}', own.grants ?? '').replace('{snapshot}', own.snapshots ?? '').replace('{rule}', own.rules ?? '').replace('{code}', 'C-ECS');
+      path.replace(/\{\w+\}/, id).replace('{line}', own.lines ?? '').replace('{grant}', own.grants ?? '').replace('{snapshot}', own.snapshots ?? '').replace('{backup}', own.backups ?? '').replace('{rule}', own.rules ?? '').replace('{code}', 'C-ECS');
     return { kind, mine, of };
   };
 

@@ -128,6 +128,7 @@ export const FUNCTIONS: Record<string, { kind: string; id: string; rest?: Record
   'resources/reinstall': { kind: 'resources', id: 'id' },
   'resources/delivery': { kind: 'deliveries', id: 'request' },
   'resources/restore': { kind: 'disks', id: 'id', rest: { snapshot: '{snapshots}' } },
+  'resources/restore-backup': { kind: 'backed', id: 'id', rest: { backup: '{backups}' } },
   'resources/bin': { kind: 'resources', id: 'id' },
   'resources/detail': { kind: 'resources', id: 'id' },
   'resources/certificate': { kind: 'resources', id: 'id' },

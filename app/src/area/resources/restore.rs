@@ -27,7 +27,7 @@ pub async fn restoring(id: String, snapshot: String) -> Result<RestoreView, ApiE
 ///
 /// # Errors
 /// Those of [`restoring`].
-#[server(name = GetRestoreBackup, prefix = "/fn", endpoint = "resources/restore_backup", output = crate::json::Json)]
+#[server(name = GetRestoreBackup, prefix = "/fn", endpoint = "resources/restore-backup", output = crate::json::Json)]
 pub async fn restoring_backup(id: String, backup: String) -> Result<RestoreView, ApiError> {
     let cx = crate::ssr::cx()?;
     let (id, backup) = (
