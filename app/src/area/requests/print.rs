@@ -298,11 +298,13 @@ fn before_and_after(line: &ChangeLine) -> AnyView {
     .into_any()
 }
 
-/// What it comes to in words: more than before by a change, less by a release.
-fn sums(request: &RequestDetail) -> AnyView {
+/// What it comes to in words: more than before by a change, less by a release. Of an order the table
+/// says it.
+fn sums(request: &RequestDetail) -> Option<AnyView> {
     let row = &request.row;
+    let makes_a_disk = |what| matches!(what, What::Restore | What::RestoreBackup);
     let text = match &request.change {
-        Some(line) if line.change.what != What::Restore => {
+        Some(line) if !makes_a_disk(line.change.what) => {
             let by = line.change.difference();
             t!("print.moves", month = by.yuan(), year = by.year().yuan())
         }
@@ -318,7 +320,8 @@ fn sums(request: &RequestDetail) -> AnyView {
                 year = month.year().yuan()
             )
         }
-        _ => {
+        None => return None,
+        Some(_) => {
             let verdict = request.verdict.as_ref();
             t!(
                 "print.sums",
@@ -328,7 +331,7 @@ fn sums(request: &RequestDetail) -> AnyView {
             )
         }
     };
-    view! { <p class="sheet-code">{text}</p> }.into_any()
+    Some(view! { <p class="sheet-code">{text}</p> }.into_any())
 }
 
 /// The quota before and after; a release that frees it later has none to show.
