@@ -126,9 +126,10 @@ async fn answer(State((stand, url)): State<(Shared, String)>, request: Request) 
         ("GET", ["volume", "v3", "volumes", "v1"]) => volume("v1", stand.volume),
         ("GET", ["volume", "v3", "volumes", "detail"]) => {
             let asked = |it: &&Value| {
-                let by = match query.contains("name=") {
-                    true => &it["name"],
-                    false => &it["metadata"]["lingbao_op"],
+                let by = if query.contains("name=") {
+                    &it["name"]
+                } else {
+                    &it["metadata"]["lingbao_op"]
                 };
                 query.contains(by.as_str().unwrap())
             };
