@@ -249,7 +249,7 @@ fn Head(
                     <Field name="system" label=t!("requests.system")>
                         <Select options=systems value=system width=Width::L/>
                     </Field>
-                    <div class="field">
+                    <div class="field acts">
                         <Button size=Size::Small icon="plus" name="do" value="system">{t!("cart.new_system")}</Button>
                         <Button size=Size::Small name="do" value="edit_system">{t!("cart.edit_system")}</Button>
                     </div>
@@ -313,7 +313,7 @@ fn approver(group: &ApproverView) -> String {
     if group.people.is_empty() {
         return t!("cart.approver_nobody", unit = group.unit_name.clone());
     }
-    let people = group.people.join(" ");
+    let people = group.people.join(t!("ui.comma"));
     t!(
         "cart.approver",
         people = people,
