@@ -756,8 +756,8 @@ async fn a_delivery_that_cannot_be_confirmed_by_itself_holds_up_no_other() {
         );
         Sql::new(fault.leak()).run(&mut tx).await.unwrap();
         tx.commit().await.unwrap();
-        let system = city.app.system();
         city.app.clock.advance_ms(6 * DAY_MS);
+        let system = city.app.system();
         assert_eq!(key(confirm::auto_confirm(&system).await), "error.conflict");
         let status = async |id: &RequestId| {
             let seen = detail::detail(&city.cx(&city.clerk), id).await;
