@@ -13,8 +13,8 @@ export default defineConfig<World>({
   testDir: 'journeys',
   globalSetup: './support/city.ts',
   outputDir: 'test-results',
-  // Two cores, and each worker has a server and a browser of its own.
-  workers: 1,
+  // One for each of two cores: a worker has a server and a browser of its own.
+  workers: 2,
   fullyParallel: false,
   forbidOnly: !!process.env.CI,
   retries: 0,
