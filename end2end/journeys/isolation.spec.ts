@@ -123,12 +123,12 @@ async function things(server: Server, cloud: Server, cookies: Record<string, str
     return answer.body;
   };
   const rows = async (login: string, path: string): Promise<Json[]> => (await ask(login, 'GET', path)).rows;
-  const eventually = async (one: () => Promise<Json>): Promise<Json> => {
+  const eventually = async (one: () => Promise<Json>, timeout = 60_000): Promise<Json> => {
     let found: Json;
     await expect(async () => {
       found = await one();
       expect(found).toBeTruthy();
-    }).toPass({ timeout: 60_000, intervals: [500] });
+    }).toPass({ timeout, intervals: [500] });
     return found;
   };
 
@@ -175,7 +175,7 @@ async function things(server: Server, cloud: Server, cookies: Record<string, str
 
   // A plan makes its first backup within minutes of the start.
   const plan = (await rows('clerk', '/resources?kind=backup&state=running'))[0];
-  const backup = await eventually(async () => (await ask('clerk', 'GET', `/resources/${plan.id}`)).backups.find((one: Json) => one.state === 'kept'));
+  const backup = await eventually(async () => (await ask('clerk', 'GET', `/resources/${plan.id}`)).backups.find((one: Json) => one.state === 'kept'), 180_000);
 
   const token = async (name: string) => (await ask('clerk', 'POST', '/tokens', { name, scope: 'read', days: 1 })).row.id as string;
   const saga = (await rows('operator', '/sagas?state=done'))[0].id;

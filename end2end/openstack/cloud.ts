@@ -127,7 +127,7 @@ export class Cloud {
   }
 
   /** The volumes of a project. */
-  async volumes(project: string): Promise<{ id: string; size: number; status: string }[]> {
+  async volumes(project: string): Promise<{ id: string; name: string; size: number; status: string; metadata: Record<string, string> }[]> {
     const { body } = await this.ask('volumev3', `/volumes/detail?all_tenants=1&project_id=${project}`);
     return body.volumes;
   }

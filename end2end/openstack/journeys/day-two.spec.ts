@@ -282,6 +282,21 @@ test('a backup plan makes its first backups soon after delivery, Cinder holds ex
   await page.goto(`/resources/${host!.id}`);
   await expect(page.locator('main')).toContainText('备份对象');
 
+  // A new disk out of the backup of the other one: Cinder writes the metadata of the backed up volume over
+  // its own while it restores, and the portal gives them back.
+  const disk = all.find((row) => row.kind === 'volume')!;
+  const copies = (await see()).backups as { id: string; of: string; of_kind: string }[];
+  const copy = copies.find((one) => one.of === disk.id)!;
+  const offer = (await call(where, clerk, 'GET', `/resources/${disk.id}/backups/${copy.id}/restore`)).body;
+  expect([offer.blocks, offer.size_gb]).toEqual([[], 20]);
+  await act(where, clerk, disk.id, `backups/${copy.id}/restore`, { name: `${name}-copy`, month: offer.quote.each });
+  await became(where, clerk, disk.id, 'backup_restored');
+  const stand = await cloud.volumes(server.tenant_id);
+  const restored = stand.filter((one) => !volumes.includes(one.id));
+  expect(restored.map((one) => [one.name, one.status, one.size])).toEqual([[`${name}-copy`, 'available', 20]]);
+  expect(new Set(stand.map((one) => one.metadata.lingbao_op)).size, 'each volume is of its own operation').toBe(3);
+  expect((await balanced(where, clerk, cloud, server.tenant_id)).disk_gb, 'its space is booked').toBe(80);
+
   await approveAll(where, await giveBackAll(where, clerk), 'leader.tjj');
   await nothingLeft(where, clerk, cloud, name, server.tenant_id);
 });
