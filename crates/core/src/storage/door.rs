@@ -137,7 +137,7 @@ pub async fn visits(rx: &mut ReadTx, user: &UserId) -> Result<Visits, StorageErr
     let row: Option<Row> = on!(rx, conn => sqlx::query_as(
         "SELECT u.last_login_at, u.last_login_ip, u.prev_login_at, u.prev_login_ip,
                 (SELECT count(*) FROM audit_event a
-                 WHERE a.subject_id = u.login AND a.at > u.prev_login_at AND a.at <= u.last_login_at
+                 WHERE a.subject_id = u.login AND a.at > COALESCE(u.prev_login_at, 0) AND a.at <= u.last_login_at
                    AND a.subject_kind = 'login' AND a.action = 'session.sign_in' AND a.outcome = 'refused')
          FROM user_account u WHERE u.id = $1")
         .bind(user.as_str()).fetch_optional(conn).await)?;
