@@ -28,6 +28,7 @@ const SEEN_BY: Record<string, string[]> = {
   deliveries: ['ReadRequests'],
   resources: ['ReadResources'],
   disks: ['ReadResources'],
+  backed: ['ReadResources'],
   releases: ['ReadResources'],
   usage: ['ReadResources'],
   systems: ['ReadResources'],
