@@ -13,8 +13,9 @@ export default defineConfig<World>({
   testDir: 'journeys',
   globalSetup: './support/city.ts',
   outputDir: 'test-results',
-  // One for each of two cores: a worker has a server and a browser of its own.
-  workers: 2,
+  // A browser without a graphics card keeps two cores busy: a second worker, with a server and a browser of
+  // its own, brought nothing but late answers.
+  workers: 1,
   fullyParallel: false,
   forbidOnly: !!process.env.CI,
   retries: 0,

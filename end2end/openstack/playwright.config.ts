@@ -4,8 +4,6 @@ import base from '../playwright.config.ts';
 export default {
   ...base,
   testDir: 'journeys',
-  // There is one cloud, and what a journey stops in it is stopped for all.
-  workers: 1,
   // The town of these journeys is on its first day: nothing is loaded for it.
   globalSetup: undefined,
   outputDir: '../test-results-openstack',
