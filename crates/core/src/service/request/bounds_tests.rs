@@ -286,7 +286,14 @@ async fn of_a_thousand_submits_at_once_exactly_those_that_fit_are_made() {
             let cx = city.cx(&city.clerk);
             waiting.spawn(async move {
                 let form = format!("form-{id}");
-                submit::submit(&cx, &id, 1, None, &form).await
+                loop {
+                    // On a slow machine the last of a thousand may wait longer than the database lets
+                    // anybody wait: told so, one sends the same form again.
+                    match submit::submit(&cx, &id, 1, None, &form).await {
+                        Err(ServiceError::Unavailable { .. }) => {}
+                        answer => return answer,
+                    }
+                }
             });
         }
         let (mut made, mut refused) = (0, 0);

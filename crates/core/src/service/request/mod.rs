@@ -70,11 +70,11 @@ pub mod submit;
 pub mod withdraw;
 
 #[cfg(test)]
+mod bounds_tests;
+#[cfg(test)]
 pub(crate) mod fixture;
 #[cfg(test)]
 mod tests;
-#[cfg(test)]
-mod bounds_tests;
 
 use lingbao_model::{
     id::{RequestId, UserId},
