@@ -96,7 +96,7 @@ async function orderMore(side: Side): Promise<void> {
   await approveAll(where, side.request, 'leader.tjj');
 }
 
-test('one cloud hangs for a minute, the Keystone of another is stopped: pages say so, the simulated cloud goes on, and nothing is there twice', async ({ browser, cloud }) => {
+test('one cloud hangs for a minute, the Keystone of another is stopped: pages say so, the simulated cloud goes on, and nothing is there twice @long', async ({ browser, cloud }) => {
   test.setTimeout(600_000);
   const postgres = startPostgres();
   const proxy = await Proxy.open();

@@ -62,7 +62,7 @@ class Copy {
   }
 }
 
-test('two copies set up, build and give back while one after the other is killed in the middle: what was ordered is there once, and then nothing', async ({ cloud }) => {
+test('two copies set up, build and give back while one after the other is killed in the middle: what was ordered is there once, and then nothing @long', async ({ cloud }) => {
   test.setTimeout(600_000);
   const postgres = startPostgres();
   // Whoever stands at a point stands there until he is killed.

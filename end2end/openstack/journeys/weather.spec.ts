@@ -31,7 +31,7 @@ function weather(): () => Fault {
   };
 }
 
-test('six servers, a disk and an address are built, changed and given back through losses, storms and half answers, each of them once', async ({ cloud }) => {
+test('six servers, a disk and an address are built, changed and given back through losses, storms and half answers, each of them once @long', async ({ cloud }) => {
   test.setTimeout(900_000);
   const proxy = await Proxy.open();
   const it = JSON.parse(readFileSync(access(), 'utf8'));
