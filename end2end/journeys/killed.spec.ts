@@ -6,9 +6,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test as base } from '@playwright/test';
 import { call, session } from '../support/api.ts';
-import { inTheCloud } from '../support/cloud.ts';
+import { inCloud, inTheCloud, slow, startCloud } from '../support/cloud.ts';
 import { SMALL, place } from '../support/order.ts';
-import { startServer, type Server } from '../support/server.ts';
+import { copyCity, startServer, type Server } from '../support/server.ts';
 
 const REQUESTS = 50;
 /** Callers at a time. */
@@ -17,6 +17,9 @@ const CALLERS = 5;
 const HITS = 6;
 /** and no more than so many are needed for that: between the look and the kill a short step may end. */
 const KILLS = 24;
+/** Each call of the cloud takes so long meanwhile. Without it a saga is at work for some thousandths of a
+ *  second at a time, and the fifty are built before six kills have met one. */
+const THINKS_MS = 200;
 
 /** The sagas that stand as at work in the database that a killed process left behind, and whose they are. */
 function torn(folder: string): { id: string; by: string }[] {
@@ -27,23 +30,30 @@ print(json.dumps([{'id': id, 'by': by} for id, by in sqlite3.connect(sys.argv[1]
   return JSON.parse(execFileSync('python3', ['-c', read, join(folder, 'data', 'lingbao.db')], { encoding: 'utf8' }));
 }
 
-const test = base.extend<{ folder: string }>({
+const test = base.extend<{ folder: string; cloud: Server }>({
   folder: async ({}, use) => {
     const folder = mkdtempSync(join(tmpdir(), 'lingbao-e2e-killed-'));
+    copyCity(folder);
     await use(folder);
     rmSync(folder, { recursive: true, force: true });
   },
+  cloud: async ({ folder }, use) => {
+    const cloud = await startCloud(folder);
+    await use(cloud);
+    await cloud.stop();
+  },
 });
 
-test('killing the process in the middle of its sagas leaves exactly the machines that were ordered @once', async ({ folder }) => {
+test('killing the process in the middle of its sagas leaves exactly the machines that were ordered @once', async ({ folder, cloud }) => {
   test.setTimeout(400_000);
   // Each life of the process has a name, under which it takes its work.
-  const live = (life: number) => startServer(folder, { LINGBAO_WORKER__NAME: `life-${life}` });
+  const live = (life: number) => startServer(folder, { ...inCloud(cloud), LINGBAO_WORKER__NAME: `life-${life}` });
   let server: Server = await live(0);
   const where = () => server.url;
   const clerk = await session(server.url, 'clerk');
   const operator = await session(server.url, 'operator');
   const { cell, system } = await place(server.url, clerk);
+  await slow(cloud, THINKS_MS);
 
   /** Orders one host. A draft is made whole or not at all, and its key answers with it afterwards. */
   async function order(name: string): Promise<string> {
@@ -86,6 +96,7 @@ test('killing the process in the middle of its sagas leaves exactly the machines
   await Promise.all([...callers, killer]);
   expect(new Set(made).size).toBe(REQUESTS);
   expect(hits, 'kills that met a saga at work').toBe(HITS);
+  await slow(cloud, 0);
 
   await expect(async () => {
     for (const id of made) {
