@@ -158,6 +158,16 @@ impl Rate {
     pub const fn of(self, quantity: i64) -> i128 {
         self.0 as i128 * quantity as i128
     }
+    /// The price in 元 as it is typed: two decimals, and as many of the next six as it has (`0.70`,
+    /// `0.0035`).
+    pub fn typed(self) -> String {
+        let micro = self.0.unsigned_abs();
+        let one = Self::SCALE.unsigned_abs() * 100;
+        let sign = if self.0 < 0 { "-" } else { "" };
+        let decimals = format!("{:08}", micro % one);
+        let (two, more) = decimals.split_at(2);
+        format!("{sign}{}.{two}{}", micro / one, more.trim_end_matches('0'))
+    }
     /// The price of a quantity, rounded once, half up, to 分.
     pub const fn amount(self, quantity: i64) -> Money {
         round_micro(self.of(quantity))

@@ -230,12 +230,12 @@ impl Condition {
         }
     }
 
-    /// Keys at which the condition looks.
-    fn keys<'a>(&'a self, into: &mut Vec<&'a str>) {
+    /// Keys of the parameters at which the condition looks.
+    pub fn keys(&self) -> Vec<&str> {
         match self {
-            Self::OneOf { param, .. } | Self::AtLeast { param, .. } => into.push(param),
-            Self::All { of } | Self::Any { of } => of.iter().for_each(|c| c.keys(into)),
-            Self::Not { of } => of.keys(into),
+            Self::OneOf { param, .. } | Self::AtLeast { param, .. } => vec![param],
+            Self::All { of } | Self::Any { of } => of.iter().flat_map(Self::keys).collect(),
+            Self::Not { of } => of.keys(),
         }
     }
 }
@@ -339,8 +339,7 @@ impl Schema {
                 _ => {}
             }
             if let Some(condition) = &param.depends_on {
-                let mut keys = Vec::new();
-                condition.keys(&mut keys);
+                let keys = condition.keys();
                 if keys.iter().any(|k| !seen.contains(k)) {
                     wrong("depends_on", "schema.depends_on_later");
                 }

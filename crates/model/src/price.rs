@@ -3,7 +3,7 @@
 //! The formula belongs to a price version of an item; two persons publish it. An order keeps the
 //! quote it was shown as its price snapshot.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -173,6 +173,21 @@ impl Tariff {
 }
 
 impl Formula {
+    /// Keys of the parameters that the price depends on.
+    pub fn keys(&self) -> BTreeSet<&str> {
+        let mut keys = BTreeSet::new();
+        for component in &self.0 {
+            if let Quantity::Param { key } = &component.quantity {
+                keys.insert(key.as_str());
+            }
+            if let Tariff::Choice { param, .. } = &component.tariff {
+                keys.insert(param);
+            }
+            keys.extend(component.when.iter().flat_map(Condition::keys));
+        }
+        keys
+    }
+
     /// The price of one piece of the cheapest configuration: every number at its least, every choice
     /// the one that costs least.
     pub fn least(&self, schema: &Schema) -> Quote {
@@ -243,14 +258,26 @@ impl Formula {
     /// Checks a formula against the schema it prices.
     ///
     /// # Errors
-    /// What is wrong, each under `price[i].…`: a key that the schema doesn't have, a choice value
-    /// without a price, tiers out of order, a negative price.
+    /// What is wrong, each under `price[i].…`: no name, a key that the schema doesn't have, a choice
+    /// value without a price, tiers out of order, a negative price.
     pub fn check(&self, schema: &Schema) -> Result<(), Vec<FieldError>> {
         let mut errors = Vec::new();
         for (i, component) in self.0.iter().enumerate() {
             let mut wrong = |what: &str, msg: Msg| {
                 errors.push(FieldError::new(format!("price[{i}].{what}"), msg))
             };
+            if component.label.zh.trim().is_empty() {
+                wrong("label", Msg::new("error.required"));
+            }
+            // A condition on nothing never holds: the part would be free.
+            if let Some(condition) = &component.when
+                && let Some(key) = condition
+                    .keys()
+                    .into_iter()
+                    .find(|k| schema.get(k).is_none())
+            {
+                wrong("when", Msg::new("schema.no_such_param").with("param", key));
+            }
             if let Quantity::Param { key } = &component.quantity
                 && !matches!(
                     schema.get(key).map(|p| &p.kind),
@@ -390,10 +417,23 @@ mod tests {
             },
             "size_gb",
         )]);
-        let errors = formula.check(&schema).unwrap_err();
+        let fields = |formula: &Formula| -> Vec<String> {
+            let errors = formula.check(&schema).unwrap_err();
+            errors.into_iter().map(|e| e.field.to_string()).collect()
+        };
+        assert_eq!(fields(&formula), ["price[0].quantity", "price[0].rates"]);
+
+        let Formula(mut nameless) = formula;
+        for part in &mut nameless {
+            part.label = Label::new(" ", "");
+            part.when = Some(Condition::AtLeast {
+                param: "gone".into(),
+                value: 1,
+            });
+        }
         assert_eq!(
-            errors.iter().map(|e| e.field.as_str()).collect::<Vec<_>>(),
-            ["price[0].quantity", "price[0].rates"]
+            fields(&Formula(nameless))[..2],
+            ["price[0].label", "price[0].when"]
         );
     }
 }

@@ -1,5 +1,6 @@
 //! Text that people type: normalised once, bounded always.
 
+use crate::money::Rate;
 use crate::msg::{FieldError, Msg};
 
 /// Longest reason, opinion or note that a person gives for an act, characters: by page and by program
@@ -45,19 +46,32 @@ pub fn number(field: &str, typed: &str, empty: i64, max: i64) -> Result<i64, Fie
     }
 }
 
-/// Reads an amount in 元 with at most two decimals as 分.
-pub fn parse_yuan(text: &str) -> Option<i64> {
+/// Reads a number with at most `places` decimals as whole units of the last place. Full-width digits
+/// and thousands separators are taken; a minus is not.
+fn decimal(text: &str, places: usize) -> Option<i64> {
     let plain: String = half_width(text.trim())
         .chars()
         .filter(|c| !matches!(c, ',' | '_' | ' '))
         .collect();
-    let (whole, cents) = plain.split_once('.').unwrap_or((&plain, ""));
-    if cents.len() > 2 || !cents.bytes().all(|b| b.is_ascii_digit()) || whole.starts_with('-') {
+    let (whole, rest) = plain.split_once('.').unwrap_or((&plain, ""));
+    let digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
+    if rest.len() > places || !digits(rest) || !digits(whole) {
         return None;
     }
     let whole: i64 = whole.parse().ok()?;
-    let cents: i64 = format!("{cents:0<2}").parse().ok()?;
-    whole.checked_mul(100)?.checked_add(cents)
+    let rest: i64 = format!("{rest:0<places$}").parse().ok()?;
+    let one = 10_i64.checked_pow(u32::try_from(places).ok()?)?;
+    whole.checked_mul(one)?.checked_add(rest)
+}
+
+/// Reads an amount in 元 with at most two decimals as 分.
+pub fn parse_yuan(text: &str) -> Option<i64> {
+    decimal(text, 2)
+}
+
+/// Reads a price in 元 with at most eight decimals, which is what a [`Rate`] can hold.
+pub fn parse_rate(text: &str) -> Option<Rate> {
+    decimal(text, 8).map(Rate::from_micro)
 }
 
 /// Trims a line of text and holds it between `min` and `max` characters (not bytes); control
@@ -170,6 +184,23 @@ mod tests {
         assert_eq!(parse_yuan("１，２００．５０"), Some(120_050));
         assert_eq!(parse_yuan("0.305"), None);
         assert_eq!(parse_yuan("-1"), None);
+    }
+
+    #[test]
+    fn prices_are_read_in_yuan_with_eight_decimals_and_written_the_same() {
+        for (typed, micro, again) in [
+            ("46", 4_600_000_000, "46.00"),
+            ("０．７", 70_000_000, "0.70"),
+            ("0.00350", 350_000, "0.0035"),
+            ("1,200.00000001", 120_000_000_001, "1200.00000001"),
+        ] {
+            let rate = parse_rate(typed).unwrap();
+            assert_eq!((rate.micro(), rate.typed()), (micro, again.to_owned()));
+            assert_eq!(parse_rate(again), Some(rate));
+        }
+        for wrong in ["", "-1", "0.000000001", "1e3", "99999999999999"] {
+            assert_eq!(parse_rate(wrong), None, "{wrong}");
+        }
     }
 
     #[test]

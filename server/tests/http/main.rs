@@ -8,6 +8,7 @@
 
 mod access_rule;
 mod around;
+mod as_typed;
 mod backups;
 mod bin;
 mod change;
@@ -20,6 +21,7 @@ mod imports;
 mod once;
 mod policies;
 mod portal;
+mod prices;
 mod prints;
 mod programs;
 mod reinstall;

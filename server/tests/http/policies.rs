@@ -5,61 +5,15 @@ use lingbao_model::{
 };
 use serde_json::{Value, json};
 
-use crate::portal::{Answer, Browser, Portal};
+use crate::{
+    as_typed::{fields, named, press},
+    portal::{Answer, Browser, Portal},
+};
 
 const FORM: &str = "/admin/policies/new?as=form";
 
-/// What a browser would post of a form as it stands: names and values of its fields.
-fn fields(page: &str) -> Vec<(String, String)> {
-    // The frame has forms of its own.
-    let (_, main) = page.split_once("<main").unwrap();
-    let (_, form) = main.split_once("<form method=\"post\"").unwrap();
-    let (form, _) = form.split_once("</form>").unwrap();
-    let attribute = |tag: &str, name: &str| -> Option<String> {
-        let (_, rest) = tag.split_once(&format!(" {name}=\""))?;
-        let (value, _) = rest.split_once('"')?;
-        Some(value.replace("&amp;", "&"))
-    };
-    let mut found = Vec::new();
-    for part in form.split('<').skip(1) {
-        let (tag, _) = part.split_once('>').unwrap();
-        let name = attribute(tag, "name");
-        if tag.starts_with("input") {
-            let ticks = tag.contains("type=\"radio\"") || tag.contains("type=\"checkbox\"");
-            if !ticks || tag.contains(" checked") {
-                let value = attribute(tag, "value").unwrap_or_default();
-                found.push((name.unwrap(), value));
-            }
-        } else if tag.starts_with("select") {
-            found.push((name.unwrap(), String::new()));
-        } else if tag.starts_with("option") {
-            let (_, chosen) = found.last_mut().unwrap();
-            if chosen.is_empty() || tag.contains(" selected") {
-                *chosen = attribute(tag, "value").unwrap();
-            }
-        }
-    }
-    found
-}
-
 async fn send(browser: &Browser<'_>, page: &Answer, act: &str, other: &[(&str, &str)]) -> Answer {
-    let mut typed = fields(&page.text);
-    for (name, value) in other {
-        typed.retain(|pair| pair.0 != *name);
-        typed.push(((*name).to_owned(), (*value).to_owned()));
-    }
-    typed.push(("do".to_owned(), act.to_owned()));
-    let typed: Vec<_> = typed
-        .iter()
-        .map(|(n, v)| (n.as_str(), v.as_str()))
-        .collect();
-    browser.post(FORM, &typed).await
-}
-
-/// Name of the field whose value is this.
-fn named(page: &str, value: &str) -> String {
-    let all = fields(page);
-    all.into_iter().find(|pair| pair.1 == value).unwrap().0
+    press(browser, FORM, page, act, other).await
 }
 
 #[tokio::test]

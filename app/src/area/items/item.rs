@@ -1,6 +1,7 @@
 //! One item: what is in force, what is being written, who published what.
 
-use crate::{asked, error::ApiError, i18n, routes, t, ui::*};
+use super::{price_form::PriceForm, price_trial};
+use crate::{asked, error::ApiError, form::use_form, i18n, routes, t, ui::*};
 use leptos::prelude::*;
 use lingbao_model::{
     catalogue::Publication,
@@ -18,12 +19,16 @@ pub async fn get_item(code: String) -> Result<ItemView, ApiError> {
     Ok(lingbao_core::service::item::get(&crate::ssr::cx()?, &code).await?)
 }
 
-/// The page.
+/// The page: as it is read, or a form for a side (`?as=price`).
 #[component]
 pub fn Item() -> impl IntoView {
     let code = asked::param("code");
+    let looked = asked::now(|of| of("as"));
     let item = Resource::new(move || code.get(), get_item);
-    page_of(item, |item| view! { <Shown item/> }.into_any())
+    list_of(looked, item, |item, looked: String| match looked.as_str() {
+        "price" => view! { <PriceForm item/> }.into_any(),
+        _ => view! { <Shown item/> }.into_any(),
+    })
 }
 
 #[component]
@@ -53,12 +58,18 @@ fn Shown(item: ItemView) -> impl IntoView {
         }
         .into_any()
     });
+    let waiting = price_trial::waiting(&item);
+    let write = item.may_price.then(|| {
+        let href = routes::with_query(&routes::item(&item.code), &[("as", "price")]);
+        view! { <LinkButton href kind=Kind::Main>{t!("price.write")}</LinkButton> }.into_any()
+    });
     view! {
         <PageHead title fact=t!("items.item_fact") crumbs acts=acts.unwrap_or_else(|| ().into_any())/>
         <ErrorSummary/>
         {params(item.params)}
-        <SidePanel side=Side::Content rows=item.contents may=item.may_content/>
-        <SidePanel side=Side::Price rows=item.prices may=item.may_price/>
+        <SidePanel side=Side::Content rows=item.contents may=item.may_content write=None/>
+        {waiting}
+        <SidePanel side=Side::Price rows=item.prices may=item.may_price write/>
     }
 }
 
@@ -133,9 +144,14 @@ fn param(row: ParamRow) -> impl IntoView {
     }
 }
 
-/// One side: the text to write on, and its versions.
+/// One side: its versions, the way to its form (`write`), and the text to write on.
 #[component]
-fn SidePanel(side: Side, rows: Vec<VersionRow>, may: bool) -> impl IntoView {
+fn SidePanel(
+    side: Side,
+    rows: Vec<VersionRow>,
+    may: bool,
+    write: Option<AnyView>,
+) -> impl IntoView {
     let title = i18n::t_key(&format!("items.side.{side}")).into_owned();
     let newest = rows.first().map(|row| row.text.clone()).unwrap_or_default();
     let (number, version) = rows.first().map_or((0, 0), |r| (r.number, r.version));
@@ -143,22 +159,31 @@ fn SidePanel(side: Side, rows: Vec<VersionRow>, may: bool) -> impl IntoView {
         .first()
         .is_some_and(|r| r.state == Publication::Proposed);
     let help = i18n::t_key(&format!("items.help.{side}")).into_owned();
-    let columns = vec![
+    let mut columns = vec![
         col(t!("items.version")),
         col(t!("items.state")),
         col(t!("items.written")),
         col(t!("items.published")),
-        col(t!("items.acts")).hidden(),
     ];
+    if side == Side::Price {
+        columns.push(col(t!("price.default")).class("num"));
+    }
+    columns.push(col(t!("items.acts")).hidden());
     let list = rows.into_iter().map(|one| row(side, one)).collect_view();
+    // What was typed and refused is seen.
+    let typed = use_form().value("side") == Some(side.as_str());
+    let write = write.filter(|_| !waits);
     view! {
         <Panel title=title.clone() pad=true>
             <TableBox>
                 <Table caption=title columns>{list}</Table>
             </TableBox>
+            {write.map(|link| view! { <div class="acts acts-gap">{link}</div> })}
             {(may && !waits)
                 .then(|| {
                     view! {
+                        <details class="fold" open=typed>
+                            <summary>{t!("items.as_json")}</summary>
                         <form method="post">
                             <input type="hidden" name="side" value=side.as_str()/>
                             <input type="hidden" name="number" value=number.to_string()/>
@@ -167,9 +192,10 @@ fn SidePanel(side: Side, rows: Vec<VersionRow>, may: bool) -> impl IntoView {
                                 <div class="mono"><TextArea value=newest rows=18 maxlength=65536_u32/></div>
                             </Field>
                             <div class="field">
-                                <Button kind=Kind::Main name="do" value="write">{t!("items.save")}</Button>
+                                <Button name="do" value="write">{t!("items.save")}</Button>
                             </div>
                         </form>
+                        </details>
                     }
                 })}
         </Panel>
@@ -217,12 +243,15 @@ fn row(side: Side, row: VersionRow) -> AnyView {
         row.version.to_string(),
     );
     let old = row.text;
+    let cost = (side == Side::Price).then(|| row.quote.as_ref().map(price_trial::told));
+    let cost = cost.map(|told| told.unwrap_or_else(|| "—".to_owned()));
     view! {
         <Row>
             <RowHead name/>
             <Cell l=t!("items.state")><Chip look text/></Cell>
             <Cell l=t!("items.written")>{written}</Cell>
             <Cell l=t!("items.published")>{published}</Cell>
+            {cost.map(|cost| view! { <Cell l=t!("price.default") class="num">{cost}</Cell> })}
             <Cell l="">
                 <form method="post" class="acts">
                     <input type="hidden" name="side" value=side.as_str()/>
@@ -242,6 +271,7 @@ fn row(side: Side, row: VersionRow) -> AnyView {
 
 /// The posts of the page.
 pub mod ssr {
+    use super::super::{policy_rows::ROW, price_form};
     use crate::{
         error::ApiError,
         form::ssr::{Done, Posted, Refused},
@@ -259,10 +289,13 @@ pub mod ssr {
     /// # Errors
     /// The page again, with everything typed and the messages.
     pub async fn act(form: Posted) -> Result<Done, Refused> {
+        let side: Side = form.value("side").parse().unwrap_or(Side::Content);
+        if form.values.iter().any(|pair| pair.0 == ROW) && side == Side::Price {
+            return price_form::ssr::post(form).await;
+        }
         let cx = cx()?;
         let code = form.param("code").to_owned();
         let whole = |name: &str| form.value(name).parse::<i64>().unwrap_or(0);
-        let side: Side = form.value("side").parse().unwrap_or(Side::Content);
         let said = match form.value("do") {
             "write" => {
                 let field = format!("text_{side}");

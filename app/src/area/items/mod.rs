@@ -9,6 +9,9 @@ mod policy_drawn;
 mod policy_form;
 mod policy_rows;
 mod policy_trial;
+mod price_form;
+mod price_rows;
+mod price_trial;
 
 use crate::form::ssr::{Pages, page_post};
 use crate::{

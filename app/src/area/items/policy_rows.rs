@@ -7,6 +7,8 @@
 
 mod press;
 
+pub(super) use press::{Values, next};
+
 use lingbao_model::{
     msg::{FieldError, Label, Msg},
     people::Role,
@@ -96,7 +98,7 @@ fn cond_of(of: &str, test: Option<&Test>) -> Option<Cond> {
 }
 
 /// The last part of a name, and what stands before it.
-fn parted(name: &str) -> (&str, &str) {
+pub(super) fn parted(name: &str) -> (&str, &str) {
     name.rsplit_once('.').unwrap_or(("", name))
 }
 
@@ -286,7 +288,7 @@ fn test_of(cond: &Cond, failed: &mut dyn FnMut(String, Msg)) -> Option<Test> {
     })
 }
 
-fn all<'a>(values: &'a [(String, String)], name: &str) -> Vec<&'a str> {
+pub(super) fn all<'a>(values: &'a [(String, String)], name: &str) -> Vec<&'a str> {
     let own = values.iter().filter(|pair| pair.0 == name);
     own.map(|pair| pair.1.as_str()).collect()
 }

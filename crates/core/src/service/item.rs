@@ -84,18 +84,23 @@ pub async fn get(cx: &Cx, code: &str) -> Result<ItemView, ServiceError> {
         .map(|row| serde_json::from_str::<Content>(&row.text))
         .transpose()
         .map_err(|e| ServiceError::internal("content of an item", e))?;
-    let (name, params) = newest.map_or_else(Default::default, |content| {
-        let params = content.schema.0.iter().map(ParamRow::from).collect();
-        (content.name, params)
-    });
+    let (name, schema) =
+        newest.map_or_else(Default::default, |content| (content.name, content.schema));
+    let defaults = schema.defaults();
+    let mut prices = rows(&mut rx, &access, Side::Price, &item.id).await?;
+    for price in &mut prices {
+        let formula: Formula = serde_json::from_str(&price.text)
+            .map_err(|e| ServiceError::internal("price of an item", e))?;
+        price.quote = Some(formula.quote(&defaults, 1));
+    }
     Ok(ItemView {
         code: code.to_owned(),
         name,
-        params,
+        params: schema.0.iter().map(ParamRow::from).collect(),
         offered: item.offered,
         version: item.version,
         contents,
-        prices: rows(&mut rx, &access, Side::Price, &item.id).await?,
+        prices,
         may_content: access.has(Ability::ManageItems),
         may_price: access.has(Ability::ManagePrices),
     })
@@ -118,6 +123,7 @@ async fn rows(
                 Vec::new()
             },
             text: indented(&v.json),
+            quote: None,
             number: v.number,
             state: v.state,
             written_by: v.writer,

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::catalogue::Publication;
 use crate::msg::Label;
 use crate::param::{Condition, Kind, Param, Unit};
+use crate::price::Quote;
 use crate::time::Timestamp;
 use crate::words;
 
@@ -68,6 +69,10 @@ pub struct VersionRow {
     pub published_at: Option<Timestamp>,
     /// JSON, indented.
     pub text: String,
+    /// Of a price: what one piece of the default configuration costs by it, with the parameters of the
+    /// newest content.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quote: Option<Quote>,
     /// Version of the row, for changes.
     pub version: i64,
     /// What the reader may do with it.

@@ -120,7 +120,11 @@ fn with_rows(values: &[(String, String)], names: &[&str]) -> Values {
 }
 
 /// A name that no row has: one after the highest.
-fn next<'a>(of: &str, letter: char, names: impl Iterator<Item = &'a String>) -> String {
+pub(in crate::area::items) fn next<'a>(
+    of: &str,
+    letter: char,
+    names: impl Iterator<Item = &'a String>,
+) -> String {
     let number = |name: &String| parted(name).1.get(1..)?.parse::<u32>().ok();
     let free = names
         .filter_map(number)
