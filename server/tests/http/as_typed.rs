@@ -14,6 +14,8 @@ pub fn fields(page: &str) -> Vec<(String, String)> {
         Some(value.replace("&amp;", "&"))
     };
     let mut found = Vec::new();
+    // The first option stands until another one is chosen; its value may be empty.
+    let mut first = false;
     for part in form.split('<').skip(1) {
         let (tag, _) = part.split_once('>').unwrap();
         let name = attribute(tag, "name");
@@ -25,9 +27,10 @@ pub fn fields(page: &str) -> Vec<(String, String)> {
             }
         } else if tag.starts_with("select") {
             found.push((name.unwrap(), String::new()));
+            first = true;
         } else if tag.starts_with("option") {
             let (_, chosen) = found.last_mut().unwrap();
-            if chosen.is_empty() || tag.contains(" selected") {
+            if std::mem::take(&mut first) || tag.contains(" selected") {
                 *chosen = attribute(tag, "value").unwrap();
             }
         }
