@@ -16,8 +16,8 @@ export function everyPath(): string[] {
 export const PAGES: Record<string, string[]> = {
   clerk: ['/', '/catalogue', '/catalogue/C-ECS', '/catalogue/S-EVS', '/catalogue/M-MIG', '/cart', '/cart/system', '/drafts', '/requests', '/resources', '/resources?state=recycled&sort=erase', '/usage', '/usage/units', '/quota', '/notices', '/me', '/me/password', '/me/tokens', '/search?q=web', '/help', '/help/deadline', '/kit'],
   'leader.tjj': ['/', '/todo', '/done', '/quota'],
-  reviewer: ['/todo', '/done', '/overview', '/admin/items', '/admin/items/C-ECS', '/admin/policies', '/admin/policies/new', '/admin/policies/change', '/admin/policies/new?as=form', '/admin/policies/new?as=paper', '/quota'],
-  finance: ['/admin/items/C-ECS'],
+  reviewer: ['/todo', '/done', '/overview', '/admin/items', '/admin/items/C-ECS', '/admin/items/C-ECS?as=content', '/admin/policies', '/admin/policies/new', '/admin/policies/change', '/admin/policies/new?as=form', '/admin/policies/new?as=paper', '/quota'],
+  finance: ['/admin/items/C-ECS', '/admin/items/C-ECS?as=price', '/admin/items/N-EIP?as=price'],
   operator: ['/operations', '/operations?state=done', '/operations?request=NB-20260101-0001&kind=build', '/operations/jobs', '/operations/jobs?state=done', '/operations/jobs?request=NB-20260101-0001&kind=saga.advance', '/operations/clouds', '/operations/clouds?limits=kept', '/operations/differences', '/operations/differences?past=yes&kind=changed', '/operations/import', '/operations/import/batches', '/work-orders', '/work-orders?who=me', '/help/deadline', '/overview'],
   leader: ['/overview', '/usage', '/usage/units', '/todo'],
   auditor: ['/admin/audit'],

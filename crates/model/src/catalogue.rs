@@ -1,5 +1,7 @@
 //! The service catalogue: items, their versions, and how a version is published.
 
+mod compare;
+
 use serde::{Deserialize, Serialize};
 
 use crate::id::{ItemId, ItemVersionId};
@@ -134,6 +136,18 @@ impl Content {
             errors.push(FieldError::new("deliver_hours", Msg::new("schema.range")));
         }
         for (i, takes) in self.consumption.0.iter().enumerate() {
+            // A condition on nothing never holds: nothing would be taken.
+            if let Some(condition) = &takes.when
+                && let Some(key) = condition
+                    .keys()
+                    .into_iter()
+                    .find(|key| self.schema.get(key).is_none())
+            {
+                errors.push(FieldError::new(
+                    format!("consumption[{i}].when"),
+                    Msg::new("schema.no_such_param").with("param", key),
+                ));
+            }
             if let crate::price::Quantity::Param { key } = &takes.quantity
                 && !matches!(
                     self.schema.get(key).map(|p| &p.kind),

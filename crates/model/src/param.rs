@@ -3,7 +3,7 @@
 //! The schema is data. A form is generated from it, the browser and the server check answers
 //! with it, prices and quotas are computed from the answers; a new item needs no new code.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -326,8 +326,11 @@ impl Schema {
                     }
                 }
                 Kind::Choice { options, default } => {
+                    let values: BTreeSet<&str> = options.iter().map(|o| o.value.as_str()).collect();
                     if options.is_empty() {
                         wrong("options", "schema.no_options");
+                    } else if values.len() < options.len() || values.contains("") {
+                        wrong("options", "schema.option_twice");
                     } else if !options.iter().any(|o| o.value == *default) {
                         wrong("default", "schema.default");
                     }

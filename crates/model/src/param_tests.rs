@@ -33,6 +33,16 @@ fn a_schema_that_contradicts_itself_is_refused() {
         later.check().is_err(),
         "a condition may not look at a later parameter"
     );
+    for value in ["general", ""] {
+        let mut doubled = schema();
+        if let Kind::Choice { options, .. } = &mut doubled.0[0].kind {
+            value.clone_into(&mut options[1].value);
+        }
+        assert!(
+            doubled.check().is_err(),
+            "an option needs a value of its own"
+        );
+    }
     let mut reserved = schema();
     reserved.0[0].key = "count".into();
     assert!(reserved.check().is_err());

@@ -17,7 +17,7 @@ pub fn fields(page: &str) -> Vec<(String, String)> {
     // The first option stands until another one is chosen; its value may be empty.
     let mut first = false;
     for part in form.split('<').skip(1) {
-        let (tag, _) = part.split_once('>').unwrap();
+        let (tag, inner) = part.split_once('>').unwrap();
         let name = attribute(tag, "name");
         if tag.starts_with("input") {
             let ticks = tag.contains("type=\"radio\"") || tag.contains("type=\"checkbox\"");
@@ -25,6 +25,11 @@ pub fn fields(page: &str) -> Vec<(String, String)> {
                 let value = attribute(tag, "value").unwrap_or_default();
                 found.push((name.unwrap(), value));
             }
+        } else if tag.starts_with("textarea") {
+            // The first line break belongs to the page.
+            let text = inner.strip_prefix('\n').unwrap_or(inner);
+            let text = text.replace("&lt;", "<").replace("&gt;", ">");
+            found.push((name.unwrap(), text.replace("&amp;", "&")));
         } else if tag.starts_with("select") {
             found.push((name.unwrap(), String::new()));
             first = true;

@@ -12,6 +12,7 @@ mod as_typed;
 mod backups;
 mod bin;
 mod change;
+mod contents;
 mod day_two;
 mod door;
 mod first_steps;

@@ -1,6 +1,6 @@
 //! One item: what is in force, what is being written, who published what.
 
-use super::{price_form::PriceForm, price_trial};
+use super::{content_changes, content_form::ContentForm, price_form::PriceForm, price_trial};
 use crate::{asked, error::ApiError, form::use_form, i18n, routes, t, ui::*};
 use leptos::prelude::*;
 use lingbao_model::{
@@ -19,13 +19,14 @@ pub async fn get_item(code: String) -> Result<ItemView, ApiError> {
     Ok(lingbao_core::service::item::get(&crate::ssr::cx()?, &code).await?)
 }
 
-/// The page: as it is read, or a form for a side (`?as=price`).
+/// The page: as it is read, or a form for a side (`?as=content`, `?as=price`).
 #[component]
 pub fn Item() -> impl IntoView {
     let code = asked::param("code");
     let looked = asked::now(|of| of("as"));
     let item = Resource::new(move || code.get(), get_item);
     list_of(looked, item, |item, looked: String| match looked.as_str() {
+        "content" => view! { <ContentForm item/> }.into_any(),
         "price" => view! { <PriceForm item/> }.into_any(),
         _ => view! { <Shown item/> }.into_any(),
     })
@@ -58,18 +59,24 @@ fn Shown(item: ItemView) -> impl IntoView {
         }
         .into_any()
     });
-    let waiting = price_trial::waiting(&item);
-    let write = item.may_price.then(|| {
-        let href = routes::with_query(&routes::item(&item.code), &[("as", "price")]);
-        view! { <LinkButton href kind=Kind::Main>{t!("price.write")}</LinkButton> }.into_any()
-    });
+    let changed = content_changes::waiting(&item);
+    let priced = price_trial::waiting(&item);
+    let form = |side: &str, text: &'static str| {
+        let href = routes::with_query(&routes::item(&item.code), &[("as", side)]);
+        view! { <LinkButton href kind=Kind::Main>{text}</LinkButton> }.into_any()
+    };
+    let write_content = item
+        .may_content
+        .then(|| form("content", t!("content.write")));
+    let write_price = item.may_price.then(|| form("price", t!("price.write")));
     view! {
         <PageHead title fact=t!("items.item_fact") crumbs acts=acts.unwrap_or_else(|| ().into_any())/>
         <ErrorSummary/>
         {params(item.params)}
-        <SidePanel side=Side::Content rows=item.contents may=item.may_content write=None/>
-        {waiting}
-        <SidePanel side=Side::Price rows=item.prices may=item.may_price write/>
+        {changed}
+        <SidePanel side=Side::Content rows=item.contents may=item.may_content write=write_content/>
+        {priced}
+        <SidePanel side=Side::Price rows=item.prices may=item.may_price write=write_price/>
     }
 }
 
@@ -271,7 +278,7 @@ fn row(side: Side, row: VersionRow) -> AnyView {
 
 /// The posts of the page.
 pub mod ssr {
-    use super::super::{policy_rows::ROW, price_form};
+    use super::super::{content_form, policy_rows::ROW, price_form};
     use crate::{
         error::ApiError,
         form::ssr::{Done, Posted, Refused},
@@ -290,8 +297,11 @@ pub mod ssr {
     /// The page again, with everything typed and the messages.
     pub async fn act(form: Posted) -> Result<Done, Refused> {
         let side: Side = form.value("side").parse().unwrap_or(Side::Content);
-        if form.values.iter().any(|pair| pair.0 == ROW) && side == Side::Price {
-            return price_form::ssr::post(form).await;
+        if form.values.iter().any(|pair| pair.0 == ROW) {
+            return match side {
+                Side::Content => content_form::ssr::post(form).await,
+                Side::Price => price_form::ssr::post(form).await,
+            };
         }
         let cx = cx()?;
         let code = form.param("code").to_owned();

@@ -1,6 +1,9 @@
 //! Administration of the catalogue: items, their prices and the approval policies as versions,
 //! published by two persons.
 
+mod content_changes;
+mod content_form;
+mod content_rows;
 mod item;
 mod list;
 mod policies;
@@ -12,6 +15,8 @@ mod policy_trial;
 mod price_form;
 mod price_rows;
 mod price_trial;
+mod rows;
+mod when;
 
 use crate::form::ssr::{Pages, page_post};
 use crate::{

@@ -2,10 +2,9 @@
 
 use super::{
     policy_rows::{ROW, parted},
-    price_rows::{
-        FLAT, PartRow, Parts, StepRow, TIERED, answer_name, by_choice, counts, options, rate_name,
-    },
+    price_rows::{FLAT, PartRow, Parts, StepRow, TIERED, by_choice, rate_name},
     price_trial::{parsed, schema_of, trial},
+    rows::{self, Labels, options, place, quantities},
 };
 use crate::{
     form::{FormState, use_form},
@@ -17,11 +16,8 @@ use lingbao_model::{
     catalogue::Publication,
     param::{Kind as ParamKind, Param, Schema, Unit},
     price::Charge,
-    view::item::{ItemView, Side},
+    view::item::{ItemView, Side, VersionRow},
 };
-
-/// Labels of fields by their names, for the summary.
-type Labels = Vec<(String, String)>;
 
 /// The page of the form.
 #[component]
@@ -32,7 +28,6 @@ pub fn PriceForm(item: ItemView) -> impl IntoView {
         (item_name(&item), routes::item(&item.code)),
     ];
     let newest = item.prices.first();
-    let waits = newest.is_some_and(|row| row.state == Publication::Proposed);
     let schema = schema_of(&item);
     let rows = if form.was_posted() {
         Some(Parts::read(&form.values))
@@ -44,12 +39,8 @@ pub fn PriceForm(item: ItemView) -> impl IntoView {
     };
     let body = match rows {
         _ if !item.may_price => view! { <Banner>{t!("price.not_yours")}</Banner> }.into_any(),
-        // What was typed meanwhile is not taken away.
-        _ if waits && !form.was_posted() => {
-            view! { <Banner tone=Tone::Warn>{t!("items.waits")}</Banner> }.into_any()
-        }
         None => view! { <Banner tone=Tone::Warn>{t!("price.nested")}</Banner> }.into_any(),
-        Some(rows) => fields(&form, &rows, &schema, &item),
+        Some(rows) => waits_or(newest, &form, || fields(&form, &rows, &schema, &item)),
     };
     let fact = match newest.filter(|row| row.state == Publication::Draft) {
         Some(row) => t!("price.write_on", n = row.number),
@@ -58,6 +49,21 @@ pub fn PriceForm(item: ItemView) -> impl IntoView {
     view! {
         <PageHead title=t!("price.write") fact crumbs/>
         {body}
+    }
+}
+
+/// The form, or the word that the newest version waits for a second person. What was typed meanwhile is
+/// not taken away.
+pub(super) fn waits_or(
+    newest: Option<&VersionRow>,
+    form: &FormState,
+    fields: impl FnOnce() -> AnyView,
+) -> AnyView {
+    let waits = newest.is_some_and(|row| row.state == Publication::Proposed);
+    if waits && !form.was_posted() {
+        view! { <Banner tone=Tone::Warn>{t!("items.waits")}</Banner> }.into_any()
+    } else {
+        fields()
     }
 }
 
@@ -104,21 +110,9 @@ fn fields(form: &FormState, rows: &Parts, schema: &Schema, item: &ItemView) -> A
     .into_any()
 }
 
-/// A button that changes rows; the page comes back at the place `to`. `what` is read aloud, for there
-/// are many that say the same.
+/// A button of this form.
 fn press(act: &str, text: &'static str, what: &str, to: String) -> AnyView {
-    let what = (!what.is_empty()).then(|| view! { <span class="sr">{format!(" {what}")}</span> });
-    view! {
-        <button class="btn btn-sm" name="do" value=act.to_owned() formaction=format!("?as=price{to}")>
-            {text}
-            {what}
-        </button>
-    }
-    .into_any()
-}
-
-fn place(field: &str) -> String {
-    format!("#{}", field_id(field))
+    rows::press("price", act, text, what, to)
 }
 
 fn called(param: &Param) -> String {
@@ -136,7 +130,6 @@ fn part(n: usize, row: &PartRow, schema: &Schema, labels: &mut Labels) -> AnyVie
         ("quantity", t!("price.quantity")),
         ("unit", t!("items.unit")),
         ("by", t!("price.by")),
-        ("when", t!("items.depends_on")),
     ] {
         labels.push((field(name), format!("{about} · {text}")));
     }
@@ -149,9 +142,7 @@ fn part(n: usize, row: &PartRow, schema: &Schema, labels: &mut Labels) -> AnyVie
         .iter()
         .map(|unit| (unit.to_string(), word(format!("items.unit.{unit}"))))
         .collect();
-    let mut quantities = vec![(String::new(), t!("price.one").to_owned())];
-    let numbers = schema.0.iter().filter(|param| counts(param));
-    quantities.extend(numbers.map(|param| (param.key.clone(), called(param))));
+    let quantities = quantities(schema);
     let mut ways = vec![
         (FLAT.to_owned(), t!("price.flat").to_owned()),
         (TIERED.to_owned(), t!("price.tiered").to_owned()),
@@ -173,26 +164,14 @@ fn part(n: usize, row: &PartRow, schema: &Schema, labels: &mut Labels) -> AnyVie
             place(&field("name")),
         )
     });
-    let show = |to: &str| {
-        press(
-            &format!("show {of}"),
-            t!("price.show"),
-            &about,
-            place(&field(to)),
-        )
-    };
-    let [
-        name,
-        name_en,
-        in_charge,
-        in_quantity,
-        in_unit,
-        in_by,
-        in_when,
-    ] = [
-        "name", "name_en", "charge", "quantity", "unit", "by", "when",
-    ]
-    .map(field);
+    let show_rates = press(
+        &format!("show {of}"),
+        t!("price.show"),
+        &about,
+        place(&field("by")),
+    );
+    let [name, name_en, in_charge, in_quantity, in_unit, in_by] =
+        ["name", "name_en", "charge", "quantity", "unit", "by"].map(field);
     let of = row.name.clone();
     let remove = press(
         &format!("remove {of}"),
@@ -208,22 +187,7 @@ fn part(n: usize, row: &PartRow, schema: &Schema, labels: &mut Labels) -> AnyVie
         row.by.clone(),
     );
     let rates = rates(row, schema, &about, labels);
-    let when = when(row, schema, &about, labels);
-    let show_rates = show("by");
-    let show_when = show("when");
-    let mut conditions = vec![(String::new(), t!("price.always").to_owned())];
-    let known = schema.0.iter();
-    conditions.extend(
-        known
-            .filter(|param| {
-                !matches!(
-                    param.kind,
-                    ParamKind::Text { .. } | ParamKind::Attach { .. }
-                )
-            })
-            .map(|param| (param.key.clone(), t!("price.by_answer", of = called(param)))),
-    );
-    let on = row.when.clone();
+    let when = row.when.fields(&schema.0, &about, labels, press);
     let acts = view! { <div class="acts">{up} {remove}</div> };
     let title = if zh.trim().is_empty() {
         about.clone()
@@ -257,12 +221,6 @@ fn part(n: usize, row: &PartRow, schema: &Schema, labels: &mut Labels) -> AnyVie
                 {show_rates}
             </div>
             {rates}
-            <div class="steps between">
-                <Field name=in_when label=t!("items.depends_on")>
-                    <Select options=conditions value=on width=Width::M/>
-                </Field>
-                {show_when}
-            </div>
             {when}
         </Panel>
     }
@@ -342,37 +300,6 @@ fn tier(n: usize, last: bool, step: &StepRow, about: &str, labels: &mut Labels) 
         </div>
     }
     .into_any()
-}
-
-/// With which answers the part applies.
-fn when(row: &PartRow, schema: &Schema, about: &str, labels: &mut Labels) -> Option<AnyView> {
-    let of = row.name.as_str();
-    let param = schema.get(&row.when)?;
-    if let ParamKind::Integer { .. } = param.kind {
-        let name = format!("{of}.least");
-        let text = t!("price.least");
-        labels.push((name.clone(), format!("{about} · {text}")));
-        let typed = row.least.clone();
-        let field = view! {
-            <Field name label=text>
-                <TextInput value=typed width=Width::S maxlength=12_u32/>
-            </Field>
-        };
-        return Some(field.into_any());
-    }
-    let name = format!("{of}.values");
-    let legend = t!("price.values", of = called(param));
-    labels.push((name.clone(), format!("{about} · {legend}")));
-    let boxes: Vec<_> = options(schema, &row.when)
-        .into_iter()
-        .map(|(value, label)| {
-            let checked = row.values.contains(&value);
-            let text = answer_name(&value, &label);
-            let name = name.clone();
-            view! { <Check name value checked>{text}</Check> }
-        })
-        .collect();
-    Some(view! { <FieldSet name legend>{boxes}</FieldSet> }.into_any())
 }
 
 /// The posts of the form.

@@ -6,12 +6,15 @@
 
 mod press;
 
-use super::policy_rows::{ROW, all, parted};
-use crate::{i18n, t};
+use super::{
+    policy_rows::{ROW, all, parted},
+    rows::options,
+    when::When,
+};
 use lingbao_model::{
     money::Rate,
     msg::{FieldError, Label, Msg},
-    param::{Condition, Kind, Param, Schema, Unit},
+    param::{Schema, Unit},
     price::{Charge, Component, Formula, Quantity, Tariff, Tier},
     text::{parse_integer, parse_rate},
 };
@@ -60,12 +63,8 @@ pub struct PartRow {
     pub rates: Vec<(String, String)>,
     /// The steps.
     pub steps: Vec<StepRow>,
-    /// Key of the parameter that decides whether the part applies; nothing for always.
-    pub when: String,
-    /// The answers with which it applies.
-    pub values: Vec<String>,
-    /// The least number with which it applies.
-    pub least: String,
+    /// When the part applies.
+    pub when: When,
 }
 
 impl PartRow {
@@ -138,32 +137,8 @@ impl PartRow {
             },
             unit,
             charge,
-            when: self.condition(schema, failed),
+            when: self.when.condition(schema, failed),
         }
-    }
-
-    fn condition(&self, schema: &Schema, failed: &mut dyn FnMut(String, Msg)) -> Option<Condition> {
-        let (name, key) = (&self.name, &self.when);
-        if key.is_empty() {
-            return None;
-        }
-        if let Some(Kind::Integer { .. }) = schema.get(key).map(|param| &param.kind) {
-            let value = parse_integer(&self.least);
-            if value.is_none() {
-                failed(format!("{name}.least"), Msg::new("error.not_a_number"));
-            }
-            return Some(Condition::AtLeast {
-                param: key.clone(),
-                value: value.unwrap_or(0),
-            });
-        }
-        if self.values.is_empty() {
-            failed(format!("{name}.values"), Msg::new("policy.choose"));
-        }
-        Some(Condition::OneOf {
-            param: key.clone(),
-            values: self.values.clone(),
-        })
     }
 
     /// What was typed for a value of the choice.
@@ -176,33 +151,6 @@ impl PartRow {
 /// The field of the price of one value of a choice.
 pub fn rate_name(part: &str, value: &str) -> String {
     format!("{part}.rate.{value}")
-}
-
-/// The values of a choice or of a yes and no with their names; nothing for other parameters.
-pub fn options(schema: &Schema, key: &str) -> Vec<(String, Label)> {
-    let yes_no = |value: &str| (value.to_owned(), Label::default());
-    match schema.get(key).map(|param| &param.kind) {
-        Some(Kind::Choice { options, .. }) => options
-            .iter()
-            .map(|option| (option.value.clone(), option.label.clone()))
-            .collect(),
-        Some(Kind::Flag { .. }) => vec![yes_no("true"), yes_no("false")],
-        _ => Vec::new(),
-    }
-}
-
-/// The name of an option; a yes or a no has none of its own.
-pub fn answer_name(value: &str, label: &Label) -> String {
-    match (value, label.zh.is_empty()) {
-        ("true", true) => t!("fact.yes").to_owned(),
-        ("false", true) => t!("fact.no").to_owned(),
-        _ => i18n::label(label),
-    }
-}
-
-/// Whether a parameter can be counted by a price.
-pub const fn counts(param: &Param) -> bool {
-    matches!(param.kind, Kind::Integer { .. } | Kind::Flag { .. })
 }
 
 /// The whole form.
@@ -237,11 +185,10 @@ impl Parts {
             .collect()
         };
         let part = |name: &&str| {
-            let (rates, chosen) = (format!("{name}.rate."), format!("{name}.values"));
+            let rates = format!("{name}.rate.");
             let rate = |(field, typed): &(String, String)| {
                 Some((field.strip_prefix(&rates)?.to_owned(), typed.clone()))
             };
-            let values_of = all(values, &chosen).into_iter();
             PartRow {
                 called: (one(name, "name"), one(name, "name_en")),
                 charge: one(name, "charge"),
@@ -251,9 +198,7 @@ impl Parts {
                 rate: one(name, "rate"),
                 rates: values.iter().filter_map(rate).collect(),
                 steps: steps(name),
-                when: one(name, "when"),
-                values: values_of.map(ToOwned::to_owned).collect(),
-                least: one(name, "least"),
+                when: When::read(name, values),
                 name: (*name).to_owned(),
             }
         };
@@ -324,9 +269,7 @@ fn row(name: &str, part: &Component, schema: &Schema) -> Option<PartRow> {
         rate: String::new(),
         rates: Vec::new(),
         steps: Vec::new(),
-        when: String::new(),
-        values: Vec::new(),
-        least: String::new(),
+        when: When::of(name, part.when.as_ref(), schema)?,
     };
     match &part.tariff {
         Tariff::Flat { rate } => row.rate = rate.typed(),
@@ -344,24 +287,6 @@ fn row(name: &str, part: &Component, schema: &Schema) -> Option<PartRow> {
             };
             row.steps = tiers.iter().enumerate().map(step).collect();
         }
-    }
-    match &part.when {
-        None => {}
-        Some(Condition::OneOf { param, values }) => {
-            // What can't be ticked would be lost.
-            let known = options(schema, param);
-            let shown = |value: &String| known.iter().any(|(one, _)| one == value);
-            values.iter().all(shown).then_some(())?;
-            row.when.clone_from(param);
-            row.values.clone_from(values);
-        }
-        Some(Condition::AtLeast { param, value }) => {
-            let number = schema.get(param).map(|param| &param.kind);
-            matches!(number, Some(Kind::Integer { .. })).then_some(())?;
-            row.when.clone_from(param);
-            row.least = value.to_string();
-        }
-        Some(_) => return None,
     }
     Some(row)
 }

@@ -1,6 +1,9 @@
 //! What a price comes to: the newest one against the one in force, and the trial of the form.
 
-use super::price_rows::{Parts, answer_name, options};
+use super::{
+    price_rows::Parts,
+    rows::{Labels, answer_name, options},
+};
 use crate::{form::FormState, i18n, t, ui::*};
 use leptos::prelude::*;
 use lingbao_model::{
@@ -71,7 +74,7 @@ pub fn trial(
     rows: &Parts,
     schema: &Schema,
     item: &ItemView,
-    labels: &mut Vec<(String, String)>,
+    labels: &mut Labels,
 ) -> AnyView {
     let old = in_force(item).and_then(|row| Some((row.number, parsed(row)?)));
     let new = rows.formula(schema).ok();

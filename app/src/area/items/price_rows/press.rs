@@ -1,7 +1,10 @@
 //! The parts as the form's buttons change them: on the server alone, for the form needs no script.
 
-use super::{FLAT, Parts, StepRow, TIERED, options, rate_name};
-use crate::area::items::policy_rows::{Values, next};
+use super::{FLAT, Parts, StepRow, TIERED, rate_name};
+use crate::area::items::{
+    policy_rows::{Values, next},
+    rows::options,
+};
 use lingbao_model::{param::Schema, price::Charge};
 
 impl Parts {

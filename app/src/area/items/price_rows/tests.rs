@@ -46,9 +46,9 @@ fn posted(parts: &Parts) -> Values {
         put("unit", &part.unit);
         put("by", &part.by);
         put("rate", &part.rate);
-        put("when", &part.when);
-        put("least", &part.least);
-        for value in &part.values {
+        put("when", &part.when.key);
+        put("least", &part.when.least);
+        for value in &part.when.values {
             put("values", value);
         }
         for (value, typed) in &part.rates {
@@ -138,11 +138,11 @@ fn what_is_wrong_is_told_at_its_field() {
     );
     assert_eq!(with(&|p| p.0[1].by = by_choice("gone")), ["p1.by"]);
     assert_eq!(
-        with(&|p| "arch".clone_into(&mut p.0[1].when)),
+        with(&|p| "arch".clone_into(&mut p.0[1].when.key)),
         ["p1.values"]
     );
     assert_eq!(
-        with(&|p| "vcpus".clone_into(&mut p.0[1].when)),
+        with(&|p| "vcpus".clone_into(&mut p.0[1].when.key)),
         ["p1.least"]
     );
 

@@ -1,0 +1,71 @@
+//! Small lists that are typed as text, one thing a line, its parts between bars.
+
+use lingbao_model::{msg::Label, param::Choice};
+
+/// What stands between the parts of a line.
+const BAR: char = '|';
+
+/// Lists as they are typed; parts at the end of a line that are empty are left out. `None` if a part
+/// has a bar or a line break in it.
+pub fn written<'a>(list: impl Iterator<Item = Vec<&'a String>>) -> Option<String> {
+    let line = |mut parts: Vec<&String>| {
+        while parts.last().is_some_and(|part| part.is_empty()) {
+            parts.pop();
+        }
+        let plain = parts.iter().all(|part| !part.contains([BAR, '\n', '\r']));
+        let parts: Vec<&str> = parts.into_iter().map(String::as_str).collect();
+        plain.then(|| parts.join(" | "))
+    };
+    let lines: Vec<String> = list.map(line).collect::<Option<_>>()?;
+    Some(lines.join("\n"))
+}
+
+/// The parts of the lines that are not empty; a bar may be of full width.
+fn read(typed: &str) -> impl Iterator<Item = Vec<String>> {
+    let lines = typed.lines().map(|line| line.replace('｜', "|"));
+    lines.filter(|line| !line.trim().is_empty()).map(|line| {
+        let parts = line.split(BAR).map(|part| part.trim().to_owned());
+        parts.collect()
+    })
+}
+
+fn part(parts: &[String], n: usize) -> &str {
+    parts.get(n).map_or("", String::as_str)
+}
+
+/// `中文 | English`.
+pub fn labels(typed: &str) -> Vec<Label> {
+    read(typed)
+        .map(|parts| Label::new(part(&parts, 0), part(&parts, 1)))
+        .collect()
+}
+
+/// `value | 中文 | English | 提示 | hint`; a value without a name is its own name.
+pub fn choices(typed: &str) -> Vec<Choice> {
+    read(typed)
+        .map(|parts| {
+            let value = part(&parts, 0);
+            let name = if part(&parts, 1).is_empty() {
+                value
+            } else {
+                part(&parts, 1)
+            };
+            let hint = Label::new(part(&parts, 3), part(&parts, 4));
+            Choice {
+                value: value.to_owned(),
+                label: Label::new(name, part(&parts, 2)),
+                hint: (!hint.zh.is_empty()).then_some(hint),
+            }
+        })
+        .collect()
+}
+
+/// Codes between commas, spaces or line breaks.
+pub fn codes(typed: &str) -> Vec<String> {
+    let parts = typed.split([',', '，', '、', ' ', '\n', '\r']);
+    parts
+        .map(str::trim)
+        .filter(|part| !part.is_empty())
+        .map(str::to_ascii_uppercase)
+        .collect()
+}
