@@ -4,7 +4,7 @@ use super::{
     content_rows::{ATTACH, CHOICE, FLAG, INTEGER, ParamLine, Rows, TakesLine, kinds},
     policy_rows::ROW,
     price_form::waits_or,
-    rows::{self, Labels, place, quantities},
+    rows::{self, Labels, place, quantities, titled},
 };
 use crate::{
     form::{FormState, use_form},
@@ -254,11 +254,7 @@ fn param(
         "#f-params".to_owned(),
     );
     let acts = view! { <div class="acts">{up} {remove}</div> };
-    let title = if row.called.0.trim().is_empty() {
-        number
-    } else {
-        format!("{number} · {}", row.called.0.trim())
-    };
+    let title = titled(&number, &row.called);
     let (in_type, in_required) = (field("type"), field("required"));
     // Beside those that the page shows, so that another type and back loses nothing.
     let carried = carried(row);

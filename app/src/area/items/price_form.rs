@@ -4,7 +4,7 @@ use super::{
     policy_rows::{ROW, parted},
     price_rows::{FLAT, PartRow, Parts, StepRow, TIERED, by_choice, rate_name},
     price_trial::{parsed, schema_of, trial},
-    rows::{self, Labels, options, place, quantities},
+    rows::{self, Labels, options, place, quantities, titled},
 };
 use crate::{
     form::{FormState, use_form},
@@ -189,11 +189,7 @@ fn part(n: usize, row: &PartRow, schema: &Schema, labels: &mut Labels) -> AnyVie
     let rates = rates(row, schema, &about, labels);
     let when = row.when.fields(&schema.0, &about, labels, press);
     let acts = view! { <div class="acts">{up} {remove}</div> };
-    let title = if zh.trim().is_empty() {
-        about.clone()
-    } else {
-        format!("{about} · {}", zh.trim())
-    };
+    let title = titled(&about, &row.called);
     view! {
         <Panel title more=acts.into_any() pad=true>
             <input type="hidden" name=ROW value=of/>

@@ -259,15 +259,13 @@ fn compared(old: Option<(i64, &Quote)>, new: &Quote) -> AnyView {
         view! { <Row><RowHead name/>{cells}</Row> }
     };
     let once = was.once != Money::ZERO || new.once != Money::ZERO;
-    let foot = view! {
+    let sums = view! {
         {sum(t!("price.sum"), charged(Charge::Monthly), was.month, new.month)}
         {once.then(|| sum(t!("price.sum"), charged(Charge::Once), was.once, new.once))}
         {sum(t!("price.sum"), t!("price.a_year"), was.year(), new.year())}
     };
-    view! {
-        <Table caption=t!("price.compared") columns flat=true tight=true foot=foot.into_any()>{rows}</Table>
-    }
-    .into_any()
+    view! { <Table caption=t!("price.compared") columns flat=true tight=true>{rows} {sums}</Table> }
+        .into_any()
 }
 
 /// `+12.00`, `−3.00`, `0.00`.

@@ -28,6 +28,14 @@ pub fn place(field: &str) -> String {
     format!("#{}", field_id(field))
 }
 
+/// The title of a row: its number, and its name in the language of the page.
+pub fn titled(number: &str, (zh, en): &(String, String)) -> String {
+    match i18n::label(&Label::new(zh.trim(), en.trim())) {
+        name if name.is_empty() => number.to_owned(),
+        name => format!("{number} · {name}"),
+    }
+}
+
 /// The values of a choice or of a yes and no with their names; nothing for other parameters.
 pub fn options(schema: &Schema, key: &str) -> Vec<(String, Label)> {
     let yes_no = |value: &str| (value.to_owned(), Label::default());
