@@ -50,11 +50,11 @@ pub async fn prepare(config: &Config, db: &Db, demo: Option<&str>) -> Result<Pre
         }
     };
     let name = city.key.clone();
-    let simulated = |kind: &str| matches!(kind, "simulator" | "remote-simulator");
-    if city.running_hosts > 0 && !config.backends.values().all(|b| simulated(&b.kind)) {
-        // Its story orders hundreds of machines, on a clock that jumps.
+    // Its story orders hundreds of machines, on a clock that jumps: only a cloud inside this process
+    // answers it at once.
+    if city.running_hosts > 0 && !config.backends.values().all(|b| b.kind == "simulator") {
         return Err(format!(
-            "the demo city {name} is for simulated clouds alone; on a real one begin with --demo newtown"
+            "the demo city {name} is for simulated clouds inside this process alone; for one in a process of its own load the city first (`lingbao seed --city {name}` without that section) and then use it; on a real one begin with --demo newtown"
         )
         .into());
     }

@@ -131,6 +131,19 @@ fn an_unknown_key_of_the_configuration_is_refused_and_named() {
 }
 
 #[test]
+fn a_city_with_machines_is_refused_for_a_cloud_that_does_not_answer_at_once() {
+    let place = Place::new();
+    let section =
+        "[backends.simulator]\nkind = \"remote-simulator\"\nurl = \"http://127.0.0.1:9\"\n";
+    std::fs::write(place.path("lingbao.toml"), section).unwrap();
+    let said = place.run(&["seed", "--city", "ningbo"]);
+    assert!(
+        !said.well && said.err.contains("lingbao seed --city ningbo"),
+        "{said:?}"
+    );
+}
+
+#[test]
 fn openapi_prints_what_is_served() {
     let place = Place::new();
     let printed = place.run(&["openapi"]).out;
