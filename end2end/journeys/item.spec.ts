@@ -28,7 +28,7 @@ async function publish(page: Page, side: 'content' | 'price', writer: string, se
   await page.goto(`${ITEM}?as=${side}`);
   await write(page);
   await press(page, 'write');
-  await expect(page).toHaveURL(new RegExp(`${CODE}$`));
+  await expect(page).toHaveURL(new RegExp(`/${CODE}(#.*)?$`));
   await act('propose').click();
   await expect(act('propose')).toHaveCount(0);
   // Who has written does not publish.

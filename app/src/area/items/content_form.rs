@@ -151,7 +151,7 @@ fn about(rows: &Rows, labels: &mut Labels) -> AnyView {
     } = rows.clone();
     view! {
         <Panel title=t!("content.about") pad=true>
-            <div class="steps">
+            <div class="steps between">
                 <Field name="name" label=t!("policy.name")>
                     <TextInput value=zh width=Width::M maxlength=40_u32/>
                 </Field>
@@ -272,7 +272,9 @@ fn param(
                 {show}
             </div>
             {own}
-            <Check name=in_required value="true" checked=required>{t!("content.required")}</Check>
+            <div class="between">
+                <Check name=in_required value="true" checked=required>{t!("content.required")}</Check>
+            </div>
             {when}
         </Panel>
     }
