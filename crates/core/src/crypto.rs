@@ -1,6 +1,12 @@
 //! Everything that needs a key or a hash, behind one trait, so that the national algorithms
 //! (SM2, SM3, SM4) can take the place of these by configuration.
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 
 use argon2::{
     Argon2, Params, PasswordHash, PasswordHasher, PasswordVerifier, password_hash::SaltString,
@@ -233,13 +239,31 @@ impl Token {
 #[derive(Debug, Clone)]
 pub struct Passwords {
     permits: Arc<Semaphore>,
+    at_work: Arc<AtomicUsize>,
 }
 
 impl Default for Passwords {
     fn default() -> Self {
         Self {
             permits: Arc::new(Semaphore::new(2)),
+            at_work: Arc::default(),
         }
+    }
+}
+
+/// One more hash is being made, as long as this lives.
+struct AtWork(Arc<AtomicUsize>);
+
+impl AtWork {
+    fn begin(count: Arc<AtomicUsize>) -> Self {
+        count.fetch_add(1, Ordering::SeqCst);
+        Self(count)
+    }
+}
+
+impl Drop for AtWork {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
@@ -266,14 +290,22 @@ fn failed(error: impl fmt::Display) -> CryptoError {
 }
 
 impl Passwords {
+    /// How many hashes are being made at this moment.
+    #[must_use]
+    pub fn at_work(&self) -> usize {
+        self.at_work.load(Ordering::SeqCst)
+    }
+
     async fn on_a_thread<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> Result<T, CryptoError> + Send + 'static,
     ) -> Result<T, CryptoError> {
         let permit = self.permits.clone().acquire_owned().await.map_err(failed)?;
+        let at_work = self.at_work.clone();
         tokio::task::spawn_blocking(move || {
             // Held by the thread, not by the caller: a caller who hangs up frees no core.
             let _permit = permit;
+            let _counted = AtWork::begin(at_work);
             work()
         })
         .await
@@ -382,6 +414,23 @@ mod tests {
         assert!(!passwords.verify(Some(&hash), "拎包入驻2025").await.unwrap());
         assert!(!passwords.verify(None, "anything").await.unwrap());
         assert!(passwords.verify(Some("plain"), "plain").await.is_err());
+    }
+
+    #[tokio::test]
+    async fn who_hangs_up_keeps_the_place_until_the_work_is_over() {
+        let passwords = Passwords::default();
+        let (go_on, wait) = std::sync::mpsc::channel::<()>();
+        let mut begun = Box::pin(passwords.on_a_thread(move || wait.recv().map_err(failed)));
+        while passwords.at_work() == 0 {
+            assert!(futures::poll!(&mut begun).is_pending());
+            tokio::task::yield_now().await;
+        }
+        drop(begun);
+        assert_eq!(passwords.permits.available_permits(), 1);
+        go_on.send(()).unwrap();
+        // Only now both places are free.
+        drop(passwords.permits.acquire_many(2).await.unwrap());
+        assert_eq!(passwords.at_work(), 0);
     }
 
     #[test]

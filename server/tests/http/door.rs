@@ -1,8 +1,139 @@
 //! Sign-in, the cookie, how long a session lasts.
-use lingbao_app::names::LIVE_HEADER;
-use lingbao_model::people::Role;
+use std::{cell::Cell, time::Duration};
 
-use crate::portal::{PASSWORD, Portal};
+use futures::future::join_all;
+use lingbao_app::names::LIVE_HEADER;
+use lingbao_model::{people::Role, view::people::TokenScope};
+
+use crate::portal::{Browser, PASSWORD, Portal};
+
+/// Whether this browser's session is the clerk's.
+async fn is_clerk(browser: &Browser<'_>) -> bool {
+    browser.get("/me").await.text.contains("用户clerk")
+}
+
+/// The same of a session whose cookie somebody else has written down.
+async fn opens(portal: &Portal, cookie: &str) -> bool {
+    let header = format!("lingbao={cookie}");
+    let asked = [("cookie", header.as_str()), ("accept", "text/html")];
+    let somebody = portal.browser();
+    let page = somebody.request("GET", "/me", &asked, "".into()).await;
+    page.text.contains("用户clerk")
+}
+
+#[tokio::test]
+async fn of_many_who_sign_in_at_once_two_are_at_the_hasher_and_the_probes_answer_meanwhile() {
+    let portal = Portal::start().await;
+    portal.account("clerk", &[Role::Applicant]).await;
+    let passwords = &portal.app.passwords;
+    let over = Cell::new(false);
+    let crowd = async {
+        join_all((0..24).map(|_| portal.sign_in("clerk"))).await;
+        over.set(true);
+    };
+    let probes = async {
+        let (mut most, mut answered) = (0, 0);
+        while !over.get() {
+            for path in ["/healthz", "/readyz"] {
+                let full = passwords.at_work() == 2;
+                let probe = portal.browser().get(path).await;
+                assert_eq!(probe.status, 200, "{path}: {}", probe.text);
+                most = most.max(passwords.at_work());
+                answered += usize::from(full);
+            }
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        (most, answered)
+    };
+    let (most, answered) = tokio::join!(probes, crowd).0;
+    assert_eq!(most, 2, "at the hasher at one time");
+    assert!(
+        answered >= 4,
+        "probes while the hasher was full: {answered}"
+    );
+    assert_eq!(passwords.at_work(), 0);
+}
+
+#[tokio::test]
+async fn signing_out_everywhere_ends_every_session_of_the_person_and_nothing_else() {
+    let portal = Portal::start().await;
+    let user = portal.account("clerk", &[Role::Applicant]).await;
+    portal.account("other", &[Role::Applicant]).await;
+    let program = portal.token("clerk", &user, TokenScope::Read).await;
+    let other = portal.sign_in("other").await;
+    let mut own = Vec::new();
+    for _ in 0..3 {
+        own.push(portal.sign_in("clerk").await);
+    }
+    let cookies: Vec<_> = own.iter().map(|it| it.cookie("lingbao").unwrap()).collect();
+    for browser in &own {
+        assert!(is_clerk(browser).await);
+    }
+    let out = own[1].post("/me", &[]).await;
+    assert_eq!((out.status, out.header("location")), (303, "/sign-in"));
+    for (browser, cookie) in own.iter().zip(&cookies) {
+        assert!(!is_clerk(browser).await && !opens(&portal, cookie).await);
+        assert_eq!(browser.get("/api/v1/me").await.status, 401);
+    }
+    assert!(other.get("/me").await.text.contains("用户other"));
+    assert_eq!(program.get("/api/v1/me").await.json()["name"], "用户clerk");
+    // The door is open as before.
+    assert!(is_clerk(&portal.sign_in("clerk").await).await);
+}
+
+#[tokio::test]
+async fn a_new_password_ends_every_other_session_of_the_person_and_only_those() {
+    let portal = Portal::start().await;
+    portal.account("clerk", &[Role::Applicant]).await;
+    portal.account("other", &[Role::Applicant]).await;
+    let other = portal.sign_in("other").await;
+    let (here, there) = (portal.sign_in("clerk").await, portal.sign_in("clerk").await);
+    let next = "Qianyun-2027";
+    let form = [
+        ("current_password", PASSWORD),
+        ("new_password", next),
+        ("again_password", next),
+    ];
+    let changed = here.post("/me/password", &form).await;
+    assert_eq!(changed.status, 303, "{}", changed.text);
+    assert!(is_clerk(&here).await);
+    assert!(!is_clerk(&there).await);
+    assert!(other.get("/me").await.text.contains("用户other"));
+}
+
+#[tokio::test]
+async fn an_id_that_was_there_before_the_sign_in_is_nobodys_afterwards() {
+    let portal = Portal::start().await;
+    portal.account("clerk", &[Role::Applicant]).await;
+    let enter = [("account", "clerk"), ("password", PASSWORD)];
+    // The session of the door, which somebody else may have laid into this browser.
+    let browser = portal.sign_in("clerk").await;
+    portal.app.clock.advance_ms(31 * MINUTE);
+    assert!(!is_clerk(&browser).await);
+    let door = browser.cookie("lingbao").unwrap();
+    assert_eq!(browser.post("/sign-in", &enter).await.status, 303);
+    assert!(is_clerk(&browser).await);
+    assert_ne!(browser.cookie("lingbao").unwrap(), door);
+    assert!(!opens(&portal, &door).await);
+    // One that looks like ours and that the server has never given, or has ended.
+    let ended = browser.cookie("lingbao").unwrap();
+    browser.post("/sign-out", &[]).await;
+    let laid = format!("lingbao={ended}");
+    let headers = [
+        ("content-type", "application/x-www-form-urlencoded"),
+        ("sec-fetch-site", "same-origin"),
+        ("cookie", laid.as_str()),
+    ];
+    let body = format!("account=clerk&password={PASSWORD}");
+    let victim = portal.browser();
+    let answer = victim
+        .request("POST", "/sign-in", &headers, body.into())
+        .await;
+    assert_eq!(answer.status, 303, "{}", answer.text);
+    assert!(is_clerk(&victim).await);
+    assert_ne!(victim.cookie("lingbao").unwrap(), ended);
+    assert!(!opens(&portal, &ended).await);
+}
 
 #[tokio::test]
 async fn a_person_signs_in_by_the_page_and_out_again() {

@@ -13,6 +13,7 @@ mod backups;
 mod bin;
 mod change;
 mod contents;
+mod cross_site;
 mod day_two;
 mod door;
 mod first_steps;
