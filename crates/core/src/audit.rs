@@ -374,6 +374,107 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_row_that_is_changed_by_hand_is_found_in_whatever_column() {
+        // Each column that a reader believes.
+        let cases = [
+            "UPDATE audit_event SET id = 'aud_forged' WHERE seq = 2",
+            "UPDATE audit_event SET at = at + 1 WHERE seq = 2",
+            "UPDATE audit_event SET actor = 'usr_other' WHERE seq = 2",
+            "UPDATE audit_event SET action = 'request.withdraw' WHERE seq = 2",
+            "UPDATE audit_event SET outcome = 'refused' WHERE seq = 2",
+            "UPDATE audit_event SET subject_kind = 'unit' WHERE seq = 2",
+            "UPDATE audit_event SET subject_id = '7' WHERE seq = 2",
+            "UPDATE audit_event SET unit_id = NULL WHERE seq = 2",
+            "UPDATE audit_event SET detail = '{\"n\":7}' WHERE seq = 2",
+            "UPDATE audit_event SET request_id = 'req-7' WHERE seq = 2",
+            "UPDATE audit_event SET ip = '192.0.2.9' WHERE seq = 2",
+            "UPDATE audit_event SET session = NULL WHERE seq = 2",
+        ];
+        for db in engines().await {
+            let app = TestApp::on(&db);
+            let mut cx = app.cx(&app.id());
+            cx.session = Some("session".to_owned());
+            let unit = app.id();
+            for n in 0..3 {
+                let mut tx = cx.db().begin().await.unwrap();
+                let event = Event::new("request.submit", "request", n)
+                    .of_unit(&unit)
+                    .detail(json!({ "n": n }));
+                record(&mut tx, &cx, event).await.unwrap();
+                tx.commit().await.unwrap();
+            }
+            seal(&app).await.unwrap();
+            let mut rx = app.db.read().await.unwrap();
+            let before = rows::sealed(&mut rx, 1, 1).await.unwrap().remove(0);
+            drop(rx);
+            let whole = verify_chain(&app).await.unwrap();
+            assert_eq!((whole.checked, whole.broken), (3, None));
+            for sql in cases {
+                tamper(&app, sql).await;
+                let check = verify_chain(&app).await.unwrap();
+                let why = BrokenWhy::Changed;
+                assert_eq!(check.broken, Some(Broken { seq: 2, why }), "{sql}");
+                put_back(&app, &before).await;
+                let check = verify_chain(&app).await.unwrap();
+                assert_eq!(check.broken, None, "after {sql}");
+            }
+        }
+    }
+
+    /// Writes the second event as it was.
+    async fn put_back(app: &TestApp, row: &AuditRow) {
+        let mut tx = app.db.begin().await.unwrap();
+        on!(&mut tx, conn => sqlx::query(
+            "UPDATE audit_event SET id = $1, at = $2, actor = $3, action = $4, outcome = $5,
+                    subject_kind = $6, subject_id = $7, unit_id = $8, detail = $9, request_id = $10,
+                    ip = $11, session = $12 WHERE seq = 2")
+            .bind(&row.id).bind(row.at).bind(&row.actor).bind(&row.action).bind(&row.outcome)
+            .bind(&row.subject_kind).bind(&row.subject_id).bind(&row.unit_id).bind(&row.detail)
+            .bind(&row.request_id).bind(&row.ip).bind(&row.session)
+            .execute(conn).await.map(|_| ()))
+        .unwrap();
+        tx.commit().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn who_rewrites_the_whole_chain_without_the_key_is_found_out() {
+        for db in engines().await {
+            let app = TestApp::on(&db);
+            for n in 0..3 {
+                act(&app.system(), n).await;
+            }
+            seal(&app).await.unwrap();
+            // Everything as the sealer itself would have written it, but for the signature of the head: once
+            // with another actor, once as if the last event had never been.
+            for (sql, last) in [
+                ("UPDATE audit_event SET actor = 'somebody' WHERE seq = 2", 3),
+                ("DELETE FROM audit_event WHERE seq = 3", 2),
+            ] {
+                tamper(&app, sql).await;
+                let mut tx = app.db.begin().await.unwrap();
+                let mut hash = String::new();
+                for row in rows::sealed(&mut tx, 0, 10).await.unwrap() {
+                    let seq = row.seq.unwrap();
+                    let before = hash;
+                    let text = covered(&row, seq, &before);
+                    hash = app.crypto.digest_hex(text.as_bytes());
+                    on!(&mut tx, conn => sqlx::query(
+                        "UPDATE audit_event SET prev_hash = $1, hash = $2 WHERE seq = $3")
+                        .bind(&before).bind(&hash).bind(seq).execute(conn).await.map(|_| ()))
+                    .unwrap();
+                }
+                let mut head = rows::head(&mut tx).await.unwrap();
+                (head.seq, head.hash) = (last, hash);
+                rows::put_head(&mut tx, &head).await.unwrap();
+                tx.commit().await.unwrap();
+                let (seq, why) = (last, BrokenWhy::Signature);
+                let check = verify_chain(&app).await.unwrap();
+                assert_eq!(check.broken, Some(Broken { seq, why }), "{sql}");
+            }
+        }
+    }
+
+    #[tokio::test]
     async fn a_change_that_is_rolled_back_leaves_no_event_and_a_refusal_leaves_one() {
         for db in engines().await {
             let app = TestApp::on(&db);
