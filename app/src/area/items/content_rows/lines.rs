@@ -1,6 +1,6 @@
 //! Small lists that are typed as text, one thing a line, its parts between bars.
 
-use lingbao_model::{msg::Label, param::Choice};
+use lingbao_model::{msg::Label, param::Choice, text::half_width};
 
 /// What stands between the parts of a line.
 const BAR: char = '|';
@@ -60,12 +60,12 @@ pub fn choices(typed: &str) -> Vec<Choice> {
         .collect()
 }
 
-/// Codes between commas, spaces or line breaks.
+/// Codes of items: letters, digits and hyphens; whatever else is typed stands between two of them.
 pub fn codes(typed: &str) -> Vec<String> {
-    let parts = typed.split([',', '，', '、', ' ', '\n', '\r']);
+    let plain = half_width(typed).to_ascii_uppercase();
+    let parts = plain.split(|c: char| !c.is_ascii_alphanumeric() && c != '-');
     parts
-        .map(str::trim)
         .filter(|part| !part.is_empty())
-        .map(str::to_ascii_uppercase)
+        .map(ToOwned::to_owned)
         .collect()
 }
