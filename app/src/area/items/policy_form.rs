@@ -4,6 +4,7 @@ use super::{
     policies::title,
     policy_rows::{AUTOMATIC, Cond, GroupRow, NONE, ROW, Rows, StageRow, join_name},
     policy_trial::trial,
+    rows::{self, Labels, place},
 };
 use crate::{
     form::{FormState, use_form},
@@ -18,9 +19,6 @@ use lingbao_model::{
     policy::{Join, MOST_DUE_DAYS, PlainRow, Ranks, What},
     view::policy::PolicyView,
 };
-
-/// Labels of fields by their names, for the summary.
-type Labels = Vec<(String, String)>;
 
 /// The page of the form.
 #[component]
@@ -107,21 +105,9 @@ fn fields(form: &FormState, rows: &Rows, policy: &PolicyView) -> AnyView {
     .into_any()
 }
 
-/// A button that changes rows; the page comes back at the place `to`. `what` is read aloud, for there
-/// are many that say the same.
+/// A button of this form.
 fn press(act: &str, text: &'static str, what: &str, to: String) -> AnyView {
-    let what = (!what.is_empty()).then(|| view! { <span class="sr">{format!(" {what}")}</span> });
-    view! {
-        <button class="btn btn-sm" name="do" value=act.to_owned() formaction=format!("?as=form{to}")>
-            {text}
-            {what}
-        </button>
-    }
-    .into_any()
-}
-
-fn place(field: &str) -> String {
-    format!("#{}", field_id(field))
+    rows::press("form", act, text, what, to)
 }
 
 /// The two names of a stage or a group.

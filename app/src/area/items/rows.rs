@@ -1,4 +1,4 @@
-//! What the forms of contents and prices share: their buttons, and the parameters they speak of.
+//! What the forms of contents, prices and policies share: their buttons, and the parameters they speak of.
 
 use crate::{i18n, t, ui::field_id};
 use leptos::prelude::*;
