@@ -136,17 +136,10 @@ impl Content {
             errors.push(FieldError::new("deliver_hours", Msg::new("schema.range")));
         }
         for (i, takes) in self.consumption.0.iter().enumerate() {
-            // A condition on nothing never holds: nothing would be taken.
-            if let Some(condition) = &takes.when
-                && let Some(key) = condition
-                    .keys()
-                    .into_iter()
-                    .find(|key| self.schema.get(key).is_none())
-            {
-                errors.push(FieldError::new(
-                    format!("consumption[{i}].when"),
-                    Msg::new("schema.no_such_param").with("param", key),
-                ));
+            // What never holds takes nothing.
+            let when = takes.when.as_ref();
+            if let Some(msg) = when.and_then(|condition| condition.fault(&self.schema)) {
+                errors.push(FieldError::new(format!("consumption[{i}].when"), msg));
             }
             if let crate::price::Quantity::Param { key } = &takes.quantity
                 && !matches!(

@@ -230,6 +230,42 @@ impl Condition {
         }
     }
 
+    /// What keeps the condition from ever holding, where it is none that these parameters can fulfil:
+    /// a parameter that is not there, an answer that none of its options gives, a least number of what
+    /// is no number. What hangs on such a condition would be free, or taken from no quota, and nobody
+    /// would be told.
+    pub fn fault(&self, schema: &Schema) -> Option<Msg> {
+        let kind = |key: &str| schema.get(key).map(|param| &param.kind);
+        let about = |key: &'static str, param: &str| Some(Msg::new(key).with("param", param));
+        match self {
+            Self::OneOf { param, values } => {
+                let Some(kind) = kind(param) else {
+                    return about("schema.no_such_param", param);
+                };
+                if values.is_empty() {
+                    return Some(Msg::new("policy.choose"));
+                }
+                let gives = |value: &String| match kind {
+                    Kind::Choice { options, .. } => {
+                        options.iter().any(|option| option.value == *value)
+                    }
+                    Kind::Flag { .. } => ["true", "false"].contains(&value.as_str()),
+                    Kind::Integer { .. } => value.parse::<i64>().is_ok(),
+                    Kind::Text { .. } | Kind::Attach { .. } => true,
+                };
+                let dead = values.iter().find(|value| !gives(value))?;
+                about("schema.no_such_option", param).map(|msg| msg.with("value", dead.as_str()))
+            }
+            Self::AtLeast { param, .. } => match kind(param) {
+                Some(Kind::Integer { .. } | Kind::Flag { .. }) => None,
+                Some(_) => about("schema.no_such_number", param),
+                None => about("schema.no_such_param", param),
+            },
+            Self::All { of } | Self::Any { of } => of.iter().find_map(|one| one.fault(schema)),
+            Self::Not { of } => of.fault(schema),
+        }
+    }
+
     /// Keys of the parameters at which the condition looks.
     pub fn keys(&self) -> Vec<&str> {
         match self {
@@ -345,6 +381,8 @@ impl Schema {
                 let keys = condition.keys();
                 if keys.iter().any(|k| !seen.contains(k)) {
                     wrong("depends_on", "schema.depends_on_later");
+                } else if let Some(msg) = condition.fault(self) {
+                    errors.push(FieldError::new(format!("params[{i}].depends_on"), msg));
                 }
             }
             seen.push(&param.key);

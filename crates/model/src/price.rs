@@ -269,14 +269,10 @@ impl Formula {
             if component.label.zh.trim().is_empty() {
                 wrong("label", Msg::new("error.required"));
             }
-            // A condition on nothing never holds: the part would be free.
-            if let Some(condition) = &component.when
-                && let Some(key) = condition
-                    .keys()
-                    .into_iter()
-                    .find(|k| schema.get(k).is_none())
-            {
-                wrong("when", Msg::new("schema.no_such_param").with("param", key));
+            // What never holds is free.
+            let when = component.when.as_ref();
+            if let Some(msg) = when.and_then(|condition| condition.fault(schema)) {
+                wrong("when", msg);
             }
             if let Quantity::Param { key } = &component.quantity
                 && !matches!(

@@ -3,7 +3,7 @@ use lingbao_model::people::Role;
 
 use crate::{
     as_typed::{fields, named, press},
-    portal::Portal,
+    portal::{Browser, Portal},
 };
 
 const ITEM: &str = "/admin/items/S-EVS";
@@ -67,6 +67,73 @@ async fn a_parameter_is_added_by_page_and_the_second_person_sees_what_is_new() {
     }
     let again = one.get(FORM).await;
     assert!(again.text.contains("AES-256"), "{}", again.text);
+
+    // Four eyes: who proposes does not publish; after the other one it is what people order by.
+    let step = async |browser: &Browser<'_>, act: &str, version: &str| {
+        let typed = [
+            ("side", "content"),
+            ("number", "2"),
+            ("version", version),
+            ("do", act),
+        ];
+        browser.post(ITEM, &typed).await.status
+    };
+    assert_eq!(step(&one, "propose", "1").await, 303);
+    assert_eq!(step(&one, "publish", "2").await, 409);
+    portal.account("clerk", &[Role::Applicant]).await;
+    let clerk = portal.sign_in("clerk").await;
+    let offered = async || {
+        let page = clerk.get("/catalogue/S-EVS").await;
+        assert_eq!(page.status, 200, "{}", page.text);
+        page.text.contains("AES-256")
+    };
+    assert!(!offered().await);
+    assert_eq!(step(&two, "publish", "2").await, 303);
+    assert!(offered().await);
+}
+
+/// What hangs on a parameter that is moved below it, or called otherwise, is shown as it was said and
+/// refused; moved back it stands as before.
+#[tokio::test]
+async fn a_condition_whose_parameter_moves_away_is_shown_refused_and_comes_back() {
+    let portal = Portal::start().await;
+    portal.account("one", &[Role::Reviewer]).await;
+    let one = portal.sign_in("one").await;
+    let path = "/admin/items/C-ECS?as=content";
+    let form = one.get(path).await;
+    let looks = named(&form.text, "ssh_key").replace(".key", "");
+    let when = (format!("{looks}.when"), "access".to_owned());
+    let values = (format!("{looks}.values"), "ssh_key".to_owned());
+    let kept = |page: &str| {
+        let all = fields(page);
+        all.contains(&when) && all.contains(&values)
+    };
+    assert!(kept(&form.text), "{}", form.text);
+
+    let key = named(&form.text, "access");
+    let other = [(key.as_str(), "entry")];
+    let renamed = press(&one, path, &form, "check", &other).await;
+    assert_eq!(renamed.status, 422, "{}", renamed.text);
+    assert!(kept(&renamed.text), "{}", renamed.text);
+    let back = press(&one, path, &renamed, "write", &[(key.as_str(), "access")]).await;
+    assert_eq!(back.status, 303, "{}", back.text);
+
+    let form = one.get(path).await;
+    assert!(kept(&form.text), "{}", form.text);
+    let first = key.replace(".key", "");
+    let mut page = press(&one, path, &form, &format!("down {first}"), &[]).await;
+    let last = loop {
+        assert_eq!(page.status, 200, "{}", page.text);
+        assert!(kept(&page.text), "{}", page.text);
+        let next = press(&one, path, &page, &format!("down {first}"), &[]).await;
+        if next.status != 200 {
+            break page;
+        }
+        page = next;
+    };
+    let refused = press(&one, path, &last, "write", &[]).await;
+    assert_eq!(refused.status, 422, "{}", refused.text);
+    assert!(refused.text.contains(&format!("href=\"#f-{looks}-when\"")));
 }
 
 #[tokio::test]

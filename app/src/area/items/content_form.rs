@@ -247,13 +247,21 @@ fn param(
             place(&field("name")),
         )
     });
+    let down = (n + 1 < schema.0.len()).then(|| {
+        press(
+            &format!("down {of}"),
+            t!("policy.down"),
+            &number,
+            place(&field("name")),
+        )
+    });
     let remove = press(
         &format!("remove {of}"),
         t!("policy.remove"),
         &number,
         "#f-params".to_owned(),
     );
-    let acts = view! { <div class="acts">{up} {remove}</div> };
+    let acts = view! { <div class="acts">{up} {down} {remove}</div> };
     let title = titled(&number, &row.called);
     let (in_type, in_required) = (field("type"), field("required"));
     // Beside those that the page shows, so that another type and back loses nothing.
@@ -409,7 +417,7 @@ fn taken(n: usize, row: &TakesLine, schema: &Schema, labels: &mut Labels) -> Any
         .collect();
     let dimensions = words(&dimensions, |value| format!("dimension.{value}"));
     let (dimension, quantity) = (row.dimension.clone(), row.quantity.clone());
-    let counted = quantities(schema);
+    let counted = quantities(schema, &quantity);
     let when = row.when.fields(&schema.0, &number, labels, press);
     let remove = press(
         &format!("remove {of}"),

@@ -11,7 +11,7 @@ use super::{
     policy_rows::{ROW, all},
     when::When,
 };
-use lines::{choices, codes, labels, written};
+use lines::{choices, codes, is_line, labels, written};
 use lingbao_model::{
     catalogue::{Content, Family, Fulfiller},
     msg::{FieldError, Label, Msg},
@@ -112,11 +112,14 @@ pub struct Rows {
 }
 
 impl Rows {
-    /// The rows of a content; `None` if there is something in it that the form can't show.
+    /// The rows of a content; `None` if there is something in it that the form can't show: nested
+    /// conditions, bars or line breaks where the form has none, a fee that is taken from the quota beside
+    /// the one that every price takes.
     pub fn of(content: &Content) -> Option<Self> {
         let schema = &content.schema;
         let takes = |(n, takes): (usize, &Takes)| {
             let name = format!("q{n}");
+            (takes.dimension != Dimension::MonthlyFee).then_some(())?;
             Some(TakesLine {
                 dimension: takes.dimension.to_string(),
                 quantity: match &takes.quantity {
@@ -127,6 +130,10 @@ impl Rows {
                 name,
             })
         };
+        [&content.name.zh, &content.name.en]
+            .into_iter()
+            .all(|text| is_line(text))
+            .then_some(())?;
         let params = schema.0.iter().enumerate();
         let taken = content.consumption.0.iter().enumerate();
         Some(Self {
@@ -341,6 +348,11 @@ impl ParamLine {
 
 fn line(name: &str, param: &Param, schema: &Schema) -> Option<ParamLine> {
     let maybe = |label: &Option<Label>| label.as_ref().map(both).unwrap_or_default();
+    let texts = [&Some(param.label.clone()), &param.help, &param.section];
+    let mut texts = texts.into_iter().map(maybe);
+    texts
+        .all(|(zh, en)| is_line(&zh) && is_line(&en))
+        .then_some(())?;
     let mut row = ParamLine {
         name: name.to_owned(),
         key: param.key.clone(),

@@ -4,7 +4,7 @@ use super::{
     policy_rows::{ROW, parted},
     price_rows::{FLAT, PartRow, Parts, StepRow, TIERED, by_choice, rate_name},
     price_trial::{parsed, schema_of, trial},
-    rows::{self, Labels, options, place, quantities, titled},
+    rows::{self, Labels, keeping, options, place, quantities, titled},
 };
 use crate::{
     form::{FormState, use_form},
@@ -75,7 +75,7 @@ fn fields(form: &FormState, rows: &Parts, schema: &Schema, item: &ItemView) -> A
     let mut labels: Labels = vec![("parts".to_owned(), t!("price.parts").to_owned())];
     let parts: Vec<_> = (1..)
         .zip(&rows.0)
-        .map(|(n, row)| part(n, row, schema, &mut labels))
+        .map(|(n, row)| part(n, n < rows.0.len(), row, schema, &mut labels))
         .collect();
     let empty = rows
         .0
@@ -119,7 +119,7 @@ fn called(param: &Param) -> String {
     i18n::label(&param.label)
 }
 
-fn part(n: usize, row: &PartRow, schema: &Schema, labels: &mut Labels) -> AnyView {
+fn part(n: usize, has_next: bool, row: &PartRow, schema: &Schema, labels: &mut Labels) -> AnyView {
     let of = row.name.as_str();
     let about = t!("price.part_number", n = n);
     let field = |name: &str| format!("{of}.{name}");
@@ -142,7 +142,7 @@ fn part(n: usize, row: &PartRow, schema: &Schema, labels: &mut Labels) -> AnyVie
         .iter()
         .map(|unit| (unit.to_string(), word(format!("items.unit.{unit}"))))
         .collect();
-    let quantities = quantities(schema);
+    let quantities = quantities(schema, &row.quantity);
     let mut ways = vec![
         (FLAT.to_owned(), t!("price.flat").to_owned()),
         (TIERED.to_owned(), t!("price.tiered").to_owned()),
@@ -156,10 +156,20 @@ fn part(n: usize, row: &PartRow, schema: &Schema, labels: &mut Labels) -> AnyVie
                 (by_choice(&param.key), text)
             }),
     );
+    let key = row.choice().unwrap_or(&row.by);
+    let ways = keeping(ways, &row.by, key);
     let up = (n > 1).then(|| {
         press(
             &format!("up {of}"),
             t!("policy.up"),
+            &about,
+            place(&field("name")),
+        )
+    });
+    let down = has_next.then(|| {
+        press(
+            &format!("down {of}"),
+            t!("policy.down"),
             &about,
             place(&field("name")),
         )
@@ -188,7 +198,7 @@ fn part(n: usize, row: &PartRow, schema: &Schema, labels: &mut Labels) -> AnyVie
     );
     let rates = rates(row, schema, &about, labels);
     let when = row.when.fields(&schema.0, &about, labels, press);
-    let acts = view! { <div class="acts">{up} {remove}</div> };
+    let acts = view! { <div class="acts">{up} {down} {remove}</div> };
     let title = titled(&about, &row.called);
     view! {
         <Panel title more=acts.into_any() pad=true>
@@ -235,6 +245,14 @@ fn rates(row: &PartRow, schema: &Schema, about: &str, labels: &mut Labels) -> An
             amount(name, text, typed)
         });
         let fields: Vec<_> = fields.collect();
+        if fields.is_empty() {
+            // No choice any more: its prices stay for when it is one again, or another is chosen.
+            let carried = row.rates.iter().map(|(value, typed)| {
+                let (name, value) = (rate_name(of, value), typed.clone());
+                view! { <input type="hidden" name=name value=value/> }
+            });
+            return carried.collect_view().into_any();
+        }
         return view! { <div class="steps">{fields}</div> }.into_any();
     }
     if row.by == TIERED {

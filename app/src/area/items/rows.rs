@@ -64,9 +64,26 @@ pub const fn counts(param: &Param) -> bool {
 }
 
 /// What can be counted: one, or the number of a parameter.
-pub fn quantities(schema: &Schema) -> Vec<(String, String)> {
+pub fn quantities(schema: &Schema, chosen: &str) -> Vec<(String, String)> {
     let one = (String::new(), t!("price.one").to_owned());
     let numbers = schema.0.iter().filter(|param| counts(param));
     let numbers = numbers.map(|param| (param.key.clone(), i18n::label(&param.label)));
-    std::iter::once(one).chain(numbers).collect()
+    keeping(
+        std::iter::once(one).chain(numbers).collect(),
+        chosen,
+        chosen,
+    )
+}
+
+/// The options of a list, and what is chosen if it is none of them, by its `key`: a list that left it
+/// out would say the first option instead, and nobody would have changed it. Saving refuses it.
+pub fn keeping(
+    mut options: Vec<(String, String)>,
+    chosen: &str,
+    key: &str,
+) -> Vec<(String, String)> {
+    if options.iter().all(|(value, _)| value != chosen) {
+        options.push((chosen.to_owned(), t!("content.not_here", key = key)));
+    }
+    options
 }

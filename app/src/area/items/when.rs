@@ -3,7 +3,7 @@
 
 use super::{
     policy_rows::all,
-    rows::{Labels, answer_name, options, place},
+    rows::{Labels, answer_name, keeping, options, place},
 };
 use crate::{i18n, t, ui::*};
 use leptos::prelude::*;
@@ -126,11 +126,15 @@ impl When {
             about,
             place(&on),
         );
+        let choices = keeping(choices, &self.key, &self.key);
         let chosen = self.key.clone();
         let answers = known
             .iter()
             .find(|param| param.key == self.key)
-            .map(|param| self.answers(param, about, labels));
+            .map_or_else(
+                || self.carried(),
+                |param| self.answers(param, about, labels),
+            );
         view! {
             <div class="steps between">
                 <Field name=on label=t!("items.depends_on")>
@@ -141,6 +145,20 @@ impl When {
             {answers}
         }
         .into_any()
+    }
+
+    /// The answers beside those that the page shows, so that a parameter that was moved or called
+    /// otherwise and back again loses nothing.
+    fn carried(&self) -> AnyView {
+        let of = &self.of;
+        let values = self.values.iter();
+        let fields = values
+            .map(|value| (format!("{of}.values"), value.clone()))
+            .chain([(format!("{of}.least"), self.least.clone())]);
+        fields
+            .map(|(name, value)| view! { <input type="hidden" name=name value=value/> })
+            .collect_view()
+            .into_any()
     }
 
     fn answers(&self, param: &Param, about: &str, labels: &mut Labels) -> AnyView {
@@ -159,11 +177,26 @@ impl When {
         let name = format!("{}.values", self.of);
         let legend = t!("price.values", of = i18n::label(&param.label));
         labels.push((name.clone(), format!("{about} · {legend}")));
-        let boxes: Vec<_> = options(&Schema(vec![param.clone()]), &param.key)
-            .into_iter()
-            .map(|(value, label)| {
+        let known = options(&Schema(vec![param.clone()]), &param.key);
+        let is_known = |value: &String| known.iter().any(|(one, _)| one == value);
+        let gone: Vec<_> = self
+            .values
+            .iter()
+            .filter(|value| !is_known(value))
+            .collect();
+        // An answer that no option gives any more stays ticked: whoever saves takes it away, not we.
+        let gone = gone.into_iter().map(|value| {
+            let text = t!("content.not_here", key = value.as_str());
+            (value.clone(), text)
+        });
+        let shown = known.iter().map(|(value, label)| {
+            let text = answer_name(value, label);
+            (value.clone(), text)
+        });
+        let boxes: Vec<_> = shown
+            .chain(gone)
+            .map(|(value, text)| {
                 let checked = self.values.contains(&value);
-                let text = answer_name(&value, &label);
                 let name = name.clone();
                 view! { <Check name value checked>{text}</Check> }
             })

@@ -2,8 +2,10 @@
 
 use super::Content;
 use crate::{
-    msg::{Label, Msg},
+    msg::{Arg, Label, Msg},
     param::{Kind, Param},
+    price::Quantity,
+    quota::{Dimension, Takes},
 };
 
 impl Content {
@@ -20,7 +22,6 @@ impl Content {
         told("content.diff.family", self.family == new.family);
         told("content.diff.fulfiller", self.fulfiller == new.fulfiller);
         told("content.diff.checklist", self.checklist == new.checklist);
-        told("content.diff.takes", self.consumption == new.consumption);
         if self.name != new.name {
             let msg = Msg::new("content.diff.name")
                 .with("from", self.name.clone())
@@ -53,7 +54,49 @@ impl Content {
         if order(self, new) != order(new, self) {
             found.push(Msg::new("content.diff.order"));
         }
+        let taken = Dimension::ALL.iter();
+        found.extend(taken.filter_map(|dimension| self.takes_difference(new, *dimension)));
         found
+    }
+
+    /// What `new` takes otherwise from the quota of a dimension.
+    fn takes_difference(&self, new: &Self, dimension: Dimension) -> Option<Msg> {
+        let rules = |of: &Self| -> Vec<Takes> {
+            let all = of.consumption.0.iter();
+            let own = all.filter(|takes| takes.dimension == dimension);
+            own.cloned().collect()
+        };
+        let (old_rules, new_rules) = (rules(self), rules(new));
+        if old_rules == new_rules {
+            return None;
+        }
+        let about = |key: &'static str| {
+            let name = Msg::new(format!("dimension.{dimension}"));
+            Some(Msg::new(key).with("dimension", name))
+        };
+        let counted = |of: &Self, takes: &Takes| -> Arg {
+            match &takes.quantity {
+                Quantity::One => Msg::new("price.one").into(),
+                Quantity::Param { key } => match of.schema.get(key) {
+                    Some(param) => param.label.clone().into(),
+                    None => key.clone().into(),
+                },
+            }
+        };
+        match (old_rules.as_slice(), new_rules.as_slice()) {
+            ([], [one, ..]) => {
+                let msg = about("content.diff.takes_new")?;
+                Some(msg.with("what", counted(new, one)))
+            }
+            (_, []) => about("content.diff.takes_gone"),
+            ([old], [one]) if old.when == one.when => {
+                let msg = about("content.diff.takes_what")?;
+                let msg = msg.with("from", counted(self, old));
+                Some(msg.with("to", counted(new, one)))
+            }
+            ([old], [one]) if old.quantity == one.quantity => about("content.diff.takes_when"),
+            _ => about("content.diff.takes"),
+        }
     }
 }
 
@@ -177,6 +220,30 @@ mod tests {
     #[test]
     fn the_same_content_differs_in_nothing() {
         assert_eq!(told(|_| ()), [""; 0]);
+    }
+
+    #[test]
+    fn what_is_taken_from_quotas_is_told_by_dimension() {
+        let takes = |text: &str| -> Vec<Takes> { serde_json::from_str(text).unwrap() };
+        let size = r#"{"dimension":"ssd_gb","quantity":{"of":"param","key":"size_gb"}}"#;
+        let one = r#"{"dimension":"ssd_gb","quantity":{"of":"one"}}"#;
+        let when = r#"{"dimension":"ssd_gb","quantity":{"of":"one"},"when":{"if":"one_of","param":"disk_class","values":["ssd"]}}"#;
+        let told = |from: &str, to: &str| -> Vec<String> {
+            let [mut old, mut new] = [content(), content()];
+            old.consumption.0 = takes(&format!("[{from}]"));
+            new.consumption.0 = takes(&format!("[{to}]"));
+            let found = old.differences(&new).into_iter();
+            found.map(|msg| msg.key.into_owned()).collect()
+        };
+        assert_eq!(told("", size), ["content.diff.takes_new"]);
+        assert_eq!(told(size, ""), ["content.diff.takes_gone"]);
+        assert_eq!(told(size, one), ["content.diff.takes_what"]);
+        assert_eq!(told(one, when), ["content.diff.takes_when"]);
+        assert_eq!(told(size, when), ["content.diff.takes"]);
+        assert_eq!(
+            told(size, &format!("{size},{when}")),
+            ["content.diff.takes"]
+        );
     }
 
     #[test]

@@ -2,8 +2,8 @@
 
 use lingbao_model::{msg::Label, param::Choice, text::half_width};
 
-/// What stands between the parts of a line.
-const BAR: char = '|';
+/// What stands between the parts of a line; whoever types Chinese may type it at full width.
+const BARS: [char; 2] = ['|', '｜'];
 
 /// Lists as they are typed; parts at the end of a line that are empty are left out. `None` if a part
 /// has a bar or a line break in it.
@@ -12,7 +12,9 @@ pub fn written<'a>(list: impl Iterator<Item = Vec<&'a String>>) -> Option<String
         while parts.last().is_some_and(|part| part.is_empty()) {
             parts.pop();
         }
-        let plain = parts.iter().all(|part| !part.contains([BAR, '\n', '\r']));
+        let plain = parts
+            .iter()
+            .all(|part| !part.contains(BARS) && is_line(part));
         let parts: Vec<&str> = parts.into_iter().map(String::as_str).collect();
         plain.then(|| parts.join(" | "))
     };
@@ -20,11 +22,16 @@ pub fn written<'a>(list: impl Iterator<Item = Vec<&'a String>>) -> Option<String
     Some(lines.join("\n"))
 }
 
-/// The parts of the lines that are not empty; a bar may be of full width.
+/// Whether a text fits a field of one line.
+pub fn is_line(text: &str) -> bool {
+    !text.contains(['\n', '\r'])
+}
+
+/// The parts of the lines that are not empty.
 fn read(typed: &str) -> impl Iterator<Item = Vec<String>> {
-    let lines = typed.lines().map(|line| line.replace('｜', "|"));
+    let lines = typed.lines();
     lines.filter(|line| !line.trim().is_empty()).map(|line| {
-        let parts = line.split(BAR).map(|part| part.trim().to_owned());
+        let parts = line.split(BARS).map(|part| part.trim().to_owned());
         parts.collect()
     })
 }

@@ -48,6 +48,11 @@ impl Rows {
                 self.params.swap(i, i.checked_sub(1)?);
                 Some(Vec::new())
             }
+            "down" => {
+                let i = self.params.iter().position(|row| row.name == at)?;
+                (i + 1 < self.params.len()).then(|| self.params.swap(i, i + 1))?;
+                Some(Vec::new())
+            }
             "remove" => {
                 let before = self.names().len();
                 self.params.retain(|row| row.name != at);

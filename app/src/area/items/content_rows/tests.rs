@@ -1,5 +1,7 @@
 use lingbao_model::catalogue::Content;
+use lingbao_model::msg::Label;
 use lingbao_model::param::{Condition, Kind};
+use lingbao_model::quota::Dimension;
 
 use super::{ATTACH, CHOICE, ROW, Rows};
 use crate::area::items::policy_rows::Values;
@@ -110,6 +112,75 @@ fn what_the_form_cannot_show_is_not_shown_half() {
 }
 
 #[test]
+fn what_would_lose_its_bars_lines_or_dimension_is_left_to_json() {
+    let with = |change: &dyn Fn(&mut Content)| {
+        let mut changed = content("S-EVS");
+        change(&mut changed);
+        Rows::of(&changed)
+    };
+    assert!(with(&|_| ()).is_some());
+    assert_eq!(with(&|c| c.name.zh.push_str("\n二")), None);
+    assert_eq!(with(&|c| c.schema.0[0].label.en.push_str("\r\ntwo")), None);
+    assert_eq!(
+        with(&|c| c.schema.0[0].help = Some(Label::new("一\n二", ""))),
+        None
+    );
+    assert_eq!(with(&|c| c.checklist.push(Label::new("甲｜乙", ""))), None);
+    assert_eq!(
+        with(&|c| c.consumption.0[0].dimension = Dimension::MonthlyFee),
+        None
+    );
+}
+
+/// A condition may point at what was moved, called otherwise or taken away: it is refused at its field
+/// and not lost.
+#[test]
+fn a_condition_that_has_lost_its_parameter_is_refused_and_kept() {
+    let sound = Rows::of(&content("C-ECS")).unwrap();
+    let at = |rows: &Rows| {
+        let mut found = rows.params.iter();
+        found.position(|row| !row.when.key.is_empty()).unwrap()
+    };
+    let looks = at(&sound);
+    let (of, key) = (
+        sound.params[looks].name.clone(),
+        sound.params[looks].when.key.clone(),
+    );
+    let mut renamed = sound.clone();
+    for row in renamed.params.iter_mut().filter(|row| row.key == key) {
+        row.key.push('x');
+    }
+    assert!(fields(&renamed).contains(&format!("{of}.when")));
+    let mut moved = sound.clone();
+    while moved.press(&format!("up {of}")).is_some() {}
+    assert_eq!(at(&moved), 0);
+    assert!(fields(&moved).contains(&format!("{of}.when")));
+    let back = Rows::read(&posted(&moved));
+    assert_eq!(back.params[0].when, sound.params[looks].when);
+    for _ in 0..looks {
+        assert!(moved.press(&format!("down {of}")).is_some());
+    }
+    assert_eq!(moved, sound);
+}
+
+#[test]
+fn an_answer_that_no_option_gives_is_refused_where_it_is_asked_for() {
+    let mut rows = Rows::of(&content("S-EVS")).unwrap();
+    let value = rows.takes[0].when.values[0].clone();
+    for row in rows.params.iter_mut().filter(|row| row.kind == CHOICE) {
+        let lines = row.options.lines();
+        let others: Vec<_> = lines.filter(|line| !line.starts_with(&value)).collect();
+        let others = others.join("\n");
+        if row.default == value {
+            let first = others.split(" |").next().unwrap_or_default();
+            row.default = first.to_owned();
+        }
+        row.options = others;
+    }
+    assert!(fields(&rows).contains(&"q0.when".to_owned()));
+}
+
+#[test]
 fn what_is_wrong_is_told_at_its_field() {
     let sound = Rows::of(&content("S-EVS")).unwrap();
     let with = |change: &dyn Fn(&mut Rows)| {
@@ -194,7 +265,9 @@ fn rows_come_and_go_and_a_new_parameter_fits_as_it_begins() {
     assert_eq!(rows.params[number - 1].key, "copies");
     assert!(rows.press(&format!("remove p{number}")).is_some());
     assert!(rows.press("show p0").is_some());
-    for other in ["up p0", "remove p9", "show q77", "sell"] {
+    let last = rows.params.last().unwrap().name.clone();
+    assert_eq!(rows.press(&format!("down {last}")), None);
+    for other in ["up p0", "down p99", "remove p9", "show q77", "sell"] {
         assert_eq!(rows.press(other), None, "{other}");
     }
 }

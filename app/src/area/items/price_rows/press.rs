@@ -52,6 +52,11 @@ impl Parts {
                 self.0.swap(i, i.checked_sub(1)?);
                 Some(Vec::new())
             }
+            "down" => {
+                let i = self.0.iter().position(|part| part.name == at)?;
+                (i + 1 < self.0.len()).then(|| self.0.swap(i, i + 1))?;
+                Some(Vec::new())
+            }
             "remove" => {
                 let before = self.names().len();
                 self.0.retain(|part| part.name != at);
