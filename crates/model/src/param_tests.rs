@@ -133,3 +133,52 @@ fn json_with_an_unknown_key_is_refused() {
     given.0.insert("gpu".into(), Answer::Integer(1));
     assert_eq!(schema().check_answers(&given).unwrap_err()[0].field, "gpu");
 }
+
+#[test]
+fn a_condition_that_could_never_hold_is_named() {
+    let schema: Schema = serde_json::from_str(
+        r#"[{"key":"disk","label":{"zh":"盘"},"type":"choice","options":[{"value":"ssd","label":{"zh":"SSD"}}],"default":"ssd"},
+        {"key":"copies","label":{"zh":"份"},"type":"integer","min":1,"max":9,"step":1,"unit":"piece","default":1},
+        {"key":"public","label":{"zh":"公"},"type":"flag","default":false},
+        {"key":"note","label":{"zh":"注"},"type":"text","shape":"line","max_chars":20}]"#,
+    )
+    .unwrap();
+    let one_of = |param: &str, values: &[&str]| Condition::OneOf {
+        param: param.to_owned(),
+        values: values.iter().map(|value| (*value).to_owned()).collect(),
+    };
+    let at_least = |param: &str| Condition::AtLeast {
+        param: param.to_owned(),
+        value: 2,
+    };
+    for sound in [
+        one_of("disk", &["ssd"]),
+        one_of("copies", &["3"]),
+        one_of("public", &["true", "false"]),
+        one_of("note", &["anything"]),
+        at_least("copies"),
+        at_least("public"),
+    ] {
+        assert_eq!(sound.fault(&schema), None, "{sound:?}");
+    }
+    for (dead, told) in [
+        (one_of("disk", &["ssd", "tape"]), "schema.no_such_option"),
+        (one_of("copies", &["many"]), "schema.no_such_option"),
+        (one_of("public", &["yes"]), "schema.no_such_option"),
+        (one_of("disk", &[]), "policy.choose"),
+        (one_of("gone", &["x"]), "schema.no_such_param"),
+        (at_least("gone"), "schema.no_such_param"),
+        (at_least("disk"), "schema.no_such_number"),
+    ] {
+        let not = Condition::Not {
+            of: Box::new(dead.clone()),
+        };
+        let nested = Condition::Any {
+            of: vec![one_of("disk", &["ssd"]), not],
+        };
+        for condition in [dead, nested] {
+            let fault = condition.fault(&schema);
+            assert_eq!(fault.unwrap().key, told, "{condition:?}");
+        }
+    }
+}

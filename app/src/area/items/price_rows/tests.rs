@@ -172,6 +172,9 @@ fn a_new_step_stands_before_the_last_and_a_new_part_begins_monthly() {
     assert!(parts.press("up p1", &schema).is_some());
     assert_eq!(parts.0[0].name, "p1");
     assert_eq!(parts.press("up p1", &schema), None);
+    assert!(parts.press("down p1", &schema).is_some());
+    assert_eq!(parts.0[1].name, "p1");
+    assert_eq!(parts.press("down p1", &schema), None);
     assert_eq!(parts.press("remove p7", &schema), None);
     assert_eq!(parts.press("sell", &schema), None);
 }
