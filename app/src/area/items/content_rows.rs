@@ -282,7 +282,7 @@ impl Rows {
             let row = number(rest).and_then(|n| self.params.get(n));
             let what = match rest.rsplit('.').next().unwrap_or_default() {
                 "label" => "name",
-                "depends_on" => "when",
+                "depends_on" => When::field(&msg),
                 what => what,
             };
             let name = row.map_or("params", |row| row.name.as_str());
@@ -292,7 +292,7 @@ impl Rows {
             let row = number(rest).and_then(|n| self.takes.get(n));
             let name = row.map_or("takes", |row| row.name.as_str());
             let what = if rest.ends_with(".when") {
-                "when"
+                When::field(&msg)
             } else {
                 "quantity"
             };

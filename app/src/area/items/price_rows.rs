@@ -249,6 +249,7 @@ impl Parts {
             "label" => "name",
             "rates" | "param" => "by",
             "tiers" => "steps",
+            "when" => When::field(&msg),
             what => what,
         };
         FieldError::new(format!("{}.{field}", part.name), msg)

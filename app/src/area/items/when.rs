@@ -69,7 +69,16 @@ impl When {
         Some(row)
     }
 
-    /// The condition; what is wrong is told to `failed` with its field.
+    /// The field of a message about a condition that could never hold: where one ticks, or where one
+    /// says at what it looks.
+    pub fn field(msg: &Msg) -> &'static str {
+        match msg.key.as_ref() {
+            "policy.choose" | "schema.no_such_option" => "values",
+            _ => "when",
+        }
+    }
+
+    /// The condition, which whoever saves it checks; a number that can't be read is told to `failed`.
     pub fn condition(
         &self,
         schema: &Schema,
@@ -88,9 +97,6 @@ impl When {
                 param: key.clone(),
                 value: value.unwrap_or(0),
             });
-        }
-        if self.values.is_empty() {
-            failed(format!("{of}.values"), Msg::new("policy.choose"));
         }
         Some(Condition::OneOf {
             param: key.clone(),
