@@ -121,27 +121,33 @@ impl TestDb {
 
 impl TestDb {
     /// Fills the file of an embedded database: it may not grow any more, and what was free in it is
-    /// taken.
+    /// taken. Where a bound of one's own is set ([`DbConfig::max_page_count`]) it grows up to that, and
+    /// connections that are opened afterwards find it full too.
     pub async fn fill(&self) {
         let Db::Sqlite { writer, .. } = &self.db else {
             return;
         };
-        // The number of pages never falls below what there is.
-        for sql in [
-            "CREATE TABLE filler (text TEXT NOT NULL)",
-            "PRAGMA max_page_count = 1",
-        ] {
-            sqlx::query(sql).execute(writer).await.unwrap();
+        let bytes = "CREATE TABLE IF NOT EXISTS filler (bytes BLOB NOT NULL)";
+        sqlx::query(bytes).execute(writer).await.unwrap();
+        if self.config.max_page_count.is_none() {
+            // The number of pages never falls below what there is.
+            let bound = "PRAGMA max_page_count = 1";
+            sqlx::query(bound).execute(writer).await.unwrap();
         }
-        for size in [3_000, 300, 30] {
-            let text = "x".repeat(size);
-            let insert = "INSERT INTO filler (text) VALUES ($1)";
-            while sqlx::query(insert)
-                .bind(&text)
-                .execute(writer)
-                .await
-                .is_ok()
-            {}
+        let mut size = 1 << 22;
+        while size > 8 {
+            let insert = sqlx::query("INSERT INTO filler (bytes) VALUES (zeroblob($1))");
+            if insert.bind(size).execute(writer).await.is_err() {
+                size /= 2;
+            }
+        }
+    }
+
+    /// Takes away what [`Self::fill`] has put there.
+    pub async fn make_room(&self) {
+        if let Db::Sqlite { writer, .. } = &self.db {
+            let all = sqlx::query("DELETE FROM filler");
+            all.execute(writer).await.unwrap();
         }
     }
 }

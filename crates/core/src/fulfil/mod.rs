@@ -59,6 +59,8 @@ mod cloud_limit_tests;
 #[cfg(test)]
 mod day_two_tests;
 #[cfg(test)]
+mod exhausted_tests;
+#[cfg(test)]
 mod reinstall_tests;
 #[cfg(test)]
 mod restore_tests;

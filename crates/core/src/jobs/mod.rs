@@ -38,6 +38,8 @@
 //!   one run once more, so that after a commit there is always a run that sees it.
 //! - [`JobError::retry`] backs off with jitter; the last attempt leaves the job *stuck*, for an
 //!   operator to [`retry`] or [`discard`]. [`JobError::fail`] is stuck at once.
+//! - A database without room is nobody's failure: the job is tried again twice a minute, for as long as
+//!   it takes, and spends no attempt ([`JobError::NoRoom`]).
 //! - A job of a kind that this program does not know is left for a copy that does.
 //! - Leases compare the clocks of the copies: keep them within a few seconds (NTP).
 mod registry;
@@ -213,7 +215,7 @@ pub async fn get(rx: &mut ReadTx, id: &JobId) -> Result<Option<JobRow>, StorageE
     rows::get(rx, id).await
 }
 
-/// Publishes depth and age of the queue by kind and status.
+/// Publishes depth and age of the queue by kind and status, and how many passwords are at the hasher.
 ///
 /// # Errors
 /// Those of the database.
@@ -232,6 +234,7 @@ pub async fn publish_metrics(app: &App) -> Result<Vec<JobCount>, StorageError> {
         };
         metrics::gauge!("lingbao_job_age_ms", &labels).set(age_ms as f64);
     }
+    metrics::gauge!("lingbao_passwords_at_work").set(app.passwords.at_work() as f64);
     Ok(counts)
 }
 
@@ -372,6 +375,9 @@ pub enum JobError {
         /// For what, in the operator's words.
         why: String,
     },
+    /// The database has no room for what it did; counts as nothing, and is tried again.
+    #[error("the database is full")]
+    NoRoom,
     /// Another worker has the job.
     #[error("the lease is lost")]
     LeaseLost,
@@ -421,6 +427,7 @@ impl From<StorageError> for JobError {
     fn from(error: StorageError) -> Self {
         match &error {
             StorageError::Conflict(Conflict::LeaseLost { .. }) => Self::LeaseLost,
+            StorageError::Full(_) => Self::NoRoom,
             _ => Self::Retry(chain(&error)),
         }
     }

@@ -11,7 +11,8 @@ use tokio_util::sync::CancellationToken;
 use super::*;
 use crate::{
     clock::Clock as _,
-    testing::{TestApp, engines},
+    storage::Db,
+    testing::{TestApp, TestDb, engines},
 };
 
 #[derive(Serialize, Deserialize, Clone)]
@@ -414,5 +415,113 @@ async fn a_kind_that_is_unknown_here_is_left_to_others() {
         run_until_idle(&app, &Arc::default()).await.unwrap();
         let row = only(&app).await;
         assert_eq!((row.status.as_str(), row.attempt), ("waiting", 0));
+    }
+}
+
+/// Does work that needs more room than a full database has left, and ends in the same commit.
+struct Bulky(Arc<AtomicI64>);
+
+#[async_trait]
+impl Handler<Note> for Bulky {
+    async fn run(&self, run: &Run, _: Note) -> Result<(), JobError> {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        let mut tx = run.begin().await?;
+        let much = note(&"x".repeat(100_000));
+        enqueue_at(&mut tx, &run.cx(), &much, Timestamp::from_millis(i64::MAX)).await?;
+        run.complete(&mut tx).await?;
+        Ok(tx.commit().await?)
+    }
+}
+
+#[tokio::test]
+async fn a_job_that_finds_no_room_waits_for_it_however_long_and_is_done_once() {
+    let db = TestDb::sqlite_with(|own| own.max_page_count = Some(1_000)).await;
+    let app = TestApp::on(&db);
+    let runs = Arc::new(AtomicI64::new(0));
+    let registry = Arc::new(Registry::new().handle(Bulky(runs.clone())));
+    put(&app, &note("a")).await;
+    db.fill().await;
+    // Half a day, in which many more attempts are made than a job has.
+    for _ in 0..72 {
+        // The claim itself may find no room.
+        let told = run_until_idle(&app, &registry).await;
+        assert!(
+            matches!(told, Ok(_) | Err(StorageError::Full(_))),
+            "{told:?}"
+        );
+        app.clock.advance_ms(600_000);
+    }
+    let tried = runs.load(Ordering::SeqCst);
+    assert!(tried > Note::MAX_ATTEMPTS, "{tried}");
+    let row = only(&app).await;
+    assert_eq!((row.status.as_str(), row.attempt), ("waiting", 0));
+    db.make_room().await;
+    run_until_idle(&app, &registry).await.unwrap();
+    assert_eq!(runs.load(Ordering::SeqCst), tried + 1);
+    let mut rx = app.db.read().await.unwrap();
+    let all = list(&mut rx, &JobFilter::default()).await.unwrap();
+    let states: Vec<_> = all.iter().map(|row| row.status.as_str()).collect();
+    assert_eq!(states, ["ready", "done"], "what it asked for stands once");
+}
+
+#[tokio::test]
+async fn a_job_that_meets_a_locked_database_is_done_once_it_is_free() {
+    let db = TestDb::sqlite_with(|own| {
+        (own.wait, own.queue) = (Duration::from_millis(50), Duration::from_millis(200));
+    })
+    .await;
+    let app = TestApp::on(&db);
+    let other = Db::open(&db.config).await.unwrap();
+    // Locked before the claim.
+    let handler = Scripted::new(|_, _| Ok(()));
+    let quick = registry(&handler);
+    put(&app, &note("a")).await;
+    let held = other.begin().await.unwrap();
+    for _ in 0..3 {
+        let told = run_until_idle(&app, &quick).await;
+        assert!(matches!(told, Err(StorageError::Busy(_))), "{told:?}");
+        app.clock.advance_ms(LEASE_MS + 1_000);
+    }
+    assert_eq!(handler.total(), 0);
+    held.rollback().await.unwrap();
+    run_until_idle(&app, &quick).await.unwrap();
+    assert_eq!(
+        (handler.total(), only(&app).await.status.as_str()),
+        (1, "done")
+    );
+    // Locked while the job is at work: what it did is not written, nor that it ended.
+    let between = Arc::new(tokio::sync::Mutex::new(None));
+    let locks = Locking(other, between.clone());
+    let slow = Arc::new(Registry::new().handle(locks));
+    put(&app, &note("b")).await;
+    assert!(run_until_idle(&app, &slow).await.is_ok());
+    let status = async || {
+        let mut rx = app.db.read().await.unwrap();
+        let all = list(&mut rx, &JobFilter::default()).await.unwrap();
+        (all.len(), all[0].status.clone())
+    };
+    assert_eq!(status().await, (2, "running".to_owned()));
+    app.clock.advance_ms(LEASE_MS + 1_000);
+    assert!(run_until_idle(&app, &slow).await.is_err());
+    let held: Option<Tx> = between.lock().await.take();
+    held.unwrap().rollback().await.unwrap();
+    run_until_idle(&app, &slow).await.unwrap();
+    app.clock.advance_ms(600_000);
+    run_until_idle(&app, &slow).await.unwrap();
+    assert_eq!(status().await, (2, "done".to_owned()));
+}
+
+/// In its first run another process takes the database, before the work is written.
+struct Locking(Db, Arc<tokio::sync::Mutex<Option<Tx>>>);
+
+#[async_trait]
+impl Handler<Note> for Locking {
+    async fn run(&self, run: &Run, _: Note) -> Result<(), JobError> {
+        if run.claim().attempt() == 0 {
+            *self.1.lock().await = Some(self.0.begin().await?);
+        }
+        let mut tx = run.begin().await?;
+        run.complete(&mut tx).await?;
+        Ok(tx.commit().await?)
     }
 }

@@ -15,6 +15,8 @@ const BACKOFF_MS: i64 = 2_000;
 const BACKOFF_MAX_MS: i64 = 600_000;
 /// The shortest sleep of an idle worker.
 const BREATH_MS: u64 = 20;
+/// How long a job is left alone that the full database had no room for.
+const NO_ROOM_MS: i64 = 30_000;
 /// How long a job of an unknown kind is left to others.
 const UNKNOWN_MS: i64 = 30_000;
 
@@ -181,6 +183,7 @@ impl Worker {
             Ended::Released => "released",
             Ended::Of(Ok(())) => "done",
             Ended::Of(Err(JobError::Wait { .. })) => "waiting",
+            Ended::Of(Err(JobError::NoRoom)) => "no_room",
             Ended::Of(Err(JobError::Retry(_))) => "retry",
             Ended::Of(Err(JobError::Fail(_))) => "failed",
             Ended::Of(Err(JobError::LeaseLost)) => "lost",
@@ -188,7 +191,10 @@ impl Worker {
         metrics::counter!("lingbao_job_runs", "kind" => kind.clone(), "outcome" => outcome)
             .increment(1);
         if let Ended::Of(Err(
-            error @ (JobError::Retry(_) | JobError::Fail(_) | JobError::LeaseLost),
+            error @ (JobError::Retry(_)
+            | JobError::Fail(_)
+            | JobError::NoRoom
+            | JobError::LeaseLost),
         )) = &ended
         {
             tracing::warn!(%job, kind, error = %error, request_id = run.claim.row.request_id, "job {kind} did not finish: {error}");
@@ -253,6 +259,10 @@ impl Worker {
             Ended::Of(Ok(())) => rows::complete(&mut tx, &row.id, row.fence, now).await?,
             Ended::Of(Err(JobError::Wait { until, why })) => {
                 rows::park(&mut tx, &row.id, row.fence, until, &why, now).await?
+            }
+            Ended::Of(Err(error @ JobError::NoRoom)) => {
+                let (until, why) = (now.plus_millis(NO_ROOM_MS), error.to_string());
+                rows::park(&mut tx, &row.id, row.fence, Some(until), &why, now).await?
             }
             Ended::Of(Err(JobError::Retry(error))) => {
                 let again = backoff(&self.app, now, row.attempt);

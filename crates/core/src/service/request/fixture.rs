@@ -1,6 +1,8 @@
 //! A small city for the tests of requests: a bureau, a county with a township, one person for each
 //! part that is played, quota for everybody, the catalogue of a fresh installation.
 
+use std::sync::Arc;
+
 use lingbao_model::{
     catalogue::Publication,
     id::{
@@ -61,7 +63,8 @@ pub struct City {
     pub cell_three: String,
     pub vdc: VdcId,
     pub city_vdc: VdcId,
-    _db: TestDb,
+    /// Where it stands.
+    pub db: Arc<TestDb>,
 }
 
 impl City {
@@ -74,7 +77,8 @@ impl City {
         all
     }
 
-    async fn on(db: TestDb) -> Self {
+    /// One on a database of its own kind.
+    pub async fn on(db: TestDb) -> Self {
         let app = TestApp::on(&db);
         let cx = app.system();
         let make = async |parent: Option<&UnitId>, name: &str, level, kind| {
@@ -139,7 +143,7 @@ impl City {
             city_vdc,
             app,
             bureau,
-            _db: db,
+            db: Arc::new(db),
         };
         for pool in pools {
             for dimension in Dimension::ALL {
