@@ -1,6 +1,6 @@
 //! The laws of the ledger, on both engines and with real concurrency.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use lingbao_model::{
     id::{PoolId, ResourceId, UnitId, VdcId},
@@ -72,40 +72,41 @@ fn booking(operation: String, place: &Place, vcpus: i64) -> quota::Booking {
 }
 
 async fn prepared(db: &TestDb, limit: i64) -> (TestApp, Arc<Place>) {
+    prepared_with(db, &[(Dimension::Vcpu, limit)]).await
+}
+
+async fn prepared_with(db: &TestDb, limits: &[(Dimension, i64)]) -> (TestApp, Arc<Place>) {
     let app = TestApp::on(db);
     let cx = app.system();
     let mut tx = app.db.begin().await.unwrap();
     let place = place(&mut tx, &cx).await;
-    quota::set_limit(
-        &mut tx,
-        &cx,
-        "limit",
-        &place.parent,
-        &place.pool,
-        Dimension::Vcpu,
-        10 * limit,
-    )
-    .await
-    .unwrap();
     let pair = (&place.parent, &place.child);
-    assert!(
-        quota::hand(
+    for (dimension, limit) in limits {
+        let (pool, operation) = (&place.pool, format!("limit:{dimension}"));
+        quota::set_limit(
             &mut tx,
             &cx,
-            "hand",
-            pair,
-            &place.pool,
-            Dimension::Vcpu,
-            limit
+            &operation,
+            &place.parent,
+            pool,
+            *dimension,
+            10 * limit,
         )
         .await
-        .unwrap()
-    );
+        .unwrap();
+        let operation = format!("hand:{dimension}");
+        let handed = quota::hand(&mut tx, &cx, &operation, pair, pool, *dimension, *limit).await;
+        assert!(handed.unwrap());
+    }
     tx.commit().await.unwrap();
     (app, Arc::new(place))
 }
 
 async fn child(app: &TestApp, place: &Place) -> Standing {
+    standing(app, place, Dimension::Vcpu).await
+}
+
+async fn standing(app: &TestApp, place: &Place, dimension: Dimension) -> Standing {
     let mut rx = app.db.read().await.unwrap();
     assert_eq!(
         quota::recount(&mut rx).await.unwrap(),
@@ -115,7 +116,7 @@ async fn child(app: &TestApp, place: &Place) -> Standing {
     quota::account(&mut rx, &place.child)
         .await
         .unwrap()
-        .standing(&place.pool, Dimension::Vcpu)
+        .standing(&place.pool, dimension)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -223,93 +224,211 @@ async fn a_limit_that_was_handed_on_can_not_be_handed_on_again() {
     }
 }
 
-/// Random interleavings of holds, deliveries, failures and releases by parallel tasks, each on
-/// operations of its own, as requests do.
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn no_interleaving_books_above_the_limit_or_leaks() {
-    for seed in 0..3_u64 {
-        for db in engines().await {
-            let (app, place) = prepared(&db, 40).await;
-            let mut tasks = tokio::task::JoinSet::new();
-            for task in 0..8_u64 {
-                let (cx, place) = (app.system(), place.clone());
-                tasks.spawn(async move {
-                    let mut rng = StdRng::seed_from_u64(seed * 100 + task);
-                    let mut booked = (0, 0);
-                    for n in 0..12 {
-                        let size = rng.random_range(1..=9);
-                        let name = |what: &str| format!("{what}:{seed}:{task}:{n}");
-                        let resource = cx.id::<ResourceId>();
-                        let mut tx = cx.db().begin().await.unwrap();
-                        let short = quota::hold(&mut tx, &cx, &booking(name("hold"), &place, size))
-                            .await
-                            .unwrap();
-                        if !short.is_empty() {
-                            continue;
-                        }
-                        tx.commit().await.unwrap();
-                        let mut tx = cx.db().begin().await.unwrap();
-                        let fate = rng.random_range(0..4);
-                        match fate {
-                            0 => booked.0 += size,
-                            1 => quota::release_part(
-                                &mut tx,
-                                &cx,
-                                &booking(name("release"), &place, size),
-                            )
-                            .await
-                            .unwrap(),
-                            _ => {
-                                quota::convert(
-                                    &mut tx,
-                                    &cx,
-                                    &booking(name("convert"), &place, size),
-                                    &resource,
-                                )
-                                .await
-                                .unwrap();
-                                booked.1 += size;
-                            }
-                        }
-                        tx.commit().await.unwrap();
-                        if fate == 3 {
-                            let mut tx = cx.db().begin().await.unwrap();
-                            quota::free(
-                                &mut tx,
-                                &cx,
-                                &booking(name("free"), &place, size),
-                                &resource,
-                            )
-                            .await
-                            .unwrap();
-                            tx.commit().await.unwrap();
-                            booked.1 -= size;
-                        }
-                        let mut rx = cx.db().read().await.unwrap();
-                        let now = quota::account(&mut rx, &place.child)
-                            .await
-                            .unwrap()
-                            .standing(&place.pool, Dimension::Vcpu);
-                        assert!(now.left() >= 0, "{now:?}");
-                    }
-                    booked
-                });
+/// Limits of everything, so that each runs short in a walk.
+const LIMITS: [(Dimension, i64); 9] = [
+    (Dimension::Vcpu, 40),
+    (Dimension::MemoryGb, 80),
+    (Dimension::SsdGb, 500),
+    (Dimension::SasGb, 150),
+    (Dimension::SataGb, 150),
+    (Dimension::BackupGb, 150),
+    (Dimension::Addresses, 4),
+    (Dimension::BandwidthMbps, 20),
+    (Dimension::MonthlyFee, 90_000),
+];
+
+/// What one of the things takes that can be ordered: a host, a disk of a class, an address, a backup.
+fn takes(rng: &mut StdRng, kind: usize) -> Amounts {
+    let n = rng.random_range(1..=9);
+    let own: &[(Dimension, i64)] = match kind {
+        0 => &[
+            (Dimension::Vcpu, n),
+            (Dimension::MemoryGb, 2 * n),
+            (Dimension::SsdGb, 40),
+        ],
+        1 => &[(Dimension::SsdGb, 10 * n)],
+        2 => &[(Dimension::SasGb, 10 * n)],
+        3 => &[(Dimension::SataGb, 10 * n)],
+        4 => &[(Dimension::Addresses, 1), (Dimension::BandwidthMbps, n)],
+        _ => &[(Dimension::BackupGb, 10 * n)],
+    };
+    let mut amounts = Amounts::default();
+    amounts.add(Dimension::MonthlyFee, 1_000 * n);
+    for (dimension, amount) in own {
+        amounts.add(*dimension, *amount);
+    }
+    amounts
+}
+
+/// What `more` takes beyond `less`, by dimension.
+fn beyond(more: &Amounts, less: &Amounts) -> Amounts {
+    let mut amounts = Amounts::default();
+    for dimension in Dimension::ALL {
+        let left = more.get(*dimension) - less.get(*dimension);
+        if left > 0 {
+            amounts.add(*dimension, left);
+        }
+    }
+    amounts
+}
+
+/// One of those who walk: what it holds and uses in the end.
+struct Walker {
+    cx: Cx,
+    place: Arc<Place>,
+    rng: StdRng,
+    name: String,
+    held: Amounts,
+    used: Amounts,
+    /// What did not fit, by dimension.
+    short: BTreeMap<Dimension, usize>,
+}
+
+impl Walker {
+    fn booking(&self, what: &str, amounts: &Amounts) -> quota::Booking {
+        quota::Booking {
+            operation: format!("{what}:{}", self.name),
+            vdc: self.place.child.clone(),
+            request: None,
+            demand: [(self.place.pool.clone(), amounts.clone())].into(),
+        }
+    }
+
+    async fn hold(&mut self, what: &str, amounts: &Amounts) -> bool {
+        let mut tx = self.cx.db().begin().await.unwrap();
+        let booking = self.booking(what, amounts);
+        let short = quota::hold(&mut tx, &self.cx, &booking).await.unwrap();
+        for one in &short {
+            *self.short.entry(one.dimension).or_default() += 1;
+        }
+        if short.is_empty() {
+            tx.commit().await.unwrap();
+        }
+        short.is_empty()
+    }
+
+    async fn convert(&self, what: &str, amounts: &Amounts, resource: &ResourceId) {
+        let mut tx = self.cx.db().begin().await.unwrap();
+        let booking = self.booking(what, amounts);
+        quota::convert(&mut tx, &self.cx, &booking, resource)
+            .await
+            .unwrap();
+        tx.commit().await.unwrap();
+    }
+
+    async fn free(&self, what: &str, amounts: &Amounts, resource: &ResourceId) {
+        let mut tx = self.cx.db().begin().await.unwrap();
+        let booking = self.booking(what, amounts);
+        quota::free(&mut tx, &self.cx, &booking, resource)
+            .await
+            .unwrap();
+        tx.commit().await.unwrap();
+    }
+
+    /// One thing: held, then left so, given up, delivered, delivered and given back, or delivered and
+    /// changed to another size, which takes more of some and less of others.
+    async fn order(&mut self, kind: usize) {
+        let amounts = takes(&mut self.rng, kind);
+        if !self.hold("hold", &amounts).await {
+            return;
+        }
+        let fate = self.rng.random_range(0..7);
+        if fate == 0 {
+            self.held.add_all(&amounts);
+            return;
+        }
+        if fate == 1 {
+            let mut tx = self.cx.db().begin().await.unwrap();
+            let booking = self.booking("release", &amounts);
+            quota::release_part(&mut tx, &self.cx, &booking)
+                .await
+                .unwrap();
+            tx.commit().await.unwrap();
+            return;
+        }
+        let resource = self.cx.id::<ResourceId>();
+        self.convert("convert", &amounts, &resource).await;
+        let mut stands = amounts;
+        if fate >= 4 {
+            let other = takes(&mut self.rng, kind);
+            let more = beyond(&other, &stands);
+            if self.hold("more", &more).await {
+                self.convert("grow", &more, &resource).await;
+                self.free("shrink", &beyond(&stands, &other), &resource)
+                    .await;
+                stands = other;
             }
-            let (mut held, mut used) = (0, 0);
-            while let Some(done) = tasks.join_next().await {
-                let booked = done.unwrap();
-                held += booked.0;
-                used += booked.1;
-            }
-            assert_eq!(
-                child(&app, &place).await,
-                Standing {
-                    limit: 40,
-                    held,
-                    used,
-                    ..Standing::default()
-                }
+        }
+        if fate % 3 == 0 {
+            self.free("free", &stands, &resource).await;
+        } else {
+            self.used.add_all(&stands);
+        }
+    }
+
+    async fn assert_within(&self) {
+        let mut rx = self.cx.db().read().await.unwrap();
+        let account = quota::account(&mut rx, &self.place.child).await.unwrap();
+        for (dimension, _) in LIMITS {
+            let now = account.standing(&self.place.pool, dimension);
+            assert!(
+                now.left() >= 0 && now.held >= 0 && now.used >= 0,
+                "{dimension}: {now:?}"
             );
         }
+    }
+}
+
+/// Random interleavings of holds, deliveries, changes, failures and releases by parallel tasks, over
+/// every dimension, each on operations of its own, as requests do.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn no_interleaving_books_above_the_limit_or_leaks_in_any_dimension() {
+    let mut short = BTreeMap::<Dimension, usize>::new();
+    for seed in 0..3_u64 {
+        for db in engines().await {
+            let (app, place) = prepared_with(&db, &LIMITS).await;
+            let mut tasks = tokio::task::JoinSet::new();
+            for task in 0..8_u64 {
+                let mut walker = Walker {
+                    cx: app.system(),
+                    place: place.clone(),
+                    rng: StdRng::seed_from_u64(seed * 100 + task),
+                    name: String::new(),
+                    held: Amounts::default(),
+                    used: Amounts::default(),
+                    short: BTreeMap::new(),
+                };
+                tasks.spawn(async move {
+                    for n in 0..18 {
+                        walker.name = format!("{seed}:{task}:{n}");
+                        walker.order(n % 6).await;
+                        walker.assert_within().await;
+                    }
+                    walker
+                });
+            }
+            let (mut held, mut used) = (Amounts::default(), Amounts::default());
+            while let Some(done) = tasks.join_next().await {
+                let walker = done.unwrap();
+                held.add_all(&walker.held);
+                used.add_all(&walker.used);
+                for (dimension, times) in walker.short {
+                    *short.entry(dimension).or_default() += times;
+                }
+            }
+            for (dimension, limit) in LIMITS {
+                let wanted = Standing {
+                    limit,
+                    held: held.get(dimension),
+                    used: used.get(dimension),
+                    ..Standing::default()
+                };
+                let now = standing(&app, &place, dimension).await;
+                assert_eq!(now, wanted, "seed {seed}: {dimension}");
+            }
+        }
+    }
+    for (dimension, _) in LIMITS {
+        assert!(short.contains_key(&dimension), "{dimension} never ran short");
     }
 }
