@@ -27,8 +27,8 @@ lint: ## format check, clippy for server and browser, architecture tests
 shots: ## screenshots of the pages into end2end/out (1440 and 360 px, light and dark, zh and en)
 	@scripts/setup --test && scripts/run build && cd end2end && . ../scripts/env && npx --no-install playwright test --grep @shots
 
-bench: ## figures of the release build: start, memory, size and time of pages, ratios to bare code
-	@scripts/setup --test && scripts/run build && scripts/budget && scripts/bench && scripts/ratios
+bench: ## figures of the release build: start, memory, pages, ratios to bare code; fails above a limit
+	@scripts/setup --test && scripts/run build && { missed=0; for one in budget bench ratios; do scripts/$$one || missed=1; done; exit $$missed; }
 
 clean-data: ## throw the demo city of `make run` away
 	@rm -rf data && echo "data/ is gone; the next start loads the demo city anew"
