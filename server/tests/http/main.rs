@@ -28,6 +28,7 @@ mod prints;
 mod programs;
 mod reinstall;
 mod rest;
+mod same_rows;
 mod truth;
 mod usage;
 mod work_order;
