@@ -85,7 +85,10 @@ impl Harming {
         }
         match self.harm {
             Harm::Full => self.db.make_room().await,
-            Harm::Locked => drop(self.held.lock().await.take()),
+            Harm::Locked => {
+                let held = self.held.lock().await.take();
+                held.unwrap().rollback().await.unwrap();
+            }
         }
     }
 }
@@ -288,7 +291,7 @@ async fn each_call_in_turn(harm: Harm) {
         assert_eq!(home.made(&request).await, [], "{when}, given back");
         home.assert_even(&format!("{when}, given back")).await;
         if !building && !releasing {
-            assert!(harms > 10, "{harms} calls were met");
+            assert!(harms > 5, "{harms} calls were met");
             assert!(waits * 2 > harms, "of {harms} harms {waits} were felt");
             return;
         }
