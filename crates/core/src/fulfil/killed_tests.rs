@@ -31,6 +31,7 @@ use rand::{Rng, SeedableRng, rngs::StdRng};
 
 use crate::{
     authz::Scope,
+    clock::Clock as _,
     error::ServiceError,
     jobs::{LEASE_MS, Registry, run_until_idle},
     seed,
