@@ -200,23 +200,6 @@ impl TestApp {
         }
     }
 
-    /// The same application in another process: pools of its own on the same database, its own chance
-    /// and its own way to the clouds. The clock is the same.
-    #[must_use]
-    pub fn again(&self, db: &Db, seed: u64, backends: Arc<Backends>) -> Self {
-        let app = App::with(
-            db.clone(),
-            self.app.site.clone(),
-            self.app.crypto.clone(),
-            self.app.clock.clone(),
-            Random::from_seed(seed),
-        );
-        Self {
-            app: Arc::new(app.with_backends(backends)),
-            clock: self.clock.clone(),
-        }
-    }
-
     /// The same application with clouds to ask.
     #[must_use]
     pub fn with_backends(self, backends: Arc<Backends>) -> Self {

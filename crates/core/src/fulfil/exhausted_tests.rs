@@ -183,18 +183,23 @@ impl Home {
     /// lets it come to its end. Whether it came so far, and whether something had to wait.
     async fn suffer(&self, at: usize, ended: Sql) -> (bool, bool) {
         let city = &self.town.city;
+        let has_ended = async || city.count(ended.clone()).await > 0;
         self.harming.left.store(at, Ordering::SeqCst);
-        for _ in 0..60 {
+        for _ in 0..20 {
             match self.run().await {
+                Ok(_) if !self.harming.is_harmed() && has_ended().await => break,
                 Ok(_) | Err(StorageError::Full(_) | StorageError::Busy(_)) => {}
                 Err(other) => panic!("{other:?}"),
             }
-            city.app.clock.advance_ms(MINUTE_MS);
+            city.app.clock.advance_ms(3 * MINUTE_MS);
         }
-        let (harmed, waited) = (self.harming.is_harmed(), city.count(ended).await == 0);
+        let (harmed, waited) = (self.harming.is_harmed(), !has_ended().await);
         self.harming.heal().await;
         for _ in 0..60 {
             self.run().await.unwrap();
+            if has_ended().await {
+                break;
+            }
             city.app.clock.advance_ms(MINUTE_MS);
         }
         (harmed, waited)

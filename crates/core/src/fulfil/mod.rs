@@ -61,8 +61,6 @@ mod day_two_tests;
 #[cfg(test)]
 mod exhausted_tests;
 #[cfg(test)]
-mod killed_tests;
-#[cfg(test)]
 mod reinstall_tests;
 #[cfg(test)]
 mod restore_tests;

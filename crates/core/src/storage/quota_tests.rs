@@ -232,8 +232,8 @@ const LIMITS: [(Dimension, i64); 9] = [
     (Dimension::SasGb, 150),
     (Dimension::SataGb, 150),
     (Dimension::BackupGb, 150),
-    (Dimension::Addresses, 4),
-    (Dimension::BandwidthMbps, 20),
+    (Dimension::Addresses, 3),
+    (Dimension::BandwidthMbps, 16),
     (Dimension::MonthlyFee, 90_000),
 ];
 
@@ -429,6 +429,9 @@ async fn no_interleaving_books_above_the_limit_or_leaks_in_any_dimension() {
         }
     }
     for (dimension, _) in LIMITS {
-        assert!(short.contains_key(&dimension), "{dimension} never ran short");
+        assert!(
+            short.contains_key(&dimension),
+            "{dimension} never ran short"
+        );
     }
 }

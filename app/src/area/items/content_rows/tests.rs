@@ -177,7 +177,7 @@ fn an_answer_that_no_option_gives_is_refused_where_it_is_asked_for() {
         }
         row.options = others;
     }
-    assert!(fields(&rows).contains(&"q0.when".to_owned()));
+    assert!(fields(&rows).contains(&"q0.values".to_owned()));
 }
 
 #[test]
